@@ -1,0 +1,49 @@
+# Every target installs what it needs first; `make help` lists them.
+# VENV=folder puts the environment elsewhere, PIP_FLAGS=... is handed to pip, DATA=folder names real speech for tests.
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP_FLAGS ?=
+ARGS ?=
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# The package is small enough that more threads only wait for each other; nothing is fetched at run time.
+export TOKENIZERS_PARALLELISM := false
+export HF_HUB_OFFLINE ?= 1
+ifdef DATA
+export XSER_DATA := $(DATA)
+endif
+
+.PHONY: help setup demo test doctest lint train-tiny clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## create the environment and install the package into it
+
+$(STAMP): setup.py pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## train, evaluate and explain on the embedded corpus, in minutes
+	$(BIN)/python recipes/Tiny/demo.py $(ARGS)
+
+test: export OMP_NUM_THREADS ?= 1
+test: $(STAMP) ## run all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+doctest: export OMP_NUM_THREADS ?= 1
+doctest: $(STAMP) ## run the examples in every docstring
+	$(BIN)/python -m pytest --doctest-modules speechbrain_xser recipes $(ARGS)
+
+lint: $(STAMP) ## check the code's style
+	$(BIN)/python -m ruff check .
+
+train-tiny: $(STAMP) ## train the packaged model again, at full length; continues where it was stopped
+	$(BIN)/python recipes/Tiny/train_tiny.py $(ARGS)
+
+clean: ## remove the environment and caches, not what runs have written
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,233 @@
+"""Prepares CREMA-D (Cao et al., 2014, IEEE TAC 5(4)) as manifests, speaker-independent.
+
+Reads ``data_folder/AudioWAV`` with the release's own file names, ``1001_IEO_ANG_HI.wav``: actor, sentence, emotion,
+level. Age and sex come from the release's ``VideoDemographics.csv`` or from a ``manifest.csv``; without them they are
+null. Pitch, volume and speed are null: nobody labelled them. The split is by actor, over all 91 actors whether their
+clips are there or not (see :data:`SPLIT_SEED`).
+
+    python recipes/CREMA-D/prepare.py --data_folder=corpora/CREMA-D --save_folder=results/CREMA-D
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import logging
+import re
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from speechbrain_xser.answer.render import describe, render
+from speechbrain_xser.data.audio import seconds_of
+from speechbrain_xser.data.faults import Fault, FaultCounter
+from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.preparation import find_audio, prepare_once
+from speechbrain_xser.data.speakers import age_band, split_speakers
+from speechbrain_xser.errors import AudioError, ManifestError
+
+ACTORS = tuple(str(actor) for actor in range(1001, 1092))
+SPLIT_SHARES = {"train": 0.7, "valid": 0.1, "test": 0.2}  # 64, 9 and 18 of 91 actors
+# The first of crema-d-0, crema-d-1, ... with as many women as men, give or take one, in validation and in test.
+SPLIT_SEED = "crema-d-1"
+UNREADABLE_SHARE = 0.01  # of the clips; more than this stops the preparation
+EMOTIONS = {
+    "ANG": "angry",
+    "DIS": "disgusted",
+    "FEA": "fearful",
+    "HAP": "happy",
+    "NEU": "neutral",
+    "SAD": "sad",
+}
+LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": None}  # how strongly acted; set for sentence IEO only
+SENTENCES = {
+    "IEO": "It's eleven o'clock",
+    "TIE": "That is exactly what happened",
+    "IOM": "I'm on my way to the meeting",
+    "IWW": "I wonder what this is about",
+    "TAI": "The airplane is almost full",
+    "MTI": "Maybe tomorrow it will be cold",
+    "IWL": "I would like a new alarm clock",
+    "ITH": "I think I have a doctor's appointment",
+    "DFA": "Don't forget a jacket",
+    "ITS": "I think I've seen this before",
+    "TSI": "The surface is slick",
+    "WSI": "We'll stop in a couple of minutes",
+}
+SILENT_CLIPS = {"1076_MTI_SAD_XX"}  # digital silence in the release itself
+NAME = re.compile(r"(?P<actor>\d{4})_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]{3})_(?P<level>LO|MD|HI|XX?)")
+
+
+class Clip(NamedTuple):
+    """What a file name says.
+
+    Example
+    -------
+    >>> parse_name("1001_IEO_ANG_HI")
+    Clip(actor='1001', transcript="It's eleven o'clock", emotion='angry', level='high')
+    """
+
+    actor: str  # one of ACTORS
+    transcript: str  # one of SENTENCES' values
+    emotion: str  # one of EMOTIONS' values
+    level: str | None  # low, medium or high; None where the release has XX
+
+
+class Actor(NamedTuple):
+    """What is known of an actor."""
+
+    gender: str | None  # male, female
+    age: str | None  # SpeechCraft's band
+
+
+def parse_name(stem: str) -> Clip:
+    """Reads a file name of the release, without its suffix.
+
+    Arguments
+    ---------
+    stem : str
+        For example ``1001_IEO_ANG_HI``; the release's one typo, a last ``X`` for ``XX``, is read as it is meant.
+
+    Returns
+    -------
+    Clip
+
+    Raises
+    ------
+    ManifestError
+        If a part is not one of the release's codes.
+
+    Example
+    -------
+    >>> parse_name("1040_ITH_SAD_X").level is None
+    True
+    """
+    match = NAME.fullmatch(stem)
+    if match is None or not (
+        match["actor"] in ACTORS and match["sentence"] in SENTENCES and match["emotion"] in EMOTIONS
+    ):
+        raise ManifestError(
+            f"{stem!r} is no file name of CREMA-D, expected ACTOR_SENTENCE_EMOTION_LEVEL such as 1001_IEO_ANG_HI: "
+            "move it out of AudioWAV."
+        )
+    level = LEVELS.get(match["level"])
+    return Clip(match["actor"], SENTENCES[match["sentence"]], EMOTIONS[match["emotion"]], level)
+
+
+def _actor(row: dict[str, str]) -> tuple[str, Actor]:
+    """One row of VideoDemographics.csv (ActorID, Age, Sex) or of manifest.csv (speaker, age, gender)."""
+    name = row.get("ActorID") or row.get("speaker", "").rpartition("-")[2]
+    years = row.get("Age") or row.get("age")
+    gender = (row.get("Sex") or row.get("gender") or "").lower()
+    return name, Actor(gender or None, age_band(float(years) if years else None))
+
+
+def find_demographics(data_folder: str | Path) -> Path | None:
+    """The table of actors that lies in a corpus folder, if there is one."""
+    names = ("VideoDemographics.csv", "manifest.csv")
+    return next((Path(data_folder, name) for name in names if Path(data_folder, name).exists()), None)
+
+
+def read_actors(table: Path | None) -> dict[str, Actor]:
+    """Age band and gender by actor, empty without a table.
+
+    Raises
+    ------
+    ManifestError
+        If the table is missing or has other columns.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "t.csv").write_text('"ActorID","Age","Sex"\\n1001,51,"Male"\\n')
+    ...     read_actors(Path(folder, "t.csv"))
+    {'1001': Actor(gender='male', age='middle-aged')}
+    """
+    if table is None:
+        return {}
+    if not table.exists():
+        raise ManifestError(f"No table {table}: leave demographics out, or name the release's VideoDemographics.csv.")
+    with open(table, encoding="utf-8-sig", newline="") as file:
+        actors = dict(_actor(row) for row in csv.DictReader(file))
+    if not set(actors) <= set(ACTORS):
+        unknown = sorted(set(actors) - set(ACTORS))[:3]
+        raise ManifestError(f"{table} names actors {unknown}, expected 1001 to 1091: is it CREMA-D's table?")
+    return actors
+
+
+def _utterance(stem: str, path: Path, actors: dict[str, Actor], sides: dict[str, str]) -> Utterance:
+    clip = parse_name(stem)
+    actor = actors.get(clip.actor, Actor(None, None))
+    utterance = Utterance(
+        id=f"cremad-{stem}",
+        wav=f"{{data_root}}/{path.parent.name}/{path.name}",
+        duration=round(seconds_of(path), 4),
+        speaker=f"cremad-{clip.actor}",
+        transcript=clip.transcript,
+        emotion=clip.emotion,
+        gender=actor.gender,
+        age=actor.age,
+        split=sides[clip.actor],
+    )
+    record, wording = utterance.record(), zlib.crc32(utterance.id.encode())
+    return utterance._replace(description=describe(record, wording), caption=render(record, wording))
+
+
+def _build(clips: dict[str, Path], actors: dict[str, Actor]) -> dict[str, list[Utterance]]:
+    sides = split_speakers(ACTORS, SPLIT_SHARES, SPLIT_SEED)
+    splits: dict[str, list[Utterance]] = {split: [] for split in SPLIT_SHARES}
+    unreadable = FaultCounter(total=len(clips), limit=UNREADABLE_SHARE)
+    for stem, path in clips.items():
+        try:
+            utterance = _utterance(stem, path, actors, sides)
+        except AudioError as error:
+            unreadable.add([Fault(f"cremad-{stem}", str(error))])
+        else:
+            splits[utterance.split].append(utterance)
+    return splits
+
+
+def prepare(
+    data_folder: str | Path,
+    save_folder: str | Path,
+    demographics: str | Path | None = None,
+) -> dict[str, str]:
+    """Writes ``train.jsonl``, ``valid.jsonl`` and ``test.jsonl``; done again, it changes nothing and is quick.
+
+    Arguments
+    ---------
+    data_folder : str | Path
+        Holds ``AudioWAV``.
+    save_folder : str | Path
+        Where the manifests go.
+    demographics : str | Path | None
+        The table of actors; by default ``VideoDemographics.csv`` or ``manifest.csv`` in ``data_folder``.
+
+    Returns
+    -------
+    dict[str, str]
+        Path of the manifest by split.
+
+    Raises
+    ------
+    ManifestError
+        If the folder is not CREMA-D's.
+    TrainingError
+        If more than one clip in a hundred cannot be read; fewer are left out with a warning.
+    """
+    clips = {stem: path for stem, path in find_audio(Path(data_folder, "AudioWAV")).items() if stem not in SILENT_CLIPS}
+    table = Path(demographics) if demographics else find_demographics(data_folder)
+    actors = read_actors(table)
+    options = {"seed": SPLIT_SEED, "shares": SPLIT_SHARES, "actors": {name: list(a) for name, a in actors.items()}}
+    return prepare_once(save_folder, options, clips.values(), lambda: _build(clips, actors))
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(description="Prepares CREMA-D as manifests, speaker-independent.")
+    parser.add_argument("--data_folder", required=True, help="holds AudioWAV")
+    parser.add_argument("--save_folder", required=True, help="where the manifests go")
+    parser.add_argument("--demographics", help="table of actors, if it does not lie in data_folder")
+    for path in prepare(**vars(parser.parse_args())).values():
+        print(path)

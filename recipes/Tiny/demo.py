@@ -1,0 +1,72 @@
+"""The whole system in five minutes on two cores: prepares, trains both stages, evaluates, explains.
+
+It is the packaged model's recipe with less data and fewer steps, from the packaged backbones, with no download.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+RECIPES = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(RECIPES))
+from evaluate import explain_manifest, scores  # noqa: E402
+from train import main as train  # noqa: E402
+
+import speechbrain_xser  # noqa: E402
+from speechbrain_xser.answer.render import render  # noqa: E402
+from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation  # noqa: E402
+from speechbrain_xser.metrics import table  # noqa: E402
+
+OUTPUT, TEST_CLIPS, SHOWN = "results/demo", 70, 3
+SHORT_RUN = {
+    "output_folder": OUTPUT,
+    "save_folder": f"{OUTPUT}/corpus",
+    "train_clips": 1200,
+    "valid_clips": 42,
+    "test_clips": TEST_CLIPS,
+    "test_manifest": "null",  # both models are evaluated below, through the public interface
+    "epochs_per_stage": 2,
+}
+PACKAGED = "the packaged model, trained for longer"
+
+
+def show(utterance, explanation: Explanation) -> None:
+    """Prints the paragraph, the parsed record and the reference of a clip."""
+    probable = sorted(explanation.probabilities.items(), key=lambda pair: -pair[1])[:3]
+    print(f"\n{utterance.wav}")
+    print(f"  paragraph   {explanation.paragraph}")
+    print(f"  transcript  {explanation.transcript}")
+    heard = {name: value for name, value in explanation.descriptors._asdict().items() if value is not None}
+    print("  descriptors " + ", ".join(f"{name}: {value}" for name, value in heard.items()))
+    print(f"  emotion     {explanation.emotion} (" + ", ".join(f"{name} {p:.2f}" for name, p in probable) + ")")
+    print(f"  reference   {render(utterance.record())}")
+
+
+def evaluate(folder: str) -> tuple:
+    """Explains the held-out clips with a trained folder."""
+    recognizer = ExplainableEmotionRecognizer.from_hparams(source=folder)
+    with torch.inference_mode():
+        return explain_manifest(recognizer, f"{OUTPUT}/corpus/test-{TEST_CLIPS}.jsonl", batch_size=16)
+
+
+def main() -> None:
+    """The demo."""
+    begun = time.monotonic()
+    overrides = [f"--{name}={value}" for name, value in SHORT_RUN.items()]
+    train([str(RECIPES / "Tiny" / "hparams" / "fd_ser_sed_asr.yaml"), *overrides, *sys.argv[1:]])
+    columns = {"this short run": f"{OUTPUT}/model", PACKAGED: speechbrain_xser.packaged_model()}
+    found = {name: evaluate(folder) for name, folder in columns.items()}
+    print(f"\nThree of {TEST_CLIPS} held-out clips (unseen voices, unseen sentences), by this short run:")
+    for utterance, explanation in list(zip(*found["this short run"], strict=True))[:: TEST_CLIPS // SHOWN][:SHOWN]:
+        show(utterance, explanation)
+    print(f"\n{table({name: scores(*pair) for name, pair in found.items()})}")
+    print("Guessing reaches 50 % for gender, 33 % for pitch, volume and speed, and 14 % UA.")
+    print(f"\nThe demo took {(time.monotonic() - begun) / 60:.1f} minutes. The trained model is in {OUTPUT}/model.")
+
+
+if __name__ == "__main__":
+    main()

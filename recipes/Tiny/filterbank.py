@@ -1,0 +1,49 @@
+"""The start of the tiny encoder's first convolution: windowed cosines instead of noise.
+
+A HuBERT of 3 M parameters has no time to invent a filter bank from raw samples. Four phases of each frequency let the
+rectified outputs add up to a magnitude, as quadrature pairs do; everything stays trainable.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LOW_FILTERS = 24  # 60..700 Hz, long windows: they resolve the harmonics of a voice
+HIGH_FILTERS = 40  # 300..7600 Hz on the mel scale, short windows
+PHASES = 4
+
+
+def quadrature_filters(kernel: int, sample_rate: int = 16000, norm: float = 10.0) -> Tensor:
+    """Windowed cosines in four phases.
+
+    Arguments
+    ---------
+    kernel : int
+        Length in samples.
+    sample_rate : int
+        In Hz.
+    norm : float
+        Euclidean norm of each filter.
+
+    Returns
+    -------
+    Tensor
+        [256, 1, kernel].
+
+    Example
+    -------
+    >>> quadrature_filters(640).shape
+    torch.Size([256, 1, 640])
+    """
+    low = torch.linspace(60, 700, LOW_FILTERS)
+    mel = torch.linspace(*(2595 * torch.log10(1 + torch.tensor([300.0, 7600.0]) / 700)).tolist(), HIGH_FILTERS)
+    high = 700 * (10 ** (mel / 2595) - 1)
+    time = (torch.arange(kernel) - (kernel - 1) / 2) / sample_rate
+    rows = []
+    for hertz, seconds in [(f, kernel / sample_rate) for f in low] + [(f, 0.5 * kernel / sample_rate) for f in high]:
+        window = torch.cos(torch.pi * time / seconds).clamp(min=0) ** 2 * (time.abs() < seconds / 2)
+        for phase in range(PHASES):
+            row = window * torch.cos(2 * torch.pi * hertz * time + phase * torch.pi / 2)
+            rows.append(norm * row / row.norm())
+    return torch.stack(rows)[:, None, :]

@@ -1,0 +1,183 @@
+"""Trains the packaged tiny Llama, on text alone: from noisy ideal frames to the transcript or the paragraph.
+
+It stands for what an instruction-tuned LLM brings along: it knows the language of the answers and how to read a prompt.
+It never meets a real clip; sentences are those of the training split's share of the grammar, and CREMA-D's twelve.
+Restartable: the same command goes on after the last finished epoch.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from random import Random
+
+import speechbrain as sb
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.checkpoints import Checkpointer
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
+from transformers import LlamaConfig, LlamaForCausalLM
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
+from Tiny.ideal_frames import IdealFrames  # noqa: E402
+
+from speechbrain_xser.answer.record import AGES, EMOTIONS, GENDERS, Descriptors, Record  # noqa: E402
+from speechbrain_xser.answer.render import VARIANTS, render  # noqa: E402
+from speechbrain_xser.data.synthetic.corpus import plan, record  # noqa: E402
+from speechbrain_xser.decoder.prompt import PromptTemplate  # noqa: E402
+from speechbrain_xser.training.stages import CAPTION, TRANSCRIBE  # noqa: E402
+from speechbrain_xser.vocabulary import train_tokenizer  # noqa: E402
+
+CREMAD_SENTENCES = tuple(import_module("CREMA-D.prepare").SENTENCES.values())
+
+
+class Reader(nn.Module):
+    """The LLM with the tables of ideal frames."""
+
+    def __init__(self, hparams: dict, tokenizer):
+        super().__init__()
+        names = LlamaConfig().to_dict().keys() & hparams.keys()
+        self.llm = LlamaForCausalLM(
+            LlamaConfig(
+                **{name: hparams[name] for name in names},
+                vocab_size=len(tokenizer),
+                max_position_embeddings=2048,
+                tie_word_embeddings=True,
+                bos_token_id=tokenizer.bos_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+        )
+        self.frames = IdealFrames(hparams["hidden_size"], noise=hparams["noise"])
+
+    def forward(self, batch: list[tuple], segments: dict[str, list[list[int]]]) -> tuple[Tensor, Tensor]:
+        """Logits [B, L, V] and targets [B, L] (-100 where nothing is asked)."""
+        rows, targets = [], []
+        for task, spoken, heard, answer, random in batch:
+            content, descriptor = self.frames(spoken, heard, random)
+            if task == TRANSCRIBE:
+                descriptor = torch.zeros_like(descriptor)
+            before, between, after = (self.llm.get_input_embeddings()(torch.tensor(ids)) for ids in segments[task])
+            prompt = torch.cat([before, content, between, descriptor, after])
+            rows.append(torch.cat([prompt, self.llm.get_input_embeddings()(torch.tensor(answer))]))
+            targets.append(torch.tensor([-100] * (len(prompt) - 1) + answer + [-100]))
+        embeddings = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        targets = nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=-100)
+        hidden = self.llm.model(inputs_embeds=embeddings).last_hidden_state  # right padding: causal, nothing leaks
+        asked = targets != -100
+        return self.llm.lm_head(hidden[asked]), targets[asked]
+
+
+def draw_record(random: Random, real_share: float) -> tuple[Record, dict[str, str]]:
+    """A record, and the attributes that can be heard in it."""
+    if random.random() < real_share:
+        return _draw_real(random)
+    drawn = plan("train", random.randrange(10**9), random.randrange(10**9))
+    spoken = record(drawn)
+    heard = {"gender": drawn.voice.gender, **drawn.prosody._asdict()}
+    if random.random() < 0.3:
+        heard["emotion"] = drawn.emotion
+    return spoken, heard
+
+
+def _draw_real(random: Random) -> tuple[Record, dict[str, str]]:
+    """As CREMA-D has it: the emotion is heard, pitch, volume and speed are not labelled."""
+    heard = {"gender": random.choice(GENDERS), "age": random.choice(AGES[2:])}
+    emotion = random.choice(EMOTIONS[:4] + EMOTIONS[5:])
+    spoken = Record(random.choice(CREMAD_SENTENCES), Descriptors(**heard), emotion)
+    return spoken, heard | {"emotion": emotion}
+
+
+class Batches(IterableDataset):
+    """Batches drawn anew for each epoch; the same for the same seed, epoch and step."""
+
+    def __init__(self, tokenizer, hparams: dict, seed: int, steps: int):
+        self.tokenizer, self.hparams, self.seed, self.steps, self.epoch = tokenizer, hparams, seed, steps, 0
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self):
+        for step in range(self.steps):
+            random = Random(f"{self.seed} {self.epoch} {step}")
+            yield [self._draw(random) for _ in range(self.hparams["batch_size"])]
+        self.epoch += 1
+
+    def _draw(self, random: Random) -> tuple:
+        spoken, heard = draw_record(random, self.hparams["real_share"])
+        task = TRANSCRIBE if random.random() < 0.35 else CAPTION
+        text = spoken.transcript if task == TRANSCRIBE else render(spoken, random.randrange(len(VARIANTS)))
+        answer = self.tokenizer.encode(text, add_special_tokens=False) + [self.tokenizer.eos_token_id]
+        return task, spoken, heard, answer, random
+
+
+class ReaderBrain(sb.Brain):
+    """Glue: cross-entropy of the answer."""
+
+    def compute_forward(self, batch, stage):
+        return self.modules.reader(batch, self.hparams.segments)
+
+    def compute_objectives(self, predictions, batch, stage):
+        logits, targets = predictions
+        return nn.functional.cross_entropy(logits.float(), targets)
+
+    def init_optimizers(self):
+        self.optimizer = torch.optim.AdamW(self.modules.parameters(), lr=self.hparams.lr, weight_decay=0.01)
+        self.optimizers_dict = {"optimizer": self.optimizer}
+        total = self.hparams.number_of_epochs * self.hparams.steps_an_epoch
+        self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, self.hparams.lr, total_steps=total + 1, pct_start=self.hparams.warmup_share
+        )
+        self.checkpointer.add_recoverable("optimizer", self.optimizer)
+        self.checkpointer.add_recoverable("scheduler", self.scheduler)
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        self.scheduler.step()
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        if stage == sb.Stage.TRAIN:
+            self.train_loss = float(stage_loss)
+            return
+        stats = {"loss": float(stage_loss)}
+        self.hparams.train_logger.log_stats({"epoch": epoch}, {"loss": self.train_loss}, stats)
+        self.checkpointer.save_and_keep_only(meta=stats, num_to_keep=1, keep_recent=True)
+
+
+def build_tokenizer(hparams: dict):
+    """A vocabulary for the prompt, the grammar's sentences and the paragraphs."""
+    random = Random(hparams["seed"])
+    texts = [PromptTemplate().system, CAPTION, TRANSCRIBE, "system user assistant"] * 200
+    for _ in range(6000):
+        spoken, _ = draw_record(random, hparams["real_share"])
+        texts += [spoken.transcript, render(spoken, random.randrange(len(VARIANTS)))]
+    return train_tokenizer(texts, hparams["vocabulary_size"])
+
+
+def main(arguments: list[str]) -> None:
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    with open(hparams_file) as file:
+        hparams = load_hyperpyyaml(file, overrides)
+    sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
+    torch.manual_seed(hparams["seed"])
+    tokenizer = build_tokenizer(hparams)
+    hparams["segments"] = {task: PromptTemplate().segments(task, tokenizer) for task in (CAPTION, TRANSCRIBE)}
+    print({task: [len(ids) for ids in segments] for task, segments in hparams["segments"].items()})
+    reader = Reader(hparams, tokenizer)
+    print(f"{sum(p.numel() for p in reader.llm.parameters()) / 1e6:.2f} M parameters, {len(tokenizer)} pieces")
+    checkpointer = Checkpointer(hparams["save_folder"], {"counter": hparams["epoch_counter"], "reader": reader})
+    brain = ReaderBrain({"reader": reader}, None, hparams, run_opts, checkpointer)
+    brain.init_optimizers()
+    checkpointer.recover_if_possible()
+    train_set = Batches(tokenizer, hparams, hparams["seed"], hparams["steps_an_epoch"])
+    train_set.epoch = hparams["epoch_counter"].current
+    valid_set = Batches(tokenizer, hparams, -1, 8)
+    brain.fit(hparams["epoch_counter"], DataLoader(train_set, batch_size=None), DataLoader(valid_set, batch_size=None))
+    folder = Path(hparams["output_folder"]) / "llama-tiny"
+    reader.llm.half().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Scores a trained folder on a manifest, through the same interface that users call.
+
+python recipes/evaluate.py --model=results/tiny/fd_ser_sed_asr/model --manifest=results/tiny/corpus/test-300.jsonl
+python recipes/evaluate.py --manifest=results/CREMA-D/test.jsonl --data_folder=corpora/CREMA-D   # packaged model
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import torch
+from tqdm import tqdm
+
+import speechbrain_xser
+from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.pipeline import collate, dataset
+from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
+from speechbrain_xser.lengths import relative_from_counts
+from speechbrain_xser.metrics import Scores, score, table
+
+
+def explain_manifest(
+    recognizer: ExplainableEmotionRecognizer, manifest: str, data_folder: str | None = None, batch_size: int = 8
+) -> tuple[list[Utterance], list[Explanation]]:
+    """Explains every clip of a manifest, clips of similar length together.
+
+    Returns
+    -------
+    tuple of list
+        The utterances that could be read, and an explanation for each.
+    """
+    clips = dataset(manifest, data_folder)
+    order = sorted(range(len(clips)), key=lambda index: clips.data[clips.data_ids[index]]["duration"] or 0)
+    utterances, explanations = [], []
+    for start in tqdm(range(0, len(order), batch_size), desc="explaining", unit="batch"):
+        batch = collate([clips[index] for index in order[start : start + batch_size]])
+        explanations += recognizer.explain_batch(batch.wavs, relative_from_counts(batch.samples))
+        utterances += batch.utterances
+    return utterances, explanations
+
+
+def scores(utterances: Sequence[Utterance], explanations: Sequence[Explanation]) -> Scores:
+    """Scores the explanations against the manifest."""
+    return score([u.record() for u in utterances], [e.paragraph for e in explanations])
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description="Scores a trained folder on a manifest.")
+    parser.add_argument("--model", default=speechbrain_xser.packaged_model(), help="a folder, or a hub id")
+    parser.add_argument("--manifest", required=True, help="a JSONL manifest")
+    parser.add_argument("--data_folder", help="what {data_root} in the manifest stands for")
+    arguments = parser.parse_args()
+    recognizer = ExplainableEmotionRecognizer.from_hparams(source=arguments.model)
+    with torch.inference_mode():
+        found = explain_manifest(recognizer, arguments.manifest, arguments.data_folder)
+    print(table({"test": scores(*found)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""The training script of every recipe.
+
+    python recipes/train.py recipes/<Corpus>/hparams/<system>.yaml --data_folder=... [--key=value ...]
+    torchrun --nproc_per_node=2 recipes/train.py recipes/<Corpus>/hparams/<system>.yaml --data_folder=...
+
+The YAML gives `model`, `output_folder`, `data_folder`, `train_manifest`, `valid_manifest`, optionally
+`test_manifest`, `emotions` and `prepare` (a `!name:` that writes the manifests), and the keys of
+hparams/training.yaml. The same command again goes on where a killed run stopped.
+"""
+
+import sys
+
+import speechbrain as sb
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
+
+from speechbrain_xser.training.run import (
+    export,
+    make_brain,
+    make_loaders,
+    make_model,
+    merged,
+    run_option,
+    summary,
+    test_scores,
+)
+
+
+def main(arguments: list[str]) -> None:
+    """Prepares, trains, evaluates the best checkpoint, and writes the trained folder."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    ddp_init_group(run_opts)
+    with open(hparams_file, encoding="utf-8") as file:
+        hparams = merged(load_hyperpyyaml(file, overrides))
+    sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
+    if hparams.get("prepare") is not None:
+        run_on_main(hparams["prepare"])
+
+    model = make_model(hparams)
+    loaders = make_loaders(hparams, run_option("grad_accumulation_factor", hparams, run_opts))
+    brain = make_brain(hparams, run_opts, model, len(loaders.train.dataset))
+    brain.fit(loaders.train, loaders.valid)
+    scores = None
+    if loaders.test is not None:
+        brain.evaluate(loaders.test)
+        scores = test_scores(brain)
+    folder = export(hparams, brain, scores)
+    if if_main_process():
+        print(summary(scores, folder))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

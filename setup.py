@@ -1,0 +1,58 @@
+"""Metadata and dependencies; the tools' settings are in pyproject.toml.
+
+Each requirement has a lower bound, the oldest version that the tests ran with, and an upper bound where a next
+version is known, or by its numbering announced, to break.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+REQUIREMENTS = [
+    "speechbrain>=1.1,<1.2",  # Brain, Pretrained, DynamicItemDataset; the tests look at 1.1's behaviour
+    "torch==2.11.*",  # the matched pair: the torchaudio of a newer torch cannot be imported by speechbrain
+    "torchaudio==2.11.*",  # speechbrain imports it; resampling and MFCC
+    "transformers>=5,<6",  # backbones; hidden states lie before the encoder's final norm since 5
+    "peft>=0.21,<0.22",  # LoRA in the standard adapter folder; adapter names are matched strictly
+    "hyperpyyaml>=1.2.2,<2",  # the YAML of every experiment
+    "ruamel.yaml>=0.17.28,<0.19",  # 0.19 breaks every YAML load of hyperpyyaml
+    "safetensors>=0.4.3,<1",  # weights without code in them
+    "huggingface_hub>=1.31,<3",  # fetches a pinned revision of a backbone or model folder
+    "soundfile>=0.13,<1",  # reads wav, flac, ogg, opus and mp3
+    "sentencepiece>=0.2,<0.3",  # the tiny decoder's tokenizer is trained with it
+    "jiwer>=4,<5",  # word error rate
+    "pycocoevalcap>=1.2,<2",  # BLEU, METEOR, ROUGE-L, CIDEr, SPICE of descriptions
+    "espeakng-loader>=0.2.4,<0.3",  # eSpeak NG as a shared library, for the embedded corpus
+    "numpy>=1.26,<3",  # audio between soundfile and torch
+    "packaging>=23,<28",  # compares installed versions with the tested ones
+    "tqdm>=4.66,<5",  # the progress bar
+]
+
+EXTRAS = {
+    "dev": [
+        "pytest>=8.2,<10",  # tests and doctests
+        "ruff>=0.6,<1",  # the linter
+        "scikit-learn>=1.4,<2",  # the prosody baseline, and reference values in tests
+    ],
+    "4bit": ["bitsandbytes>=0.45,<1"],  # quantised decoders where there is a GPU
+}
+
+setup(
+    name="speechbrain_xser",
+    version="0.1.0",
+    description="Explainable speech emotion recognition with disentangled speech descriptors, on SpeechBrain",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["speechbrain_xser", "speechbrain_xser.*"]),
+    package_data={"speechbrain_xser": ["packaged/**/*"]},
+    install_requires=REQUIREMENTS,
+    extras_require=EXTRAS,
+    classifiers=[
+        "Programming Language :: Python :: 3.11",
+        "Intended Audience :: Science/Research",
+        "Topic :: Multimedia :: Sound/Audio :: Speech",
+    ],
+)

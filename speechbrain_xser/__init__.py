@@ -1,0 +1,42 @@
+"""Explainable speech emotion recognition on SpeechBrain: transcript, speech descriptors and emotion in one paragraph.
+
+Importing the package checks the installed versions and imports nothing heavy; the recogniser is loaded when it is
+first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from speechbrain_xser.versions import check_versions
+
+check_versions()
+
+_LAZY = {
+    "ExplainableEmotionRecognizer": "speechbrain_xser.inference",
+    "Explanation": "speechbrain_xser.inference",
+}
+__all__ = ["packaged_model", *_LAZY]
+
+
+def packaged_model() -> str:
+    """Path of the trained tiny model that comes with the package (for showing and testing).
+
+    Returns
+    -------
+    str
+        A folder for ``ExplainableEmotionRecognizer.from_hparams``.
+
+    Example
+    -------
+    >>> Path(packaged_model()).name
+    'xser-tiny'
+    """
+    return str(Path(__file__).parent / "packaged" / "xser-tiny")
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

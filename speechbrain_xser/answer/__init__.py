@@ -1,0 +1,24 @@
+"""Answers: a record becomes one paragraph (``render``), a paragraph becomes a record again (``parse``).
+
+Everything that reads or writes the decoder's text lives here, so that training targets, evaluation and
+inference share one wording. Pure text: no torch, no audio.
+"""
+
+from speechbrain_xser.answer.labels import check_labels
+from speechbrain_xser.answer.parse import emotion_span, parse
+from speechbrain_xser.answer.phrases import emotion_phrase
+from speechbrain_xser.answer.record import Descriptors, Record
+from speechbrain_xser.answer.render import VARIANTS, canonical, describe, render
+
+__all__ = [
+    "Descriptors",
+    "Record",
+    "VARIANTS",
+    "canonical",
+    "check_labels",
+    "describe",
+    "emotion_phrase",
+    "emotion_span",
+    "parse",
+    "render",
+]

@@ -1,0 +1,44 @@
+"""The border check of labels: a word outside its vocabulary is refused by name, never guessed at."""
+
+from __future__ import annotations
+
+from speechbrain_xser.answer.record import EMOTIONS, VOCABULARIES, Record
+from speechbrain_xser.errors import ManifestError
+
+
+def check_labels(record: Record, where: str = "record") -> Record:
+    """Returns the record if every label lies in its vocabulary (``None``, unknown, always does).
+
+    Arguments
+    ---------
+    record : Record
+        What is checked.
+    where : str
+        Names the record in the message, e.g. ``"train.jsonl, line 3, utterance 'a'"``.
+
+    Returns
+    -------
+    Record
+        The same record.
+
+    Raises
+    ------
+    ManifestError
+        Naming the place, the field, what was found and what is allowed.
+
+    Example
+    -------
+    >>> check_labels(Record(emotion="bored"), "utterance 'a'")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.ManifestError: utterance 'a': emotion is 'bored', expected one of neutral, happy, sad, \
+angry, surprised, fearful, disgusted, or null. Map the corpus's label in its prepare script.
+    """
+    for field, allowed in (("emotion", EMOTIONS), *VOCABULARIES.items()):
+        found = record.emotion if field == "emotion" else getattr(record.descriptors, field)
+        if found is not None and found not in allowed:
+            raise ManifestError(
+                f"{where}: {field} is {found!r}, expected one of {', '.join(allowed)}, or null. "
+                "Map the corpus's label in its prepare script."
+            )
+    return record

@@ -1,0 +1,145 @@
+"""A paragraph becomes a record again; what is not there is ``None``, and no text whatsoever raises.
+
+Read are the phrases that ``render`` writes and the common wordings of SpeechCraft ("an old male with normal pitch and
+energy speaks rapidly"). Where a text says two things about one field, the first one counts. "Adult" alone names no age
+(it is any of three); a boy or a girl without another age word is a child.
+"""
+
+from __future__ import annotations
+
+import re
+
+from speechbrain_xser.answer.phrases import EMOTION_WORDS, HEADS, LONE_WORDS, RANK_WORDS
+from speechbrain_xser.answer.record import VOCABULARIES, Descriptors, Record
+from speechbrain_xser.answer.slots import find_slots
+
+
+def _words(words) -> str:
+    """A pattern for whole words, the longest first."""
+    return "(?:" + "|".join(sorted(map(re.escape, words), key=len, reverse=True)) + ")"
+
+
+_PERSON = r"(?:man|woman|male|female|lady|gentleman|person|speaker|adult|guy|individual|voice)"
+_AGES = (
+    ("teenager", re.compile(r"\b(?:teen|teenage|teenaged|teenager|adolescent)\b", re.I)),
+    ("middle-aged", re.compile(r"\bmiddle[- ]age[d]?\b", re.I)),
+    ("elderly", re.compile(rf"\b(?:elderly|senior|elder|(?<!-)(?:old|older|aged) (?:[\w-]+ )?{_PERSON})\b", re.I)),
+    ("youth adult", re.compile(rf"\b(?:youth|youthful|young adult|young (?:[\w-]+ )?{_PERSON})\b", re.I)),
+    ("child", re.compile(r"\b(?:child|kid|toddler|boy|girl)\b", re.I)),
+)
+_GENDERS = (
+    re.compile(r"\b(?:(man|male|boy|gentleman|guy)|(woman|female|girl|lady))(?:'s)?\b", re.I),
+    re.compile(r"\b(?:(he|his|him)|(she|her|hers))\b", re.I),
+)
+_RANKS = [word for words in RANK_WORDS for word in words]
+_ANY_HEAD = _words(head for heads in HEADS.values() for head in heads)
+_EMOTION = re.compile(
+    r"(?<!\bnot )(?<!\bwithout )(?<!\bno )\b(?:"
+    + _words(word for words in EMOTION_WORDS.values() for form in words for word in form)
+    + r")\b(?!\s+(?:pitch|volume|pace|speed|intonation)\b)",
+    re.I,
+)
+_EMOTION_OF = {
+    word: (emotion, form)
+    for emotion, words in EMOTION_WORDS.items()
+    for form, listed in (("noun", words.nouns), ("adjective", words.adjectives))
+    for word in listed
+}
+
+
+def _level_patterns(field: str) -> tuple[re.Pattern, ...]:
+    """ "low pitch", "low-pitched", "normal pitch and energy"; then "pitch is low"."""
+    head, rank = _words(HEADS[field]), _words(_RANKS)
+    shared = rf"(?:{_ANY_HEAD}(?:,? and |, ))*"
+    return (
+        re.compile(rf"\b({rank})[- ]{shared}(?:speaking |speech |voice )?{head}\b", re.I),
+        re.compile(rf"\b{head} (?:(?:is|was|remains|remaining|being|stays) )?({rank})\b(?![- ]{_ANY_HEAD})", re.I),
+    )
+
+
+_LEVELS = {field: _level_patterns(field) for field in HEADS}
+_LONE = {field: re.compile(rf"\b(?:{_words(sum(ranks, ()))})\b", re.I) for field, ranks in LONE_WORDS.items()}
+
+
+def parse(paragraph: str) -> Record:
+    """Reads the record out of a paragraph.
+
+    Arguments
+    ---------
+    paragraph : str
+        Any text, e.g. an answer of the decoder.
+
+    Returns
+    -------
+    Record
+        Fields that the text does not tell are ``None``; an opening quote that is never closed runs to the end.
+
+    Example
+    -------
+    >>> parse("Expressing anger in the domain of news, an old male with normal pitch and energy speaks rapidly.")
+    Record(transcript=None, descriptors=Descriptors(gender='male', age='elderly', pitch='normal', volume='normal', \
+speed='fast', intonation=None, emphasis=None, tone=None, topic='news'), emotion='angry')
+    >>> parse('A woman says, "I am a sad old man".').emotion is None
+    True
+    >>> parse("") == Record()
+    True
+    """
+    slots = find_slots(paragraph)
+    spoken = Descriptors(
+        gender=_gender(slots.rest),
+        age=_age(slots.rest),
+        **{field: _level(field, slots.rest) for field in HEADS},
+        emphasis=slots.emphasis,
+        tone=slots.tone,
+        topic=slots.topic,
+    )
+    found = _EMOTION.search(slots.rest)
+    return Record(slots.transcript, spoken, _EMOTION_OF[found[0].lower()][0] if found else None)
+
+
+def emotion_span(paragraph: str) -> tuple[int, int, str] | None:
+    """Where a paragraph names the emotion, outside every free text.
+
+    Arguments
+    ---------
+    paragraph : str
+        Any text.
+
+    Returns
+    -------
+    tuple of (int, int, str), or None
+        Start and end of the word in characters, and its form, ``"noun"`` or ``"adjective"``.
+
+    Example
+    -------
+    >>> text = 'A man speaks, stating, "I am happy", his anger evident.'
+    >>> start, end, form = emotion_span(text)
+    >>> text[start:end], form
+    ('anger', 'noun')
+    """
+    found = _EMOTION.search(find_slots(paragraph).rest)
+    return (*found.span(), _EMOTION_OF[found[0].lower()][1]) if found else None
+
+
+def _gender(text: str) -> str | None:
+    """By the first noun, else by the first pronoun."""
+    found = next((match for match in (pattern.search(text) for pattern in _GENDERS) if match), None)
+    return None if found is None else "male" if found[1] else "female"
+
+
+def _age(text: str) -> str | None:
+    return next((age for age, pattern in _AGES if pattern.search(text)), None)
+
+
+def _level(field: str, text: str) -> str | None:
+    """One of the three words of a field's vocabulary."""
+    for pattern in _LEVELS[field]:
+        found = pattern.search(text)
+        if found:
+            return VOCABULARIES[field][_rank(RANK_WORDS, found[1])]
+    found = _LONE[field].search(text)
+    return VOCABULARIES[field][_rank(LONE_WORDS[field], found[0])] if found else None
+
+
+def _rank(table: tuple[tuple[str, ...], ...], word: str) -> int:
+    return next(rank for rank, words in enumerate(table) if word.lower() in words)

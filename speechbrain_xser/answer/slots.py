@@ -1,0 +1,96 @@
+"""The places of free text in a paragraph (quotes, topic, tone), found and masked before any label is looked for.
+
+Whatever stands in them may look like descriptors, emotions or prompt slots; masked, it can be read as nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from speechbrain_xser.answer.render import DOUBLE_QUOTES
+
+_QUOTED = re.compile(r'"([^"]*)(?:"|\Z)')
+_STRESS = r"(?:accent\w*|emphasi[sz]\w*|emphasis|stress\w*|highlight\w*|underlin\w*|attention)"
+_STRESS_BEFORE = re.compile(
+    rf"\b(?:{_STRESS}(?:\s+(?:on|to|upon))?|words?)(?:\s+the)?(?:\s+words?)?\s*[:,]?\s*\Z", re.I
+)
+_STRESS_AFTER = re.compile(rf"\A\s+(?:with|by)\b[^,.]*\b{_STRESS}(?!\s+on\b)", re.I)
+_JOINED = re.compile(r"\A\s*(?:,|&|,?\s*and)\s*\Z", re.I)
+_OWN_TOPIC = re.compile(r"\A\s*(?:within the realm of|on the topic of|talking about)\s+([^,\"]+),", re.I)
+_TOPIC = re.compile(r"\b(?:realm|context|domain|world|field|topic|category) of (?:the )?([^,.\"]+)", re.I)
+_OWN_TONE = re.compile(r",\s*([^,\"]+?) in tone(?=\s*,|\s*\.?\s*\Z)", re.I)
+_TONE = re.compile(r"\b(?:in|with) an? ([\w-]+) (?:tone|manner)\b", re.I)
+
+
+class Slots(NamedTuple):
+    """Free texts of a paragraph, and the paragraph without them."""
+
+    transcript: str | None
+    emphasis: tuple[str, ...] | None
+    topic: str | None
+    tone: str | None
+    rest: str  # same length as the paragraph, free text masked by "_"
+
+
+def find_slots(paragraph: str) -> Slots:
+    """Takes the free texts out of a paragraph.
+
+    Arguments
+    ---------
+    paragraph : str
+        Any text.
+
+    Returns
+    -------
+    Slots
+        What was found; positions in ``rest`` are positions in the paragraph.
+
+    Example
+    -------
+    >>> find_slots('A man speaks, stating, "I am sad".').rest
+    'A man speaks, stating, "_________.'
+    """
+    text = re.sub(f"[{DOUBLE_QUOTES}]", '"', paragraph)
+    quotes = list(_QUOTED.finditer(text))
+    stressed = _stressed(text, quotes)
+    texts = [quote[1].strip() for quote in quotes]
+    spoken = [said for said, stress in zip(texts, stressed, strict=True) if not stress]
+    emphasis = tuple(word for word, stress in zip(texts, stressed, strict=True) if stress and word)
+    for quote in quotes:
+        text = _mask(text, quote.start() + 1, quote.end())
+    topic, text = _take(text, _OWN_TOPIC)
+    tone, text = _take(text, _OWN_TONE)
+    if topic is None:
+        topic, text = _take(text, _TOPIC)
+    tone = tone or _first(_TONE, text)
+    return Slots(spoken[0] or None if spoken else None, emphasis or None, topic, tone, text)
+
+
+def _stressed(text: str, quotes: list[re.Match]) -> list[bool]:
+    """Which quotes are emphasised words: by the words before, by the words after, or joined to one that is."""
+    ends = [0, *(quote.end() for quote in quotes)]
+    starts = [*(quote.start() for quote in quotes[1:]), len(text)] if quotes else []
+    stressed: list[bool] = []
+    for quote, end, following in zip(quotes, ends[:-1], starts, strict=True):
+        before, after = text[end : quote.start()], text[quote.end() : following]
+        joined = bool(stressed) and stressed[-1] and bool(_JOINED.match(before))
+        stressed.append(joined or bool(_STRESS_BEFORE.search(before[-80:]) or _STRESS_AFTER.match(after)))
+    return stressed
+
+
+def _mask(text: str, start: int, stop: int) -> str:
+    return text[:start] + "_" * (stop - start) + text[stop:]
+
+
+def _take(text: str, pattern: re.Pattern) -> tuple[str | None, str]:
+    """The first group of what matches, and the text with it masked."""
+    found = pattern.search(text)
+    if not found:
+        return None, text
+    return found[1].strip() or None, _mask(text, *found.span(1))
+
+
+def _first(pattern: re.Pattern, text: str) -> str | None:
+    found = pattern.search(text)
+    return found[1] if found else None

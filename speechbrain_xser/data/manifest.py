@@ -1,0 +1,182 @@
+"""Manifests: one JSON record an utterance and line, the same fields whatever corpus it came from.
+
+Everything is checked when a manifest is read, so that a wrong label cannot surface at hour 30. A text that is empty or
+white is unknown (``None``); commas, newlines, quotes and prompt slots inside a text are just text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from speechbrain_xser.answer.labels import check_labels
+from speechbrain_xser.answer.record import Descriptors, Record
+from speechbrain_xser.errors import ManifestError
+
+
+class Utterance(NamedTuple):
+    """One line of a manifest; ``None`` where unknown.
+
+    Example
+    -------
+    >>> Utterance("a", "a.wav", transcript="hello", emotion="happy", pitch="low").record().descriptors.pitch
+    'low'
+    """
+
+    id: str
+    wav: str  # path; may start with {data_root}
+    start: float | None = None  # seconds
+    stop: float | None = None  # seconds
+    duration: float | None = None  # seconds
+    speaker: str | None = None
+    transcript: str | None = None
+    emotion: str | None = None
+    gender: str | None = None
+    age: str | None = None
+    pitch: str | None = None
+    volume: str | None = None
+    speed: str | None = None
+    intonation: str | None = None
+    emphasis: tuple[str, ...] | None = None
+    tone: str | None = None
+    topic: str | None = None
+    description: str | None = None  # paragraph without transcript
+    caption: str | None = None  # paragraph with transcript
+    split: str | None = None
+
+    def record(self) -> Record:
+        """What was said, how, and with what emotion."""
+        return Record(
+            self.transcript, Descriptors(*(getattr(self, field) for field in Descriptors._fields)), self.emotion
+        )
+
+
+NUMBERS = ("start", "stop", "duration")
+REQUIRED = ("id", "wav")
+
+
+def read_manifest(path: str | os.PathLike) -> list[Utterance]:
+    """Reads and checks a JSONL manifest.
+
+    Arguments
+    ---------
+    path : str or path-like
+        UTF-8 without a byte order mark, one JSON object a line; empty lines are skipped.
+
+    Returns
+    -------
+    list of Utterance
+        In the file's order.
+
+    Raises
+    ------
+    ManifestError
+        Naming file, line and utterance: no file, a byte order mark, no UTF-8, no JSON, an unknown or missing field, a
+        wrong type, a label outside its vocabulary, a segment that ends before it starts, an id that was there before.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "train.jsonl")
+    >>> write_manifest(path, [Utterance("a", "a.wav", emphasis=("go",))])
+    >>> read_manifest(path)[0].emphasis
+    ('go',)
+    """
+    lines = _text(path).split("\n")
+    found = [_utterance(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
+    _check_ids(found, path)
+    return found
+
+
+def write_manifest(path: str | os.PathLike, utterances: Iterable[Utterance]) -> None:
+    """Writes a manifest that ``read_manifest`` gives back; written beside, then moved into place.
+
+    Raises
+    ------
+    ManifestError
+        As ``read_manifest`` does, before anything is written.
+    """
+    utterances = [_checked(utterance, f"{path}, item {n}") for n, utterance in enumerate(utterances, start=1)]
+    _check_ids(utterances, path)
+    beside = f"{os.fspath(path)}.{os.getpid()}.part"
+    with open(beside, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps(utterance._asdict(), ensure_ascii=False) + "\n" for utterance in utterances)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def _text(path) -> str:
+    """The file's text, or why it is none."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        raise ManifestError(f"{path}: {error.strerror or error}. Run the recipe's prepare script first.") from error
+    if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        raise ManifestError(f"{path}: begins with a byte order mark, expected plain UTF-8. Save it without one.")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path}: byte {error.start} is not UTF-8. Save it as UTF-8.") from error
+
+
+def _utterance(line: str, where: str) -> Utterance:
+    """One line as a checked utterance."""
+    try:
+        fields = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ManifestError(f"{where}: no JSON ({error}). Expected one object a line.") from error
+    if not isinstance(fields, dict):
+        raise ManifestError(f"{where}: {type(fields).__name__}, expected a JSON object of fields.")
+    unknown = sorted(set(fields) - set(Utterance._fields))
+    missing = [field for field in REQUIRED if not fields.get(field)]
+    if unknown or missing:
+        raise ManifestError(
+            f"{where}: unknown fields {unknown}, missing fields {missing}. Expected {', '.join(Utterance._fields)}."
+        )
+    if isinstance(fields.get("emphasis"), list):
+        fields["emphasis"] = tuple(fields["emphasis"])
+    return _checked(Utterance(**fields), where)
+
+
+def _checked(utterance: Utterance, where: str) -> Utterance:
+    """Types, times and labels; empty texts become None."""
+    where = f"{where}, utterance {utterance.id!r}"
+    for field, found in utterance._asdict().items():
+        if found is not None and not _fits(field, found):
+            raise ManifestError(f"{where}: {field} is {found!r}, expected {_expected(field)}.")
+    utterance = utterance._replace(
+        **{field: None for field, found in utterance._asdict().items() if isinstance(found, str) and not found.strip()}
+    )
+    for field in REQUIRED:
+        if getattr(utterance, field) is None:
+            raise ManifestError(f"{where}: {field} is empty, expected a text.")
+    if utterance.stop is not None and utterance.stop <= (utterance.start or 0.0):
+        raise ManifestError(f"{where}: stop {utterance.stop:g} s is not after start {utterance.start or 0.0:g} s.")
+    check_labels(utterance.record(), where)
+    return utterance
+
+
+def _fits(field: str, found) -> bool:
+    if field in NUMBERS:
+        return isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found) and found >= 0
+    if field == "emphasis":
+        return isinstance(found, tuple) and all(isinstance(word, str) for word in found)
+    return isinstance(found, str)
+
+
+def _expected(field: str) -> str:
+    return "seconds, at least 0" if field in NUMBERS else "a list of words" if field == "emphasis" else "a text"
+
+
+def _check_ids(utterances: list[Utterance], path) -> None:
+    """Two utterances of one id would be one to whatever is keyed by id."""
+    seen: set[str] = set()
+    for utterance in utterances:
+        if utterance.id in seen:
+            raise ManifestError(f"{path}: id {utterance.id!r} is there twice, expected each once. Rename or drop one.")
+        seen.add(utterance.id)

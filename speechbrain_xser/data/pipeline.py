@@ -1,0 +1,157 @@
+"""From a manifest to padded batches: a SpeechBrain data set and a collate function that knows lengths and faults."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import torch
+from speechbrain.dataio.dataset import DynamicItemDataset
+from torch import Tensor
+
+from speechbrain_xser.data.audio import check_seconds, load_audio, seconds_of
+from speechbrain_xser.data.faults import Fault
+from speechbrain_xser.data.manifest import Utterance, read_manifest
+from speechbrain_xser.errors import AudioError, ManifestError
+
+DATA_ROOT = "{data_root}"
+
+
+class Batch(NamedTuple):
+    """Utterances padded with zeros; empty (B = 0) if none of them could be read."""
+
+    ids: tuple[str, ...]
+    wavs: Tensor  # [B, S], float32, zero at padding
+    samples: Tensor  # [B], int64, valid samples
+    utterances: tuple[Utterance, ...]
+    faults: tuple[str, ...] = ()  # messages of what was skipped
+
+    def to(self, device, non_blocking: bool = False) -> Batch:
+        """The batch on another device; types stay, lengths are never rounded."""
+        return self._replace(
+            wavs=self.wavs.to(device=device, non_blocking=non_blocking),
+            samples=self.samples.to(device=device, non_blocking=non_blocking),
+        )
+
+    def pin_memory(self) -> Batch:
+        """The batch in page-locked memory, for loaders that copy while the device computes."""
+        return self._replace(wavs=self.wavs.pin_memory(), samples=self.samples.pin_memory())
+
+
+def dataset(
+    manifest: str | os.PathLike | list[Utterance],
+    data_folder: str | os.PathLike | None = None,
+    max_seconds: float | None = 30.0,
+) -> DynamicItemDataset:
+    """A SpeechBrain data set of items ``id``, ``wav`` and ``utterance``, read when they are asked for.
+
+    Arguments
+    ---------
+    manifest : str, path-like or list of Utterance
+        A JSONL manifest, or what one was read into.
+    data_folder : str, path-like or None
+        What ``{data_root}`` at the start of a path stands for, and what relative paths start from; None for the
+        manifest's own folder (relative paths only).
+    max_seconds : float or None
+        Longest clip, None for any.
+
+    Returns
+    -------
+    DynamicItemDataset
+        ``wav`` is [S] float32 at 16 kHz, or a :class:`Fault` if the clip cannot be read. ``duration`` (seconds), for
+        samplers, is among the static fields.
+
+    Raises
+    ------
+    ManifestError
+        If the manifest is wrong, a path needs a data folder, or a clip is longer than ``max_seconds``.
+
+    Example
+    -------
+    >>> clips = dataset([Utterance("a", "missing.wav", duration=1.0)], data_folder="/nowhere")
+    >>> str(clips[0]["wav"])
+    "utterance 'a': /nowhere/missing.wav: no such file. Check the path in the manifest and the data folder."
+    """
+    given = isinstance(manifest, list)
+    utterances = manifest if given else read_manifest(manifest)
+    base = os.curdir if given else os.path.dirname(os.path.abspath(manifest))
+    fields = {utterance.id: _item(utterance, data_folder, base, max_seconds) for utterance in utterances}
+    if len(fields) != len(utterances):
+        raise ManifestError(f"{len(utterances) - len(fields)} ids are there twice, expected each once.")
+    clips = DynamicItemDataset(fields)
+    clips.add_dynamic_item(_reader(max_seconds), takes=["id", "path", "utterance"], provides="wav")
+    clips.set_output_keys(["id", "wav", "utterance"])
+    return clips
+
+
+def collate(items: list[dict]) -> Batch:
+    """Pads the readable items to a batch and keeps the messages of the others.
+
+    Arguments
+    ---------
+    items : list of dict
+        Items of :func:`dataset`.
+
+    Returns
+    -------
+    Batch
+        In the items' order.
+
+    Example
+    -------
+    >>> a, b = ({"id": n, "wav": torch.ones(s), "utterance": Utterance(n, f"{n}.wav")} for n, s in (("a", 3), ("b", 1)))
+    >>> batch = collate([a, {**a, "id": "c", "wav": Fault("c", "c.wav: 0 bytes.")}, b])
+    >>> batch.ids, batch.wavs.tolist(), batch.samples, batch.faults
+    (('a', 'b'), [[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]], tensor([3, 1]), ("utterance 'c': c.wav: 0 bytes.",))
+    """
+    faults = tuple(str(item["wav"]) for item in items if isinstance(item["wav"], Fault))
+    items = [item for item in items if not isinstance(item["wav"], Fault)]
+    samples = torch.tensor([len(item["wav"]) for item in items], dtype=torch.int64)
+    wavs = torch.zeros(len(items), int(samples.max()) if items else 0)
+    for row, item in zip(wavs, items, strict=True):
+        row[: len(item["wav"])] = item["wav"]
+    return Batch(tuple(item["id"] for item in items), wavs, samples, tuple(item["utterance"] for item in items), faults)
+
+
+def _item(utterance: Utterance, data_folder, base: str, max_seconds: float | None) -> dict:
+    """The static fields of an utterance, its length checked."""
+    path = _resolve(utterance, data_folder, base)
+    seconds = _seconds(utterance, path)
+    try:
+        check_seconds(seconds, max_seconds, f"utterance {utterance.id!r}")
+    except AudioError as error:
+        raise ManifestError(str(error)) from error
+    return {"utterance": utterance, "path": path, "duration": seconds}
+
+
+def _resolve(utterance: Utterance, data_folder, base: str) -> str:
+    """The clip's path with the data folder put in."""
+    if utterance.wav.startswith(DATA_ROOT):
+        if data_folder is None:
+            raise ManifestError(f"utterance {utterance.id!r}: {utterance.wav} needs a data folder. Give data_folder.")
+        return os.path.join(data_folder, utterance.wav.removeprefix(DATA_ROOT).lstrip("/\\"))
+    return os.path.join(base if data_folder is None else data_folder, utterance.wav)
+
+
+def _seconds(utterance: Utterance, path: str) -> float:
+    """The segment's length, else the stated one, else the header's; 0 for what cannot be read (a fault later)."""
+    if utterance.stop is not None:
+        return utterance.stop - (utterance.start or 0.0)
+    if utterance.duration is not None:
+        return utterance.duration
+    try:
+        return seconds_of(path) - (utterance.start or 0.0)
+    except AudioError:
+        return 0.0
+
+
+def _reader(max_seconds: float | None):
+    """What reads one clip, or tells why it cannot."""
+
+    def read(id: str, path: str, utterance: Utterance) -> Tensor | Fault:
+        try:
+            return load_audio(path, utterance.start, utterance.stop, max_seconds=max_seconds)
+        except AudioError as error:
+            return Fault(id, str(error))
+
+    return read

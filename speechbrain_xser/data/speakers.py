@@ -1,0 +1,86 @@
+"""Facts about speakers: which side of a split they are on, and SpeechCraft's band for their age."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+from speechbrain_xser.answer.record import AGES
+from speechbrain_xser.errors import ManifestError
+
+# First year of each band of AGES, ours: SpeechCraft names its bands without saying where they begin.
+BAND_STARTS_YEARS = dict(zip(AGES, (0, 13, 20, 40, 60), strict=True))
+
+
+def age_band(years: float | None) -> str | None:
+    """SpeechCraft's band for an age: child below 13, teenager below 20, youth adult below 40, middle-aged below 60.
+
+    Arguments
+    ---------
+    years : float | None
+        Age, or None where it is unknown.
+
+    Returns
+    -------
+    str | None
+        One of ``AGES``; None for an unknown age.
+
+    Raises
+    ------
+    ManifestError
+        If the age is outside 0..120.
+
+    Example
+    -------
+    >>> [age_band(years) for years in (12, 13, 21, 51, 74, None)]
+    ['child', 'teenager', 'youth adult', 'middle-aged', 'elderly', None]
+    """
+    if years is None:
+        return None
+    if not 0 <= years <= 120:
+        raise ManifestError(f"Found an age of {years} years, expected 0 to 120: check the speakers' table.")
+    return [band for band, start in BAND_STARTS_YEARS.items() if years >= start][-1]
+
+
+def split_speakers(speakers: Iterable[str], shares: dict[str, float], seed: str) -> dict[str, str]:
+    """Puts every speaker on one side, the same on every machine.
+
+    The speakers are ordered by ``sha256(seed:speaker)`` and cut at the shares, each cut rounded to the nearest
+    speaker. Hand over all speakers of a corpus, also those whose clips are not there, and nobody changes sides when a
+    clip goes missing.
+
+    Arguments
+    ---------
+    speakers : Iterable[str]
+        Names; equal ones count once.
+    shares : dict[str, float]
+        Share of the speakers by split, summing to 1.
+    seed : str
+        Another seed gives another split.
+
+    Returns
+    -------
+    dict[str, str]
+        Split by speaker.
+
+    Raises
+    ------
+    ManifestError
+        If the shares do not sum to 1.
+
+    Example
+    -------
+    >>> sides = split_speakers(map(str, range(10)), {"train": 0.7, "valid": 0.1, "test": 0.2}, seed="mine")
+    >>> [list(sides.values()).count(split) for split in ("train", "valid", "test")]
+    [7, 1, 2]
+    """
+    if abs(sum(shares.values()) - 1) > 1e-9:
+        raise ManifestError(f"Expected shares that sum to 1, found {shares}: change the recipe's shares.")
+    ordered = sorted(set(speakers), key=lambda speaker: sha256(f"{seed}:{speaker}".encode()).hexdigest())
+    sides, end, begin = {}, 0.0, 0
+    for split, share in shares.items():
+        end += share
+        stop = round(end * len(ordered))
+        sides.update(dict.fromkeys(ordered[begin:stop], split))
+        begin = stop
+    return sides

@@ -1,0 +1,5 @@
+"""The embedded corpus: synthetic speech whose every label is true by construction."""
+
+from .corpus import prepare
+
+__all__ = ["prepare"]

@@ -1,0 +1,206 @@
+"""The embedded corpus: sentences of the grammar, spoken by eSpeak NG in the profile of an emotion.
+
+Every label is true by construction: the attributes are drawn first and then set in the synthesiser (pitch in Hz for the
+voice's gender, speed in words a minute, intonation as pitch range, emphasis as SSML) or in the samples (level in dB).
+Train, validation and test differ in voices and in sentences; clip ``i`` of a split depends on the seed alone.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+import soundfile
+import torch
+import torchaudio
+from tqdm import tqdm
+
+from speechbrain_xser.answer.record import EMOTIONS, Descriptors, Record
+from speechbrain_xser.answer.render import describe, render
+from speechbrain_xser.data.manifest import Utterance, write_manifest
+
+from . import grammar, profiles
+from .espeak import Espeak, Speaking
+from .voices import TARGET_PITCH_HZ, Voice, pitch_parameter, voices
+
+SAMPLE_RATE = 16000
+LEVELS_DB = {"low": -42.0, "normal": -31.0, "high": -20.0}  # RMS re full scale
+RATES = {"slow": 120, "normal": 170, "fast": 240}  # words a minute
+PITCH_RANGES = {"flat": 5, "normal": 45, "lively": 100}
+SPLITS = ("train", "valid", "test")
+_SENTENCE_SHARES = {"test": range(0, 2), "valid": range(2, 3), "train": range(3, 10)}  # tenths of the sentences
+
+
+class Plan(NamedTuple):
+    """Everything that decides one clip, before it is spoken."""
+
+    voice: Voice
+    sentence: grammar.Sentence
+    emotion: str
+    prosody: profiles.Prosody
+    emphasis: str | None
+    pitch_hz: float
+    rate: int  # words a minute
+    level_db: float
+
+
+def plan(split: str, index: int, seed: int) -> Plan:
+    """Draws clip ``index`` of a split.
+
+    Example
+    -------
+    >>> plan("test", 3, seed=1) == plan("test", 3, seed=1)
+    True
+    >>> plan("test", 3, seed=1) == plan("test", 3, seed=2)
+    False
+    """
+    random = Random(f"{seed} {split} {index}")
+    voice = random.choice(voices(split))
+    emotion = EMOTIONS[index % len(EMOTIONS)]
+    prosody = profiles.draw(emotion, random)
+    sentence = _draw_sentence(split, random)
+    return Plan(
+        voice,
+        sentence,
+        emotion,
+        prosody,
+        emphasis=random.choice(sentence.content_words) if random.random() < 0.5 else None,
+        pitch_hz=TARGET_PITCH_HZ[voice.gender][prosody.pitch] * random.uniform(0.96, 1.04),
+        rate=round(RATES[prosody.speed] * random.uniform(0.96, 1.04)),
+        level_db=LEVELS_DB[prosody.volume] + random.uniform(-1.5, 1.5),
+    )
+
+
+def _draw_sentence(split: str, random: Random) -> grammar.Sentence:
+    while True:
+        sentence = grammar.draw(random)
+        if crc32(sentence.text.lower().encode()) % 10 in _SENTENCE_SHARES[split]:
+            return sentence
+
+
+def speak(plan: Plan) -> np.ndarray:
+    """Speaks a plan.
+
+    Returns
+    -------
+    np.ndarray
+        Samples in -1..1, [S], float32, at 16 kHz; the RMS is the plan's level (less where a peak would clip).
+
+    Example
+    -------
+    >>> wave = speak(plan("train", 0, seed=0))
+    >>> abs(wave).max() <= 1.0
+    np.True_
+    """
+    speaking = Speaking(
+        plan.voice.name,
+        rate=plan.rate,
+        pitch=pitch_parameter(plan.voice, plan.pitch_hz),
+        pitch_range=PITCH_RANGES[plan.prosody.intonation],
+        emphasis=plan.emphasis,
+    )
+    wave = Espeak().say(plan.sentence.text, speaking)
+    wave = torchaudio.functional.resample(torch.from_numpy(wave), Espeak.sample_rate, SAMPLE_RATE).numpy()
+    gain = 10 ** (plan.level_db / 20) / np.sqrt(np.mean(wave**2))
+    return wave * min(gain, 0.99 / np.abs(wave).max())
+
+
+def record(plan: Plan) -> Record:
+    """What is true of a plan; what the synthesiser cannot vouch for (age, tone) stays unknown.
+
+    Example
+    -------
+    >>> record(plan("train", 0, seed=0)).emotion
+    'neutral'
+    """
+    emphasis = (plan.emphasis,) if plan.emphasis else None
+    descriptors = Descriptors(
+        gender=plan.voice.gender, **plan.prosody._asdict(), emphasis=emphasis, topic=plan.sentence.topic
+    )
+    return Record(plan.sentence.text, descriptors, plan.emotion)
+
+
+def _utterance(plan: Plan, split: str, index: int, wav: str, samples: int) -> Utterance:
+    name, spoken = f"{split}-{index:05d}", record(plan)
+    wording = crc32(name.encode())
+    return Utterance(
+        id=name,
+        wav=wav,
+        duration=samples / SAMPLE_RATE,
+        speaker=plan.voice.name,
+        transcript=spoken.transcript,
+        emotion=spoken.emotion,
+        **spoken.descriptors._asdict(),
+        description=describe(spoken, wording),
+        caption=render(spoken, wording),
+        split=split,
+    )
+
+
+def prepare(
+    save_folder: str, train_clips: int, valid_clips: int, test_clips: int, seed: int = 1, jobs: int | None = None
+) -> dict[str, str]:
+    """Writes the corpus: ``wav/SPLIT/*.wav`` and one manifest for each split.
+
+    Running it again with the same numbers changes nothing and costs nothing.
+
+    Arguments
+    ---------
+    save_folder : str
+        Where to write; made when missing.
+    train_clips, valid_clips, test_clips : int
+        Clips of each split.
+    seed : int
+        Decides everything.
+    jobs : int, optional
+        Processes; by default one for each core.
+
+    Returns
+    -------
+    dict
+        Split name -> manifest path.
+
+    Example
+    -------
+    >>> from tempfile import TemporaryDirectory
+    >>> from speechbrain_xser.data.manifest import read_manifest
+    >>> with TemporaryDirectory() as folder:
+    ...     manifests = prepare(folder, 2, 1, 1, jobs=1)
+    ...     len(read_manifest(manifests["train"]))
+    2
+    """
+    counts = dict(zip(SPLITS, (train_clips, valid_clips, test_clips), strict=True))
+    return {split: _prepare_split(Path(save_folder), split, clips, seed, jobs) for split, clips in counts.items()}
+
+
+def _prepare_split(folder: Path, split: str, clips: int, seed: int, jobs: int | None) -> str:
+    manifest = folder / f"{split}-{clips}-seed{seed}.jsonl"
+    if manifest.exists():
+        return str(manifest)
+    (folder / "wav" / f"{split}-seed{seed}").mkdir(parents=True, exist_ok=True)
+    write = partial(_write_clip, folder, split, seed)
+    with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
+        spoken = pool.map(write, range(clips), chunksize=16)
+        utterances = list(tqdm(spoken, total=clips, desc=f"speaking {split}", unit="clip"))
+    write_manifest(str(manifest), utterances)
+    return str(manifest)
+
+
+def _write_clip(folder: Path, split: str, seed: int, index: int) -> Utterance:
+    _use_one_thread()
+    drawn = plan(split, index, seed)
+    wave = speak(drawn)
+    wav = f"wav/{split}-seed{seed}/{index:05d}.wav"
+    soundfile.write(folder / wav, wave, SAMPLE_RATE, subtype="PCM_16")
+    return _utterance(drawn, split, index, str((folder / wav).resolve()), len(wave))
+
+
+@cache
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)

@@ -1,0 +1,107 @@
+"""eSpeak NG in process, through the shared library that ``espeakng-loader`` carries.
+
+The library holds one global state, so a process owns one :class:`Espeak` and its calls are serial; a corpus is
+spoken by several processes, not threads. API: eSpeak NG's ``speak_lib.h``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import NamedTuple
+from xml.sax.saxutils import escape
+
+import numpy as np
+
+_SYNCHRONOUS = 2
+_FLAGS = 0x01 | 0x10  # UTF-8 text, SSML marks
+_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+
+class Speaking(NamedTuple):
+    """eSpeak's own parameters for one utterance."""
+
+    voice: str  # "language+variant", such as "en-us+f1"
+    rate: int = 165  # words a minute, 80..450
+    pitch: int = 50  # 0..100; 50 is the voice's own
+    pitch_range: int = 50  # 0 is a monotone, 100 the liveliest
+    emphasis: str | None = None  # a word of the text, spoken with strong emphasis
+
+
+class Espeak:
+    """The synthesiser.
+
+    Example
+    -------
+    >>> espeak = Espeak()
+    >>> wave = espeak.say("Hello", Speaking("en-us+m3"))
+    >>> len(wave) > espeak.sample_rate // 10
+    True
+    """
+
+    _library: ctypes.CDLL | None = None
+    sample_rate: int = 0
+
+    def __init__(self):
+        if Espeak._library is None:
+            Espeak._library, Espeak.sample_rate = _initialize()
+        self._chunks: list[np.ndarray] = []
+        self._callback = _CALLBACK(self._collect)
+
+    def _collect(self, samples, count: int, events) -> int:
+        if count > 0:
+            self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        return 0
+
+    def say(self, text: str, speaking: Speaking) -> np.ndarray:
+        """Speaks a text.
+
+        Arguments
+        ---------
+        text : str
+            Plain text; it is escaped before it meets SSML.
+        speaking : Speaking
+            The parameters.
+
+        Returns
+        -------
+        np.ndarray
+            Samples in -1..1, [S], float32, at ``sample_rate`` Hz.
+
+        Raises
+        ------
+        ValueError
+            For an unknown voice.
+        """
+        library = Espeak._library
+        library.espeak_SetSynthCallback(self._callback)
+        if library.espeak_SetVoiceByName(speaking.voice.encode()) != 0:
+            raise ValueError(f"eSpeak NG has no voice {speaking.voice!r}; give 'language+variant', such as 'en-us+f1'.")
+        values = {_RATE: speaking.rate, _PITCH: speaking.pitch, _RANGE: speaking.pitch_range, _VOLUME: 60}
+        for parameter, value in values.items():
+            library.espeak_SetParameter(parameter, int(value), 0)
+        self._chunks.clear()
+        data = _ssml(text, speaking.emphasis).encode()
+        library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _FLAGS, None, None)
+        samples = np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.int16)
+        return samples.astype(np.float32) / 32768
+
+
+def _ssml(text: str, emphasis: str | None) -> str:
+    words = [escape(word) for word in text.split()]
+    if emphasis is not None:
+        index = text.split().index(emphasis)
+        words[index] = f'<emphasis level="strong"><prosody rate="80%">{words[index]}</prosody></emphasis>'
+    return f"<speak>{' '.join(words)}</speak>"
+
+
+def _initialize() -> tuple[ctypes.CDLL, int]:
+    import espeakng_loader
+
+    library = ctypes.CDLL(espeakng_loader.get_library_path())
+    path = str(espeakng_loader.get_data_path())
+    path = path.removesuffix("espeak-ng-data").rstrip("/") or "/"
+    sample_rate = library.espeak_Initialize(_SYNCHRONOUS, 0, path.encode(), 0)
+    if sample_rate <= 0:
+        raise OSError(f"eSpeak NG found no data in {path}; install espeakng-loader again.")
+    return library, sample_rate

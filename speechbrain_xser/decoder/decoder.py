@@ -1,0 +1,309 @@
+"""The decoder: a frozen causal LLM with LoRA, between soft tokens and one paragraph.
+
+The base belongs to whoever published it and is in no checkpoint; the decoder's state is its LoRA tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from speechbrain_xser.decoder.generation import candidate_scores, evaluating, greedy, logits_at
+from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_tokenizer
+from speechbrain_xser.decoder.ownership import OwnsPart
+from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PromptTemplate, plain_tokens
+from speechbrain_xser.decoder.sequence import EmbeddedSequence, check_context, embed_sequence, row_lengths
+from speechbrain_xser.decoder.tokens import answer_tokens
+from speechbrain_xser.errors import CheckpointError, PromptError
+from speechbrain_xser.lobes.adapter import SoftTokens
+
+
+class AnswerLogits(NamedTuple):
+    """Logits where an answer token is predicted, all rows concatenated, the end of each answer included."""
+
+    logits: Tensor  # [N, V], the LLM's type
+    targets: Tensor  # [N] int64
+    rows: Tensor  # [N] int64, which utterance
+
+
+class LLMDecoder(OwnsPart):
+    """A causal LLM that reads content and descriptor tokens in a prompt and answers.
+
+    Arguments
+    ---------
+    source : str
+        Folder, hub id or "packaged:NAME" of any causal LLM.
+    revision : str, optional
+        Of a hub id.
+    dtype : str
+        Type of the frozen weights.
+    quantization : str, optional
+        "4bit", where there is a GPU.
+    lora : mapping, optional
+        Arguments of :func:`~speechbrain_xser.decoder.llm.add_lora`; ``None`` for no LoRA.
+    template : PromptTemplate
+        The prompt around the soft tokens.
+    max_new_tokens : int
+        Longest generated answer in tokens.
+    pad_token : str, optional
+        An existing token to pad with, where the tokenizer names none.
+    load_weights : bool
+        False builds from ``config.json`` alone.
+
+    Raises
+    ------
+    BackboneError
+        If the LLM cannot be loaded, or LLM, tokenizer and prompt do not belong together.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_llm_folder
+    >>> decoder = LLMDecoder(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32").eval()
+    >>> soft = SoftTokens(torch.randn(2, 3, decoder.width), torch.tensor([3, 1]))
+    >>> answer = decoder(soft, soft, "Please transcribe the input audio.", ["by the door", ""])
+    >>> answer.rows.tolist().count(1)  # an empty answer is its end token alone
+    1
+    >>> both = decoder.generate(soft, soft, "Please transcribe the input audio.", max_new_tokens=5)
+    >>> alone = SoftTokens(soft.embeddings[1:, :1], soft.counts[1:])
+    >>> decoder.generate(alone, alone, "Please transcribe the input audio.", max_new_tokens=5) == both[1:]
+    True
+    """
+
+    def __init__(
+        self,
+        source: str,
+        revision: str | None = None,
+        dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16",
+        quantization: Literal["4bit"] | None = None,
+        lora: Mapping[str, object] | None = PAPER_LORA,
+        template: PromptTemplate = PAPER_PROMPT,
+        max_new_tokens: int = 200,
+        pad_token: str | None = None,
+        load_weights: bool = True,
+    ) -> None:
+        super().__init__()
+        self.template = template
+        self.max_new_tokens = max_new_tokens
+        self.tokenizer = load_tokenizer(source, revision)
+        llm = load_llm(source, revision, dtype, quantization, load_weights)
+        self.tokens = answer_tokens(llm, self.tokenizer, template, pad_token)
+        self.llm = llm if lora is None else add_lora(llm, revision=revision, **lora)
+
+    @property
+    def causal(self) -> PreTrainedModel:
+        """The Hugging Face model, with LoRA in its layers."""
+        return self.llm.get_base_model() if isinstance(self.llm, PeftModel) else self.llm
+
+    @property
+    def width(self) -> int:
+        """Width of the token embeddings, which soft tokens must have."""
+        return self.causal.get_input_embeddings().weight.shape[1]
+
+    @property
+    def eos_ids(self) -> tuple[int, ...]:
+        """Ids of all tokens that end an answer."""
+        return self.tokens.eos
+
+    @property
+    def pad_id(self) -> int:
+        """Id that fills finished rows."""
+        return self.tokens.pad
+
+    @property
+    def context(self) -> int | None:
+        """Longest sequence of the LLM in tokens, ``None`` where it has no limit."""
+        return getattr(self.causal.config, "max_position_embeddings", None)
+
+    def owns(self, name: str) -> bool:
+        """Whether a tensor belongs in a checkpoint: LoRA does, the base does not."""
+        return ".lora_" in name
+
+    def answer_tokens(self, answers: list[str]) -> list[list[int]]:
+        """Token ids of answers, each with its end token, so that targets can be counted before a forward."""
+        return [[*plain_tokens(answer, self.tokenizer), self.tokens.end] for answer in answers]
+
+    def forward(
+        self, content: SoftTokens, descriptor: SoftTokens, instruction: str, answers: list[str]
+    ) -> AnswerLogits:
+        """Teacher-forced logits, computed at answer positions only.
+
+        Arguments
+        ---------
+        content, descriptor : SoftTokens
+            Embeddings [B, K, e] with counts [B].
+        instruction : str
+            What the user asks.
+        answers : list of str
+            B answers; an empty one is its end token alone.
+
+        Returns
+        -------
+        AnswerLogits
+            Logits [N, V], targets [N] and rows [N].
+
+        Raises
+        ------
+        PromptError
+            If a row is longer than the context, or the numbers of rows differ.
+        """
+        ids = self.answer_tokens(answers)
+        sequence = self._sequence(content, descriptor, instruction, [row[:-1] for row in ids])
+        rows, columns = _last_places(sequence.counts, [len(row) for row in ids])
+        targets = torch.tensor([token for row in ids for token in row]).to(rows.device)
+        return AnswerLogits(logits_at(self.causal, sequence, rows, columns), targets, rows)
+
+    def generate(
+        self,
+        content: SoftTokens,
+        descriptor: SoftTokens,
+        instruction: str,
+        max_new_tokens: int | None = None,
+        prefixes: list[str] | None = None,
+    ) -> list[str]:
+        """Greedy answers, the same for an utterance alone and in a batch.
+
+        Arguments
+        ---------
+        content, descriptor : SoftTokens
+            Embeddings [B, K, e] with counts [B].
+        instruction : str
+            What the user asks.
+        max_new_tokens : int, optional
+            Limit of generated tokens; by default the decoder's.
+        prefixes : list of str, optional
+            The beginning of each answer, which generation continues.
+
+        Returns
+        -------
+        list of str
+            B whole answers, prefixes included; one may be empty.
+
+        Raises
+        ------
+        PromptError
+            If prompt and ``max_new_tokens`` together are longer than the context.
+        """
+        limit = self.max_new_tokens if max_new_tokens is None else max_new_tokens
+        begun = [plain_tokens(prefix, self.tokenizer) for prefix in prefixes or [""] * len(content.counts)]
+        with evaluating(self), torch.no_grad():
+            prompt = self._sequence(content, descriptor, instruction, begun, more=limit)
+            new = greedy(self.causal, prompt, self.tokens, limit)
+        return [self._text(start + rest) for start, rest in zip(begun, new, strict=True)]
+
+    def score(
+        self,
+        content: SoftTokens,
+        descriptor: SoftTokens,
+        instruction: str,
+        prefixes: list[str],
+        candidates: list[list[str]],
+    ) -> Tensor:
+        """Mean log-probability of each candidate's tokens after its row's prefix.
+
+        Arguments
+        ---------
+        content, descriptor : SoftTokens
+            Embeddings [B, K, e] with counts [B].
+        instruction : str
+            What the user asks.
+        prefixes : list of str
+            The answer of each row up to the candidates.
+        candidates : list of list of str
+            C texts for each row; each is tokenised together with its prefix.
+
+        Returns
+        -------
+        Tensor
+            Nats a token, [B, C], float32; a softmax over C makes probabilities.
+
+        Raises
+        ------
+        PromptError
+            If rows differ in their number of candidates, a candidate is empty, or a row is longer than the context.
+        """
+        begun, rest = self._tokenise_candidates(prefixes, candidates)
+        longest = max(len(ids) for row in rest for ids in row)
+        with evaluating(self), torch.no_grad():
+            prompt = self._sequence(content, descriptor, instruction, begun, more=longest)
+            return candidate_scores(self.causal, prompt, rest)
+
+    def merge(self) -> None:
+        """Adds LoRA to the base weights, for deployment: W += alpha / r * B A. The state is empty afterwards."""
+        if isinstance(self.llm, PeftModel):
+            self.llm = self.llm.merge_and_unload()
+
+    def save_adapter(self, folder: str | Path) -> None:
+        """Writes LoRA as a PEFT adapter folder, which ``PeftModel.from_pretrained`` loads.
+
+        Raises
+        ------
+        CheckpointError
+            If there is no LoRA, or it has been merged.
+        """
+        if not isinstance(self.llm, PeftModel):
+            raise CheckpointError("There is no LoRA to save: it was merged, or the decoder was built with lora: null.")
+        self.llm.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
+
+    def _sequence(
+        self, content: SoftTokens, descriptor: SoftTokens, instruction: str, begun: list[list[int]], more: int = 0
+    ) -> EmbeddedSequence:
+        """Prompt, soft tokens and the answer so far, within the context."""
+        if not len(begun) == len(content.counts) == len(descriptor.counts):
+            raise PromptError(
+                f"{len(content.counts)} rows of content, {len(descriptor.counts)} of descriptors and {len(begun)} "
+                "answers: give one of each for every utterance."
+            )
+        segments = self.template.segments(instruction, self.tokenizer)
+        check_context(row_lengths(segments, content, descriptor, begun), more, self.context)
+        return embed_sequence(self.causal.get_input_embeddings(), segments, content, descriptor, begun)
+
+    def _tokenise_candidates(
+        self, prefixes: list[str], candidates: list[list[str]]
+    ) -> tuple[list[list[int]], list[list[list[int]]]]:
+        """Cuts prefix + candidate where all candidates of a row still agree with the prefix's own tokens."""
+        if len(prefixes) != len(candidates) or len({len(row) for row in candidates} | {0}) != 2:
+            raise PromptError("Every row needs a prefix and the same number of candidates, at least one.")
+        begun, rest = [], []
+        for prefix, row in zip(prefixes, candidates, strict=True):
+            wholes = [plain_tokens(prefix + candidate, self.tokenizer) for candidate in row]
+            shared = _shared_length([plain_tokens(prefix, self.tokenizer), *wholes])
+            begun.append(wholes[0][:shared])
+            rest.append([whole[shared:] for whole in wholes])
+        if not all(ids for row in rest for ids in row):
+            raise PromptError("A candidate has no tokens of its own: none may be empty.")
+        return begun, rest
+
+    def _text(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def _last_places(counts: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
+    """Rows and columns of each row's last ``size`` tokens.
+
+    Example
+    -------
+    >>> _last_places(torch.tensor([5, 3]), [2, 1])
+    (tensor([0, 0, 1]), tensor([3, 4, 2]))
+    """
+    rows = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes)).to(counts.device)
+    from_end = torch.cat([torch.arange(size, 0, -1) for size in sizes]).to(counts.device)
+    return rows, counts[rows] - from_end
+
+
+def _shared_length(sequences: list[list[int]]) -> int:
+    """Length of the longest beginning that all sequences have.
+
+    Example
+    -------
+    >>> _shared_length([[1, 2, 3], [1, 2], [1, 2, 4]])
+    2
+    """
+    places = zip(*sequences, strict=False)
+    return next((place for place, tokens in enumerate(places) if len(set(tokens)) > 1), min(map(len, sequences)))

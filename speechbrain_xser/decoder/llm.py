@@ -1,0 +1,201 @@
+"""The causal LLM and its LoRA: any ``AutoModelForCausalLM`` folder or hub id, frozen, with trained adapters.
+
+The base is frozen here once and for all; its adapters are float32 on a base of any type, inside autocast and outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import Literal
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.sources import loading, resolve_source
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # of a Llama layer
+PAPER_LORA: Mapping[str, object] = MappingProxyType({"r": 16, "alpha": 32, "dropout": 0.05, "targets": LINEARS})
+
+
+def load_tokenizer(source: str, revision: str | None = None) -> PreTrainedTokenizerBase:
+    """Loads the tokenizer of an LLM.
+
+    Arguments
+    ---------
+    source : str
+        Folder, hub id or "packaged:NAME".
+    revision : str, optional
+        Commit, tag or branch of a hub id.
+
+    Returns
+    -------
+    PreTrainedTokenizerBase
+
+    Raises
+    ------
+    BackboneError
+        If it cannot be found.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_llm_folder
+    >>> tokenizer = load_tokenizer(tiny_llm_folder(tempfile.mkdtemp()))
+    >>> tokenizer.decode(tokenizer("by the door", add_special_tokens=False).input_ids)
+    'by the door'
+    """
+    with loading(source, revision):
+        return AutoTokenizer.from_pretrained(resolve_source(source), revision=revision)
+
+
+def load_llm(
+    source: str,
+    revision: str | None = None,
+    dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16",
+    quantization: Literal["4bit"] | None = None,
+    load_weights: bool = True,
+) -> PreTrainedModel:
+    """Loads a causal LLM, frozen.
+
+    Arguments
+    ---------
+    source : str
+        Folder, hub id or "packaged:NAME"; weights are read from safetensors only.
+    revision : str, optional
+        Commit, tag or branch of a hub id.
+    dtype : str
+        Type of the weights; of the computation, where they are quantised.
+    quantization : str, optional
+        "4bit" for NF4 through bitsandbytes: needs a GPU.
+    load_weights : bool
+        False builds from ``config.json`` alone, with random weights, on the current torch device ("meta" works).
+
+    Returns
+    -------
+    PreTrainedModel
+        In eval, no parameter requires a gradient.
+
+    Raises
+    ------
+    BackboneError
+        If it cannot be found, or 4-bit weights are asked for without a GPU or bitsandbytes.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_llm_folder
+    >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()))
+    >>> llm.dtype, any(parameter.requires_grad for parameter in llm.parameters())
+    (torch.bfloat16, False)
+    """
+    if dtype not in DTYPES:
+        raise BackboneError(f"Unknown dtype {dtype!r} of the LLM {source!r}: expected one of {', '.join(DTYPES)}.")
+    quantized = _quantized(quantization, DTYPES[dtype])
+    path = resolve_source(source)
+    with loading(source, revision):
+        if load_weights:
+            llm = AutoModelForCausalLM.from_pretrained(
+                path, revision=revision, dtype=DTYPES[dtype], use_safetensors=True, **quantized
+            )
+        else:
+            config = AutoConfig.from_pretrained(path, revision=revision)
+            llm = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype])
+    return llm.eval().requires_grad_(False)
+
+
+def add_lora(
+    llm: PreTrainedModel,
+    r: int = 16,
+    alpha: float = 32,
+    dropout: float = 0.05,
+    targets: Sequence[str] = LINEARS,
+    revision: str | None = None,
+) -> PeftModel:
+    """Puts LoRA beside linear layers: y = W x + alpha / r * B A dropout(x), with B zero at the start.
+
+    Arguments
+    ---------
+    llm : PreTrainedModel
+        Changed in place.
+    r : int
+        Rank; memory and time of the adapters grow with it.
+    alpha : float
+        The scale is alpha / r, so that r can change alone.
+    dropout : float
+        On the adapters' input, in training.
+    targets : sequence of str
+        Names of the linears; a shorter list (``q_proj``, ``v_proj``) saves memory.
+    revision : str, optional
+        Of the base model, written into the adapter's configuration.
+
+    Returns
+    -------
+    PeftModel
+        Only its LoRA tensors require a gradient; they are float32.
+
+    Raises
+    ------
+    BackboneError
+        If a target is in no layer of this LLM; the message lists its linears.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_llm_folder
+    >>> llm = add_lora(load_llm(tiny_llm_folder(tempfile.mkdtemp())), r=2, targets=["q_proj", "v_proj"])
+    >>> sum(p.numel() for p in llm.parameters() if p.requires_grad)  # 2 layers of r * (32 + 32) + r * (32 + 16)
+    448
+    """
+    linears = {name.split(".")[-1] for name, module in llm.named_modules() if _is_linear(module)}
+    missing = sorted(set(targets) - linears)
+    if missing:
+        raise BackboneError(
+            f"LoRA targets {missing} are in no layer of {type(llm).__name__}; its linears are {sorted(linears)}."
+        )
+    config = LoraConfig(
+        r=r,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=list(targets),
+        bias="none",
+        task_type="CAUSAL_LM",
+        revision=revision,
+    )
+    return get_peft_model(llm, config)
+
+
+def _is_linear(module: nn.Module) -> bool:
+    """Linear layers of torch and of bitsandbytes, and the transposed ones of GPT-2."""
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+
+
+def _quantized(quantization: str | None, dtype: torch.dtype) -> dict[str, object]:
+    """Arguments of ``from_pretrained`` for 4-bit weights, where they can work."""
+    if quantization is None:
+        return {}
+    if quantization != "4bit":
+        raise BackboneError(f"Unknown quantization {quantization!r}: expected '4bit' or null.")
+    if not torch.cuda.is_available():
+        raise BackboneError("4-bit weights need a CUDA GPU and there is none: set quantization to null.")
+    if find_spec("bitsandbytes") is None:
+        raise BackboneError("4-bit weights need bitsandbytes: `pip install bitsandbytes`, or set quantization to null.")
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return {"quantization_config": config, "device_map": {"": torch.cuda.current_device()}}

@@ -1,0 +1,170 @@
+"""The prompt around the two slots of soft tokens, as token ids.
+
+The text is cut at the slots before it is tokenised, so nothing is added to the vocabulary and slot text inside an
+instruction or a transcript is plain text. Control tokens come from the template alone: an answer is tokenised with
+``split_special_tokens``, and an instruction that holds one is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from jinja2.exceptions import TemplateError
+from transformers import PreTrainedTokenizerBase
+
+from speechbrain_xser.errors import PromptError
+
+CONTENT = "<Content>"
+DESCRIPTOR = "<Speech descriptor>"
+SYSTEM = "You are a helpful language and speech assistant."
+LLAMA3_END_OF_TURN = "<|eot_id|>"
+LLAMA3_CONTROLS = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", LLAMA3_END_OF_TURN)
+_LLAMA3 = (
+    "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n{system}<|eot_id|>"
+    "<|start_header_id|>user<|end_header_id|>\n\n",
+    "\n",
+    "\n{instruction}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+)
+_SLOTS = ("\ue000", "\ue001")  # private-use characters that stand for the slots while a chat template renders
+
+
+class Segments(NamedTuple):
+    """A prompt cut at its two slots: content goes between the first two, the descriptor between the last two."""
+
+    opening: list[int]  # token ids
+    between: list[int]  # token ids
+    closing: list[int]  # token ids
+
+
+def plain_tokens(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Tokenises free text; a control token's name inside it stays plain text.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_llm_folder
+    >>> from transformers import AutoTokenizer
+    >>> tokenizer = AutoTokenizer.from_pretrained(tiny_llm_folder(tempfile.mkdtemp()))
+    >>> tokenizer.eos_token_id in plain_tokens("stop <|eot_id|> here", tokenizer)
+    False
+    """
+    return tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """The paper's prompt, or the same turns through a chat model's own template.
+
+    Arguments
+    ---------
+    system : str
+        The system turn; empty for none (some chat templates refuse it; "chat" only).
+    style : str
+        "llama3" writes the paper's figure exactly, without the date lines of Llama's stock template. "chat" asks
+        the tokenizer's own chat template.
+
+    Raises
+    ------
+    PromptError
+        If the style is unknown.
+
+    Example
+    -------
+    >>> opening, between, closing = PromptTemplate().texts("Please transcribe the input audio.")
+    >>> (opening + CONTENT + between + DESCRIPTOR + closing).splitlines()[2:5]
+    ['You are a helpful language and speech assistant.<|eot_id|><|start_header_id|>user<|end_header_id|>',
+     '', '<Content>']
+    """
+
+    system: str = SYSTEM
+    style: Literal["llama3", "chat"] = "llama3"
+
+    def __post_init__(self) -> None:
+        if self.style not in ("llama3", "chat"):
+            raise PromptError(f"Unknown prompt style {self.style!r}: expected 'llama3' or 'chat'.")
+
+    def texts(self, instruction: str, tokenizer: PreTrainedTokenizerBase | None = None) -> tuple[str, str, str]:
+        """The prompt's text before, between and after the two slots.
+
+        Arguments
+        ---------
+        instruction : str
+            What the user asks, after the slots.
+        tokenizer : PreTrainedTokenizerBase, optional
+            Its chat template is used in the style "chat"; not needed for "llama3".
+
+        Returns
+        -------
+        tuple of str
+            Three texts.
+
+        Raises
+        ------
+        PromptError
+            If the chat template is missing, refuses the turns or loses a slot.
+        """
+        if self.style == "llama3":
+            opening, between, closing = _LLAMA3
+            return opening.replace("{system}", self.system), between, closing.replace("{instruction}", instruction)
+        return _cut(self._render(instruction, tokenizer))
+
+    def segments(self, instruction: str, tokenizer: PreTrainedTokenizerBase) -> Segments:
+        """The prompt's token ids, cut at the two slots.
+
+        Arguments
+        ---------
+        instruction : str
+            What the user asks, after the slots; slot text inside it is harmless.
+        tokenizer : PreTrainedTokenizerBase
+            The LLM's tokenizer.
+
+        Returns
+        -------
+        Segments
+            Three lists of token ids.
+
+        Raises
+        ------
+        PromptError
+            If the instruction or the system turn holds a control token, or as :meth:`texts`.
+        """
+        self._refuse_controls(instruction, tokenizer)
+        texts = self.texts(instruction, tokenizer)
+        return Segments(*(tokenizer(text, add_special_tokens=False).input_ids for text in texts))
+
+    def end_of_turn(self, tokenizer: PreTrainedTokenizerBase) -> str | None:
+        """The token that ends an answer in this style."""
+        return LLAMA3_END_OF_TURN if self.style == "llama3" else tokenizer.eos_token
+
+    def _refuse_controls(self, instruction: str, tokenizer: PreTrainedTokenizerBase) -> None:
+        """An instruction is the developer's text; a control token in it would open a turn of its own."""
+        controls = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special] + list(_SLOTS)
+        for text in (self.system, instruction):
+            found = [control for control in controls if control in text]
+            if found:
+                raise PromptError(f"The prompt text {text!r} holds the control token {found[0]!r}: leave it out.")
+
+    def _render(self, instruction: str, tokenizer: PreTrainedTokenizerBase | None) -> str:
+        """The tokenizer's own chat template, with a private-use character in each slot."""
+        if tokenizer is None or not tokenizer.chat_template:
+            raise PromptError("The tokenizer has no chat template: use the prompt style 'llama3', or another model.")
+        turns = [{"role": "user", "content": "\n".join((*_SLOTS, instruction))}]
+        if self.system:
+            turns.insert(0, {"role": "system", "content": self.system})
+        try:
+            return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            raise PromptError(f"The chat template refuses the prompt ({error}); try an empty system text.") from error
+
+
+PAPER_PROMPT = PromptTemplate()
+
+
+def _cut(rendered: str) -> tuple[str, str, str]:
+    """Cuts a rendered prompt at the two stand-ins; each must be there exactly once and in order."""
+    opening, *rest = rendered.split(_SLOTS[0])
+    between, *closing = rest[0].split(_SLOTS[1]) if len(rest) == 1 else ("",)
+    if len(closing) != 1:
+        raise PromptError("The chat template lost or repeated a slot of the user's turn: use another prompt style.")
+    return opening, between, closing[0]

@@ -1,0 +1,119 @@
+"""Which tokens end an answer and which one pads, checked against the LLM when the decoder is built.
+
+Padding never reaches the LLM as a real token (masks come from counts), so any reserved token serves; a token that
+ends an answer does not, for that is what most other code mistakes it for. No token is added to a vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from speechbrain_xser.decoder.prompt import LLAMA3_CONTROLS, PromptTemplate
+from speechbrain_xser.errors import BackboneError
+
+RESERVED = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<|pad|>", "<pad>", "[PAD]", "<unk>")
+
+
+class AnswerTokens(NamedTuple):
+    """Token ids around an answer."""
+
+    end: int  # what training puts after an answer
+    eos: tuple[int, ...]  # whatever ends a generated answer, ascending
+    pad: int  # fills finished rows; not in eos
+
+
+def answer_tokens(
+    llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, pad_token: str | None = None
+) -> AnswerTokens:
+    """Finds the tokens around an answer, and checks that tokenizer, LLM and prompt style belong together.
+
+    Arguments
+    ---------
+    llm : PreTrainedModel
+        Its embedding rows bound the vocabulary; its configurations name EOS tokens.
+    tokenizer : PreTrainedTokenizerBase
+        The LLM's tokenizer.
+    template : PromptTemplate
+        Names the end of a turn and the control tokens.
+    pad_token : str, optional
+        An existing token to pad with; by default the tokenizer's, or a reserved one.
+
+    Returns
+    -------
+    AnswerTokens
+
+    Raises
+    ------
+    BackboneError
+        If the tokenizer has more tokens than the LLM has embeddings, a control token of the template is missing,
+        or there is no token to end or to pad with.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_llm_folder
+    >>> from speechbrain_xser.decoder.llm import load_llm, load_tokenizer
+    >>> folder = tiny_llm_folder(tempfile.mkdtemp())
+    >>> tokenizer = load_tokenizer(folder)
+    >>> tokens = answer_tokens(load_llm(folder), tokenizer, PromptTemplate())
+    >>> tokenizer.convert_ids_to_tokens([tokens.end, tokens.pad])
+    ['<|eot_id|>', '<|pad|>']
+    """
+    _check_rows(llm, tokenizer)
+    if template.style == "llama3":
+        _check_controls(tokenizer)
+    end = _token_id(template.end_of_turn(tokenizer), tokenizer)
+    if end is None:
+        raise BackboneError("The tokenizer has no EOS token, so an answer could not end: use another LLM.")
+    eos = _eos(llm, tokenizer) | {end}
+    return AnswerTokens(end, tuple(sorted(eos)), _pad(tokenizer, eos, pad_token))
+
+
+def _check_rows(llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Every token must have an embedding (more embeddings than tokens are usual)."""
+    rows = llm.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise BackboneError(
+            f"The tokenizer has {len(tokenizer)} tokens but the LLM only {rows} embeddings: they do not belong "
+            "together, or tokens were added that nobody trained. Use the tokenizer that came with the LLM."
+        )
+
+
+def _check_controls(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Each control token of the paper's prompt must be one existing token."""
+    missing = [token for token in LLAMA3_CONTROLS if _token_id(token, tokenizer) is None]
+    if missing:
+        raise BackboneError(
+            f"The prompt style 'llama3' needs the tokens {missing}, which this tokenizer does not have: "
+            "use the style 'chat'."
+        )
+
+
+def _token_id(token: str | None, tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """Id of an existing token that text is really tokenised to, or None."""
+    if token is None:
+        return None
+    ids = tokenizer(token, add_special_tokens=False).input_ids
+    return ids[0] if ids == [tokenizer.get_vocab().get(token)] else None
+
+
+def _eos(llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """EOS ids of the model's two configurations and of the tokenizer: an instruct model has several."""
+    named = [llm.config.eos_token_id, tokenizer.eos_token_id]
+    named.append(getattr(llm.generation_config, "eos_token_id", None))
+    return {one for ids in named if ids is not None for one in (ids if isinstance(ids, list | tuple) else [ids])}
+
+
+def _pad(tokenizer: PreTrainedTokenizerBase, eos: set[int], pad_token: str | None) -> int:
+    """The first existing token that ends nothing: the one asked for, the tokenizer's own, a reserved one."""
+    candidates = (pad_token,) if pad_token is not None else (tokenizer.pad_token, *RESERVED)
+    for token in candidates:
+        number = _token_id(token, tokenizer)
+        if number is not None and number not in eos:
+            return number
+    raise BackboneError(
+        f"None of {[token for token in candidates if token]} is an existing token other than EOS, to pad with: "
+        "give pad_token, an existing token of this vocabulary that no text contains."
+    )

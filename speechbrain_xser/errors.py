@@ -1,0 +1,47 @@
+"""Every error that this package raises on purpose, in one vocabulary.
+
+A message says which file or utterance, what was found, what was expected and what to do. The price of one
+hierarchy is one import; what it buys is that a caller can catch :class:`XserError` and nothing else.
+"""
+
+
+class XserError(Exception):
+    """Base of all errors of this package.
+
+    Example
+    -------
+    >>> issubclass(AudioError, XserError)
+    True
+    """
+
+
+class AudioError(XserError, ValueError):
+    """An audio file or waveform cannot be used: missing, empty, not audio, truncated, NaN, too short or too long."""
+
+
+class ManifestError(XserError, ValueError):
+    """A manifest or one of its records is wrong: unknown label, duplicate id, missing field."""
+
+
+class PromptError(XserError, ValueError):
+    """A prompt cannot be built: missing slot, or longer than the decoder's context."""
+
+
+class BackboneError(XserError, ValueError):
+    """A backbone cannot be found, or is not the one that a trained folder was made with."""
+
+
+class CheckpointError(XserError, RuntimeError):
+    """A checkpoint or model folder does not fit this model; the message lists the differing keys."""
+
+
+class UnsafeModelError(XserError, ValueError):
+    """A model folder asks for something that is never run or opened: foreign classes, code, pickles, paths outside."""
+
+
+class TrainingError(XserError, RuntimeError):
+    """Training cannot go on: too many non-finite batches or unreadable clips."""
+
+
+class VersionError(XserError, ImportError):
+    """An installed library is outside the range that this package was tested with."""

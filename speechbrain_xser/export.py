@@ -1,0 +1,139 @@
+"""Writes a trained model folder: what trained, and how to find and recognise what did not.
+
+==================== =================================================================
+hyperparams.yaml     ``modules`` and ``pretrainer``, and the values they are built from
+model.safetensors    branches and adapters
+adapter/             the decoder's LoRA, as a folder that plain ``peft`` loads
+metadata.json        the backbones' names, revisions and fingerprints; the training run
+README.md            the model card
+==================== =================================================================
+
+The folder is written beside its place and moved there at the end, so that it is there completely or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from speechbrain_xser.errors import CheckpointError
+from speechbrain_xser.hub import ADAPTER, BRANCHES, CARD, HYPERPARAMS, METADATA
+from speechbrain_xser.hyperparams import BACKBONES, SETTINGS, hyperparams_text, plain_config
+from speechbrain_xser.metadata import Metadata, describe_backbone, write_metadata
+from speechbrain_xser.model import ExplainableSER
+from speechbrain_xser.model_card import model_card
+from speechbrain_xser.pretrainer import adapter_state, branch_state
+from speechbrain_xser.versions import VERSION
+
+
+def write_model_folder(
+    folder: str | Path, model: ExplainableSER, config: Mapping[str, object], card: str | None = None
+) -> str:
+    """Writes a trained model folder, atomically; a folder already in its place is replaced.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where it shall be.
+    model : ExplainableSER
+        Trained, its LoRA not merged.
+    config : dict
+        "model": the arguments of ``build_model`` that the model was built with; the rest as
+        :func:`~speechbrain_xser.hyperparams.plain_config` takes it.
+    card : str, optional
+        Text of README.md; written from the metadata by default.
+
+    Returns
+    -------
+    str
+        The folder.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder cannot be written (names path and remedy), or the values do not describe this model.
+    BackboneError
+        If a backbone is not on this machine, so that its fingerprint cannot be taken.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_model
+    >>> place = Path(tempfile.mkdtemp())
+    >>> arguments = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 8}
+    >>> model = tiny_model(place, **arguments)
+    >>> arguments |= {"encoder_source": str(place / "encoder"), "llm_source": str(place / "llm")}
+    >>> folder = write_model_folder(place / "trained", model, {"model": arguments})
+    >>> sorted(path.name for path in Path(folder).iterdir())
+    ['README.md', 'adapter', 'hyperparams.yaml', 'metadata.json', 'model.safetensors']
+    """
+    folder, config = Path(folder), plain_config(config)
+    staging = folder.with_name(f".{folder.name}.staging-{os.getpid()}")
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        staging.mkdir(parents=True)
+        _write_files(staging, model, config, card)
+        _replace(staging, folder)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{folder}: cannot be written ({error}); free space, or give another place") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return str(folder)
+
+
+def _write_files(staging: Path, model: ExplainableSER, config: dict, card: str | None) -> None:
+    arguments = config["model"]
+    if bool(arguments["lora"]) != bool(adapter_state(model)):
+        raise CheckpointError("model and config differ in LoRA; write the folder before merging, with the right config")
+    (staging / HYPERPARAMS).write_text(hyperparams_text(config), encoding="utf-8")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in branch_state(model).items()}
+    save_file(tensors, staging / BRANCHES, metadata={"format": "pt"})
+    if arguments["lora"]:
+        _write_adapter(staging / ADAPTER, model, arguments)
+    sources = {name: (arguments[f"{name}_source"], arguments[f"{name}_revision"]) for name in BACKBONES}
+    backbones = {name: describe_backbone(*source) for name, source in sources.items()}
+    metadata = Metadata(VERSION, backbones, config["training"])
+    write_metadata(staging / METADATA, metadata)
+    text = card or model_card(metadata, **{key: config[key] for key in SETTINGS})
+    (staging / CARD).write_text(text, encoding="utf-8")
+
+
+def _write_adapter(folder: Path, model: ExplainableSER, arguments: dict) -> None:
+    """PEFT's own folder, which names the base by its source, not by where this machine keeps it."""
+    model.decoder.save_adapter(folder)
+    (folder / CARD).unlink(missing_ok=True)
+    path = folder / "adapter_config.json"
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    fields |= {"base_model_name_or_path": arguments["llm_source"], "revision": arguments["llm_revision"]}
+    path.write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _replace(staging: Path, folder: Path) -> None:
+    """Syncs the staged folder to the disk and moves it into place."""
+    for path in [*staging.rglob("*"), staging]:
+        _sync(path)
+    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
+    if folder.exists():
+        os.replace(folder, old)
+    try:
+        os.replace(staging, folder)
+    except OSError:
+        if old.exists():
+            os.replace(old, folder)
+        raise
+    _sync(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,219 @@
+"""Explains a file: paragraph, transcript, descriptors, emotion, and the decoder's own likelihood of each emotion.
+
+Would move to ``speechbrain/inference``. The emotion is the one that the paragraph names. Its probabilities are the
+decoder's own: the paragraph is cut before the word that names the emotion, each class's word is put in its place, and
+a softmax is taken over the mean log-probability of each word's tokens::
+
+    p(c) = softmax_c( 1/n_c * sum_i log p(token_i of word c | prompt, audio, text before the word) )
+
+The mean over tokens keeps long words comparable with short ones; since it is not what greedy decoding maximises, the
+most probable class can differ from the named one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from speechbrain.inference.interfaces import Pretrained
+from torch import Tensor
+
+from speechbrain_xser.answer import Descriptors, parse
+from speechbrain_xser.data.audio import check_seconds, check_wave, load_audio, seconds_of
+from speechbrain_xser.emotion_slot import emotion_slot
+from speechbrain_xser.errors import AudioError
+from speechbrain_xser.hub import HYPERPARAMS, model_folder
+from speechbrain_xser.lengths import counts_from_relative, valid_mask
+from speechbrain_xser.restore import read_model_folder
+from speechbrain_xser.training.stages import STAGES
+
+
+class Explanation(NamedTuple):
+    """What one utterance is found to be; ``None`` where the answer does not say."""
+
+    paragraph: str  # the decoder's raw answer
+    transcript: str | None  # the quoted words
+    descriptors: Descriptors  # gender, age, pitch, volume, speed, intonation, emphasis, tone, topic
+    emotion: str | None  # the class that the paragraph names
+    probabilities: dict[str, float]  # of every class of the model; sums to one
+
+
+class ExplainableEmotionRecognizer(Pretrained):
+    """Explains the emotion of speech with a trained model folder.
+
+    Arguments
+    ---------
+    modules : dict
+        ``{"model": ExplainableSER}``.
+    hparams : dict
+        ``emotions``, ``max_seconds`` and ``stage`` of the folder.
+    run_opts : dict, optional
+        SpeechBrain's run options; ``device`` and ``precision`` count here.
+    freeze_params : bool
+        Whether parameters are frozen and the model is put in eval.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.export import write_model_folder
+    >>> from speechbrain_xser.testing import tiny_manifest, tiny_model
+    >>> place = Path(tempfile.mkdtemp())
+    >>> arguments = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 8}
+    >>> model = tiny_model(place, **arguments)
+    >>> arguments |= {"encoder_source": str(place / "encoder"), "llm_source": str(place / "llm")}
+    >>> folder = write_model_folder(place / "trained", model, {"model": arguments})
+    >>> recognizer = ExplainableEmotionRecognizer.from_hparams(folder, run_opts={"device": "cpu"})
+    >>> _ = tiny_manifest(place, clips=1)
+    >>> explanation = recognizer.explain_file(place / "train" / "000.wav")
+    >>> round(sum(explanation.probabilities.values()), 6)
+    1.0
+    """
+
+    HPARAMS_NEEDED = ["emotions", "max_seconds", "stage"]
+    MODULES_NEEDED = ["model"]
+
+    @classmethod
+    def from_hparams(
+        cls,
+        source: str | Path,
+        hparams_file: str = HYPERPARAMS,
+        overrides: dict | None = None,
+        savedir: str | Path | None = None,
+        revision: str | None = None,
+        run_opts: dict | None = None,
+        merge: bool = False,
+        **kwargs: object,
+    ) -> ExplainableEmotionRecognizer:
+        """Loads a trained model folder; nothing that the folder holds is ever run.
+
+        Arguments
+        ---------
+        source : str or Path
+            A local folder, ``packaged:NAME``, or a hub id.
+        hparams_file : str
+            Name of the YAML inside the folder.
+        overrides : dict, optional
+            Own values for keys of the YAML, e.g. ``{"encoder_source": "/models/hubert"}`` for a local copy.
+        savedir : str or Path, optional
+            Download cache of a hub model. A local folder is read where it lies.
+        revision : str, optional
+            Full commit of a hub model.
+        run_opts : dict, optional
+            SpeechBrain's run options (``device``, ``precision``), and ``dtype``: that of the frozen decoder.
+        merge : bool
+            Whether LoRA is merged into the decoder's weights: faster, and the same answers.
+        **kwargs
+            For the constructor.
+
+        Returns
+        -------
+        ExplainableEmotionRecognizer
+
+        Raises
+        ------
+        UnsafeModelError
+            If the folder asks for anything outside the allow-list, or a hub id has no full commit.
+        CheckpointError
+            If weights are missing, broken, or of other names or shapes.
+        BackboneError
+            If a backbone cannot be found, or is not the one that the folder was trained with.
+        """
+        run_opts = dict(run_opts or {})
+        dtype = run_opts.pop("dtype", None)
+        overrides = {**(overrides or {}), **({"llm_dtype": dtype} if dtype else {})}
+        folder = model_folder(source, revision, savedir)
+        model, hparams = read_model_folder(folder, overrides, hparams_file)
+        hparams["savedir"] = savedir
+        recognizer = cls(modules={"model": model}, hparams=hparams, run_opts=run_opts, **kwargs)
+        if merge:
+            recognizer.merge()
+        return recognizer
+
+    def explain_file(self, path: str | Path) -> Explanation:
+        """Explains one audio file (wav, flac, ogg, opus, mp3), at any rate and with any number of channels.
+
+        Arguments
+        ---------
+        path : str or Path
+            A local file.
+
+        Returns
+        -------
+        Explanation
+
+        Raises
+        ------
+        AudioError
+            If the file is missing, not audio, truncated, empty, holds NaN or infinity, or is longer than
+            ``max_seconds``; names the file.
+        """
+        return self.explain_batch(self.load_audio(path)[None])[0]
+
+    def load_audio(self, path: str | Path, savedir: object = None) -> Tensor:
+        """Reads a local file as the encoder hears it, [S]; raises AudioError as :meth:`explain_file`.
+
+        SpeechBrain's own method links files into a folder by their names, where the next one of the same name is
+        shadowed; here a file is read where it lies, and ``savedir`` is not used.
+        """
+        check_seconds(seconds_of(path), self.hparams.max_seconds, path)
+        return load_audio(path, sample_rate=self.mods.model.encoder.sample_rate)
+
+    def explain_batch(self, wavs: Tensor, wav_lens: Tensor | None = None) -> list[Explanation]:
+        """Explains a padded batch; each utterance gets what it would get alone.
+
+        Arguments
+        ---------
+        wavs : Tensor
+            Samples at the encoder's rate, [B, S].
+        wav_lens : Tensor, optional
+            Relative lengths, [B], in 0..1; all full by default.
+
+        Returns
+        -------
+        list of Explanation
+            B of them.
+
+        Raises
+        ------
+        AudioError
+            If an utterance is empty, not finite or longer than ``max_seconds``; names its row.
+        """
+        samples = self._checked_samples(wavs, wav_lens)
+        if len(wavs) == 0:
+            return []
+        model, stage = self.mods.model, STAGES[self.hparams.stage]
+        wavs = wavs.float().masked_fill(~valid_mask(samples, wavs.shape[1]).to(wavs.device), 0.0)
+        with torch.no_grad(), self.inference_ctx:
+            tokens = model.encode(wavs.to(self.device), samples.to(self.device), stage)
+            paragraphs = model.decoder.generate(*tokens, stage.instruction)
+            slots = [emotion_slot(paragraph, tuple(self.hparams.emotions)) for paragraph in paragraphs]
+            prefixes, words = [slot.prefix for slot in slots], [slot.words for slot in slots]
+            scores = model.decoder.score(*tokens, stage.instruction, prefixes, words)
+        return [self._explanation(*pair) for pair in zip(paragraphs, scores.double().softmax(-1).tolist(), strict=True)]
+
+    def forward(self, wavs: Tensor, wav_lens: Tensor | None = None) -> list[Explanation]:
+        """The same as :meth:`explain_batch`."""
+        return self.explain_batch(wavs, wav_lens)
+
+    def merge(self) -> None:
+        """Merges LoRA into the decoder's weights for deployment; the answers stay the same."""
+        self.mods.model.decoder.merge()
+
+    def _explanation(self, paragraph: str, probabilities: list[float]) -> Explanation:
+        record = parse(paragraph)
+        named = dict(zip(self.hparams.emotions, probabilities, strict=True))
+        return Explanation(paragraph, record.transcript, record.descriptors, record.emotion, named)
+
+    def _checked_samples(self, wavs: Tensor, wav_lens: Tensor | None) -> Tensor:
+        """Valid samples of each row, [B] int64; refuses what cannot be used, by row."""
+        if wavs.dim() != 2 or not wavs.is_floating_point():
+            raise AudioError(f"wavs is {wavs.dtype} of shape {list(wavs.shape)}; expected floats [B, S]")
+        wav_lens = torch.ones(len(wavs)) if wav_lens is None else wav_lens
+        if wav_lens.shape != wavs.shape[:1]:
+            raise AudioError(f"wav_lens has shape {list(wav_lens.shape)}; expected one length a row, [{len(wavs)}]")
+        samples = counts_from_relative(wav_lens.cpu(), wavs.shape[1])
+        for row, count in enumerate(samples.tolist()):
+            check_seconds(count / self.mods.model.encoder.sample_rate, self.hparams.max_seconds, f"row {row}")
+            check_wave(wavs[row, :count], f"row {row}")
+        return samples

@@ -1,0 +1,53 @@
+"""Lengths as integer counts: a padded tensor never travels without them.
+
+SpeechBrain hands relative lengths (floats in 0..1) around; they become counts once, at the border, in float64.
+"""
+
+import torch
+from torch import Tensor
+
+
+def counts_from_relative(relative: Tensor, longest: int) -> Tensor:
+    """Turns SpeechBrain's relative lengths into integer counts.
+
+    Arguments
+    ---------
+    relative : Tensor
+        Relative lengths, [B], in 0..1.
+    longest : int
+        The padded length that 1.0 stands for.
+
+    Returns
+    -------
+    Tensor
+        Counts, [B], int64, between 0 and ``longest``.
+
+    Example
+    -------
+    >>> counts_from_relative(torch.tensor([1.0, 0.5]), 7)
+    tensor([7, 4])
+    """
+    return torch.round(relative.double() * longest).long().clamp(0, longest)
+
+
+def relative_from_counts(counts: Tensor) -> Tensor:
+    """Turns counts into SpeechBrain's relative lengths (float64, exact to one sample).
+
+    Example
+    -------
+    >>> relative_from_counts(torch.tensor([2, 4]))
+    tensor([0.5000, 1.0000], dtype=torch.float64)
+    """
+    return counts.double() / counts.max()
+
+
+def valid_mask(counts: Tensor, longest: int) -> Tensor:
+    """True at real positions, False at padding, [B, longest].
+
+    Example
+    -------
+    >>> valid_mask(torch.tensor([1, 3]), 3)
+    tensor([[ True, False, False],
+            [ True,  True,  True]])
+    """
+    return torch.arange(longest, device=counts.device)[None, :] < counts[:, None]

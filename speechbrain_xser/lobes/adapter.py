@@ -1,0 +1,102 @@
+"""Latents to soft tokens: k frames side by side through Linear-ReLU-Linear, as LLaMA-Omni's projector (ICLR 2025)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from speechbrain_xser.lengths import valid_mask
+
+
+class SoftTokens(NamedTuple):
+    """Embeddings that take words' places in a prompt."""
+
+    embeddings: Tensor  # [B, K, e], zero at positions >= counts
+    counts: Tensor  # [B] int64, at least 1
+
+
+class Adapter(nn.Module):
+    """Stacks frames and projects them to the decoder's embedding width.
+
+    The remainder of ``frames / stack`` is dropped, but a clip of fewer than ``stack`` frames is padded with zeros and
+    gives one token: no utterance is without one.
+
+    Arguments
+    ---------
+    latent : int
+        Size Z of a frame.
+    width : int
+        Embedding width e of the decoder.
+    stack : int
+        Frames k of one token; at 50 frames a second 5 give ten tokens a second.
+    hidden : int
+        Size of the hidden layer.
+
+    Example
+    -------
+    >>> adapter = Adapter(latent=4, width=6, stack=5, hidden=8)
+    >>> tokens = adapter(torch.randn(3, 12, 4), torch.tensor([12, 9, 2]))
+    >>> tokens.embeddings.shape, tokens.counts
+    (torch.Size([3, 2, 6]), tensor([2, 1, 1]))
+    >>> bool((tokens.embeddings[1, 1] == 0).all())
+    True
+    """
+
+    def __init__(self, latent: int, width: int, stack: int = 5, hidden: int = 2048) -> None:
+        super().__init__()
+        self.stack = stack
+        self.width = width
+        self.hidden = nn.Linear(stack * latent, hidden)
+        self.output = nn.Linear(hidden, width)
+
+    def token_counts(self, frames: Tensor) -> Tensor:
+        """Tokens of clips of that many frames, [B] int64: ``max(1, frames // stack)``."""
+        return torch.div(frames, self.stack, rounding_mode="floor").clamp(min=1)
+
+    def forward(self, z: Tensor, frames: Tensor) -> SoftTokens:
+        """Makes soft tokens of latents.
+
+        Arguments
+        ---------
+        z : Tensor
+            Latents, [B, T, Z]; what stands at padding does not matter.
+        frames : Tensor
+            Valid frames, [B], int64.
+
+        Returns
+        -------
+        SoftTokens
+            Embeddings [B, max(1, T // stack), e] and counts [B].
+        """
+        counts = self.token_counts(frames)
+        embeddings = self.output(self.hidden(self._stacked(z, frames)).relu())
+        valid = valid_mask(counts, embeddings.shape[1])
+        return SoftTokens(torch.where(valid[..., None], embeddings, 0.0), counts)
+
+    def silent(self, frames: Tensor, longest: int) -> SoftTokens:
+        """Zero vectors of the same shape and counts as for latents [B, longest, Z], without computing anything.
+
+        Arguments
+        ---------
+        frames : Tensor
+            Valid frames, [B], int64.
+        longest : int
+            Padded frames T.
+
+        Returns
+        -------
+        SoftTokens
+            Zeros [B, max(1, T // stack), e] and counts [B].
+        """
+        shape = (len(frames), max(1, longest // self.stack), self.width)
+        zeros = torch.zeros(shape, dtype=self.output.weight.dtype, device=frames.device)
+        return SoftTokens(zeros, self.token_counts(frames))
+
+    def _stacked(self, z: Tensor, frames: Tensor) -> Tensor:
+        """k frames side by side, [B, K, k * Z], with zeros at padding."""
+        z = torch.where(valid_mask(frames, z.shape[1])[..., None], z, 0.0)
+        tokens = max(1, z.shape[1] // self.stack)
+        z = nn.functional.pad(z, (0, 0, 0, max(0, self.stack - z.shape[1])))
+        return z[:, : tokens * self.stack].reshape(len(z), tokens, self.stack * z.shape[2])

@@ -1,0 +1,197 @@
+"""The variational information bottleneck over a frozen encoder's layers (paper, Sec. 3.3).
+
+A softmax-weighted sum of the layers, two Linear-GELU, one Linear to mean and deviation, one Gaussian a frame. Sampled
+in training, the mean at inference. The divergence is in float32 whatever autocast says; sigma starts small, so that
+the decoder hears something before the divergence is weighed in.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from speechbrain_xser.lengths import valid_mask
+from speechbrain_xser.lobes.states import LayerStates
+
+SMALLEST_DEVIATION = 1e-6
+
+
+class Posterior(NamedTuple):
+    """A diagonal Gaussian a frame, in float32."""
+
+    mean: Tensor  # [B, T, Z]
+    deviation: Tensor  # [B, T, Z], the standard deviation, above 0
+
+
+class Latent(NamedTuple):
+    """A latent a frame, with what the loss needs."""
+
+    z: Tensor  # [B, T, Z], zero at padding
+    frames: Tensor  # [B] int64, valid frames
+    posterior: Posterior | None  # None where there is no bottleneck
+    kl: Tensor  # [B, T] float32, nats a frame, zero at padding
+
+
+class LayerMix(nn.Module):
+    """Softmax-weighted sum of layers, as one matrix product over the buffer that the encoder wrote.
+
+    Arguments
+    ---------
+    layer_count : int
+        Number of layers n.
+
+    Example
+    -------
+    >>> layers = torch.randn(3, 2, 5, 8)
+    >>> torch.allclose(LayerMix(3)(layers), layers.mean(0), atol=1e-6)
+    True
+    """
+
+    def __init__(self, layer_count: int) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.zeros(layer_count))
+
+    @property
+    def weights(self) -> Tensor:
+        """The layers' weights, [n], float32, summing to one."""
+        return self.logits.float().softmax(0)
+
+    def forward(self, layers: Tensor) -> Tensor:
+        """Sums [n, B, T, d] to [B, T, d] in the type of ``layers``: ``weights @ layers.view(n, -1)``, no copy."""
+        with torch.autocast(layers.device.type, enabled=False):
+            mixed = self.weights.to(layers.dtype) @ layers.reshape(layers.shape[0], -1)
+        return mixed.view(layers.shape[1:])
+
+
+class VariationalBottleneck(nn.Module):
+    """Layers to one Gaussian latent a frame.
+
+    Arguments
+    ---------
+    layer_count : int
+        Number of layers n of the encoder.
+    width : int
+        Width d of the encoder.
+    latent : int
+        Size Z of the latent.
+    deviation_bias : float
+        Start of the bias of s in ``sigma = softplus(s) + 1e-6``; at -4 sigma starts at about 0.02.
+    sigma_is_variance : bool
+        Take ``softplus(s) + 1e-6`` as the variance instead (paper's ref. [7]).
+    level_feature : bool
+        Add a learned projection of the utterance's level in dB to the input: an encoder that normalises the waveform
+        cannot hear loudness. Not in the paper.
+
+    Example
+    -------
+    >>> bottleneck = VariationalBottleneck(layer_count=3, width=8, latent=4)
+    >>> states = LayerStates(torch.randn(3, 2, 5, 8), torch.tensor([5, 2]), torch.tensor([-20.0, -30.0]))
+    >>> latent = bottleneck.eval()(states)
+    >>> torch.equal(latent.z[0], latent.posterior.mean[0])
+    True
+    >>> latent.kl[1, 2:]
+    tensor([0., 0., 0.], grad_fn=<SliceBackward0>)
+    """
+
+    def __init__(
+        self,
+        layer_count: int,
+        width: int,
+        latent: int = 128,
+        deviation_bias: float = -4.0,
+        sigma_is_variance: bool = False,
+        level_feature: bool = False,
+    ) -> None:
+        super().__init__()
+        self.sigma_is_variance = sigma_is_variance
+        self.mix = LayerMix(layer_count)
+        self.level = LevelFeature(width) if level_feature else None
+        self.encoder = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width), nn.GELU())
+        self.head = nn.Linear(width, 2 * latent)
+        nn.init.constant_(self.head.bias[latent:], deviation_bias)
+
+    def forward(self, states: LayerStates, sample: bool | None = None) -> Latent:
+        """Encodes the layers of a batch.
+
+        Arguments
+        ---------
+        states : LayerStates
+            Layers [n, B, T, d], frames [B], level [B].
+        sample : bool, optional
+            Draw z from the posterior rather than take its mean; ``None`` draws in training and not in eval.
+
+        Returns
+        -------
+        Latent
+            z [B, T, Z] in the type of this module's parameters, and the divergence of every frame, [B, T].
+        """
+        posterior = self.posterior(states)
+        sample = self.training if sample is None else sample
+        z = _drawn(posterior) if sample else posterior.mean
+        valid = valid_mask(states.frames, z.shape[1])
+        z = torch.where(valid[..., None], z, 0.0).to(self.head.weight.dtype)
+        return Latent(z, states.frames, posterior, torch.where(valid, gaussian_kl(*posterior), 0.0))
+
+    def posterior(self, states: LayerStates) -> Posterior:
+        """Mean and standard deviation of every frame, [B, T, Z] each, in float32."""
+        hidden = self.mix(states.layers).to(self.head.weight.dtype)
+        if self.level is not None:
+            hidden = hidden + self.level(states.level)[:, None]
+        mean, spread = self.head(self.encoder(hidden)).float().chunk(2, dim=-1)
+        sigma = softplus(spread) + SMALLEST_DEVIATION
+        return Posterior(mean, sigma.sqrt() if self.sigma_is_variance else sigma)
+
+
+class LevelFeature(nn.Module):
+    """A learned projection of the level: ``Linear((level + 30 dB) / 20 dB)``, so that speech lies within about ±1.
+
+    Arguments
+    ---------
+    width : int
+        Size d of the projection.
+
+    Example
+    -------
+    >>> LevelFeature(8)(torch.tensor([-20.0, -100.0])).shape
+    torch.Size([2, 8])
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(1, width)
+
+    def forward(self, level: Tensor) -> Tensor:
+        """Projects levels in dB, [B], to [B, d]."""
+        return self.projection(((level + 30) / 20)[:, None].to(self.projection.weight.dtype))
+
+
+def gaussian_kl(mean: Tensor, deviation: Tensor) -> Tensor:
+    """Divergence of a diagonal Gaussian from the standard one, KL(N(mean, deviation²) ‖ N(0, I)), summed over Z.
+
+    ``0.5 * sum(mean**2 + deviation**2 - 1 - 2 * log(deviation))``
+
+    Arguments
+    ---------
+    mean, deviation : Tensor
+        Parameters, [..., Z].
+
+    Returns
+    -------
+    Tensor
+        Nats, [...], float32.
+
+    Example
+    -------
+    >>> gaussian_kl(torch.tensor([[0.0, 2.0]]), torch.ones(1, 2))
+    tensor([2.])
+    """
+    mean, deviation = mean.float(), deviation.float()
+    return 0.5 * (mean.square() + deviation.square() - 1 - 2 * deviation.log()).sum(-1)
+
+
+def _drawn(posterior: Posterior) -> Tensor:
+    """``z = mean + deviation * epsilon`` with epsilon from N(0, I): reparameterised, so that gradients pass."""
+    return posterior.mean + posterior.deviation * torch.randn_like(posterior.mean)

@@ -1,0 +1,118 @@
+"""One branch: a bottleneck and an adapter, in one of three modes.
+
+The mode is an argument, not a state: "frozen" is computed without gradients and from the posterior mean, "off" is not
+computed at all. So nobody toggles ``requires_grad`` and a wrapped model (DDP) never changes under its wrapper.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from speechbrain_xser.lobes.adapter import Adapter, SoftTokens
+from speechbrain_xser.lobes.bottleneck import Latent
+from speechbrain_xser.lobes.states import LayerStates
+
+
+class Mode(StrEnum):
+    """What a stage does with a part of the model.
+
+    Example
+    -------
+    >>> Mode("frozen") is Mode.FROZEN, Mode.OFF == "off"
+    (True, True)
+    """
+
+    TRAIN = "train"  # with gradients; sampled if the module is in training
+    FROZEN = "frozen"  # no gradients, posterior mean
+    OFF = "off"  # zero vectors, nothing computed
+
+
+class BranchOutput(NamedTuple):
+    """Soft tokens of a branch and the latents that they were made from."""
+
+    tokens: SoftTokens
+    latent: Latent | None  # None where the branch is off
+
+
+class Branch(nn.Module):
+    """Layers to soft tokens.
+
+    Arguments
+    ---------
+    bottleneck : nn.Module
+        Takes ``LayerStates`` (and ``sample``), returns a ``Latent``; :class:`VariationalBottleneck` or a like one.
+    adapter : Adapter
+        Takes latents and frames, returns ``SoftTokens``.
+
+    Example
+    -------
+    >>> from speechbrain_xser.lobes.bottleneck import VariationalBottleneck
+    >>> branch = Branch(VariationalBottleneck(3, 8, latent=4), Adapter(4, 6))
+    >>> states = LayerStates(torch.randn(3, 2, 12, 8), torch.tensor([12, 7]), torch.zeros(2))
+    >>> first, second = branch(states, "frozen"), branch(states, "frozen")
+    >>> torch.equal(first.tokens.embeddings, second.tokens.embeddings), first.tokens.embeddings.requires_grad
+    (True, False)
+    >>> off = branch(states, "off").tokens
+    >>> torch.equal(off.counts, first.tokens.counts), off.embeddings.abs().sum()
+    (True, tensor(0.))
+    """
+
+    def __init__(self, bottleneck: nn.Module, adapter: Adapter) -> None:
+        super().__init__()
+        self.bottleneck = bottleneck
+        self.adapter = adapter
+
+    def forward(self, states: LayerStates, mode: Mode | str = Mode.TRAIN) -> BranchOutput:
+        """Runs the branch in a mode.
+
+        Arguments
+        ---------
+        states : LayerStates
+            Layers [n, B, T, d], frames [B], level [B].
+        mode : Mode or str
+            "train", "frozen" or "off".
+
+        Returns
+        -------
+        BranchOutput
+            Soft tokens, and the latent unless the branch is off.
+        """
+        mode = Mode(mode)
+        if mode is Mode.OFF:
+            return BranchOutput(silent_tokens(self, states), None)
+        if mode is Mode.FROZEN:
+            with torch.no_grad():
+                return self._tokens(self.bottleneck(states, sample=False))
+        return self._tokens(self.bottleneck(states))
+
+    def _tokens(self, latent: Latent) -> BranchOutput:
+        return BranchOutput(self.adapter(latent.z, latent.frames), latent)
+
+
+def silent_tokens(part: Branch | Adapter, states: LayerStates) -> SoftTokens:
+    """The soft tokens of a branch that is off: zero vectors of the same shape and counts.
+
+    Arguments
+    ---------
+    part : Branch or Adapter
+        Whose tokens to stand in for.
+    states : LayerStates
+        Only its shape and ``frames`` are looked at.
+
+    Returns
+    -------
+    SoftTokens
+        Zeros [B, K, e] and counts [B].
+
+    Example
+    -------
+    >>> states = LayerStates(torch.zeros(3, 2, 12, 8), torch.tensor([12, 7]), torch.zeros(2))
+    >>> silent_tokens(Adapter(4, 6), states).counts
+    tensor([2, 1])
+    """
+    adapter = part.adapter if isinstance(part, Branch) else part
+    return adapter.silent(states.frames, states.layers.shape[2])

@@ -1,0 +1,88 @@
+"""What a speech encoder returns, and what anything must offer to stand in for ours."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from speechbrain_xser.lengths import valid_mask
+
+LEVEL_FLOOR_DB = -100.0
+
+
+class LayerStates(NamedTuple):
+    """Hidden states of a padded batch, one of ``n`` layers after the other in one buffer.
+
+    Example
+    -------
+    >>> LayerStates(torch.zeros(3, 2, 5, 8), torch.tensor([5, 2]), torch.tensor([-20.0, -30.0])).layers.shape[0]
+    3
+    """
+
+    layers: Tensor  # [n, B, T, d], layers 1..n before the encoder's final layer norm; anything at padding
+    frames: Tensor  # [B] int64, valid frames
+    level: Tensor  # [B] float32, RMS of the valid samples in dB re full scale, before any normalisation
+
+
+@runtime_checkable
+class SpeechEncoder(Protocol):
+    """What the branches need of an encoder; any ``nn.Module`` with these members replaces :class:`SSLEncoder`.
+
+    ``Branch`` and ``ExplainableSER`` use nothing else. Whether the encoder is frozen is its own matter: one that
+    shall learn is an ordinary module with gradients, one that shall not overrides ``train()`` as ours does.
+    An encoder with a single output has ``layer_count`` 1 and returns ``output[None]`` as ``layers``; filterbanks
+    give ``level`` through :func:`level_db`.
+
+    Example
+    -------
+    >>> class Framer(torch.nn.Module):
+    ...     layer_count, width, sample_rate = 1, 160, 16000
+    ...     def frame_counts(self, samples):
+    ...         return (samples // self.width).clamp(min=1)
+    ...     def forward(self, wavs, samples):
+    ...         return LayerStates(wavs.unfold(1, 160, 160)[None], self.frame_counts(samples), level_db(wavs, samples))
+    >>> isinstance(Framer(), SpeechEncoder)
+    True
+    >>> Framer()(torch.randn(2, 1600), torch.tensor([1600, 800])).frames
+    tensor([10,  5])
+    """
+
+    layer_count: int  # n
+    width: int  # d
+    sample_rate: int  # of the waveforms that it takes, in Hz
+
+    def frame_counts(self, samples: Tensor) -> Tensor:
+        """Valid frames, [B] int64 and at least 1, of clips with that many samples, [B] int64."""
+        ...
+
+    def __call__(self, wavs: Tensor, samples: Tensor) -> LayerStates:
+        """States of right-padded waveforms, [B, S] float in -1..1, with integer sample counts, [B] int64."""
+        ...
+
+
+def level_db(wavs: Tensor, samples: Tensor) -> Tensor:
+    """Root mean square of the valid samples in decibels re full scale: ``10 * log10(mean(wav**2))``.
+
+    Arguments
+    ---------
+    wavs : Tensor
+        Right-padded waveforms, [B, S].
+    samples : Tensor
+        Valid samples, [B], int64.
+
+    Returns
+    -------
+    Tensor
+        Level in dB, [B], float32, not below -100 (silence).
+
+    Example
+    -------
+    >>> level_db(torch.tensor([[0.1, -0.1, 9.0], [0.0, 0.0, 0.0]]), torch.tensor([2, 3]))
+    tensor([ -20., -100.])
+    """
+    valid = valid_mask(samples, wavs.shape[1])
+    energy = torch.where(valid, wavs.float(), 0.0).square().sum(1)
+    power = energy / samples.clamp(min=1)
+    return 10 * torch.log10(power.clamp(min=10 ** (LEVEL_FLOOR_DB / 10)))

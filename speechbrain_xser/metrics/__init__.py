@@ -1,0 +1,19 @@
+"""Metrics: what an answer is worth against its reference. Only plain Python floats leave; rates are in percent."""
+
+from speechbrain_xser.metrics.asr import WordErrorRate
+from speechbrain_xser.metrics.attributes import AttributeAccuracy, EmphasisScore
+from speechbrain_xser.metrics.scores import Scores, score
+from speechbrain_xser.metrics.ser import EmotionScore
+from speechbrain_xser.metrics.table import table
+from speechbrain_xser.metrics.text import normalise
+
+__all__ = [
+    "AttributeAccuracy",
+    "EmotionScore",
+    "EmphasisScore",
+    "Scores",
+    "WordErrorRate",
+    "normalise",
+    "score",
+    "table",
+]

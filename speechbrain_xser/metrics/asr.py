@@ -1,0 +1,86 @@
+"""Word error rate over a whole corpus: (substitutions + deletions + insertions) / words of the references."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, TextIO
+
+import jiwer
+
+from speechbrain_xser.metrics.text import normalise
+
+
+class WordErrors(NamedTuple):
+    """Counts over a corpus, and their rate in percent (NaN if the references have no words)."""
+
+    WER: float
+    words: int
+    substitutions: int
+    deletions: int
+    insertions: int
+
+
+class WordErrorRate:
+    """Collects transcripts and gives the corpus's word error rate, through jiwer and after :func:`normalise`.
+
+    Utterances whose reference is unknown (``None``) are left out; a hypothesis that is ``None`` has no words, so each
+    of the reference's counts as deleted.
+
+    Example
+    -------
+    >>> errors = WordErrorRate()
+    >>> errors.append(["a", "b"], ["The cat sat.", "On a mat."], ["the cat sat", None])
+    >>> errors.summarize("WER")
+    50.0
+    >>> errors.summarize()
+    {'WER': 50.0, 'words': 6, 'substitutions': 0, 'deletions': 3, 'insertions': 0}
+    """
+
+    def __init__(self):
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.hypotheses: list[str] = []
+
+    def append(self, ids, references, hypotheses) -> None:
+        """Adds utterances.
+
+        Arguments
+        ---------
+        ids : sequence of str
+            Utterance ids.
+        references, hypotheses : sequence of (str or None)
+            Transcripts.
+        """
+        for id, reference, hypothesis in zip(ids, references, hypotheses, strict=True):
+            if reference is not None:
+                self.ids.append(id)
+                self.references.append(normalise(reference))
+                self.hypotheses.append(normalise(hypothesis))
+
+    def summarize(self, field: str | None = None):
+        """All of :class:`WordErrors` as a dict, or one field of it."""
+        summary = self._errors()._asdict()
+        return summary if field is None else summary[field]
+
+    def write_stats(self, filestream: TextIO) -> None:
+        """Writes the summary and each utterance's words."""
+        filestream.write(
+            "{WER:.2f} % WER, {words} words, S {substitutions} D {deletions} I {insertions}\n".format(
+                **self.summarize()
+            )
+        )
+        for id, reference, hypothesis in zip(self.ids, self.references, self.hypotheses, strict=True):
+            filestream.write(f"{id}\n  ref: {reference}\n  hyp: {hypothesis}\n")
+
+    def _errors(self) -> WordErrors:
+        if not self.references:
+            return WordErrors(math.nan, 0, 0, 0, 0)
+        found = jiwer.process_words(self.references, self.hypotheses)
+        wrong = found.substitutions + found.deletions + found.insertions
+        words = sum(len(reference.split()) for reference in self.references)
+        rate = 100.0 * wrong / words if words else math.nan
+        return WordErrors(rate, words, found.substitutions, found.deletions, found.insertions)

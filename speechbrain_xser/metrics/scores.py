@@ -1,0 +1,86 @@
+"""Answers against references, in one object: what training, evaluation and the demo all report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from speechbrain_xser.answer.parse import parse
+from speechbrain_xser.answer.record import VOCABULARIES, Record
+from speechbrain_xser.metrics.asr import WordErrorRate
+from speechbrain_xser.metrics.attributes import AttributeAccuracy, EmphasisScore
+from speechbrain_xser.metrics.ser import EmotionScore
+
+
+class Scores(NamedTuple):
+    """All in percent; NaN where no reference tells it."""
+
+    parsed: float  # answers from which transcript, emotion and labelled descriptors of the reference could be read
+    wer: float  # word error rate, may exceed 100
+    ua: float  # mean recall over the reference's emotions
+    wa: float  # plain accuracy of the emotion
+    attributes: dict[str, float]  # accuracy of each descriptor that a reference has
+    emphasis_f1: float  # word F1
+
+
+def score(references: Sequence[Record], answers: Sequence[str]) -> Scores:
+    """Parses the answers and scores them.
+
+    Arguments
+    ---------
+    references : sequence of Record
+        What is true; ``None`` fields are not scored.
+    answers : sequence of str
+        The decoder's texts, one for each reference. An answer without a quote is an empty hypothesis; an answer
+        without an emotion is wrong.
+
+    Returns
+    -------
+    Scores
+        Plain floats.
+
+    Raises
+    ------
+    ValueError
+        If there are more of one than of the other.
+
+    Example
+    -------
+    >>> from speechbrain_xser.answer.render import render
+    >>> truth = Record("hello you", emotion="happy")
+    >>> score([truth], [render(truth)])
+    Scores(parsed=100.0, wer=0.0, ua=100.0, wa=100.0, attributes={}, emphasis_f1=nan)
+    >>> score([truth], ["I cannot tell."])
+    Scores(parsed=0.0, wer=100.0, ua=0.0, wa=0.0, attributes={}, emphasis_f1=nan)
+    """
+    found = [parse(answer) for answer in answers]
+    pairs = list(zip(references, found, strict=True))
+    attributes = _collected(AttributeAccuracy(), references, found, lambda record: record.descriptors)
+    emotion = _collected(EmotionScore(), references, found, lambda record: record.emotion)
+    return Scores(
+        parsed=100.0 * sum(_told(truth) <= _told(heard) for truth, heard in pairs) / len(pairs)
+        if pairs
+        else float("nan"),
+        wer=_collected(WordErrorRate(), references, found, lambda record: record.transcript).summarize("WER"),
+        ua=emotion.summarize("UA"),
+        wa=emotion.summarize("WA"),
+        attributes=attributes.summarize(),
+        emphasis_f1=_collected(
+            EmphasisScore(), references, found, lambda record: record.descriptors.emphasis
+        ).summarize("F1"),
+    )
+
+
+def _collected(metric, references, found, part):
+    """A metric that has seen one part of all records."""
+    metric.append(
+        [str(n) for n in range(len(found))], [part(truth) for truth in references], [part(heard) for heard in found]
+    )
+    return metric
+
+
+def _told(record: Record) -> set[str]:
+    """The fields with a value, among those that every paragraph on such a record must tell."""
+    fields = {field: getattr(record.descriptors, field) for field in VOCABULARIES}
+    fields |= {"emotion": record.emotion, "transcript": record.transcript or None}
+    return {field for field, value in fields.items() if value is not None}

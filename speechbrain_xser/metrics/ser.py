@@ -1,0 +1,82 @@
+"""Emotion recognition: UA, the mean recall over the reference's classes, and WA, plain accuracy; always both.
+
+An answer whose emotion could not be read is wrong: it has its own column in the confusion matrix and is never neutral.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TextIO
+
+from speechbrain_xser.answer.record import EMOTIONS
+
+UNPARSED = "unparsed"
+
+
+class EmotionScore:
+    """Collects emotions and gives UA and WA in percent; references that are ``None`` are left out.
+
+    Example
+    -------
+    >>> scores = EmotionScore()
+    >>> scores.append(["a", "b", "c", "d"], ["sad", "sad", "sad", "happy"], ["sad", "sad", None, "happy"])
+    >>> scores.summarize("WA")
+    75.0
+    >>> round(scores.summarize("UA"), 2)  # (2/3 + 1) / 2
+    83.33
+    """
+
+    def __init__(self):
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self.ids: list[str] = []
+        self.pairs: list[tuple[str, str]] = []  # reference, found
+
+    def append(self, ids, references, hypotheses) -> None:
+        """Adds utterances: ids, reference emotions and found emotions, each of them one of EMOTIONS or ``None``."""
+        for id, reference, found in zip(ids, references, hypotheses, strict=True):
+            if reference is not None:
+                self.ids.append(id)
+                self.pairs.append((reference, UNPARSED if found is None else found))
+
+    def recalls(self) -> dict[str, float]:
+        """Recall of each class of the references, in percent."""
+        wanted = Counter(reference for reference, _ in self.pairs)
+        right = Counter(reference for reference, found in self.pairs if reference == found)
+        return {name: 100.0 * right[name] / wanted[name] for name in EMOTIONS if wanted[name]}
+
+    def confusions(self) -> list[list[int]]:
+        """Counts, [7, 8]: rows are the references, columns what was found, in EMOTIONS' order and last the unparsed.
+
+        Example
+        -------
+        >>> scores = EmotionScore()
+        >>> scores.append(["a"], ["happy"], [None])
+        >>> scores.confusions()[1]
+        [0, 0, 0, 0, 0, 0, 0, 1]
+        """
+        counts = Counter(self.pairs)
+        return [[counts[reference, found] for found in (*EMOTIONS, UNPARSED)] for reference in EMOTIONS]
+
+    def summarize(self, field: str | None = None):
+        """A dict of ``UA``, ``WA`` (percent, NaN without references) and ``count``, or one of them."""
+        recalls, count = self.recalls(), len(self.pairs)
+        right = sum(reference == found for reference, found in self.pairs)
+        summary = {
+            "UA": sum(recalls.values()) / len(recalls) if recalls else math.nan,
+            "WA": 100.0 * right / count if count else math.nan,
+            "count": count,
+        }
+        return summary if field is None else summary[field]
+
+    def write_stats(self, filestream: TextIO) -> None:
+        """Writes the summary, the confusion matrix and each utterance."""
+        filestream.write("UA {UA:.2f} %, WA {WA:.2f} %, {count} utterances\n".format(**self.summarize()))
+        filestream.write(" ".join(f"{name:>10}" for name in ("reference", *EMOTIONS, UNPARSED)) + "\n")
+        for reference, row in zip(EMOTIONS, self.confusions(), strict=True):
+            filestream.write(" ".join(f"{cell:>10}" for cell in (reference, *row)) + "\n")
+        for id, (reference, found) in zip(self.ids, self.pairs, strict=True):
+            filestream.write(f"{id} ref: {reference} hyp: {found}\n")

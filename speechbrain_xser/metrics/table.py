@@ -1,0 +1,61 @@
+"""Scores as a plain-text table, a column for each model."""
+
+from __future__ import annotations
+
+import math
+
+from speechbrain_xser.metrics.scores import Scores
+
+
+def table(columns: dict[str, Scores]) -> str:
+    """Lines of text: a row for each measure, a column for each model, percent with one decimal, "-" where unknown.
+
+    Arguments
+    ---------
+    columns : dict of str to Scores
+        Models by name.
+
+    Returns
+    -------
+    str
+        Lines without a final newline.
+
+    Example
+    -------
+    >>> print(table({"short run": Scores(100.0, 12.34, 75.0, 80.0, {"pitch": 90.0}, math.nan)}))
+    measure (%)           short run
+    -------------------------------
+    answers parsed            100.0
+    WER (less is better)       12.3
+    UA                         75.0
+    WA                         80.0
+    pitch right                90.0
+    emphasis F1                   -
+    """
+    names = list(columns)
+    rows = [("measure (%)", *names), *(_row(label, columns.values(), pick) for label, pick in _measures(columns))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(names) + 1)]
+    lines = [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def _measures(columns: dict[str, Scores]) -> list:
+    """Labels, and how to read each out of a Scores; descriptors in the order in which they first come up."""
+    attributes = dict.fromkeys(name for scores in columns.values() for name in scores.attributes)
+    return [
+        ("answers parsed", lambda scores: scores.parsed),
+        ("WER (less is better)", lambda scores: scores.wer),
+        ("UA", lambda scores: scores.ua),
+        ("WA", lambda scores: scores.wa),
+        *((f"{name} right", lambda scores, name=name: scores.attributes.get(name, math.nan)) for name in attributes),
+        ("emphasis F1", lambda scores: scores.emphasis_f1),
+    ]
+
+
+def _row(label: str, columns, pick) -> tuple[str, ...]:
+    return (label, *("-" if math.isnan(pick(scores)) else f"{pick(scores):.1f}" for scores in columns))

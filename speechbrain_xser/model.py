@@ -1,0 +1,291 @@
+"""The whole system: encoder, two branches, decoder. The only file that knows all parts.
+
+wav → frozen encoder → content branch and descriptor branch (disentangled by what each stage trains) → causal LLM →
+one paragraph with transcript, descriptors and emotion. What trains and what is off is the stage's business: a
+``Stage`` is given with every forward, and nothing here has a state of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from speechbrain_xser.decoder.decoder import AnswerLogits, LLMDecoder
+from speechbrain_xser.decoder.generation import evaluating
+from speechbrain_xser.decoder.llm import PAPER_LORA
+from speechbrain_xser.decoder.prompt import SYSTEM, PromptTemplate
+from speechbrain_xser.lobes.adapter import Adapter, SoftTokens
+from speechbrain_xser.lobes.bottleneck import VariationalBottleneck
+from speechbrain_xser.lobes.branch import Branch, BranchOutput, Mode
+from speechbrain_xser.lobes.encoder import SpeechEncoder, SSLEncoder
+from speechbrain_xser.training.stages import SER_STAGE, Stage
+
+
+class Forward(NamedTuple):
+    """What a training step needs of one batch."""
+
+    answer: AnswerLogits  # at answer positions only
+    content: BranchOutput | None  # None where the branch is off
+    descriptor: BranchOutput | None  # None where the branch is off
+
+
+class ExplainableSER(nn.Module):
+    """Explains an utterance: encoder → branches → adapters → decoder.
+
+    Arguments
+    ---------
+    encoder : SpeechEncoder
+        Frozen; ours or any module that keeps the protocol.
+    content, descriptor : Branch
+        What is said, and how.
+    decoder : LLMDecoder
+        A causal LLM with LoRA.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_model
+    >>> from speechbrain_xser.training.stages import ASR_STAGE
+    >>> model = tiny_model(tempfile.mkdtemp())
+    >>> wavs, samples = torch.randn(2, 16000), torch.tensor([16000, 9000])
+    >>> output = model(wavs, samples, ASR_STAGE, ["by the door", "kids are talking"])
+    >>> output.descriptor is None, output.content.latent.kl.shape  # the first stage has no descriptor branch
+    (True, torch.Size([2, 49]))
+    >>> len(model.generate(wavs, samples, max_new_tokens=3))
+    2
+    """
+
+    def __init__(self, encoder: SpeechEncoder, content: Branch, descriptor: Branch, decoder: LLMDecoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.content = content
+        self.descriptor = descriptor
+        self.decoder = decoder
+
+    def forward(self, wavs: Tensor, samples: Tensor, stage: Stage, answers: list[str]) -> Forward:
+        """Teacher-forced answer logits and the latents of the branches that are on.
+
+        Arguments
+        ---------
+        wavs : Tensor
+            Waveforms at the encoder's rate, [B, S].
+        samples : Tensor
+            Valid samples, [B], int64.
+        stage : Stage
+            Mode of each part, and the instruction.
+        answers : list of str
+            B target texts.
+
+        Returns
+        -------
+        Forward
+            Answer logits [N, V] and the branches' outputs.
+
+        Raises
+        ------
+        PromptError
+            If an utterance is longer than the decoder's context.
+        """
+        content, descriptor = self._branches(wavs, samples, stage)
+        with nullcontext() if stage.decoder == Mode.TRAIN else evaluating(self.decoder):
+            answer = self.decoder(content.tokens, descriptor.tokens, stage.instruction, answers)
+        return Forward(answer, _computed(content), _computed(descriptor))
+
+    def encode(self, wavs: Tensor, samples: Tensor, stage: Stage = SER_STAGE) -> tuple[SoftTokens, SoftTokens]:
+        """Soft tokens of both branches, for several questions to the decoder about the same audio.
+
+        Arguments
+        ---------
+        wavs : Tensor
+            Waveforms, [B, S].
+        samples : Tensor
+            Valid samples, [B], int64.
+        stage : Stage
+            Decides the mode of each branch.
+
+        Returns
+        -------
+        tuple of SoftTokens
+            Content and descriptor tokens, [B, K, e] with counts [B] each.
+        """
+        content, descriptor = self._branches(wavs, samples, stage)
+        return content.tokens, descriptor.tokens
+
+    def generate(
+        self, wavs: Tensor, samples: Tensor, stage: Stage = SER_STAGE, max_new_tokens: int | None = None
+    ) -> list[str]:
+        """Greedy answers from the posterior means, whatever mode the model is in.
+
+        Arguments
+        ---------
+        wavs : Tensor
+            Waveforms, [B, S].
+        samples : Tensor
+            Valid samples, [B], int64.
+        stage : Stage
+            Decides the instruction and which branches are heard.
+        max_new_tokens : int, optional
+            Limit in tokens; by default the decoder's.
+
+        Returns
+        -------
+        list of str
+            B answers; one may be empty.
+        """
+        with evaluating(self), torch.no_grad():
+            content, descriptor = self.encode(wavs, samples, stage)
+            return self.decoder.generate(content, descriptor, stage.instruction, max_new_tokens)
+
+    def _branches(self, wavs: Tensor, samples: Tensor, stage: Stage) -> tuple[BranchOutput, BranchOutput]:
+        states = self.encoder(wavs, samples)
+        return self.content(states, stage.content), self.descriptor(states, stage.descriptor)
+
+
+def _computed(output: BranchOutput) -> BranchOutput | None:
+    """A branch's output, or None where it was off."""
+    return None if output.latent is None else output
+
+
+def build_branch(
+    encoder: SpeechEncoder,
+    width: int,
+    latent: int = 128,
+    stack: int = 5,
+    adapter_hidden: int = 2048,
+    deviation_bias: float = -4.0,
+    sigma_is_variance: bool = False,
+    level_feature: bool = False,
+) -> Branch:
+    """Builds one branch on top of an encoder.
+
+    Arguments
+    ---------
+    encoder : SpeechEncoder
+        Its number of layers and width shape the bottleneck.
+    width : int
+        Embedding width of the decoder.
+    latent : int
+        Size Z of the bottleneck.
+    stack : int
+        Frames of one soft token.
+    adapter_hidden : int
+        Hidden size of the adapter.
+    deviation_bias : float
+        Start of sigma before the softplus: small, or the decoder never listens.
+    sigma_is_variance : bool
+        Takes the softplus as the variance instead of the standard deviation.
+    level_feature : bool
+        Adds the utterance's level to the bottleneck's input.
+
+    Returns
+    -------
+    Branch
+
+    Example
+    -------
+    >>> from types import SimpleNamespace
+    >>> branch = build_branch(SimpleNamespace(layer_count=3, width=8), width=16, latent=4)
+    >>> branch.adapter.width
+    16
+    """
+    bottleneck = VariationalBottleneck(
+        encoder.layer_count,
+        encoder.width,
+        latent=latent,
+        deviation_bias=deviation_bias,
+        sigma_is_variance=sigma_is_variance,
+        level_feature=level_feature,
+    )
+    return Branch(bottleneck, Adapter(latent, width, stack=stack, hidden=adapter_hidden))
+
+
+def build_model(
+    encoder_source: str,
+    llm_source: str,
+    encoder_revision: str | None = None,
+    encoder_dtype: str = "float32",
+    llm_revision: str | None = None,
+    llm_dtype: str = "bfloat16",
+    quantization: Literal["4bit"] | None = None,
+    lora: Mapping[str, object] | None = PAPER_LORA,
+    latent: int = 128,
+    stack: int = 5,
+    adapter_hidden: int = 2048,
+    deviation_bias: float = -4.0,
+    sigma_is_variance: bool = False,
+    level_feature: bool = False,
+    system: str = SYSTEM,
+    prompt_style: Literal["llama3", "chat"] = "llama3",
+    max_new_tokens: int = 200,
+    pad_token: str | None = None,
+    load_weights: bool = True,
+) -> ExplainableSER:
+    """Builds the model that ``hparams/model.yaml`` describes; the arguments are that file's keys.
+
+    Arguments
+    ---------
+    encoder_source, llm_source : str
+        Folder, hub id or "packaged:NAME" of the frozen backbones.
+    encoder_revision, llm_revision : str, optional
+        Commit, tag or branch of a hub id.
+    encoder_dtype, llm_dtype : str
+        Types of the frozen weights.
+    quantization : str, optional
+        "4bit" for the LLM, where there is a GPU.
+    lora : mapping, optional
+        ``r``, ``alpha``, ``dropout``, ``targets``; ``None`` for no LoRA.
+    latent, stack, adapter_hidden : int
+        Of both branches; see :func:`build_branch`.
+    deviation_bias, sigma_is_variance
+        Of both bottlenecks; see :func:`build_branch`.
+    level_feature : bool
+        Gives the descriptor branch the utterance's level.
+    system : str
+        System turn of the prompt.
+    prompt_style : str
+        "llama3" or "chat".
+    max_new_tokens : int
+        Longest generated answer in tokens.
+    pad_token : str, optional
+        Existing token to pad with, where the tokenizer names none.
+    load_weights : bool
+        False builds the backbones from their ``config.json`` alone ("meta" device works).
+
+    Returns
+    -------
+    ExplainableSER
+
+    Raises
+    ------
+    BackboneError
+        If a backbone cannot be found or does not fit.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder
+    >>> model = build_model(tiny_encoder_folder(tempfile.mkdtemp()), tiny_llm_folder(tempfile.mkdtemp()), latent=4)
+    >>> {key.split(".")[0] for key in model.state_dict()} == {"content", "descriptor", "decoder"}
+    True
+    """
+    encoder = SSLEncoder(encoder_source, encoder_revision, dtype=encoder_dtype, load_weights=load_weights)
+    decoder = LLMDecoder(
+        llm_source,
+        revision=llm_revision,
+        dtype=llm_dtype,
+        quantization=quantization,
+        lora=lora,
+        template=PromptTemplate(system, prompt_style),
+        max_new_tokens=max_new_tokens,
+        pad_token=pad_token,
+        load_weights=load_weights,
+    )
+    shape = {"latent": latent, "stack": stack, "adapter_hidden": adapter_hidden}
+    start = {"deviation_bias": deviation_bias, "sigma_is_variance": sigma_is_variance}
+    content = build_branch(encoder, decoder.width, **shape, **start)
+    descriptor = build_branch(encoder, decoder.width, **shape, **start, level_feature=level_feature)
+    return ExplainableSER(encoder, content, descriptor, decoder)

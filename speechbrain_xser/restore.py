@@ -1,0 +1,85 @@
+"""Reads a trained model folder back into a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from speechbrain_xser.errors import CheckpointError, UnsafeModelError, XserError
+from speechbrain_xser.hub import HYPERPARAMS, METADATA
+from speechbrain_xser.hyperparams import BACKBONES, checked_parts
+from speechbrain_xser.metadata import check_backbone, read_metadata
+from speechbrain_xser.model import ExplainableSER
+from speechbrain_xser.pretrainer import FILE_NAME
+from speechbrain_xser.safe_yaml import load_safely, read_text
+
+
+def read_model_folder(
+    folder: str | Path, overrides: dict | None = None, hparams_file: str = HYPERPARAMS
+) -> tuple[ExplainableSER, dict]:
+    """Builds the model of a trained folder and loads its weights, strictly.
+
+    Arguments
+    ---------
+    folder : str or Path
+        A local model folder.
+    overrides : dict, optional
+        The caller's own values for keys of the YAML.
+    hparams_file : str
+        Name of the YAML inside the folder.
+
+    Returns
+    -------
+    tuple of (ExplainableSER, dict)
+        The model on the CPU, and the folder's hyperparameters.
+
+    Raises
+    ------
+    UnsafeModelError
+        If the YAML asks for anything outside the allow-list, or lacks a key.
+    CheckpointError
+        If weights are missing, broken, or of other names or shapes.
+    BackboneError
+        If a backbone cannot be found, or is not the one that the folder was trained with.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.export import write_model_folder
+    >>> from speechbrain_xser.testing import tiny_model
+    >>> place = tempfile.mkdtemp()
+    >>> arguments = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 8}
+    >>> model = tiny_model(place, **arguments)
+    >>> arguments |= {"encoder_source": f"{place}/encoder", "llm_source": f"{place}/llm"}
+    >>> same, hparams = read_model_folder(write_model_folder(f"{place}/trained", model, {"model": arguments}))
+    >>> all(same.state_dict()[name].equal(tensor) for name, tensor in model.state_dict().items())
+    True
+    """
+    path = Path(folder) / _plain_name(hparams_file)
+    hparams = load_safely(read_text(path), overrides, str(path))
+    factory, pretrainer = checked_parts(hparams, path)
+    metadata = read_metadata(Path(folder) / METADATA)
+    model = _build(factory, path)
+    for name in BACKBONES:
+        if name not in metadata.backbones:
+            raise CheckpointError(f"{folder}/{METADATA}: names no {name}; the folder is not complete")
+        arguments = factory.keywords
+        check_backbone(name, metadata.backbones[name], arguments[f"{name}_source"], arguments.get(f"{name}_revision"))
+    pretrainer.load_into(model, folder)
+    return model.eval(), hparams
+
+
+def _build(factory: Callable[[], ExplainableSER], path: Path) -> ExplainableSER:
+    """The model with untrained branches; values that no model can have become one error."""
+    try:
+        return factory()
+    except XserError:
+        raise
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: no model can be built from it ({error})") from error
+
+
+def _plain_name(name: str) -> str:
+    if not FILE_NAME.fullmatch(name.removesuffix(".yaml")) or not name.endswith(".yaml"):
+        raise UnsafeModelError(f"hparams_file is {name!r}; expected a plain name inside the folder, ending in .yaml")
+    return name

@@ -1,0 +1,147 @@
+"""Where a backbone comes from, and how it is recognised again.
+
+A source is ``packaged:NAME``, a local folder, or a hub id. Nothing is downloaded here: a hub id is checked by its
+syntax only, so that a YAML can be loaded without a network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from speechbrain_xser.errors import BackboneError
+
+PACKAGED = Path(__file__).parent / "packaged"
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+_HUB_ID = re.compile(rf"{_NAME}(?:/{_NAME})?")
+
+
+def resolve_source(source: str | Path) -> str:
+    """Turns a source into what Hugging Face's ``from_pretrained`` takes: a folder or a hub id.
+
+    Arguments
+    ---------
+    source : str or Path
+        ``packaged:NAME`` (a folder inside this package), a local folder, or a hub id such as
+        ``facebook/hubert-large-ls960-ft``. A local folder goes before a hub id of the same name.
+
+    Returns
+    -------
+    str
+        The folder, or the hub id unchanged.
+
+    Raises
+    ------
+    BackboneError
+        The packaged name does not exist, or the source is neither a folder nor written like a hub id.
+
+    Example
+    -------
+    >>> resolve_source("facebook/hubert-large-ls960-ft")
+    'facebook/hubert-large-ls960-ft'
+    >>> resolve_source("./nowhere/at/all")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.BackboneError: './nowhere/at/all' is no folder here and not written like a hub id \
+(owner/name); give an existing folder, a hub id or packaged:NAME
+    """
+    source = str(source)
+    if source.startswith("packaged:"):
+        return str(_packaged_folder(source.removeprefix("packaged:")))
+    if source and Path(source).is_dir():
+        return source
+    if _HUB_ID.fullmatch(source) and ".." not in source:
+        return source
+    raise BackboneError(
+        f"{source!r} is no folder here and not written like a hub id (owner/name); "
+        "give an existing folder, a hub id or packaged:NAME"
+    )
+
+
+def _packaged_folder(name: str) -> Path:
+    """The folder of a packaged model, by a name that cannot leave the package."""
+    names = sorted(path.name for path in PACKAGED.glob("*") if path.is_dir())
+    if name not in names:
+        raise BackboneError(f"no packaged model is called {name!r}; there are: {', '.join(names) or 'none'}")
+    return PACKAGED / name
+
+
+@contextmanager
+def loading(source: str, revision: str | None = None) -> Iterator[None]:
+    """Turns what Hugging Face raises for a missing or broken source into one error that names the remedy.
+
+    Example
+    -------
+    >>> with loading("owner/name"):
+    ...     raise OSError("offline")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.BackboneError: cannot load 'owner/name' (revision main): offline; \
+give a folder that holds it, or fetch it once while online, e.g. `hf download owner/name --revision main`
+    """
+    try:
+        yield
+    except BackboneError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        revision = revision or "main"
+        where = f"{source!r}" if Path(source).is_dir() else f"{source!r} (revision {revision})"
+        remedy = "check that the folder is a complete Hugging Face model folder"
+        if not Path(source).is_dir():
+            remedy = "give a folder that holds it, or fetch it once while online, "
+            remedy += f"e.g. `hf download {source} --revision {revision}`"
+        first_line = str(error).strip().split("\n")[0]
+        raise BackboneError(f"cannot load {where}: {first_line}; {remedy}") from error
+
+
+def fingerprint(backbone: str | Path | Mapping[str, Tensor]) -> str:
+    """SHA-256 of a backbone, by which a trained folder recognises the one it was made with.
+
+    Arguments
+    ---------
+    backbone : str, Path or Mapping[str, Tensor]
+        A model folder (its ``config.json`` and weight files count, in the order of their names), or a state dict
+        (names, types, shapes and values count, in the order of the names).
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Raises
+    ------
+    BackboneError
+        The folder does not exist or holds no weights.
+
+    Example
+    -------
+    >>> one, other = {"w": torch.zeros(2)}, {"w": torch.tensor([0.0, 1e-7])}
+    >>> fingerprint(one) == fingerprint(dict(one)), fingerprint(one) == fingerprint(other)
+    (True, False)
+    """
+    digest = hashlib.sha256()
+    if isinstance(backbone, Mapping):
+        for name, tensor in sorted(backbone.items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
+    for path in _counted_files(Path(backbone)):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _counted_files(folder: Path) -> list[Path]:
+    """``config.json`` and the safetensors of a folder, or its ``.bin`` files where it has no safetensors."""
+    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    if not weights:
+        raise BackboneError(f"'{folder}' holds no weights (*.safetensors or *.bin); give a model folder")
+    return [path for path in [folder / "config.json", *weights] if path.exists()]

@@ -1,0 +1,263 @@
+"""Tiny random models and manifests, for our tests and for anybody's: no download, a fraction of a second each.
+
+They are real Hugging Face folders and real wav files, so a test runs the code of the full-size models; their answers
+mean nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import soundfile
+import torch
+
+if TYPE_CHECKING:
+    from speechbrain_xser.model import ExplainableSER
+
+SAMPLE_RATE = 16_000
+WIDTH = 32
+SENTENCES = (
+    "kids are talking by the door",
+    "dogs are sitting by the door",
+    "it is eleven o'clock",
+    "the way he talks about people",
+    'an old man with low pitch and moderate volume says slowly "that is exactly what happened"',
+    "a young woman with high pitch speaks fast, her anger evident in her voice",
+    "You are a helpful language and speech assistant.",
+    "Please caption the input audio according to content and speech descriptor-related information.",
+    "Please transcribe the input audio.",
+    "neutral happy sad angry surprised fearful disgusted",
+    "system user assistant",
+)
+
+
+def tiny_encoder_folder(
+    folder: str | Path,
+    kind: Literal["hubert", "wavlm", "wav2vec2"] = "hubert",
+    norm: Literal["layer", "group"] = "layer",
+    seed: int = 0,
+) -> str:
+    """Writes a random SSL encoder of width 32 and 3 layers with a stride of 320 samples, like the large models.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where to write ``config.json``, ``model.safetensors`` and ``preprocessor_config.json``.
+    kind : str
+        The family of the model.
+    norm : str
+        "layer" is built as the large models are (each utterance normalised, pre-norm transformer), "group" as the
+        base models (group norm after the first convolution, post-norm transformer).
+    seed : int
+        Seed of the weights.
+
+    Returns
+    -------
+    str
+        The folder.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> folder = tiny_encoder_folder(tempfile.mkdtemp())
+    >>> sorted(path.name for path in Path(folder).iterdir())
+    ['config.json', 'model.safetensors', 'preprocessor_config.json']
+    """
+    import transformers
+
+    config_class, model_class = {
+        "hubert": (transformers.HubertConfig, transformers.HubertModel),
+        "wavlm": (transformers.WavLMConfig, transformers.WavLMModel),
+        "wav2vec2": (transformers.Wav2Vec2Config, transformers.Wav2Vec2Model),
+    }[kind]
+    config = config_class(
+        hidden_size=WIDTH,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=64,
+        conv_dim=(16,) * 7,
+        conv_bias=norm == "layer",
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=4,
+        feat_extract_norm=norm,
+        do_stable_layer_norm=norm == "layer",
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model_class(config).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(
+        do_normalize=norm == "layer", return_attention_mask=norm == "layer"
+    ).save_pretrained(folder)
+    return str(folder)
+
+
+def tiny_llm_folder(folder: str | Path, seed: int = 0) -> str:
+    """Writes a random Llama of width 32 and 2 layers, and a tokenizer trained on a few sentences in this call.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where to write the model and its ``tokenizer.json``.
+    seed : int
+        Seed of the weights.
+
+    Returns
+    -------
+    str
+        The folder.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from transformers import AutoTokenizer
+    >>> tokenizer = AutoTokenizer.from_pretrained(tiny_llm_folder(tempfile.mkdtemp()))
+    >>> tokenizer.eos_token, tokenizer.pad_token
+    ('<|eot_id|>', '<|pad|>')
+    """
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from speechbrain_xser.vocabulary import train_tokenizer
+
+    tokenizer = train_tokenizer(SENTENCES)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=1024,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+def tiny_manifest(folder: str | Path, clips: int = 8, seed: int = 0, split: str = "train") -> str:
+    """Writes a JSONL manifest of noisy tones of 0.5 to 2 s at 16 kHz, with every field of the record filled in.
+
+    Pitch and volume are true of the tones; everything else is made up.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where to write ``SPLIT.jsonl`` and ``SPLIT/*.wav``.
+    clips : int
+        Number of clips.
+    seed : int
+        Seed of lengths, tones and labels.
+    split : str
+        Name of the split and of the manifest.
+
+    Returns
+    -------
+    str
+        Path of the manifest.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> manifest = tiny_manifest(tempfile.mkdtemp(), clips=3)
+    >>> len(Path(manifest).read_text(encoding="utf-8").splitlines())
+    3
+    """
+    folder = Path(folder)
+    (folder / split).mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(seed)
+    lines = [json.dumps(_clip(folder / split, split, index, random)) for index in range(clips)]
+    manifest = folder / f"{split}.jsonl"
+    manifest.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(manifest)
+
+
+def _clip(folder: Path, split: str, index: int, random: np.random.Generator) -> dict:
+    """Writes one tone and returns its manifest entry."""
+    pitch, volume = random.choice(["low", "normal", "high"], 2)
+    samples = int(random.integers(SAMPLE_RATE // 2, 2 * SAMPLE_RATE))
+    tone = np.sin(2 * np.pi * {"low": 110, "normal": 220, "high": 440}[pitch] * np.arange(samples) / SAMPLE_RATE)
+    tone = {"low": 0.02, "normal": 0.1, "high": 0.5}[volume] * (tone + 0.05 * random.standard_normal(samples))
+    wav = folder / f"{index:03d}.wav"
+    soundfile.write(wav, tone, SAMPLE_RATE)
+    return _labels(f"{split}-{index:03d}", str(wav), samples / SAMPLE_RATE, str(pitch), str(volume), split, random)
+
+
+def _labels(
+    name: str, wav: str, seconds: float, pitch: str, volume: str, split: str, random: np.random.Generator
+) -> dict:
+    """A manifest entry with made-up words and a made-up speaker."""
+    from speechbrain_xser.answer.record import AGES, EMOTIONS, GENDERS, INTONATIONS, SPEEDS
+
+    transcript = SENTENCES[random.integers(4)]
+    return {
+        "id": name,
+        "wav": wav,
+        "start": None,
+        "stop": None,
+        "duration": seconds,
+        "speaker": f"{split}-{random.integers(4)}",
+        "transcript": transcript,
+        "emotion": str(random.choice(EMOTIONS)),
+        "gender": str(random.choice(GENDERS)),
+        "age": str(random.choice(AGES)),
+        "pitch": pitch,
+        "volume": volume,
+        "speed": str(random.choice(SPEEDS)),
+        "intonation": str(random.choice(INTONATIONS)),
+        "emphasis": [transcript.split()[-1]],
+        "tone": None,
+        "topic": None,
+        "description": None,
+        "caption": None,
+        "split": split,
+    }
+
+
+def tiny_model(folder: str | Path, **overrides) -> ExplainableSER:
+    """Builds the whole model from tiny random backbones, through :func:`speechbrain_xser.model.build_model`.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where the two backbone folders ``encoder`` and ``llm`` are written (and used again if they are there).
+    **overrides
+        Arguments of ``build_model`` that shall differ.
+
+    Returns
+    -------
+    ExplainableSER
+        A model with a latent of 8 and an adapter of 16, in float32.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.training.stages import SER_STAGE
+    >>> model = tiny_model(tempfile.mkdtemp())
+    >>> content, descriptor = model.encode(torch.randn(2, 9000), torch.tensor([9000, 400]), SER_STAGE)
+    >>> descriptor.counts.tolist()
+    [5, 1]
+    """
+    from speechbrain_xser.model import build_model
+
+    folder = Path(folder)
+    if not (folder / "encoder").exists():
+        tiny_encoder_folder(folder / "encoder")
+    if not (folder / "llm").exists():
+        tiny_llm_folder(folder / "llm")
+    arguments = {
+        "encoder_source": str(folder / "encoder"),
+        "llm_source": str(folder / "llm"),
+        "latent": 8,
+        "adapter_hidden": 16,
+        "llm_dtype": "float32",
+    }
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build_model(**{**arguments, **overrides})

@@ -1,0 +1,263 @@
+"""Checkpoints that survive a kill at any instant, in safetensors and JSON only.
+
+SpeechBrain's ``Checkpointer`` writes its metadata before the parameter files, orders by wall time, and breaks on a
+numpy metric or a full disk; nothing of it is used here. A checkpoint is a folder that is written beside under a
+staging name, synced to the disk and moved into place with one ``os.replace``; it is ordered by its optimiser step.
+It holds what trains (branches, adapters, LoRA), the optimisers' moments and the position, never the frozen
+backbones. Nothing in it is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from speechbrain.utils.logger import get_logger
+from torch import Tensor
+
+from speechbrain_xser.errors import CheckpointError
+
+logger = get_logger(__name__)
+
+FORMAT = 1
+STATE_FILE = "state.json"
+STAGING, TRASH = ".staging-", ".trash-"
+FOLDER = re.compile(r"step-(\d{9})(-end)?")
+
+
+class Checkpoint(NamedTuple):
+    """A complete checkpoint on the disk."""
+
+    folder: Path
+    step: int  # optimiser steps before it
+    state: dict[str, Any]  # the position and all else that is not a tensor
+    metrics: dict[str, float | None]  # of the validation that it was saved after; None = was not finite
+
+
+def plain_metrics(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """Metrics as plain floats, whatever numpy, a tensor or a user's code gave; NaN and infinities become ``None``.
+
+    Example
+    -------
+    >>> import numpy, torch
+    >>> plain_metrics({"ua": numpy.float64(0.5), "wer": torch.tensor(2.0), "loss": float("nan")})
+    {'ua': 0.5, 'wer': 2.0, 'loss': None}
+    """
+    floats = {name: float(value) if value is not None else math.nan for name, value in metrics.items()}
+    return {name: value if math.isfinite(value) else None for name, value in floats.items()}
+
+
+class CheckpointStore:
+    """Saves, finds and prunes the checkpoints of one run.
+
+    Only the main process may call ``save``; every process may read.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where checkpoints lie; made if missing.
+    keep_latest : int
+        How many of the newest to keep, besides the best.
+    best_key : str
+        The metric whose highest value is kept whatever its age.
+
+    Example
+    -------
+    >>> import torch
+    >>> store = CheckpointStore(getfixture("tmp_path"))
+    >>> for step, ua in ((1, 0.9), (2, 0.2), (3, float("nan"))):
+    ...     _ = store.save(step, {"model": {"w": torch.ones(2)}}, {"seed": 0}, {"ua": ua})
+    >>> store.latest().step, store.best("ua").step, [found.step for found in store.list()]
+    (3, 1, [1, 3])
+    """
+
+    def __init__(self, folder: str | Path, keep_latest: int = 1, best_key: str = "ua") -> None:
+        self.folder = Path(folder)
+        self.keep_latest = max(1, keep_latest)
+        self.best_key = best_key
+        self._warned: set[str] = set()
+
+    def save(
+        self,
+        step: int,
+        tensors: Mapping[str, Mapping[str, Tensor]],
+        state: Mapping[str, Any],
+        metrics: Mapping[str, Any] | None = None,
+    ) -> Checkpoint:
+        """Writes one checkpoint, then prunes older ones.
+
+        Arguments
+        ---------
+        step : int
+            Optimiser steps so far; a second checkpoint of the same step replaces the first.
+        tensors : mapping of str to mapping of str to Tensor
+            One safetensors file for each name.
+        state : mapping
+            What JSON can hold, e.g. the position.
+        metrics : mapping, optional
+            Given after a validation.
+
+        Returns
+        -------
+        Checkpoint
+
+        Raises
+        ------
+        CheckpointError
+            If it cannot be written (disk full): names the path and the bytes; older checkpoints are untouched.
+        """
+        plain = plain_metrics(metrics or {})
+        name = f"step-{step:09d}" + ("-end" if plain else "")
+        staging = self.folder / (STAGING + name)
+        try:
+            self._write(staging, step, tensors, dict(state), plain)
+            _move_into_place(staging, self.folder / name)
+        except (OSError, SafetensorError) as error:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise CheckpointError(_cannot_write(staging.parent / name, tensors, error)) from error
+        self.prune()
+        return Checkpoint(self.folder / name, step, dict(state), plain)
+
+    def _write(self, staging: Path, step: int, tensors: Mapping, state: dict, metrics: dict) -> None:
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        for name, named in tensors.items():
+            save_file({key: value.detach().contiguous() for key, value in named.items()}, staging / f"{name}.safetensors")
+        files = {path.name: path.stat().st_size for path in staging.iterdir()}
+        document = {"format": FORMAT, "step": step, "files": files, "metrics": metrics, "state": state}
+        (staging / STATE_FILE).write_text(json.dumps(document, indent=1, allow_nan=False), encoding="utf-8")
+        for path in [*staging.iterdir(), staging]:
+            _sync(path)
+
+    def list(self) -> list[Checkpoint]:
+        """The complete checkpoints, oldest step first; a torn one is passed over with one warning."""
+        if not self.folder.is_dir():
+            return []
+        found = [self._read(path) for path in sorted(self.folder.iterdir()) if FOLDER.fullmatch(path.name)]
+        return sorted((c for c in found if c is not None), key=lambda c: (c.step, c.folder.name))
+
+    def latest(self) -> Checkpoint | None:
+        """The checkpoint with the highest step, whatever the clock says."""
+        return next(reversed(self.list()), None)
+
+    def best(self, key: str | None = None, highest: bool = True) -> Checkpoint | None:
+        """The checkpoint with the best finite metric; the newest of equals; ``None`` where no one has it."""
+        key = key or self.best_key
+        scored = [c for c in self.list() if c.metrics.get(key) is not None]
+        return max(scored, key=lambda c: (c.metrics[key] * (1 if highest else -1), c.step), default=None)
+
+    def prune(self) -> None:
+        """Removes all but the newest and the best, and what a killed run left half-written or half-removed."""
+        found = self.list()
+        keep = {c.folder for c in found[-self.keep_latest :]}
+        best = self.best()
+        keep |= {best.folder} if best else set()
+        for checkpoint in found:
+            if checkpoint.folder not in keep:
+                _remove(checkpoint.folder)
+        for path in self.folder.iterdir():
+            if path.name.startswith((STAGING, TRASH)):
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _read(self, folder: Path) -> Checkpoint | None:
+        try:
+            document = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+            _check_document(folder, document)
+            return Checkpoint(folder, document["step"], document["state"], document["metrics"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+            if folder.name not in self._warned:
+                self._warned.add(folder.name)
+                logger.warning("Checkpoint %s is incomplete and passed over (%s).", folder, error)
+            return None
+
+
+def load_tensors(checkpoint: Checkpoint, name: str) -> dict[str, Tensor]:
+    """The tensors of one of a checkpoint's safetensors files, on the CPU."""
+    return load_file(checkpoint.folder / f"{name}.safetensors")
+
+
+def differing_keys(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    """One line for each key whose value differs or that one side lacks.
+
+    Example
+    -------
+    >>> differing_keys({"vocabulary": 10, "seed": 1}, {"vocabulary": 12, "seed": 1})
+    ['vocabulary: checkpoint has 10, this run 12']
+    """
+    missing = "nothing"
+    return [
+        f"{key}: checkpoint has {found.get(key, missing)!r}, this run {expected.get(key, missing)!r}"
+        for key in sorted({*found, *expected})
+        if found.get(key, missing) != expected.get(key, missing)
+    ]
+
+
+def check_tensors(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], where: str) -> None:
+    """Raises where names or shapes of tensors differ, and lists the differing keys.
+
+    Example
+    -------
+    >>> import torch
+    >>> check_tensors({"a": torch.ones(2)}, {"a": torch.ones(3)}, "model.safetensors")
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.CheckpointError: model.safetensors does not fit this model: a: checkpoint has [2], this run [3]
+    """
+    shapes = [{key: list(value.shape) for key, value in tensors.items()} for tensors in (found, expected)]
+    different = differing_keys(*shapes)
+    if different:
+        shown = "; ".join(different[:20]) + (f"; and {len(different) - 20} more" if len(different) > 20 else "")
+        raise CheckpointError(f"{where} does not fit this model: {shown}")
+
+
+def _check_document(folder: Path, document: dict) -> None:
+    if document["format"] != FORMAT or not isinstance(document["step"], int):
+        raise ValueError(f"format {document['format']!r}, expected {FORMAT}")
+    for name, size in document["files"].items():
+        if "/" in name or "\\" in name or not name.endswith(".safetensors"):
+            raise ValueError(f"unexpected file name {name!r}")
+        if (folder / name).stat().st_size != size:
+            raise ValueError(f"{name} has {(folder / name).stat().st_size} bytes, expected {size}")
+        with safe_open(folder / name, "pt"):
+            pass
+    plain_metrics(document["metrics"]), dict(document["state"])
+
+
+def _cannot_write(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], error: Exception) -> str:
+    needed = sum(value.nbytes for named in tensors.values() for value in named.values())
+    parent = folder.parent if folder.parent.is_dir() else Path.cwd()
+    return (
+        f"Checkpoint {folder} could not be written ({error}): it needs {needed} bytes and the disk has "
+        f"{shutil.disk_usage(parent).free} free. Older checkpoints are intact; free some space and run the same command again."
+    )
+
+
+def _move_into_place(staging: Path, folder: Path) -> None:
+    if folder.exists():
+        _remove(folder)
+    os.replace(staging, folder)
+    _sync(folder.parent)
+
+
+def _remove(folder: Path) -> None:
+    """Renames first, so that a kill in mid-removal leaves nothing that looks like a checkpoint."""
+    trash = folder.with_name(TRASH + folder.name)
+    shutil.rmtree(trash, ignore_errors=True)
+    os.replace(folder, trash)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

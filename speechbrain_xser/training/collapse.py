@@ -1,0 +1,148 @@
+"""Signs that a branch has collapsed: the decoder answers well enough without listening to it.
+
+Three signs on one validation batch: the KL in nats a frame, the active latent units (Burda et al., 2016:
+``Var_x(mu) > 0.01``), and what the cross-entropy of an answer token gains from the right audio over audio of
+another utterance (a branch's soft tokens rolled by one within the batch, all else held).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from speechbrain.utils.logger import get_logger
+from torch import Tensor
+
+from speechbrain_xser.lengths import valid_mask
+from speechbrain_xser.training.criterion import BRANCHES
+from speechbrain_xser.training.stages import Stage, trained_parts
+
+if TYPE_CHECKING:
+    from speechbrain_xser.data.pipeline import Batch
+    from speechbrain_xser.lobes.adapter import SoftTokens
+    from speechbrain_xser.lobes.bottleneck import Latent
+    from speechbrain_xser.model import ExplainableSER
+
+logger = get_logger(__name__)
+
+ACTIVE_VARIANCE = 0.01  # of a unit's mean over frames, above which the unit carries something
+LEAST_GAIN = 0.005  # nats a token
+
+
+class Signs(NamedTuple):
+    """How much one branch carries and is listened to.
+
+    Example
+    -------
+    >>> Signs("content", kl=0.5, active_units=0, units=8, gain=0.0).collapsed
+    True
+    >>> Signs("content", kl=0.5, active_units=8, units=8, gain=0.2).collapsed
+    False
+    """
+
+    branch: str
+    kl: float | None  # nats a frame; None without a bottleneck
+    active_units: int | None  # of ``units``; None without a bottleneck
+    units: int | None
+    gain: float | None  # nats a token; None for a batch of one
+
+    @property
+    def collapsed(self) -> bool:
+        """No active unit, or no gain from the right audio."""
+        return self.active_units == 0 or (self.gain is not None and self.gain < LEAST_GAIN)
+
+    def stats(self) -> dict[str, float]:
+        """What goes into the log, under the branch's name."""
+        named = {"kl": self.kl, "active": self.active_units, "gain": self.gain}
+        return {f"{self.branch} {key}": value for key, value in named.items() if value is not None}
+
+
+def active_units(mean: Tensor, frames: Tensor) -> int:
+    """Units whose posterior mean varies over the valid frames of a batch.
+
+    Arguments
+    ---------
+    mean : Tensor
+        Posterior means, [B, T, Z].
+    frames : Tensor
+        Valid frames, [B], int64.
+
+    Returns
+    -------
+    int
+
+    Example
+    -------
+    >>> mean = torch.zeros(1, 4, 3)
+    >>> mean[0, :, 1] = torch.tensor([1.0, -1.0, 1.0, 50.0])  # unit 1 varies
+    >>> mean[0, 3, 2] = 50.0  # unit 2 only at padding
+    >>> active_units(mean, torch.tensor([3]))
+    1
+    """
+    valid = mean[valid_mask(frames, mean.shape[1])].float()
+    return int((valid.var(0, correction=0) > ACTIVE_VARIANCE).sum())
+
+
+@torch.no_grad()
+def listen(model: ExplainableSER, batch: Batch, stage: Stage, answers: list[str]) -> list[Signs]:
+    """Takes the signs of each branch that a stage trains, on one batch.
+
+    Arguments
+    ---------
+    model : ExplainableSER
+        In eval.
+    batch : Batch
+        On the model's device; at least two clips for a gain.
+    stage : Stage
+        Decides the branches and the instruction.
+    answers : list of str
+        Target texts.
+
+    Returns
+    -------
+    list of Signs
+    """
+    output = model(batch.wavs, batch.samples, stage, answers)
+    tokens = dict(zip(BRANCHES, model.encode(batch.wavs, batch.samples, stage), strict=True))
+    right = _cross_entropy(model, tokens, stage, answers)
+    signs = []
+    for name in (part for part in trained_parts(stage) if part in BRANCHES):
+        gain = None
+        if len(answers) > 1:
+            gain = _cross_entropy(model, {**tokens, name: _roll(tokens[name])}, stage, answers) - right
+        signs.append(_signs(name, getattr(output, name).latent, gain))
+    return signs
+
+
+def warn(signs: list[Signs]) -> None:
+    """Warns of each collapsed branch by name."""
+    for sign in signs:
+        if sign.collapsed:
+            logger.warning(
+                "The %s branch has collapsed or is not listened to yet: KL %s nats a frame, %s of %s latent units "
+                "active, the right audio gains %s nats a token over another utterance's. If this lasts, lower beta or "
+                "lengthen its warm-up.",
+                *sign._replace(gain=sign.gain),
+            )
+
+
+def _signs(name: str, latent: Latent, gain: float | None) -> Signs:
+    if latent.posterior is None:
+        return Signs(name, None, None, None, gain)
+    kl = float(latent.kl.float().sum() / latent.frames.sum().clamp(min=1))
+    mean = latent.posterior.mean
+    return Signs(name, kl, active_units(mean, latent.frames), mean.shape[-1], gain)
+
+
+def _cross_entropy(
+    model: ExplainableSER, tokens: dict[str, SoftTokens], stage: Stage, answers: list[str]
+) -> float:
+    """Nats a token."""
+    answer = model.decoder(tokens["content"], tokens["descriptor"], stage.instruction, answers)
+    return float(F.cross_entropy(answer.logits.float(), answer.targets))
+
+
+def _roll(tokens: SoftTokens) -> SoftTokens:
+    """Each utterance gets its neighbour's tokens."""
+    return tokens._replace(embeddings=tokens.embeddings.roll(1, 0), counts=tokens.counts.roll(1, 0))

@@ -1,0 +1,61 @@
+"""The few things that several ranks must agree on; each does nothing in a single process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from speechbrain.utils.distributed import is_distributed_initialized
+
+
+def world_size() -> int:
+    """Number of ranks.
+
+    Example
+    -------
+    >>> world_size()
+    1
+    """
+    return torch.distributed.get_world_size() if is_distributed_initialized() else 1
+
+
+def rank() -> int:
+    """This process's number among the ranks.
+
+    Example
+    -------
+    >>> rank()
+    0
+    """
+    return torch.distributed.get_rank() if is_distributed_initialized() else 0
+
+
+def sum_over_ranks(values: Sequence[float], device: str) -> list[float]:
+    """Sums numbers over all ranks in one exchange, in float64; a NaN on any rank is a NaN on all.
+
+    Example
+    -------
+    >>> sum_over_ranks([2, 0.5], "cpu")
+    [2, 0.5]
+    """
+    if not is_distributed_initialized():
+        return list(values)
+    tensor = torch.tensor(values, dtype=torch.float64, device=device)
+    torch.distributed.all_reduce(tensor)
+    return tensor.tolist()
+
+
+def gather_lists(items: list[Any]) -> list[Any]:
+    """The items of all ranks in one list, on every rank.
+
+    Example
+    -------
+    >>> gather_lists(["a", "b"])
+    ['a', 'b']
+    """
+    if not is_distributed_initialized():
+        return items
+    gathered: list[list[Any]] = [[] for _ in range(world_size())]
+    torch.distributed.all_gather_object(gathered, items)
+    return [item for part in gathered for item in part]

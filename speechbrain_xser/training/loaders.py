@@ -1,0 +1,84 @@
+"""Data loaders: training windows in a resumable order, and each rank's share of a validation or test set."""
+
+from __future__ import annotations
+
+import torch
+from speechbrain.dataio.dataset import DynamicItemDataset
+from torch.utils.data import DataLoader, Subset
+
+from speechbrain_xser.data.pipeline import collate
+from speechbrain_xser.training.distributed import rank, world_size
+from speechbrain_xser.training.sampler import WindowSampler
+from speechbrain_xser.training.settings import TrainingSettings
+from speechbrain_xser.training.signals import ignore_in_worker
+
+
+def seconds_of_clips(clips: DynamicItemDataset) -> list[float]:
+    """Seconds of each utterance, in the data set's order."""
+    return [clips.data[id]["duration"] for id in clips.data_ids]
+
+
+def train_loader(clips: DynamicItemDataset, settings: TrainingSettings, accumulation: int = 1) -> DataLoader:
+    """A loader whose batches are the windows of optimiser steps.
+
+    Arguments
+    ---------
+    clips : DynamicItemDataset
+        From ``data.pipeline.dataset``.
+    settings : TrainingSettings
+        Batch size, seed, pools and workers.
+    accumulation : int
+        Micro-batches in a window.
+
+    Returns
+    -------
+    DataLoader
+        Its ``batch_sampler`` is a :class:`WindowSampler`.
+
+    Example
+    -------
+    >>> from speechbrain_xser.data.pipeline import dataset
+    >>> from speechbrain_xser.testing import tiny_manifest
+    >>> clips = dataset(tiny_manifest(getfixture("tmp_path"), clips=5))
+    >>> loader = train_loader(clips, TrainingSettings(batch_size=2, num_workers=0), accumulation=2)
+    >>> [len(batch.ids) for batch in loader]
+    [4, 1]
+    """
+    sampler = WindowSampler(
+        seconds_of_clips(clips),
+        settings.batch_size * accumulation,
+        settings.seed,
+        settings.pool_windows,
+        rank(),
+        world_size(),
+    )
+    return DataLoader(clips, batch_sampler=sampler, **_common(settings))
+
+
+def evaluation_loader(clips: DynamicItemDataset, settings: TrainingSettings) -> DataLoader:
+    """A loader over this rank's share, longest clips first.
+
+    Example
+    -------
+    >>> from speechbrain_xser.data.pipeline import dataset
+    >>> from speechbrain_xser.testing import tiny_manifest
+    >>> clips = dataset(tiny_manifest(getfixture("tmp_path"), clips=5))
+    >>> lengths = torch.cat([batch.samples for batch in evaluation_loader(clips, TrainingSettings(num_workers=0))])
+    >>> lengths.tolist() == sorted(lengths.tolist(), reverse=True), len(lengths)
+    (True, 5)
+    """
+    seconds = seconds_of_clips(clips)
+    order = sorted(range(len(clips)), key=lambda index: -seconds[index])
+    share = Subset(clips, order[rank() :: world_size()])
+    return DataLoader(share, batch_size=settings.valid_batch_size, **_common(settings))
+
+
+def _common(settings: TrainingSettings) -> dict:
+    """The loader's own generator keeps its draws apart from the model's noise."""
+    return {
+        "collate_fn": collate,
+        "num_workers": settings.num_workers,
+        "pin_memory": settings.pin_memory and torch.cuda.is_available(),
+        "worker_init_fn": ignore_in_worker,
+        "generator": torch.Generator().manual_seed(settings.seed),
+    }

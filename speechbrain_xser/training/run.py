@@ -1,0 +1,220 @@
+"""One training run from its hyperparameters: data, model, brain, trained folder. ``recipes/train.py`` is its shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from speechbrain.utils.distributed import run_on_main
+from speechbrain.utils.train_logger import FileTrainLogger
+from torch.utils.data import DataLoader
+
+from speechbrain_xser.data.faults import FaultCounter
+from speechbrain_xser.data.pipeline import dataset
+from speechbrain_xser.export import write_model_folder
+from speechbrain_xser.hyperparams import plain_config
+from speechbrain_xser.metadata import describe_backbone
+from speechbrain_xser.metrics import Scores, table
+from speechbrain_xser.model import ExplainableSER
+from speechbrain_xser.training.brain import XserBrain
+from speechbrain_xser.training.checkpoint import CheckpointStore
+from speechbrain_xser.training.loaders import evaluation_loader, train_loader
+from speechbrain_xser.training.scoring import paragraph_scores, score_answers
+from speechbrain_xser.training.seeding import derive_seed
+from speechbrain_xser.training.settings import RUN_OPTIONS, TrainingSettings
+
+NOT_LEARNED = ("source", "revision", "dtype", "quantization", "max_new_tokens")  # by suffix
+
+
+class Loaders(NamedTuple):
+    """The three splits; ``test`` is ``None`` where the recipe names no test manifest."""
+
+    train: DataLoader
+    valid: DataLoader
+    test: DataLoader | None
+
+
+def merged(hparams: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe's values over those of the ``training`` file that it includes, over our run options.
+
+    Example
+    -------
+    >>> merged({"beta": 1, "training": {"beta": 2, "seed": 3}})["beta"]
+    1
+    """
+    return {**RUN_OPTIONS, **(hparams.get("training") or {}), **hparams}
+
+
+def run_option(name: str, hparams: Mapping[str, Any], run_opts: Any) -> Any:
+    """A SpeechBrain run option: from the command line, else the YAML, else SpeechBrain's default.
+
+    Example
+    -------
+    >>> from speechbrain.utils.run_opts import RunOptions
+    >>> run_option("max_grad_norm", RUN_OPTIONS, RunOptions())
+    1.0
+    """
+    given = name in run_opts.overridden_args or name not in hparams
+    return run_opts[name] if given else hparams[name]
+
+
+def make_loaders(hparams: Mapping[str, Any], accumulation: int) -> Loaders:
+    """Reads the manifests named ``train_manifest``, ``valid_manifest`` and, if given, ``test_manifest``.
+
+    Arguments
+    ---------
+    hparams : mapping
+        With ``data_folder`` (or ``None``) and the keys of ``TrainingSettings``.
+    accumulation : int
+        Micro-batches of an optimiser step.
+
+    Returns
+    -------
+    Loaders
+    """
+    settings = TrainingSettings.from_hparams(hparams)
+    folder = hparams.get("data_folder")
+    clips = {
+        split: dataset(hparams[f"{split}_manifest"], folder, settings.max_seconds)
+        for split in Loaders._fields
+        if hparams.get(f"{split}_manifest")
+    }
+    test = evaluation_loader(clips["test"], settings) if "test" in clips else None
+    return Loaders(train_loader(clips["train"], settings, accumulation), evaluation_loader(clips["valid"], settings), test)
+
+
+def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
+    """Calls the YAML's ``model`` with the seed of the run, so that every rank starts from the same weights."""
+    torch.manual_seed(derive_seed(TrainingSettings.from_hparams(hparams).seed, "model"))
+    return hparams["model"]()
+
+
+def identity(model: ExplainableSER, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint must share with a run for its weights to mean the same.
+
+    Arguments
+    ---------
+    model : ExplainableSER
+        Its tokenizer is counted.
+    arguments : mapping
+        Of ``build_model``, complete.
+
+    Returns
+    -------
+    dict
+        Fingerprints of the backbones, the vocabulary's size, and the architecture's values.
+    """
+    backbones = {
+        name: describe_backbone(arguments[f"{name}_source"], arguments[f"{name}_revision"]).fingerprint
+        for name in ("encoder", "llm")
+    }
+    shape = {f"model.{key}": value for key, value in arguments.items() if not key.endswith(NOT_LEARNED)}
+    return {**backbones, "vocabulary": len(model.decoder.tokenizer), **shape}
+
+
+def make_brain(hparams: Mapping[str, Any], run_opts: Mapping[str, Any], model: ExplainableSER, utterances: int) -> XserBrain:
+    """Puts the parts of a run together.
+
+    Arguments
+    ---------
+    hparams : mapping
+        Merged; ``output_folder`` is where checkpoints and the log go.
+    run_opts : mapping
+        SpeechBrain's, from the command line.
+    model : ExplainableSER
+        What to train.
+    utterances : int
+        Of the training set, for the share that may be unreadable.
+
+    Returns
+    -------
+    XserBrain
+    """
+    settings = TrainingSettings.from_hparams(hparams)
+    output = Path(hparams["output_folder"])
+    arguments = plain_config({"model": model_arguments(hparams)})["model"]
+    return XserBrain(
+        model,
+        settings.schedule(),
+        settings.criterion(),
+        settings.rates(),
+        score_answers,
+        store=CheckpointStore(output / "checkpoints", settings.keep_latest),
+        identity=run_on_main(identity, [model, arguments]),
+        seed=settings.seed,
+        weight_decay=settings.weight_decay,
+        valid_search_every=settings.valid_search_every,
+        search_limit=settings.search_limit,
+        faults=FaultCounter(utterances, settings.max_unreadable),
+        train_logger=FileTrainLogger(output / "train_log.txt", precision=3),
+        hparams=dict(hparams),
+        run_opts=run_opts,
+    )
+
+
+def model_arguments(hparams: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that the YAML gives ``build_model``."""
+    return {key: value for key, value in hparams["model"].keywords.items() if key != "load_weights"}
+
+
+def test_scores(brain: XserBrain) -> Scores | None:
+    """Scores of the answers of the evaluation that has just been made; ``None`` where none was."""
+    answers = brain.evaluation.answers
+    if not answers:
+        return None
+    return paragraph_scores([a.utterance for a in answers], [a.text for a in answers], brain.evaluation.stage.target)
+
+
+def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) -> str:
+    """Writes the best weights as a folder that ``ExplainableEmotionRecognizer.from_hparams`` takes.
+
+    Returns
+    -------
+    str
+        ``output_folder/model``.
+    """
+    settings = TrainingSettings.from_hparams(hparams)
+    training = {
+        "seed": settings.seed,
+        "schedule": brain.schedule.describe(),
+        "beta": settings.beta,
+        "steps": None if brain.evaluated is None else brain.evaluated.step,
+        "test": {} if scores is None else plain_scores(scores),
+    }
+    config = {
+        "model": model_arguments(hparams),
+        "stage": brain.schedule.stages[-1].name,
+        "max_seconds": settings.max_seconds,
+        "training": training,
+    }
+    if hparams.get("emotions"):
+        config["emotions"] = list(hparams["emotions"])
+    folder = Path(hparams["output_folder"]) / "model"
+    return run_on_main(write_model_folder, [folder, brain.model, config])
+
+
+def plain_scores(scores: Scores) -> dict[str, float]:
+    """Scores as a flat mapping without what is not known.
+
+    Example
+    -------
+    >>> plain_scores(Scores(100.0, 10.0, 75.0, 80.0, {"pitch": 90.0}, float("nan")))
+    {'pitch': 90.0, 'parsed': 100.0, 'wer': 10.0, 'ua': 75.0, 'wa': 80.0}
+    """
+    flat = scores._asdict()
+    flat = {**flat.pop("attributes"), **flat}
+    return {name: value for name, value in flat.items() if value == value}
+
+
+def summary(scores: Scores | None, folder: str, column: str = "this run") -> str:
+    """What a run prints at its end.
+
+    Example
+    -------
+    >>> print(summary(None, "results/model"))
+    Trained model: results/model
+    """
+    lines = [] if scores is None else [table({column: scores}), ""]
+    return "\n".join([*lines, f"Trained model: {folder}"])

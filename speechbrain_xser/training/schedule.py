@@ -1,0 +1,134 @@
+"""Which stage trains at which optimiser step: a pure function of the step, so that a resumed run needs no counter.
+
+``alternating`` goes 1, 2, 1, 2, ... epoch by epoch (or every N optimiser steps), ``two_stage`` 1, 1, ..., 2, 2, ...
+and ``one_stage`` stage 2 only (paper, Table 3). A step is one optimiser step, also when it is skipped as non-finite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from speechbrain_xser.training.stages import STAGES, Stage
+
+ORDERS = ("alternating", "two_stage", "one_stage")
+
+
+class Turn(NamedTuple):
+    """Where a step lies: its stage, and how far that stage has come."""
+
+    stage: Stage
+    stage_step: int  # steps of this stage before this one
+    stage_steps: int  # steps of this stage in the whole run
+
+
+class StageSchedule:
+    """Orders the stages of a run.
+
+    Arguments
+    ---------
+    order : str
+        ``alternating``, ``two_stage`` or ``one_stage``.
+    epochs_per_stage : int
+        Epochs of each stage; ``one_stage`` has that many epochs in all.
+    steps_per_turn : int, optional
+        With ``alternating``: change the stage every that many optimiser steps instead of every epoch.
+    stages : tuple of str
+        Names in ``STAGES``, first and second; ``one_stage`` uses the last only.
+
+    Raises
+    ------
+    ValueError
+        If the order or a stage is unknown, or a number is below 1.
+
+    Example
+    -------
+    >>> [stage.name for stage in StageSchedule("alternating", 2).stages_by_epoch()]
+    ['asr', 'ser', 'asr', 'ser']
+    >>> [stage.name for stage in StageSchedule("two_stage", 2).stages_by_epoch()]
+    ['asr', 'asr', 'ser', 'ser']
+    >>> [stage.name for stage in StageSchedule("one_stage", 2).stages_by_epoch()]
+    ['ser', 'ser']
+    >>> by_steps = StageSchedule("alternating", 1, steps_per_turn=3)
+    >>> [by_steps.turn(step, steps_per_epoch=4).stage.name for step in range(8)]
+    ['asr', 'asr', 'asr', 'ser', 'ser', 'ser', 'asr', 'asr']
+    """
+
+    def __init__(
+        self,
+        order: str = "alternating",
+        epochs_per_stage: int = 4,
+        steps_per_turn: int | None = None,
+        stages: tuple[str, ...] = ("asr", "ser"),
+    ) -> None:
+        _check(order, epochs_per_stage, steps_per_turn, stages)
+        self.order = order
+        self.epochs_per_stage = epochs_per_stage
+        self.steps_per_turn = steps_per_turn
+        chosen = [STAGES[name] for name in stages]
+        self.stages = tuple(chosen[-1:] if order == "one_stage" else chosen)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the whole run."""
+        return self.epochs_per_stage * len(self.stages)
+
+    def stages_by_epoch(self) -> list[Stage]:
+        """The stage of each epoch; when turns are counted in steps, the stage that the epoch is validated in."""
+        if self.steps_per_turn is not None:
+            return [self.stages[-1]] * self.epochs
+        if self.order == "alternating":
+            return list(self.stages) * self.epochs_per_stage
+        return [stage for stage in self.stages for _ in range(self.epochs_per_stage)]
+
+    def stage_at(self, step: int, steps_per_epoch: int) -> Stage:
+        """The stage of a step (counted over the whole run from 0)."""
+        if self.steps_per_turn is not None:
+            return self.stages[step // self.steps_per_turn % len(self.stages)]
+        return self.stages_by_epoch()[step // steps_per_epoch]
+
+    def turn(self, step: int, steps_per_epoch: int) -> Turn:
+        """The stage of a step, that stage's own step count, and its steps in all.
+
+        Example
+        -------
+        >>> turn = StageSchedule("alternating", 2).turn(21, steps_per_epoch=10)
+        >>> turn.stage.name, turn.stage_step, turn.stage_steps  # the second epoch of stage 1
+        ('asr', 11, 20)
+        """
+        stage = self.stage_at(step, steps_per_epoch)
+        before = self._count(stage, step, steps_per_epoch)
+        return Turn(stage, before, self._count(stage, self.epochs * steps_per_epoch, steps_per_epoch))
+
+    def _count(self, stage: Stage, stop: int, steps_per_epoch: int) -> int:
+        """Steps of a stage among the first ``stop`` steps."""
+        return sum(
+            max(0, min(end, stop) - start)
+            for start, end, name in self._spans(steps_per_epoch)
+            if name == stage.name
+        )
+
+    def _spans(self, steps_per_epoch: int) -> Iterator[tuple[int, int, str]]:
+        length = self.steps_per_turn or steps_per_epoch
+        total = self.epochs * steps_per_epoch
+        for start in range(0, total, length):
+            yield start, min(start + length, total), self.stage_at(start, steps_per_epoch).name
+
+    def describe(self) -> dict[str, str | int | None]:
+        """What a checkpoint notes of the schedule, as plain values."""
+        names = ",".join(stage.name for stage in self.stages)
+        return {"order": self.order, "stages": names, "epochs": self.epochs, "steps_per_turn": self.steps_per_turn}
+
+
+def _check(order: str, epochs_per_stage: int, steps_per_turn: int | None, stages: tuple[str, ...]) -> None:
+    if order not in ORDERS:
+        raise ValueError(f"Unknown order of stages {order!r}: use one of {', '.join(ORDERS)}.")
+    unknown = [name for name in stages if name not in STAGES]
+    if unknown or not stages:
+        raise ValueError(f"Unknown stages {unknown}: use {', '.join(STAGES)}.")
+    if epochs_per_stage < 1 or (steps_per_turn is not None and steps_per_turn < 1):
+        raise ValueError(
+            f"epochs_per_stage={epochs_per_stage} and steps_per_turn={steps_per_turn} must be at least 1 (or null)."
+        )
+    if steps_per_turn is not None and order != "alternating":
+        raise ValueError(f"steps_per_turn={steps_per_turn} needs the order 'alternating', not {order!r}.")

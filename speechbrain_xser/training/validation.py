@@ -1,0 +1,104 @@
+"""Gathers what an evaluation needs: sums of the loss, answers with their references, and the signs of collapse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from speechbrain_xser.training.criterion import Criterion, LossParts, Totals
+from speechbrain_xser.training.distributed import gather_lists, sum_over_ranks
+from speechbrain_xser.training.stages import Stage
+
+if TYPE_CHECKING:
+    from speechbrain_xser.data.manifest import Utterance
+
+
+class Answer(NamedTuple):
+    """What the model answered for an utterance."""
+
+    utterance: Utterance
+    text: str
+
+
+class Evaluation:
+    """One pass over a validation or test set.
+
+    Arguments
+    ---------
+    stage : Stage
+        Decides what the answers are compared with.
+    search_limit : int, optional
+        Utterances (on each rank) that are answered; 0 for none, ``None`` for all.
+
+    Example
+    -------
+    >>> from speechbrain_xser.training.stages import ASR_STAGE
+    >>> evaluation = Evaluation(ASR_STAGE)
+    >>> for loss in (1.0, 3.0):
+    ...     evaluation.add(LossParts(torch.tensor(loss), torch.tensor(0.0), torch.tensor(0.0)), Totals(2, 1))
+    >>> evaluation.losses(Criterion(), "cpu")["cross_entropy"]  # (1 + 3) / (2 + 2)
+    1.0
+    """
+
+    def __init__(self, stage: Stage, search_limit: int | None = 0) -> None:
+        self.stage = stage
+        self.search_limit = search_limit
+        self.answers: list[Answer] = []
+        self.signs: dict[str, float] = {}
+        self._parts: list[LossParts] = []
+        self._totals: list[Totals] = []
+
+    @property
+    def searching(self) -> bool:
+        """Whether further utterances are to be answered."""
+        return self.search_limit is None or len(self.answers) < self.search_limit
+
+    def add(self, parts: LossParts, totals: Totals) -> None:
+        """Adds a batch's sums; nothing leaves the device yet."""
+        self._parts.append(parts)
+        self._totals.append(totals)
+
+    def losses(self, criterion: Criterion, device: str) -> dict[str, float]:
+        """The loss at full beta and its parts, over all batches and ranks.
+
+        Arguments
+        ---------
+        criterion : Criterion
+            The one of training.
+        device : str
+            Where ranks exchange numbers.
+
+        Returns
+        -------
+        dict of str to float
+            ``loss`` and ``cross_entropy`` in nats a token, ``kl`` of the branches that train in nats a frame.
+        """
+        sums = torch.tensor([[float(value) for value in parts] for parts in self._parts] or [[0.0] * 3]).double().sum(0)
+        counts = torch.tensor(self._totals or [[0, 0]]).sum(0)
+        entropy, content, descriptor, tokens, frames = sum_over_ranks([*sums.tolist(), *counts.tolist()], device)
+        parts = LossParts(*torch.tensor([entropy, content, descriptor], dtype=torch.float64))
+        loss = criterion.loss(parts, Totals(int(tokens), int(frames)))
+        return {
+            "loss": float(loss),
+            "cross_entropy": entropy / max(1, tokens),
+            "kl": (content + descriptor) / max(1, frames),
+        }
+
+    def scores(self, score: Callable[..., Mapping[str, float]]) -> dict[str, float]:
+        """Scores the answers of all ranks, or nothing where none was searched for.
+
+        Arguments
+        ---------
+        score : callable
+            ``score(utterances, answers, target)`` to a mapping of metric to value.
+
+        Returns
+        -------
+        dict of str to float
+        """
+        answers = gather_lists(self.answers)
+        if not answers:
+            return {}
+        return dict(score([a.utterance for a in answers], [a.text for a in answers], self.stage.target))

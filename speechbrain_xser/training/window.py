@@ -1,0 +1,128 @@
+"""The window of one optimiser step: a loader's batch, its micro-batches, and the totals that its sums are divided by.
+
+The totals are known before the first forward, so every micro-batch's loss is its exact share, and the gradient is
+that of one large batch whatever the token counts. A window is never left half-done: the tail of an epoch is a
+smaller window, and checkpoints lie between windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from speechbrain_xser.training.criterion import Totals
+from speechbrain_xser.training.distributed import sum_over_ranks
+from speechbrain_xser.training.stages import Stage, target_text
+
+if TYPE_CHECKING:
+    from speechbrain_xser.data.pipeline import Batch
+
+
+class Window(NamedTuple):
+    """One optimiser step's data on this rank."""
+
+    micro_batches: list[Batch]
+    answers: list[list[str]]  # of each micro-batch
+    totals: Totals  # over all micro-batches of all ranks
+    weight: float = 1.0  # 0 for a stand-in of silence: no clip of this rank could be read, but the ranks go together
+
+
+def split(batch: Batch, count: int) -> list[Batch]:
+    """Splits a padded batch into at most ``count`` micro-batches, each padded only to its own longest clip.
+
+    Arguments
+    ---------
+    batch : Batch
+        ids, wavs [B, S], samples [B], utterances.
+    count : int
+        Micro-batches wanted; no more than there are clips.
+
+    Returns
+    -------
+    list of Batch
+        In order, of nearly equal sizes.
+
+    Example
+    -------
+    >>> from speechbrain_xser.data.pipeline import Batch
+    >>> batch = Batch(("a", "b", "c"), torch.ones(3, 9), torch.tensor([9, 6, 4]), (None, None, None))
+    >>> [(part.ids, tuple(part.wavs.shape)) for part in split(batch, 2)]
+    [(('a', 'b'), (2, 9)), (('c',), (1, 4))]
+    """
+    bounds = [round(part) for part in torch.linspace(0, len(batch.ids), min(count, len(batch.ids)) + 1).tolist()]
+    return [_rows(batch, start, stop) for start, stop in zip(bounds, bounds[1:], strict=False)]
+
+
+def _rows(batch: Batch, start: int, stop: int) -> Batch:
+    samples = batch.samples[start:stop]
+    return batch._replace(
+        ids=batch.ids[start:stop],
+        wavs=batch.wavs[start:stop, : int(samples.max())],
+        samples=samples,
+        utterances=batch.utterances[start:stop],
+    )
+
+
+def answers_of(batch: Batch, stage: Stage) -> list[str]:
+    """The target texts of a batch in a stage."""
+    return [target_text(stage, utterance) for utterance in batch.utterances]
+
+
+def count_totals(model: nn.Module, samples: Tensor, answers: Sequence[str]) -> Totals:
+    """Answer tokens and valid frames, before anything is computed.
+
+    Arguments
+    ---------
+    model : nn.Module
+        The whole model; its tokenizer and its encoder's frame formula count.
+    samples : Tensor
+        Valid samples of each clip, [B], int64; on the CPU this costs no device synchronisation.
+    answers : sequence of str
+        Target texts.
+
+    Returns
+    -------
+    Totals
+    """
+    tokens = sum(len(ids) for ids in model.decoder.answer_tokens(list(answers)))
+    return Totals(tokens, int(model.encoder.frame_counts(samples).sum()))
+
+
+def make_window(model: nn.Module, batch: Batch, stage: Stage, count: int, device: str) -> Window:
+    """Splits a loader's batch into the window of one step and counts its totals over all ranks.
+
+    Arguments
+    ---------
+    model : nn.Module
+        The whole model, not wrapped.
+    batch : Batch
+        From the loader, on the CPU.
+    stage : Stage
+        Decides the target texts.
+    count : int
+        Micro-batches.
+    device : str
+        Where the micro-batches go.
+
+    Returns
+    -------
+    Window
+    """
+    if not batch.ids:
+        return _silence(model, batch, device)
+    micro_batches = split(batch, count)
+    answers = [answers_of(part, stage) for part in micro_batches]
+    totals = count_totals(model, batch.samples, sum(answers, []))
+    tokens, frames = sum_over_ranks([totals.tokens, totals.frames], device)
+    return Window([part.to(device) for part in micro_batches], answers, Totals(int(tokens), int(frames)))
+
+
+def _silence(model: nn.Module, batch: Batch, device: str) -> Window:
+    """A second of silence that weighs nothing."""
+    samples = torch.tensor([model.encoder.sample_rate])
+    tokens, frames = sum_over_ranks([0, 0], device)
+    silence = batch._replace(wavs=torch.zeros(1, int(samples)), samples=samples)
+    return Window([silence.to(device)], [[""]], Totals(int(tokens), int(frames)), weight=0.0)

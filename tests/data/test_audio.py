@@ -1,0 +1,202 @@
+"""Audio files at the border: what is read, and what is refused by name."""
+
+import numpy
+import pytest
+import soundfile
+import torch
+
+from speechbrain_xser.data.audio import check_wave, load_audio
+from speechbrain_xser.errors import AudioError
+
+RATE = 16000
+
+
+def tone(seconds=1.0, rate=RATE, hertz=440.0):
+    return 0.5 * numpy.sin(2 * numpy.pi * hertz * numpy.arange(round(seconds * rate)) / rate).astype("float32")
+
+
+def written(folder, samples, rate=RATE, name="clip.wav", **format):
+    soundfile.write(folder / name, samples, rate, **format)
+    return folder / name
+
+
+def cut(path, share):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    return path
+
+
+def test_a_float_file_comes_back_sample_by_sample(tmp_path):
+    samples = tone()
+    assert torch.equal(load_audio(written(tmp_path, samples, subtype="FLOAT")), torch.from_numpy(samples))
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(AudioError, match="gone.wav: no such file"):
+        load_audio(tmp_path / "gone.wav")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(AudioError, match="no such file"):
+        load_audio(tmp_path)
+
+
+def test_a_file_of_zero_bytes_is_refused(tmp_path):
+    (tmp_path / "empty.wav").touch()
+    with pytest.raises(AudioError, match="empty.wav: 0 bytes"):
+        load_audio(tmp_path / "empty.wav")
+
+
+def test_a_header_without_samples_is_refused(tmp_path):
+    with pytest.raises(AudioError, match="clip.wav: no samples"):
+        load_audio(written(tmp_path, numpy.zeros(0, "float32")))
+
+
+def test_a_text_named_wav_is_refused(tmp_path):
+    (tmp_path / "text.wav").write_text("This is no audio at all.\n" * 100)
+    with pytest.raises(AudioError, match="text.wav: cannot be read as audio"):
+        load_audio(tmp_path / "text.wav")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.999])
+def test_a_truncated_wav_is_refused(tmp_path, share):
+    with pytest.raises(AudioError, match="clip.wav: truncated, its header promises [0-9]+ bytes more"):
+        load_audio(cut(written(tmp_path, tone()), share))
+
+
+def test_a_truncated_wav_is_refused_even_for_a_segment_that_is_there(tmp_path):
+    with pytest.raises(AudioError, match="truncated"):
+        load_audio(cut(written(tmp_path, tone()), 0.9), start=0.0, stop=0.1)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_truncated_flac_is_refused(tmp_path, share):
+    noise = numpy.random.default_rng(0).normal(0, 0.1, RATE)
+    with pytest.raises(AudioError, match="clip.flac: .*truncated"):
+        load_audio(cut(written(tmp_path, noise, name="clip.flac"), share))
+
+
+@pytest.mark.parametrize("subtype", ["OPUS", "VORBIS"])
+@pytest.mark.parametrize("share", [0.5, 0.9, 1.0])
+def test_an_ogg_file_is_read_only_if_it_is_whole(tmp_path, subtype, share):
+    path = cut(written(tmp_path, tone(3), name="clip.ogg", format="OGG", subtype=subtype), share)
+    if share == 1.0:
+        assert len(load_audio(path)) == 3 * RATE
+        return
+    with pytest.raises(AudioError, match="clip.ogg: truncated"):
+        load_audio(path)
+
+
+def test_an_mp3_is_read_and_half_of_one_is_refused(tmp_path):
+    path = written(tmp_path, tone(3), name="clip.mp3")
+    assert len(load_audio(path)) == pytest.approx(3 * RATE, abs=RATE / 10)
+    with pytest.raises(AudioError, match="clip.mp3: truncated"):
+        load_audio(cut(path, 0.5))
+
+
+def test_a_wav_with_chunks_around_its_data_is_whole(tmp_path):
+    path = written(tmp_path, tone())
+    content = path.read_bytes()
+    path.write_bytes(content[:36] + b"junk" + (3).to_bytes(4, "little") + b"abc\0" + content[36:] + b"LIST\4\0\0\0abcd")
+    assert len(load_audio(path)) == RATE
+
+
+def test_a_wav_streamed_without_a_size_is_read(tmp_path):
+    path = written(tmp_path, tone())
+    content = bytearray(path.read_bytes())
+    content[40:44] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    assert len(load_audio(path)) == RATE
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 24000, 44100, 48000])
+def test_another_rate_is_resampled_and_the_tone_keeps_its_pitch(tmp_path, rate):
+    wave = load_audio(written(tmp_path, tone(rate=rate, hertz=440.0), rate))
+    assert abs(len(wave) - RATE) <= 1
+    assert torch.fft.rfft(wave[:16000], RATE).abs().argmax().item() == 440
+
+
+def test_the_wanted_rate_can_be_another(tmp_path):
+    assert len(load_audio(written(tmp_path, tone()), sample_rate=8000)) == 8000
+
+
+def test_stereo_is_averaged(tmp_path):
+    left, right = tone(), tone(hertz=200.0)
+    wave = load_audio(written(tmp_path, numpy.stack([left, right], 1), subtype="FLOAT"))
+    assert torch.allclose(wave, torch.from_numpy((left + right) / 2), atol=1e-7)
+
+
+def test_six_channels_are_averaged(tmp_path):
+    assert load_audio(written(tmp_path, numpy.stack([tone()] * 6, 1))).shape == (RATE,)
+
+
+@pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
+def test_samples_that_are_not_finite_are_refused(tmp_path, value):
+    samples = tone()
+    samples[7] = value
+    with pytest.raises(AudioError, match="clip.wav: 1 of 16000 samples are NaN or Inf"):
+        load_audio(written(tmp_path, samples, subtype="FLOAT"))
+
+
+def test_absurd_samples_are_refused(tmp_path):
+    samples = tone()
+    samples[7] = 1e30
+    with pytest.raises(AudioError, match="clip.wav: peak 1e"):
+        load_audio(written(tmp_path, samples, subtype="FLOAT"))
+
+
+def test_a_little_over_full_scale_is_fine(tmp_path):
+    assert load_audio(written(tmp_path, 3 * tone(), subtype="FLOAT")).max() > 1.4
+
+
+def test_silence_is_fine(tmp_path):
+    assert load_audio(written(tmp_path, numpy.zeros(RATE))).abs().max() == 0
+
+
+def test_one_sample_is_fine(tmp_path):
+    assert load_audio(written(tmp_path, tone()[:1])).shape == (1,)
+
+
+def test_a_segment_is_what_the_whole_file_has_there(tmp_path):
+    path = written(tmp_path, tone(2.0), name="clip.flac")
+    assert torch.equal(load_audio(path, start=0.5, stop=1.25), load_audio(path)[8000:20000])
+
+
+def test_an_open_end_runs_to_the_files_end(tmp_path):
+    path = written(tmp_path, tone(2.0))
+    assert torch.equal(load_audio(path, start=1.5), load_audio(path)[24000:])
+
+
+def test_a_stop_rounded_up_ends_at_the_file(tmp_path):
+    assert len(load_audio(written(tmp_path, tone()), start=0.5, stop=1.004)) == 8000
+
+
+@pytest.mark.parametrize(
+    "start, stop", [(0.0, 2.0), (1.5, None), (0.8, 0.2), (-1.0, 0.5), (0.5, 0.5), (float("nan"), 1)]
+)
+def test_a_segment_outside_the_file_is_refused(tmp_path, start, stop):
+    with pytest.raises(AudioError, match="segment .* expected 0 <= start < stop <= 1.000 s"):
+        load_audio(written(tmp_path, tone()), start, stop)
+
+
+def test_a_long_file_is_refused_before_it_is_read(tmp_path):
+    with pytest.raises(AudioError, match="clip.wav: 120.00 s long, expected at most 30 s"):
+        load_audio(written(tmp_path, numpy.zeros(120 * 8000), 8000), max_seconds=30.0)
+
+
+def test_a_waveform_must_be_one_row_of_floats():
+    for wave in (torch.zeros(2, 10), torch.zeros(10, dtype=torch.int16)):
+        with pytest.raises(AudioError, match="expected \\[S\\] floats"):
+            check_wave(wave)
+
+
+def test_a_waveform_without_samples_is_refused():
+    with pytest.raises(AudioError, match="no samples"):
+        check_wave(torch.zeros(0))
+
+
+def test_a_waveform_of_two_minutes_is_refused_where_there_is_a_limit():
+    wave = torch.zeros(120 * RATE)
+    assert check_wave(wave) is wave
+    with pytest.raises(AudioError, match="120.00 s long"):
+        check_wave(wave, max_seconds=30.0)

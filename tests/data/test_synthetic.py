@@ -1,0 +1,98 @@
+"""The embedded corpus: its labels are true in the sound, and its splits share neither voices nor sentences."""
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import torchaudio
+
+from speechbrain_xser.answer import parse
+from speechbrain_xser.data.manifest import read_manifest
+from speechbrain_xser.data.synthetic import corpus, grammar, prepare, profiles
+from speechbrain_xser.data.synthetic.voices import voices
+
+
+def median_pitch_hz(wave: np.ndarray) -> float:
+    """F0 by torchaudio's tracker (normalised cross-correlation), a second implementation."""
+    track = torchaudio.functional.detect_pitch_frequency(
+        torch.from_numpy(wave)[None], corpus.SAMPLE_RATE, freq_low=50, freq_high=420
+    )
+    return float(track.median())
+
+
+def spoken(prosody: dict, voice: int, level_db: float = -25.0) -> np.ndarray:
+    voice = voices("train")[voice]
+    base = corpus.plan("train", 0, seed=7)
+    prosody = profiles.Prosody("normal", "normal", "normal", "flat")._replace(**prosody)
+    pitch_hz = corpus.TARGET_PITCH_HZ[voice.gender][prosody.pitch]
+    plan = base._replace(voice=voice, prosody=prosody, emphasis=None, pitch_hz=pitch_hz, level_db=level_db)
+    return corpus.speak(plan._replace(rate=corpus.RATES[prosody.speed]))
+
+
+@pytest.mark.parametrize("voice", [0, 3, 30, 66])
+def test_pitch_labels_are_in_the_sound(voice):
+    low, normal, high = (median_pitch_hz(spoken({"pitch": level}, voice)) for level in ("low", "normal", "high"))
+    assert low * 1.15 < normal and normal * 1.15 < high
+
+
+def test_a_fast_clip_is_half_as_long_as_a_slow_one():
+    slow, fast = (len(spoken({"speed": speed}, 0)) for speed in ("slow", "fast"))
+    assert 0.4 < fast / slow < 0.6  # 120 and 240 words a minute
+
+
+def test_lively_intonation_spreads_the_pitch():
+    def spread(wave):
+        track = torchaudio.functional.detect_pitch_frequency(
+            torch.from_numpy(wave)[None], corpus.SAMPLE_RATE, freq_low=50, freq_high=420
+        )
+        return float(torch.quantile(track, 0.8) / torch.quantile(track, 0.2))
+
+    assert spread(spoken({"intonation": "lively"}, 3)) > 1.2 * spread(spoken({"intonation": "flat"}, 3))
+
+
+def test_the_level_is_the_planned_one():
+    wave = spoken({}, 0, level_db=-30.0)
+    assert 10 * np.log10(np.mean(wave**2)) == pytest.approx(-30.0, abs=0.1)
+
+
+def test_an_emphasised_word_is_longer_and_the_rest_is_unchanged():
+    plan = corpus.plan("train", 0, seed=7)._replace(emphasis=None)
+    emphasised = plan._replace(emphasis=plan.sentence.content_words[0])
+    assert len(corpus.speak(emphasised)) > len(corpus.speak(plan)) * 1.03
+
+
+def test_splits_share_neither_voices_nor_sentences():
+    drawn = {split: [corpus.plan(split, i, seed=1) for i in range(300)] for split in corpus.SPLITS}
+    for one, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
+        assert not {p.voice.name for p in drawn[one]} & {p.voice.name for p in drawn[other]}
+        assert not {p.sentence.text for p in drawn[one]} & {p.sentence.text for p in drawn[other]}
+
+
+def test_no_single_attribute_gives_the_emotion_away():
+    # seven emotions: chance is 0.143, all four attributes together give 0.957 by the sum over all combinations
+    for name in profiles.Prosody._fields:
+        assert profiles.best_accuracy((name,)) < 0.45
+    assert profiles.best_accuracy(profiles.Prosody._fields) > 0.9
+
+
+def test_every_word_that_is_spoken_is_in_the_vocabulary():
+    known = set(grammar.vocabulary())
+    for index in range(200):
+        assert set(corpus.plan("train", index, seed=3).sentence.text.lower().split()) <= known
+
+
+def test_preparing_twice_changes_nothing_and_captions_parse_back(tmp_path):
+    manifests = prepare(str(tmp_path), 4, 2, 2, seed=5, jobs=1)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert prepare(str(tmp_path), 4, 2, 2, seed=5, jobs=1) == manifests
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    for utterance in read_manifest(manifests["train"]):
+        assert parse(utterance.caption) == utterance.record()
+        assert soundfile.info(utterance.wav).duration == pytest.approx(utterance.duration)
+
+
+def test_the_same_seed_speaks_the_same_samples(tmp_path):
+    first = prepare(str(tmp_path / "a"), 2, 1, 1, seed=5, jobs=1)
+    second = prepare(str(tmp_path / "b"), 2, 1, 1, seed=5, jobs=2)
+    for one, other in zip(read_manifest(first["train"]), read_manifest(second["train"]), strict=True):
+        assert np.array_equal(soundfile.read(one.wav)[0], soundfile.read(other.wav)[0])

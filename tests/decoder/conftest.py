@@ -1,0 +1,84 @@
+"""A tiny decoder whose LoRA is not zero, soft tokens of mixed lengths, and other families of LLM."""
+
+import pytest
+import torch
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from speechbrain_xser.decoder.decoder import LLMDecoder
+from speechbrain_xser.decoder.llm import load_tokenizer
+from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.testing import tiny_llm_folder
+
+SHAPE = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+GROUPED = {**SHAPE, "num_key_value_heads": 2, "max_position_embeddings": 1024}
+
+
+@pytest.fixture(scope="session")
+def llm_folder(tmp_path_factory):
+    return tiny_llm_folder(tmp_path_factory.mktemp("llm"))
+
+
+@pytest.fixture
+def tokenizer(llm_folder):
+    return load_tokenizer(llm_folder)
+
+
+@pytest.fixture
+def plain(llm_folder):
+    """The same LLM as transformers loads it."""
+    return LlamaForCausalLM.from_pretrained(llm_folder).eval()
+
+
+@pytest.fixture
+def decoder(llm_folder):
+    return with_lora(LLMDecoder(llm_folder, dtype="float32")).eval()
+
+
+def with_lora(decoder: LLMDecoder, seed: int = 5, scale: float = 0.1) -> LLMDecoder:
+    """Gives LoRA the same random values whenever it is called; its B would start at zero."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in decoder.named_parameters():
+        if ".lora_" in name:
+            spread = scale if "lora_B" in name else parameter.shape[1] ** -0.5
+            parameter.data.copy_(spread * torch.randn(parameter.shape, generator=generator))
+    return decoder
+
+
+def soft_tokens(counts, width=32, seed=0, requires_grad=False) -> SoftTokens:
+    """Random soft tokens; what lies at padding is large, so that a leak shows."""
+    generator = torch.Generator().manual_seed(seed)
+    embeddings = 0.1 * torch.randn(len(counts), max(counts), width, generator=generator)
+    for row, count in enumerate(counts):
+        embeddings[row, count:] = 100.0
+    return SoftTokens(embeddings.requires_grad_(requires_grad), torch.tensor(counts))
+
+
+def row_of(tokens: SoftTokens, row: int) -> SoftTokens:
+    """One utterance alone, without its padding."""
+    count = int(tokens.counts[row])
+    return SoftTokens(tokens.embeddings[row : row + 1, :count], tokens.counts[row : row + 1])
+
+
+def other_llm_folder(folder, family: str, llm_folder: str) -> str:
+    """A tiny LLM of another family with the tiny tokenizer; Gemma 2 caps its logits after the output layer."""
+    tokenizer = load_tokenizer(llm_folder)
+    ids = {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    torch.manual_seed(1)
+    model = {
+        "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**GROUPED, **ids)),
+        "gpt_neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**SHAPE, **ids)),
+        "gemma2": lambda: Gemma2ForCausalLM(
+            Gemma2Config(**GROUPED, **ids, head_dim=8, final_logit_softcapping=0.05, attn_logit_softcapping=None)
+        ),
+    }[family]()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)

@@ -1,0 +1,140 @@
+"""Loading an LLM, and whether LLM, tokenizer and prompt belong together."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerFast
+
+from speechbrain_xser.decoder.decoder import LLMDecoder
+from speechbrain_xser.decoder.llm import load_llm, load_tokenizer
+from speechbrain_xser.decoder.prompt import PromptTemplate
+from speechbrain_xser.decoder.tokens import answer_tokens
+from speechbrain_xser.errors import BackboneError
+
+
+@pytest.fixture
+def llm(llm_folder):
+    return load_llm(llm_folder, dtype="float32")
+
+
+def test_a_folder_without_a_model_is_refused_with_its_path(tmp_path):
+    with pytest.raises(BackboneError, match=str(tmp_path)):
+        load_llm(str(tmp_path))
+
+
+def test_a_folder_without_a_tokenizer_is_refused_with_its_path(tmp_path):
+    with pytest.raises(BackboneError, match=str(tmp_path)):
+        load_tokenizer(str(tmp_path))
+
+
+def test_pickled_weights_are_not_opened(llm_folder, tmp_path):
+    load_llm(llm_folder).config.save_pretrained(tmp_path)
+    torch.save({}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(BackboneError, match="safetensors"):
+        load_llm(str(tmp_path))
+
+
+def test_an_unknown_type_is_refused_with_the_known_ones(llm_folder):
+    with pytest.raises(BackboneError, match="'int8'.*float32, bfloat16, float16"):
+        load_llm(llm_folder, dtype="int8")
+
+
+def test_without_weights_the_shapes_are_those_of_the_folder(llm_folder, llm):
+    with torch.device("meta"):
+        shapes = load_llm(llm_folder, load_weights=False)
+    assert shapes.device.type == "meta"
+    assert [p.shape for p in shapes.parameters()] == [p.shape for p in llm.parameters()]
+
+
+def test_four_bit_without_a_gpu_names_the_remedy(llm_folder, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BackboneError, match="CUDA GPU.*quantization to null"):
+        load_llm(llm_folder, quantization="4bit")
+
+
+def test_four_bit_without_bitsandbytes_names_the_remedy(llm_folder, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("speechbrain_xser.decoder.llm.find_spec", lambda name: None)
+    with pytest.raises(BackboneError, match="pip install bitsandbytes"):
+        load_llm(llm_folder, quantization="4bit")
+
+
+def test_four_bit_asks_transformers_for_nf4_on_the_gpu(llm_folder, llm, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr("speechbrain_xser.decoder.llm.find_spec", lambda name: SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "bitsandbytes", SimpleNamespace(__version__="0.49.0"))
+    loader = SimpleNamespace(from_pretrained=lambda path, **kwargs: asked.update(kwargs) or llm)
+    monkeypatch.setattr("speechbrain_xser.decoder.llm.AutoModelForCausalLM", loader)
+    load_llm(llm_folder, quantization="4bit")
+    config = asked["quantization_config"]
+    assert (config.load_in_4bit, config.bnb_4bit_quant_type, config.bnb_4bit_compute_dtype) == (
+        True,
+        "nf4",
+        torch.bfloat16,
+    )
+    assert asked["device_map"] == {"": 0}
+
+
+def test_an_unknown_quantization_is_refused(llm_folder):
+    with pytest.raises(BackboneError, match="'8bit'.*'4bit' or null"):
+        load_llm(llm_folder, quantization="8bit")
+
+
+def test_more_tokens_than_embeddings_are_refused_with_both_numbers(llm, tokenizer):
+    rows = len(tokenizer)
+    tokenizer.add_tokens(["<new>"])
+    with pytest.raises(BackboneError, match=f"{rows + 1} tokens but the LLM only {rows} embeddings"):
+        answer_tokens(llm, tokenizer, PromptTemplate())
+
+
+def test_a_tokenizer_without_llama_3_headers_names_the_chat_style(llm):
+    words = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"[UNK]": 0, "door": 1}, "[UNK]")))
+    with pytest.raises(BackboneError, match=r"needs the tokens \['<\|begin_of_text\|>', .*style 'chat'"):
+        answer_tokens(llm, words, PromptTemplate())
+
+
+def test_a_tokenizer_without_an_end_token_is_refused(llm):
+    words = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"[UNK]": 0, "door": 1}, "[UNK]")))
+    with pytest.raises(BackboneError, match="no EOS token"):
+        answer_tokens(llm, words, PromptTemplate(style="chat"))
+
+
+def test_answers_end_at_every_end_token_that_the_model_names(llm, tokenizer):
+    llm.generation_config = GenerationConfig(eos_token_id=[1, 7])
+    llm.config.eos_token_id = 9
+    tokens = answer_tokens(llm, tokenizer, PromptTemplate())
+    assert tokens.eos == tuple(sorted({1, 7, 9, tokenizer.convert_tokens_to_ids("<|eot_id|>")}))
+
+
+def test_training_ends_a_llama_3_answer_with_the_end_of_turn(llm, tokenizer):
+    tokenizer.eos_token = "<|end_header_id|>"
+    tokens = answer_tokens(llm, tokenizer, PromptTemplate())
+    assert tokens.end == tokenizer.convert_tokens_to_ids("<|eot_id|>")
+
+
+def test_padding_that_would_end_an_answer_is_replaced_by_a_reserved_token(llm, tokenizer):
+    tokenizer.pad_token = tokenizer.eos_token
+    tokens = answer_tokens(llm, tokenizer, PromptTemplate())
+    assert tokens.pad == tokenizer.convert_tokens_to_ids("<|pad|>") and tokens.pad not in tokens.eos
+
+
+def test_a_pad_token_that_is_no_token_is_refused_with_the_remedy(llm, tokenizer):
+    with pytest.raises(BackboneError, match=r"'<nothing>'.*give pad_token, an existing token"):
+        answer_tokens(llm, tokenizer, PromptTemplate(), pad_token="<nothing>")
+
+
+def test_a_pad_token_can_be_chosen(llm_folder):
+    decoder = LLMDecoder(llm_folder, pad_token="<|start_header_id|>")
+    assert decoder.pad_id == decoder.tokenizer.convert_tokens_to_ids("<|start_header_id|>")
+
+
+def test_no_token_is_added_to_the_vocabulary(llm_folder):
+    decoder = LLMDecoder(llm_folder)
+    assert len(decoder.tokenizer) == len(AutoTokenizer.from_pretrained(llm_folder))
+    assert decoder.causal.get_input_embeddings().weight.shape[0] == len(decoder.tokenizer)

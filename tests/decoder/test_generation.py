@@ -1,0 +1,244 @@
+"""Greedy answers with a KV cache, and the likelihood of candidates in place."""
+
+import pytest
+import torch
+
+from speechbrain_xser.decoder.decoder import LLMDecoder
+from speechbrain_xser.decoder.generation import greedy
+from speechbrain_xser.decoder.prompt import PromptTemplate
+from speechbrain_xser.decoder.tokens import AnswerTokens
+from speechbrain_xser.errors import PromptError
+from speechbrain_xser.training.stages import CAPTION
+from tests.decoder.conftest import other_llm_folder, row_of, soft_tokens, with_lora
+
+COUNTS = [3, 9, 1, 6, 4, 2, 12, 5]
+CONTENT, DESCRIPTOR = soft_tokens(COUNTS, seed=1), soft_tokens(COUNTS[::-1], seed=2)
+
+
+@pytest.fixture
+def lively(llm_folder):
+    """A tiny decoder whose answers differ from row to row, for large random weights."""
+    decoder = with_lora(LLMDecoder(llm_folder, dtype="float32"), scale=1.0).eval()
+    return decoder
+
+
+def prompt_of(decoder, row):
+    """Embeddings of one row's prompt, put together by hand."""
+    embed = decoder.causal.get_input_embeddings()
+    segments = PromptTemplate().segments(CAPTION, decoder.tokenizer)
+    opening, between, closing = (embed(torch.tensor([ids])) for ids in segments)
+    content, descriptor = row_of(CONTENT, row).embeddings, row_of(DESCRIPTOR, row).embeddings
+    return torch.cat([opening, content, between, descriptor, closing], 1)
+
+
+@pytest.mark.parametrize("row", [0, 1, 6])
+def test_an_answer_is_that_of_transformers_own_generate(lively, row):
+    ids = lively.causal.generate(
+        inputs_embeds=prompt_of(lively, row),
+        max_new_tokens=20,
+        do_sample=False,
+        eos_token_id=list(lively.eos_ids),
+        pad_token_id=lively.pad_id,
+    )
+    expected = lively.tokenizer.decode(ids[0], skip_special_tokens=True)
+    answer = lively.generate(row_of(CONTENT, row), row_of(DESCRIPTOR, row), CAPTION, max_new_tokens=20)
+    assert answer == [expected]
+
+
+def test_eight_rows_together_answer_what_each_answers_alone(lively):
+    together = lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=20)
+    alone = [
+        lively.generate(row_of(CONTENT, row), row_of(DESCRIPTOR, row), CAPTION, max_new_tokens=20)[0]
+        for row in range(8)
+    ]
+    assert together == alone
+    assert len(set(together)) > 1
+
+
+@pytest.mark.parametrize("family, targets", [("gpt_neox", ["query_key_value"]), ("gemma2", ["q_proj"])])
+def test_other_families_answer_the_same_alone_and_together(family, targets, tmp_path, llm_folder):
+    lora = {"targets": targets}
+    decoder = LLMDecoder(other_llm_folder(tmp_path, family, llm_folder), dtype="float32", lora=lora).eval()
+    together = decoder.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=8)
+    assert together[2:3] == decoder.generate(row_of(CONTENT, 2), row_of(DESCRIPTOR, 2), CAPTION, max_new_tokens=8)
+
+
+class Scripted(torch.nn.Module):
+    """Stands for an LLM: row r answers the r-th list of ids, whatever it reads."""
+
+    def __init__(self, script):
+        super().__init__()
+        self.script, self.calls, self.config, self.head = script, [], None, torch.nn.Identity()
+
+    def get_output_embeddings(self):
+        return self.head
+
+    def forward(self, input_ids=None, inputs_embeds=None, attention_mask=None, position_ids=None, **_):
+        step = len(self.calls)
+        self.calls.append((input_ids, attention_mask, position_ids))
+        wanted = torch.tensor([row[min(step, len(row) - 1)] for row in self.script])
+        logits = torch.nn.functional.one_hot(wanted, 10).float()
+        logits = logits[None] if inputs_embeds is not None else logits[:, None]
+        return type("Output", (), {"logits": logits, "past_key_values": None})
+
+
+def answer_of(script, max_new_tokens=6, counts=(4, 2)):
+    from speechbrain_xser.decoder.sequence import EmbeddedSequence
+    from speechbrain_xser.lengths import valid_mask
+
+    counts = torch.tensor(counts)
+    mask = valid_mask(counts, int(counts.max())).long()
+    prompt = EmbeddedSequence(torch.zeros(*mask.shape, 1), mask, torch.arange(4).expand(2, 4) * mask, counts)
+    llm = Scripted(script)
+    return greedy(llm, prompt, AnswerTokens(end=7, eos=(7, 8), pad=0), max_new_tokens), llm
+
+
+@pytest.fixture(autouse=True)
+def no_cache(request, monkeypatch):
+    """The scripted LLM keeps no keys and values."""
+    if "script" in request.node.name:
+        monkeypatch.setattr("speechbrain_xser.decoder.generation.DynamicCache", lambda config: None)
+
+
+def test_scripted_rows_end_at_any_of_several_end_tokens():
+    assert answer_of([[1, 2, 7], [3, 8]])[0] == [[1, 2], [3]]
+
+
+def test_scripted_row_that_ends_at_once_has_an_empty_answer():
+    assert answer_of([[8], [1, 7]])[0] == [[], [1]]
+
+
+def test_scripted_rows_that_never_end_stop_at_the_limit_in_tokens():
+    assert answer_of([[1], [2]], max_new_tokens=3)[0] == [[1, 1, 1], [2, 2, 2]]
+
+
+def test_scripted_rows_stop_computing_when_all_have_ended():
+    assert len(answer_of([[1, 7], [1, 2, 8]], max_new_tokens=50)[1].calls) == 3
+
+
+def test_scripted_finished_row_is_fed_padding():
+    calls = answer_of([[7], [1, 2, 7]])[1].calls
+    assert [ids[0].item() for ids, _, _ in calls[1:]] == [7, 0]
+
+
+def test_scripted_new_tokens_stand_at_the_positions_after_each_rows_own_prompt():
+    calls = answer_of([[1, 2, 7], [1, 2, 7]], counts=(4, 2))[1].calls
+    assert [positions[:, 0].tolist() for _, _, positions in calls[1:]] == [[4, 2], [5, 3]]
+    assert calls[2][1].tolist() == [[1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 1, 1]]
+
+
+def test_the_default_limit_is_the_decoders_own(lively):
+    lively.max_new_tokens = 4
+    limited = lively.generate(CONTENT, DESCRIPTOR, CAPTION)
+    assert limited == lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=4)
+    assert limited != lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=5)
+
+
+def test_a_limit_of_three_tokens_runs_the_llm_three_times(lively):
+    calls = []
+    lively.causal.register_forward_hook(lambda *_: calls.append(1))
+    lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=3)
+    assert len(calls) == 3
+
+
+def test_prompt_and_limit_beyond_the_context_are_refused_with_lengths(lively):
+    with pytest.raises(PromptError, match="2000 to come, but the decoder's context is 1024"):
+        lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=2000)
+
+
+def test_generation_leaves_the_mode_as_it_was(lively):
+    lively.train()
+    assert lively.generate(CONTENT, DESCRIPTOR, CAPTION, 5) == lively.eval().generate(CONTENT, DESCRIPTOR, CAPTION, 5)
+    lively.train()
+    lively.generate(CONTENT, DESCRIPTOR, CAPTION, 1)
+    assert all(module.training for module in lively.modules())
+
+
+def test_a_prefix_is_continued_as_if_the_decoder_had_said_it(lively):
+    free = lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=12)
+    token = lively.tokenizer("by the door", add_special_tokens=False).input_ids
+    begun = lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=6, prefixes=["by the door"] * 8)
+    expected = lively.causal.generate(
+        inputs_embeds=torch.cat([prompt_of(lively, 3), lively.causal.get_input_embeddings()(torch.tensor([token]))], 1),
+        max_new_tokens=6,
+        do_sample=False,
+        eos_token_id=list(lively.eos_ids),
+        pad_token_id=lively.pad_id,
+    )[0].tolist()
+    assert begun[3] == lively.tokenizer.decode(token + expected, skip_special_tokens=True)
+    assert begun != free and all(answer.startswith("by the door") for answer in begun)
+
+
+PREFIXES = ["his", "a young woman, her", ""]
+EMOTIONS = [["anger", "sad", "happy", "the way he talks"]] * 3
+
+
+@torch.no_grad()
+def test_a_score_is_the_mean_log_probability_of_the_candidates_tokens(lively):
+    """By hand: every candidate alone, all positions, the softmax of the logits before each of its tokens."""
+    content, descriptor = soft_tokens([3, 9, 1], seed=1), soft_tokens([4, 2, 6], seed=2)
+    candidates = [[f" {word}" for word in row] for row in EMOTIONS]
+    scores = lively.score(content, descriptor, CAPTION, PREFIXES, candidates)
+    assert scores.shape == (3, 4) and scores.dtype == torch.float32
+    for row, prefix in enumerate(PREFIXES):
+        for column, candidate in enumerate(candidates[row]):
+            whole = lively.tokenizer(prefix + candidate, add_special_tokens=False).input_ids
+            begun = lively.tokenizer(prefix, add_special_tokens=False).input_ids
+            assert whole[: len(begun)] == begun
+            answer = lively(row_of(content, row), row_of(descriptor, row), CAPTION, [prefix + candidate])
+            spoken = answer.logits.log_softmax(-1)[range(len(whole)), whole][len(begun) :]
+            assert scores[row, column].item() == pytest.approx(spoken.mean().item(), abs=1e-4)
+
+
+def test_scores_become_probabilities_that_sum_to_one(lively):
+    content = soft_tokens([3, 9, 1])
+    probabilities = lively.score(content, content, CAPTION, PREFIXES, EMOTIONS).softmax(-1)
+    torch.testing.assert_close(probabilities.sum(-1), torch.ones(3))
+
+
+def test_single_token_candidates_need_no_second_run(lively):
+    tokens = lively.tokenizer.convert_ids_to_tokens(range(len(lively.tokenizer)))
+    words = [token[1:] for token in tokens if len(token) > 3 and token[0] == "▁" and token[1:].isalpha()][:2]
+    content = soft_tokens([3])
+    calls = []
+    lively.causal.register_forward_hook(lambda *_: calls.append(1))
+    lively.score(content, content, CAPTION, ["his"], [[f" {word}" for word in words]])
+    assert len(words) == 2 and len(calls) == 1
+
+
+def test_the_prompt_is_computed_once_for_all_candidates(lively):
+    content, calls = soft_tokens([30]), []
+    embedded = lively.causal.model.layers[0].register_forward_hook(
+        lambda _, inputs, output: calls.append(inputs[0].shape[:2].numel())
+    )
+    lively.score(content, content, CAPTION, ["his"], [[" anger", " sad voice", " people by the door"]])
+    embedded.remove()
+    assert calls[0] > 60 and sum(calls[1:]) < 60
+
+
+def test_candidates_after_a_space_are_tokenised_with_it(lively):
+    """A prefix that ends in a space: the space belongs to the word's own token, as in training."""
+    content = soft_tokens([3])
+    after = lively.score(content, content, CAPTION, ["his "], [["anger", "sad"]])
+    before = lively.score(content, content, CAPTION, ["his"], [[" anger", " sad"]])
+    torch.testing.assert_close(after, before)
+
+
+@pytest.mark.parametrize(
+    "candidates, reason",
+    [
+        ([["anger", ""]], "none may be empty"),
+        ([[]], "same number of candidates"),
+        ([["anger"], ["sad"]], "a prefix"),
+    ],
+)
+def test_no_candidates_or_an_empty_one_are_refused(lively, candidates, reason):
+    content = soft_tokens([3])
+    with pytest.raises(PromptError, match=reason):
+        lively.score(content, content, CAPTION, ["his"], candidates)
+
+
+def test_rows_with_different_numbers_of_candidates_are_refused(lively):
+    content = soft_tokens([3, 2])
+    with pytest.raises(PromptError, match="same number of candidates"):
+        lively.score(content, content, CAPTION, ["his", "her"], [["anger", "sad"], ["sad"]])

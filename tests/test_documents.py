@@ -1,0 +1,71 @@
+"""The examples of the documents, run."""
+
+import re
+import textwrap
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hyperpyyaml import load_hyperpyyaml
+
+from speechbrain_xser.lengths import counts_from_relative, valid_mask
+from speechbrain_xser.testing import tiny_encoder_folder
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(document: str, language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory) -> dict:
+    """The YAML of use-the-lobes.md over a random encoder of width 32 with 3 layers."""
+    folder = tiny_encoder_folder(tmp_path_factory.mktemp("encoder"))
+    text = blocks("docs/use-the-lobes.md", "yaml")[0].replace("packaged:hubert-tiny", folder)
+    text, count = re.subn(r"(layer_count|width): \d+", lambda found: f"{found[1]}: {SIZES[found[1]]}", text)
+    assert count == 2
+    return load_hyperpyyaml(text)
+
+
+SIZES = {"layer_count": 3, "width": 32}
+
+
+def masked_mean(z: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    return (z * valid_mask(frames, z.shape[1])[..., None]).sum(1) / frames[:, None]
+
+
+def test_the_lobes_example_trains_its_bottleneck_and_classifier(loaded):
+    names = {"torch": torch, "counts_from_relative": counts_from_relative, "masked_mean": masked_mean}
+    exec(textwrap.dedent(blocks("docs/use-the-lobes.md", "python")[0]), names)
+    brain = SimpleNamespace(
+        modules=SimpleNamespace(**loaded["modules"]),
+        hparams=SimpleNamespace(beta=0.1),
+    )
+    batch = SimpleNamespace(
+        sig=(torch.randn(2, 8000), torch.tensor([1.0, 0.5])),
+        emotion=SimpleNamespace(data=torch.tensor([0, 5])),
+    )
+    loss = names["compute_objectives"](brain, names["compute_forward"](brain, batch, None), batch, None)
+    loss.backward()
+    trained = [*loaded["bottleneck"].parameters(), *loaded["classifier"].parameters()]
+    assert all(parameter.grad is not None for parameter in trained)
+    assert all(parameter.grad is None for parameter in loaded["encoder"].parameters())
+
+
+def test_the_lobes_example_has_the_size_of_the_packaged_encoder():
+    text = blocks("docs/use-the-lobes.md", "yaml")[0]
+    config = (ROOT / "speechbrain_xser" / "packaged" / "hubert-tiny" / "config.json").read_text(encoding="utf-8")
+    width, layers = (int(re.search(rf"{key}: (\d+)", text)[1]) for key in ("width", "layer_count"))
+    assert f'"hidden_size": {width},' in config and f'"num_hidden_layers": {layers},' in config
+
+
+def test_the_python_of_the_readme_compiles_and_names_what_there_is():
+    import speechbrain_xser
+    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+
+    (example,) = blocks("README.md", "python")
+    compile(example, "README.md", "exec")
+    assert callable(speechbrain_xser.packaged_model) and callable(ExplainableEmotionRecognizer.explain_file)
