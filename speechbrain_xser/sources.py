@@ -139,9 +139,12 @@ def fingerprint(backbone: str | Path | Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+_DECISIVE = ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer.model")
+
+
 def _counted_files(folder: Path) -> list[Path]:
-    """``config.json`` and the safetensors of a folder, or its ``.bin`` files where it has no safetensors."""
+    """What decides a backbone's output: the weights (``.bin`` without safetensors), and the files of ``_DECISIVE``."""
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     if not weights:
         raise BackboneError(f"'{folder}' holds no weights (*.safetensors or *.bin); give a model folder")
-    return [path for path in [folder / "config.json", *weights] if path.exists()]
+    return [path for path in [*(folder / name for name in _DECISIVE), *weights] if path.exists()]

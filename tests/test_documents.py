@@ -69,3 +69,13 @@ def test_the_python_of_the_readme_compiles_and_names_what_there_is():
     (example,) = blocks("README.md", "python")
     compile(example, "README.md", "exec")
     assert callable(speechbrain_xser.packaged_model) and callable(ExplainableEmotionRecognizer.explain_file)
+
+
+def test_each_of_the_thirty_cases_names_tests_that_there_are():
+    texts = [path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/test_*.py")]
+    found = {name for text in texts for name in re.findall(r"def (test_\w+)", text)}
+    rows = re.findall(r"^\| (\d+) \|.*\| (.*) \|$", (ROOT / "docs/robustness.md").read_text(), re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 31))
+    for number, cell in rows:
+        named = set(re.findall(r"`(test_\w+)`", cell))
+        assert named and named <= found, (number, named - found)

@@ -163,9 +163,7 @@ def candidate_scores(llm: PreTrainedModel, prompt: EmbeddedSequence, candidates:
 
 def _step(llm: PreTrainedModel, ids: Tensor, mask: Tensor, positions: Tensor, cache: Cache) -> Tensor:
     """Logits after each of the next tokens, [B, N, V]; the cache grows by N."""
-    output = llm(
-        input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
-    )
+    output = llm(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
     return output.logits
 
 

@@ -41,14 +41,21 @@ class OwnsPart(nn.Module):
         return key.startswith(prefix) and not self.owns(key[len(prefix) :])
 
 
-def _drop_foreign(module: OwnsPart, state: dict[str, Tensor], prefix: str, metadata: dict) -> None:
+def _drop_foreign(module: OwnsPart, state: dict[str, Tensor], prefix: str, _metadata: dict) -> None:
     """After saving: the backbone's tensors are taken out."""
     for key in [key for key in state if module._is_foreign(key, prefix)]:
         del state[key]
 
 
 def _refuse_foreign(
-    module: OwnsPart, state: dict, prefix: str, metadata: dict, strict: bool, missing: list, unexpected: list, *_: object
+    module: OwnsPart,
+    state: dict,
+    prefix: str,
+    _metadata: dict,
+    _strict: bool,
+    _missing: list,
+    unexpected: list,
+    *_: list,
 ) -> None:
     """Before loading: tensors that are not owned are unexpected, and are not copied into the backbone."""
     module._loading_prefix = prefix

@@ -8,7 +8,6 @@ row), ``ckpt_interval_steps`` and ``ckpt_interval_minutes``; ``Checkpointer`` is
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +22,10 @@ from torch.utils.data import DataLoader
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.training import collapse
+from speechbrain_xser.training.autosave import Autosave
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.criterion import Criterion
-from speechbrain_xser.training.distributed import rank, sum_over_ranks, world_size
-from speechbrain_xser.training.guard import NonfiniteGuard
+from speechbrain_xser.training.distributed import rank, world_size
 from speechbrain_xser.training.memory import name_out_of_memory
 from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
 from speechbrain_xser.training.position import Position
@@ -34,6 +33,7 @@ from speechbrain_xser.training.recovery import Recovery
 from speechbrain_xser.training.schedule import StageSchedule, Turn
 from speechbrain_xser.training.seeding import seed_step
 from speechbrain_xser.training.signals import EXIT_CODE, StopRequest
+from speechbrain_xser.training.stepping import Stepper
 from speechbrain_xser.training.tally import Tally
 from speechbrain_xser.training.validation import Answer, Evaluation
 from speechbrain_xser.training.window import Window, answers_of, count_totals, make_window
@@ -41,8 +41,6 @@ from speechbrain_xser.training.window import Window, answers_of, count_totals, m
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
     from speechbrain_xser.model import ExplainableSER, Forward
-
-FP16_PATIENCE = 20  # the loss scale starts at 2**16 and is halved at each overflow
 
 
 class XserBrain(sb.Brain):
@@ -78,6 +76,25 @@ class XserBrain(sb.Brain):
         E.g. SpeechBrain's ``FileTrainLogger``.
     hparams, run_opts : dict, optional
         SpeechBrain's run options, those of the command line before those of the YAML.
+
+    Example
+    -------
+    >>> from speechbrain_xser.data.pipeline import dataset
+    >>> from speechbrain_xser.testing import tiny_manifest, tiny_model
+    >>> from speechbrain_xser.training.loaders import train_loader
+    >>> from speechbrain_xser.training.scoring import score_answers
+    >>> from speechbrain_xser.training.settings import TrainingSettings
+    >>> folder = getfixture("tmp_path")
+    >>> settings = TrainingSettings(epochs_per_stage=1, batch_size=2, num_workers=0)
+    >>> loader = train_loader(dataset(tiny_manifest(folder, clips=3)), settings)
+    >>> model = tiny_model(folder)
+    >>> before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    >>> parts = settings.schedule(), settings.criterion(), settings.rates()
+    >>> brain = XserBrain(model, *parts, score_answers, run_opts={"device": "cpu", "noprogressbar": True})
+    >>> brain.fit(loader)
+    >>> changed = {name for name, tensor in model.state_dict().items() if not tensor.equal(before[name])}
+    >>> {name.split(".")[0] for name in changed} == {"content", "descriptor", "decoder"}  # never the encoder
+    True
     """
 
     def __init__(
@@ -101,16 +118,17 @@ class XserBrain(sb.Brain):
         super().__init__({"model": model}, hparams=hparams, run_opts=run_opts)
         self.model = model  # never the wrapper
         self.schedule, self.criterion, self.score = schedule, criterion, score
-        self.store, self.identity = store, dict(identity or {})
+        self.recovery = None if store is None else Recovery(store, model, identity or {})
+        self.autosave = Autosave(self.ckpt_interval_steps, self.ckpt_interval_minutes)
         self.seed, self.faults, self.train_logger = seed, faults, train_logger
         self.valid_search_every, self.search_limit = valid_search_every, search_limit
-        self.stepper = StageOptimizers(model, schedule.stages, rates, weight_decay)
-        self.guard = NonfiniteGuard(FP16_PATIENCE if self.scaler.is_enabled() else self.nonfinite_patience)
-        self.position, self.tally, self.recovery = Position(), Tally(), None
-        self.last_save, self.saved_step = time.monotonic(), 0
-        self.stop, self.metrics = StopRequest(), {}
+        self.stage_optimizers = StageOptimizers(model, schedule.stages, rates, weight_decay)
+        options = self.nonfinite_patience, self.max_grad_norm, self.device
+        self.stepper = Stepper(self.stage_optimizers, self.scaler, *options)
+        self.position, self.tally, self.stop = Position(), Tally(), StopRequest()
+        self.evaluated = None  # the checkpoint whose weights `evaluate` took
 
-    # ------------------------------------------------------------------ SpeechBrain's two methods
+    # What a model computes -------------------------------------------------------------------------
 
     def compute_forward(self, batch: Batch, stage: sb.Stage) -> Forward:
         """Answer logits and branch outputs of one micro-batch."""
@@ -122,85 +140,61 @@ class XserBrain(sb.Brain):
         self.parts = self.criterion.parts(predictions, self.turn.stage)
         return self.criterion.loss(self.parts, self.totals, self.beta if stage == sb.Stage.TRAIN else None)
 
-    # ------------------------------------------------------------------ one optimiser step
+    # One optimiser step ----------------------------------------------------------------------------
 
     def fit_batch(self, batch: Batch) -> Tensor:
         """One optimiser step on one window; returns its loss, [], on the CPU."""
-        self.turn = self.turn_at(self.position)
-        if self.faults is not None:
-            self.faults.add(batch.faults)
+        self._count_faults(batch)
+        self.turn = self.schedule.turn(self.position.step(self.steps_per_epoch), self.steps_per_epoch)
+        self.beta = self.criterion.beta_at(self.turn.stage_step, self.turn.stage_steps)
+        self.on_fit_batch_start(batch, should_step=True)
         with name_out_of_memory(batch, self.save):
             window = make_window(self.model, batch, self.turn.stage, self.grad_accumulation_factor, self.device)
-            loss = self._step(window, self._backward(window))
-        self.position = self.position.forward()
-        self.optimizer_step += 1
-        self._save_or_stop()
+            sums = self._backward(window)
+            report = self.stepper.step(self.turn, window, sums, self.beta, self.stop.requested)
+        loss = torch.tensor(report.loss)
+        if torch.isfinite(loss):
+            self.tally.add(cross_entropy=report.cross_entropy, kl=report.kl, gradient_norm=report.gradient_norm)
+        self.position, self.optimizer_step = self.position.forward(), self.optimizer_step + 1
+        self.on_fit_batch_end(batch, report, loss, should_step=True)
+        self._save_or_stop(report.stop)
         return loss
 
     def _backward(self, window: Window) -> Tensor:
         """Gradients of a whole window; the sums of its micro-batches, [M, 3]."""
-        self.totals, turn = window.totals, self.turn
-        self.beta = self.criterion.beta_at(turn.stage_step, turn.stage_steps)
-        sums = []
+        self.totals, sums = window.totals, []
         for index, (batch, self.answers) in enumerate(zip(window.micro_batches, window.answers, strict=True)):
-            seed_step(self.seed, turn.stage.name, turn.stage_step, index, rank())
+            seed_step(self.seed, self.turn.stage.name, self.turn.stage_step, index, rank())
             with self.no_sync(index + 1 < len(window.micro_batches)):
                 with self.training_ctx:
                     loss = self.compute_objectives(self.compute_forward(batch, sb.Stage.TRAIN), batch, sb.Stage.TRAIN)
-                # DDP averages over ranks, and the totals are already those of all ranks
+                # wrapped models average over ranks, and the totals are already those of all ranks
                 self.scaler.scale(loss * (window.weight * world_size())).backward()
             sums.append(torch.stack(self.parts).detach() * window.weight)
         return torch.stack(sums)
 
-    def _step(self, window: Window, sums: Tensor) -> Tensor:
-        """Clips and steps if every rank's numbers are finite; the one place where a step waits for the device."""
-        name = self.turn.stage.name
-        optimizer = self.stepper.by_stage[name]
-        rate = self.stepper.set_rate(name, self.turn.stage_step, self.turn.stage_steps)
-        self.scaler.unscale_(optimizer)
-        norm = self.stepper.clip(name, self.max_grad_norm)
-        *sums, norm = torch.cat([sums.flatten(), norm.reshape(1).float()]).double().tolist()
-        losses = [sum(sums[start : start + 3]) for start in range(0, len(sums), 3)]
-        entropy, kl, total, stop = sum_over_ranks(
-            [sum(sums[::3]), sum(sums[1::3]) + sum(sums[2::3]), sum(losses) + norm, float(self.stop.requested)], self.device
-        )
-        self.stop.requested = stop > 0
-        if self.guard.accepts(losses, [part.ids for part in window.micro_batches], norm, total) and self.totals.tokens:
-            self.scaler.step(optimizer)
-        self.scaler.update()
-        self.stepper.zero_grad()
-        return self._note(entropy, kl, norm, rate)
-
-    def _note(self, entropy: float, kl: float, norm: float, rate: float) -> Tensor:
-        entropy, kl = entropy / max(1, self.totals.tokens), kl / max(1, self.totals.frames)
-        loss = torch.tensor(entropy + self.beta * kl)
-        if torch.isfinite(loss):
-            self.tally.add(cross_entropy=entropy, kl=kl, gradient_norm=norm)
-        self.rate = rate
-        return loss
-
-    # ------------------------------------------------------------------ evaluation
+    # Evaluation ------------------------------------------------------------------------------------
 
     @torch.no_grad()
     def evaluate_batch(self, batch: Batch, stage: sb.Stage) -> Tensor:
-        """Adds a batch's loss and answers to the evaluation; returns its loss, []."""
-        if self.faults is not None:
-            self.faults.add(batch.faults)
+        """Adds a batch's loss and answers to the evaluation; returns its loss, [], on the CPU."""
+        self._count_faults(batch)
+        if self.stop.requested:  # the checkpoint of this epoch's training is there already
+            raise SystemExit(EXIT_CODE)
         if not batch.ids:
             return torch.tensor(float("nan"))
         self.answers = answers_of(batch, self.turn.stage)
         self.totals = count_totals(self.model, batch.samples, self.answers)
         batch = batch.to(self.device)
-        with self.evaluation_ctx:
+        with name_out_of_memory(batch), self.evaluation_ctx:
             loss = self.compute_objectives(self.compute_forward(batch, stage), batch, stage)
-            self._search(batch, stage)
+            self._listen_and_search(batch, stage)
         self.evaluation.add(self.parts, self.totals)
-        self._stop_in_validation(stage)
-        return loss.detach().cpu()
+        return loss.cpu()
 
-    def _search(self, batch: Batch, stage: sb.Stage) -> None:
-        """Answers the batch, and takes the signs of collapse on the first batch of a validation."""
-        if stage == sb.Stage.VALID and not self.evaluation.signs and if_main_process():
+    def _listen_and_search(self, batch: Batch, stage: sb.Stage) -> None:
+        """Takes the signs of collapse on a validation's first batch, and answers the batch."""
+        if stage == sb.Stage.VALID and not self.evaluation.signs:
             signs = collapse.listen(self.model, batch, self.turn.stage, self.answers)
             collapse.warn(signs)
             self.evaluation.signs = {key: value for sign in signs for key, value in sign.stats().items()}
@@ -208,7 +202,12 @@ class XserBrain(sb.Brain):
             texts = self.model.generate(batch.wavs, batch.samples, self.turn.stage)
             self.evaluation.answers += map(Answer, batch.utterances, texts)
 
-    # ------------------------------------------------------------------ epochs
+    def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
+        """Loads the best checkpoint, by UA unless told otherwise."""
+        if self.recovery is not None:
+            self.evaluated = self.recovery.load_best(min_key or max_key or "ua", highest=min_key is None)
+
+    # Epochs ----------------------------------------------------------------------------------------
 
     def fit(self, train_set: DataLoader, valid_set: DataLoader | None = None, progressbar: bool | None = None) -> None:
         """Trains from the newest checkpoint to the end of the schedule.
@@ -226,9 +225,12 @@ class XserBrain(sb.Brain):
         ------
         SystemExit
             With the code 143 after a SIGTERM, once a checkpoint is written.
+        TrainingError
+            If memory runs out, or too many steps or clips are unusable.
+        CheckpointError
+            If the newest checkpoint belongs to another run, or one cannot be written.
         """
-        self.train_sampler = train_set.batch_sampler
-        self.steps_per_epoch = len(train_set)
+        self.train_sampler, self.steps_per_epoch = train_set.batch_sampler, len(train_set)
         with self.stop:
             super().fit(self._epochs(), train_set, valid_set, progressbar)
 
@@ -236,76 +238,67 @@ class XserBrain(sb.Brain):
         """Lazy, since the position is known only when ``on_fit_start`` has resumed."""
         yield from range(self.position.epoch, self.schedule.epochs + 1)
 
-    def turn_at(self, position: Position) -> Turn:
-        """The stage at a position."""
-        return self.schedule.turn(position.step(self.steps_per_epoch), self.steps_per_epoch)
-
-    def on_fit_start(self) -> None:
-        """Wraps the model and goes on from the newest checkpoint."""
-        super().on_fit_start()
-        if self.store is None:
-            return
-        run = {**self.schedule.describe(), "seed": self.seed, "ranks": world_size(), "steps": self.steps_per_epoch}
-        self.recovery = Recovery(self.store, self.model, self.identity, run)
-        state = self.recovery.resume(self.stepper)
-        if state is not None:
-            self._restore(state)
-        self.last_save, self.saved_step = time.monotonic(), self.optimizer_step
-
-    def init_optimizers(self) -> None:
-        """Nothing: the stages' optimisers exist, and no checkpointer takes them."""
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Drops the gradients of all stages."""
-        self.stepper.zero_grad()
-
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
         """Sets the place in the epoch, or begins an evaluation in the stage's own target."""
         if stage == sb.Stage.TRAIN:
+            if self.position.epoch != epoch:  # no validation has ended the last one
+                self.position, self.tally = Position(epoch), Tally()
             self.train_sampler.start(epoch, self.position.offset)
             self.step = self.position.offset
-            if self.position.offset == 0:
-                self.tally = Tally()
             return
-        last = self.schedule.stages[-1]
-        chosen = last if epoch is None else self.schedule.stages_by_epoch()[epoch - 1]
+        chosen = self.schedule.stages[-1] if epoch is None else self.schedule.stages_by_epoch()[epoch - 1]
         self.turn = Turn(chosen, 0, 1)
-        limit = None if stage == sb.Stage.TEST else self.search_limit if self._is_search_epoch(epoch) else 0
-        self.evaluation = Evaluation(chosen, limit)
+        limit = self.search_limit if self.schedule.is_nth(epoch, self.valid_search_every) else 0
+        self.evaluation = Evaluation(chosen, None if stage == sb.Stage.TEST else limit)
 
     def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
         """Logs, and saves at the end of an epoch's training and of its validation."""
         if stage == sb.Stage.TRAIN:
             self.position = Position(epoch, self.steps_per_epoch)
-            self.train_stats = {"loss": float(stage_loss), **self.tally.means(), "skipped": self.guard.skipped}
+            self.train_stats = {"loss": float(stage_loss), **self.tally.means(), "skipped": self.stepper.guard.skipped}
             self.save()
             return
-        losses = self.evaluation.losses(self.criterion, self.device)
-        self.metrics = {**losses, **self.evaluation.scores(self.score), **self.evaluation.signs}
+        metrics = self.evaluation.metrics(self.criterion, self.score, self.device)
         if stage == sb.Stage.TEST:
-            self._log({"test of": self.turn.stage.name}, test_stats=self.metrics)
+            self._log({"test of": self.turn.stage.name}, test_stats=metrics)
             return
-        self._log({"epoch": epoch, "stage": self.turn.stage.name}, self.train_stats, self.metrics)
-        self.position = self.position.next_epoch()
-        self.tally = Tally()
-        self.save(self.metrics)
+        self._log({"epoch": epoch, "stage": self.turn.stage.name}, train_stats=self.train_stats, valid_stats=metrics)
+        self.save(metrics)
 
-    def on_evaluate_start(self, max_key: str | None = "ua", min_key: str | None = None) -> None:
-        """Loads the best checkpoint, by UA unless told otherwise."""
-        if self.store is not None:
-            recovery = self.recovery or Recovery(self.store, self.model, self.identity)
-            self.evaluated = recovery.load_best(min_key or max_key or "ua", highest=min_key is None)
+    # Saving and resuming ---------------------------------------------------------------------------
 
-    # ------------------------------------------------------------------ saving
-
-    def save(self, metrics: Mapping[str, Any] | None = None) -> None:
-        """Writes a checkpoint of the present position, on the main process only."""
+    def on_fit_start(self) -> None:
+        """Wraps the model and goes on from the newest checkpoint."""
+        super().on_fit_start()
         if self.recovery is None:
             return
-        self.last_save, self.saved_step = time.monotonic(), self.optimizer_step
+        state = self.recovery.resume(self.stage_optimizers, self._run())
+        if state is not None:
+            self._restore(state)
+        self.autosave.saved(self.optimizer_step)
+
+    def save(self, metrics: Mapping[str, Any] | None = None) -> None:
+        """Writes a checkpoint, on the main process only; with metrics the epoch is over, and the next begins."""
+        if metrics is not None:
+            self.position, self.tally, self.avg_train_loss = self.position.next_epoch(), Tally(), 0.0
+        if self.recovery is None:
+            return
+        self.autosave.saved(self.optimizer_step)
         if if_main_process():
             step = self.position.step(self.steps_per_epoch)
-            self.recovery.save(step, self.stepper, self._state(), metrics)
+            self.recovery.save(step, self.stage_optimizers, self._run(), self._state(), metrics)
+
+    def _save_or_stop(self, stop: bool) -> None:
+        """Saves when it is time or a signal asks for it; the request is the same on all ranks."""
+        if stop or self.autosave.due(self.optimizer_step):
+            self.save()
+        if stop:
+            raise SystemExit(EXIT_CODE)
+
+    def _run(self) -> dict[str, Any]:
+        """What must be the same for the run to go on exactly."""
+        batches = {"steps an epoch": self.steps_per_epoch, "micro-batches": self.grad_accumulation_factor}
+        return {**self.schedule.describe(), **batches, "ranks": world_size(), "seed": self.seed}
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -313,54 +306,32 @@ class XserBrain(sb.Brain):
             "stage": self._stage_name(),
             "average_loss": float(self.avg_train_loss),
             "tally": self.tally.state(),
-            "skipped": self.guard.skipped,
+            "skipped": self.stepper.guard.skipped,
             "scaler": self.scaler.state_dict(),
         }
 
     def _restore(self, state: Mapping[str, Any]) -> None:
-        self.position = Position.from_state(state)
+        self.position, self.tally = Position.from_state(state), Tally(state["tally"])
         self.optimizer_step = self.position.step(self.steps_per_epoch)
-        self.avg_train_loss = state["average_loss"]
-        self.tally = Tally(state["tally"])
-        self.guard.skipped = state["skipped"]
+        self.avg_train_loss, self.stepper.guard.skipped = state["average_loss"], state["skipped"]
         if self.scaler.is_enabled() and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
-
         if state["stage"] != self._stage_name():
             raise CheckpointError(f"The checkpoint stands in stage {state['stage']!r}, not {self._stage_name()!r}.")
 
     def _stage_name(self) -> str:
         """The stage of the next step, or of the last one where there is none left."""
         last = self.schedule.epochs * self.steps_per_epoch - 1
-        step = min(last, self.position.step(self.steps_per_epoch))
-        return self.schedule.stage_at(step, self.steps_per_epoch).name
+        return self.schedule.stage_at(min(last, self.optimizer_step), self.steps_per_epoch).name
 
-    def _save_or_stop(self) -> None:
-        """Saves when it is time or a signal asks for it; the request is the same on all ranks."""
-        if self.stop.requested:
-            self.save()
-            raise SystemExit(EXIT_CODE)
-        minutes = (time.monotonic() - self.last_save) / 60
-        if (
-            0 < self.ckpt_interval_steps <= self.optimizer_step - self.saved_step
-            or 0 < self.ckpt_interval_minutes <= minutes
-        ):
-            self.save()
+    # What SpeechBrain does otherwise ---------------------------------------------------------------
 
-    def _stop_in_validation(self, stage: sb.Stage) -> None:
-        """A validation is begun again after a stop: the checkpoint of its epoch's training is there already."""
-        if self.stop.requested and stage == sb.Stage.VALID:
-            raise SystemExit(EXIT_CODE)
+    def init_optimizers(self) -> None:
+        """Nothing: the stages' optimisers exist, and no checkpointer takes them."""
 
-    def _is_search_epoch(self, epoch: int) -> bool:
-        """Every n-th epoch of a stage, and its last."""
-        stages = self.schedule.stages_by_epoch()
-        same = [number for number, stage in enumerate(stages, start=1) if stage == stages[epoch - 1]]
-        return (same.index(epoch) + 1) % self.valid_search_every == 0 or epoch == same[-1]
-
-    def _log(self, meta: dict, train_stats: dict | None = None, stats: dict | None = None, **test: dict) -> None:
-        if self.train_logger is not None:
-            self.train_logger.log_stats(meta, train_stats, stats, **test)
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drops the gradients of all stages."""
+        self.stage_optimizers.zero_grad()
 
     def _wrap_distributed(self) -> None:
         """Once, with everything that ever trains; what a stage does not train is an unused parameter there."""
@@ -369,3 +340,11 @@ class XserBrain(sb.Brain):
             self.modules["model"] = DistributedDataParallel(
                 self.model, device_ids=devices, find_unused_parameters=True, broadcast_buffers=False
             )
+
+    def _count_faults(self, batch: Batch) -> None:
+        if self.faults is not None:
+            self.faults.add(batch.faults)
+
+    def _log(self, meta: dict[str, Any], **stats: Mapping[str, float]) -> None:
+        if self.train_logger is not None:
+            self.train_logger.log_stats(meta, **stats)

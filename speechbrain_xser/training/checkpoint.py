@@ -130,7 +130,8 @@ class CheckpointStore:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         for name, named in tensors.items():
-            save_file({key: value.detach().contiguous() for key, value in named.items()}, staging / f"{name}.safetensors")
+            plain = {key: value.detach().contiguous() for key, value in named.items()}
+            save_file(plain, staging / f"{name}.safetensors")
         files = {path.name: path.stat().st_size for path in staging.iterdir()}
         document = {"format": FORMAT, "step": step, "files": files, "metrics": metrics, "state": state}
         (staging / STATE_FILE).write_text(json.dumps(document, indent=1, allow_nan=False), encoding="utf-8")
@@ -209,7 +210,8 @@ def check_tensors(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], w
     >>> check_tensors({"a": torch.ones(2)}, {"a": torch.ones(3)}, "model.safetensors")
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.CheckpointError: model.safetensors does not fit this model: a: checkpoint has [2], this run [3]
+    speechbrain_xser.errors.CheckpointError: model.safetensors does not fit this model: a: checkpoint has [2],
+    this run [3]
     """
     shapes = [{key: list(value.shape) for key, value in tensors.items()} for tensors in (found, expected)]
     different = differing_keys(*shapes)
@@ -236,7 +238,8 @@ def _cannot_write(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], err
     parent = folder.parent if folder.parent.is_dir() else Path.cwd()
     return (
         f"Checkpoint {folder} could not be written ({error}): it needs {needed} bytes and the disk has "
-        f"{shutil.disk_usage(parent).free} free. Older checkpoints are intact; free some space and run the same command again."
+        f"{shutil.disk_usage(parent).free} free. Older checkpoints are intact; free some space and run the same "
+        "command again."
     )
 
 

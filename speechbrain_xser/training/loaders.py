@@ -41,8 +41,8 @@ def train_loader(clips: DynamicItemDataset, settings: TrainingSettings, accumula
     >>> from speechbrain_xser.testing import tiny_manifest
     >>> clips = dataset(tiny_manifest(getfixture("tmp_path"), clips=5))
     >>> loader = train_loader(clips, TrainingSettings(batch_size=2, num_workers=0), accumulation=2)
-    >>> [len(batch.ids) for batch in loader]
-    [4, 1]
+    >>> sorted(len(batch.ids) for batch in loader)  # the tail is used
+    [1, 4]
     """
     sampler = WindowSampler(
         seconds_of_clips(clips),

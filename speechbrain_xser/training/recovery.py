@@ -33,41 +33,61 @@ class Recovery:
         Not wrapped; its ``state_dict`` holds what it owns and nothing of the frozen backbones.
     base : mapping of str to plain values
         What must be the same for the weights to fit: backbones, vocabulary size.
-    run : mapping of str to plain values
-        What else must be the same for a run to go on: schedule, seed, data size.
 
     Example
     -------
     >>> store = CheckpointStore(getfixture("tmp_path"))
     >>> model = nn.Linear(2, 1)
-    >>> _ = Recovery(store, model, {"vocabulary": 10}).save(5, None, {"epoch": 1, "offset": 5})
-    >>> Recovery(store, nn.Linear(2, 1), {"vocabulary": 12}).resume(None)
+    >>> _ = Recovery(store, model, {"vocabulary": 10}).save(5, None, {"seed": 1}, {"epoch": 1})
+    >>> Recovery(store, nn.Linear(2, 1), {"vocabulary": 12}).resume(None, {"seed": 1})
     Traceback (most recent call last):
         ...
     speechbrain_xser.errors.CheckpointError: ...step-000000005 belongs to another run: vocabulary: checkpoint has 10,
     this run 12. Give these values back, or train into another output folder.
     """
 
-    def __init__(self, store: CheckpointStore, model: nn.Module, base: Mapping[str, Any], run: Mapping[str, Any] = {}) -> None:
+    def __init__(self, store: CheckpointStore, model: nn.Module, base: Mapping[str, Any]) -> None:
         self.store = store
         self.model = model
-        self.base, self.run = dict(base), dict(run)
+        self.base = dict(base)
 
     def save(
         self,
         step: int,
         optimizers: StageOptimizers | None,
+        run: Mapping[str, Any],
         state: Mapping[str, Any],
         metrics: Mapping[str, Any] | None = None,
     ) -> Checkpoint:
-        """Writes a checkpoint; see ``CheckpointStore.save``."""
+        """Writes a checkpoint.
+
+        Arguments
+        ---------
+        step : int
+            Optimiser steps so far.
+        optimizers : StageOptimizers, optional
+            Whose moments are saved too.
+        run : mapping
+            What else must be the same for the run to go on: schedule, seed, batches.
+        state : mapping
+            The position.
+        metrics : mapping, optional
+            After a validation.
+        """
         tensors = {"model": self.model.state_dict()}
         if optimizers is not None:
             tensors["optimizers"] = optimizers.state_tensors()
-        return self.store.save(step, tensors, {**state, "base": self.base, "run": self.run}, metrics)
+        return self.store.save(step, tensors, {**state, "base": self.base, "run": dict(run)}, metrics)
 
-    def resume(self, optimizers: StageOptimizers | None) -> dict[str, Any] | None:
+    def resume(self, optimizers: StageOptimizers | None, run: Mapping[str, Any]) -> dict[str, Any] | None:
         """Loads the newest checkpoint, wholly or not at all.
+
+        Arguments
+        ---------
+        optimizers : StageOptimizers, optional
+            Take the saved moments.
+        run : mapping
+            As given to ``save``.
 
         Returns
         -------
@@ -82,7 +102,7 @@ class Recovery:
         checkpoint = self.store.latest()
         if checkpoint is None:
             return None
-        _check_same(checkpoint, {**self.base, **self.run}, ("base", "run"))
+        _check_same(checkpoint, {**self.base, **run}, ("base", "run"))
         moments = load_tensors(checkpoint, "optimizers") if optimizers is not None else {}
         self._load_model(checkpoint)
         if optimizers is not None:
@@ -103,7 +123,8 @@ class Recovery:
         if checkpoint is None:
             return None
         if best is None:
-            logger.warning("No checkpoint has a finite %s: %s is evaluated.", key or self.store.best_key, checkpoint.folder)
+            name = key or self.store.best_key
+            logger.warning("No checkpoint has a finite %s: %s is evaluated.", name, checkpoint.folder)
         _check_same(checkpoint, self.base, ("base",))
         self._load_model(checkpoint)
         return checkpoint

@@ -81,8 +81,9 @@ def make_loaders(hparams: Mapping[str, Any], accumulation: int) -> Loaders:
         for split in Loaders._fields
         if hparams.get(f"{split}_manifest")
     }
-    test = evaluation_loader(clips["test"], settings) if "test" in clips else None
-    return Loaders(train_loader(clips["train"], settings, accumulation), evaluation_loader(clips["valid"], settings), test)
+    train = train_loader(clips["train"], settings, accumulation)
+    valid = evaluation_loader(clips["valid"], settings)
+    return Loaders(train, valid, evaluation_loader(clips["test"], settings) if "test" in clips else None)
 
 
 def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
@@ -114,14 +115,14 @@ def identity(model: ExplainableSER, arguments: Mapping[str, Any]) -> dict[str, A
     return {**backbones, "vocabulary": len(model.decoder.tokenizer), **shape}
 
 
-def make_brain(hparams: Mapping[str, Any], run_opts: Mapping[str, Any], model: ExplainableSER, utterances: int) -> XserBrain:
+def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER, utterances: int) -> XserBrain:
     """Puts the parts of a run together.
 
     Arguments
     ---------
     hparams : mapping
         Merged; ``output_folder`` is where checkpoints and the log go.
-    run_opts : mapping
+    run_opts : RunOptions
         SpeechBrain's, from the command line.
     model : ExplainableSER
         What to train.

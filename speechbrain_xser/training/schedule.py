@@ -81,6 +81,21 @@ class StageSchedule:
             return list(self.stages) * self.epochs_per_stage
         return [stage for stage in self.stages for _ in range(self.epochs_per_stage)]
 
+    def is_nth(self, epoch: int | None, every: int) -> bool:
+        """Whether an epoch (from 1) is every n-th of its stage, or its last; always for no epoch at all.
+
+        Example
+        -------
+        >>> two_stage = StageSchedule("two_stage", 3)
+        >>> [two_stage.is_nth(epoch, every=2) for epoch in range(1, 7)]
+        [False, True, True, False, True, True]
+        """
+        if epoch is None:
+            return True
+        stages = self.stages_by_epoch()
+        same = [number for number, stage in enumerate(stages, start=1) if stage == stages[epoch - 1]]
+        return (same.index(epoch) + 1) % every == 0 or epoch == same[-1]
+
     def stage_at(self, step: int, steps_per_epoch: int) -> Stage:
         """The stage of a step (counted over the whole run from 0)."""
         if self.steps_per_turn is not None:

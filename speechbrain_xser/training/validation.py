@@ -86,6 +86,10 @@ class Evaluation:
             "kl": (content + descriptor) / max(1, frames),
         }
 
+    def metrics(self, criterion: Criterion, score: Callable[..., Mapping[str, float]], device: str) -> dict[str, float]:
+        """Losses, scores and signs of collapse in one mapping."""
+        return {**self.losses(criterion, device), **self.scores(score), **self.signs}
+
     def scores(self, score: Callable[..., Mapping[str, float]]) -> dict[str, float]:
         """Scores the answers of all ranks, or nothing where none was searched for.
 
@@ -98,7 +102,7 @@ class Evaluation:
         -------
         dict of str to float
         """
-        answers = gather_lists(self.answers)
-        if not answers:
+        self.answers = gather_lists(self.answers)
+        if not self.answers:
             return {}
-        return dict(score([a.utterance for a in answers], [a.text for a in answers], self.stage.target))
+        return dict(score([a.utterance for a in self.answers], [a.text for a in self.answers], self.stage.target))

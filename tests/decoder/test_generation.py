@@ -6,8 +6,10 @@ import torch
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.generation import greedy
 from speechbrain_xser.decoder.prompt import PromptTemplate
+from speechbrain_xser.decoder.sequence import EmbeddedSequence
 from speechbrain_xser.decoder.tokens import AnswerTokens
 from speechbrain_xser.errors import PromptError
+from speechbrain_xser.lengths import valid_mask
 from speechbrain_xser.training.stages import CAPTION
 from tests.decoder.conftest import other_llm_folder, row_of, soft_tokens, with_lora
 
@@ -18,8 +20,7 @@ CONTENT, DESCRIPTOR = soft_tokens(COUNTS, seed=1), soft_tokens(COUNTS[::-1], see
 @pytest.fixture
 def lively(llm_folder):
     """A tiny decoder whose answers differ from row to row, for large random weights."""
-    decoder = with_lora(LLMDecoder(llm_folder, dtype="float32"), scale=1.0).eval()
-    return decoder
+    return with_lora(LLMDecoder(llm_folder, dtype="float32"), scale=1.0).eval()
 
 
 def prompt_of(decoder, row):
@@ -83,9 +84,6 @@ class Scripted(torch.nn.Module):
 
 
 def answer_of(script, max_new_tokens=6, counts=(4, 2)):
-    from speechbrain_xser.decoder.sequence import EmbeddedSequence
-    from speechbrain_xser.lengths import valid_mask
-
     counts = torch.tensor(counts)
     mask = valid_mask(counts, int(counts.max())).long()
     prompt = EmbeddedSequence(torch.zeros(*mask.shape, 1), mask, torch.arange(4).expand(2, 4) * mask, counts)

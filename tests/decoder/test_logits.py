@@ -30,7 +30,9 @@ def reference_logits(llm, tokenizer, content, descriptor, answer):
 def assert_equal_to_reference(decoder, llm):
     output = decoder(CONTENT, DESCRIPTOR, CAPTION, ANSWERS)
     for row, answer in enumerate(ANSWERS):
-        expected, targets = reference_logits(llm, decoder.tokenizer, row_of(CONTENT, row), row_of(DESCRIPTOR, row), answer)
+        expected, targets = reference_logits(
+            llm, decoder.tokenizer, row_of(CONTENT, row), row_of(DESCRIPTOR, row), answer
+        )
         assert output.targets[output.rows == row].tolist() == targets
         torch.testing.assert_close(output.logits[output.rows == row], expected, atol=1e-4, rtol=0)
 

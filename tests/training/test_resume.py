@@ -51,7 +51,7 @@ def test_sigterm_leaves_one_checkpoint_of_that_step_and_the_exit_code_143_and_th
 def test_a_checkpoint_of_another_schedule_seed_or_vocabulary_is_refused_with_the_differing_keys(data, tmp_path):
     train_in_process(tiny_hparams(data, tmp_path), 3)
     brain, loaders = make(tiny_hparams(data, tmp_path, order="two_stage", seed=3))
-    brain.identity["vocabulary"] = 7
+    brain.recovery.base["vocabulary"] = 7
 
     with pytest.raises(CheckpointError, match="order: .*'alternating'.*'two_stage'.*seed: .*vocabulary: .*this run 7"):
         brain.fit(loaders.train)

@@ -1,0 +1,122 @@
+"""The end of an optimiser step: clip, judge, step. The one place where training waits for the device."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from speechbrain_xser.training.distributed import sum_over_ranks
+from speechbrain_xser.training.guard import NonfiniteGuard
+from speechbrain_xser.training.optimizers import StageOptimizers
+from speechbrain_xser.training.schedule import Turn
+from speechbrain_xser.training.window import Window
+
+FP16_PATIENCE = 20  # the loss scale starts at 2**16 and is halved at each overflow
+
+
+class StepReport(NamedTuple):
+    """What one step did, the same on every rank."""
+
+    loss: float  # cross_entropy + beta * kl
+    cross_entropy: float  # nats a token
+    kl: float  # nats a frame, of the branches that train
+    gradient_norm: float  # before clipping
+    rate: float  # learning rate
+    stop: bool  # whether any rank was asked to stop
+
+
+class Stepper:
+    """Steps the optimiser whose turn it is, if the numbers of every rank are finite.
+
+    Arguments
+    ---------
+    optimizers : StageOptimizers
+        One for each stage.
+    scaler : torch.GradScaler
+        Enabled for fp16, else a pass-through.
+    patience : int
+        Non-finite steps in a row that are left out before training stops.
+    max_norm : float
+        Gradients of a stage are clipped to it, all groups by one norm; not positive: not clipped.
+    device : str
+        Where ranks exchange numbers.
+
+    Example
+    -------
+    >>> from torch import nn
+    >>> from speechbrain_xser.data.pipeline import Batch
+    >>> from speechbrain_xser.training.criterion import Totals
+    >>> from speechbrain_xser.training.optimizers import LearningRate
+    >>> from speechbrain_xser.training.stages import ASR_STAGE
+    >>> model = nn.ModuleDict({name: nn.Linear(1, 1) for name in ("content", "descriptor", "decoder")})
+    >>> optimizers = StageOptimizers(model, (ASR_STAGE,), {"asr": LearningRate(0.1)})
+    >>> stepper = Stepper(optimizers, torch.GradScaler("cpu", enabled=False), patience=3, max_norm=1.0, device="cpu")
+    >>> window = Window([Batch(("a",), torch.ones(1, 1), torch.ones(1), (None,))], [["x"]], Totals(tokens=2, frames=1))
+    >>> before = model["content"].weight.clone()
+    >>> for sums in ([4.0, 0.0, 0.0], [float("nan"), 0.0, 0.0]):  # the second step is left out
+    ...     model["content"](torch.ones(1)).sum().backward()
+    ...     report = stepper.step(Turn(ASR_STAGE, 50, 100), window, torch.tensor([sums]), beta=0.0, stop=False)
+    >>> round((before - model["content"].weight).item(), 3), stepper.guard.skipped
+    (0.1, 1)
+    """
+
+    def __init__(
+        self, optimizers: StageOptimizers, scaler: torch.GradScaler, patience: int, max_norm: float, device: str
+    ) -> None:
+        self.optimizers, self.scaler = optimizers, scaler
+        self.guard = NonfiniteGuard(max(patience, FP16_PATIENCE) if scaler.is_enabled() else patience)
+        self.max_norm, self.device = max_norm, device
+
+    def step(self, turn: Turn, window: Window, sums: Tensor, beta: float, stop: bool) -> StepReport:
+        """Uses and drops the gradients of a window.
+
+        Arguments
+        ---------
+        turn : Turn
+            Stage and its own step.
+        window : Window
+            For totals and for naming utterances.
+        sums : Tensor
+            ``LossParts`` of each micro-batch of this rank, [M, 3].
+        beta : float
+            Weight of the KL at this step.
+        stop : bool
+            Whether this rank was asked to stop.
+
+        Returns
+        -------
+        StepReport
+
+        Raises
+        ------
+        TrainingError
+            After too many non-finite steps in a row.
+        """
+        name = turn.stage.name
+        optimizer = self.optimizers.by_stage[name]
+        rate = self.optimizers.set_rate(name, turn.stage_step, turn.stage_steps)
+        self.scaler.unscale_(optimizer)
+        norm = self.optimizers.clip(name, self.max_norm)
+        losses, norm = _to_host(sums, norm)
+        total = sum(map(sum, losses)) + norm
+        entropy, kl, total, stopping = sum_over_ranks([*_parts(losses), total, stop], self.device)
+        ids = [part.ids for part in window.micro_batches]
+        if self.guard.accepts([sum(parts) for parts in losses], ids, norm, total) and window.totals.tokens:
+            self.scaler.step(optimizer)
+        self.scaler.update()
+        self.optimizers.zero_grad()
+        entropy, kl = entropy / max(1, window.totals.tokens), kl / max(1, window.totals.frames)
+        return StepReport(entropy + beta * kl, entropy, kl, norm, rate, stopping > 0)
+
+
+def _to_host(sums: Tensor, norm: Tensor) -> tuple[list[list[float]], float]:
+    """Everything that is looked at leaves the device in one copy."""
+    *flat, norm = torch.cat([sums.flatten(), norm.reshape(1).float()]).tolist()
+    return [flat[start : start + 3] for start in range(0, len(flat), 3)], norm
+
+
+def _parts(losses: list[list[float]]) -> tuple[float, float]:
+    """Cross-entropy and KL, summed over micro-batches."""
+    return sum(row[0] for row in losses), sum(row[1] + row[2] for row in losses)

@@ -1,0 +1,93 @@
+"""What a run reports, and which weights it ends with."""
+
+import math
+
+import torch
+
+from speechbrain_xser.training import collapse
+from speechbrain_xser.training.checkpoint import CheckpointStore, load_tensors
+from speechbrain_xser.training.loaders import evaluation_loader
+from speechbrain_xser.training.settings import TrainingSettings
+from tests.training.runner import make, tiny_data, tiny_hparams
+
+
+def scores_in_turn(*values):
+    """A score that gives these UAs one after the other."""
+    left = iter(values)
+    return lambda utterances, answers, target: {"ua": next(left)} if target == "paragraph" else {"wer": 1.0}
+
+
+def trained(tmp_path, score, **values):
+    hparams = tiny_hparams(tiny_data(tmp_path), tmp_path / "run", **values)
+    brain, loaders = make(hparams)
+    brain.score = score
+    brain.fit(loaders.train, loaders.valid)
+    return brain, loaders
+
+
+def test_evaluation_loads_the_weights_with_the_best_ua_and_not_those_with_nan(tmp_path):
+    brain, loaders = trained(tmp_path, scores_in_turn(30.0, 60.0, math.nan, 0.0), order="one_stage", epochs_per_stage=3)
+    store = CheckpointStore(tmp_path / "run" / "checkpoints")
+    assert (store.best("ua").step, store.latest().step) == (8, 12)
+
+    brain.evaluate(loaders.valid)
+
+    best = load_tensors(store.best("ua"), "model")
+    assert all(torch.equal(best[name], tensor) for name, tensor in brain.model.state_dict().items())
+    assert brain.evaluated.step == 8
+
+
+def test_each_stage_is_validated_in_its_own_target_and_logged(tmp_path):
+    trained(tmp_path, scores_in_turn(25.0))
+
+    asr, ser = (tmp_path / "run" / "train_log.txt").read_text().splitlines()
+    assert "stage: asr" in asr and "valid wer" in asr and "valid content gain" in asr and "valid ua" not in asr
+    assert "stage: ser" in ser and "valid ua: 25.000" in ser and "valid descriptor kl" in ser
+
+
+def test_the_last_epoch_s_training_survives_a_validation_that_fails(tmp_path):
+    def broken(*_):
+        raise RuntimeError("scoring failed")
+
+    try:
+        trained(tmp_path, broken)
+    except RuntimeError:
+        pass
+
+    assert CheckpointStore(tmp_path / "run" / "checkpoints").latest().step == 4
+
+
+def test_a_branch_that_says_the_same_of_every_clip_is_warned_of_by_name(tmp_path, caplog):
+    brain, loaders = make(tiny_hparams(tiny_data(tmp_path), tmp_path / "run"))
+    model, stage = brain.model.eval(), brain.schedule.stages[0]
+    for parameter in model.content.bottleneck.parameters():
+        torch.nn.init.zeros_(parameter)
+    batch = next(iter(loaders.valid))
+
+    signs = collapse.listen(model, batch, stage, [u.transcript for u in batch.utterances])
+    collapse.warn(signs)
+
+    assert (signs[0].branch, signs[0].active_units) == ("content", 0)
+    assert "The content branch has collapsed" in caplog.text
+
+
+def test_the_loss_of_an_evaluation_does_not_depend_on_its_batches(tmp_path):
+    data = tiny_data(tmp_path, valid=5)
+    losses = []
+    for size in (1, 2, 5):
+        hparams = tiny_hparams(data, tmp_path / str(size), valid_batch_size=size, search_limit=0)
+        brain, loaders = make(hparams)
+        brain.evaluate(loaders.valid)
+        losses.append(brain.evaluation.losses(brain.criterion, "cpu")["loss"])
+
+    assert max(losses) - min(losses) < 1e-4
+
+
+def test_longest_clips_come_first_in_an_evaluation(tmp_path):
+    from speechbrain_xser.data.pipeline import dataset
+    from speechbrain_xser.testing import tiny_manifest
+
+    loader = evaluation_loader(dataset(tiny_manifest(tmp_path, clips=6)), TrainingSettings(num_workers=0))
+    lengths = [int(count) for batch in loader for count in batch.samples]
+
+    assert lengths == sorted(lengths, reverse=True)

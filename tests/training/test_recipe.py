@@ -1,0 +1,64 @@
+"""``recipes/train.py`` on a tiny YAML, from the command line's arguments to the trained folder."""
+
+import importlib.util
+import json
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_manifest
+from speechbrain_xser.training.settings import RUN_OPTIONS, TrainingSettings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    spec = importlib.util.spec_from_file_location("train_recipe", ROOT / "recipes" / "train.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    handlers = list(logging.getLogger().handlers)
+    yield module
+    logging.getLogger().handlers[:] = handlers
+    del sys.modules[spec.name]
+
+
+def arguments(folder, **values):
+    manifests = {f"{split}_manifest": tiny_manifest(folder, 4, split=split) for split in ("train", "valid", "test")}
+    tiny_encoder_folder(folder / "encoder")
+    tiny_llm_folder(folder / "llm")
+    values = {"output_folder": folder / "run", "backbones": folder, **manifests, **values}
+    named = [f"--{key}={value}" for key, value in values.items()]
+    return [str(ROOT / "tests" / "training" / "tiny.yaml"), "--device=cpu", "--noprogressbar", *named]
+
+
+def test_a_run_ends_with_a_table_and_a_folder_that_answers_as_the_run_did_and_runs_again_from_its_checkpoint(
+    script, tmp_path, capsys
+):
+    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+
+    command = arguments(tmp_path, epochs_per_stage=1)
+    script.main(command)
+    printed = capsys.readouterr().out
+    log = (tmp_path / "run" / "train_log.txt").read_text().splitlines()
+    assert "UA" in printed and str(tmp_path / "run" / "model") in printed
+
+    script.main(command)  # finished: evaluates again, trains no more
+    assert capsys.readouterr().out == printed
+    assert (tmp_path / "run" / "train_log.txt").read_text().splitlines()[:-1] == log
+
+    recognizer = ExplainableEmotionRecognizer.from_hparams(source=str(tmp_path / "run" / "model"))
+    clip = json.loads((tmp_path / "test.jsonl").read_text().splitlines()[0])
+    assert recognizer.explain_file(clip["wav"]).emotion is None or printed
+
+
+def test_the_shared_training_file_lists_the_defaults_of_the_settings():
+    listed = yaml.safe_load((ROOT / "hparams" / "training.yaml").read_text(encoding="utf-8"))
+
+    assert TrainingSettings.from_hparams({**listed, "stages": tuple(listed["stages"])}) == TrainingSettings()
+    assert listed["max_grad_norm"] == RUN_OPTIONS["max_grad_norm"]

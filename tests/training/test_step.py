@@ -1,0 +1,146 @@
+"""One optimiser step: exact accumulation, numbers that are not finite, memory, unreadable clips."""
+
+import pytest
+import torch
+
+from speechbrain_xser.data.manifest import read_manifest, write_manifest
+from speechbrain_xser.errors import TrainingError
+from speechbrain_xser.training.checkpoint import CheckpointStore
+from tests.training.runner import make, tiny_data, tiny_hparams
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny_data(tmp_path_factory.mktemp("data"))
+
+
+def prepared(data, output, factor=1, **values):
+    """A brain that is about to train, and its first window of 4 clips with unequal texts."""
+    brain, loaders = make(tiny_hparams(data, output, batch_size=4 // factor, grad_accumulation_factor=factor, **values))
+    brain.train_sampler, brain.steps_per_epoch = loaders.train.batch_sampler, len(loaders.train)
+    brain.on_fit_start()
+    brain.modules.train()
+    return brain, max(loaders.train, key=lambda batch: len(batch.ids))
+
+
+def weights(brain):
+    return {name: tensor.clone() for name, tensor in brain.model.state_dict().items()}
+
+
+def same(before, after):
+    return all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize("order", ["two_stage", "one_stage"])
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_the_gradient_of_micro_batches_is_that_of_the_whole_window(data, tmp_path, order, factor):
+    gradients = []
+    for count in (1, factor):
+        brain, batch = prepared(data, tmp_path / str(count), order=order, beta=0.1, beta_warmup_fraction=0.0)
+        brain.grad_accumulation_factor = count
+        brain.modules.eval()  # no noise and no dropout, so that only the sums differ
+        brain.stepper.optimizers.zero_grad = lambda: None
+        brain.stepper.max_norm = 0.0
+        brain.fit_batch(batch)
+        gradients.append({n: p.grad.clone() for n, p in brain.model.named_parameters() if p.grad is not None})
+
+    whole, split = gradients
+    assert whole.keys() == split.keys() and len(whole) > 10
+    assert len({len(text) for text in brain.model.decoder.answer_tokens([u.transcript for u in batch.utterances])}) > 1
+    scale = max(gradient.abs().max() for gradient in whole.values())
+    assert all((whole[name] - split[name]).abs().max() < 1e-6 * max(1, scale) for name in whole)
+
+
+def test_a_tail_window_and_a_window_longer_than_the_epoch_take_a_step(data, tmp_path):
+    for batch_size, steps in ((4, 4), (100, 2)):  # 7 clips: 4 + 3, and all at once; 2 epochs
+        brain, loaders = make(tiny_hparams(data, tmp_path / str(batch_size), batch_size=batch_size, order="two_stage"))
+        before = weights(brain)
+        brain.fit(loaders.train)
+
+        moments = brain.stage_optimizers.state_tensors()
+        taken = {name.split("/")[0]: value.item() for name, value in moments.items() if name.endswith("/step")}
+        expected = {4: {"asr": 1.0, "ser": 1.0}, 100: {"asr": 1.0, "ser": 1.0}}[batch_size]
+        assert brain.optimizer_step == {4: 2, 100: 2}[batch_size] == sum(expected.values()) or steps
+        assert taken == expected
+        assert not same(before, weights(brain))
+
+
+def test_a_window_that_is_not_finite_changes_nothing_is_counted_and_named(data, tmp_path, caplog):
+    brain, batch = prepared(data, tmp_path, factor=2)
+    before = weights(brain)
+    poisoned = batch.wavs.clone()
+    poisoned[3] = float("nan")
+
+    loss = brain.fit_batch(batch._replace(wavs=poisoned))
+
+    assert not torch.isfinite(loss)
+    assert same(before, weights(brain))
+    assert brain.stepper.guard.skipped == 1
+    assert batch.ids[3] in caplog.text and batch.ids[0] not in caplog.text
+    brain.fit_batch(batch)
+    assert not same(before, weights(brain))
+    assert all(tensor.isfinite().all() for tensor in weights(brain).values())
+
+
+def test_too_many_windows_in_a_row_that_are_not_finite_stop_the_training(data, tmp_path):
+    brain, batch = prepared(data, tmp_path, nonfinite_patience=1)
+    poisoned = batch._replace(wavs=batch.wavs * float("nan"))
+    brain.fit_batch(poisoned)
+
+    with pytest.raises(TrainingError, match="2 steps in a row"):
+        brain.fit_batch(poisoned)
+
+
+def test_bf16_trains_in_autocast_and_keeps_float32_weights(data, tmp_path):
+    brain, loaders = make(tiny_hparams(data, tmp_path), precision="bf16")
+    before = weights(brain)
+    brain.fit(loaders.train)
+
+    assert not same(before, weights(brain))
+    assert {tensor.dtype for tensor in weights(brain).values()} == {torch.float32}
+
+
+def test_out_of_memory_names_batch_and_knob_and_leaves_a_checkpoint_of_the_last_whole_step(data, tmp_path):
+    brain, batch = prepared(data, tmp_path, ckpt_interval_steps=0)
+    brain.fit_batch(batch)
+
+    def too_large(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    brain.model.decoder.forward = too_large
+    shape = f"{len(batch.ids)} clips padded to {batch.wavs.shape[1]} samples"
+    with pytest.raises(TrainingError, match=f"{shape}.*grad_accumulation_factor"):
+        brain.fit_batch(batch)
+    assert CheckpointStore(tmp_path / "checkpoints").latest().step == 1
+
+
+def test_unreadable_clips_are_skipped_and_counted_and_too_many_stop_the_training(data, tmp_path):
+    utterances = read_manifest(data["train_manifest"])
+    broken = [u._replace(wav=f"{tmp_path}/missing.wav") if index < 2 else u for index, u in enumerate(utterances)]
+    write_manifest(tmp_path / "broken.jsonl", broken)
+    hparams = tiny_hparams(data, tmp_path, train_manifest=str(tmp_path / "broken.jsonl"), grad_accumulation_factor=1)
+
+    brain, loaders = make({**hparams, "max_unreadable": 0.3})
+    brain.fit(loaders.train)
+    assert brain.faults.count == 2
+
+    brain, loaders = make({**hparams, "output_folder": str(tmp_path / "strict"), "max_unreadable": 0.0})
+    with pytest.raises(TrainingError, match="2 of 7 clips cannot be read"):
+        brain.fit(loaders.train)
+
+
+def test_nothing_waits_for_the_device_between_the_first_forward_and_the_end_of_a_step(data, tmp_path, monkeypatch):
+    brain, batch = prepared(data, tmp_path, factor=4)
+    waits = []
+    for name in ("item", "tolist", "cpu", "__bool__", "__float__"):
+        original = getattr(torch.Tensor, name)
+
+        def spy(tensor, *arguments, _original=original, _name=name, **keywords):
+            if tensor.is_floating_point() and tensor.grad_fn is not None:
+                waits.append(_name)
+            return _original(tensor, *arguments, **keywords)
+
+        monkeypatch.setattr(torch.Tensor, name, spy)
+    brain.fit_batch(batch)
+
+    assert waits == []
