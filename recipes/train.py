@@ -16,6 +16,7 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
 
 from speechbrain_xser.training.run import (
+    evaluation_scores,
     export,
     make_brain,
     make_loaders,
@@ -23,7 +24,7 @@ from speechbrain_xser.training.run import (
     merged,
     run_option,
     summary,
-    test_scores,
+    write_answers,
 )
 
 
@@ -44,7 +45,8 @@ def main(arguments: list[str]) -> None:
     scores = None
     if loaders.test is not None:
         brain.evaluate(loaders.test)
-        scores = test_scores(brain)
+        scores = evaluation_scores(brain)
+        run_on_main(write_answers, [f"{hparams['output_folder']}/test_answers.jsonl", brain.evaluation.answers])
     folder = export(hparams, brain, scores)
     if if_main_process():
         print(summary(scores, folder))

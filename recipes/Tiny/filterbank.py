@@ -14,7 +14,7 @@ HIGH_FILTERS = 40  # 300..7600 Hz on the mel scale, short windows
 PHASES = 4
 
 
-def quadrature_filters(kernel: int, sample_rate: int = 16000, norm: float = 10.0) -> Tensor:
+def quadrature_filters(kernel: int, sample_rate: int = 16000, norm: float = 30.0) -> Tensor:
     """Windowed cosines in four phases.
 
     Arguments
@@ -24,7 +24,8 @@ def quadrature_filters(kernel: int, sample_rate: int = 16000, norm: float = 10.0
     sample_rate : int
         In Hz.
     norm : float
-        Euclidean norm of each filter.
+        Euclidean norm of the filter at 500 Hz; others are pre-emphasised by ``(f / 500 Hz) ** 0.8``, against the tilt
+        of speech.
 
     Returns
     -------
@@ -41,9 +42,10 @@ def quadrature_filters(kernel: int, sample_rate: int = 16000, norm: float = 10.0
     high = 700 * (10 ** (mel / 2595) - 1)
     time = (torch.arange(kernel) - (kernel - 1) / 2) / sample_rate
     rows = []
-    for hertz, seconds in [(f, kernel / sample_rate) for f in low] + [(f, 0.5 * kernel / sample_rate) for f in high]:
+    whole = kernel / sample_rate
+    for hertz, seconds in [(f, whole) for f in low.tolist()] + [(f, whole / 2) for f in high.tolist()]:
         window = torch.cos(torch.pi * time / seconds).clamp(min=0) ** 2 * (time.abs() < seconds / 2)
         for phase in range(PHASES):
             row = window * torch.cos(2 * torch.pi * hertz * time + phase * torch.pi / 2)
-            rows.append(norm * row / row.norm())
+            rows.append(norm * max(0.3, hertz / 500) ** 0.8 * row / row.norm())
     return torch.stack(rows)[:, None, :]

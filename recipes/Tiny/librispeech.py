@@ -1,4 +1,4 @@
-"""The real human speech that the tiny backbones hear: CREMA-D's training actors and LibriSpeech, both free to ship on."""
+"""LibriSpeech's transcribed clips, which the tiny encoder hears beside CREMA-D's training actors."""
 
 from __future__ import annotations
 

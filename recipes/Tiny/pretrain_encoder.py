@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
+from zlib import crc32
 
 import speechbrain as sb
 import torch
-import torchaudio
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.checkpoints import Checkpointer
 from torch import Tensor, nn
@@ -31,12 +31,15 @@ from Tiny.prepare import real_clips  # noqa: E402
 
 from speechbrain_xser.data.audio import load_audio  # noqa: E402
 from speechbrain_xser.data.manifest import Utterance, read_manifest  # noqa: E402
-from speechbrain_xser.data.synthetic import prepare  # noqa: E402
+from speechbrain_xser.data.synthetic import corpus, prepare  # noqa: E402
 from speechbrain_xser.lengths import valid_mask  # noqa: E402
 from speechbrain_xser.metrics.text import normalise  # noqa: E402
 
 CHARACTERS = " 'abcdefghijklmnopqrstuvwxyz"  # CTC's blank is index 0, character i is i + 1
 HOP, WINDOW = 320, 640
+RECEPTIVE_FIELD = 1600  # of the convolutions below, in samples
+LAGS = slice(38, 290)  # samples of a period: 421 to 55 Hz
+PHONE_CLASSES = 512
 SPECTRUM_BINS = 96  # 0..2400 Hz, 25 Hz apart
 PREPROCESSOR = {
     "feature_extractor_type": "Wav2Vec2FeatureExtractor",
@@ -47,6 +50,15 @@ PREPROCESSOR = {
     "padding_side": "right",
     "padding_value": 0.0,
 }
+
+
+class Heads(NamedTuple):
+    """What the training heads say."""
+
+    characters: Tensor  # log probabilities, [B, T, C]
+    phones: Tensor  # logits, [B, T, PHONE_CLASSES]
+    prosody: Tensor  # [B, T, SPECTRUM_BINS + 3]
+    frames: Tensor  # [B], int64
 
 
 class TinyHubert(nn.Module):
@@ -74,60 +86,92 @@ class TinyHubert(nn.Module):
         self.prosody_layer = hparams["prosody_layer"]
         self.characters = nn.Linear(self.config.hidden_size, len(CHARACTERS) + 1)
         self.prosody = nn.Linear(self.config.hidden_size, SPECTRUM_BINS + 3)
+        self.phones = nn.Linear(self.config.hidden_size, PHONE_CLASSES)
 
-    def forward(self, wavs: Tensor, samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, wavs: Tensor, samples: Tensor) -> Heads:
         mask = valid_mask(samples, wavs.shape[1]).long()
         out = self.hubert(wavs, attention_mask=mask, output_hidden_states=True)
         frames = self.hubert._get_feat_extract_output_lengths(samples)
-        prosody = self.prosody(out.hidden_states[self.prosody_layer])
-        return self.characters(out.last_hidden_state).log_softmax(-1), prosody, frames
+        return Heads(
+            self.characters(out.last_hidden_state).log_softmax(-1),
+            self.phones(out.last_hidden_state),
+            self.prosody(out.hidden_states[self.prosody_layer]),
+            frames,
+        )
 
 
-def prosody_targets(wavs: Tensor, pitch: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Log spectrum, level and F0 of each frame, and where F0 counts.
+def centred_windows(wavs: Tensor, longest: int) -> Tensor:
+    """40 ms around the centre of each of the encoder's frames, [B, T, WINDOW]."""
+    start = (RECEPTIVE_FIELD - WINDOW) // 2
+    return nn.functional.pad(wavs[:, start:], (0, RECEPTIVE_FIELD)).unfold(1, WINDOW, HOP)[:, :longest]
+
+
+def pitch_hz(windows: Tensor) -> tuple[Tensor, Tensor]:
+    """F0 and voicing of windows [..., WINDOW], by the highest peak of the normalised autocorrelation (Boersma 1993)."""
+    hann = torch.hann_window(WINDOW)
+    size = 2 * WINDOW
+    correlation = torch.fft.irfft(torch.fft.rfft(windows * hann, size).abs().square(), size)
+    correlation = correlation / torch.fft.irfft(torch.fft.rfft(hann, size).abs().square(), size).clamp(min=1e-3)
+    peak, lag = (correlation[..., LAGS] / correlation[..., :1].clamp(min=1e-7)).max(-1)
+    return 16000 / (lag + LAGS.start).float(), peak > 0.5
+
+
+def prosody_targets(wavs: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    """Log spectrum, level, voicing and F0 of each frame, and where F0 counts.
 
     Returns
     -------
     tuple of Tensor
-        Targets [B, T, SPECTRUM_BINS + 3] (spectrum, level, voicing, log F0 in octaves over 100 Hz), and a mask for F0.
+        Targets [B, T, SPECTRUM_BINS + 3] (F0 in octaves over 100 Hz), and the voiced frames [B, T, 1].
     """
-    longest = int(frames.max())
-    window = torch.hann_window(WINDOW, device=wavs.device)
-    padded = nn.functional.pad(wavs, (0, WINDOW))
-    spectrum = torch.stft(padded, WINDOW, HOP, window=window, center=False, return_complex=True).abs()[:, :, :longest]
-    log_spectrum = spectrum[:, :SPECTRUM_BINS].clamp(min=1e-3).log().transpose(1, 2) / 3
-    level = spectrum.square().mean(1).clamp(min=1e-6).log()[..., None] / 5
-    pitch = pitch[:, :longest, None]
-    voiced = (pitch > 0) & (level > level.amax(1, keepdim=True) - 1.2)
-    octaves = torch.log2(pitch.clamp(min=50) / 100)
-    return torch.cat([log_spectrum, level, voiced.float(), octaves], -1), voiced
+    windows = centred_windows(wavs, int(frames.max()))
+    spectrum = torch.fft.rfft(windows * torch.hann_window(WINDOW)).abs()
+    level = spectrum.square().mean(-1, keepdim=True).clamp(min=1e-6).log() / 5
+    hertz, periodic = pitch_hz(windows)
+    voiced = periodic[..., None] & (level > level.amax(1, keepdim=True) - 1.2)
+    log_spectrum = spectrum[..., :SPECTRUM_BINS].clamp(min=1e-3).log() / 3
+    return torch.cat([log_spectrum, level, voiced.float(), torch.log2(hertz / 100)[..., None]], -1), voiced
+
+
+def prosody_loss(predicted: Tensor, targets: Tensor, voiced: Tensor, frames: Tensor) -> Tensor:
+    """Squared error: the mean of the spectrum's bins, the level, the voicing and, where voiced, three times F0."""
+    valid = valid_mask(frames, predicted.shape[1])[..., None]
+    error = (predicted - targets).square() * valid
+    spectrum, level, voicing, octaves = error.split([SPECTRUM_BINS, 1, 1, 1], -1)
+    return (spectrum.mean(-1, keepdim=True) + level + voicing + 3 * octaves * voiced).sum() / valid.sum()
 
 
 class EncoderBrain(sb.Brain):
-    """Glue: CTC plus regression."""
+    """Glue: CTC, phonemes and regression."""
 
     def compute_forward(self, batch, stage):
         return self.modules.encoder(batch["wavs"], batch["samples"])
 
     def compute_objectives(self, predictions, batch, stage):
-        log_probs, prosody, frames = predictions
+        frames = predictions.frames
         ctc = nn.functional.ctc_loss(
-            log_probs.float().transpose(0, 1), batch["tokens"], frames, batch["token_counts"], zero_infinity=True
+            predictions.characters.float().transpose(0, 1),
+            batch["tokens"],
+            frames,
+            batch["token_counts"],
+            zero_infinity=True,
         )
-        targets, voiced = prosody_targets(batch["wavs"], batch["pitch"], frames)
-        valid = valid_mask(frames, prosody.shape[1])[..., None]
-        weight = torch.cat([valid.expand(-1, -1, SPECTRUM_BINS + 2) / SPECTRUM_BINS, 3.0 * (voiced & valid)], -1)
-        weight[..., SPECTRUM_BINS : SPECTRUM_BINS + 2] *= SPECTRUM_BINS
-        regression = ((prosody.float() - targets).square() * weight).sum() / valid.sum()
+        phones = batch["phones"][:, : predictions.phones.shape[1]]
+        known = phones >= 0
+        phone_loss = nn.functional.cross_entropy(predictions.phones[known].float(), phones[known], reduction="sum")
+        phone_loss = phone_loss / known.sum().clamp(min=1)
+        prosody = prosody_loss(predictions.prosody.float(), *prosody_targets(batch["wavs"], frames), frames)
         if stage != sb.Stage.TRAIN:
-            self.count_errors(log_probs, frames, batch["texts"])
-        return ctc + self.hparams.prosody_weight * regression
+            self.count_errors(predictions.characters, frames, batch["texts"])
+            self.right += [int((predictions.phones.argmax(-1)[known] == phones[known]).sum()), int(known.sum())]
+        self.parts = {"ctc": float(ctc), "phones": float(phone_loss), "prosody": float(prosody)}
+        return phone_loss + self.hparams.ctc_weight * ctc + self.hparams.prosody_weight * prosody
 
     def count_errors(self, log_probs: Tensor, frames: Tensor, texts: list[str]) -> None:
         for row, count, text in zip(log_probs.argmax(-1), frames, texts, strict=True):
             ids = torch.unique_consecutive(row[:count])
             heard = "".join(CHARACTERS[i - 1] for i in ids.tolist() if i > 0)
-            self.wer.append([text], [text.split()], [heard.split()])
+            self.wer.append([text], [heard.split()], [text.split()])
 
     def init_optimizers(self):
         self.optimizer = torch.optim.AdamW(self.modules.parameters(), lr=self.hparams.lr, weight_decay=0.01)
@@ -144,13 +188,18 @@ class EncoderBrain(sb.Brain):
             self.scheduler.step()
 
     def on_stage_start(self, stage, epoch=None):
-        self.wer = sb.utils.metric_stats.ErrorRateStats()
+        self.wer, self.right = sb.utils.metric_stats.ErrorRateStats(), []
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         if stage == sb.Stage.TRAIN:
             self.train_loss = stage_loss
             return
-        stats = {"loss": float(stage_loss), "WER": float(self.wer.summarize("error_rate"))}
+        stats = {
+            "loss": float(stage_loss),
+            "WER": float(self.wer.summarize("error_rate")),
+            "phones_right": 100 * sum(self.right[::2]) / max(1, sum(self.right[1::2])),
+            **self.parts,
+        }
         self.hparams.train_logger.log_stats(
             {"epoch": epoch}, train_stats={"loss": float(getattr(self, "train_loss", 0.0))}, valid_stats=stats
         )
@@ -159,32 +208,44 @@ class EncoderBrain(sb.Brain):
 
 
 def load_clip(utterance: Utterance) -> dict:
-    """Waveform, F0 track (20 ms, Hz) and character ids of one utterance."""
+    """Waveform, character ids and, of synthetic speech, phoneme ids of one utterance."""
     wave = load_audio(utterance.wav, utterance.start, utterance.stop)
-    pitch = torchaudio.functional.detect_pitch_frequency(
-        wave[None], 16000, frame_time=HOP / 16000, freq_low=60, freq_high=420
-    )[0]
     text = "".join(character for character in normalise(utterance.transcript) if character in CHARACTERS)
     return {
         "wave": wave.half(),
-        "pitch": pitch.half(),
         "text": text,
         "tokens": torch.tensor([CHARACTERS.index(c) + 1 for c in text]),
+        "phones": frame_phones(utterance, len(wave) // HOP + 1),
     }
 
 
-def collate(clips: list[dict]) -> dict:
-    def pad(name):
-        return nn.utils.rnn.pad_sequence([clip[name] for clip in clips], batch_first=True)
+def frame_phones(utterance: Utterance, frames: int) -> Tensor:
+    """The phoneme at the centre of each frame, [T]; -100 where nobody knows it."""
+    if "+" not in (utterance.speaker or ""):  # not a voice of the synthesiser
+        return torch.full((frames,), -100)
+    split, index = utterance.id.split("-")
+    spoken = corpus.phones(corpus.plan(split, int(index), seed=1))
+    centres = (torch.arange(frames) * HOP + RECEPTIVE_FIELD // 2) / 16000
+    positions = torch.searchsorted(torch.tensor([phone.seconds for phone in spoken]), centres, right=True) - 1
+    return torch.tensor([phone_class(spoken[position].name) for position in positions.clamp(min=0).tolist()])
 
-    wavs = pad("wave").float()
-    pitch = nn.functional.pad(pad("pitch").float(), (0, wavs.shape[1] // HOP + 2))[:, : wavs.shape[1] // HOP + 2]
+
+def phone_class(name: str) -> int:
+    """A class for each phoneme without stress marks and variant digits, by hashing into more classes than phonemes."""
+    bare = name.strip("',%=_:;").rstrip("0123456789#")
+    return crc32(bare.encode()) % PHONE_CLASSES
+
+
+def collate(clips: list[dict]) -> dict:
+    def pad(name, value=0):
+        return nn.utils.rnn.pad_sequence([clip[name] for clip in clips], batch_first=True, padding_value=value)
+
     return {
-        "wavs": wavs,
-        "pitch": pitch,
+        "wavs": pad("wave").float(),
         "samples": torch.tensor([len(clip["wave"]) for clip in clips]),
         "tokens": pad("tokens"),
         "token_counts": torch.tensor([len(clip["tokens"]) for clip in clips]),
+        "phones": pad("phones", -100),
         "texts": [clip["text"] for clip in clips],
     }
 
@@ -218,13 +279,9 @@ class Batches(IterableDataset):
 
 
 def load_clips(utterances: list[Utterance], max_seconds: float) -> list[dict]:
+    """Reads all clips into memory, in half precision."""
     short = [utterance for utterance in utterances if utterance.duration <= max_seconds]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # one clip's operations are too small to share
-    with ThreadPoolExecutor(threads) as pool:
-        clips = list(tqdm(pool.map(load_clip, short), total=len(short), desc="reading", unit="clip"))
-    torch.set_num_threads(threads)
-    return clips
+    return [load_clip(utterance) for utterance in tqdm(short, desc="reading", unit="clip")]
 
 
 def save_folder(encoder: TinyHubert, folder: Path) -> None:

@@ -135,9 +135,7 @@ def _signs(name: str, latent: Latent, gain: float | None) -> Signs:
     return Signs(name, kl, active_units(mean, latent.frames), mean.shape[-1], gain)
 
 
-def _cross_entropy(
-    model: ExplainableSER, tokens: dict[str, SoftTokens], stage: Stage, answers: list[str]
-) -> float:
+def _cross_entropy(model: ExplainableSER, tokens: dict[str, SoftTokens], stage: Stage, answers: list[str]) -> float:
     """Nats a token."""
     answer = model.decoder(tokens["content"], tokens["descriptor"], stage.instruction, answers)
     return float(F.cross_entropy(answer.logits.float(), answer.targets))

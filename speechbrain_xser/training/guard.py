@@ -81,9 +81,7 @@ class NonfiniteGuard:
         return False
 
 
-def _describe(
-    losses: Sequence[float], ids: Sequence[Sequence[str]], gradient_norm: float, total: float
-) -> str:
+def _describe(losses: Sequence[float], ids: Sequence[Sequence[str]], gradient_norm: float, total: float) -> str:
     bad = [name for loss, names in zip(losses, ids, strict=True) if not math.isfinite(loss) for name in names]
     if bad:
         return f"a loss that is not finite, with the utterances {', '.join(bad)}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from speechbrain_xser.training.loaders import evaluation_loader, train_loader
 from speechbrain_xser.training.scoring import paragraph_scores, score_answers
 from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.settings import RUN_OPTIONS, TrainingSettings
+from speechbrain_xser.training.validation import Answer
 
 NOT_LEARNED = ("source", "revision", "dtype", "quantization", "max_new_tokens")  # by suffix
 
@@ -160,12 +162,27 @@ def model_arguments(hparams: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in hparams["model"].keywords.items() if key != "load_weights"}
 
 
-def test_scores(brain: XserBrain) -> Scores | None:
+def evaluation_scores(brain: XserBrain) -> Scores | None:
     """Scores of the answers of the evaluation that has just been made; ``None`` where none was."""
     answers = brain.evaluation.answers
     if not answers:
         return None
     return paragraph_scores([a.utterance for a in answers], [a.text for a in answers], brain.evaluation.stage.target)
+
+
+def write_answers(path: str | Path, answers: Sequence[Answer]) -> None:
+    """Writes what the model answered beside what is true: ``id``, ``answer`` and the reference record, JSON lines.
+
+    Arguments
+    ---------
+    path : str or Path
+        Of the file.
+    answers : sequence of Answer
+        From an evaluation.
+    """
+    lines = [{"id": utterance.id, "answer": text, "reference": utterance._asdict()} for utterance, text in answers]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    Path(path).write_text(text, encoding="utf-8")
 
 
 def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) -> str:
@@ -176,6 +193,8 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
     str
         ``output_folder/model``.
     """
+    if brain.evaluated is None:
+        brain.on_evaluate_start()
     settings = TrainingSettings.from_hparams(hparams)
     training = {
         "seed": settings.seed,

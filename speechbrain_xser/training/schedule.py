@@ -118,9 +118,7 @@ class StageSchedule:
     def _count(self, stage: Stage, stop: int, steps_per_epoch: int) -> int:
         """Steps of a stage among the first ``stop`` steps."""
         return sum(
-            max(0, min(end, stop) - start)
-            for start, end, name in self._spans(steps_per_epoch)
-            if name == stage.name
+            max(0, min(end, stop) - start) for start, end, name in self._spans(steps_per_epoch) if name == stage.name
         )
 
     def _spans(self, steps_per_epoch: int) -> Iterator[tuple[int, int, str]]:

@@ -15,12 +15,15 @@ def data(tmp_path_factory):
 
 
 def prepared(data, output, factor=1, **values):
-    """A brain that is about to train, and its first window of 4 clips with unequal texts."""
+    """A brain that is about to train, and a window of 4 clips with texts of unequal lengths."""
     brain, loaders = make(tiny_hparams(data, output, batch_size=4 // factor, grad_accumulation_factor=factor, **values))
     brain.train_sampler, brain.steps_per_epoch = loaders.train.batch_sampler, len(loaders.train)
     brain.on_fit_start()
     brain.modules.train()
-    return brain, max(loaders.train, key=lambda batch: len(batch.ids))
+    batch = max(loaders.train, key=lambda batch: len(batch.ids))
+    texts = ("by the door", "kids are talking by the door", "dogs", "the way he talks about people")
+    utterances = [u._replace(transcript=text) for u, text in zip(batch.utterances, texts, strict=True)]
+    return brain, batch._replace(utterances=tuple(utterances))
 
 
 def weights(brain):
@@ -46,23 +49,20 @@ def test_the_gradient_of_micro_batches_is_that_of_the_whole_window(data, tmp_pat
 
     whole, split = gradients
     assert whole.keys() == split.keys() and len(whole) > 10
-    assert len({len(text) for text in brain.model.decoder.answer_tokens([u.transcript for u in batch.utterances])}) > 1
     scale = max(gradient.abs().max() for gradient in whole.values())
     assert all((whole[name] - split[name]).abs().max() < 1e-6 * max(1, scale) for name in whole)
 
 
-def test_a_tail_window_and_a_window_longer_than_the_epoch_take_a_step(data, tmp_path):
-    for batch_size, steps in ((4, 4), (100, 2)):  # 7 clips: 4 + 3, and all at once; 2 epochs
-        brain, loaders = make(tiny_hparams(data, tmp_path / str(batch_size), batch_size=batch_size, order="two_stage"))
-        before = weights(brain)
-        brain.fit(loaders.train)
+@pytest.mark.parametrize(("batch_size", "steps"), [(2, 2), (100, 1)])  # 7 clips: 4 + 3, or all of them at once
+def test_a_tail_window_and_a_window_longer_than_the_epoch_take_a_step(data, tmp_path, batch_size, steps):
+    brain, loaders = make(tiny_hparams(data, tmp_path, batch_size=batch_size, grad_accumulation_factor=2))
+    before = weights(brain)
 
-        moments = brain.stage_optimizers.state_tensors()
-        taken = {name.split("/")[0]: value.item() for name, value in moments.items() if name.endswith("/step")}
-        expected = {4: {"asr": 1.0, "ser": 1.0}, 100: {"asr": 1.0, "ser": 1.0}}[batch_size]
-        assert brain.optimizer_step == {4: 2, 100: 2}[batch_size] == sum(expected.values()) or steps
-        assert taken == expected
-        assert not same(before, weights(brain))
+    brain.fit(loaders.train)
+
+    moments = brain.stage_optimizers.state_tensors()
+    assert {value.item() for name, value in moments.items() if name.endswith("/step")} == {float(steps)}
+    assert not same(before, weights(brain))
 
 
 def test_a_window_that_is_not_finite_changes_nothing_is_counted_and_named(data, tmp_path, caplog):

@@ -26,7 +26,7 @@ from speechbrain_xser.answer.render import describe, render
 from speechbrain_xser.data.manifest import Utterance, write_manifest
 
 from . import grammar, profiles
-from .espeak import Espeak, Speaking
+from .espeak import Espeak, Phone, Speaking
 from .voices import TARGET_PITCH_HZ, Voice, pitch_parameter, voices
 
 SAMPLE_RATE = 16000
@@ -98,17 +98,33 @@ def speak(plan: Plan) -> np.ndarray:
     >>> abs(wave).max() <= 1.0
     np.True_
     """
-    speaking = Speaking(
+    wave = Espeak().say(plan.sentence.text, _speaking(plan))
+    wave = torchaudio.functional.resample(torch.from_numpy(wave), Espeak.sample_rate, SAMPLE_RATE).numpy()
+    gain = 10 ** (plan.level_db / 20) / np.sqrt(np.mean(wave**2))
+    return wave * min(gain, 0.99 / np.abs(wave).max())
+
+
+def phones(plan: Plan) -> list[Phone]:
+    """The phonemes of a spoken plan and when they begin, by the synthesiser's own clock.
+
+    Example
+    -------
+    >>> phones(plan("train", 0, seed=0))[0].seconds
+    0.0
+    """
+    espeak = Espeak()
+    espeak.say(plan.sentence.text, _speaking(plan))
+    return espeak.phones
+
+
+def _speaking(plan: Plan) -> Speaking:
+    return Speaking(
         plan.voice.name,
         rate=plan.rate,
         pitch=pitch_parameter(plan.voice, plan.pitch_hz),
         pitch_range=PITCH_RANGES[plan.prosody.intonation],
         emphasis=plan.emphasis,
     )
-    wave = Espeak().say(plan.sentence.text, speaking)
-    wave = torchaudio.functional.resample(torch.from_numpy(wave), Espeak.sample_rate, SAMPLE_RATE).numpy()
-    gain = 10 ** (plan.level_db / 20) / np.sqrt(np.mean(wave**2))
-    return wave * min(gain, 0.99 / np.abs(wave).max())
 
 
 def record(plan: Plan) -> Record:

@@ -15,7 +15,28 @@ import numpy as np
 _SYNCHRONOUS = 2
 _FLAGS = 0x01 | 0x10  # UTF-8 text, SSML marks
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+_PHONEME_EVENTS = 0x01  # asked for when the library is initialised
+_LAST_EVENT, _PHONEME_EVENT = 0, 7
+
+
+class _Event(ctypes.Structure):
+    """``espeak_EVENT``; the last field is a union, read as its text."""
+
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("string", ctypes.c_char * 8),
+    ]
+
+
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
 
 
 class Speaking(NamedTuple):
@@ -26,6 +47,13 @@ class Speaking(NamedTuple):
     pitch: int = 50  # 0..100; 50 is the voice's own
     pitch_range: int = 50  # 0 is a monotone, 100 the liveliest
     emphasis: str | None = None  # a word of the text, spoken with strong emphasis
+
+
+class Phone(NamedTuple):
+    """A phoneme and when it begins."""
+
+    seconds: float
+    name: str  # eSpeak's ASCII name; empty for a pause
 
 
 class Espeak:
@@ -46,11 +74,17 @@ class Espeak:
         if Espeak._library is None:
             Espeak._library, Espeak.sample_rate = _initialize()
         self._chunks: list[np.ndarray] = []
+        self.phones: list[Phone] = []  # of what was said last
         self._callback = _CALLBACK(self._collect)
 
     def _collect(self, samples, count: int, events) -> int:
         if count > 0:
             self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
+        index = 0
+        while events[index].type != _LAST_EVENT:
+            if events[index].type == _PHONEME_EVENT:
+                self.phones.append(Phone(events[index].sample / self.sample_rate, events[index].string.decode()))
+            index += 1
         return 0
 
     def say(self, text: str, speaking: Speaking) -> np.ndarray:
@@ -80,7 +114,7 @@ class Espeak:
         values = {_RATE: speaking.rate, _PITCH: speaking.pitch, _RANGE: speaking.pitch_range, _VOLUME: 60}
         for parameter, value in values.items():
             library.espeak_SetParameter(parameter, int(value), 0)
-        self._chunks.clear()
+        self._chunks, self.phones = [], []
         data = _ssml(text, speaking.emphasis).encode()
         library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _FLAGS, None, None)
         samples = np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.int16)
@@ -101,7 +135,7 @@ def _initialize() -> tuple[ctypes.CDLL, int]:
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     path = str(espeakng_loader.get_data_path())
     path = path.removesuffix("espeak-ng-data").rstrip("/") or "/"
-    sample_rate = library.espeak_Initialize(_SYNCHRONOUS, 0, path.encode(), 0)
+    sample_rate = library.espeak_Initialize(_SYNCHRONOUS, 0, path.encode(), _PHONEME_EVENTS)
     if sample_rate <= 0:
         raise OSError(f"eSpeak NG found no data in {path}; install espeakng-loader again.")
     return library, sample_rate
