@@ -17,10 +17,8 @@ from zlib import crc32
 
 import speechbrain as sb
 import torch
-from hyperpyyaml import load_hyperpyyaml
-from speechbrain.utils.checkpoints import Checkpointer
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import IterableDataset
 from tqdm import tqdm
 from transformers import HubertConfig, HubertModel
 
@@ -28,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
 from Tiny.filterbank import quadrature_filters  # noqa: E402
 from Tiny.librispeech import librispeech  # noqa: E402
 from Tiny.prepare import real_clips  # noqa: E402
+from Tiny.pretraining import PretrainingBrain, load_recipe, pretrain  # noqa: E402
 
 from speechbrain_xser.data.audio import load_audio  # noqa: E402
 from speechbrain_xser.data.manifest import Utterance, read_manifest  # noqa: E402
@@ -39,6 +38,8 @@ CHARACTERS = " 'abcdefghijklmnopqrstuvwxyz"  # CTC's blank is index 0, character
 HOP, WINDOW = 320, 640
 RECEPTIVE_FIELD = 1600  # of the convolutions below, in samples
 LAGS = slice(38, 290)  # samples of a period: 421 to 55 Hz
+OCTAVE_COST = 0.05  # of correlation, so that of two equal peaks the higher pitch wins
+VOICED = 0.2  # least correlation less its octave cost
 PHONE_CLASSES = 512
 SPECTRUM_BINS = 96  # 0..2400 Hz, 25 Hz apart
 PREPROCESSOR = {
@@ -112,8 +113,9 @@ def pitch_hz(windows: Tensor) -> tuple[Tensor, Tensor]:
     size = 2 * WINDOW
     correlation = torch.fft.irfft(torch.fft.rfft(windows * hann, size).abs().square(), size)
     correlation = correlation / torch.fft.irfft(torch.fft.rfft(hann, size).abs().square(), size).clamp(min=1e-3)
-    peak, lag = (correlation[..., LAGS] / correlation[..., :1].clamp(min=1e-7)).max(-1)
-    return 16000 / (lag + LAGS.start).float(), peak > 0.5
+    octave_cost = OCTAVE_COST * torch.arange(LAGS.start, LAGS.stop).log2()
+    peak, lag = (correlation[..., LAGS] / correlation[..., :1].clamp(min=1e-7) - octave_cost).max(-1)
+    return 16000 / (lag + LAGS.start).float(), peak > VOICED
 
 
 def prosody_targets(wavs: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,7 +143,7 @@ def prosody_loss(predicted: Tensor, targets: Tensor, voiced: Tensor, frames: Ten
     return (spectrum.mean(-1, keepdim=True) + level + voicing + 3 * octaves * voiced).sum() / valid.sum()
 
 
-class EncoderBrain(sb.Brain):
+class EncoderBrain(PretrainingBrain):
     """Glue: CTC, phonemes and regression."""
 
     def compute_forward(self, batch, stage):
@@ -164,7 +166,6 @@ class EncoderBrain(sb.Brain):
         if stage != sb.Stage.TRAIN:
             self.count_errors(predictions.characters, frames, batch["texts"])
             self.right += [int((predictions.phones.argmax(-1)[known] == phones[known]).sum()), int(known.sum())]
-        self.parts = {"ctc": float(ctc), "phones": float(phone_loss), "prosody": float(prosody)}
         return phone_loss + self.hparams.ctc_weight * ctc + self.hparams.prosody_weight * prosody
 
     def count_errors(self, log_probs: Tensor, frames: Tensor, texts: list[str]) -> None:
@@ -173,38 +174,12 @@ class EncoderBrain(sb.Brain):
             heard = "".join(CHARACTERS[i - 1] for i in ids.tolist() if i > 0)
             self.wer.append([text], [heard.split()], [text.split()])
 
-    def init_optimizers(self):
-        self.optimizer = torch.optim.AdamW(self.modules.parameters(), lr=self.hparams.lr, weight_decay=0.01)
-        self.optimizers_dict = {"optimizer": self.optimizer}
-        total = self.hparams.number_of_epochs * self.hparams.steps_an_epoch
-        self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, self.hparams.lr, total_steps=total + 1, pct_start=self.hparams.warmup_share
-        )
-        self.checkpointer.add_recoverable("optimizer", self.optimizer)
-        self.checkpointer.add_recoverable("scheduler", self.scheduler)
-
-    def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        if should_step:
-            self.scheduler.step()
-
     def on_stage_start(self, stage, epoch=None):
         self.wer, self.right = sb.utils.metric_stats.ErrorRateStats(), []
 
-    def on_stage_end(self, stage, stage_loss, epoch=None):
-        if stage == sb.Stage.TRAIN:
-            self.train_loss = stage_loss
-            return
-        stats = {
-            "loss": float(stage_loss),
-            "WER": float(self.wer.summarize("error_rate")),
-            "phones_right": 100 * sum(self.right[::2]) / max(1, sum(self.right[1::2])),
-            **self.parts,
-        }
-        self.hparams.train_logger.log_stats(
-            {"epoch": epoch}, train_stats={"loss": float(getattr(self, "train_loss", 0.0))}, valid_stats=stats
-        )
-        if stage == sb.Stage.VALID:
-            self.checkpointer.save_and_keep_only(meta={"WER": stats["WER"]}, num_to_keep=1, keep_recent=True)
+    def valid_stats(self, loss):
+        right = 100 * sum(self.right[::2]) / max(1, sum(self.right[1::2]))
+        return {"loss": loss, "WER": float(self.wer.summarize("error_rate")), "phones_right": right}
 
 
 def load_clip(utterance: Utterance) -> dict:
@@ -291,11 +266,8 @@ def save_folder(encoder: TinyHubert, folder: Path) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    with open(hparams_file) as file:
-        hparams = load_hyperpyyaml(file, overrides)
-    sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
-    torch.manual_seed(hparams["seed"])
+    """Prepares the clips, trains, and writes the folder."""
+    hparams, run_opts = load_recipe(arguments)
     manifests = prepare(hparams["data_folder"], *(hparams[f"{s}_clips"] for s in ("train", "valid", "test")))
     real = []
     if hparams["cremad_folder"] is not None:
@@ -310,15 +282,9 @@ def main(arguments: list[str]) -> None:
     )
     valid_set = Batches(load_clips(read_manifest(manifests["valid"]), hparams["max_seconds"]), 64, 0)
     hparams["steps_an_epoch"] = len(train_set) + 4  # lengths are jittered a little from epoch to epoch
-    checkpointer = Checkpointer(hparams["save_folder"], {"counter": hparams["epoch_counter"]})
     encoder = TinyHubert(hparams)
-    checkpointer.add_recoverable("encoder", encoder)
     print(f"{sum(p.numel() for p in encoder.hubert.parameters()) / 1e6:.2f} M parameters")
-    brain = EncoderBrain({"encoder": encoder}, None, hparams, run_opts, checkpointer)
-    brain.init_optimizers()
-    checkpointer.recover_if_possible()
-    train_set.epoch = hparams["epoch_counter"].current
-    brain.fit(hparams["epoch_counter"], DataLoader(train_set, batch_size=None), DataLoader(valid_set, batch_size=None))
+    pretrain(EncoderBrain, "encoder", encoder, hparams, run_opts, train_set, valid_set)
     save_folder(encoder, Path(hparams["output_folder"]) / "hubert-tiny")
 
 

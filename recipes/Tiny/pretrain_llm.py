@@ -12,16 +12,14 @@ from importlib import import_module
 from pathlib import Path
 from random import Random
 
-import speechbrain as sb
 import torch
-from hyperpyyaml import load_hyperpyyaml
-from speechbrain.utils.checkpoints import Checkpointer
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import IterableDataset
 from transformers import LlamaConfig, LlamaForCausalLM
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
 from Tiny.ideal_frames import IdealFrames  # noqa: E402
+from Tiny.pretraining import PretrainingBrain, load_recipe, pretrain  # noqa: E402
 
 from speechbrain_xser.answer.record import AGES, EMOTIONS, GENDERS, Descriptors, Record  # noqa: E402
 from speechbrain_xser.answer.render import VARIANTS, render  # noqa: E402
@@ -113,7 +111,7 @@ class Batches(IterableDataset):
         return task, spoken, heard, answer, random
 
 
-class ReaderBrain(sb.Brain):
+class ReaderBrain(PretrainingBrain):
     """Glue: cross-entropy of the answer."""
 
     def compute_forward(self, batch, stage):
@@ -122,27 +120,6 @@ class ReaderBrain(sb.Brain):
     def compute_objectives(self, predictions, batch, stage):
         logits, targets = predictions
         return nn.functional.cross_entropy(logits.float(), targets)
-
-    def init_optimizers(self):
-        self.optimizer = torch.optim.AdamW(self.modules.parameters(), lr=self.hparams.lr, weight_decay=0.01)
-        self.optimizers_dict = {"optimizer": self.optimizer}
-        total = self.hparams.number_of_epochs * self.hparams.steps_an_epoch
-        self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, self.hparams.lr, total_steps=total + 1, pct_start=self.hparams.warmup_share
-        )
-        self.checkpointer.add_recoverable("optimizer", self.optimizer)
-        self.checkpointer.add_recoverable("scheduler", self.scheduler)
-
-    def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        self.scheduler.step()
-
-    def on_stage_end(self, stage, stage_loss, epoch=None):
-        if stage == sb.Stage.TRAIN:
-            self.train_loss = float(stage_loss)
-            return
-        stats = {"loss": float(stage_loss)}
-        self.hparams.train_logger.log_stats({"epoch": epoch}, {"loss": self.train_loss}, stats)
-        self.checkpointer.save_and_keep_only(meta=stats, num_to_keep=1, keep_recent=True)
 
 
 def build_tokenizer(hparams: dict):
@@ -156,24 +133,14 @@ def build_tokenizer(hparams: dict):
 
 
 def main(arguments: list[str]) -> None:
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    with open(hparams_file) as file:
-        hparams = load_hyperpyyaml(file, overrides)
-    sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
-    torch.manual_seed(hparams["seed"])
+    """Learns the vocabulary, trains, and writes the folder."""
+    hparams, run_opts = load_recipe(arguments)
     tokenizer = build_tokenizer(hparams)
     hparams["segments"] = {task: PromptTemplate().segments(task, tokenizer) for task in (CAPTION, TRANSCRIBE)}
-    print({task: [len(ids) for ids in segments] for task, segments in hparams["segments"].items()})
     reader = Reader(hparams, tokenizer)
     print(f"{sum(p.numel() for p in reader.llm.parameters()) / 1e6:.2f} M parameters, {len(tokenizer)} pieces")
-    checkpointer = Checkpointer(hparams["save_folder"], {"counter": hparams["epoch_counter"], "reader": reader})
-    brain = ReaderBrain({"reader": reader}, None, hparams, run_opts, checkpointer)
-    brain.init_optimizers()
-    checkpointer.recover_if_possible()
     train_set = Batches(tokenizer, hparams, hparams["seed"], hparams["steps_an_epoch"])
-    train_set.epoch = hparams["epoch_counter"].current
-    valid_set = Batches(tokenizer, hparams, -1, 8)
-    brain.fit(hparams["epoch_counter"], DataLoader(train_set, batch_size=None), DataLoader(valid_set, batch_size=None))
+    pretrain(ReaderBrain, "reader", reader, hparams, run_opts, train_set, Batches(tokenizer, hparams, -1, 8))
     folder = Path(hparams["output_folder"]) / "llama-tiny"
     reader.llm.half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -1,0 +1,68 @@
+"""What the two pretraining scripts share: values from a YAML, one learning-rate cycle, a checkpoint an epoch."""
+
+from __future__ import annotations
+
+import speechbrain as sb
+import torch
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.checkpoints import Checkpointer
+from torch import nn
+from torch.utils.data import DataLoader, IterableDataset
+
+
+def load_recipe(arguments: list[str]) -> tuple[dict, dict]:
+    """Values and run options of a command line; seeds torch and makes the output folder."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    with open(hparams_file, encoding="utf-8") as file:
+        hparams = load_hyperpyyaml(file, overrides)
+    sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
+    torch.manual_seed(hparams["seed"])
+    return hparams, run_opts
+
+
+class PretrainingBrain(sb.Brain):
+    """AdamW with one cycle over the whole training (Smith 2018); ``valid_stats`` says what an epoch reached."""
+
+    def init_optimizers(self):
+        self.optimizer = torch.optim.AdamW(self.modules.parameters(), lr=self.hparams.lr, weight_decay=0.01)
+        self.optimizers_dict = {"optimizer": self.optimizer}
+        total = self.hparams.number_of_epochs * self.hparams.steps_an_epoch
+        self.scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, self.hparams.lr, total_steps=total + 1, pct_start=self.hparams.warmup_share
+        )
+        self.checkpointer.add_recoverable("optimizer", self.optimizer)
+        self.checkpointer.add_recoverable("scheduler", self.scheduler)
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        self.scheduler.step()
+
+    def valid_stats(self, loss: float) -> dict[str, float]:
+        """What is logged of a validation."""
+        return {"loss": loss}
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        if stage == sb.Stage.TRAIN:
+            self.train_loss = float(stage_loss)
+            return
+        stats = self.valid_stats(float(stage_loss))
+        self.hparams.train_logger.log_stats({"epoch": epoch}, {"loss": self.train_loss}, stats)
+        self.checkpointer.save_and_keep_only(meta={"loss": stats["loss"]}, num_to_keep=1, keep_recent=True)
+
+
+def pretrain(
+    brain_class: type[PretrainingBrain],
+    name: str,
+    module: nn.Module,
+    hparams: dict,
+    run_opts: dict,
+    train_set: IterableDataset,
+    valid_set: IterableDataset,
+) -> None:
+    """Trains a module, from the last finished epoch of its output folder where there is one."""
+    counter = hparams["epoch_counter"]
+    checkpointer = Checkpointer(hparams["save_folder"], {"counter": counter, name: module})
+    brain = brain_class({name: module}, None, hparams, run_opts, checkpointer)
+    brain.init_optimizers()
+    checkpointer.recover_if_possible()
+    train_set.epoch = counter.current
+    brain.fit(counter, DataLoader(train_set, batch_size=None), DataLoader(valid_set, batch_size=None))

@@ -1,0 +1,76 @@
+"""The recipe of the packaged backbones runs from its YAML and writes ordinary Hugging Face folders."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, HubertModel
+
+from speechbrain_xser.lobes.encoder import SSLEncoder
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+
+
+@pytest.fixture
+def recipes(monkeypatch):
+    monkeypatch.syspath_prepend(str(RECIPES))
+
+
+def run(script: str, yaml: str, *overrides: str) -> None:
+    command = [sys.executable, str(RECIPES / "Tiny" / script), str(RECIPES / "Tiny" / "hparams" / yaml), *overrides]
+    subprocess.run(command, check=True, capture_output=True, timeout=240)
+
+
+def test_the_encoder_recipe_writes_a_folder_whose_level_is_heard(tmp_path):
+    sizes = ("--train_clips=4", "--valid_clips=2", "--test_clips=1", "--number_of_epochs=1")
+    shape = ("--hidden_size=32", "--num_hidden_layers=2", "--intermediate_size=32", "--conv_dim=[256, 32, 32]")
+    run("pretrain_encoder.py", "encoder.yaml", f"--output_folder={tmp_path}", f"--data_folder={tmp_path}", *sizes, *shape)
+    folder = str(tmp_path / "hubert-tiny")
+    assert HubertModel.from_pretrained(folder).config.hidden_size == 32
+    encoder = SSLEncoder(folder)
+    wave, samples = torch.randn(1, 16000, generator=torch.Generator().manual_seed(0)) * 0.05, torch.tensor([16000])
+    loud, soft = (encoder(wave * gain, samples).layers for gain in (1.0, 0.1))
+    assert (loud - soft).abs().max() > 0.01  # a model that normalises the level away gives the same features
+
+
+def test_the_decoder_recipe_writes_a_folder_that_answers(tmp_path):
+    sizes = ("--steps_an_epoch=2", "--number_of_epochs=1", "--batch_size=2", "--vocabulary_size=600")
+    shape = ("--hidden_size=32", "--num_hidden_layers=1", "--intermediate_size=32")
+    run("pretrain_llm.py", "llm.yaml", f"--output_folder={tmp_path}", *sizes, *shape)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "llama-tiny")
+    llm = AutoModelForCausalLM.from_pretrained(tmp_path / "llama-tiny")
+    assert llm.get_input_embeddings().num_embeddings == len(tokenizer)
+
+
+def test_filters_are_centred_on_their_frequencies(recipes):
+    from Tiny.filterbank import quadrature_filters
+
+    spectra = torch.fft.rfft(quadrature_filters(640)[:, 0], 16000).abs()  # 1 Hz a bin
+    peaks = spectra.argmax(1)
+    assert peaks[0:4].tolist() == pytest.approx([60] * 4, abs=4)
+    assert peaks[92:96].tolist() == pytest.approx([700] * 4, abs=2)  # the last of the low ones
+    assert peaks[-4:].tolist() == pytest.approx([7600] * 4, abs=2)
+
+
+def test_pitch_of_a_tone_complex_is_its_fundamental(recipes):
+    from Tiny.pretrain_encoder import WINDOW, pitch_hz
+
+    time = torch.arange(WINDOW) / 16000
+    tone = sum(torch.sin(2 * torch.pi * 125 * k * time) / k for k in range(1, 6))
+    hertz, periodic = pitch_hz(tone[None])
+    assert hertz.item() == pytest.approx(125, rel=0.02) and periodic.item()
+    assert not pitch_hz(torch.randn(1, WINDOW, generator=torch.Generator().manual_seed(1)))[1].item()
+
+
+def test_silence_after_the_last_word_has_the_class_of_a_pause(recipes, tmp_path):
+    from Tiny.pretrain_encoder import frame_phones, phone_class
+
+    from speechbrain_xser.data.manifest import read_manifest
+    from speechbrain_xser.data.synthetic import prepare
+
+    utterance = read_manifest(prepare(str(tmp_path), 2, 1, 1, jobs=1)["train"])[1]
+    classes = frame_phones(utterance, int(utterance.duration * 50))
+    assert classes[-5:].tolist() == [phone_class("_:")] * 5
+    assert len(set(classes.tolist())) > 5
