@@ -14,30 +14,39 @@ import torch
 from tqdm import tqdm
 
 import speechbrain_xser
+from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.pipeline import collate, dataset
 from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
 from speechbrain_xser.lengths import relative_from_counts
 from speechbrain_xser.metrics import Scores, score, table
+from speechbrain_xser.training.commandline import one_line_errors
 
 
 def explain_manifest(
     recognizer: ExplainableEmotionRecognizer, manifest: str, data_folder: str | None = None, batch_size: int = 8
 ) -> tuple[list[Utterance], list[Explanation]]:
-    """Explains every clip of a manifest, clips of similar length together.
+    """Explains every clip of a manifest, clips of similar length together; an unreadable clip is named and left out.
 
     Returns
     -------
     tuple of list
         The utterances that could be read, and an explanation for each.
+
+    Raises
+    ------
+    TrainingError
+        If more than one clip in a hundred (and more than one) cannot be read.
     """
     clips = dataset(manifest, data_folder)
     order = sorted(range(len(clips)), key=lambda index: clips.data[clips.data_ids[index]]["duration"] or 0)
-    utterances, explanations = [], []
+    unreadable, utterances, explanations = FaultCounter(len(clips)), [], []
     for start in tqdm(range(0, len(order), batch_size), desc="explaining", unit="batch"):
         batch = collate([clips[index] for index in order[start : start + batch_size]])
-        explanations += recognizer.explain_batch(batch.wavs, relative_from_counts(batch.samples))
-        utterances += batch.utterances
+        unreadable.add(batch.faults)
+        if batch.utterances:
+            explanations += recognizer.explain_batch(batch.wavs, relative_from_counts(batch.samples))
+            utterances += batch.utterances
     return utterances, explanations
 
 
@@ -46,14 +55,16 @@ def scores(utterances: Sequence[Utterance], explanations: Sequence[Explanation])
     return score([u.record() for u in utterances], [e.paragraph for e in explanations])
 
 
+@one_line_errors()
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description="Scores a trained folder on a manifest.")
     parser.add_argument("--model", default=speechbrain_xser.packaged_model(), help="a folder, or a hub id")
+    parser.add_argument("--revision", help="the full commit of a hub id")
     parser.add_argument("--manifest", required=True, help="a JSONL manifest")
     parser.add_argument("--data_folder", help="what {data_root} in the manifest stands for")
     arguments = parser.parse_args()
-    recognizer = ExplainableEmotionRecognizer.from_hparams(source=arguments.model)
+    recognizer = ExplainableEmotionRecognizer.from_hparams(source=arguments.model, revision=arguments.revision)
     with torch.inference_mode():
         found = explain_manifest(recognizer, arguments.manifest, arguments.data_folder)
     print(table({"test": scores(*found)}))

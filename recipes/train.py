@@ -12,9 +12,10 @@ hparams/training.yaml. The same command again goes on where a killed run stopped
 import sys
 
 import speechbrain as sb
-from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
+from speechbrain.utils.run_opts import RunOptions
 
+from speechbrain_xser.training.commandline import claimed, load_recipe, one_line_errors
 from speechbrain_xser.training.run import (
     evaluation_scores,
     export,
@@ -28,16 +29,22 @@ from speechbrain_xser.training.run import (
 )
 
 
+@one_line_errors()
 def main(arguments: list[str]) -> None:
     """Prepares, trains, evaluates the best checkpoint, and writes the trained folder."""
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    hparams_file, run_opts, given = sb.parse_arguments(arguments)
     ddp_init_group(run_opts)
-    with open(hparams_file, encoding="utf-8") as file:
-        hparams = merged(load_hyperpyyaml(file, overrides))
-    sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
+    hparams, overrides = load_recipe(hparams_file, given)
+    hparams = merged(hparams)
+    with claimed(hparams["output_folder"]):
+        sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
+        run(hparams, run_opts)
+
+
+def run(hparams: dict, run_opts: RunOptions) -> None:
+    """The run, in an output folder of its own."""
     if hparams.get("prepare") is not None:
         run_on_main(hparams["prepare"])
-
     model = make_model(hparams)
     loaders = make_loaders(hparams, run_option("grad_accumulation_factor", hparams, run_opts))
     brain = make_brain(hparams, run_opts, model, len(loaders.train.dataset))

@@ -43,5 +43,9 @@ class TrainingError(XserError, RuntimeError):
     """Training cannot go on: too many non-finite batches or unreadable clips."""
 
 
+class SettingsError(XserError, ValueError):
+    """A recipe's YAML or a value of the command line is wrong: an unknown key, a number that is none."""
+
+
 class VersionError(XserError, ImportError):
     """An installed library is outside the range that this package was tested with."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from speechbrain_xser.errors import BackboneError
@@ -89,7 +90,7 @@ give a folder that holds it, or fetch it once while online, e.g. `hf download ow
         yield
     except BackboneError:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         revision = revision or "main"
         where = f"{source!r}" if Path(source).is_dir() else f"{source!r} (revision {revision})"
         remedy = "check that the folder is a complete Hugging Face model folder"
@@ -98,6 +99,40 @@ give a folder that holds it, or fetch it once while online, e.g. `hf download ow
             remedy += f"e.g. `hf download {source} --revision {revision}`"
         first_line = str(error).strip().split("\n")[0]
         raise BackboneError(f"cannot load {where}: {first_line}; {remedy}") from error
+
+
+def refuse_incomplete(source: str, report: Mapping, unused: Iterable[str] = ()) -> None:
+    """Refuses weights that do not fill their model: random ones in the place of missing ones would be silent nonsense.
+
+    Arguments
+    ---------
+    source : str
+        Named in the message.
+    report : Mapping
+        What transformers' ``from_pretrained(..., output_loading_info=True)`` reports beside the model.
+    unused : Iterable[str]
+        Names of weights that may be missing.
+
+    Raises
+    ------
+    BackboneError
+        With how many are missing or of another shape, and the first of them.
+
+    Example
+    -------
+    >>> refuse_incomplete("owner/name", {"missing_keys": ["head.bias"], "mismatched_keys": []})
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.BackboneError: 'owner/name' lacks 1 weights ['head.bias'] and has 0 of another shape []; \
+it is not the model that its config.json describes
+    """
+    missing = sorted(set(report["missing_keys"]) - set(unused))
+    misshaped = sorted(str(key) for key in report["mismatched_keys"])
+    if missing or misshaped:
+        raise BackboneError(
+            f"'{source}' lacks {len(missing)} weights {missing[:3]} and has {len(misshaped)} of another shape "
+            f"{misshaped[:3]}; it is not the model that its config.json describes"
+        )
 
 
 def fingerprint(backbone: str | Path | Mapping[str, Tensor]) -> str:

@@ -33,10 +33,12 @@ _GENDERS = (
 )
 _RANKS = [word for words in RANK_WORDS for word in words]
 _ANY_HEAD = _words(head for heads in HEADS.values() for head in heads)
+_NEGATION = r"(?:\b(?:not|no|never|neither|nor|without)|n't)(?:\s+(?:a|any|the|hint|trace|sign|of))*\s+"
 _EMOTION = re.compile(
-    r"(?<!\bnot )(?<!\bwithout )(?<!\bno )\b(?:"
+    rf"({_NEGATION})?\b("
     + _words(word for words in EMOTION_WORDS.values() for form in words for word in form)
-    + r")\b(?!\s+(?:pitch|volume|pace|speed|intonation)\b)",
+    + r")\b(?!\s+(?:pitch|volume|pace|speed|intonation)\b)"
+    + rf"(?!(?<=natural|neutral)[- ]{_ANY_HEAD}\b)",  # "a natural tempo" tells no emotion, "joyful energy" does
     re.I,
 )
 _EMOTION_OF = {
@@ -93,8 +95,8 @@ speed='fast', intonation=None, emphasis=None, tone=None, topic='news'), emotion=
         tone=slots.tone,
         topic=slots.topic,
     )
-    found = _EMOTION.search(slots.rest)
-    return Record(slots.transcript, spoken, _EMOTION_OF[found[0].lower()][0] if found else None)
+    found = _named_emotion(slots.rest)
+    return Record(slots.transcript, spoken, _EMOTION_OF[found[2].lower()][0] if found else None)
 
 
 def emotion_span(paragraph: str) -> tuple[int, int, str] | None:
@@ -117,8 +119,13 @@ def emotion_span(paragraph: str) -> tuple[int, int, str] | None:
     >>> text[start:end], form
     ('anger', 'noun')
     """
-    found = _EMOTION.search(find_slots(paragraph).rest)
-    return (*found.span(), _EMOTION_OF[found[0].lower()][1]) if found else None
+    found = _named_emotion(find_slots(paragraph).rest)
+    return (*found.span(2), _EMOTION_OF[found[2].lower()][1]) if found else None
+
+
+def _named_emotion(text: str) -> re.Match | None:
+    """The first emotion's word, in group 2, that is not negated."""
+    return next((match for match in _EMOTION.finditer(text) if not match[1]), None)
 
 
 def _gender(text: str) -> str | None:

@@ -21,6 +21,8 @@ SAMPLE_RATE = 16000
 MAX_AMPLITUDE = 16.0  # of full scale; a clipped float file reaches 2 or so, int16 values taken for floats 32768
 MAX_EXCESS_SECONDS = 0.01  # a segment may end this much after the file: manifests round their times
 MP3_SHARE = 0.9  # frames of an mp3 without a table of contents are an estimate
+UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile says of a FLAC stream whose header leaves the length open
+MAX_FILTER = 20_000_000  # taps of a resampling filter grow with the product of the reduced rates; more needs gigabytes
 
 
 def load_audio(
@@ -53,8 +55,8 @@ def load_audio(
     Raises
     ------
     AudioError
-        If the file is missing, empty, not audio, truncated, too long, has no such segment or holds NaN, Inf or absurd
-        values.
+        If the file is missing, empty, not audio, truncated, too long, has no such segment, holds NaN, Inf or absurd
+        values, or has a rate without a manageable ratio to the wanted one.
 
     Example
     -------
@@ -74,7 +76,7 @@ def load_audio(
             "another kind. Expected wav, flac, ogg, opus or mp3: convert or fetch it again."
         ) from error
     wave = check_wave(torch.from_numpy(wave).mean(dim=1), path)
-    return wave if rate == sample_rate else resample(wave, rate, sample_rate)
+    return wave if rate == sample_rate else _resampled(wave, rate, sample_rate, path)
 
 
 def check_wave(wave: Tensor, name: str | os.PathLike = "waveform", max_seconds: float | None = None) -> Tensor:
@@ -145,17 +147,35 @@ raise max_seconds.
 def seconds_of(path: str | os.PathLike) -> float:
     """Length of a file in seconds by its header.
 
+    Arguments
+    ---------
+    path : str or path-like
+        An audio file.
+
+    Returns
+    -------
+    float
+        Seconds.
+
     Raises
     ------
     AudioError
-        If the header cannot be read.
+        If the header cannot be read or does not state the length.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "half.wav")
+    >>> soundfile.write(path, torch.zeros(4000).numpy(), 8000)
+    >>> seconds_of(path)
+    0.5
     """
     _check_file(path)
     try:
         header = soundfile.info(os.fspath(path))
     except soundfile.SoundFileError as error:
         raise AudioError(f"{path}: cannot be read as audio. Expected wav, flac, ogg, opus or mp3.") from error
-    return header.frames / header.samplerate
+    return _stated(header.frames, path) / header.samplerate
 
 
 def _check_file(path: str | os.PathLike) -> None:
@@ -164,6 +184,8 @@ def _check_file(path: str | os.PathLike) -> None:
         raise AudioError(f"{path}: no such file. Check the path in the manifest and the data folder.")
     if os.path.getsize(path) == 0:
         raise AudioError(f"{path}: 0 bytes, expected an audio file. Fetch it again.")
+    if os.fspath(path).lower().endswith(".raw"):
+        raise AudioError(f"{path}: raw samples without a header, expected wav, flac, ogg, opus or mp3. Convert it.")
     try:
         missing, early = missing_bytes(path), ends_early(path)
     except OSError as error:
@@ -172,6 +194,21 @@ def _check_file(path: str | os.PathLike) -> None:
         raise AudioError(f"{path}: truncated, its header promises {missing} bytes more. Fetch it again.")
     if early:
         raise AudioError(f"{path}: truncated, its last page is not there. Fetch it again.")
+
+
+def _stated(frames: int, path: str | os.PathLike) -> int:
+    """The header's number of frames, if it states one: else nobody can tell whether the file is whole."""
+    if frames == UNKNOWN_FRAMES:
+        raise AudioError(f"{path}: its header does not state its length, expected a whole file. Encode it again.")
+    return frames
+
+
+def _resampled(wave: Tensor, rate: int, sample_rate: int, path: str | os.PathLike) -> Tensor:
+    """The waveform at the wanted rate; an odd one (22254 Hz, say) is refused: its filter would take gigabytes."""
+    common = math.gcd(rate, sample_rate)
+    if (rate // common) * (sample_rate // common) > MAX_FILTER:
+        raise AudioError(f"{path}: {rate} Hz has no small ratio to {sample_rate} Hz. Convert it to {sample_rate} Hz.")
+    return resample(wave, rate, sample_rate)
 
 
 def _read(file: soundfile.SoundFile, path, start: float | None, stop: float | None, max_seconds: float | None):
@@ -188,7 +225,7 @@ def _read(file: soundfile.SoundFile, path, start: float | None, stop: float | No
 
 def _segment(file: soundfile.SoundFile, path, start: float | None, stop: float | None) -> tuple[int, int]:
     """First and last sample of a segment, inside the file."""
-    seconds = file.frames / file.samplerate
+    seconds = _stated(file.frames, path) / file.samplerate
     first, last = start or 0.0, seconds if stop is None else stop
     inside = math.isfinite(first) and 0 <= first < last <= seconds + MAX_EXCESS_SECONDS
     if (start is not None or stop is not None) and not inside:

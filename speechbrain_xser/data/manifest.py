@@ -94,10 +94,25 @@ def read_manifest(path: str | os.PathLike) -> list[Utterance]:
 def write_manifest(path: str | os.PathLike, utterances: Iterable[Utterance]) -> None:
     """Writes a manifest that ``read_manifest`` gives back; written beside, then moved into place.
 
+    Arguments
+    ---------
+    path : str or path-like
+        Where; its folder must be there.
+    utterances : iterable of Utterance
+        In the file's order.
+
     Raises
     ------
     ManifestError
         As ``read_manifest`` does, before anything is written.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "train.jsonl")
+    >>> write_manifest(path, [Utterance("a", "a.wav", transcript=" ")])
+    >>> read_manifest(path)[0].transcript is None
+    True
     """
     utterances = [_checked(utterance, f"{path}, item {n}") for n, utterance in enumerate(utterances, start=1)]
     _check_ids(utterances, path)

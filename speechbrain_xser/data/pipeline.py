@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -64,7 +65,7 @@ def dataset(
     Raises
     ------
     ManifestError
-        If the manifest is wrong, a path needs a data folder, or a clip is longer than ``max_seconds``.
+        If the manifest is wrong or empty, a path needs a data folder, or a clip is longer than ``max_seconds``.
 
     Example
     -------
@@ -76,10 +77,12 @@ def dataset(
     utterances = manifest if given else read_manifest(manifest)
     base = os.curdir if given else os.path.dirname(os.path.abspath(manifest))
     fields = {utterance.id: _item(utterance, data_folder, base, max_seconds) for utterance in utterances}
+    if not fields:
+        raise ManifestError(f"{'The list' if given else manifest}: no utterances, expected at least one.")
     if len(fields) != len(utterances):
         raise ManifestError(f"{len(utterances) - len(fields)} ids are there twice, expected each once.")
     clips = DynamicItemDataset(fields)
-    clips.add_dynamic_item(_reader(max_seconds), takes=["id", "path", "utterance"], provides="wav")
+    clips.add_dynamic_item(partial(_read, max_seconds), takes=["id", "path", "utterance"], provides="wav")
     clips.set_output_keys(["id", "wav", "utterance"])
     return clips
 
@@ -145,13 +148,9 @@ def _seconds(utterance: Utterance, path: str) -> float:
         return 0.0
 
 
-def _reader(max_seconds: float | None):
-    """What reads one clip, or tells why it cannot."""
-
-    def read(id: str, path: str, utterance: Utterance) -> Tensor | Fault:
-        try:
-            return load_audio(path, utterance.start, utterance.stop, max_seconds=max_seconds)
-        except AudioError as error:
-            return Fault(id, str(error))
-
-    return read
+def _read(max_seconds: float | None, id: str, path: str, utterance: Utterance) -> Tensor | Fault:
+    """Reads one clip, or tells why it cannot; no closure, so that loader workers may be spawned too."""
+    try:
+        return load_audio(path, utterance.start, utterance.stop, max_seconds=max_seconds)
+    except AudioError as error:
+        return Fault(id, str(error))

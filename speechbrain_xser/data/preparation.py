@@ -65,10 +65,29 @@ def find_audio(folder: str | Path) -> dict[str, Path]:
 def write_splits(save_folder: str | Path, splits: dict[str, list[Utterance]]) -> dict[str, str]:
     """Writes one manifest a split and logs how many utterances each has.
 
+    Arguments
+    ---------
+    save_folder : str | Path
+        Made if it is not there.
+    splits : dict[str, list[Utterance]]
+        Utterances by split.
+
     Returns
     -------
     dict[str, str]
         Path of ``{split}.jsonl`` by split.
+
+    Raises
+    ------
+    ManifestError
+        If a split is empty, or as :func:`write_manifest`.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Path(write_splits(folder, {"test": [Utterance("a", "a.wav")]})["test"]).name
+    'test.jsonl'
     """
     os.makedirs(save_folder, exist_ok=True)
     paths = {split: str(Path(save_folder, f"{split}.jsonl")) for split in splits}

@@ -188,9 +188,11 @@ class LLMDecoder(OwnsPart):
         Raises
         ------
         PromptError
-            If prompt and ``max_new_tokens`` together are longer than the context.
+            If prompt and ``max_new_tokens`` together are longer than the context, or it is below 1.
         """
         limit = self.max_new_tokens if max_new_tokens is None else max_new_tokens
+        if limit < 1:
+            raise PromptError(f"max_new_tokens is {limit}: expected at least 1.")
         begun = [plain_tokens(prefix, self.tokenizer) for prefix in prefixes or [""] * len(content.counts)]
         with evaluating(self), torch.no_grad():
             prompt = self._sequence(content, descriptor, instruction, begun, more=limit)
@@ -260,6 +262,9 @@ class LLMDecoder(OwnsPart):
                 f"{len(content.counts)} rows of content, {len(descriptor.counts)} of descriptors and {len(begun)} "
                 "answers: give one of each for every utterance."
             )
+        # one copy, the only place of a forward that waits for the device: all that follows reads counts on the host
+        counts = torch.stack((content.counts, descriptor.counts)).cpu()
+        content, descriptor = content._replace(counts=counts[0]), descriptor._replace(counts=counts[1])
         segments = self.template.segments(instruction, self.tokenizer)
         check_context(row_lengths(segments, content, descriptor, begun), more, self.context)
         return embed_sequence(self.causal.get_input_embeddings(), segments, content, descriptor, begun)

@@ -53,6 +53,18 @@ def logits_only_at(llm: PreTrainedModel, rows: Tensor, columns: Tensor) -> Itera
         Any causal LLM with an output embedding.
     rows, columns : Tensor
         The places, [N] int64 each.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.decoder.llm import load_llm
+    >>> from speechbrain_xser.testing import tiny_llm_folder
+    >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
+    >>> three = torch.arange(3)[None]
+    >>> prompt = EmbeddedSequence(torch.randn(1, 3, 32), torch.ones_like(three), three, torch.tensor([3]))
+    >>> with logits_only_at(llm, torch.tensor([0]), torch.tensor([2])):
+    ...     llm(inputs_embeds=prompt.embeddings).logits.shape[:2]
+    torch.Size([1, 1])
     """
     head = llm.get_output_embeddings()
     handle = head.register_forward_pre_hook(lambda _, inputs: (inputs[0][rows, columns][None],))
@@ -63,7 +75,33 @@ def logits_only_at(llm: PreTrainedModel, rows: Tensor, columns: Tensor) -> Itera
 
 
 def logits_at(llm: PreTrainedModel, sequence: EmbeddedSequence, rows: Tensor, columns: Tensor) -> Tensor:
-    """Teacher-forced logits at the given places only, [N, V]."""
+    """Teacher-forced logits at the given places only.
+
+    Arguments
+    ---------
+    llm : PreTrainedModel
+        Any causal LLM.
+    sequence : EmbeddedSequence
+        B right-padded sequences.
+    rows, columns : Tensor
+        The places, [N] int64 each.
+
+    Returns
+    -------
+    Tensor
+        Logits, [N, V], in the LLM's type.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.decoder.llm import load_llm
+    >>> from speechbrain_xser.testing import tiny_llm_folder
+    >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
+    >>> three = torch.arange(3)[None]
+    >>> prompt = EmbeddedSequence(torch.randn(1, 3, 32), torch.ones_like(three), three, torch.tensor([3]))
+    >>> logits_at(llm, prompt, torch.tensor([0, 0]), torch.tensor([0, 2])).shape == (2, llm.config.vocab_size)
+    True
+    """
     with logits_only_at(llm, rows, columns):
         return llm(
             inputs_embeds=sequence.embeddings,
@@ -74,7 +112,34 @@ def logits_at(llm: PreTrainedModel, sequence: EmbeddedSequence, rows: Tensor, co
 
 
 def read_prompt(llm: PreTrainedModel, prompt: EmbeddedSequence) -> tuple[Tensor, Cache]:
-    """Runs a prompt once: the logits after its last real token, [B, V], and its keys and values."""
+    """Runs a prompt once.
+
+    Arguments
+    ---------
+    llm : PreTrainedModel
+        In eval.
+    prompt : EmbeddedSequence
+        B right-padded prompts.
+
+    Returns
+    -------
+    tuple[Tensor, Cache]
+        The logits after each row's last real token, [B, V], and the keys and values of all L columns.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.decoder.llm import load_llm
+    >>> from speechbrain_xser.testing import tiny_llm_folder
+    >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
+    >>> three = torch.arange(3)[None]
+    >>> prompt = EmbeddedSequence(torch.randn(1, 3, 32), torch.ones_like(three), three, torch.tensor([3]))
+    >>> logits, cache = read_prompt(llm, prompt)
+    >>> torch.allclose(logits, logits_at(llm, prompt, torch.tensor([0]), torch.tensor([2])), atol=1e-5)
+    True
+    >>> cache.get_seq_length()
+    3
+    """
     rows = torch.arange(len(prompt.counts), device=prompt.counts.device)
     with logits_only_at(llm, rows, prompt.counts - 1):
         output = llm(
@@ -108,6 +173,20 @@ def greedy(
     -------
     list of list of int
         New token ids of each row, without the one that ended it; an answer may be empty.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.decoder.llm import load_llm
+    >>> from speechbrain_xser.testing import tiny_llm_folder
+    >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
+    >>> three = torch.arange(3)[None]
+    >>> prompt = EmbeddedSequence(torch.randn(1, 3, 32), torch.ones_like(three), three, torch.tensor([3]))
+    >>> first = read_prompt(llm, prompt)[0].argmax().item()
+    >>> greedy(llm, prompt, AnswerTokens(end=4, eos=(4,), pad=5), max_new_tokens=1) == [[first]]
+    True
+    >>> greedy(llm, prompt, AnswerTokens(end=first, eos=(first,), pad=5), max_new_tokens=9)
+    [[]]
     """
     logits, cache = read_prompt(llm, prompt)
     eos = torch.tensor(tokens.eos, device=logits.device)
@@ -144,6 +223,18 @@ def candidate_scores(llm: PreTrainedModel, prompt: EmbeddedSequence, candidates:
     -------
     Tensor
         Mean log-probability of each candidate's tokens in nats, [B, C], float32.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.decoder.llm import load_llm
+    >>> from speechbrain_xser.testing import tiny_llm_folder
+    >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
+    >>> three = torch.arange(3)[None]
+    >>> prompt = EmbeddedSequence(torch.randn(1, 3, 32), torch.ones_like(three), three, torch.tensor([3]))
+    >>> scores = candidate_scores(llm, prompt, [[[token] for token in range(llm.config.vocab_size)]])
+    >>> torch.allclose(scores.exp().sum(), torch.tensor(1.0))
+    True
     """
     logits, cache = read_prompt(llm, prompt)
     choices = len(candidates[0])

@@ -23,9 +23,9 @@ from transformers import (
 )
 
 from speechbrain_xser.errors import BackboneError
-from speechbrain_xser.sources import loading, resolve_source
+from speechbrain_xser.lobes.backbone import DTYPES
+from speechbrain_xser.sources import loading, refuse_incomplete, resolve_source
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # of a Llama layer
 PAPER_LORA: Mapping[str, object] = MappingProxyType({"r": 16, "alpha": 32, "dropout": 0.05, "targets": LINEARS})
 
@@ -91,7 +91,7 @@ def load_llm(
     Raises
     ------
     BackboneError
-        If it cannot be found, or 4-bit weights are asked for without a GPU or bitsandbytes.
+        If it cannot be found, lacks weights, or 4-bit weights are asked for without a GPU or bitsandbytes.
 
     Example
     -------
@@ -107,9 +107,15 @@ def load_llm(
     path = resolve_source(source)
     with loading(source, revision):
         if load_weights:
-            llm = AutoModelForCausalLM.from_pretrained(
-                path, revision=revision, dtype=DTYPES[dtype], use_safetensors=True, **quantized
+            llm, report = AutoModelForCausalLM.from_pretrained(
+                path,
+                revision=revision,
+                dtype=DTYPES[dtype],
+                use_safetensors=True,
+                output_loading_info=True,
+                **quantized,
             )
+            refuse_incomplete(source, report)
         else:
             config = AutoConfig.from_pretrained(path, revision=revision)
             llm = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype])

@@ -31,7 +31,24 @@ class EmbeddedSequence(NamedTuple):
 def row_lengths(
     segments: Segments, content: SoftTokens, descriptor: SoftTokens, continuations: list[list[int]]
 ) -> list[int]:
-    """Length of each row in tokens, text and soft tokens together."""
+    """Length of each row in tokens, text and soft tokens together.
+
+    Arguments
+    ---------
+    segments, content, descriptor, continuations
+        As for :func:`embed_sequence`.
+
+    Returns
+    -------
+    list of int
+        B lengths.
+
+    Example
+    -------
+    >>> soft = SoftTokens(torch.ones(2, 3, 4), torch.tensor([3, 1]))
+    >>> row_lengths(Segments([1, 2], [3], [4]), soft, soft, [[5, 6], []])
+    [12, 6]
+    """
     text = sum(len(segment) for segment in segments)
     soft = (content.counts + descriptor.counts).tolist()
     return [text + count + len(answer) for count, answer in zip(soft, continuations, strict=True)]
@@ -103,7 +120,10 @@ def embed_sequence(
     counts = counts.to(device)
     mask = valid_mask(counts, index.shape[1]).long()
     positions = torch.arange(index.shape[1], device=device).expand_as(index) * mask
-    return EmbeddedSequence(torch.cat([text, *soft])[index], mask, positions, counts)
+    # float16 autocast refuses to concatenate bfloat16
+    with torch.autocast(device.type, enabled=False):
+        pool = torch.cat([text, *soft])
+    return EmbeddedSequence(pool[index], mask, positions, counts)
 
 
 def _rows(

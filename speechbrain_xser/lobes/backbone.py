@@ -7,8 +7,9 @@ from torch import nn
 from transformers import AutoConfig, HubertModel, Wav2Vec2FeatureExtractor, Wav2Vec2Model, WavLMModel
 
 from speechbrain_xser.errors import BackboneError
-from speechbrain_xser.sources import loading, resolve_source
+from speechbrain_xser.sources import loading, refuse_incomplete, resolve_source
 
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 FAMILIES: dict[str, type[nn.Module]] = {"hubert": HubertModel, "wavlm": WavLMModel, "wav2vec2": Wav2Vec2Model}
 UNUSED_WEIGHTS = {"masked_spec_embed"}  # of pre-training's masking; fine-tuned checkpoints may lack it
 
@@ -35,7 +36,8 @@ def load_backbone(source: str, revision: str | None, dtype: str, load_weights: b
     Raises
     ------
     BackboneError
-        The source cannot be found or read, is of another family, or lacks weights that the model needs.
+        The source cannot be found or read, is of another family, or lacks weights that the model needs; the type is
+        unknown.
 
     Example
     -------
@@ -46,17 +48,17 @@ def load_backbone(source: str, revision: str | None, dtype: str, load_weights: b
     ...     load_backbone(folder, None, "bfloat16", load_weights=False).dtype
     torch.bfloat16
     """
+    if dtype not in DTYPES:
+        raise BackboneError(f"Unknown dtype {dtype!r} of the encoder {source!r}: expected one of {', '.join(DTYPES)}.")
     source = resolve_source(source)
     with loading(source, revision):
         config = AutoConfig.from_pretrained(source, revision=revision)
         family = _family(source, config)
         if not load_weights:
             # one legacy constructor in transformers ignores the default device
-            return family(config).to(torch.get_default_device(), getattr(torch, dtype))
-        model, report = family.from_pretrained(
-            source, revision=revision, dtype=getattr(torch, dtype), output_loading_info=True
-        )
-    _refuse_incomplete(source, report)
+            return family(config).to(torch.get_default_device(), DTYPES[dtype])
+        model, report = family.from_pretrained(source, revision=revision, dtype=DTYPES[dtype], output_loading_info=True)
+    refuse_incomplete(source, report, UNUSED_WEIGHTS)
     return model
 
 
@@ -105,14 +107,3 @@ def _family(source: str, config: object) -> type[nn.Module]:
     if getattr(config, "conv_pos_batch_norm", False):
         raise BackboneError(f"'{source}' has a batch norm before its positions, which lets padding in; use another")
     return FAMILIES[config.model_type]
-
-
-def _refuse_incomplete(source: str, report: dict) -> None:
-    """Random weights in the place of missing ones would be silent nonsense."""
-    missing = sorted(set(report["missing_keys"]) - UNUSED_WEIGHTS)
-    misshaped = sorted(str(key) for key in report["mismatched_keys"])
-    if missing or misshaped:
-        raise BackboneError(
-            f"'{source}' lacks {len(missing)} weights {missing[:3]} and has {len(misshaped)} of another shape "
-            f"{misshaped[:3]}; it is not the model that its config.json describes"
-        )

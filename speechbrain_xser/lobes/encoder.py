@@ -32,7 +32,7 @@ class SSLEncoder(nn.Module):
       trained without a mask; and where the first convolution has a **group norm** over time (the base models), its
       statistics are taken over the valid frames only. So every clip's states are those of the clip alone, without
       padding: what transformers gives for a batch of one.
-    * A clip below the receptive field (25 ms) is padded with zeros to one frame.
+    * A clip below the receptive field (25 ms at the usual 400 samples) is padded with zeros to one frame.
     * It stays in eval whatever ``train()`` says, runs under ``no_grad``, in its own ``dtype`` whatever autocast says,
       and is in no checkpoint: its ``state_dict()`` is empty and strict loading of a parent does not miss it.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import speechbrain as sb
 import torch
-from speechbrain.utils.distributed import if_main_process
+from speechbrain.utils.distributed import ddp_barrier, if_main_process
 from speechbrain.utils.train_logger import TrainLogger
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
@@ -26,13 +26,13 @@ from speechbrain_xser.training.autosave import Autosave
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.criterion import Criterion
 from speechbrain_xser.training.distributed import rank, world_size
-from speechbrain_xser.training.memory import name_out_of_memory
+from speechbrain_xser.training.memory import VALID_KNOB, name_out_of_memory
 from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
 from speechbrain_xser.training.position import Position
 from speechbrain_xser.training.recovery import Recovery
 from speechbrain_xser.training.schedule import StageSchedule, Turn
 from speechbrain_xser.training.seeding import seed_step
-from speechbrain_xser.training.signals import EXIT_CODE, StopRequest
+from speechbrain_xser.training.signals import StopRequest
 from speechbrain_xser.training.stepping import Stepper
 from speechbrain_xser.training.tally import Tally
 from speechbrain_xser.training.validation import Answer, Evaluation
@@ -116,6 +116,10 @@ class XserBrain(sb.Brain):
         run_opts: dict | None = None,
     ) -> None:
         super().__init__({"model": model}, hparams=hparams, run_opts=run_opts)
+        if self.optimizer_step_limit is not None:
+            self.optimizer_step_limit = int(self.optimizer_step_limit)  # the command line gives a text
+        if self.debug and not self.debug_persistently:
+            store = None  # a few batches of an epoch are nothing to go on from
         self.model = model  # never the wrapper
         self.schedule, self.criterion, self.score = schedule, criterion, score
         self.recovery = None if store is None else Recovery(store, model, identity or {})
@@ -126,6 +130,7 @@ class XserBrain(sb.Brain):
         options = self.nonfinite_patience, self.max_grad_norm, self.device
         self.stepper = Stepper(self.stage_optimizers, self.scaler, *options)
         self.position, self.tally, self.stop = Position(), Tally(), StopRequest()
+        self.valid_utterances = 0
         self.evaluated = None  # the checkpoint whose weights `evaluate` took
 
     # What a model computes -------------------------------------------------------------------------
@@ -180,13 +185,13 @@ class XserBrain(sb.Brain):
         """Adds a batch's loss and answers to the evaluation; returns its loss, [], on the CPU."""
         self._count_faults(batch)
         if self.stop.requested:  # the checkpoint of this epoch's training is there already
-            raise SystemExit(EXIT_CODE)
+            raise SystemExit(self.stop.exit_code)
         if not batch.ids:
             return torch.tensor(float("nan"))
         self.answers = answers_of(batch, self.turn.stage)
         self.totals = count_totals(self.model, batch.samples, self.answers)
         batch = batch.to(self.device)
-        with name_out_of_memory(batch), self.evaluation_ctx:
+        with name_out_of_memory(batch, knob=VALID_KNOB), self.evaluation_ctx:
             loss = self.compute_objectives(self.compute_forward(batch, stage), batch, stage)
             self._listen_and_search(batch, stage)
         self.evaluation.add(self.parts, self.totals)
@@ -198,14 +203,17 @@ class XserBrain(sb.Brain):
             signs = collapse.listen(self.model, batch, self.turn.stage, self.answers)
             collapse.warn(signs)
             self.evaluation.signs = {key: value for sign in signs for key, value in sign.stats().items()}
-        if self.evaluation.searching:
+        if self.evaluation.wants(len(batch.ids)):
             texts = self.model.generate(batch.wavs, batch.samples, self.turn.stage)
             self.evaluation.answers += map(Answer, batch.utterances, texts)
 
     def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
         """Loads the best checkpoint, by UA unless told otherwise."""
+        ddp_barrier()  # the main process may still be writing the last one
         if self.recovery is not None:
             self.evaluated = self.recovery.load_best(min_key or max_key or "ua", highest=min_key is None)
+        if self.test_only and self.evaluated is None:
+            raise CheckpointError("There is no checkpoint to test: train first, into the same output folder.")
 
     # Epochs ----------------------------------------------------------------------------------------
 
@@ -224,13 +232,14 @@ class XserBrain(sb.Brain):
         Raises
         ------
         SystemExit
-            With the code 143 after a SIGTERM, once a checkpoint is written.
+            With the code 143 after a SIGTERM, or 130 after Ctrl-C, once a checkpoint is written.
         TrainingError
             If memory runs out, or too many steps or clips are unusable.
         CheckpointError
             If the newest checkpoint belongs to another run, or one cannot be written.
         """
         self.train_sampler, self.steps_per_epoch = train_set.batch_sampler, len(train_set)
+        self.valid_utterances = 0 if valid_set is None else len(valid_set.dataset)
         with self.stop:
             super().fit(self._epochs(), train_set, valid_set, progressbar)
 
@@ -249,12 +258,11 @@ class XserBrain(sb.Brain):
         chosen = self.schedule.stages[-1] if epoch is None else self.schedule.stages_by_epoch()[epoch - 1]
         self.turn = Turn(chosen, 0, 1)
         limit = self.search_limit if self.schedule.is_nth(epoch, self.valid_search_every) else 0
-        self.evaluation = Evaluation(chosen, None if stage == sb.Stage.TEST else limit)
+        self.evaluation = Evaluation(chosen, None if stage == sb.Stage.TEST else limit, self.valid_utterances)
 
     def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
         """Logs, and saves at the end of an epoch's training and of its validation."""
         if stage == sb.Stage.TRAIN:
-            self.position = Position(epoch, self.steps_per_epoch)
             self.train_stats = {"loss": float(stage_loss), **self.tally.means(), "skipped": self.stepper.guard.skipped}
             self.save()
             return
@@ -278,8 +286,8 @@ class XserBrain(sb.Brain):
         self.autosave.saved(self.optimizer_step)
 
     def save(self, metrics: Mapping[str, Any] | None = None) -> None:
-        """Writes a checkpoint, on the main process only; with metrics the epoch is over, and the next begins."""
-        if metrics is not None:
+        """Writes a checkpoint, on the main process only; with metrics of a whole epoch, the next begins."""
+        if metrics is not None and self.position.offset == self.steps_per_epoch:
             self.position, self.tally, self.avg_train_loss = self.position.next_epoch(), Tally(), 0.0
         if self.recovery is None:
             return
@@ -293,12 +301,15 @@ class XserBrain(sb.Brain):
         if stop or self.autosave.due(self.optimizer_step):
             self.save()
         if stop:
-            raise SystemExit(EXIT_CODE)
+            ddp_barrier()  # a rank that is gone takes the others with it
+            raise SystemExit(self.stop.exit_code)
 
     def _run(self) -> dict[str, Any]:
-        """What must be the same for the run to go on exactly."""
-        batches = {"steps an epoch": self.steps_per_epoch, "micro-batches": self.grad_accumulation_factor}
-        return {**self.schedule.describe(), **batches, "ranks": world_size(), "seed": self.seed}
+        """What must be the same for the run to go on; not the micro-batches, which running out of memory may change."""
+        values = {"beta": self.criterion.beta, "beta_warmup_fraction": self.criterion.warmup_fraction}
+        values |= self.stage_optimizers.describe() | {"max_grad_norm": self.max_grad_norm}
+        batches = {"steps an epoch": self.steps_per_epoch, "ranks": world_size(), "seed": self.seed}
+        return {**self.schedule.describe(), **batches, **self.train_sampler.describe(), **values}
 
     def _state(self) -> dict[str, Any]:
         return {

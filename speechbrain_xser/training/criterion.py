@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.lobes.branch import Mode
 from speechbrain_xser.training.stages import Stage
 
@@ -61,7 +62,7 @@ class Criterion:
 
     def __init__(self, beta: float = 1e-3, warmup_fraction: float = 0.5) -> None:
         if beta < 0 or not 0 <= warmup_fraction <= 1:
-            raise ValueError(f"beta={beta} must be at least 0 and warmup_fraction={warmup_fraction} in 0..1.")
+            raise SettingsError(f"beta={beta} must be at least 0 and warmup_fraction={warmup_fraction} in 0..1.")
         self.beta = beta
         self.warmup_fraction = warmup_fraction
 

@@ -13,11 +13,13 @@ from speechbrain_xser.errors import TrainingError
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
 
+TRAIN_KNOB = "a larger --grad_accumulation_factor with a smaller --batch_size (their product is the step)"
+VALID_KNOB = 'a smaller --training="{valid_batch_size: ...}"'
 CPU_MESSAGE = "can't allocate memory"  # of torch's CPU allocator, which has no error type of its own
 
 
 @contextmanager
-def name_out_of_memory(batch: Batch, save: Callable[[], None] | None = None) -> Iterator[None]:
+def name_out_of_memory(batch: Batch, save: Callable[[], None] | None = None, knob: str = TRAIN_KNOB) -> Iterator[None]:
     """Turns an allocator's error into one that names the batch and the knob, after saving where the run stood.
 
     The weights are those of the last whole step, so what is saved is exact. Nothing is caught and gone on from:
@@ -29,6 +31,8 @@ def name_out_of_memory(batch: Batch, save: Callable[[], None] | None = None) -> 
         What was being computed.
     save : callable, optional
         Writes a checkpoint.
+    knob : str
+        What makes the batch smaller and changes nothing else.
 
     Raises
     ------
@@ -44,8 +48,8 @@ def name_out_of_memory(batch: Batch, save: Callable[[], None] | None = None) -> 
     Traceback (most recent call last):
         ...
     speechbrain_xser.errors.TrainingError: Out of memory with a batch of 2 clips padded to 32000 samples: a, b. Give the
-    same command a larger --grad_accumulation_factor with a smaller --batch_size (their product is the step), or a
-    smaller --max_seconds; training goes on from the checkpoint.
+    same command a larger --grad_accumulation_factor with a smaller --batch_size (their product is the step); it goes on
+    from the last checkpoint.
     """
     try:
         yield
@@ -55,13 +59,12 @@ def name_out_of_memory(batch: Batch, save: Callable[[], None] | None = None) -> 
         torch.cuda.empty_cache()
         if save is not None:
             save()
-        raise TrainingError(_message(batch)) from error
+        raise TrainingError(_message(batch, knob)) from error
 
 
-def _message(batch: Batch) -> str:
+def _message(batch: Batch, knob: str) -> str:
     clips, samples = batch.wavs.shape
     return (
-        f"Out of memory with a batch of {clips} clips padded to {samples} samples: {', '.join(batch.ids)}. Give the "
-        "same command a larger --grad_accumulation_factor with a smaller --batch_size (their product is the step), or "
-        "a smaller --max_seconds; training goes on from the checkpoint."
+        f"Out of memory with a batch of {clips} clips padded to {samples} samples: {', '.join(batch.ids)}. "
+        f"Give the same command {knob}; it goes on from the last checkpoint."
     )

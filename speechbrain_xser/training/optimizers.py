@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.training.stages import Stage, trained_parts
 
 SHAPES = ("constant", "cosine")
@@ -31,7 +32,7 @@ class LearningRate:
 
     Raises
     ------
-    ValueError
+    SettingsError
         If the shape is unknown or a value is out of range.
 
     Example
@@ -43,7 +44,7 @@ class LearningRate:
 
     def __init__(self, peak: float, shape: str = "constant", warmup_fraction: float = 0.03) -> None:
         if shape not in SHAPES or peak <= 0 or not 0 <= warmup_fraction < 1:
-            raise ValueError(
+            raise SettingsError(
                 f"Learning rate peak={peak} shape={shape!r} warmup_fraction={warmup_fraction}: expected a positive "
                 f"peak, a shape of {', '.join(SHAPES)} and a fraction in [0, 1)."
             )
@@ -108,7 +109,7 @@ class StageOptimizers:
 
     Raises
     ------
-    ValueError
+    SettingsError
         If a stage has no learning rate, or nothing to train.
 
     Example
@@ -130,13 +131,18 @@ class StageOptimizers:
     ) -> None:
         missing = [stage.name for stage in stages if stage.name not in rates]
         if missing:
-            raise ValueError(f"No learning rate for stages {missing}: give one by name; found {sorted(rates)}.")
-        self.rates = dict(rates)
+            raise SettingsError(f"No learning rate for stages {missing}: give one by name; found {sorted(rates)}.")
+        self.rates, self.weight_decay = dict(rates), weight_decay
         self.parameters = {stage.name: stage_parameters(model, stage) for stage in stages}
         self.by_stage = {
             name: _adamw(list(parameters.values()), name, weight_decay, tuple(betas))
             for name, parameters in self.parameters.items()
         }
+
+    def describe(self) -> dict[str, float | str]:
+        """What a checkpoint notes of the stages' learning rates, as plain values."""
+        rates = {f"{stage} {key}": value for stage in self.by_stage for key, value in vars(self.rates[stage]).items()}
+        return {**rates, "weight_decay": self.weight_decay}
 
     def set_rate(self, stage: str, step: int, steps: int) -> float:
         """Sets a stage's learning rate for its own step and returns it."""
@@ -191,7 +197,7 @@ def _adamw(
     parameters: list[nn.Parameter], name: str, weight_decay: float, betas: tuple[float, float]
 ) -> torch.optim.AdamW:
     if not parameters:
-        raise ValueError(f"Stage {name!r} has nothing to train: check the stage table and the decoder's LoRA.")
+        raise SettingsError(f"Stage {name!r} has nothing to train: check the stage table and the decoder's LoRA.")
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},

@@ -136,6 +136,11 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
     XserBrain
     """
     settings = TrainingSettings.from_hparams(hparams)
+    if (
+        run_option("ckpt_interval_steps", hparams, run_opts) > 0
+        and "ckpt_interval_minutes" not in run_opts.overridden_args
+    ):
+        hparams = {**hparams, "ckpt_interval_minutes": 0}  # SpeechBrain takes one of them
     output = Path(hparams["output_folder"])
     arguments = plain_config({"model": model_arguments(hparams)})["model"]
     return XserBrain(
@@ -191,7 +196,7 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
     Returns
     -------
     str
-        ``output_folder/model``.
+        ``output_folder/model``, of a debug run ``output_folder/debug_model``.
     """
     if brain.evaluated is None:
         brain.on_evaluate_start()
@@ -211,7 +216,7 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
     }
     if hparams.get("emotions"):
         config["emotions"] = list(hparams["emotions"])
-    folder = Path(hparams["output_folder"]) / "model"
+    folder = Path(hparams["output_folder"]) / ("debug_model" if brain.debug else "model")
     return run_on_main(write_model_folder, [folder, brain.model, config])
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch.utils.data import Sampler
 
-from speechbrain_xser.errors import TrainingError
+from speechbrain_xser.errors import SettingsError, TrainingError
 from speechbrain_xser.training.seeding import derive_seed
 
 
@@ -40,6 +40,8 @@ class WindowSampler(Sampler[list[int]]):
     ------
     TrainingError
         If there are fewer utterances than ranks.
+    SettingsError
+        If a window holds no utterance.
 
     Example
     -------
@@ -66,6 +68,8 @@ class WindowSampler(Sampler[list[int]]):
             raise TrainingError(
                 f"{len(durations)} utterances cannot be shared by {world_size} ranks: use fewer ranks or more data."
             )
+        if window_size < 1:
+            raise SettingsError(f"batch_size * grad_accumulation_factor is {window_size}; expected at least 1.")
         self.seconds = np.asarray([seconds or 0.0 for seconds in durations], dtype=np.float64)
         self.window_size, self.seed, self.pool_windows = window_size, seed, pool_windows
         self.rank, self.world_size = rank, world_size
@@ -82,6 +86,11 @@ class WindowSampler(Sampler[list[int]]):
     def __len__(self) -> int:
         """Windows of a whole epoch, whatever the offset."""
         return len(self._bounds())
+
+    def describe(self) -> dict[str, int]:
+        """What a checkpoint notes of the batches, as plain values; other clips have other lengths."""
+        lengths = derive_seed(*map(str, self.seconds.tolist()))
+        return {"utterances a step": self.window_size, "pool_windows": self.pool_windows, "lengths": lengths}
 
     def __iter__(self) -> Iterator[list[int]]:
         for window in self._windows()[self.offset :]:

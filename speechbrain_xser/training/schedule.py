@@ -6,9 +6,9 @@ and ``one_stage`` stage 2 only (paper, Table 3). A step is one optimiser step, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.training.stages import STAGES, Stage
 
 ORDERS = ("alternating", "two_stage", "one_stage")
@@ -38,7 +38,7 @@ class StageSchedule:
 
     Raises
     ------
-    ValueError
+    SettingsError
         If the order or a stage is unknown, or a number is below 1.
 
     Example
@@ -117,15 +117,12 @@ class StageSchedule:
 
     def _count(self, stage: Stage, stop: int, steps_per_epoch: int) -> int:
         """Steps of a stage among the first ``stop`` steps."""
-        return sum(
-            max(0, min(end, stop) - start) for start, end, name in self._spans(steps_per_epoch) if name == stage.name
-        )
-
-    def _spans(self, steps_per_epoch: int) -> Iterator[tuple[int, int, str]]:
-        length = self.steps_per_turn or steps_per_epoch
-        total = self.epochs * steps_per_epoch
-        for start in range(0, total, length):
-            yield start, min(start + length, total), self.stage_at(start, steps_per_epoch).name
+        length, turns = self.steps_per_turn, self.stages
+        if length is None:
+            length, turns = steps_per_epoch, self.stages_by_epoch()
+        rounds, rest = divmod(stop, length * len(turns))
+        places = [place for place, other in enumerate(turns) if other.name == stage.name]
+        return rounds * length * len(places) + sum(min(max(rest - place * length, 0), length) for place in places)
 
     def describe(self) -> dict[str, str | int | None]:
         """What a checkpoint notes of the schedule, as plain values."""
@@ -135,13 +132,13 @@ class StageSchedule:
 
 def _check(order: str, epochs_per_stage: int, steps_per_turn: int | None, stages: tuple[str, ...]) -> None:
     if order not in ORDERS:
-        raise ValueError(f"Unknown order of stages {order!r}: use one of {', '.join(ORDERS)}.")
+        raise SettingsError(f"Unknown order of stages {order!r}: use one of {', '.join(ORDERS)}.")
     unknown = [name for name in stages if name not in STAGES]
     if unknown or not stages:
-        raise ValueError(f"Unknown stages {unknown}: use {', '.join(STAGES)}.")
+        raise SettingsError(f"Unknown stages {unknown}: use {', '.join(STAGES)}.")
     if epochs_per_stage < 1 or (steps_per_turn is not None and steps_per_turn < 1):
-        raise ValueError(
+        raise SettingsError(
             f"epochs_per_stage={epochs_per_stage} and steps_per_turn={steps_per_turn} must be at least 1 (or null)."
         )
     if steps_per_turn is not None and order != "alternating":
-        raise ValueError(f"steps_per_turn={steps_per_turn} needs the order 'alternating', not {order!r}.")
+        raise SettingsError(f"steps_per_turn={steps_per_turn} needs the order 'alternating', not {order!r}.")

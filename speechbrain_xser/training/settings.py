@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.training.criterion import Criterion
 from speechbrain_xser.training.optimizers import LearningRate
 from speechbrain_xser.training.schedule import StageSchedule
 
 RUN_OPTIONS = {"max_grad_norm": 1.0, "ckpt_interval_minutes": 15}  # SpeechBrain's own, with our defaults
+LEAST = {"batch_size": 1, "valid_batch_size": 1, "valid_search_every": 1, "num_workers": 0, "max_seconds": 0.1}
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,22 @@ class TrainingSettings:
 
     @classmethod
     def from_hparams(cls, hparams: Mapping[str, Any]) -> TrainingSettings:
-        """Picks the keys that there are; numbers that YAML read as text (``2e-4``) become numbers."""
-        found = {field.name: hparams[field.name] for field in fields(cls) if field.name in hparams}
-        floats = {field.name for field in fields(cls) if isinstance(field.default, float)}
-        return cls(**{name: float(value) if name in floats else value for name, value in found.items()})
+        """Picks the keys that there are; numbers that YAML read as text (``2e-4``) become numbers.
+
+        Raises
+        ------
+        SettingsError
+            If a value is no number where one is expected, or too small; names the key.
+        """
+        found = {f.name: _typed(f.name, f.type, hparams[f.name]) for f in fields(cls) if f.name in hparams}
+        small = [
+            f"{name} is {found[name]}; expected at least {least}"
+            for name, least in LEAST.items()
+            if found.get(name, least) < least
+        ]
+        if small:
+            raise SettingsError(f"{'; '.join(small)}.")
+        return cls(**found)
 
     def schedule(self) -> StageSchedule:
         """Which stage trains when."""
@@ -68,3 +83,19 @@ class TrainingSettings:
         first = LearningRate(self.stage1_learning_rate, self.stage1_rate_shape, self.warmup_fraction)
         second = LearningRate(self.stage2_learning_rate, self.stage2_rate_shape, self.warmup_fraction)
         return {self.stages[0]: first, self.stages[-1]: second}
+
+
+def _typed(name: str, kind: str, value: Any) -> Any:
+    """A value as its field's annotation says."""
+    if value is None and kind.endswith("None"):
+        return None
+    whole = kind.startswith("int")
+    if not whole and kind != "float":
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or (whole and number != int(number)):
+        raise SettingsError(f"{name} is {value!r}; expected {'a whole number' if whole else 'a number'}.")
+    return int(number) if whole else number

@@ -30,7 +30,9 @@ class Evaluation:
     stage : Stage
         Decides what the answers are compared with.
     search_limit : int, optional
-        Utterances (on each rank) that are answered; 0 for none, ``None`` for all.
+        About how many utterances (on each rank) are answered; 0 for none, ``None`` for all.
+    utterances : int
+        How many there are; the answered ones are spread over them, since evaluations go from long to short clips.
 
     Example
     -------
@@ -42,18 +44,34 @@ class Evaluation:
     1.0
     """
 
-    def __init__(self, stage: Stage, search_limit: int | None = 0) -> None:
+    def __init__(self, stage: Stage, search_limit: int | None = 0, utterances: int = 0) -> None:
         self.stage = stage
-        self.search_limit = search_limit
+        self.search_limit, self.utterances = search_limit, utterances
+        self._seen = 0
         self.answers: list[Answer] = []
         self.signs: dict[str, float] = {}
         self._parts: list[LossParts] = []
         self._totals: list[Totals] = []
 
-    @property
-    def searching(self) -> bool:
-        """Whether further utterances are to be answered."""
-        return self.search_limit is None or len(self.answers) < self.search_limit
+    def wants(self, utterances: int) -> bool:
+        """Whether the next so many utterances are to be answered.
+
+        Example
+        -------
+        >>> from speechbrain_xser.training.stages import ASR_STAGE
+        >>> evaluation, answered = Evaluation(ASR_STAGE, search_limit=4, utterances=12), []
+        >>> for batch in range(6):  # of two utterances
+        ...     if evaluation.wants(2):
+        ...         answered.append(batch)
+        ...         evaluation.answers += [None, None]
+        >>> answered
+        [0, 3]
+        """
+        before, self._seen = self._seen, self._seen + utterances
+        if self.search_limit is None:
+            return True
+        behind = len(self.answers) * self.utterances <= self.search_limit * before
+        return len(self.answers) < self.search_limit and behind
 
     def add(self, parts: LossParts, totals: Totals) -> None:
         """Adds a batch's sums; nothing leaves the device yet."""

@@ -105,8 +105,20 @@ def test_typographic_quotes_are_quotes():
     assert parse("A man says, “good day”, sounding sad.").transcript == "good day"
 
 
-def test_a_denied_emotion_is_not_read():
-    assert parse("She speaks, not angry but sad.").emotion == "sad"
+@pytest.mark.parametrize(
+    "text",
+    ["not angry but sad", "no hint of anger, only sorrow", "without any fear, sadly", "neither happy nor afraid, sad"],
+)
+def test_a_denied_emotion_is_not_read(text):
+    assert parse(f"She speaks, {text}.").emotion == "sad"
+    start, end, _ = emotion_span(f"She speaks, {text}.")
+    assert f"She speaks, {text}."[start:end] in ("sad", "sadly", "sorrow")
+
+
+@pytest.mark.parametrize("head", ["energy", "rate", "tempo", "rhythm", "loudness", "inflection", "pitch"])
+def test_a_natural_attribute_tells_no_emotion(head):
+    assert parse(f"A man speaks with a natural {head}.").emotion is None
+    assert parse(f"A man speaks with a natural {head}, clearly angry.").emotion == "angry"
 
 
 def test_an_emotion_word_as_part_of_another_word_is_not_read():

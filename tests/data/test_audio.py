@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_xser.data.audio import check_wave, load_audio
+from speechbrain_xser.data.audio import check_wave, load_audio, seconds_of
 from speechbrain_xser.errors import AudioError
 
 RATE = 16000
@@ -94,6 +94,24 @@ def test_an_mp3_is_read_and_half_of_one_is_refused(tmp_path):
         load_audio(cut(path, 0.5))
 
 
+def test_a_flac_without_a_stated_length_is_refused(tmp_path):
+    path = written(tmp_path, tone(), name="clip.flac")
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the 36 bits of STREAMINFO's total samples
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    for read in (load_audio, seconds_of):
+        with pytest.raises(AudioError, match="clip.flac: its header does not state its length"):
+            read(path)
+
+
+def test_samples_without_a_header_are_refused(tmp_path):
+    (tmp_path / "clip.RAW").write_bytes(bytes(3200))
+    for read in (load_audio, seconds_of):
+        with pytest.raises(AudioError, match="clip.RAW: raw samples without a header"):
+            read(tmp_path / "clip.RAW")
+
+
 def test_a_wav_with_chunks_around_its_data_is_whole(tmp_path):
     path = written(tmp_path, tone())
     content = path.read_bytes()
@@ -114,6 +132,11 @@ def test_another_rate_is_resampled_and_the_tone_keeps_its_pitch(tmp_path, rate):
     wave = load_audio(written(tmp_path, tone(rate=rate, hertz=440.0), rate))
     assert abs(len(wave) - RATE) <= 1
     assert torch.fft.rfft(wave[:16000], RATE).abs().argmax().item() == 440
+
+
+def test_a_rate_whose_filter_would_take_gigabytes_is_refused(tmp_path):
+    with pytest.raises(AudioError, match="clip.wav: 47999 Hz has no small ratio to 16000 Hz"):
+        load_audio(written(tmp_path, tone(rate=47999), 47999))
 
 
 def test_the_wanted_rate_can_be_another(tmp_path):

@@ -1,13 +1,15 @@
 """Loading an LLM, and whether LLM, tokenizer and prompt belong together."""
 
+import shutil
 import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
-from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerFast
 
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.llm import load_llm, load_tokenizer
@@ -29,6 +31,30 @@ def test_a_folder_without_a_model_is_refused_with_its_path(tmp_path):
 def test_a_folder_without_a_tokenizer_is_refused_with_its_path(tmp_path):
     with pytest.raises(BackboneError, match=str(tmp_path)):
         load_tokenizer(str(tmp_path))
+
+
+def test_an_llm_that_lacks_a_weight_is_refused_by_its_name(llm_folder, tmp_path):
+    folder = shutil.copytree(llm_folder, tmp_path / "llm")
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.norm.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BackboneError, match=r"lacks 1 weights \['model.norm.weight'\]"):
+        load_llm(str(folder))
+
+
+def test_torn_weights_are_refused_with_the_path(llm_folder, tmp_path):
+    folder = shutil.copytree(llm_folder, tmp_path / "llm")
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[: len(content) // 2])
+    with pytest.raises(BackboneError, match=str(folder)):
+        load_llm(str(folder))
+
+
+def test_an_llm_whose_output_is_tied_to_its_embedding_lacks_nothing(llm_folder, tmp_path):
+    config = AutoConfig.from_pretrained(llm_folder, tie_word_embeddings=True)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    assert "lm_head.weight" not in load_file(tmp_path / "model.safetensors")
+    assert load_llm(str(tmp_path)).lm_head.weight.isfinite().all()
 
 
 def test_pickled_weights_are_not_opened(llm_folder, tmp_path):
@@ -64,12 +90,12 @@ def test_four_bit_without_bitsandbytes_names_the_remedy(llm_folder, monkeypatch)
 
 
 def test_four_bit_asks_transformers_for_nf4_on_the_gpu(llm_folder, llm, monkeypatch):
-    asked = {}
+    asked, complete = {}, {"missing_keys": [], "mismatched_keys": []}
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr("speechbrain_xser.decoder.llm.find_spec", lambda name: SimpleNamespace())
     monkeypatch.setitem(sys.modules, "bitsandbytes", SimpleNamespace(__version__="0.49.0"))
-    loader = SimpleNamespace(from_pretrained=lambda path, **kwargs: asked.update(kwargs) or llm)
+    loader = SimpleNamespace(from_pretrained=lambda path, **kwargs: asked.update(kwargs) or (llm, complete))
     monkeypatch.setattr("speechbrain_xser.decoder.llm.AutoModelForCausalLM", loader)
     load_llm(llm_folder, quantization="4bit")
     config = asked["quantization_config"]

@@ -132,6 +132,11 @@ def test_the_default_limit_is_the_decoders_own(lively):
     assert limited != lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=5)
 
 
+def test_a_limit_below_one_token_is_refused(lively):
+    with pytest.raises(PromptError, match="max_new_tokens is 0: expected at least 1"):
+        lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=0)
+
+
 def test_a_limit_of_three_tokens_runs_the_llm_three_times(lively):
     calls = []
     lively.causal.register_forward_hook(lambda *_: calls.append(1))

@@ -245,6 +245,19 @@ def test_a_folder_that_lacks_weights_is_refused_with_their_names(folders, tmp_pa
         SSLEncoder(str(folder))
 
 
+def test_an_unknown_type_is_refused_with_the_known_ones(folders):
+    with pytest.raises(BackboneError, match="'float33'.*float32, bfloat16, float16"):
+        SSLEncoder(folders["hubert", "layer"], dtype="float33")
+
+
+def test_torn_weights_are_refused_with_the_path(folders, tmp_path):
+    folder = shutil.copytree(folders["hubert", "layer"], tmp_path / "torn")
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[: len(content) // 2])
+    with pytest.raises(BackboneError, match=str(folder)):
+        SSLEncoder(str(folder))
+
+
 def test_a_folder_without_its_preprocessor_config_is_refused_rather_than_guessed(folders, tmp_path):
     folder = shutil.copytree(folders["hubert", "layer"], tmp_path / "bare")
     (folder / "preprocessor_config.json").unlink()

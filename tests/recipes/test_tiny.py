@@ -26,7 +26,8 @@ def run(script: str, yaml: str, *overrides: str) -> None:
 def test_the_encoder_recipe_writes_a_folder_whose_level_is_heard(tmp_path):
     sizes = ("--train_clips=4", "--valid_clips=2", "--test_clips=1", "--number_of_epochs=1")
     shape = ("--hidden_size=32", "--num_hidden_layers=2", "--intermediate_size=32", "--conv_dim=[256, 32, 32]")
-    run("pretrain_encoder.py", "encoder.yaml", f"--output_folder={tmp_path}", f"--data_folder={tmp_path}", *sizes, *shape)
+    folders = (f"--output_folder={tmp_path}", f"--data_folder={tmp_path}")
+    run("pretrain_encoder.py", "encoder.yaml", *folders, *sizes, *shape)
     folder = str(tmp_path / "hubert-tiny")
     assert HubertModel.from_pretrained(folder).config.hidden_size == 32
     encoder = SSLEncoder(folder)

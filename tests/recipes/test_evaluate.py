@@ -1,0 +1,33 @@
+"""The evaluation of a folder on a manifest: every clip that can be read, and no other in silence."""
+
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from speechbrain_xser.errors import TrainingError
+from speechbrain_xser.testing import tiny_manifest
+
+SPEC = importlib.util.spec_from_file_location("evaluate", Path(__file__).parents[2] / "recipes" / "evaluate.py")
+evaluate = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(evaluate)
+
+RECOGNIZER = SimpleNamespace(explain_batch=lambda wavs, lengths: [f"row of {len(wavs)}"] * len(wavs))
+
+
+def test_an_unreadable_clip_is_named_and_left_out(tmp_path, caplog):
+    manifest = tiny_manifest(tmp_path, clips=3)
+    (tmp_path / "train" / "001.wav").unlink()
+    utterances, explanations = evaluate.explain_manifest(RECOGNIZER, manifest, batch_size=1)
+    assert sorted(utterance.id for utterance in utterances) == ["train-000", "train-002"]
+    assert explanations == ["row of 1"] * 2
+    assert "skipped utterance 'train-001'" in caplog.text
+
+
+def test_more_unreadable_clips_than_allowed_stop_it(tmp_path):
+    manifest = tiny_manifest(tmp_path, clips=3)
+    for name in ("000.wav", "001.wav"):
+        (tmp_path / "train" / name).unlink()
+    with pytest.raises(TrainingError, match="2 of 3 clips cannot be read"):
+        evaluate.explain_manifest(RECOGNIZER, manifest)
