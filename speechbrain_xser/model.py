@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from speechbrain_xser.decoder.decoder import AnswerLogits, LLMDecoder
-from speechbrain_xser.decoder.generation import evaluating
 from speechbrain_xser.decoder.llm import PAPER_LORA
 from speechbrain_xser.decoder.prompt import SYSTEM, PromptTemplate
 from speechbrain_xser.lobes.adapter import Adapter, SoftTokens
 from speechbrain_xser.lobes.bottleneck import VariationalBottleneck
 from speechbrain_xser.lobes.branch import Branch, BranchOutput, Mode
 from speechbrain_xser.lobes.encoder import SpeechEncoder, SSLEncoder
+from speechbrain_xser.modes import evaluating
 from speechbrain_xser.training.stages import SER_STAGE, Stage
 
 

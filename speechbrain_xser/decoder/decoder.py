@@ -14,7 +14,7 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from speechbrain_xser.decoder.generation import candidate_scores, evaluating, greedy, logits_at
+from speechbrain_xser.decoder.generation import candidate_scores, greedy, logits_at
 from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_tokenizer
 from speechbrain_xser.decoder.ownership import OwnsPart
 from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PromptTemplate, plain_tokens
@@ -22,6 +22,7 @@ from speechbrain_xser.decoder.sequence import EmbeddedSequence, check_context, e
 from speechbrain_xser.decoder.tokens import answer_tokens
 from speechbrain_xser.errors import CheckpointError, PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.modes import evaluating
 
 
 class AnswerLogits(NamedTuple):

@@ -19,28 +19,6 @@ from speechbrain_xser.lengths import valid_mask
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Puts a module in eval for a while; each submodule gets its own mode back.
-
-    Example
-    -------
-    >>> layer = nn.Dropout()
-    >>> with evaluating(layer):
-    ...     layer.training
-    False
-    >>> layer.training
-    True
-    """
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
-
-
-@contextmanager
 def logits_only_at(llm: PreTrainedModel, rows: Tensor, columns: Tensor) -> Iterator[None]:
     """Lets the output layer see only some positions: its logits are then [1, N, V] instead of [B, L, V].
 

@@ -113,15 +113,13 @@ class VariationalBottleneck(nn.Module):
         self.head = nn.Linear(width, 2 * latent)
         nn.init.constant_(self.head.bias[latent:], deviation_bias)
 
-    def forward(self, states: LayerStates, sample: bool | None = None) -> Latent:
+    def forward(self, states: LayerStates) -> Latent:
         """Encodes the layers of a batch.
 
         Arguments
         ---------
         states : LayerStates
             Layers [n, B, T, d], frames [B], level [B].
-        sample : bool, optional
-            Draw z from the posterior rather than take its mean; ``None`` draws in training and not in eval.
 
         Returns
         -------
@@ -129,8 +127,7 @@ class VariationalBottleneck(nn.Module):
             z [B, T, Z] in the type of this module's parameters, and the divergence of every frame, [B, T].
         """
         posterior = self.posterior(states)
-        sample = self.training if sample is None else sample
-        z = _drawn(posterior) if sample else posterior.mean
+        z = _drawn(posterior) if self.training else posterior.mean
         valid = valid_mask(states.frames, z.shape[1])
         z = torch.where(valid[..., None], z, 0.0).to(self.head.weight.dtype)
         return Latent(z, states.frames, posterior, torch.where(valid, gaussian_kl(*posterior), 0.0))

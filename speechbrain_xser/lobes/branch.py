@@ -15,6 +15,7 @@ from torch import nn
 from speechbrain_xser.lobes.adapter import Adapter, SoftTokens
 from speechbrain_xser.lobes.bottleneck import Latent
 from speechbrain_xser.lobes.states import LayerStates
+from speechbrain_xser.modes import evaluating
 
 
 class Mode(StrEnum):
@@ -44,7 +45,7 @@ class Branch(nn.Module):
     Arguments
     ---------
     bottleneck : nn.Module
-        Takes ``LayerStates`` (and ``sample``), returns a ``Latent``; :class:`VariationalBottleneck` or a like one.
+        Takes ``LayerStates``, returns a ``Latent``; :class:`VariationalBottleneck` or a like one.
     adapter : Adapter
         Takes latents and frames, returns ``SoftTokens``.
 
@@ -85,8 +86,8 @@ class Branch(nn.Module):
         if mode is Mode.OFF:
             return BranchOutput(silent_tokens(self, states), None)
         if mode is Mode.FROZEN:
-            with torch.no_grad():
-                return self._tokens(self.bottleneck(states, sample=False))
+            with evaluating(self), torch.no_grad():
+                return self._tokens(self.bottleneck(states))
         return self._tokens(self.bottleneck(states))
 
     def _tokens(self, latent: Latent) -> BranchOutput:

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a request: the step at hand is finished, one checkpoint is written, and the exit code says why."""
+"""SIGTERM and Ctrl-C as a request: the step at hand is finished, a checkpoint is written, the exit code says why."""
 
 from __future__ import annotations
 

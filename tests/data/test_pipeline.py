@@ -1,6 +1,7 @@
 """From a manifest to batches: padding, lengths, long clips, and clips that cannot be read."""
 
 import logging
+import pickle
 
 import numpy
 import pytest
@@ -99,6 +100,17 @@ def test_unreadable_clips_are_skipped_and_named_also_by_loader_workers(tmp_path,
     assert [fault.split(":")[0] for fault in batch.faults] == [
         f"utterance '{name}'" for name in ("missing", "zero", "text", "header", "cut")
     ]
+
+
+def test_a_data_set_can_be_sent_to_spawned_loader_workers(tmp_path):
+    clips = dataset([Utterance("a", "gone.wav", duration=1.0)], tmp_path)
+    assert str(pickle.loads(pickle.dumps(clips))[0]["wav"]) == str(clips[0]["wav"])
+
+
+def test_a_manifest_without_utterances_is_refused(tmp_path):
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(ManifestError, match="empty.jsonl: no utterances"):
+        dataset(tmp_path / "empty.jsonl")
 
 
 def test_a_batch_of_only_unreadable_clips_is_empty(tmp_path):

@@ -6,6 +6,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from speechbrain_xser.lobes import Adapter, Branch, LayerStates, Mode, VariationalBottleneck, silent_tokens
+from speechbrain_xser.lobes.bottleneck import Latent
 
 
 @pytest.fixture
@@ -91,3 +92,20 @@ def test_each_utterance_has_the_tokens_of_its_own_batch_of_one(branch, states):
 def test_two_branches_on_one_encoder_have_their_own_layer_weights():
     branches = nn.ModuleDict({name: Branch(VariationalBottleneck(3, 8, 4), Adapter(4, 6)) for name in "ab"})
     assert branches["a"].bottleneck.mix.logits is not branches["b"].bottleneck.mix.logits
+
+
+def test_a_frozen_branch_of_any_kind_neither_drops_out_nor_changes_its_mode():
+    class Dropping(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.dropout = torch.nn.Dropout(0.5)
+
+        def forward(self, states):
+            z = self.dropout(states.layers[0])
+            return Latent(z, states.frames, None, torch.zeros(z.shape[:2]))
+
+    branch = Branch(Dropping(), Adapter(8, 6)).train()
+    states = LayerStates(torch.ones(3, 2, 12, 8), torch.tensor([12, 7]), torch.zeros(2))
+    first, second = (branch(states, "frozen").latent.z for _ in range(2))
+    assert torch.equal(first, torch.ones(2, 12, 8)) and torch.equal(first, second)
+    assert branch.bottleneck.dropout.training

@@ -2,8 +2,10 @@
 
 import math
 
+import pytest
 import torch
 
+from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.training import collapse
 from speechbrain_xser.training.checkpoint import CheckpointStore, load_tensors
 from speechbrain_xser.training.loaders import evaluation_loader
@@ -35,6 +37,50 @@ def test_evaluation_loads_the_weights_with_the_best_ua_and_not_those_with_nan(tm
     best = load_tensors(store.best("ua"), "model")
     assert all(torch.equal(best[name], tensor) for name, tensor in brain.model.state_dict().items())
     assert brain.evaluated.step == 8
+
+
+def test_a_debug_run_leaves_no_checkpoint_to_go_on_from(tmp_path):
+    brain, loaders = make(tiny_hparams(tiny_data(tmp_path), tmp_path / "run"), debug=True)
+    brain.fit(loaders.train, loaders.valid)
+
+    assert CheckpointStore(tmp_path / "run" / "checkpoints").list() == []
+
+
+def test_an_epoch_that_a_limit_of_steps_cuts_short_is_gone_on_with(tmp_path):
+    hparams = tiny_hparams(tiny_data(tmp_path), tmp_path / "run")
+    brain, loaders = make(hparams, optimizer_step_limit="3")
+    brain.fit(loaders.train, loaders.valid)
+    again, _ = make(hparams)
+    again.fit(loaders.train, loaders.valid)
+
+    assert tuple(brain.position) == (1, 3)
+    steps = [value for name, value in again.stage_optimizers.state_tensors().items() if name.endswith("/step")]
+    assert {step.item() for step in steps} == {4.0}
+
+
+def test_a_test_without_a_checkpoint_is_refused(tmp_path):
+    brain, loaders = make(tiny_hparams(tiny_data(tmp_path), tmp_path / "run"), test_only=True)
+    brain.fit(loaders.train, loaders.valid)
+
+    with pytest.raises(CheckpointError, match="no checkpoint to test"):
+        brain.evaluate(loaders.valid)
+
+
+def test_answers_that_choose_the_best_epoch_are_of_long_and_short_clips(tmp_path):
+    hparams = tiny_hparams(tiny_data(tmp_path, valid=6), tmp_path / "run", search_limit=2, valid_batch_size=1)
+    brain, loaders = make(hparams)
+    brain.fit(loaders.train, loaders.valid)
+    order = [id for batch in loaders.valid for id in batch.ids]
+
+    assert [order.index(answer.utterance.id) for answer in brain.evaluation.answers] == [0, 3]
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(0, (0, 15)), (5, (5, 0))])
+def test_saving_every_so_many_steps_goes_before_the_default_of_minutes(tmp_path, steps, expected):
+    hparams = tiny_hparams(tiny_data(tmp_path), tmp_path / "run", ckpt_interval_steps=0, ckpt_interval_minutes=15)
+    brain, _ = make(hparams, **({"ckpt_interval_steps": steps} if steps else {}))
+
+    assert (brain.autosave.every_steps, brain.autosave.every_minutes) == expected
 
 
 def test_each_stage_is_validated_in_its_own_target_and_logged(tmp_path):

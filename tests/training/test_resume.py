@@ -48,6 +48,33 @@ def test_sigterm_leaves_one_checkpoint_of_that_step_and_the_exit_code_143_and_th
     assert all(torch.equal(weights[name], uninterrupted[name]) for name in weights)
 
 
+def test_ctrl_c_leaves_a_checkpoint_of_that_step_and_the_exit_code_130_and_the_run_goes_on_exactly(
+    data, uninterrupted, tmp_path
+):
+    hparams = tiny_hparams(data, tmp_path, ckpt_interval_steps=0, num_workers=1)
+
+    assert train_in_process(hparams, 2, signal.SIGINT) == 130
+    assert [found.step for found in CheckpointStore(tmp_path / "checkpoints").list()] == [3]
+    assert train_in_process(hparams) == FINISHED
+    weights = final_weights(tmp_path)
+    assert all(torch.equal(weights[name], uninterrupted[name]) for name in weights)
+
+
+def test_a_run_that_ran_out_of_memory_goes_on_with_smaller_micro_batches(data, tmp_path):
+    train_in_process(tiny_hparams(data, tmp_path, batch_size=2, grad_accumulation_factor=1), 3)
+
+    assert train_in_process(tiny_hparams(data, tmp_path, batch_size=1, grad_accumulation_factor=2)) == FINISHED
+
+
+def test_other_values_of_training_are_refused_instead_of_reporting_the_old_run_as_theirs(data, tmp_path):
+    train_in_process(tiny_hparams(data, tmp_path))
+    other = {"beta": 0.5, "stage2_learning_rate": 0.1, "train_manifest": data["valid_manifest"]}
+    brain, loaders = make(tiny_hparams({**data, **other}, tmp_path))
+
+    with pytest.raises(CheckpointError, match="beta: checkpoint has 0.001.*lengths: .*ser peak: checkpoint has 0.01"):
+        brain.fit(loaders.train)
+
+
 def test_a_checkpoint_of_another_schedule_seed_or_vocabulary_is_refused_with_the_differing_keys(data, tmp_path):
     train_in_process(tiny_hparams(data, tmp_path), 3)
     brain, loaders = make(tiny_hparams(data, tmp_path, order="two_stage", seed=3))

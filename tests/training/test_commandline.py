@@ -1,0 +1,93 @@
+"""What a command line may say, and what a user sees where it is wrong."""
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from speechbrain_xser.errors import SettingsError, TrainingError
+from speechbrain_xser.training.commandline import claimed, load_recipe, one_line_errors
+from speechbrain_xser.training.settings import TrainingSettings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    (tmp_path / "training.yaml").write_text("beta: 1\nseed: 1\nnum_workers: 2\n")
+    path = tmp_path / "recipe.yaml"
+    path.write_text("seed: 3\nfolder: !PLACEHOLDER\ntraining: !include:training.yaml\n    num_workers: 1\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ("sead: 2", "no key 'sead'; did you mean 'seed'"),
+        ("beta: 2", "no key 'beta', but training has: give --training=\"{beta: ...}\""),
+        ("training: {bata: 2}", "training has no key 'bata'; did you mean 'beta'"),
+        ("training: {seed: 2}", "has 'seed' itself.*give --seed"),
+        ("seed: 2", "'folder' is a !PLACEHOLDER"),
+        ("seed: [", "cannot be loaded"),
+    ],
+)
+def test_a_wrong_key_is_refused_at_any_depth_with_the_right_one(recipe, overrides, message):
+    with pytest.raises(SettingsError, match=message):
+        load_recipe(recipe, overrides)
+
+
+def test_a_wrong_key_of_the_recipe_itself_is_refused(recipe):
+    recipe.write_text("training: !include:training.yaml\n    bata: 2\n")
+    with pytest.raises(SettingsError, match="training has no key 'bata'"):
+        load_recipe(recipe)
+
+
+def test_the_last_of_equal_keys_counts_and_included_ones_are_reached(recipe):
+    hparams, _ = load_recipe(recipe, "folder: a\nseed: 4\ntraining: {beta: 7}\nseed: 5")
+    assert (hparams["seed"], hparams["training"]["beta"], hparams["training"]["num_workers"]) == (5, 7, 1)
+
+
+@pytest.mark.parametrize("corpus", ["SpeechCraft", "CREMA-D", "Tiny"])
+def test_our_own_recipes_use_keys_that_there_are(corpus, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "recipes"))
+    path = ROOT / "recipes" / corpus / "hparams" / "fd_ser_sed_asr.yaml"
+    assert load_recipe(path, "data_folder: none")[0]["batch_size"] > 0
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(SystemExit, match="error: .*gone.yaml.*No such file"), one_line_errors():
+        load_recipe(tmp_path / "gone.yaml")
+
+
+def test_ctrl_c_is_one_line_and_the_shell_s_exit_code(capsys):
+    with pytest.raises(SystemExit) as caught, one_line_errors():
+        raise KeyboardInterrupt
+    assert caught.value.code == 130
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("value", ["two", 1.5, 0, None])
+def test_a_number_that_is_none_is_refused_by_its_key(value):
+    with pytest.raises(SettingsError, match="batch_size is"):
+        TrainingSettings.from_hparams({"batch_size": value})
+
+
+def hold(folder, ready, leave):
+    with claimed(folder):
+        ready.set()
+        leave.wait(60)
+
+
+def test_a_second_run_in_the_same_folder_is_refused_until_the_first_has_gone(tmp_path):
+    context = multiprocessing.get_context("fork")
+    ready, leave = context.Event(), context.Event()
+    first = context.Process(target=hold, args=(tmp_path / "run", ready, leave))
+    first.start()
+    assert ready.wait(60)
+
+    with pytest.raises(TrainingError, match="Another run is writing to .*run"), claimed(tmp_path / "run"):
+        pass
+    first.kill()
+    first.join()
+    with claimed(tmp_path / "run"):
+        assert (tmp_path / "run").is_dir()
