@@ -28,6 +28,10 @@ explanation = recognizer.explain_file("speech.wav")
 print(explanation.paragraph, explanation.emotion, explanation.probabilities)
 ```
 
+## What it is for
+
+{purpose}
+
 ## What is in it
 
 Branches and adapters (`model.safetensors`) and the decoder's LoRA (`adapter/`, loadable by plain `peft`). The frozen
@@ -86,6 +90,7 @@ def model_card(metadata: Metadata, stage: str, emotions: Sequence[str], max_seco
         max_seconds=max_seconds,
         stage=stage,
         version=metadata.version,
+        purpose=metadata.training.get("purpose", "Not stated."),
         training=_training(metadata.training),
     )
 
@@ -107,6 +112,7 @@ def _row(part: str, backbone: Backbone) -> str:
 
 
 def _training(values: dict) -> str:
-    """One line for each plain value about the run."""
-    lines = [f"* {name}: {value if isinstance(value, str) else json.dumps(value)}" for name, value in values.items()]
+    """One line for each plain value about the run; its purpose has a section of its own."""
+    shown = {name: value for name, value in values.items() if name != "purpose"}
+    lines = [f"* {name}: {value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items()]
     return "\n".join(lines) or "Nothing was recorded."

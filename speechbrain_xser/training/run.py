@@ -208,6 +208,8 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
         "steps": None if brain.evaluated is None else brain.evaluated.step,
         "test": {} if scores is None else plain_scores(scores),
     }
+    if hparams.get("purpose"):
+        training["purpose"] = str(hparams["purpose"]).strip()
     config = {
         "model": model_arguments(hparams),
         "stage": brain.schedule.stages[-1].name,
