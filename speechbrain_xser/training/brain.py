@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from speechbrain_xser.data.faults import FaultCounter
-from speechbrain_xser.errors import CheckpointError
+from speechbrain_xser.errors import CheckpointError, SettingsError
 from speechbrain_xser.training import collapse
 from speechbrain_xser.training.autosave import Autosave
 from speechbrain_xser.training.checkpoint import CheckpointStore
@@ -115,7 +115,10 @@ class XserBrain(sb.Brain):
         hparams: dict | None = None,
         run_opts: dict | None = None,
     ) -> None:
-        super().__init__({"model": model}, hparams=hparams, run_opts=run_opts)
+        try:
+            super().__init__({"model": model}, hparams=hparams, run_opts=run_opts)
+        except ValueError as error:  # e.g. fp16 on a CPU
+            raise SettingsError(str(error)) from error
         if self.optimizer_step_limit is not None:
             self.optimizer_step_limit = int(self.optimizer_step_limit)  # the command line gives a text
         if self.debug and not self.debug_persistently:

@@ -99,7 +99,7 @@ def _hint(key: str, recipe: Mapping[str, Any], files: Mapping[str, Mapping[str, 
     for name, file in files.items():
         if key in file:
             return f', but {name} has: give --{name}="{{{key}: ...}}"'
-    near = get_close_matches(key, list(recipe), 1)
+    near = get_close_matches(key, [*recipe, *(other for file in files.values() for other in file)], 1)
     return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(recipe)}"
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from speechbrain_xser.data.manifest import read_manifest, write_manifest
-from speechbrain_xser.errors import TrainingError
+from speechbrain_xser.errors import SettingsError, TrainingError
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from tests.training.runner import make, tiny_data, tiny_hparams
 
@@ -98,6 +98,11 @@ def test_bf16_trains_in_autocast_and_keeps_float32_weights(data, tmp_path):
 
     assert not same(before, weights(brain))
     assert {tensor.dtype for tensor in weights(brain).values()} == {torch.float32}
+
+
+def test_fp16_on_a_cpu_is_refused_in_our_own_words(data, tmp_path):
+    with pytest.raises(SettingsError, match="fp16.*not yet supported on CPU"):
+        make(tiny_hparams(data, tmp_path), precision="fp16")
 
 
 def test_out_of_memory_names_batch_and_knob_and_leaves_a_checkpoint_of_the_last_whole_step(data, tmp_path):

@@ -32,7 +32,7 @@ from .voices import TARGET_PITCH_HZ, Voice, pitch_parameter, voices
 SAMPLE_RATE = 16000
 LEVELS_DB = {"low": -42.0, "normal": -31.0, "high": -20.0}  # RMS re full scale
 RATES = {"slow": 120, "normal": 170, "fast": 240}  # words a minute
-PITCH_RANGES = {"flat": 5, "normal": 45, "lively": 100}
+PITCH_RANGES = {"flat": 5, "normal": 40, "lively": 85}
 SPLITS = ("train", "valid", "test")
 _SENTENCE_SHARES = {"test": range(0, 2), "valid": range(2, 3), "train": range(3, 10)}  # tenths of the sentences
 
@@ -118,11 +118,12 @@ def phones(plan: Plan) -> list[Phone]:
 
 
 def _speaking(plan: Plan) -> Speaking:
+    pitch_range = PITCH_RANGES[plan.prosody.intonation]
     return Speaking(
         plan.voice.name,
         rate=plan.rate,
-        pitch=pitch_parameter(plan.voice, plan.pitch_hz),
-        pitch_range=PITCH_RANGES[plan.prosody.intonation],
+        pitch=pitch_parameter(plan.voice, plan.pitch_hz, pitch_range),
+        pitch_range=pitch_range,
         emphasis=plan.emphasis,
     )
 

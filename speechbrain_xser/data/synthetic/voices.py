@@ -20,9 +20,10 @@ class Voice(NamedTuple):
 
 
 TARGET_PITCH_HZ = {
-    "male": {"low": 70.0, "normal": 98.0, "high": 135.0},
-    "female": {"low": 130.0, "normal": 180.0, "high": 245.0},
+    "male": {"low": 76.0, "normal": 107.0, "high": 151.0},
+    "female": {"low": 145.0, "normal": 205.0, "high": 290.0},
 }
+RISE = 0.0022  # of the voice's base, for each point of eSpeak's pitch range: accents go up, so the median F0 does too
 _LANGUAGES = ("en-us", "en", "en-us-nyc")  # "en" is British
 _VARIANTS = {
     "train": {
@@ -51,8 +52,8 @@ def voices(split: str) -> list[Voice]:
     return found
 
 
-def pitch_parameter(voice: Voice, pitch_hz: float) -> int:
-    """eSpeak's pitch parameter (0..100) that makes this voice speak at a pitch.
+def pitch_parameter(voice: Voice, pitch_hz: float, pitch_range: int = 0) -> int:
+    """eSpeak's pitch parameter (0..100) that makes this voice's median F0 a pitch, at a pitch range.
 
     Example
     -------
@@ -60,5 +61,8 @@ def pitch_parameter(voice: Voice, pitch_hz: float) -> int:
     50
     >>> pitch_parameter(Voice("en-us+m1", "male", 90.0), 120.0)
     75
+    >>> pitch_parameter(Voice("en-us+m1", "male", 90.0), 120.0, pitch_range=80) < 75
+    True
     """
-    return max(0, min(100, round(50 + 25 * log(pitch_hz / voice.base_hz) / log(4 / 3))))
+    monotone_hz = pitch_hz - RISE * pitch_range * voice.base_hz
+    return max(0, min(100, round(50 + 25 * log(monotone_hz / voice.base_hz) / log(4 / 3))))
