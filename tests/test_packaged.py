@@ -46,19 +46,34 @@ def test_backbones_are_at_most_12_megabytes_and_everything_at_most_16():
     assert megabytes("hubert-tiny", "llama-tiny", "xser-tiny") <= 16
 
 
-def test_held_out_clips_are_explained_as_the_readme_says(recognizer, batches):
-    # On a corpus of another seed. WER, gender, volume and speed meet what the README wants of them. Parsed answers,
-    # pitch and UA do not yet (wanted: 100, 85 and 75): theirs is a floor under what was reached, far above chance.
+@pytest.fixture(scope="module")
+def scores(recognizer, batches):
     references, answers = [], []
     for batch in batches:
         explained = recognizer.explain_batch(batch.wavs, relative_from_counts(batch.samples))
         references += [utterance.record() for utterance in batch.utterances]
         answers += [explanation.paragraph for explanation in explained]
-    found = score(references, answers)
-    assert found.wer <= 15
-    for attribute in ("volume", "speed", "gender"):
-        assert found.attributes[attribute] >= 85
-    assert found.parsed >= 95 and found.attributes["pitch"] >= 55 and found.ua >= 45
+    return score(references, answers)
+
+
+def test_words_gender_volume_and_speed_of_held_out_clips_reach_what_is_wanted(scores):
+    # on a corpus of another seed than the README's
+    assert scores.wer <= 15
+    for attribute in ("gender", "volume", "speed"):
+        assert scores.attributes[attribute] >= 85
+
+
+@pytest.mark.xfail(reason="not reached yet: the README has 72 % for pitch and 64 % UA", strict=True)
+def test_pitch_and_emotion_of_held_out_clips_reach_what_is_wanted(scores):
+    assert scores.attributes["pitch"] >= 85
+    assert scores.ua >= 75
+
+
+def test_pitch_and_emotion_do_not_fall_back_to_chance(scores):
+    # chance is 33 and 14; this guards what was reached until the test above holds
+    assert scores.parsed >= 95
+    assert scores.attributes["pitch"] >= 55
+    assert scores.ua >= 45
 
 
 @pytest.mark.parametrize("stage", [ASR_STAGE, SER_STAGE], ids=lambda stage: stage.name)

@@ -30,6 +30,7 @@ from .espeak import Espeak, Phone, Speaking
 from .voices import TARGET_PITCH_HZ, Voice, pitch_parameter, voices
 
 SAMPLE_RATE = 16000
+VERSION = 2  # of how a plan is spoken, in the names of files: another version is spoken anew, never mixed in
 LEVELS_DB = {"low": -42.0, "normal": -31.0, "high": -20.0}  # RMS re full scale
 RATES = {"slow": 120, "normal": 170, "fast": 240}  # words a minute
 PITCH_RANGES = {"flat": 5, "normal": 40, "lively": 85}
@@ -197,10 +198,10 @@ def prepare(
 
 
 def _prepare_split(folder: Path, split: str, clips: int, seed: int, jobs: int | None) -> str:
-    manifest = folder / f"{split}-{clips}-seed{seed}.jsonl"
+    manifest = folder / f"{split}-{clips}-seed{seed}-v{VERSION}.jsonl"
     if manifest.exists():
         return str(manifest)
-    (folder / "wav" / f"{split}-seed{seed}").mkdir(parents=True, exist_ok=True)
+    (folder / "wav" / f"{split}-seed{seed}-v{VERSION}").mkdir(parents=True, exist_ok=True)
     write = partial(_write_clip, folder, split, seed)
     with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
         spoken = pool.map(write, range(clips), chunksize=16)
@@ -213,7 +214,7 @@ def _write_clip(folder: Path, split: str, seed: int, index: int) -> Utterance:
     _use_one_thread()
     drawn = plan(split, index, seed)
     wave = speak(drawn)
-    wav = f"wav/{split}-seed{seed}/{index:05d}.wav"
+    wav = f"wav/{split}-seed{seed}-v{VERSION}/{index:05d}.wav"
     soundfile.write(folder / wav, wave, SAMPLE_RATE, subtype="PCM_16")
     return _utterance(drawn, split, index, str((folder / wav).resolve()), len(wave))
 
