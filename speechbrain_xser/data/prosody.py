@@ -196,7 +196,7 @@ def _spectrum(wav: Tensor, sample_rate: int, track: PitchTrack) -> dict[str, flo
     }
 
 
-def prosody_functionals(wav: Tensor, sample_rate: int = 16000) -> dict[str, float]:
+def prosody_functionals(wav: Tensor, sample_rate: int = 16000, track: PitchTrack | None = None) -> dict[str, float]:
     """Describes how one utterance was spoken by about forty numbers.
 
     Pitch in semitones above 27.5 Hz over voiced frames, energy in dB re full scale, rate by voiced segments (a proxy
@@ -208,6 +208,8 @@ def prosody_functionals(wav: Tensor, sample_rate: int = 16000) -> dict[str, floa
         Samples, [S], full scale at 1.
     sample_rate : int
         Samples a second.
+    track : PitchTrack, optional
+        Of the same clip, where it is known already.
 
     Returns
     -------
@@ -226,7 +228,7 @@ def prosody_functionals(wav: Tensor, sample_rate: int = 16000) -> dict[str, floa
     >>> round(loud["energy_mean"] - quiet["energy_mean"]), round(quiet["pitch_p50"])
     (20, 36)
     """
-    track = pitch_track(wav, sample_rate)
+    track = pitch_track(wav, sample_rate) if track is None else track
     return {**_pitch(track), **_energy(track), **_rate(track), **_spectrum(wav, sample_rate, track)}
 
 

@@ -1,5 +1,6 @@
 """The recipe of the packaged backbones runs from its YAML and writes ordinary Hugging Face folders."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -25,9 +26,9 @@ def run(script: str, yaml: str, *overrides: str) -> None:
 
 def test_the_encoder_recipe_writes_a_folder_whose_level_is_heard(tmp_path):
     sizes = ("--train_clips=4", "--valid_clips=2", "--test_clips=1", "--number_of_epochs=1")
-    shape = ("--hidden_size=32", "--num_hidden_layers=2", "--intermediate_size=32", "--conv_dim=[256, 32, 32]")
+    shape = ("--hidden_size=32", "--num_hidden_layers=2", "--functional_layer=2", "--intermediate_size=32")
     folders = (f"--output_folder={tmp_path}", f"--data_folder={tmp_path}")
-    run("pretrain_encoder.py", "encoder.yaml", *folders, *sizes, *shape)
+    run("pretrain_encoder.py", "encoder.yaml", *folders, *sizes, *shape, "--conv_dim=[256, 32, 32]")
     folder = str(tmp_path / "hubert-tiny")
     assert HubertModel.from_pretrained(folder).config.hidden_size == 32
     encoder = SSLEncoder(folder)
@@ -55,18 +56,40 @@ def test_filters_are_centred_on_their_frequencies(recipes):
     assert peaks[-4:].tolist() == pytest.approx([7600] * 4, abs=2)
 
 
-def test_pitch_of_a_tone_complex_is_its_fundamental(recipes):
-    from Tiny.pretrain_encoder import WINDOW, pitch_hz
+def test_frames_of_a_rising_tone_have_its_pitch_where_the_encoder_has_them(recipes):
+    from Tiny.prosody_targets import clip_prosody
 
-    time = torch.arange(WINDOW) / 16000
-    tone = sum(torch.sin(2 * torch.pi * 125 * k * time) / k for k in range(1, 6))
-    hertz, periodic = pitch_hz(tone[None])
-    assert hertz.item() == pytest.approx(125, rel=0.02) and periodic.item()
-    assert not pitch_hz(torch.randn(1, WINDOW, generator=torch.Generator().manual_seed(1)))[1].item()
+    time = torch.arange(32000) / 16000
+    tone = torch.sin(2 * torch.pi * (100 * time + 25 * time.square()))  # F0 is 100 Hz + 50 Hz a second
+    centres = (torch.arange(95) * 320 + 800) / 16000  # by hand: (32000 - 1600) // 320 + 1 = 96 frames
+    hertz = torch.from_numpy(clip_prosody(tone).hertz)
+    assert len(hertz) == 96
+    assert (hertz[:90] - (100 + 50 * centres[:90])).abs().max() < 1.5
+
+
+def test_a_pitch_becomes_a_distribution_around_its_bin(recipes):
+    from Tiny.prosody_targets import pitch_distribution
+
+    found = pitch_distribution(torch.tensor([60 * 2 ** (10.5 / 20)]))[0]  # half way between the bins 10 and 11
+    assert found[10].item() == pytest.approx(found[11].item(), rel=1e-4) and found.sum().item() == pytest.approx(1)
+    assert (found[9] / found[10]).item() == pytest.approx(math.exp(-0.5 * (1.5**2 - 0.5**2)), rel=1e-4)
+
+
+def test_frames_of_padding_count_in_no_loss(recipes):
+    from Tiny.prosody_targets import FRAME_TARGETS, frame_losses, functional_loss
+
+    generator = torch.Generator().manual_seed(0)
+    wavs, hertz = torch.randn(1, 16000, generator=generator), torch.full((1, 46), 120.0)
+    frames, predicted = torch.tensor([20]), torch.randn(1, 46, FRAME_TARGETS, generator=generator)
+    other = torch.cat([predicted[:, :20], torch.randn(1, 26, FRAME_TARGETS, generator=generator)], 1)
+    one, two = (frame_losses(p, wavs, hertz, frames) for p in (predicted, other))
+    assert one.signals == two.signals and one.pitch == two.pitch and len(one.pitch_right) == 20
+    functionals = torch.ones(1, 3)
+    assert functional_loss(torch.zeros(1, 46, 3), functionals, frames) == 1
 
 
 def test_silence_after_the_last_word_has_the_class_of_a_pause(recipes, tmp_path):
-    from Tiny.pretrain_encoder import frame_phones, phone_class
+    from Tiny.clips import frame_phones, phone_class
 
     from speechbrain_xser.data.manifest import read_manifest
     from speechbrain_xser.data.synthetic import prepare

@@ -21,7 +21,7 @@ import torch
 import torchaudio
 from tqdm import tqdm
 
-from speechbrain_xser.answer.record import EMOTIONS, Descriptors, Record
+from speechbrain_xser.answer.record import EMOTIONS, GENDERS, Descriptors, Record
 from speechbrain_xser.answer.render import describe, render
 from speechbrain_xser.data.manifest import Utterance, write_manifest
 
@@ -30,7 +30,7 @@ from .espeak import Espeak, Phone, Speaking
 from .voices import TARGET_PITCH_HZ, Voice, pitch_parameter, voices
 
 SAMPLE_RATE = 16000
-VERSION = 2  # of how a plan is spoken, in the names of files: another version is spoken anew, never mixed in
+VERSION = 3  # of how a plan is spoken, in the names of files: another version is spoken anew, never mixed in
 LEVELS_DB = {"low": -42.0, "normal": -31.0, "high": -20.0}  # RMS re full scale
 RATES = {"slow": 120, "normal": 170, "fast": 240}  # words a minute
 PITCH_RANGES = {"flat": 5, "normal": 40, "lively": 85}
@@ -62,7 +62,8 @@ def plan(split: str, index: int, seed: int) -> Plan:
     False
     """
     random = Random(f"{seed} {split} {index}")
-    voice = random.choice(voices(split))
+    gender = random.choice(GENDERS)
+    voice = random.choice([voice for voice in voices(split) if voice.gender == gender])
     emotion = EMOTIONS[index % len(EMOTIONS)]
     prosody = profiles.draw(emotion, random)
     sentence = _draw_sentence(split, random)

@@ -28,8 +28,8 @@ _LANGUAGES = ("en-us", "en", "en-us-nyc")  # "en" is British
 _VARIANTS = {
     "train": {
         "male": "m1 83 m3 91 m4 80 m6 90 m8 74 Alex 101 Andy 88 Denis 88 Diogo 92 Gene 85 Lee 88 Mario 90 ed 107 "
-        "john 90 marcelo 80 paul 76 robert 80 sandro 87 travis 88",
-        "female": "f1 158 f4 160 f5 180 aunty 179 belinda 212 Alicia 214 Annie 187 steph2 172",
+        "john 90 marcelo 80 paul 76 robert 80 sandro 87 travis 88 m5 89 Michael 90 Mike 77 antonio 95 iven 86 pablo 96",
+        "female": "f1 158 f4 160 f5 180 aunty 179 belinda 212 linda 213 Alicia 214 Annie 187 steph 173 steph2 173",
     },
     "valid": {"male": "m2 92", "female": "f2 168"},
     "test": {"male": "m7 90 quincy 75 victor 85", "female": "f3 178 Andrea 220"},
