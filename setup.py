@@ -12,7 +12,7 @@ REQUIREMENTS = [
     "speechbrain>=1.1,<1.2",  # Brain, Pretrained, DynamicItemDataset; the tests look at 1.1's behaviour
     "torch==2.11.*",  # the matched pair: the torchaudio of a newer torch cannot be imported by speechbrain
     "torchaudio==2.11.*",  # speechbrain imports it; resampling and MFCC
-    "transformers>=5,<6",  # backbones; hidden states lie before the encoder's final norm since 5
+    "transformers>=5.24,<6",  # backbones; 5.24 takes keys and values as `cache`
     "peft>=0.21,<0.22",  # LoRA in the standard adapter folder; adapter names are matched strictly
     "hyperpyyaml>=1.2.2,<2",  # the YAML of every experiment
     "ruamel.yaml>=0.17.28,<0.19",  # 0.19 breaks every YAML load of hyperpyyaml

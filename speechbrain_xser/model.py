@@ -138,7 +138,9 @@ class ExplainableSER(nn.Module):
         """
         with evaluating(self), torch.no_grad():
             content, descriptor = self.encode(wavs, samples, stage)
-            return self.decoder.generate(content, descriptor, stage.instruction, max_new_tokens)
+            return self.decoder.generate(
+                content, descriptor, stage.instruction, max_new_tokens, close_quotes=stage.quotes
+            )
 
     def _branches(self, wavs: Tensor, samples: Tensor, stage: Stage) -> tuple[BranchOutput, BranchOutput]:
         states = self.encoder(wavs, samples)

@@ -20,7 +20,7 @@ TESTED = {  # the same bounds as in setup.py; hub versions are bounded by transf
     "torch": "==2.11.*",
     "torchaudio": "==2.11.*",
     "speechbrain": ">=1.1,<1.2",
-    "transformers": ">=5,<6",
+    "transformers": ">=5.24,<6",
     "peft": ">=0.21,<0.22",
     "hyperpyyaml": ">=1.2.2,<2",
     "ruamel.yaml": ">=0.17.28,<0.19",

@@ -18,6 +18,7 @@ from speechbrain_xser.decoder.generation import candidate_scores, greedy, logits
 from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_tokenizer
 from speechbrain_xser.decoder.ownership import OwnsPart
 from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PromptTemplate, plain_tokens
+from speechbrain_xser.decoder.quotes import OpenQuotes, tokens_with_odd_quotes
 from speechbrain_xser.decoder.sequence import EmbeddedSequence, check_context, embed_sequence, row_lengths
 from speechbrain_xser.decoder.tokens import answer_tokens
 from speechbrain_xser.errors import CheckpointError, PromptError
@@ -96,6 +97,7 @@ class LLMDecoder(OwnsPart):
         llm = load_llm(source, revision, dtype, quantization, load_weights)
         self.tokens = answer_tokens(llm, self.tokenizer, template, pad_token)
         self.llm = llm if lora is None else add_lora(llm, revision=revision, **lora)
+        self._odd_quotes: Tensor | None = None  # found when first asked for
 
     @property
     def causal(self) -> PreTrainedModel:
@@ -167,6 +169,7 @@ class LLMDecoder(OwnsPart):
         instruction: str,
         max_new_tokens: int | None = None,
         prefixes: list[str] | None = None,
+        close_quotes: bool = False,
     ) -> list[str]:
         """Greedy answers, the same for an utterance alone and in a batch.
 
@@ -180,6 +183,8 @@ class LLMDecoder(OwnsPart):
             Limit of generated tokens; by default the decoder's.
         prefixes : list of str, optional
             The beginning of each answer, which generation continues.
+        close_quotes : bool
+            Whether an answer must not end inside a quotation: for paragraphs, which quote the transcript.
 
         Returns
         -------
@@ -197,7 +202,8 @@ class LLMDecoder(OwnsPart):
         begun = [plain_tokens(prefix, self.tokenizer) for prefix in prefixes or [""] * len(content.counts)]
         with evaluating(self), torch.no_grad():
             prompt = self._sequence(content, descriptor, instruction, begun, more=limit)
-            new = greedy(self.causal, prompt, self.tokens, limit)
+            quotes = self._open_quotes(begun, prompt.embeddings.device) if close_quotes else None
+            new = greedy(self.causal, prompt, self.tokens, limit, quotes)
         return [self._text(start + rest) for start, rest in zip(begun, new, strict=True)]
 
     def score(
@@ -285,6 +291,12 @@ class LLMDecoder(OwnsPart):
         if not all(ids for row in rest for ids in row):
             raise PromptError("A candidate has no tokens of its own: none may be empty.")
         return begun, rest
+
+    def _open_quotes(self, begun: list[list[int]], device: torch.device) -> OpenQuotes:
+        if self._odd_quotes is None:
+            rows = self.causal.get_output_embeddings().weight.shape[0]
+            self._odd_quotes = tokens_with_odd_quotes(self.tokenizer, rows)
+        return OpenQuotes(self._odd_quotes.to(device), self.eos_ids, begun)
 
     def _text(self, ids: list[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

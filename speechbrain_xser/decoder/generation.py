@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Cache, DynamicCache, PreTrainedModel
 
+from speechbrain_xser.decoder.quotes import OpenQuotes
 from speechbrain_xser.decoder.sequence import EmbeddedSequence
 from speechbrain_xser.decoder.tokens import AnswerTokens
 from speechbrain_xser.lengths import valid_mask
@@ -119,20 +120,25 @@ def read_prompt(llm: PreTrainedModel, prompt: EmbeddedSequence) -> tuple[Tensor,
     3
     """
     rows = torch.arange(len(prompt.counts), device=prompt.counts.device)
+    cache = DynamicCache(config=llm.config)
     with logits_only_at(llm, rows, prompt.counts - 1):
-        output = llm(
+        logits = llm(
             inputs_embeds=prompt.embeddings,
             attention_mask=prompt.mask,
             position_ids=prompt.positions,
-            past_key_values=DynamicCache(config=llm.config),
+            cache=cache,
             use_cache=True,
-        )
-    return output.logits[0], output.past_key_values
+        ).logits[0]
+    return logits, cache
 
 
 @torch.no_grad()
 def greedy(
-    llm: PreTrainedModel, prompt: EmbeddedSequence, tokens: AnswerTokens, max_new_tokens: int
+    llm: PreTrainedModel,
+    prompt: EmbeddedSequence,
+    tokens: AnswerTokens,
+    max_new_tokens: int,
+    quotes: OpenQuotes | None = None,
 ) -> list[list[int]]:
     """The likeliest next token, again and again, until every row has ended or the limit is reached.
 
@@ -146,6 +152,8 @@ def greedy(
         Ids that end an answer, and the one that fills finished rows.
     max_new_tokens : int
         Limit in tokens, for each row.
+    quotes : OpenQuotes, optional
+        Keeps an answer from ending inside a quotation.
 
     Returns
     -------
@@ -171,8 +179,11 @@ def greedy(
     ended = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
     mask, answers = prompt.mask, []
     for step in range(max_new_tokens):
+        logits = logits if quotes is None else quotes.without_end(logits)
         chosen = logits.argmax(-1).masked_fill(ended, tokens.pad)
         answers.append(chosen)
+        if quotes is not None:
+            quotes.add(chosen)
         ended |= torch.isin(chosen, eos)
         if step + 1 == max_new_tokens or ended.all():
             break
@@ -232,8 +243,7 @@ def candidate_scores(llm: PreTrainedModel, prompt: EmbeddedSequence, candidates:
 
 def _step(llm: PreTrainedModel, ids: Tensor, mask: Tensor, positions: Tensor, cache: Cache) -> Tensor:
     """Logits after each of the next tokens, [B, N, V]; the cache grows by N."""
-    output = llm(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
-    return output.logits
+    return llm(input_ids=ids, attention_mask=mask, position_ids=positions, cache=cache, use_cache=True).logits
 
 
 def _until_end(ids: list[int], eos: tuple[int, ...]) -> list[int]:

@@ -74,7 +74,7 @@ def check_context(lengths: list[int], more: int, context: int | None) -> None:
     raise PromptError(
         f"Row {row} has {lengths[row]} tokens of prompt, audio and answer and {more} to come, "
         f"but the decoder's context is {context}: shorten the clip (max_seconds), raise the adapter's stack, "
-        "or lower max_new_tokens."
+        "shorten the text, or lower max_new_tokens."
     )
 
 

@@ -38,6 +38,11 @@ class Stage(NamedTuple):
     target: str  # key of TARGETS
     instruction: str  # the user's turn after the two slots
 
+    @property
+    def quotes(self) -> bool:
+        """Whether answers quote: a paragraph does, a transcript on its own may hold a lone mark of inches."""
+        return self.target != "transcript"
+
 
 ASR_STAGE = Stage("asr", Mode("train"), Mode("off"), Mode("train"), "transcript", TRANSCRIBE)
 SER_STAGE = Stage("ser", Mode("frozen"), Mode("train"), Mode("train"), "paragraph", CAPTION)

@@ -6,6 +6,7 @@ import torch
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.generation import greedy
 from speechbrain_xser.decoder.prompt import PromptTemplate
+from speechbrain_xser.decoder.quotes import OpenQuotes
 from speechbrain_xser.decoder.sequence import EmbeddedSequence
 from speechbrain_xser.decoder.tokens import AnswerTokens
 from speechbrain_xser.errors import PromptError
@@ -80,15 +81,15 @@ class Scripted(torch.nn.Module):
         wanted = torch.tensor([row[min(step, len(row) - 1)] for row in self.script])
         logits = torch.nn.functional.one_hot(wanted, 10).float()
         logits = logits[None] if inputs_embeds is not None else logits[:, None]
-        return type("Output", (), {"logits": logits, "past_key_values": None})
+        return type("Output", (), {"logits": logits})
 
 
-def answer_of(script, max_new_tokens=6, counts=(4, 2)):
+def answer_of(script, max_new_tokens=6, counts=(4, 2), quotes=None):
     counts = torch.tensor(counts)
     mask = valid_mask(counts, int(counts.max())).long()
     prompt = EmbeddedSequence(torch.zeros(*mask.shape, 1), mask, torch.arange(4).expand(2, 4) * mask, counts)
     llm = Scripted(script)
-    return greedy(llm, prompt, AnswerTokens(end=7, eos=(7, 8), pad=0), max_new_tokens), llm
+    return greedy(llm, prompt, AnswerTokens(end=7, eos=(7, 8), pad=0), max_new_tokens, quotes), llm
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +109,18 @@ def test_scripted_row_that_ends_at_once_has_an_empty_answer():
 
 def test_scripted_rows_that_never_end_stop_at_the_limit_in_tokens():
     assert answer_of([[1], [2]], max_new_tokens=3)[0] == [[1, 1, 1], [2, 2, 2]]
+
+
+def test_scripted_row_cannot_end_inside_a_quotation():
+    # token 5 is a quotation mark; the end at the third place is refused (7 and 8 end; of equals the first, 0, is taken)
+    odd = torch.arange(10) == 5
+    script = [[5, 2, 7, 5, 7], [5, 2, 5, 8]]
+    assert answer_of(script, quotes=OpenQuotes(odd, (7, 8), [[], []]))[0] == [[5, 2, 0, 5], [5, 2, 5]]
+
+
+def test_scripted_row_whose_beginning_opened_a_quotation_cannot_end_before_it_is_closed():
+    odd = torch.arange(10) == 5
+    assert answer_of([[7, 5, 7], [7]], quotes=OpenQuotes(odd, (7, 8), [[1, 5], [5, 5]]))[0] == [[0, 5], []]
 
 
 def test_scripted_rows_stop_computing_when_all_have_ended():
