@@ -12,6 +12,7 @@ most probable class can differ from the named one.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from speechbrain_xser.emotion_slot import emotion_slot
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.hub import HYPERPARAMS, model_folder
 from speechbrain_xser.lengths import counts_from_relative, valid_mask
+from speechbrain_xser.modes import evaluating
 from speechbrain_xser.restore import read_model_folder
 from speechbrain_xser.training.stages import STAGES
 
@@ -151,11 +153,30 @@ class ExplainableEmotionRecognizer(Pretrained):
         return self.explain_batch(self.load_audio(path)[None])[0]
 
     def load_audio(self, path: str | Path, savedir: object = None) -> Tensor:
-        """Reads a local file as the encoder hears it, [S]; raises AudioError as :meth:`explain_file`.
+        """Reads a local file as the encoder hears it.
 
         SpeechBrain's own method links files into a folder by their names, where the next one of the same name is
-        shadowed; here a file is read where it lies, and ``savedir`` is not used.
+        shadowed; here a file is read where it lies.
+
+        Arguments
+        ---------
+        path : str or Path
+            A local file.
+        savedir : object
+            Not used.
+
+        Returns
+        -------
+        Tensor
+            Samples at the encoder's rate, [S], float32.
+
+        Raises
+        ------
+        AudioError
+            As :meth:`explain_file`.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise AudioError(f"path is {type(path).__name__}; expected a file's path. Samples go to explain_batch.")
         check_seconds(seconds_of(path), self.hparams.max_seconds, path)
         return load_audio(path, sample_rate=self.mods.model.encoder.sample_rate)
 
@@ -164,10 +185,10 @@ class ExplainableEmotionRecognizer(Pretrained):
 
         Arguments
         ---------
-        wavs : Tensor
-            Samples at the encoder's rate, [B, S].
-        wav_lens : Tensor, optional
-            Relative lengths, [B], in 0..1; all full by default.
+        wavs : Tensor or array
+            Samples at the encoder's rate, [B, S], floats in -1..1.
+        wav_lens : Tensor or sequence of float, optional
+            Relative lengths, [B], above 0 and at most 1; all full by default.
 
         Returns
         -------
@@ -177,16 +198,27 @@ class ExplainableEmotionRecognizer(Pretrained):
         Raises
         ------
         AudioError
-            If an utterance is empty, not finite or longer than ``max_seconds``; names its row.
+            If an utterance is empty, not finite or longer than ``max_seconds``, or a length is not in 0..1; names
+            its row.
+
+        Example
+        -------
+        >>> import speechbrain_xser
+        >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
+        >>> wav = 0.1 * torch.randn(1, 16000)
+        >>> [alone], both = recognizer.explain_batch(wav), recognizer.explain_batch(wav.repeat(2, 2), [0.5, 1.0])
+        >>> alone.paragraph == both[0].paragraph  # padding does not change an explanation
+        True
         """
+        wavs = torch.as_tensor(wavs)
         samples = self._checked_samples(wavs, wav_lens)
         if len(wavs) == 0:
             return []
         model, stage = self.mods.model, STAGES[self.hparams.stage]
         wavs = wavs.float().masked_fill(~valid_mask(samples, wavs.shape[1]).to(wavs.device), 0.0)
-        with torch.no_grad(), self.inference_ctx:
+        with evaluating(model), torch.no_grad(), self.inference_ctx:
             tokens = model.encode(wavs.to(self.device), samples.to(self.device), stage)
-            paragraphs = model.decoder.generate(*tokens, stage.instruction)
+            paragraphs = model.decoder.generate(*tokens, stage.instruction, close_quotes=stage.quotes)
             slots = [emotion_slot(paragraph, tuple(self.hparams.emotions)) for paragraph in paragraphs]
             prefixes, words = [slot.prefix for slot in slots], [slot.words for slot in slots]
             scores = model.decoder.score(*tokens, stage.instruction, prefixes, words)
@@ -209,11 +241,13 @@ class ExplainableEmotionRecognizer(Pretrained):
         """Valid samples of each row, [B] int64; refuses what cannot be used, by row."""
         if wavs.dim() != 2 or not wavs.is_floating_point():
             raise AudioError(f"wavs is {wavs.dtype} of shape {list(wavs.shape)}; expected floats [B, S]")
-        wav_lens = torch.ones(len(wavs)) if wav_lens is None else wav_lens
+        wav_lens = torch.ones(len(wavs)) if wav_lens is None else torch.as_tensor(wav_lens)
         if wav_lens.shape != wavs.shape[:1]:
             raise AudioError(f"wav_lens has shape {list(wav_lens.shape)}; expected one length a row, [{len(wavs)}]")
         samples = counts_from_relative(wav_lens.cpu(), wavs.shape[1])
-        for row, count in enumerate(samples.tolist()):
+        for row, (count, share) in enumerate(zip(samples.tolist(), wav_lens.tolist(), strict=True)):
+            if not 0 <= share <= 1:
+                raise AudioError(f"row {row}: relative length {share:g}; expected above 0 and at most 1")
             check_seconds(count / self.mods.model.encoder.sample_rate, self.hparams.max_seconds, f"row {row}")
             check_wave(wavs[row, :count], f"row {row}")
         return samples

@@ -71,10 +71,7 @@ def load_audio(
         with soundfile.SoundFile(os.fspath(path)) as file:
             wave, rate = _read(file, path, start, stop, max_seconds), file.samplerate
     except soundfile.SoundFileError as error:
-        raise AudioError(
-            f"{path}: cannot be read as audio ({str(error).rsplit(': ', 1)[-1]}); it is damaged, truncated or of "
-            "another kind. Expected wav, flac, ogg, opus or mp3: convert or fetch it again."
-        ) from error
+        raise _not_audio(path, error) from error
     wave = check_wave(torch.from_numpy(wave).mean(dim=1), path)
     return wave if rate == sample_rate else _resampled(wave, rate, sample_rate, path)
 
@@ -129,18 +126,32 @@ def check_wave(wave: Tensor, name: str | os.PathLike = "waveform", max_seconds: 
 def check_seconds(seconds: float, max_seconds: float | None, name: str | os.PathLike) -> None:
     """Refuses a clip that is too long, before it can exhaust the memory.
 
+    Arguments
+    ---------
+    seconds : float
+        Length of the clip.
+    max_seconds : float or None
+        Longest allowed, None for any.
+    name : str or path-like
+        Names the clip in the message.
+
+    Raises
+    ------
+    AudioError
+        If it is longer.
+
     Example
     -------
     >>> check_seconds(120.0, 30.0, "a.wav")
     Traceback (most recent call last):
     ...
-    speechbrain_xser.errors.AudioError: a.wav: 120.00 s long, expected at most 30 s. Cut it with start and stop, or \
+    speechbrain_xser.errors.AudioError: a.wav: 120.00 s long, expected at most 30 s. Cut it into shorter clips, or \
 raise max_seconds.
     """
     if max_seconds is not None and seconds > max_seconds:
         raise AudioError(
-            f"{name}: {seconds:.2f} s long, expected at most {max_seconds:g} s. Cut it with start and stop, or raise "
-            "max_seconds."
+            f"{name}: {seconds:.2f} s long, expected at most {max_seconds:g} s. Cut it into shorter clips, or "
+            "raise max_seconds."
         )
 
 
@@ -174,14 +185,22 @@ def seconds_of(path: str | os.PathLike) -> float:
     try:
         header = soundfile.info(os.fspath(path))
     except soundfile.SoundFileError as error:
-        raise AudioError(f"{path}: cannot be read as audio. Expected wav, flac, ogg, opus or mp3.") from error
+        raise _not_audio(path, error) from error
     return _stated(header.frames, path) / header.samplerate
+
+
+def _not_audio(path: str | os.PathLike, error: soundfile.SoundFileError) -> AudioError:
+    return AudioError(
+        f"{path}: cannot be read as audio ({str(error).rsplit(': ', 1)[-1]}); it is damaged, truncated or of another "
+        "kind. Expected wav, flac, ogg, opus or mp3: convert or fetch it again."
+    )
 
 
 def _check_file(path: str | os.PathLike) -> None:
     """Missing, empty or cut: found before the decoder is asked."""
     if not os.path.isfile(path):
-        raise AudioError(f"{path}: no such file. Check the path in the manifest and the data folder.")
+        found = "a folder" if os.path.isdir(path) else "no such file"
+        raise AudioError(f"{path}: {found}, expected an audio file. Check the path, in a manifest the data folder too.")
     if os.path.getsize(path) == 0:
         raise AudioError(f"{path}: 0 bytes, expected an audio file. Fetch it again.")
     if os.fspath(path).lower().endswith(".raw"):

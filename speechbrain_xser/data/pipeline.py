@@ -71,7 +71,7 @@ def dataset(
     -------
     >>> clips = dataset([Utterance("a", "missing.wav", duration=1.0)], data_folder="/nowhere")
     >>> str(clips[0]["wav"])
-    "utterance 'a': /nowhere/missing.wav: no such file. Check the path in the manifest and the data folder."
+    "utterance 'a': /nowhere/missing.wav: no such file, expected an audio file. Check the path, ..."
     """
     given = isinstance(manifest, list)
     utterances = manifest if given else read_manifest(manifest)

@@ -37,7 +37,7 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(AudioError, match="no such file"):
+    with pytest.raises(AudioError, match="a folder, expected an audio file"):
         load_audio(tmp_path)
 
 

@@ -24,7 +24,7 @@ def answering(recognizer, monkeypatch):
 
     def answer(paragraph):
         decoder = recognizer.mods.model.decoder
-        monkeypatch.setattr(decoder, "generate", lambda content, *_: [paragraph] * len(content.counts))
+        monkeypatch.setattr(decoder, "generate", lambda content, *_, **__: [paragraph] * len(content.counts))
         return recognizer
 
     return answer
@@ -194,6 +194,8 @@ def test_a_clip_that_is_too_long_is_refused_with_both_lengths(recognizer, tmp_pa
         (torch.zeros(1, 16000, dtype=torch.int16), None, "expected floats"),
         (torch.zeros(2, 16000), torch.ones(3), "one length a row"),
         (torch.zeros(2, 16000), torch.tensor([1.0, 0.0]), "row 1: no samples"),
+        (torch.zeros(2, 16000), torch.tensor([1.0, 1.5]), "row 1: relative length 1.5"),
+        (torch.zeros(2, 16000), torch.tensor([float("nan"), 1.0]), "row 0: relative length nan"),
         (torch.full((1, 16000), float("nan")), None, "row 0: 16000 of 16000 samples are NaN"),
         (torch.zeros(1, 16000 * 6), None, "row 0: 6.00 s long"),
     ],
@@ -201,6 +203,26 @@ def test_a_clip_that_is_too_long_is_refused_with_both_lengths(recognizer, tmp_pa
 def test_a_batch_that_cannot_be_used_is_refused_by_row(recognizer, wavs, lengths, message):
     with pytest.raises(AudioError, match=message):
         recognizer.explain_batch(wavs, lengths)
+
+
+def test_a_recogniser_put_into_training_still_takes_the_mean(recognizer, trained):
+    before = recognizer.explain_file(trained.clips[0])
+    recognizer.train()
+    try:
+        assert recognizer.explain_file(trained.clips[0]) == before
+        assert recognizer.training  # left as it was found
+    finally:
+        recognizer.eval()
+
+
+def test_arrays_and_lists_are_taken_as_tensors_are(recognizer):
+    wavs = torch.randn(2, 8000) * 0.1
+    assert recognizer.explain_batch(wavs.numpy(), [1.0, 0.5]) == recognizer.explain_batch(wavs, torch.tensor([1, 0.5]))
+
+
+def test_samples_in_place_of_a_path_are_refused(recognizer):
+    with pytest.raises(AudioError, match="path is Tensor"):
+        recognizer.explain_file(torch.zeros(16000))
 
 
 def test_merging_lora_leaves_the_answers_unchanged(recognizer, trained):
