@@ -26,7 +26,9 @@ from speechbrain_xser.training.commandline import one_line_errors
 def explain_manifest(
     recognizer: ExplainableEmotionRecognizer, manifest: str, data_folder: str | None = None, batch_size: int = 8
 ) -> tuple[list[Utterance], list[Explanation]]:
-    """Explains every clip of a manifest, clips of similar length together; an unreadable clip is named and left out.
+    """Explains every clip of a manifest, clips of similar length together.
+
+    A clip that cannot be read, or is longer than the model's ``max_seconds``, is named and left out.
 
     Returns
     -------
@@ -36,11 +38,17 @@ def explain_manifest(
     Raises
     ------
     TrainingError
-        If more than one clip in a hundred (and more than one) cannot be read.
+        If more than one clip in a hundred (and more than one) is left out.
     """
-    clips = dataset(manifest, data_folder)
-    order = sorted(range(len(clips)), key=lambda index: clips.data[clips.data_ids[index]]["duration"] or 0)
+    clips, limit = dataset(manifest, data_folder, max_seconds=None), recognizer.hparams.max_seconds
+    seconds = [clips.data[name]["duration"] for name in clips.data_ids]
+    order = sorted((index for index in range(len(clips)) if seconds[index] <= limit), key=seconds.__getitem__)
     unreadable, utterances, explanations = FaultCounter(len(clips)), [], []
+    unreadable.add(
+        f"utterance {name!r}: {length:.2f} s long, the model takes at most {limit:g} s."
+        for name, length in zip(clips.data_ids, seconds, strict=True)
+        if length > limit
+    )
     for start in tqdm(range(0, len(order), batch_size), desc="explaining", unit="batch"):
         batch = collate([clips[index] for index in order[start : start + batch_size]])
         unreadable.add(batch.faults)

@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from speechbrain_xser.data.faults import FaultCounter
-from speechbrain_xser.errors import CheckpointError, SettingsError
+from speechbrain_xser.errors import CheckpointError, PromptError, SettingsError
 from speechbrain_xser.training import collapse
 from speechbrain_xser.training.autosave import Autosave
 from speechbrain_xser.training.checkpoint import CheckpointStore
@@ -141,7 +141,10 @@ class XserBrain(sb.Brain):
     def compute_forward(self, batch: Batch, stage: sb.Stage) -> Forward:
         """Answer logits and branch outputs of one micro-batch."""
         model = self.modules["model"] if stage == sb.Stage.TRAIN else self.model
-        return model(batch.wavs, batch.samples, self.turn.stage, self.answers)
+        try:
+            return model(batch.wavs, batch.samples, self.turn.stage, self.answers)
+        except PromptError as error:
+            raise PromptError(f"{error} The rows are {', '.join(batch.ids)}.") from error
 
     def compute_objectives(self, predictions: Forward, batch: Batch, stage: sb.Stage) -> Tensor:
         """A micro-batch's share of its window's loss, []; its sums are kept for the log."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.train_logger import FileTrainLogger
 from torch.utils.data import DataLoader
@@ -22,9 +23,11 @@ from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
+from speechbrain_xser.training.schedule import StageSchedule
 from speechbrain_xser.training.scoring import paragraph_scores, score_answers
 from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.settings import RUN_OPTIONS, TrainingSettings
+from speechbrain_xser.training.stages import target_text
 from speechbrain_xser.training.validation import Answer
 
 NOT_LEARNED = ("source", "revision", "dtype", "quantization", "max_new_tokens")  # by suffix
@@ -75,6 +78,11 @@ def make_loaders(hparams: Mapping[str, Any], accumulation: int) -> Loaders:
     Returns
     -------
     Loaders
+
+    Raises
+    ------
+    ManifestError
+        If a manifest is wrong, or an utterance lacks what a stage of the schedule learns to say.
     """
     settings = TrainingSettings.from_hparams(hparams)
     folder = hparams.get("data_folder")
@@ -83,9 +91,40 @@ def make_loaders(hparams: Mapping[str, Any], accumulation: int) -> Loaders:
         for split in Loaders._fields
         if hparams.get(f"{split}_manifest")
     }
+    for split in ("train", "valid"):
+        check_targets(clips[split], settings.schedule())
     train = train_loader(clips["train"], settings, accumulation)
     valid = evaluation_loader(clips["valid"], settings)
     return Loaders(train, valid, evaluation_loader(clips["test"], settings) if "test" in clips else None)
+
+
+def check_targets(clips: DynamicItemDataset, schedule: StageSchedule) -> None:
+    """Makes every target of every scheduled stage once, so that one that cannot be made stops a run at its start.
+
+    Arguments
+    ---------
+    clips : DynamicItemDataset
+        From ``data.pipeline.dataset``.
+    schedule : StageSchedule
+        Names the stages.
+
+    Raises
+    ------
+    ManifestError
+        Names the utterance and the stage.
+
+    Example
+    -------
+    >>> from speechbrain_xser.data.manifest import Utterance
+    >>> clips = dataset([Utterance("a", "a.wav", duration=1.0)])
+    >>> check_targets(clips, StageSchedule(order="one_stage"))  # a paragraph may do without a transcript
+    >>> check_targets(clips, StageSchedule())
+    Traceback (most recent call last):
+    speechbrain_xser.errors.ManifestError: Utterance 'a' has no transcript, but stage 'asr' learns to transcribe: ...
+    """
+    for stage in schedule.stages:
+        for item in clips.data.values():
+            target_text(stage, item["utterance"])
 
 
 def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:

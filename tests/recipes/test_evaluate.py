@@ -1,10 +1,13 @@
 """The evaluation of a folder on a manifest: every clip that can be read, and no other in silence."""
 
 import importlib.util
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import soundfile
 
 from speechbrain_xser.errors import TrainingError
 from speechbrain_xser.testing import tiny_manifest
@@ -13,7 +16,9 @@ SPEC = importlib.util.spec_from_file_location("evaluate", Path(__file__).parents
 evaluate = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(evaluate)
 
-RECOGNIZER = SimpleNamespace(explain_batch=lambda wavs, lengths: [f"row of {len(wavs)}"] * len(wavs))
+RECOGNIZER = SimpleNamespace(
+    explain_batch=lambda wavs, lengths: [f"row of {len(wavs)}"] * len(wavs), hparams=SimpleNamespace(max_seconds=30.0)
+)
 
 
 def test_an_unreadable_clip_is_named_and_left_out(tmp_path, caplog):
@@ -23,6 +28,16 @@ def test_an_unreadable_clip_is_named_and_left_out(tmp_path, caplog):
     assert sorted(utterance.id for utterance in utterances) == ["train-000", "train-002"]
     assert explanations == ["row of 1"] * 2
     assert "skipped utterance 'train-001'" in caplog.text
+
+
+def test_a_clip_that_is_longer_than_the_model_takes_is_named_and_left_out(tmp_path, caplog):
+    manifest = tiny_manifest(tmp_path, clips=3)
+    soundfile.write(tmp_path / "train" / "001.wav", np.zeros(40 * 16000), 16000)
+    lines = [json.loads(line) for line in Path(manifest).read_text().splitlines()]
+    Path(manifest).write_text("".join(json.dumps({**line, "duration": None}) + "\n" for line in lines))
+    utterances, _ = evaluate.explain_manifest(RECOGNIZER, manifest)
+    assert sorted(utterance.id for utterance in utterances) == ["train-000", "train-002"]
+    assert "utterance 'train-001': 40.00 s long, the model takes at most 30 s" in caplog.text
 
 
 def test_more_unreadable_clips_than_allowed_stop_it(tmp_path):
