@@ -25,6 +25,7 @@ from safetensors.torch import save_file
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.hub import ADAPTER, BRANCHES, CARD, HYPERPARAMS, METADATA
 from speechbrain_xser.hyperparams import BACKBONES, SETTINGS, hyperparams_text, plain_config
+from speechbrain_xser.lobes.encoder import SSLEncoder
 from speechbrain_xser.metadata import Metadata, describe_backbone, write_metadata
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_card import model_card
@@ -89,6 +90,11 @@ def write_model_folder(
 
 def _write_files(staging: Path, model: ExplainableSER, config: dict, card: str | None) -> None:
     arguments = config["model"]
+    if not isinstance(model.encoder, SSLEncoder):
+        raise CheckpointError(
+            f"The encoder is a {type(model.encoder).__name__}, which a folder cannot name as a backbone: keep the "
+            "run's own checkpoints, and build the model in code"
+        )
     if bool(arguments["lora"]) != bool(adapter_state(model)):
         raise CheckpointError("model and config differ in LoRA; write the folder before merging, with the right config")
     (staging / HYPERPARAMS).write_text(hyperparams_text(config), encoding="utf-8")

@@ -10,10 +10,14 @@ from speechbrain.lobes.features import Fbank
 from speechbrain.lobes.models.transformer.Transformer import TransformerEncoder
 from torch import nn
 
+from speechbrain_xser.errors import CheckpointError
+from speechbrain_xser.export import write_model_folder
 from speechbrain_xser.lengths import counts_from_relative, relative_from_counts, valid_mask
 from speechbrain_xser.lobes import Adapter, Branch, LayerStates, SpeechEncoder, VariationalBottleneck
 from speechbrain_xser.lobes.states import level_db
-from speechbrain_xser.testing import tiny_encoder_folder
+from speechbrain_xser.model import ExplainableSER, build_branch
+from speechbrain_xser.testing import tiny_encoder_folder, tiny_model
+from speechbrain_xser.training.stages import SER_STAGE
 
 RECIPE = """
 encoder_folder: !PLACEHOLDER
@@ -151,6 +155,27 @@ def test_a_speechbrain_encoder_learns_through_the_branch():
     _branch(encoder)(encoder(torch.randn(2, 16000), torch.tensor([16000, 4000]))).tokens.embeddings.sum().backward()
     assert all(parameter.grad is not None for parameter in encoder.transformer.parameters())
     assert encoder.projection.weight.grad.abs().sum() > 0
+
+
+def test_a_speechbrain_encoder_takes_the_place_of_ours_in_the_whole_model(tmp_path):
+    model = tiny_model(tmp_path)
+    encoder, decoder = FbankTransformer(), model.decoder
+    whole = ExplainableSER(encoder, *(build_branch(encoder, decoder.width, latent=4) for _ in range(2)), decoder)
+    wavs, samples = torch.randn(2, 16000), torch.tensor([16000, 4000])
+    whole(wavs, samples, SER_STAGE, ["so it is", "no"]).answer.logits.sum().backward()
+    assert whole.descriptor.bottleneck.head.weight.grad.abs().sum() > 0
+    together = whole.generate(wavs, samples, max_new_tokens=5)
+    assert together == [
+        whole.generate(wavs[i : i + 1, :n], samples[i : i + 1], max_new_tokens=5)[0]
+        for i, n in enumerate(samples.tolist())
+    ]
+
+
+def test_a_folder_cannot_name_an_encoder_that_is_no_backbone(tmp_path):
+    model = tiny_model(tmp_path)
+    model.encoder = FbankTransformer()
+    with pytest.raises(CheckpointError, match="FbankTransformer, which a folder cannot name"):
+        write_model_folder(tmp_path / "trained", model, {"model": {"encoder_source": "a", "llm_source": "b"}})
 
 
 def test_relative_lengths_of_a_speechbrain_batch_come_back_as_exact_counts(dataset):
