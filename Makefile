@@ -23,6 +23,8 @@ help: ## list the targets
 setup: $(STAMP) ## create the environment and install the package into it
 
 $(STAMP): setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else \
+	  f"$(PYTHON) is Python {v[0]}.{v[1]}, expected 3.11 to 3.13: say make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -e '.[dev]'
 	@touch $@

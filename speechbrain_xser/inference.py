@@ -37,7 +37,7 @@ class Explanation(NamedTuple):
     paragraph: str  # the decoder's raw answer
     transcript: str | None  # the quoted words
     descriptors: Descriptors  # gender, age, pitch, volume, speed, intonation, emphasis, tone, topic
-    emotion: str | None  # the class that the paragraph names
+    emotion: str | None  # that the paragraph names, be it among the model's classes or not
     probabilities: dict[str, float]  # of every class of the model; sums to one
 
 

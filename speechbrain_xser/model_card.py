@@ -34,8 +34,9 @@ print(explanation.paragraph, explanation.emotion, explanation.probabilities)
 
 ## What is in it
 
-Branches and adapters (`model.safetensors`) and the decoder's LoRA (`adapter/`, loadable by plain `peft`). The frozen
-backbones are not in it; they are found by name and must have these fingerprints (SHA-256, first 12 digits):
+Branches and adapters (`model.safetensors`) and the decoder's LoRA (`adapter/`, which plain `peft` loads
+onto the base below). The frozen backbones are not in it; they are found by name and must have these fingerprints
+(SHA-256, first 12 digits):
 
 | part | source | revision | fingerprint |
 |---|---|---|---|
