@@ -33,6 +33,16 @@ def counts_from_relative(relative: Tensor, longest: int) -> Tensor:
 def relative_from_counts(counts: Tensor) -> Tensor:
     """Turns counts into SpeechBrain's relative lengths (float64, exact to one sample).
 
+    Arguments
+    ---------
+    counts : Tensor
+        Counts, [B], int64; the largest, which must be above 0, becomes 1.0.
+
+    Returns
+    -------
+    Tensor
+        Relative lengths, [B], float64, in 0..1.
+
     Example
     -------
     >>> relative_from_counts(torch.tensor([2, 4]))
@@ -42,7 +52,19 @@ def relative_from_counts(counts: Tensor) -> Tensor:
 
 
 def valid_mask(counts: Tensor, longest: int) -> Tensor:
-    """True at real positions, False at padding, [B, longest].
+    """True at real positions, False at padding.
+
+    Arguments
+    ---------
+    counts : Tensor
+        Valid positions, [B], int64.
+    longest : int
+        Padded length L.
+
+    Returns
+    -------
+    Tensor
+        Mask, [B, L], bool, on the device of ``counts``.
 
     Example
     -------

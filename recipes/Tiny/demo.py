@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import speechbrain as sb
 import torch
 
 RECIPES = Path(__file__).resolve().parents[1]
@@ -20,14 +21,15 @@ import speechbrain_xser  # noqa: E402
 from speechbrain_xser.answer.render import render  # noqa: E402
 from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation  # noqa: E402
 from speechbrain_xser.metrics import table  # noqa: E402
+from speechbrain_xser.training.commandline import load_recipe  # noqa: E402
 
-OUTPUT, TEST_CLIPS, SHOWN = "results/demo", 70, 3
+OUTPUT, SHOWN = "results/demo", 3
 SHORT_RUN = {
     "output_folder": OUTPUT,
     "save_folder": f"{OUTPUT}/corpus",
     "train_clips": 1200,
     "valid_clips": 42,
-    "test_clips": TEST_CLIPS,
+    "test_clips": 70,
     "test_manifest": "null",  # both models are evaluated below, through the public interface
     "epochs_per_stage": 2,
 }
@@ -46,26 +48,31 @@ def show(utterance, explanation: Explanation) -> None:
     print(f"  reference   {render(utterance.record())}")
 
 
-def evaluate(folder: str) -> tuple:
+def evaluate(folder: str, manifest: str) -> tuple:
     """Explains the held-out clips with a trained folder."""
     recognizer = ExplainableEmotionRecognizer.from_hparams(source=folder)
     with torch.inference_mode():
-        return explain_manifest(recognizer, f"{OUTPUT}/corpus/test-{TEST_CLIPS}.jsonl", batch_size=16)
+        return explain_manifest(recognizer, manifest, batch_size=16)
 
 
 def main() -> None:
     """The demo."""
     begun = time.monotonic()
     overrides = [f"--{name}={value}" for name, value in SHORT_RUN.items()]
-    train([str(RECIPES / "Tiny" / "hparams" / "fd_ser_sed_asr.yaml"), *overrides, *sys.argv[1:]])
-    columns = {"this short run": f"{OUTPUT}/model", PACKAGED: speechbrain_xser.packaged_model()}
-    found = {name: evaluate(folder) for name, folder in columns.items()}
-    print(f"\nThree of {TEST_CLIPS} held-out clips (unseen voices, unseen sentences), by this short run:")
-    for utterance, explanation in list(zip(*found["this short run"], strict=True))[:: TEST_CLIPS // SHOWN][:SHOWN]:
+    arguments = [str(RECIPES / "Tiny" / "hparams" / "fd_ser_sed_asr.yaml"), *overrides, *sys.argv[1:]]
+    train(arguments)
+    recipe, _, given = sb.parse_arguments(arguments)
+    hparams, _ = load_recipe(recipe, given)
+    output, clips = hparams["output_folder"], hparams["test_clips"]
+    columns = {"this short run": f"{output}/model", PACKAGED: speechbrain_xser.packaged_model()}
+    manifest = f"{hparams['save_folder']}/test-{clips}.jsonl"
+    found = {name: evaluate(folder, manifest) for name, folder in columns.items()}
+    print(f"\nThree of {clips} held-out clips (unseen voices, unseen sentences), by this short run:")
+    for utterance, explanation in list(zip(*found["this short run"], strict=True))[:: clips // SHOWN][:SHOWN]:
         show(utterance, explanation)
     print(f"\n{table({name: scores(*pair) for name, pair in found.items()})}")
     print("Guessing reaches 50 % for gender, 33 % for pitch, volume and speed, and 14 % UA.")
-    print(f"\nThe demo took {(time.monotonic() - begun) / 60:.1f} minutes. The trained model is in {OUTPUT}/model.")
+    print(f"\nThe demo took {(time.monotonic() - begun) / 60:.1f} minutes. The trained model is in {output}/model.")
 
 
 if __name__ == "__main__":

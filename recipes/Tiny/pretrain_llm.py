@@ -32,7 +32,25 @@ CREMAD_SENTENCES = tuple(import_module("CREMA-D.prepare").SENTENCES.values())
 
 
 class Reader(nn.Module):
-    """The LLM with the tables of ideal frames."""
+    """The LLM with the tables of ideal frames.
+
+    Arguments
+    ---------
+    hparams : dict
+        Keys of ``LlamaConfig``, among them ``hidden_size``, and the ``noise`` of the frames.
+    tokenizer : PreTrainedTokenizerBase
+        Decides the size of the vocabulary and the special tokens.
+
+    Example
+    -------
+    >>> tokenizer = train_tokenizer([CAPTION, TRANSCRIBE])
+    >>> sizes = dict.fromkeys(("hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers"), 8)
+    >>> reader = Reader({**sizes, "num_attention_heads": 2, "num_key_value_heads": 2, "noise": 0.7}, tokenizer)
+    >>> segments = {TRANSCRIBE: PromptTemplate().segments(TRANSCRIBE, tokenizer)}
+    >>> logits, targets = reader([(TRANSCRIBE, Record("hello"), {}, [5, 6], Random(0))], segments)
+    >>> logits.shape == (2, len(tokenizer)), targets
+    (True, tensor([5, 6]))
+    """
 
     def __init__(self, hparams: dict, tokenizer):
         super().__init__()
@@ -51,7 +69,21 @@ class Reader(nn.Module):
         self.frames = IdealFrames(hparams["hidden_size"], noise=hparams["noise"])
 
     def forward(self, batch: list[tuple], segments: dict[str, list[list[int]]]) -> tuple[Tensor, Tensor]:
-        """Logits [B, L, V] and targets [B, L] (-100 where nothing is asked)."""
+        """Predicts the tokens of the answers.
+
+        Arguments
+        ---------
+        batch : list of tuple
+            Task (the instruction), record, attributes that are heard, token ids of the answer, and ``Random``, as
+            :class:`Batches` draws them.
+        segments : dict of str to Segments
+            The prompt of each task, as token ids.
+
+        Returns
+        -------
+        tuple of (Tensor, Tensor)
+            Logits [N, V] and targets [N], int64, at the answers' N positions.
+        """
         rows, targets = [], []
         for task, spoken, heard, answer, random in batch:
             content, descriptor = self.frames(spoken, heard, random)
@@ -69,7 +101,26 @@ class Reader(nn.Module):
 
 
 def draw_record(random: Random, real_share: float) -> tuple[Record, dict[str, str]]:
-    """A record, and the attributes that can be heard in it."""
+    """Draws a record, and the attributes that can be heard in it.
+
+    Arguments
+    ---------
+    random : Random
+        The source of every choice.
+    real_share : float
+        Share of records as CREMA-D has them, 0..1; the rest is of the embedded corpus.
+
+    Returns
+    -------
+    tuple of (Record, dict of str to str)
+        What is true, and the attributes that are heard, by name.
+
+    Example
+    -------
+    >>> spoken, heard = draw_record(Random(0), real_share=1.0)
+    >>> spoken.emotion == heard["emotion"], spoken.transcript in CREMAD_SENTENCES
+    (True, True)
+    """
     if random.random() < real_share:
         return _draw_real(random)
     drawn = plan("train", random.randrange(10**9), random.randrange(10**9))
@@ -89,7 +140,26 @@ def _draw_real(random: Random) -> tuple[Record, dict[str, str]]:
 
 
 class Batches(IterableDataset):
-    """Batches drawn anew for each epoch; the same for the same seed, epoch and step."""
+    """Batches drawn anew for each epoch; the same for the same seed, epoch and step.
+
+    Arguments
+    ---------
+    tokenizer : PreTrainedTokenizerBase
+        Of the answers.
+    hparams : dict
+        ``batch_size`` and ``real_share``.
+    seed : int
+        Differs between training and validation.
+    steps : int
+        Batches of an epoch.
+
+    Example
+    -------
+    >>> tokenizer, hparams = train_tokenizer([CAPTION, TRANSCRIBE]), {"batch_size": 2, "real_share": 0.5}
+    >>> first, second = (next(iter(Batches(tokenizer, hparams, seed=1, steps=3))) for _ in range(2))
+    >>> [row[:4] for row in first] == [row[:4] for row in second]
+    True
+    """
 
     def __init__(self, tokenizer, hparams: dict, seed: int, steps: int):
         self.tokenizer, self.hparams, self.seed, self.steps, self.epoch = tokenizer, hparams, seed, steps, 0
@@ -115,15 +185,28 @@ class ReaderBrain(PretrainingBrain):
     """Glue: cross-entropy of the answer."""
 
     def compute_forward(self, batch, stage):
+        """Logits and targets of the answers, as :class:`Reader` gives them."""
         return self.modules.reader(batch, self.hparams.segments)
 
     def compute_objectives(self, predictions, batch, stage):
+        """Mean cross-entropy over the answers' tokens, in nats."""
         logits, targets = predictions
         return nn.functional.cross_entropy(logits.float(), targets)
 
 
 def build_tokenizer(hparams: dict):
-    """A vocabulary for the prompt, the grammar's sentences and the paragraphs."""
+    """A vocabulary for the prompt, the grammar's sentences and the paragraphs.
+
+    Arguments
+    ---------
+    hparams : dict
+        ``seed``, ``real_share`` and ``vocabulary_size``.
+
+    Returns
+    -------
+    LlamaTokenizer
+        As :func:`speechbrain_xser.vocabulary.train_tokenizer` gives it; the same for the same values.
+    """
     random = Random(hparams["seed"])
     texts = [PromptTemplate().system, CAPTION, TRANSCRIBE, "system user assistant"] * 200
     for _ in range(6000):
@@ -133,7 +216,13 @@ def build_tokenizer(hparams: dict):
 
 
 def main(arguments: list[str]) -> None:
-    """Learns the vocabulary, trains, and writes the folder."""
+    """Learns the vocabulary, trains, and writes the folder ``llama-tiny``.
+
+    Arguments
+    ---------
+    arguments : list of str
+        As for :func:`Tiny.pretraining.load_recipe`.
+    """
     hparams, run_opts = load_recipe(arguments)
     tokenizer = build_tokenizer(hparams)
     hparams["segments"] = {task: PromptTemplate().segments(task, tokenizer) for task in (CAPTION, TRANSCRIBE)}

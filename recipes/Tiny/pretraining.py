@@ -11,7 +11,23 @@ from torch.utils.data import DataLoader, IterableDataset
 
 
 def load_recipe(arguments: list[str]) -> tuple[dict, dict]:
-    """Values and run options of a command line; seeds torch and makes the output folder."""
+    """Reads a command line, seeds torch and makes the output folder.
+
+    Arguments
+    ---------
+    arguments : list of str
+        The YAML, then SpeechBrain's run options and overrides of values.
+
+    Returns
+    -------
+    tuple of (dict, dict)
+        Values of the YAML, and run options.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such YAML.
+    """
     hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
     with open(hparams_file, encoding="utf-8") as file:
         hparams = load_hyperpyyaml(file, overrides)
@@ -21,9 +37,15 @@ def load_recipe(arguments: list[str]) -> tuple[dict, dict]:
 
 
 class PretrainingBrain(sb.Brain):
-    """AdamW with one cycle over the whole training (Smith 2018); ``valid_stats`` says what an epoch reached."""
+    """AdamW with one cycle over the whole training; ``valid_stats`` says what an epoch reached.
+
+    Sources: AdamW (Loshchilov & Hutter, 2019, ICLR), one cycle (Smith, 2018, arXiv:1803.09820). A subclass adds the two
+    ``compute_`` methods. Needs the values ``lr``, ``number_of_epochs``, ``steps_an_epoch``, ``warmup_share`` and
+    ``train_logger``.
+    """
 
     def init_optimizers(self):
+        """Builds the optimiser and its cycle, and adds both to the checkpoint."""
         self.optimizer = torch.optim.AdamW(self.modules.parameters(), lr=self.hparams.lr, weight_decay=0.01)
         self.optimizers_dict = {"optimizer": self.optimizer}
         total = self.hparams.number_of_epochs * self.hparams.steps_an_epoch
@@ -34,13 +56,26 @@ class PretrainingBrain(sb.Brain):
         self.checkpointer.add_recoverable("scheduler", self.scheduler)
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        """Moves the cycle on by one step."""
         self.scheduler.step()
 
     def valid_stats(self, loss: float) -> dict[str, float]:
-        """What is logged of a validation."""
+        """What is logged of a validation; a subclass may add to it.
+
+        Arguments
+        ---------
+        loss : float
+            Mean loss of the validation.
+
+        Returns
+        -------
+        dict of str to float
+            Values by name; "loss" must be one of them.
+        """
         return {"loss": loss}
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Keeps the training loss; after a validation, logs and saves the newest checkpoint only."""
         if stage == sb.Stage.TRAIN:
             self.train_loss = float(stage_loss)
             return
@@ -58,7 +93,23 @@ def pretrain(
     train_set: IterableDataset,
     valid_set: IterableDataset,
 ) -> None:
-    """Trains a module, from the last finished epoch of its output folder where there is one."""
+    """Trains a module, from the last finished epoch of its output folder where there is one.
+
+    Arguments
+    ---------
+    brain_class : type of PretrainingBrain
+        Computes the loss.
+    name : str
+        Of the module, in ``modules`` and in the checkpoint.
+    module : nn.Module
+        Trained in place.
+    hparams : dict
+        As :class:`PretrainingBrain` needs it, with ``epoch_counter`` and ``save_folder``.
+    run_opts : dict
+        SpeechBrain's run options.
+    train_set, valid_set : IterableDataset
+        Yield whole batches; the first has an attribute ``epoch``, from 0.
+    """
     counter = hparams["epoch_counter"]
     checkpointer = Checkpointer(hparams["save_folder"], {"counter": counter, name: module})
     brain = brain_class({name: module}, None, hparams, run_opts, checkpointer)

@@ -23,7 +23,14 @@ from speechbrain_xser.answer.record import LEVELS, SPEEDS
 
 
 class EmotionWords(NamedTuple):
-    """How one emotion is said; the first noun and the first adjective are the ones that are written."""
+    """How one emotion is said; the first noun and the first adjective are the ones that are written.
+
+    Example
+    -------
+    >>> words = EMOTION_WORDS["angry"]
+    >>> (words.nouns[0], words.adjectives[0]) == (emotion_phrase("angry", "noun"), emotion_phrase("angry", "adjective"))
+    True
+    """
 
     nouns: tuple[str, ...]
     adjectives: tuple[str, ...]
@@ -127,6 +134,11 @@ def emotion_phrase(emotion: str, form: str) -> str:
     -------
     str
         The word, e.g. ``"anger"`` or ``"angry"``.
+
+    Raises
+    ------
+    KeyError
+        If there is no such emotion or form.
 
     Example
     -------

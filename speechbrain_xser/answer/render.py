@@ -27,7 +27,13 @@ DOUBLE_QUOTES = '"\u201c\u201d\u201e\u201f\uff02'  # every character that the pa
 
 
 class Variant(NamedTuple):
-    """The fixed words of one way to say a record."""
+    """The fixed words of one way to say a record.
+
+    Example
+    -------
+    >>> [variant.form for variant in VARIANTS]
+    ['noun', 'adjective', 'adjective']
+    """
 
     topic: str
     features: str
@@ -116,6 +122,23 @@ def render(record: Record, variant: int = 0) -> str:
 def describe(record: Record, variant: int = 0) -> str:
     """The paragraph without the transcript.
 
+    Arguments
+    ---------
+    record : Record
+        What is said.
+    variant : int
+        As for :func:`render`.
+
+    Returns
+    -------
+    str
+        One paragraph, one line.
+
+    Raises
+    ------
+    ManifestError
+        If a label is outside its vocabulary.
+
     Example
     -------
     >>> describe(Record("Hello", Descriptors(gender="female"), "happy"), variant=1)
@@ -129,6 +152,16 @@ def canonical(record: Record) -> Record:
 
     White space (newlines too) becomes single spaces, double quotes inside a text become single ones, commas in a topic
     or tone become "and", and empty texts become ``None``.
+
+    Arguments
+    ---------
+    record : Record
+        Any record.
+
+    Returns
+    -------
+    Record
+        The same labels, with texts that a paragraph can carry.
 
     Example
     -------

@@ -24,7 +24,14 @@ _TONE = re.compile(r"\b(?:in|with) an? ([\w-]+) (?:tone|manner)\b", re.I)
 
 
 class Slots(NamedTuple):
-    """Free texts of a paragraph, and the paragraph without them."""
+    """Free texts of a paragraph, and the paragraph without them.
+
+    Example
+    -------
+    >>> slots = find_slots('Talking about sports, a man speaks, uttering, "Go on", with emphasis on the word "on".')
+    >>> slots.transcript, slots.emphasis, slots.topic
+    ('Go on', ('on',), 'sports')
+    """
 
     transcript: str | None
     emphasis: tuple[str, ...] | None

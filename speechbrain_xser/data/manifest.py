@@ -48,7 +48,13 @@ class Utterance(NamedTuple):
     split: str | None = None
 
     def record(self) -> Record:
-        """What was said, how, and with what emotion."""
+        """What was said, how, and with what emotion.
+
+        Returns
+        -------
+        Record
+            Fields that are unknown are ``None``.
+        """
         return Record(
             self.transcript, Descriptors(*(getattr(self, field) for field in Descriptors._fields)), self.emotion
         )

@@ -43,6 +43,7 @@ def load_tokenizer(source: str, revision: str | None = None) -> PreTrainedTokeni
     Returns
     -------
     PreTrainedTokenizerBase
+        As ``transformers`` gives it.
 
     Raises
     ------
@@ -69,6 +70,8 @@ def load_llm(
     load_weights: bool = True,
 ) -> PreTrainedModel:
     """Loads a causal LLM, frozen.
+
+    Source of the 4-bit weights: NF4 with double quantisation (QLoRA; Dettmers et al., 2023, NeurIPS).
 
     Arguments
     ---------
@@ -131,6 +134,8 @@ def add_lora(
     revision: str | None = None,
 ) -> PeftModel:
     """Puts LoRA beside linear layers: y = W x + alpha / r * B A dropout(x), with B zero at the start.
+
+    Source: LoRA (Hu et al., 2022, ICLR).
 
     Arguments
     ---------

@@ -40,6 +40,18 @@ class Segments(NamedTuple):
 def plain_tokens(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Tokenises free text; a control token's name inside it stays plain text.
 
+    Arguments
+    ---------
+    text : str
+        Any text.
+    tokenizer : PreTrainedTokenizerBase
+        The LLM's tokenizer.
+
+    Returns
+    -------
+    list of int
+        Token ids, without a beginning or an end.
+
     Example
     -------
     >>> import tempfile
@@ -128,13 +140,39 @@ class PromptTemplate:
         ------
         PromptError
             If the instruction or the system turn holds a control token, or as :meth:`texts`.
+
+        Example
+        -------
+        >>> import tempfile
+        >>> from speechbrain_xser.testing import tiny_llm_folder
+        >>> from transformers import AutoTokenizer
+        >>> tokenizer = AutoTokenizer.from_pretrained(tiny_llm_folder(tempfile.mkdtemp()))
+        >>> segments = PAPER_PROMPT.segments("Please transcribe.", tokenizer)
+        >>> tuple(tokenizer.decode(ids) for ids in segments) == PAPER_PROMPT.texts("Please transcribe.")
+        True
         """
         self._refuse_controls(instruction, tokenizer)
         texts = self.texts(instruction, tokenizer)
         return Segments(*(tokenizer(text, add_special_tokens=False).input_ids for text in texts))
 
     def end_of_turn(self, tokenizer: PreTrainedTokenizerBase) -> str | None:
-        """The token that ends an answer in this style."""
+        """The token that ends an answer in this style.
+
+        Arguments
+        ---------
+        tokenizer : PreTrainedTokenizerBase
+            The LLM's tokenizer; asked in the style "chat" only.
+
+        Returns
+        -------
+        str or None
+            The token; ``None`` if the tokenizer has no end token.
+
+        Example
+        -------
+        >>> PAPER_PROMPT.end_of_turn(tokenizer=None)
+        '<|eot_id|>'
+        """
         return LLAMA3_END_OF_TURN if self.style == "llama3" else tokenizer.eos_token
 
     def _refuse_controls(self, instruction: str, tokenizer: PreTrainedTokenizerBase) -> None:

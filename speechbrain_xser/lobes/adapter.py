@@ -11,7 +11,14 @@ from speechbrain_xser.lengths import valid_mask
 
 
 class SoftTokens(NamedTuple):
-    """Embeddings that take words' places in a prompt."""
+    """Embeddings that take words' places in a prompt.
+
+    Example
+    -------
+    >>> tokens = Adapter(latent=4, width=6)(torch.randn(1, 12, 4), torch.tensor([2]))
+    >>> tokens.counts, bool((tokens.embeddings[0, 1:] == 0).all())
+    (tensor([1]), True)
+    """
 
     embeddings: Tensor  # [B, K, e], zero at positions >= counts
     counts: Tensor  # [B] int64, at least 1
@@ -22,6 +29,8 @@ class Adapter(nn.Module):
 
     The remainder of ``frames / stack`` is dropped, but a clip of fewer than ``stack`` frames is padded with zeros and
     gives one token: no utterance is without one.
+
+    Source: the speech adaptor of LLaMA-Omni (Fang et al., 2025, ICLR).
 
     Arguments
     ---------
@@ -42,6 +51,9 @@ class Adapter(nn.Module):
     (torch.Size([3, 2, 6]), tensor([2, 1, 1]))
     >>> bool((tokens.embeddings[1, 1] == 0).all())
     True
+    >>> silent = adapter.silent(torch.tensor([12, 9, 2]), longest=12)
+    >>> silent.embeddings.shape == tokens.embeddings.shape, torch.equal(silent.counts, tokens.counts)
+    (True, True)
     """
 
     def __init__(self, latent: int, width: int, stack: int = 5, hidden: int = 2048) -> None:
@@ -52,7 +64,23 @@ class Adapter(nn.Module):
         self.output = nn.Linear(hidden, width)
 
     def token_counts(self, frames: Tensor) -> Tensor:
-        """Tokens of clips of that many frames, [B] int64: ``max(1, frames // stack)``."""
+        """Tokens of clips of that many frames: ``max(1, frames // stack)``.
+
+        Arguments
+        ---------
+        frames : Tensor
+            Valid frames, [B], int64.
+
+        Returns
+        -------
+        Tensor
+            Counts, [B], int64.
+
+        Example
+        -------
+        >>> Adapter(latent=4, width=6, stack=5).token_counts(torch.tensor([12, 9, 2]))
+        tensor([2, 1, 1])
+        """
         return torch.div(frames, self.stack, rounding_mode="floor").clamp(min=1)
 
     def forward(self, z: Tensor, frames: Tensor) -> SoftTokens:
@@ -69,6 +97,13 @@ class Adapter(nn.Module):
         -------
         SoftTokens
             Embeddings [B, max(1, T // stack), e] and counts [B].
+
+        Example
+        -------
+        >>> adapter, z, frames = Adapter(latent=4, width=6), torch.randn(1, 20, 4), torch.tensor([12])
+        >>> alone, padded = adapter(z[:, :12], frames), adapter(z, frames)
+        >>> torch.allclose(alone.embeddings, padded.embeddings[:, :2], atol=1e-6)  # padding changes nothing
+        True
         """
         counts = self.token_counts(frames)
         embeddings = self.output(self.hidden(self._stacked(z, frames)).relu())

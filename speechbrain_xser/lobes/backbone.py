@@ -17,6 +17,9 @@ UNUSED_WEIGHTS = {"masked_spec_embed"}  # of pre-training's masking; fine-tuned 
 def load_backbone(source: str, revision: str | None, dtype: str, load_weights: bool) -> nn.Module:
     """Loads a HuBERT, WavLM or wav2vec 2.0 transformer without any head.
 
+    Sources: HuBERT (Hsu et al., 2021, TASLP 29), WavLM (Chen et al., 2022, IEEE JSTSP 16(6)), wav2vec 2.0 (Baevski et
+    al., 2020, NeurIPS).
+
     Arguments
     ---------
     source : str

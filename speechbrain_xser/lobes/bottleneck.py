@@ -20,14 +20,28 @@ SMALLEST_DEVIATION = 1e-6
 
 
 class Posterior(NamedTuple):
-    """A diagonal Gaussian a frame, in float32."""
+    """A diagonal Gaussian a frame, in float32.
+
+    Example
+    -------
+    >>> float(gaussian_kl(*Posterior(torch.zeros(4), torch.ones(4))))  # the standard Gaussian, from itself
+    0.0
+    """
 
     mean: Tensor  # [B, T, Z]
     deviation: Tensor  # [B, T, Z], the standard deviation, above 0
 
 
 class Latent(NamedTuple):
-    """A latent a frame, with what the loss needs."""
+    """A latent a frame, with what the loss needs.
+
+    Example
+    -------
+    >>> states = LayerStates(torch.randn(1, 1, 5, 8), torch.tensor([2]), torch.zeros(1))
+    >>> latent = VariationalBottleneck(layer_count=1, width=8, latent=4)(states)
+    >>> latent.z[0, 2:].count_nonzero(), latent.kl[0, 2:].count_nonzero()
+    (tensor(0), tensor(0))
+    """
 
     z: Tensor  # [B, T, Z], zero at padding
     frames: Tensor  # [B] int64, valid frames
@@ -37,6 +51,8 @@ class Latent(NamedTuple):
 
 class LayerMix(nn.Module):
     """Softmax-weighted sum of layers, as one matrix product over the buffer that the encoder wrote.
+
+    Source: the weighted sum of SUPERB (Yang et al., 2021, Interspeech).
 
     Arguments
     ---------
@@ -48,6 +64,8 @@ class LayerMix(nn.Module):
     >>> layers = torch.randn(3, 2, 5, 8)
     >>> torch.allclose(LayerMix(3)(layers), layers.mean(0), atol=1e-6)
     True
+    >>> LayerMix(4).weights.tolist()
+    [0.25, 0.25, 0.25, 0.25]
     """
 
     def __init__(self, layer_count: int) -> None:
@@ -56,11 +74,28 @@ class LayerMix(nn.Module):
 
     @property
     def weights(self) -> Tensor:
-        """The layers' weights, [n], float32, summing to one."""
+        """The layers' weights, summing to one.
+
+        Returns
+        -------
+        Tensor
+            Weights, [n], float32.
+        """
         return self.logits.float().softmax(0)
 
     def forward(self, layers: Tensor) -> Tensor:
-        """Sums [n, B, T, d] to [B, T, d] in the type of ``layers``: ``weights @ layers.view(n, -1)``, no copy."""
+        """Sums the layers: ``weights @ layers.view(n, -1)``, no copy.
+
+        Arguments
+        ---------
+        layers : Tensor
+            States of n layers, [n, B, T, d].
+
+        Returns
+        -------
+        Tensor
+            Their sum, [B, T, d], in the type of ``layers``.
+        """
         with torch.autocast(layers.device.type, enabled=False):
             mixed = self.weights.to(layers.dtype) @ layers.reshape(layers.shape[0], -1)
         return mixed.view(layers.shape[1:])
@@ -68,6 +103,9 @@ class LayerMix(nn.Module):
 
 class VariationalBottleneck(nn.Module):
     """Layers to one Gaussian latent a frame.
+
+    Sources: deep variational information bottleneck (Alemi et al., 2017, ICLR); the reparameterised sample (Kingma &
+    Welling, 2014, ICLR).
 
     Arguments
     ---------
@@ -125,6 +163,13 @@ class VariationalBottleneck(nn.Module):
         -------
         Latent
             z [B, T, Z] in the type of this module's parameters, and the divergence of every frame, [B, T].
+
+        Example
+        -------
+        >>> states = LayerStates(torch.randn(3, 2, 5, 8), torch.tensor([5, 2]), torch.zeros(2))
+        >>> first, second = (VariationalBottleneck(3, 8, latent=4).train()(states).z for _ in range(2))
+        >>> torch.equal(first[0], second[0]), first[1, 2:].abs().sum()  # sampled in training; zero at padding
+        (False, tensor(0., grad_fn=<SumBackward0>))
         """
         posterior = self.posterior(states)
         z = _drawn(posterior) if self.training else posterior.mean
@@ -133,7 +178,24 @@ class VariationalBottleneck(nn.Module):
         return Latent(z, states.frames, posterior, torch.where(valid, gaussian_kl(*posterior), 0.0))
 
     def posterior(self, states: LayerStates) -> Posterior:
-        """Mean and standard deviation of every frame, [B, T, Z] each, in float32."""
+        """The Gaussian of every frame, padding included.
+
+        Arguments
+        ---------
+        states : LayerStates
+            Layers [n, B, T, d], frames [B], level [B].
+
+        Returns
+        -------
+        Posterior
+            Mean and standard deviation, [B, T, Z] each, in float32.
+
+        Example
+        -------
+        >>> states = LayerStates(torch.randn(3, 2, 5, 8), torch.tensor([5, 2]), torch.zeros(2))
+        >>> bool((VariationalBottleneck(3, 8, latent=4).posterior(states).deviation > 0).all())
+        True
+        """
         hidden = self.mix(states.layers).to(self.head.weight.dtype)
         if self.level is not None:
             hidden = hidden + self.level(states.level)[:, None]
@@ -161,7 +223,18 @@ class LevelFeature(nn.Module):
         self.projection = nn.Linear(1, width)
 
     def forward(self, level: Tensor) -> Tensor:
-        """Projects levels in dB, [B], to [B, d]."""
+        """Projects levels.
+
+        Arguments
+        ---------
+        level : Tensor
+            Levels in dB re full scale, [B].
+
+        Returns
+        -------
+        Tensor
+            Projections, [B, d], in the type of this module's parameters.
+        """
         return self.projection(((level + 30) / 20)[:, None].to(self.projection.weight.dtype))
 
 
@@ -169,6 +242,8 @@ def gaussian_kl(mean: Tensor, deviation: Tensor) -> Tensor:
     """Divergence of a diagonal Gaussian from the standard one, KL(N(mean, deviation²) ‖ N(0, I)), summed over Z.
 
     ``0.5 * sum(mean**2 + deviation**2 - 1 - 2 * log(deviation))``
+
+    Source: Kingma & Welling (2014, ICLR), appendix B.
 
     Arguments
     ---------

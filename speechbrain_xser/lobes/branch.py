@@ -81,6 +81,11 @@ class Branch(nn.Module):
         -------
         BranchOutput
             Soft tokens, and the latent unless the branch is off.
+
+        Raises
+        ------
+        ValueError
+            If the mode is none of the three.
         """
         mode = Mode(mode)
         if mode is Mode.OFF:

@@ -36,6 +36,9 @@ class SSLEncoder(nn.Module):
     * It stays in eval whatever ``train()`` says, runs under ``no_grad``, in its own ``dtype`` whatever autocast says,
       and is in no checkpoint: its ``state_dict()`` is empty and strict loading of a parent does not miss it.
 
+    Sources: HuBERT (Hsu et al., 2021, TASLP 29), WavLM (Chen et al., 2022, IEEE JSTSP 16(6)), wav2vec 2.0 (Baevski et
+    al., 2020, NeurIPS).
+
     Arguments
     ---------
     source : str
@@ -64,6 +67,10 @@ class SSLEncoder(nn.Module):
     (torch.Size([3, 1, 24, 32]), tensor([24, 49]))
     >>> torch.allclose(alone.layers[:, 0], padded.layers[:, 0, :24], atol=1e-5)
     True
+    >>> encoder.minimum_samples, encoder.frame_counts(torch.tensor([8000, 100]))
+    (400, tensor([24,  1]))
+    >>> encoder.train().training, len(encoder.state_dict())
+    (False, 0)
     """
 
     def __init__(
@@ -83,7 +90,13 @@ class SSLEncoder(nn.Module):
 
     @property
     def minimum_samples(self) -> int:
-        """Receptive field of one frame in samples."""
+        """Receptive field of one frame.
+
+        Returns
+        -------
+        int
+            Samples at ``sample_rate``.
+        """
         samples = 1
         for kernel, stride in reversed(self.convolutions):
             samples = (samples - 1) * stride + kernel
@@ -171,11 +184,35 @@ class SSLEncoder(nn.Module):
         return features
 
     def train(self, mode: bool = True) -> SSLEncoder:
-        """Stays in eval: no dropout, no layer-drop, no masking, whatever ``mode`` says."""
+        """Stays in eval: no dropout, no layer-drop, no masking, whatever ``mode`` says.
+
+        Arguments
+        ---------
+        mode : bool
+            Not looked at.
+
+        Returns
+        -------
+        SSLEncoder
+            Itself, in eval.
+        """
         return super().train(False)
 
     def state_dict(self, *args, destination: dict | None = None, **kwargs) -> dict:
-        """Nothing: the backbone is named by its source, not saved."""
+        """Nothing: the backbone is named by its source, not saved.
+
+        Arguments
+        ---------
+        *args, **kwargs
+            As ``nn.Module`` takes them; not looked at.
+        destination : dict, optional
+            Where a parent collects its tensors; left as it is.
+
+        Returns
+        -------
+        dict
+            ``destination``, or an empty dict.
+        """
         return OrderedDict() if destination is None else destination
 
     def _load_from_state_dict(self, state_dict, prefix, metadata, strict, missing, unexpected, errors) -> None:

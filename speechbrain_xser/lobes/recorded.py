@@ -14,7 +14,26 @@ class LayerRecord:
     buffer: Tensor  # [n, B, T, d]
 
     def write(self, index: int, count: int, states: Tensor) -> None:
-        """Copies layer ``index`` of ``count`` into its place."""
+        """Copies a layer's states into their place; the first layer's make the buffer.
+
+        Arguments
+        ---------
+        index : int
+            Which layer, from 0.
+        count : int
+            Number of layers n.
+        states : Tensor
+            Its output, [B, T, d].
+
+        Example
+        -------
+        >>> import torch
+        >>> record = LayerRecord()
+        >>> for index in range(3):
+        ...     record.write(index, 3, torch.full((2, 5, 8), float(index)))
+        >>> record.buffer.shape, record.buffer[2].unique()
+        (torch.Size([3, 2, 5, 8]), tensor([2.]))
+        """
         if index == 0:
             self.buffer = states.new_empty(count, *states.shape)
         self.buffer[index] = states
@@ -23,6 +42,16 @@ class LayerRecord:
 @contextmanager
 def recorded(layers: nn.ModuleList) -> Iterator[LayerRecord]:
     """Within it, every layer's output goes into one buffer while the model runs.
+
+    Arguments
+    ---------
+    layers : nn.ModuleList
+        The n layers; each returns its states [B, T, d], alone or first in a tuple.
+
+    Yields
+    ------
+    LayerRecord
+        Its ``buffer`` is [n, B, T, d] after the model ran. The hooks are gone when the block ends.
 
     Example
     -------

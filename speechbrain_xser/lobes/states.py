@@ -54,11 +54,35 @@ class SpeechEncoder(Protocol):
     sample_rate: int  # of the waveforms that it takes, in Hz
 
     def frame_counts(self, samples: Tensor) -> Tensor:
-        """Valid frames, [B] int64 and at least 1, of clips with that many samples, [B] int64."""
+        """Valid frames of clips with that many samples.
+
+        Arguments
+        ---------
+        samples : Tensor
+            Sample counts, [B], int64.
+
+        Returns
+        -------
+        Tensor
+            Frame counts, [B], int64, at least 1.
+        """
         ...
 
     def __call__(self, wavs: Tensor, samples: Tensor) -> LayerStates:
-        """States of right-padded waveforms, [B, S] float in -1..1, with integer sample counts, [B] int64."""
+        """States of right-padded waveforms.
+
+        Arguments
+        ---------
+        wavs : Tensor
+            Waveforms, [B, S], float in -1..1.
+        samples : Tensor
+            Valid samples, [B], int64.
+
+        Returns
+        -------
+        LayerStates
+            ``layers`` [n, B, T, d], ``frames`` [B], ``level`` [B].
+        """
         ...
 
 

@@ -11,7 +11,16 @@ from speechbrain_xser.metrics.text import normalise
 
 
 class WordErrors(NamedTuple):
-    """Counts over a corpus, and their rate in percent (NaN if the references have no words)."""
+    """Counts over a corpus, and their rate in percent (NaN if the references have no words).
+
+    Example
+    -------
+    >>> errors = WordErrorRate()
+    >>> errors.append(["a"], ["the cat sat"], ["a cat"])
+    >>> found = WordErrors(**errors.summarize())
+    >>> found.substitutions + found.deletions + found.insertions == round(found.WER / 100 * found.words)
+    True
+    """
 
     WER: float
     words: int
@@ -25,6 +34,8 @@ class WordErrorRate:
 
     Utterances whose reference is unknown (``None``) are left out; a hypothesis that is ``None`` has no words, so each
     of the reference's counts as deleted.
+
+    The interface is that of SpeechBrain's ``MetricStats``.
 
     Example
     -------
@@ -54,6 +65,11 @@ class WordErrorRate:
             Utterance ids.
         references, hypotheses : sequence of (str or None)
             Transcripts.
+
+        Raises
+        ------
+        ValueError
+            If the sequences differ in length.
         """
         for id, reference, hypothesis in zip(ids, references, hypotheses, strict=True):
             if reference is not None:
@@ -62,12 +78,45 @@ class WordErrorRate:
                 self.hypotheses.append(normalise(hypothesis))
 
     def summarize(self, field: str | None = None):
-        """All of :class:`WordErrors` as a dict, or one field of it."""
+        """The corpus's word errors.
+
+        Arguments
+        ---------
+        field : str, optional
+            A field of :class:`WordErrors`; all of them by default.
+
+        Returns
+        -------
+        dict, or float or int
+            All fields by name, or the one: the rate in percent, else a count.
+
+        Raises
+        ------
+        KeyError
+            If there is no such field.
+        """
         summary = self._errors()._asdict()
         return summary if field is None else summary[field]
 
     def write_stats(self, filestream: TextIO) -> None:
-        """Writes the summary and each utterance's words."""
+        """Writes the summary and each utterance's words.
+
+        Arguments
+        ---------
+        filestream : TextIO
+            An open text file.
+
+        Example
+        -------
+        >>> import sys
+        >>> errors = WordErrorRate()
+        >>> errors.append(["a"], ["Hello you."], ["hello"])
+        >>> errors.write_stats(sys.stdout)
+        50.00 % WER, 2 words, S 0 D 1 I 0
+        a
+          ref: hello you
+          hyp: hello
+        """
         filestream.write(
             "{WER:.2f} % WER, {words} words, S {substitutions} D {deletions} I {insertions}\n".format(
                 **self.summarize()

@@ -15,6 +15,8 @@ ATTRIBUTES = tuple(field for field in Descriptors._fields if field != "emphasis"
 class AttributeAccuracy:
     """Accuracy of each descriptor in percent; unparsed is wrong, and tone and topic are compared as normalised words.
 
+    The interface is that of SpeechBrain's ``MetricStats``.
+
     Example
     -------
     >>> accuracy = AttributeAccuracy()
@@ -33,7 +35,20 @@ class AttributeAccuracy:
         self.right: Counter = Counter()
 
     def append(self, ids, references, hypotheses) -> None:
-        """Adds utterances: ids, reference :class:`Descriptors` and found ones."""
+        """Adds utterances.
+
+        Arguments
+        ---------
+        ids : sequence of str
+            Utterance ids.
+        references, hypotheses : sequence of Descriptors
+            What is true and what was found; a field that is ``None`` in the reference is left out.
+
+        Raises
+        ------
+        ValueError
+            If the sequences differ in length.
+        """
         for _, reference, found in zip(ids, references, hypotheses, strict=True):
             for field in ATTRIBUTES:
                 told = getattr(reference, field)
@@ -42,12 +57,37 @@ class AttributeAccuracy:
                     self.right[field] += normalise(told) == normalise(getattr(found, field))
 
     def summarize(self, field: str | None = None):
-        """A dict of the descriptors that a reference had, or one of them (NaN if none had it)."""
+        """The accuracies.
+
+        Arguments
+        ---------
+        field : str, optional
+            A descriptor; by default all that a reference had.
+
+        Returns
+        -------
+        dict of str to float, or float
+            Percent; NaN for a single descriptor that no reference had.
+        """
         summary = {name: 100.0 * self.right[name] / self.wanted[name] for name in ATTRIBUTES if self.wanted[name]}
         return summary if field is None else summary.get(field, math.nan)
 
     def write_stats(self, filestream: TextIO) -> None:
-        """Writes a line for each descriptor."""
+        """Writes a line for each descriptor that a reference had.
+
+        Arguments
+        ---------
+        filestream : TextIO
+            An open text file.
+
+        Example
+        -------
+        >>> import sys
+        >>> accuracy = AttributeAccuracy()
+        >>> accuracy.append(["a"], [Descriptors(pitch="low")], [Descriptors()])
+        >>> accuracy.write_stats(sys.stdout)
+        pitch 0.00 % of 1
+        """
         for name, accuracy in self.summarize().items():
             filestream.write(f"{name} {accuracy:.2f} % of {self.wanted[name]}\n")
 
@@ -57,6 +97,8 @@ class EmphasisScore:
 
     ``F1 = 2 * hits / (reference words + found words)``. A reference of no words, ``()``, is told: what is found there
     is wrong. ``None`` is unknown and left out.
+
+    The interface is that of SpeechBrain's ``MetricStats``.
 
     Example
     -------
@@ -74,7 +116,20 @@ class EmphasisScore:
         self.hits = self.wanted = self.found = 0
 
     def append(self, ids, references, hypotheses) -> None:
-        """Adds utterances: ids, reference words and found words, each a tuple or ``None``."""
+        """Adds utterances.
+
+        Arguments
+        ---------
+        ids : sequence of str
+            Utterance ids.
+        references, hypotheses : sequence of (tuple of str, or None)
+            Emphasised words that are true and that were found; a reference of ``None`` is left out.
+
+        Raises
+        ------
+        ValueError
+            If the sequences differ in length.
+        """
         for _, reference, found in zip(ids, references, hypotheses, strict=True):
             if reference is not None:
                 told, heard = _words(reference), _words(found)
@@ -83,7 +138,23 @@ class EmphasisScore:
                 self.found += heard.total()
 
     def summarize(self, field: str | None = None):
-        """A dict of ``F1`` (percent, NaN where nothing was told and nothing found) and the counts, or one of them."""
+        """The score and its counts.
+
+        Arguments
+        ---------
+        field : str, optional
+            One of ``F1``, ``hits``, ``wanted``, ``found``; all by default.
+
+        Returns
+        -------
+        dict, or float or int
+            ``F1`` in percent (NaN where nothing was told and nothing found) and counts of words, or the one.
+
+        Raises
+        ------
+        KeyError
+            If there is no such field.
+        """
         total = self.wanted + self.found
         summary = {
             "F1": 200.0 * self.hits / total if total else math.nan,
@@ -94,7 +165,21 @@ class EmphasisScore:
         return summary if field is None else summary[field]
 
     def write_stats(self, filestream: TextIO) -> None:
-        """Writes the summary."""
+        """Writes the summary.
+
+        Arguments
+        ---------
+        filestream : TextIO
+            An open text file.
+
+        Example
+        -------
+        >>> import sys
+        >>> emphasis = EmphasisScore()
+        >>> emphasis.append(["a"], [("go",)], [("go", "now")])
+        >>> emphasis.write_stats(sys.stdout)
+        emphasis F1 66.67 %, 1 of 1 words, 2 found
+        """
         filestream.write("emphasis F1 {F1:.2f} %, {hits} of {wanted} words, {found} found\n".format(**self.summarize()))
 
 

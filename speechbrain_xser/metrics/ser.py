@@ -17,6 +17,8 @@ UNPARSED = "unparsed"
 class EmotionScore:
     """Collects emotions and gives UA and WA in percent; references that are ``None`` are left out.
 
+    The interface is that of SpeechBrain's ``MetricStats``.
+
     Example
     -------
     >>> scores = EmotionScore()
@@ -36,20 +38,52 @@ class EmotionScore:
         self.pairs: list[tuple[str, str]] = []  # reference, found
 
     def append(self, ids, references, hypotheses) -> None:
-        """Adds utterances: ids, reference emotions and found emotions, each of them one of EMOTIONS or ``None``."""
+        """Adds utterances.
+
+        Arguments
+        ---------
+        ids : sequence of str
+            Utterance ids.
+        references, hypotheses : sequence of (str or None)
+            Emotions, each one of ``EMOTIONS``; ``None`` is unknown in a reference and unparsed in a hypothesis.
+
+        Raises
+        ------
+        ValueError
+            If the sequences differ in length.
+        """
         for id, reference, found in zip(ids, references, hypotheses, strict=True):
             if reference is not None:
                 self.ids.append(id)
                 self.pairs.append((reference, UNPARSED if found is None else found))
 
     def recalls(self) -> dict[str, float]:
-        """Recall of each class of the references, in percent."""
+        """Recall of each class of the references.
+
+        Returns
+        -------
+        dict of str to float
+            Percent, in the order of ``EMOTIONS``; a class without references is absent.
+
+        Example
+        -------
+        >>> scores = EmotionScore()
+        >>> scores.append(["a", "b"], ["sad", "sad"], ["sad", "happy"])
+        >>> scores.recalls()
+        {'sad': 50.0}
+        """
         wanted = Counter(reference for reference, _ in self.pairs)
         right = Counter(reference for reference, found in self.pairs if reference == found)
         return {name: 100.0 * right[name] / wanted[name] for name in EMOTIONS if wanted[name]}
 
     def confusions(self) -> list[list[int]]:
-        """Counts, [7, 8]: rows are the references, columns what was found, in EMOTIONS' order and last the unparsed.
+        """The confusion matrix.
+
+        Returns
+        -------
+        list of list of int
+            Counts, [7, 8]: rows are the references, columns what was found, in the order of ``EMOTIONS`` and last the
+            unparsed.
 
         Example
         -------
@@ -62,7 +96,23 @@ class EmotionScore:
         return [[counts[reference, found] for found in (*EMOTIONS, UNPARSED)] for reference in EMOTIONS]
 
     def summarize(self, field: str | None = None):
-        """A dict of ``UA``, ``WA`` (percent, NaN without references) and ``count``, or one of them."""
+        """The scores.
+
+        Arguments
+        ---------
+        field : str, optional
+            One of ``UA``, ``WA``, ``count``; all by default.
+
+        Returns
+        -------
+        dict, or float or int
+            ``UA`` and ``WA`` in percent (NaN without references) and the ``count`` of references, or the one.
+
+        Raises
+        ------
+        KeyError
+            If there is no such field.
+        """
         recalls, count = self.recalls(), len(self.pairs)
         right = sum(reference == found for reference, found in self.pairs)
         summary = {
@@ -73,7 +123,23 @@ class EmotionScore:
         return summary if field is None else summary[field]
 
     def write_stats(self, filestream: TextIO) -> None:
-        """Writes the summary, the confusion matrix and each utterance."""
+        """Writes the summary, the confusion matrix and each utterance.
+
+        Arguments
+        ---------
+        filestream : TextIO
+            An open text file.
+
+        Example
+        -------
+        >>> import io
+        >>> scores, file = EmotionScore(), io.StringIO()
+        >>> scores.append(["a"], ["happy"], [None])
+        >>> scores.write_stats(file)
+        >>> lines = file.getvalue().splitlines()
+        >>> lines[0], lines[-1]
+        ('UA 0.00 %, WA 0.00 %, 1 utterances', 'a ref: happy hyp: unparsed')
+        """
         filestream.write("UA {UA:.2f} %, WA {WA:.2f} %, {count} utterances\n".format(**self.summarize()))
         filestream.write(" ".join(f"{name:>10}" for name in ("reference", *EMOTIONS, UNPARSED)) + "\n")
         for reference, row in zip(EMOTIONS, self.confusions(), strict=True):

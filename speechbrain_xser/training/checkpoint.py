@@ -45,6 +45,21 @@ class Checkpoint(NamedTuple):
 def plain_metrics(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     """Metrics as plain floats, whatever numpy, a tensor or a user's code gave; NaN and infinities become ``None``.
 
+    Arguments
+    ---------
+    metrics : mapping of str to (number, Tensor of one element, or None)
+        Metrics by name.
+
+    Returns
+    -------
+    dict of str to (float or None)
+        The same names; JSON can hold the values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is no number.
+
     Example
     -------
     >>> import numpy, torch
@@ -108,11 +123,14 @@ class CheckpointStore:
         Returns
         -------
         Checkpoint
+            What was written, with plain metrics.
 
         Raises
         ------
         CheckpointError
             If it cannot be written (disk full): names the path and the bytes; older checkpoints are untouched.
+        TypeError, ValueError
+            If ``state`` holds what JSON cannot (NaN too), or a metric is no number.
         """
         plain = plain_metrics(metrics or {})
         name = f"step-{step:09d}" + ("-end" if plain else "")
@@ -139,18 +157,43 @@ class CheckpointStore:
             _sync(path)
 
     def list(self) -> list[Checkpoint]:
-        """The complete checkpoints, oldest step first; a torn one is passed over with one warning."""
+        """Finds the complete checkpoints; a torn one is passed over with one warning.
+
+        Returns
+        -------
+        list of Checkpoint
+            The oldest step first; of one step, the end of an epoch last. Empty where there is no folder.
+        """
         if not self.folder.is_dir():
             return []
         found = [self._read(path) for path in sorted(self.folder.iterdir()) if FOLDER.fullmatch(path.name)]
         return sorted((c for c in found if c is not None), key=lambda c: (c.step, c.folder.name))
 
     def latest(self) -> Checkpoint | None:
-        """The checkpoint with the highest step, whatever the clock says."""
+        """The checkpoint with the highest step, whatever the clock says.
+
+        Returns
+        -------
+        Checkpoint or None
+            ``None`` where there is none.
+        """
         return next(reversed(self.list()), None)
 
     def best(self, key: str | None = None, highest: bool = True) -> Checkpoint | None:
-        """The checkpoint with the best finite metric; the newest of equals; ``None`` where no one has it."""
+        """The checkpoint with the best finite metric; the newest of equals.
+
+        Arguments
+        ---------
+        key : str, optional
+            Name of the metric; ``best_key`` by default.
+        highest : bool
+            False: the lowest value is the best.
+
+        Returns
+        -------
+        Checkpoint or None
+            ``None`` where no checkpoint has that metric.
+        """
         key = key or self.best_key
         scored = [c for c in self.list() if c.metrics.get(key) is not None]
         return max(scored, key=lambda c: (c.metrics[key] * (1 if highest else -1), c.step), default=None)
@@ -181,12 +224,47 @@ class CheckpointStore:
 
 
 def load_tensors(checkpoint: Checkpoint, name: str) -> dict[str, Tensor]:
-    """The tensors of one of a checkpoint's safetensors files, on the CPU."""
+    """The tensors of one of a checkpoint's safetensors files.
+
+    Arguments
+    ---------
+    checkpoint : Checkpoint
+        As :class:`CheckpointStore` finds it.
+    name : str
+        Name of the file without ``.safetensors``.
+
+    Returns
+    -------
+    dict of str to Tensor
+        By name, on the CPU.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the checkpoint has no such file.
+
+    Example
+    -------
+    >>> import torch
+    >>> saved = CheckpointStore(getfixture("tmp_path")).save(1, {"model": {"w": torch.ones(2)}}, {"seed": 0})
+    >>> load_tensors(saved, "model")
+    {'w': tensor([1., 1.])}
+    """
     return load_file(checkpoint.folder / f"{name}.safetensors")
 
 
 def differing_keys(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
     """One line for each key whose value differs or that one side lacks.
+
+    Arguments
+    ---------
+    found, expected : mapping of str to any
+        What a checkpoint has, and what this run has.
+
+    Returns
+    -------
+    list of str
+        In the order of the keys; empty where nothing differs.
 
     Example
     -------
@@ -203,6 +281,18 @@ def differing_keys(found: Mapping[str, Any], expected: Mapping[str, Any]) -> lis
 
 def check_tensors(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], where: str) -> None:
     """Raises where names or shapes of tensors differ, and lists the differing keys.
+
+    Arguments
+    ---------
+    found, expected : mapping of str to Tensor
+        A file's tensors, and the model's.
+    where : str
+        Names the file in the message.
+
+    Raises
+    ------
+    CheckpointError
+        If they differ; the message lists the first 20 keys.
 
     Example
     -------

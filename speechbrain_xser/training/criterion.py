@@ -42,6 +42,9 @@ class LossParts(NamedTuple):
 class Criterion:
     """Token-weighted cross-entropy plus ``beta`` times the KL of the branches that train.
 
+    Sources: deep variational information bottleneck (Alemi et al., 2017, ICLR); the warm-up of the KL (Bowman et al.,
+    2016, CoNLL).
+
     Arguments
     ---------
     beta : float
@@ -49,6 +52,11 @@ class Criterion:
     warmup_fraction : float
         Fraction of a stage's steps over which beta rises linearly from 0. Without it a strong decoder learns to
         ignore its bottleneck before there is anything in it to hear.
+
+    Raises
+    ------
+    SettingsError
+        If a value is out of range.
 
     Example
     -------
@@ -67,12 +75,47 @@ class Criterion:
         self.warmup_fraction = warmup_fraction
 
     def beta_at(self, stage_step: int, stage_steps: int) -> float:
-        """beta at a stage's own step: 0 at its first, full after the warm-up."""
+        """The weight of the KL at a stage's own step: 0 at its first, full after the warm-up.
+
+        Arguments
+        ---------
+        stage_step : int
+            Step of the stage, from 0.
+        stage_steps : int
+            Steps of the stage in the whole run.
+
+        Returns
+        -------
+        float
+            Between 0 and ``beta``; always ``beta`` without a warm-up.
+        """
         warmup_steps = self.warmup_fraction * stage_steps
         return self.beta * (min(1.0, stage_step / warmup_steps) if warmup_steps > 0 else 1.0)
 
     def parts(self, output: Forward, stage: Stage) -> LossParts:
-        """Sums the cross-entropy over the answers and the KL over the valid frames of branches that train."""
+        """Sums the cross-entropy over the answers and the KL over the valid frames of branches that train.
+
+        Arguments
+        ---------
+        output : Forward
+            Logits [N, V] and targets [N] at the answers' N positions, and the branches' outputs.
+        stage : Stage
+            Says which branches train.
+
+        Returns
+        -------
+        LossParts
+            Scalars in nats, float32.
+
+        Example
+        -------
+        >>> from types import SimpleNamespace as Part
+        >>> from speechbrain_xser.training.stages import ASR_STAGE
+        >>> answer = Part(logits=torch.zeros(3, 4), targets=torch.tensor([0, 1, 2]))  # 3 * log(4) nats
+        >>> branch = Part(latent=Part(kl=torch.ones(2, 5)))
+        >>> Criterion().parts(Part(answer=answer, content=branch, descriptor=None), ASR_STAGE)
+        LossParts(cross_entropy=tensor(4.1589), content=tensor(10.), descriptor=tensor(0.))
+        """
         answer = output.answer
         with torch.autocast(answer.logits.device.type, enabled=False):
             cross_entropy = F.cross_entropy(answer.logits.float(), answer.targets, reduction="sum")

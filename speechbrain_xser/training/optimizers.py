@@ -21,6 +21,8 @@ SHAPES = ("constant", "cosine")
 class LearningRate:
     """A learning rate over one stage's own steps: linear warm-up, then constant or a cosine to zero.
 
+    Source of the cosine: SGDR (Loshchilov & Hutter, 2017, ICLR), without restarts.
+
     Arguments
     ---------
     peak : float
@@ -51,7 +53,20 @@ class LearningRate:
         self.peak, self.shape, self.warmup_fraction = peak, shape, warmup_fraction
 
     def at(self, step: int, steps: int) -> float:
-        """The rate at a stage's own step (from 0) of ``steps``."""
+        """The rate at a stage's own step.
+
+        Arguments
+        ---------
+        step : int
+            Step of the stage, from 0.
+        steps : int
+            Steps of the stage in the whole run.
+
+        Returns
+        -------
+        float
+            The rate; above 0 at the first step.
+        """
         warmup_steps = math.ceil(self.warmup_fraction * steps)
         if step < warmup_steps:
             return self.peak * (step + 1) / warmup_steps
@@ -94,6 +109,8 @@ def stage_parameters(model: nn.Module, stage: Stage) -> dict[str, nn.Parameter]:
 class StageOptimizers:
     """Holds each stage's AdamW and steps the one whose turn it is.
 
+    Source: AdamW (Loshchilov & Hutter, 2019, ICLR).
+
     Arguments
     ---------
     model : nn.Module
@@ -119,6 +136,18 @@ class StageOptimizers:
     >>> optimizers = StageOptimizers(model, (ASR_STAGE,), {"asr": LearningRate(2e-4)})
     >>> [len(group["params"]) for group in optimizers.by_stage["asr"].param_groups]  # matrices, vectors
     [2, 2]
+    >>> optimizers.set_rate("asr", step=50, steps=100)
+    0.0002
+    >>> (model["content"](torch.ones(1, 1)) + model["decoder"](torch.ones(1, 1))).sum().backward()
+    >>> optimizers.clip("asr", max_norm=1.0)  # four gradients of 1
+    tensor(2.)
+    >>> optimizers.by_stage["asr"].step()
+    >>> state = optimizers.state_tensors()
+    >>> optimizers.load_state_tensors(state)
+    >>> all(torch.equal(value, state[key]) for key, value in optimizers.state_tensors().items())
+    True
+    >>> optimizers.describe()["asr peak"]
+    0.0002
     """
 
     def __init__(
@@ -140,21 +169,52 @@ class StageOptimizers:
         }
 
     def describe(self) -> dict[str, float | str]:
-        """What a checkpoint notes of the stages' learning rates, as plain values."""
+        """What a checkpoint notes of the stages' learning rates.
+
+        Returns
+        -------
+        dict of str to (float or str)
+            Plain values: "STAGE peak", "STAGE shape" and "STAGE warmup_fraction" of each stage, and "weight_decay".
+        """
         rates = {f"{stage} {key}": value for stage in self.by_stage for key, value in vars(self.rates[stage]).items()}
         return {**rates, "weight_decay": self.weight_decay}
 
     def set_rate(self, stage: str, step: int, steps: int) -> float:
-        """Sets a stage's learning rate for its own step and returns it."""
+        """Sets a stage's learning rate for its own step.
+
+        Arguments
+        ---------
+        stage : str
+            Name of the stage.
+        step : int
+            Step of the stage, from 0.
+        steps : int
+            Steps of the stage in the whole run.
+
+        Returns
+        -------
+        float
+            The rate.
+        """
         rate = self.rates[stage].at(step, steps)
         for group in self.by_stage[stage].param_groups:
             group["lr"] = rate
         return rate
 
     def clip(self, stage: str, max_norm: float) -> Tensor:
-        """Clips the gradients of all groups of a stage by their one common norm, and returns that norm, [].
+        """Clips the gradients of all groups of a stage by their one common norm.
 
-        A ``max_norm`` that is not positive measures and does not clip.
+        Arguments
+        ---------
+        stage : str
+            Name of the stage.
+        max_norm : float
+            The greatest norm; one that is not positive measures and does not clip.
+
+        Returns
+        -------
+        Tensor
+            The norm before, [].
         """
         parameters = self.parameters[stage].values()
         return torch.nn.utils.clip_grad_norm_(parameters, max_norm if max_norm > 0 else math.inf)
@@ -165,7 +225,13 @@ class StageOptimizers:
             optimizer.zero_grad(set_to_none=True)
 
     def state_tensors(self) -> dict[str, Tensor]:
-        """Adam's state as flat tensors named ``stage/parameter/moment``; empty for a stage that has not begun."""
+        """Adam's state as flat tensors.
+
+        Returns
+        -------
+        dict of str to Tensor
+            By ``stage/parameter/moment``, the optimisers' own tensors; none of a stage that has not begun.
+        """
         return {
             f"{stage}/{name}/{key}": value
             for stage, parameters in self.parameters.items()
@@ -175,6 +241,11 @@ class StageOptimizers:
 
     def load_state_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Sets Adam's state from what ``state_tensors`` gave; a stage without tensors starts afresh.
+
+        Arguments
+        ---------
+        tensors : mapping of str to Tensor
+            By ``stage/parameter/moment``; they are copied.
 
         Raises
         ------

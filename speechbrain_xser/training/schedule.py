@@ -15,7 +15,14 @@ ORDERS = ("alternating", "two_stage", "one_stage")
 
 
 class Turn(NamedTuple):
-    """Where a step lies: its stage, and how far that stage has come."""
+    """Where a step lies: its stage, and how far that stage has come.
+
+    Example
+    -------
+    >>> turn = StageSchedule("two_stage", 1).turn(9, steps_per_epoch=10)  # the last step of the first stage
+    >>> turn.stage_step + 1 == turn.stage_steps
+    True
+    """
 
     stage: Stage
     stage_step: int  # steps of this stage before this one
@@ -70,11 +77,28 @@ class StageSchedule:
 
     @property
     def epochs(self) -> int:
-        """Epochs of the whole run."""
+        """Epochs of the whole run.
+
+        Returns
+        -------
+        int
+            Epochs of a stage times the number of stages.
+
+        Example
+        -------
+        >>> StageSchedule("alternating", 4).epochs, StageSchedule("one_stage", 4).epochs
+        (8, 4)
+        """
         return self.epochs_per_stage * len(self.stages)
 
     def stages_by_epoch(self) -> list[Stage]:
-        """The stage of each epoch; when turns are counted in steps, the stage that the epoch is validated in."""
+        """The stage of each epoch; when turns are counted in steps, the stage that the epoch is validated in.
+
+        Returns
+        -------
+        list of Stage
+            One for each epoch.
+        """
         if self.steps_per_turn is not None:
             return [self.stages[-1]] * self.epochs
         if self.order == "alternating":
@@ -83,6 +107,18 @@ class StageSchedule:
 
     def is_nth(self, epoch: int | None, every: int) -> bool:
         """Whether an epoch (from 1) is every n-th of its stage, or its last; always for no epoch at all.
+
+        Arguments
+        ---------
+        epoch : int or None
+            Counted over the whole run from 1.
+        every : int
+            The n, at least 1.
+
+        Returns
+        -------
+        bool
+            True at each n-th epoch of its stage and at its last.
 
         Example
         -------
@@ -97,13 +133,54 @@ class StageSchedule:
         return (same.index(epoch) + 1) % every == 0 or epoch == same[-1]
 
     def stage_at(self, step: int, steps_per_epoch: int) -> Stage:
-        """The stage of a step (counted over the whole run from 0)."""
+        """The stage of a step.
+
+        Arguments
+        ---------
+        step : int
+            Optimiser step, counted over the whole run from 0.
+        steps_per_epoch : int
+            Optimiser steps of an epoch.
+
+        Returns
+        -------
+        Stage
+            The one that trains.
+
+        Raises
+        ------
+        IndexError
+            If turns are epochs and the step is after the last.
+
+        Example
+        -------
+        >>> two_stage = StageSchedule("two_stage", 1)
+        >>> [two_stage.stage_at(step, steps_per_epoch=10).name for step in (9, 10)]
+        ['asr', 'ser']
+        """
         if self.steps_per_turn is not None:
             return self.stages[step // self.steps_per_turn % len(self.stages)]
         return self.stages_by_epoch()[step // steps_per_epoch]
 
     def turn(self, step: int, steps_per_epoch: int) -> Turn:
         """The stage of a step, that stage's own step count, and its steps in all.
+
+        Arguments
+        ---------
+        step : int
+            Optimiser step, counted over the whole run from 0.
+        steps_per_epoch : int
+            Optimiser steps of an epoch.
+
+        Returns
+        -------
+        Turn
+            The stage, its steps before this one, and its steps in the whole run.
+
+        Raises
+        ------
+        IndexError
+            As :meth:`stage_at`.
 
         Example
         -------
@@ -125,7 +202,18 @@ class StageSchedule:
         return rounds * length * len(places) + sum(min(max(rest - place * length, 0), length) for place in places)
 
     def describe(self) -> dict[str, str | int | None]:
-        """What a checkpoint notes of the schedule, as plain values."""
+        """What a checkpoint notes of the schedule.
+
+        Returns
+        -------
+        dict
+            Plain values: order, stages, epochs, steps_per_turn.
+
+        Example
+        -------
+        >>> StageSchedule("one_stage", 2).describe()
+        {'order': 'one_stage', 'stages': 'ser', 'epochs': 2, 'steps_per_turn': None}
+        """
         names = ",".join(stage.name for stage in self.stages)
         return {"order": self.order, "stages": names, "epochs": self.epochs, "steps_per_turn": self.steps_per_turn}
 

@@ -55,6 +55,16 @@ class TrainingSettings:
     def from_hparams(cls, hparams: Mapping[str, Any]) -> TrainingSettings:
         """Picks the keys that there are; numbers that YAML read as text (``2e-4``) become numbers.
 
+        Arguments
+        ---------
+        hparams : mapping of str to any
+            Values by name; other keys are passed over.
+
+        Returns
+        -------
+        TrainingSettings
+            With defaults for the keys that are missing.
+
         Raises
         ------
         SettingsError
@@ -71,15 +81,53 @@ class TrainingSettings:
         return cls(**found)
 
     def schedule(self) -> StageSchedule:
-        """Which stage trains when."""
+        """Which stage trains when.
+
+        Returns
+        -------
+        StageSchedule
+            By ``order``, ``epochs_per_stage``, ``steps_per_turn`` and ``stages``.
+
+        Raises
+        ------
+        SettingsError
+            As :class:`~speechbrain_xser.training.schedule.StageSchedule`.
+        """
         return StageSchedule(self.order, self.epochs_per_stage, self.steps_per_turn, tuple(self.stages))
 
     def criterion(self) -> Criterion:
-        """The loss."""
+        """The loss.
+
+        Returns
+        -------
+        Criterion
+            With ``beta`` and ``beta_warmup_fraction``.
+
+        Raises
+        ------
+        SettingsError
+            As :class:`~speechbrain_xser.training.criterion.Criterion`.
+
+        Example
+        -------
+        >>> TrainingSettings(beta=0.01, beta_warmup_fraction=0.5).criterion().beta_at(4, 8)
+        0.01
+        """
         return Criterion(self.beta, self.beta_warmup_fraction)
 
     def rates(self) -> dict[str, LearningRate]:
-        """A learning rate for each stage, by name; a single stage has the second's."""
+        """A learning rate for each stage; a single stage has the second's.
+
+        Returns
+        -------
+        dict of str to LearningRate
+            By the stage's name.
+
+        Raises
+        ------
+        SettingsError
+            As :class:`~speechbrain_xser.training.optimizers.LearningRate`.
+        """
         first = LearningRate(self.stage1_learning_rate, self.stage1_rate_shape, self.warmup_fraction)
         second = LearningRate(self.stage2_learning_rate, self.stage2_rate_shape, self.warmup_fraction)
         return {self.stages[0]: first, self.stages[-1]: second}

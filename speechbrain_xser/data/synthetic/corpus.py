@@ -39,7 +39,14 @@ _SENTENCE_SHARES = {"test": range(0, 2), "valid": range(2, 3), "train": range(3,
 
 
 class Plan(NamedTuple):
-    """Everything that decides one clip, before it is spoken."""
+    """Everything that decides one clip, before it is spoken.
+
+    Example
+    -------
+    >>> drawn = plan("test", 0, seed=1)
+    >>> drawn.voice in voices("test"), drawn.emphasis in (None, *drawn.sentence.content_words)
+    (True, True)
+    """
 
     voice: Voice
     sentence: grammar.Sentence
@@ -53,6 +60,25 @@ class Plan(NamedTuple):
 
 def plan(split: str, index: int, seed: int) -> Plan:
     """Draws clip ``index`` of a split.
+
+    Arguments
+    ---------
+    split : str
+        "train", "valid" or "test".
+    index : int
+        Number of the clip, from 0.
+    seed : int
+        Seed of the corpus.
+
+    Returns
+    -------
+    Plan
+        The same for the same arguments, on every machine.
+
+    Raises
+    ------
+    KeyError
+        If there is no such split.
 
     Example
     -------
@@ -89,6 +115,11 @@ def _draw_sentence(split: str, random: Random) -> grammar.Sentence:
 def speak(plan: Plan) -> np.ndarray:
     """Speaks a plan.
 
+    Arguments
+    ---------
+    plan : Plan
+        As :func:`plan` draws it.
+
     Returns
     -------
     np.ndarray
@@ -108,6 +139,16 @@ def speak(plan: Plan) -> np.ndarray:
 
 def phones(plan: Plan) -> list[Phone]:
     """The phonemes of a spoken plan and when they begin, by the synthesiser's own clock.
+
+    Arguments
+    ---------
+    plan : Plan
+        As :func:`plan` draws it.
+
+    Returns
+    -------
+    list of Phone
+        In order of time, in seconds from the start of the clip.
 
     Example
     -------
@@ -132,6 +173,16 @@ def _speaking(plan: Plan) -> Speaking:
 
 def record(plan: Plan) -> Record:
     """What is true of a plan; what the synthesiser cannot vouch for (age, tone) stays unknown.
+
+    Arguments
+    ---------
+    plan : Plan
+        As :func:`plan` draws it.
+
+    Returns
+    -------
+    Record
+        Transcript, descriptors and emotion.
 
     Example
     -------

@@ -59,6 +59,13 @@ class Phone(NamedTuple):
 class Espeak:
     """The synthesiser.
 
+    Its ``phones`` are those of what was said last.
+
+    Raises
+    ------
+    OSError
+        If the library finds no data.
+
     Example
     -------
     >>> espeak = Espeak()
@@ -105,7 +112,7 @@ class Espeak:
         Raises
         ------
         ValueError
-            For an unknown voice.
+            For an unknown voice, or an emphasised word that is not in the text.
         """
         library = Espeak._library
         library.espeak_SetSynthCallback(self._callback)

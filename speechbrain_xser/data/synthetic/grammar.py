@@ -1,6 +1,6 @@
 """The sentences of the embedded corpus: a small grammar with a known topic for each sentence.
 
-About three hundred words in ten topics. A topic is true by construction, since its nouns and verbs occur in it alone.
+About three hundred words in ten topics. A topic is true by construction, since its nouns occur in it alone.
 """
 
 from __future__ import annotations
@@ -88,7 +88,14 @@ PATTERNS = (
 
 
 class Sentence(NamedTuple):
-    """A sentence with what is true of it."""
+    """A sentence with what is true of it.
+
+    Example
+    -------
+    >>> sentence = draw(Random(0))
+    >>> sentence.topic in TOPICS, set(sentence.content_words) <= set(sentence.text.split())
+    (True, True)
+    """
 
     text: str  # first letter upper case, no full stop
     topic: str  # one of TOPICS
@@ -131,6 +138,11 @@ def draw(random: Random) -> Sentence:
 
 def vocabulary() -> list[str]:
     """All words that a sentence can hold, lower case, sorted.
+
+    Returns
+    -------
+    list of str
+        Each word once.
 
     Example
     -------

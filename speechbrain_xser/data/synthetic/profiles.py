@@ -16,7 +16,13 @@ Choice = dict[str, float]  # label -> probability
 
 
 class Profile(NamedTuple):
-    """How an emotion is spoken: a distribution for each attribute, drawn independently."""
+    """How an emotion is spoken: a distribution for each attribute, drawn independently.
+
+    Example
+    -------
+    >>> all(abs(sum(choice.values()) - 1) < 1e-9 for profile in PROFILES.values() for choice in profile)
+    True
+    """
 
     pitch: Choice
     volume: Choice
@@ -60,6 +66,23 @@ PROFILES = {
 
 def draw(emotion: str, random: Random) -> Prosody:
     """Draws a way of speaking for an emotion.
+
+    Arguments
+    ---------
+    emotion : str
+        One of ``EMOTIONS``.
+    random : Random
+        The source of every choice.
+
+    Returns
+    -------
+    Prosody
+        One label for each attribute.
+
+    Raises
+    ------
+    KeyError
+        If there is no such emotion.
 
     Example
     -------

@@ -37,7 +37,22 @@ _VARIANTS = {
 
 
 def voices(split: str) -> list[Voice]:
-    """The voices of a split ("train", "valid" or "test"), in a fixed order.
+    """The voices of a split, in a fixed order.
+
+    Arguments
+    ---------
+    split : str
+        "train", "valid" or "test".
+
+    Returns
+    -------
+    list of Voice
+        Male voices first.
+
+    Raises
+    ------
+    KeyError
+        If there is no such split.
 
     Example
     -------
@@ -54,6 +69,20 @@ def voices(split: str) -> list[Voice]:
 
 def pitch_parameter(voice: Voice, pitch_hz: float, pitch_range: int = 0) -> int:
     """eSpeak's pitch parameter (0..100) that makes this voice's median F0 a pitch, at a pitch range.
+
+    Arguments
+    ---------
+    voice : Voice
+        Whose base counts.
+    pitch_hz : float
+        The median F0 in Hz.
+    pitch_range : int
+        eSpeak's pitch range, 0..100; 0 is a monotone.
+
+    Returns
+    -------
+    int
+        The parameter, cut off at 0 and 100.
 
     Example
     -------
