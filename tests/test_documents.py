@@ -6,9 +6,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import soundfile
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
+from speechbrain_xser.answer.record import EMOTIONS
+from speechbrain_xser.data.synthetic.corpus import SAMPLE_RATE, plan, speak
+from speechbrain_xser.inference import Explanation
 from speechbrain_xser.lengths import counts_from_relative, valid_mask
 from speechbrain_xser.testing import tiny_encoder_folder
 
@@ -62,13 +66,17 @@ def test_the_lobes_example_has_the_size_of_the_packaged_encoder():
     assert f'"hidden_size": {width},' in config and f'"num_hidden_layers": {layers},' in config
 
 
-def test_the_python_of_the_readme_compiles_and_names_what_there_is():
-    import speechbrain_xser
-    from speechbrain_xser.inference import ExplainableEmotionRecognizer
-
+def test_the_python_of_the_readme_explains_a_clip_that_is_there(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "clip.wav", speak(plan("test", 0, seed=1)), SAMPLE_RATE)
+    monkeypatch.chdir(tmp_path)
     (example,) = blocks("README.md", "python")
-    compile(example, "README.md", "exec")
-    assert callable(speechbrain_xser.packaged_model) and callable(ExplainableEmotionRecognizer.explain_file)
+    printed = []
+    exec(example, {"print": printed.append})
+    (explanation,) = printed
+    assert isinstance(explanation, Explanation)
+    assert explanation.transcript and explanation.transcript in explanation.paragraph
+    assert set(explanation.probabilities) == set(EMOTIONS)
+    assert sum(explanation.probabilities.values()) == pytest.approx(1)
 
 
 def test_each_of_the_thirty_cases_names_tests_that_there_are():

@@ -68,7 +68,7 @@ def main() -> None:
     manifest = f"{hparams['save_folder']}/test-{clips}.jsonl"
     found = {name: evaluate(folder, manifest) for name, folder in columns.items()}
     print(f"\nThree of {clips} held-out clips (unseen voices, unseen sentences), by this short run:")
-    for utterance, explanation in list(zip(*found["this short run"], strict=True))[:: clips // SHOWN][:SHOWN]:
+    for utterance, explanation in list(zip(*found["this short run"], strict=True))[:: max(1, clips // SHOWN)][:SHOWN]:
         show(utterance, explanation)
     print(f"\n{table({name: scores(*pair) for name, pair in found.items()})}")
     print("Guessing reaches 50 % for gender, 33 % for pitch, volume and speed, and 14 % UA.")

@@ -16,6 +16,9 @@ from speechbrain_xser.decoder.llm import load_llm, load_tokenizer
 from speechbrain_xser.decoder.prompt import PromptTemplate
 from speechbrain_xser.decoder.tokens import answer_tokens
 from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.training.stages import CAPTION
+from tests.decoder.conftest import soft_tokens
 
 
 @pytest.fixture
@@ -105,6 +108,28 @@ def test_four_bit_asks_transformers_for_nf4_on_the_gpu(llm_folder, llm, monkeypa
         torch.bfloat16,
     )
     assert asked["device_map"] == {"": 0}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="4-bit weights need a CUDA GPU")
+def test_lora_on_four_bit_weights_takes_a_step_and_is_saved_as_trained(llm_folder, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    decoder = LLMDecoder(llm_folder, quantization="4bit")
+    content, descriptor = (
+        SoftTokens(soft.embeddings.cuda(), soft.counts.cuda()) for soft in (soft_tokens([4, 1]), soft_tokens([2, 5]))
+    )
+    assert type(decoder.causal.model.layers[0].mlp.up_proj.base_layer).__name__ == "Linear4bit"
+    trained = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=0.01)
+    output = decoder(content, descriptor, CAPTION, ["by the door", "kids are talking"])
+    torch.nn.functional.cross_entropy(output.logits.float(), output.targets).backward()
+    optimizer.step()
+    decoder.save_adapter(tmp_path)
+    state = {name.removeprefix("llm.").replace(".default", ""): tensor for name, tensor in decoder.state_dict().items()}
+    saved = load_file(tmp_path / "adapter_model.safetensors")
+    assert saved.keys() == state.keys() and len(saved) == 2 * 7 * 2  # A and B of 7 linears in 2 layers
+    assert all(torch.equal(saved[name], state[name].cpu()) for name in saved)
+    assert all(tensor.isfinite().all() and tensor.any() for tensor in saved.values())  # B was zero before the step
+    assert {tensor.dtype for tensor in saved.values()} == {torch.float32}
 
 
 def test_an_unknown_quantization_is_refused(llm_folder):

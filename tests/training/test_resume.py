@@ -36,6 +36,19 @@ def test_a_run_killed_in_mid_epoch_of_both_stages_ends_bit_equal(data, uninterru
     assert all(torch.equal(weights[name], uninterrupted[name]) for name in weights)
 
 
+def test_a_run_killed_in_mid_turn_of_both_stages_ends_bit_equal_when_turns_are_counted_in_steps(data, tmp_path):
+    turns = {"steps_per_turn": 3}  # asr at the steps 0 to 2, 6 and 7, ser at 3 to 5; an epoch has 4, a checkpoint 2
+    assert train_in_process(tiny_hparams(data, tmp_path / "whole", **turns)) == FINISHED
+    hparams = tiny_hparams(data, tmp_path / "killed", **turns)
+
+    exits = [train_in_process(hparams, kill_at) for kill_at in (2, 5, None)]
+
+    assert exits == [KILLED, KILLED, FINISHED]
+    whole, weights = final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed")
+    assert weights.keys() == whole.keys()
+    assert all(torch.equal(weights[name], whole[name]) for name in weights)
+
+
 def test_sigterm_leaves_one_checkpoint_of_that_step_and_the_exit_code_143_and_the_run_goes_on_exactly(
     data, uninterrupted, tmp_path
 ):

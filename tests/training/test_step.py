@@ -105,6 +105,20 @@ def test_fp16_on_a_cpu_is_refused_in_our_own_words(data, tmp_path):
         make(tiny_hparams(data, tmp_path), precision="fp16")
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="fp16 needs a CUDA GPU")
+def test_fp16_on_a_gpu_scales_the_loss_and_takes_every_step_that_is_finite(data, tmp_path):
+    brain, loaders = make(tiny_hparams(data, tmp_path, epochs_per_stage=3), precision="fp16", device="cuda")
+    before = weights(brain)
+    brain.fit(loaders.train)
+
+    assert brain.scaler.is_enabled()
+    moments = brain.stage_optimizers.state_tensors()
+    taken = {name.split("/")[0]: value.item() for name, value in moments.items() if name.endswith("/step")}
+    assert sum(taken.values()) == 2 * 3 * 4 - brain.stepper.guard.skipped > 0  # stages, epochs, steps of an epoch
+    assert not same(before, weights(brain))
+    assert all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in weights(brain).values())
+
+
 def test_out_of_memory_names_batch_and_knob_and_leaves_a_checkpoint_of_the_last_whole_step(data, tmp_path):
     brain, batch = prepared(data, tmp_path, ckpt_interval_steps=0)
     brain.fit_batch(batch)
