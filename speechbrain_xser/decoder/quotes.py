@@ -1,8 +1,8 @@
 """No answer ends inside a quotation: the rule of greedy decoding for answers that quote a transcript.
 
 A paragraph quotes the transcript and the emphasised words; one that stops in between can be read by nobody. Counting
-the double quotes of the tokens chosen so far tells whether one is open, and then the tokens that end an answer are
-not offered. The limit of tokens still holds.
+the ASCII double quotes of the tokens chosen so far tells whether one is open, and then no token that ends an answer is
+offered. The limit of tokens still holds, so captions to learn from should close what they open.
 """
 
 from __future__ import annotations
