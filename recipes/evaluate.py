@@ -14,8 +14,7 @@ import torch
 from tqdm import tqdm
 
 import speechbrain_xser
-from speechbrain_xser.data.audio import SAMPLE_RATE
-from speechbrain_xser.data.faults import Fault, FaultCounter
+from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.pipeline import collate, dataset
 from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
@@ -41,30 +40,16 @@ def explain_manifest(
     TrainingError
         If more than one clip in a hundred (and more than one) is left out.
     """
-    clips, limit = dataset(manifest, data_folder, max_seconds=None), recognizer.hparams.max_seconds
-    seconds = [clips.data[name]["duration"] for name in clips.data_ids]
-    order = sorted((index for index in range(len(clips)) if seconds[index] <= limit), key=seconds.__getitem__)
+    clips = dataset(manifest, data_folder, recognizer.hparams.max_seconds, skip_long=True)
+    order = sorted(range(len(clips)), key=lambda index: clips.data[clips.data_ids[index]]["duration"])
     unreadable, utterances, explanations = FaultCounter(len(clips)), [], []
-    unreadable.add(
-        f"utterance {name!r}: {length:.2f} s long, the model takes at most {limit:g} s."
-        for name, length in zip(clips.data_ids, seconds, strict=True)
-        if length > limit
-    )
     for start in tqdm(range(0, len(order), batch_size), desc="explaining", unit="batch"):
-        batch = collate([_within(clips[index], limit) for index in order[start : start + batch_size]])
+        batch = collate([clips[index] for index in order[start : start + batch_size]])
         unreadable.add(batch.faults)
         if batch.utterances:
             explanations += recognizer.explain_batch(batch.wavs, relative_from_counts(batch.samples))
             utterances += batch.utterances
     return utterances, explanations
-
-
-def _within(item: dict, max_seconds: float) -> dict:
-    """The item, or a fault in place of a waveform that is longer than its manifest said and the model takes."""
-    if isinstance(item["wav"], Fault) or len(item["wav"]) <= max_seconds * SAMPLE_RATE:
-        return item
-    seconds = len(item["wav"]) / SAMPLE_RATE
-    return {**item, "wav": Fault(item["id"], f"{seconds:.2f} s long, the model takes at most {max_seconds:g} s.")}
 
 
 def scores(utterances: Sequence[Utterance], explanations: Sequence[Explanation]) -> Scores:

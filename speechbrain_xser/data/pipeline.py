@@ -43,6 +43,7 @@ def dataset(
     manifest: str | os.PathLike | list[Utterance],
     data_folder: str | os.PathLike | None = None,
     max_seconds: float | None = 30.0,
+    skip_long: bool = False,
 ) -> DynamicItemDataset:
     """A SpeechBrain data set of items ``id``, ``wav`` and ``utterance``, read when they are asked for.
 
@@ -55,6 +56,8 @@ def dataset(
         manifest's own folder (relative paths only).
     max_seconds : float or None
         Longest clip, None for any.
+    skip_long : bool
+        Whether a longer clip becomes a :class:`Fault` when it is read, instead of being refused at once.
 
     Returns
     -------
@@ -65,7 +68,8 @@ def dataset(
     Raises
     ------
     ManifestError
-        If the manifest is wrong or empty, a path needs a data folder, or a clip is longer than ``max_seconds``.
+        If the manifest is wrong or empty, a path needs a data folder, or a clip is longer than ``max_seconds``
+        and not to be skipped.
 
     Example
     -------
@@ -76,7 +80,8 @@ def dataset(
     given = isinstance(manifest, list)
     utterances = manifest if given else read_manifest(manifest)
     base = os.curdir if given else os.path.dirname(os.path.abspath(manifest))
-    fields = {utterance.id: _item(utterance, data_folder, base, max_seconds) for utterance in utterances}
+    allowed = None if skip_long else max_seconds
+    fields = {utterance.id: _item(utterance, data_folder, base, allowed) for utterance in utterances}
     if not fields:
         raise ManifestError(f"{'The list' if given else manifest}: no utterances, expected at least one.")
     if len(fields) != len(utterances):
