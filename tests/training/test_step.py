@@ -1,10 +1,12 @@
 """One optimiser step: exact accumulation, numbers that are not finite, memory, unreadable clips."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from speechbrain_xser.data.manifest import read_manifest, write_manifest
-from speechbrain_xser.errors import SettingsError, TrainingError
+from speechbrain_xser.errors import ManifestError, PromptError, SettingsError, TrainingError
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from tests.training.runner import make, tiny_data, tiny_hparams
 
@@ -163,3 +165,19 @@ def test_nothing_waits_for_the_device_between_the_first_forward_and_the_end_of_a
     brain.fit_batch(batch)
 
     assert waits == []
+
+
+def test_a_text_longer_than_the_context_is_refused_with_the_ids_of_its_batch(data, tmp_path):
+    brain, batch = prepared(data, tmp_path)
+    long = batch.utterances[0]._replace(transcript="by the door " * 2000)
+    with pytest.raises(PromptError, match=f"tokens of prompt, audio and answer.*The rows are.*{batch.ids[0]}"):
+        brain.fit_batch(batch._replace(utterances=(long, *batch.utterances[1:])))
+
+
+def test_an_utterance_without_the_text_that_a_stage_learns_stops_a_run_before_its_first_step(data, tmp_path):
+    utterances = read_manifest(data["train_manifest"])
+    wanting = [*utterances[:-1], utterances[-1]._replace(transcript=None)]
+    path = Path(data["train_manifest"]).with_name("wanting.jsonl")
+    write_manifest(str(path), wanting)
+    with pytest.raises(ManifestError, match=f"{utterances[-1].id!r} has no transcript"):
+        make(tiny_hparams({**data, "train_manifest": str(path)}, tmp_path))
