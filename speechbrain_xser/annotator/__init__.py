@@ -1,0 +1,1 @@
+"""Annotator: descriptors of any speech, measured from the signal ("moves to" ``speechbrain/processing``)."""
