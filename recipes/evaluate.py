@@ -14,13 +14,13 @@ import torch
 from tqdm import tqdm
 
 import speechbrain_xser
+from speechbrain_xser.commandline import one_line_errors
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.pipeline import collate, dataset
 from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
 from speechbrain_xser.lengths import relative_from_counts
 from speechbrain_xser.metrics import Scores, score, table
-from speechbrain_xser.training.commandline import one_line_errors
 
 
 def explain_manifest(

@@ -15,7 +15,8 @@ import speechbrain as sb
 from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
 from speechbrain.utils.run_opts import RunOptions
 
-from speechbrain_xser.training.commandline import claimed, load_recipe, one_line_errors
+from speechbrain_xser.commandline import claimed, one_line_errors
+from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.run import (
     evaluation_scores,
     export,

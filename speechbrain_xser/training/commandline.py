@@ -1,11 +1,8 @@
-"""What stands between a user's command line and a run: a wrong key, a taken folder or a full disk is one clear line."""
+"""A recipe's YAML with the values of the command line; a wrong key is refused, wherever it stands."""
 
 from __future__ import annotations
 
-import fcntl
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,15 +10,10 @@ from typing import Any
 from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from speechbrain.utils.distributed import if_main_process
-from speechbrain.utils.logger import get_logger
 
-from speechbrain_xser.errors import SettingsError, TrainingError, XserError
-
-logger = get_logger(__name__)
+from speechbrain_xser.errors import SettingsError, XserError
 
 INCLUDE = "!include:"
-INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 LOAD_ERRORS = (YAMLError, OSError, ValueError, TypeError, LookupError, AttributeError, ImportError)
 
 
@@ -101,60 +93,3 @@ def _hint(key: str, recipe: Mapping[str, Any], files: Mapping[str, Mapping[str, 
             return f', but {name} has: give --{name}="{{{key}: ...}}"'
     near = get_close_matches(key, [*recipe, *(other for file in files.values() for other in file)], 1)
     return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(recipe)}"
-
-
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Ends the process with one line where the fault is not the program's; the traceback goes into the run's log.
-
-    Example
-    -------
-    >>> with one_line_errors():
-    ...     raise SettingsError("beta is 'a lot'; expected a number.")
-    Traceback (most recent call last):
-        ...
-    SystemExit: error: beta is 'a lot'; expected a number.
-    """
-    try:
-        yield
-    except (XserError, OSError) as error:
-        logger.debug("The run ended here.", exc_info=True)
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        print("Interrupted; the same command goes on from the last checkpoint.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-
-
-@contextmanager
-def claimed(folder: str | Path) -> Iterator[None]:
-    """Keeps an output folder for one run at a time: two would remove each other's checkpoints.
-
-    The claim is a lock of the main process, so that one that was killed leaves nothing behind.
-
-    Arguments
-    ---------
-    folder : str or Path
-        Made if missing.
-
-    Raises
-    ------
-    TrainingError
-        If another run holds the folder.
-
-    Example
-    -------
-    >>> with claimed(getfixture("tmp_path") / "run"):
-    ...     pass
-    """
-    if not if_main_process():
-        yield
-        return
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    with open(Path(folder) / ".lock", "a", encoding="utf-8") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
-            raise TrainingError(
-                f"Another run is writing to {folder}: wait for its end, or give another --output_folder."
-            ) from error
-        yield

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from speechbrain_xser.commandline import claimed, one_line_errors
 from speechbrain_xser.errors import SettingsError, TrainingError
-from speechbrain_xser.training.commandline import claimed, load_recipe, one_line_errors
+from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[2]

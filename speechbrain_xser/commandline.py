@@ -1,0 +1,76 @@
+"""A command as a user meets it: what goes wrong is one clear line, and a folder is written by one run at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from speechbrain.utils.distributed import if_main_process
+from speechbrain.utils.logger import get_logger
+
+from speechbrain_xser.errors import TrainingError, XserError
+
+logger = get_logger(__name__)
+
+INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Ends the process with one line where the fault is not the program's; the traceback goes into the run's log.
+
+    Example
+    -------
+    >>> from speechbrain_xser.errors import SettingsError
+    >>> with one_line_errors():
+    ...     raise SettingsError("beta is 'a lot'; expected a number.")
+    Traceback (most recent call last):
+        ...
+    SystemExit: error: beta is 'a lot'; expected a number.
+    """
+    try:
+        yield
+    except (XserError, OSError) as error:
+        logger.debug("The run ended here.", exc_info=True)
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on where this one stopped.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def claimed(folder: str | Path) -> Iterator[None]:
+    """Keeps an output folder for one run at a time: two would remove each other's checkpoints.
+
+    The claim is a lock of the main process, so that one that was killed leaves nothing behind.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Made if missing.
+
+    Raises
+    ------
+    TrainingError
+        If another run holds the folder.
+
+    Example
+    -------
+    >>> with claimed(getfixture("tmp_path") / "run"):
+    ...     pass
+    """
+    if not if_main_process():
+        yield
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with open(Path(folder) / ".lock", "a", encoding="utf-8") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            raise TrainingError(
+                f"Another run is writing to {folder}: wait for its end, or name another folder."
+            ) from error
+        yield
