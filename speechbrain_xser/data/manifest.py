@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from speechbrain_xser.answer.labels import check_labels
 from speechbrain_xser.answer.record import Descriptors, Record
+from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.errors import ManifestError
 
 
@@ -93,12 +95,14 @@ def read_manifest(path: str | os.PathLike) -> list[Utterance]:
     """
     lines = _text(path).split("\n")
     found = [_utterance(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
-    _check_ids(found, path)
+    seen: set[str] = set()
+    for utterance in found:
+        _check_id(utterance.id, seen, path)
     return found
 
 
 def write_manifest(path: str | os.PathLike, utterances: Iterable[Utterance]) -> None:
-    """Writes a manifest that ``read_manifest`` gives back; written beside, then moved into place.
+    """Writes a manifest that ``read_manifest`` gives back, one utterance at a time; the file is whole or untouched.
 
     Arguments
     ---------
@@ -110,7 +114,7 @@ def write_manifest(path: str | os.PathLike, utterances: Iterable[Utterance]) -> 
     Raises
     ------
     ManifestError
-        As ``read_manifest`` does, before anything is written.
+        As ``read_manifest`` does; the path keeps what it had.
 
     Example
     -------
@@ -120,14 +124,48 @@ def write_manifest(path: str | os.PathLike, utterances: Iterable[Utterance]) -> 
     >>> read_manifest(path)[0].transcript is None
     True
     """
-    utterances = [_checked(utterance, f"{path}, item {n}") for n, utterance in enumerate(utterances, start=1)]
-    _check_ids(utterances, path)
-    beside = f"{os.fspath(path)}.{os.getpid()}.part"
-    with open(beside, "w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json.dumps(utterance._asdict(), ensure_ascii=False) + "\n" for utterance in utterances)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    with open_manifest(path) as write:
+        for utterance in utterances:
+            write(utterance)
+
+
+@contextmanager
+def open_manifest(path: str | os.PathLike) -> Iterator[Callable[[Utterance], None]]:
+    """A manifest that takes utterances as they come, for a corpus that is too large to be held.
+
+    Arguments
+    ---------
+    path : str or path-like
+        As for :func:`write_manifest`.
+
+    Returns
+    -------
+    context manager of function
+        Checks and writes one utterance; the file takes its place when the block ends without an error.
+
+    Raises
+    ------
+    ManifestError
+        As :func:`write_manifest`.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "train.jsonl")
+    >>> with open_manifest(path) as write:
+    ...     write(Utterance("a", "a.wav"))
+    >>> len(read_manifest(path))
+    1
+    """
+    seen: set[str] = set()
+    with written_beside(path) as file:
+
+        def write(utterance: Utterance) -> None:
+            utterance = _checked(utterance, f"{path}, item {len(seen) + 1}")
+            _check_id(utterance.id, seen, path)
+            file.write(json.dumps(utterance._asdict(), ensure_ascii=False) + "\n")
+
+        yield write
 
 
 def _text(path) -> str:
@@ -194,10 +232,8 @@ def _expected(field: str) -> str:
     return "seconds, at least 0" if field in NUMBERS else "a list of words" if field == "emphasis" else "a text"
 
 
-def _check_ids(utterances: list[Utterance], path) -> None:
+def _check_id(id: str, seen: set[str], path) -> None:
     """Two utterances of one id would be one to whatever is keyed by id."""
-    seen: set[str] = set()
-    for utterance in utterances:
-        if utterance.id in seen:
-            raise ManifestError(f"{path}: id {utterance.id!r} is there twice, expected each once. Rename or drop one.")
-        seen.add(utterance.id)
+    if id in seen:
+        raise ManifestError(f"{path}: id {id!r} is there twice, expected each once. Rename or drop one.")
+    seen.add(id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from speechbrain_xser.metrics.scores import Scores
+from speechbrain_xser.plain_table import plain_table
 
 
 def table(columns: dict[str, Scores]) -> str:
@@ -34,14 +35,7 @@ def table(columns: dict[str, Scores]) -> str:
     """
     names = list(columns)
     rows = [("measure (%)", *names), *(_row(label, columns.values(), pick) for label, pick in _measures(columns))]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(names) + 1)]
-    lines = [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    return plain_table(rows)
 
 
 def _measures(columns: dict[str, Scores]) -> list:

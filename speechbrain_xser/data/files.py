@@ -1,0 +1,49 @@
+"""Text files that are whole or not there: written beside, then moved into place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+
+@contextmanager
+def written_beside(path: str | os.PathLike) -> Iterator[TextIO]:
+    """Opens a UTF-8 file for writing that takes the path's place at the end, and only if nothing went wrong.
+
+    Arguments
+    ---------
+    path : str or path-like
+        Where; its folder must be there.
+
+    Returns
+    -------
+    context manager of text file
+        ``path`` keeps its old content until the block ends without an error.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written (no folder, no space); what was begun is removed.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.txt"
+    >>> with written_beside(path) as file:
+    ...     _ = file.write("whole")
+    ...     path.exists()
+    False
+    >>> path.read_text()
+    'whole'
+    """
+    beside = f"{os.fspath(path)}.{os.getpid()}.part"
+    try:
+        with open(beside, "w", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        if os.path.exists(beside):
+            os.remove(beside)
