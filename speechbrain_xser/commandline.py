@@ -42,8 +42,8 @@ def one_line_errors() -> Iterator[None]:
 
 
 @contextmanager
-def claimed(folder: str | Path) -> Iterator[None]:
-    """Keeps an output folder for one run at a time: two would remove each other's checkpoints.
+def claimed(folder: str | Path, wait: bool = False, lock: str = ".lock") -> Iterator[None]:
+    """Keeps a folder for one run at a time: two would remove each other's checkpoints.
 
     The claim is a lock of the main process, so that one that was killed leaves nothing behind.
 
@@ -51,11 +51,15 @@ def claimed(folder: str | Path) -> Iterator[None]:
     ---------
     folder : str or Path
         Made if missing.
+    wait : bool
+        Whether to wait for another run's end, where this one can use what that one leaves.
+    lock : str
+        Name of the file that is locked; runs with other names do not meet.
 
     Raises
     ------
     TrainingError
-        If another run holds the folder.
+        If another run holds the folder and is not waited for.
 
     Example
     -------
@@ -66,11 +70,14 @@ def claimed(folder: str | Path) -> Iterator[None]:
         yield
         return
     Path(folder).mkdir(parents=True, exist_ok=True)
-    with open(Path(folder) / ".lock", "a", encoding="utf-8") as file:
+    with open(Path(folder) / lock, "a", encoding="utf-8") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
-            raise TrainingError(
-                f"Another run is writing to {folder}: wait for its end, or name another folder."
-            ) from error
+            if not wait:
+                raise TrainingError(
+                    f"Another run is writing to {folder}: wait for its end, or name another folder."
+                ) from error
+            logger.info("Waiting for another run that is writing to %s.", folder)
+            fcntl.lockf(file, fcntl.LOCK_EX)
         yield

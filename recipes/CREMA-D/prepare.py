@@ -10,27 +10,25 @@ clips are there or not (see :data:`SPLIT_SEED`).
 
 from __future__ import annotations
 
-import argparse
 import csv
-import logging
 import re
-import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_xser.answer.render import describe, render
-from speechbrain_xser.data.audio import seconds_of
-from speechbrain_xser.data.faults import Fault, FaultCounter
+from speechbrain_xser.data.command import prepare_command
+from speechbrain_xser.data.folds import fold_manifests, leave_one_out, speaker_folds
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.preparation import find_audio, prepare_once
+from speechbrain_xser.data.preparation import by_split, find_audio, prepare_once
+from speechbrain_xser.data.probe import probe
 from speechbrain_xser.data.speakers import age_band, split_speakers
-from speechbrain_xser.errors import AudioError, ManifestError
+from speechbrain_xser.errors import ManifestError
 
 ACTORS = tuple(str(actor) for actor in range(1001, 1092))
 SPLIT_SHARES = {"train": 0.7, "valid": 0.1, "test": 0.2}  # 64, 9 and 18 of 91 actors
 # The first of crema-d-0, crema-d-1, ... with as many women as men, give or take one, in validation and in test.
 SPLIT_SEED = "crema-d-1"
-UNREADABLE_SHARE = 0.01  # of the clips; more than this stops the preparation
+FOLDS = 5
 EMOTIONS = {
     "ANG": "angry",
     "DIS": "disgusted",
@@ -159,10 +157,9 @@ def read_actors(table: Path | None) -> dict[str, Actor]:
 def _utterance(stem: str, path: Path, actors: dict[str, Actor], sides: dict[str, str]) -> Utterance:
     clip = parse_name(stem)
     actor = actors.get(clip.actor, Actor(None, None))
-    utterance = Utterance(
+    return Utterance(
         id=f"cremad-{stem}",
         wav=f"{{data_root}}/{path.parent.name}/{path.name}",
-        duration=round(seconds_of(path), 4),
         speaker=f"cremad-{clip.actor}",
         transcript=clip.transcript,
         emotion=clip.emotion,
@@ -170,44 +167,31 @@ def _utterance(stem: str, path: Path, actors: dict[str, Actor], sides: dict[str,
         age=actor.age,
         split=sides[clip.actor],
     )
-    record, wording = utterance.record(), zlib.crc32(utterance.id.encode())
-    return utterance._replace(description=describe(record, wording), caption=render(record, wording))
 
 
-def _build(clips: dict[str, Path], actors: dict[str, Actor]) -> dict[str, list[Utterance]]:
-    sides = split_speakers(ACTORS, SPLIT_SHARES, SPLIT_SEED)
-    splits: dict[str, list[Utterance]] = {split: [] for split in SPLIT_SHARES}
-    unreadable = FaultCounter(total=len(clips), limit=UNREADABLE_SHARE)
-    for stem, path in clips.items():
-        try:
-            utterance = _utterance(stem, path, actors, sides)
-        except AudioError as error:
-            unreadable.add([Fault(f"cremad-{stem}", str(error))])
-        else:
-            splits[utterance.split].append(utterance)
-    return splits
+def _places(utterances: list[Utterance]) -> Callable[[Utterance], tuple[str, ...]]:
+    """The split that results are reported on, and each fold's part."""
+    fold_of = speaker_folds({f"cremad-{actor}": None for actor in ACTORS}, FOLDS, SPLIT_SEED)
+    fold_places = leave_one_out(utterances, lambda clip: fold_of[clip.speaker])
+    return lambda clip: by_split(clip) + fold_places(clip)
 
 
-def prepare(
-    data_folder: str | Path,
-    save_folder: str | Path,
-    demographics: str | Path | None = None,
-) -> dict[str, str]:
-    """Writes ``train.jsonl``, ``valid.jsonl`` and ``test.jsonl``; done again, it changes nothing and is quick.
+def prepare(data_folder: str | Path, save_folder: str | Path, demographics: str | None = None) -> dict[str, str]:
+    """Writes ``train``, ``valid`` and ``test.jsonl``, and five folds; done again, it changes nothing and is quick.
 
     Arguments
     ---------
     data_folder : str | Path
-        Holds ``AudioWAV``.
+        Holds AudioWAV.
     save_folder : str | Path
         Where the manifests go.
-    demographics : str | Path | None
-        The table of actors; by default ``VideoDemographics.csv`` or ``manifest.csv`` in ``data_folder``.
+    demographics : str | None
+        The table of actors; by default VideoDemographics.csv or manifest.csv in the data folder.
 
     Returns
     -------
     dict[str, str]
-        Path of the manifest by split.
+        Path of the manifest by split, folds as ``fold_1/train``.
 
     Raises
     ------
@@ -217,17 +201,18 @@ def prepare(
         If more than one clip in a hundred cannot be read; fewer are left out with a warning.
     """
     clips = {stem: path for stem, path in find_audio(Path(data_folder, "AudioWAV")).items() if stem not in SILENT_CLIPS}
-    table = Path(demographics) if demographics else find_demographics(data_folder)
-    actors = read_actors(table)
-    options = {"seed": SPLIT_SEED, "shares": SPLIT_SHARES, "actors": {name: list(a) for name, a in actors.items()}}
-    return prepare_once(save_folder, options, clips.values(), lambda: _build(clips, actors))
+    actors = read_actors(Path(demographics) if demographics else find_demographics(data_folder))
+    sides = split_speakers(ACTORS, SPLIT_SHARES, SPLIT_SEED)
+    utterances = [_utterance(stem, path, actors, sides) for stem, path in clips.items()]
+    return prepare_once(
+        save_folder,
+        {"seed": SPLIT_SEED, "shares": SPLIT_SHARES, "actors": {name: list(a) for name, a in actors.items()}},
+        clips.values(),
+        lambda: probe(utterances, data_folder, len(utterances)),
+        (*SPLIT_SHARES, *fold_manifests(map(str, range(1, FOLDS + 1)))),
+        _places(utterances),
+    )
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description="Prepares CREMA-D as manifests, speaker-independent.")
-    parser.add_argument("--data_folder", required=True, help="holds AudioWAV")
-    parser.add_argument("--save_folder", required=True, help="where the manifests go")
-    parser.add_argument("--demographics", help="table of actors, if it does not lie in data_folder")
-    for path in prepare(**vars(parser.parse_args())).values():
-        print(path)
+    prepare_command(prepare)

@@ -123,7 +123,7 @@ def collate(items: list[dict]) -> Batch:
 
 def _item(utterance: Utterance, data_folder, base: str, max_seconds: float | None) -> dict:
     """The static fields of an utterance, its length checked."""
-    path = _resolve(utterance, data_folder, base)
+    path = resolve(utterance, data_folder, base)
     seconds = _seconds(utterance, path)
     try:
         check_seconds(seconds, max_seconds, f"utterance {utterance.id!r}")
@@ -132,8 +132,33 @@ def _item(utterance: Utterance, data_folder, base: str, max_seconds: float | Non
     return {"utterance": utterance, "path": path, "duration": seconds}
 
 
-def _resolve(utterance: Utterance, data_folder, base: str) -> str:
-    """The clip's path with the data folder put in."""
+def resolve(utterance: Utterance, data_folder: str | os.PathLike | None, base: str | os.PathLike = os.curdir) -> str:
+    """The path of an utterance's clip.
+
+    Arguments
+    ---------
+    utterance : Utterance
+        Its ``wav`` may start with ``{data_root}``, or be relative.
+    data_folder : str, path-like or None
+        What ``{data_root}`` stands for, and what relative paths start from.
+    base : str or path-like
+        What relative paths start from without a data folder.
+
+    Returns
+    -------
+    str
+        The path; whether anything is there is not looked at.
+
+    Raises
+    ------
+    ManifestError
+        If the path needs a data folder.
+
+    Example
+    -------
+    >>> resolve(Utterance("a", "{data_root}/b/a.wav"), "/corpus")
+    '/corpus/b/a.wav'
+    """
     if utterance.wav.startswith(DATA_ROOT):
         if data_folder is None:
             raise ManifestError(f"utterance {utterance.id!r}: {utterance.wav} needs a data folder. Give data_folder.")

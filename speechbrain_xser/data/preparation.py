@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 
-from speechbrain_xser.data.manifest import Utterance, write_manifest
+from speechbrain_xser.commandline import claimed
+from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.faults import Fault, FaultCounter
+from speechbrain_xser.data.files import written_beside
+from speechbrain_xser.data.manifest import Utterance, open_manifest
+from speechbrain_xser.data.summary import Summary
 from speechbrain_xser.errors import ManifestError
 
 logger = logging.getLogger(__name__)
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".opus", ".ogg")
 DONE = "prepared.json"
+SUMMARY = "summary.json"
+LOCK = ".prepare.lock"
+VERSION = 2  # another one prepares everything again
+FEWEST_CLIPS = 1000  # seen before the share of faults is judged, unless the corpus is smaller
+UNREADABLE_SHARE = 0.01  # of the clips; more faults than this stop the preparation
 
 
 def find_audio(folder: str | Path) -> dict[str, Path]:
@@ -62,99 +72,131 @@ def find_audio(folder: str | Path) -> dict[str, Path]:
     return found
 
 
-def write_splits(save_folder: str | Path, splits: dict[str, list[Utterance]]) -> dict[str, str]:
-    """Writes one manifest a split and logs how many utterances each has.
-
-    Arguments
-    ---------
-    save_folder : str | Path
-        Made if it is not there.
-    splits : dict[str, list[Utterance]]
-        Utterances by split.
-
-    Returns
-    -------
-    dict[str, str]
-        Path of ``{split}.jsonl`` by split.
-
-    Raises
-    ------
-    ManifestError
-        If a split is empty, or as :func:`write_manifest`.
+def by_split(utterance: Utterance) -> tuple[str, ...]:
+    """The manifest of an utterance that is in one split only: the split's name.
 
     Example
     -------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Path(write_splits(folder, {"test": [Utterance("a", "a.wav")]})["test"]).name
-    'test.jsonl'
+    >>> by_split(Utterance("a", "a.wav", split="test"))
+    ('test',)
     """
-    os.makedirs(save_folder, exist_ok=True)
-    paths = {split: str(Path(save_folder, f"{split}.jsonl")) for split in splits}
-    for split, utterances in splits.items():
-        if not utterances:
-            raise ManifestError(f"No utterance for {paths[split]}: the corpus folder is too incomplete to be split.")
-        write_manifest(paths[split], utterances)
-        logger.info("%s: %d utterances", paths[split], len(utterances))
-    return paths
-
-
-def _digest(options: dict, files: Iterable[Path]) -> str:
-    listing = [[path.name, path.stat().st_size] for path in files]
-    return sha256(json.dumps([options, listing], sort_keys=True).encode()).hexdigest()
+    return (utterance.split,) if utterance.split else ()
 
 
 def prepare_once(
     save_folder: str | Path,
     options: dict,
     files: Iterable[Path],
-    build: Callable[[], dict[str, list[Utterance]]],
+    build: Callable[[], Iterable[Utterance | Dropped]],
+    manifests: Sequence[str] = ("train", "valid", "test"),
+    places: Callable[[Utterance], Iterable[str]] = by_split,
+    finish: Callable[[dict[str, str]], None] | None = None,
 ) -> dict[str, str]:
     """Builds and writes a corpus's manifests, unless that was done from the same options and files.
 
+    The utterances are written as they come, so a corpus need not fit into memory. A second process that prepares the
+    same folder waits and finds it done.
+
     Arguments
     ---------
-    save_folder : str | Path
-        Where ``{split}.jsonl`` and ``prepared.json`` go.
+    save_folder : str or Path
+        Where ``{manifest}.jsonl``, ``summary.json`` and ``prepared.json`` go.
     options : dict
         Whatever else decides the manifests; must fit into JSON.
     files : Iterable[Path]
-        What is read; names and sizes are compared.
+        What is read; folder names, names and sizes are compared.
     build : Callable
-        Gives the utterances by split; called only when something is new.
+        Gives the utterances, and what is dropped; called only when something is new.
+    manifests : sequence of str
+        The manifests that there will be; a name may lie in a folder, as ``fold_1/train``. Each gets utterances.
+    places : Callable
+        Which manifests an utterance is in; its ``split`` becomes the last part of the manifest's name.
+    finish : Callable or None
+        Called with the manifests' paths when all are written, before the preparation counts as done.
 
     Returns
     -------
     dict[str, str]
-        Path of the manifest by split.
+        Path by manifest.
 
     Raises
     ------
     ManifestError
-        If a split is empty.
+        If a manifest stays empty, or an utterance is wrong.
+    TrainingError
+        If more than one clip in a hundred is a fault (``Dropped.fault``).
 
     Example
     -------
-    >>> import tempfile
     >>> calls = []
     >>> def build():
     ...     calls.append("called")
-    ...     return {"train": [Utterance(id="a", wav="a.wav")]}
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     first = prepare_once(folder, {"seed": 1}, [], build)
-    ...     first == prepare_once(folder, {"seed": 1}, [], build), calls
+    ...     return [Utterance("a", "a.wav", split="train"), Dropped("b", "too short")]
+    >>> folder = getfixture("tmp_path")
+    >>> first = prepare_once(folder, {"seed": 1}, [], build, ["train"])
+    >>> first == prepare_once(folder, {"seed": 1}, [], build, ["train"]), calls
     (True, ['called'])
     """
-    done = Path(save_folder, DONE)
-    digest = _digest(options, files)
-    if done.exists():
-        state = json.loads(done.read_text(encoding="utf-8"))
-        if state["digest"] == digest and all(Path(save_folder, name).exists() for name in state["manifests"].values()):
-            return {split: str(Path(save_folder, name)) for split, name in state["manifests"].items()}
-        done.unlink()
-    paths = write_splits(save_folder, build())
-    state = {"digest": digest, "manifests": {split: Path(path).name for split, path in paths.items()}}
-    beside = done.with_suffix(".tmp")
-    beside.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-    os.replace(beside, done)
+    done, digest = Path(save_folder, DONE), _digest(options, files)
+    with claimed(save_folder, wait=True, lock=LOCK):
+        if (paths := _found(done, digest)) is not None:
+            return paths
+        done.unlink(missing_ok=True)
+        paths = {name: str(Path(save_folder, f"{name}.jsonl")) for name in manifests}
+        summary = _write(paths, build(), places)
+        with written_beside(Path(save_folder, SUMMARY)) as file:
+            json.dump(summary.as_dict(), file, indent=1, ensure_ascii=False)
+        if finish is not None:
+            finish(paths)
+        with written_beside(done) as file:
+            json.dump({"digest": digest, "manifests": {name: f"{name}.jsonl" for name in paths}}, file, indent=1)
+    logger.info("%s\n%s", save_folder, summary.text())
     return paths
+
+
+def _digest(options: dict, files: Iterable[Path]) -> str:
+    listing = [[path.parent.name, path.name, path.stat().st_size] for path in files]
+    return sha256(json.dumps([VERSION, Utterance._fields, options, listing], sort_keys=True).encode()).hexdigest()
+
+
+def _found(done: Path, digest: str) -> dict[str, str] | None:
+    """The manifests of a preparation from the same options and files, if all are there."""
+    if not done.exists():
+        return None
+    state = json.loads(done.read_text(encoding="utf-8"))
+    paths = {name: done.parent / file for name, file in state["manifests"].items()}
+    if state["digest"] != digest or not all(path.exists() for path in paths.values()):
+        return None
+    return {name: str(path) for name, path in paths.items()}
+
+
+def _write(
+    paths: dict[str, str],
+    clips: Iterable[Utterance | Dropped],
+    places: Callable[[Utterance], Iterable[str]],
+) -> Summary:
+    """Writes every utterance into its manifests and counts; no manifest takes its place before all of it is well."""
+    summary, faults, seen = Summary(paths), FaultCounter(FEWEST_CLIPS, UNREADABLE_SHARE), 0
+    with ExitStack() as stack:
+        writers = {name: stack.enter_context(_opened(path)) for name, path in paths.items()}
+        for seen, clip in enumerate(clips, start=1):
+            faults.total = max(seen, FEWEST_CLIPS)
+            if isinstance(clip, Dropped):
+                summary.drop(clip)
+                faults.add([Fault(clip.id, clip.detail or clip.reason)] if clip.fault else [])
+                continue
+            names = tuple(places(clip))
+            for name in names:
+                writers[name](clip._replace(split=name.rpartition("/")[2]))
+            summary.add(clip, names)
+        faults.total = seen
+        faults.add([])
+        if summary.empty:
+            named = ", ".join(paths[name] for name in summary.empty)
+            raise ManifestError(f"No utterance for {named}: the corpus folder is too incomplete.")
+    return summary
+
+
+def _opened(path: str):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    return open_manifest(path)

@@ -7,8 +7,8 @@ from speechbrain_xser.data.preparation import DONE, find_audio, prepare_once
 from speechbrain_xser.errors import ManifestError
 
 
-def one_utterance() -> dict[str, list[Utterance]]:
-    return {"train": [Utterance(id="a", wav="a.wav")]}
+def one_utterance() -> list[Utterance]:
+    return [Utterance(id="a", wav="a.wav", split="train")]
 
 
 def test_a_missing_folder_is_named(tmp_path):
@@ -29,25 +29,26 @@ def test_one_clip_in_two_formats_is_refused(tmp_path):
 
 
 def test_a_second_preparation_writes_nothing(tmp_path):
-    first = prepare_once(tmp_path, {}, [], one_utterance)
+    first = prepare_once(tmp_path, {}, [], one_utterance, ["train"])
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert prepare_once(tmp_path, {}, [], lambda: pytest.fail("built again")) == first
+    assert prepare_once(tmp_path, {}, [], lambda: pytest.fail("built again"), ["train"]) == first
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == stamps
 
 
 @pytest.mark.parametrize("change", ["option", "manifest", "done"])
 def test_whatever_is_new_or_missing_is_built_again(tmp_path, change):
-    paths = prepare_once(tmp_path, {}, [], one_utterance)
+    paths = prepare_once(tmp_path, {}, [], one_utterance, ["train"])
     calls = []
     if change == "manifest":
         (tmp_path / paths["train"]).unlink()
     if change == "done":
         (tmp_path / DONE).unlink()
-    prepare_once(tmp_path, {"seed": 2} if change == "option" else {}, [], lambda: calls.append(1) or one_utterance())
+    options = {"seed": 2} if change == "option" else {}
+    prepare_once(tmp_path, options, [], lambda: calls.append(1) or one_utterance(), ["train"])
     assert calls == [1]
 
 
 def test_an_empty_split_is_refused_and_not_taken_for_done(tmp_path):
     with pytest.raises(ManifestError, match="train.jsonl"):
-        prepare_once(tmp_path, {}, [], lambda: {"train": []})
+        prepare_once(tmp_path, {}, [], lambda: [], ["train"])
     assert not (tmp_path / DONE).exists()

@@ -43,13 +43,17 @@ def corpus(tmp_path) -> Path:
     return tmp_path / "corpus"
 
 
+def sides(paths: dict[str, str]) -> list:
+    return [read_manifest(paths[split]) for split in ("train", "valid", "test")]
+
+
 def utterances(paths: dict[str, str]) -> dict:
-    return {utterance.id: utterance for path in paths.values() for utterance in read_manifest(path)}
+    return {utterance.id: utterance for side in sides(paths) for utterance in side}
 
 
 def test_no_actor_is_on_two_sides(corpus, tmp_path):
     paths = recipe.prepare(corpus, tmp_path / "out")
-    actors = [{utterance.speaker for utterance in read_manifest(path)} for path in paths.values()]
+    actors = [{utterance.speaker for utterance in side} for side in sides(paths)]
     assert [len(side) for side in actors] == [64, 9, 18]
     assert len(set.union(*actors)) == 91
 
@@ -147,4 +151,4 @@ def test_real_clips_agree_with_an_independent_table(real_manifests):
 
 @needs_real_clips
 def test_real_clips_are_split_into_the_stated_numbers_of_actors(real_manifests):
-    assert [len({u.speaker for u in read_manifest(path)}) for path in real_manifests.values()] == [54, 8, 13]
+    assert [len({utterance.speaker for utterance in side}) for side in sides(real_manifests)] == [54, 8, 13]
