@@ -1,0 +1,59 @@
+"""Videos become FLAC files once, whole or not at all."""
+
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from speechbrain_xser.data.extraction import extract_voice
+from speechbrain_xser.errors import AudioError
+from tests.data.media import write_media
+
+
+@pytest.fixture
+def video(tmp_path):
+    """A second whose centre has 300 Hz."""
+    samples = np.zeros((48000, 6))
+    samples[:, 2] = 0.3 * np.sin(2 * np.pi * 300 * np.arange(48000) / 48000)
+    return write_media(tmp_path / "a.mp4", samples, "5.1")
+
+
+def test_the_centre_is_written_as_16_khz_mono(video, tmp_path):
+    extract_voice(video, tmp_path / "audio" / "a.flac")
+    wave, rate = soundfile.read(tmp_path / "audio" / "a.flac")
+    assert (rate, wave.ndim) == (16000, 1)
+    assert 2 * int(np.abs(np.fft.rfft(wave[4000:12000])).argmax()) == 300
+
+
+def test_the_cpu_time_is_told_where_there_was_any(video, tmp_path):
+    assert extract_voice(video, tmp_path / "a.flac").cpu_seconds > 0
+    assert extract_voice(video, tmp_path / "a.flac").cpu_seconds is None
+
+
+def test_a_video_that_was_fetched_again_is_decoded_again(video, tmp_path):
+    extract_voice(video, tmp_path / "a.flac")
+    os.utime(video, ns=(2**62, 2**62))
+    assert extract_voice(video, tmp_path / "a.flac").cpu_seconds is not None
+
+
+def test_a_broken_video_leaves_nothing_behind(tmp_path):
+    (tmp_path / "b.mp4").write_bytes(b"broken" * 99)
+    with pytest.raises(AudioError, match="b.mp4"):
+        extract_voice(tmp_path / "b.mp4", tmp_path / "audio" / "b.flac")
+    assert not (tmp_path / "audio").exists()
+
+
+def test_a_kill_while_writing_leaves_no_flac(video, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "replace", lambda *paths: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        extract_voice(video, tmp_path / "a.flac")
+    monkeypatch.undo()
+    assert not (tmp_path / "a.flac").exists()
+    assert extract_voice(video, tmp_path / "a.flac").cpu_seconds > 0
+
+
+def test_samples_beyond_full_scale_are_clipped_and_do_not_wrap(tmp_path):
+    loud = write_media(tmp_path / "a.mov", np.full((4800, 1), 1.5), "mono", "pcm_f32le")
+    extract_voice(loud, tmp_path / "a.flac")
+    assert soundfile.read(tmp_path / "a.flac")[0].min() > 0.9

@@ -1,0 +1,137 @@
+"""Sound out of containers: the right channel, all of it, or an error that names the file."""
+
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from scipy.signal import resample_poly
+
+from speechbrain_xser.data.video import load_track, load_voice
+from speechbrain_xser.errors import AudioError
+from tests.data.media import write_media, write_silent_film
+
+REAL = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data")) / "librispeech"
+needs_speech = pytest.mark.skipif(
+    not REAL.is_dir(), reason="LibriSpeech is not here: set XSER_DATA to the folder with librispeech/"
+)
+OTHERS = {"a.m4a": "aac", "a.webm": "libopus", "a.mkv": "flac", "a.mov": "pcm_s16le"}
+LAYOUTS = {"5.1": ("FL", "FR", "FC", "LFE", "BL", "BR"), "stereo": ("FL", "FR"), "mono": ("FC",)}
+
+
+def tone(hertz: float, seconds: float = 1.0) -> np.ndarray:
+    return 0.3 * np.sin(2 * np.pi * hertz * np.arange(int(48000 * seconds)) / 48000)
+
+
+def tones(layout: str) -> np.ndarray:
+    """Channel i has a tone of (i + 1) * 100 Hz."""
+    return np.stack([tone(100.0 * (place + 1)) for place in range(len(LAYOUTS[layout]))], axis=1)
+
+
+def strongest_hertz(samples) -> int:
+    """Of the middle half second, to 2 Hz."""
+    return 2 * int(np.abs(np.fft.rfft(np.asarray(samples)[12000:36000])).argmax())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_channel_keeps_its_name_and_its_sound(tmp_path, layout):
+    samples = tones(layout)
+    if layout == "5.1":
+        samples[:, 3] = tone(60)  # an LFE passes nothing above 120 Hz
+    track = load_track(write_media(tmp_path / "a.mp4", samples, layout))
+    assert (track.channels, track.sample_rate) == (LAYOUTS[layout], 48000)
+    wanted = [60 if name == "LFE" else 100 * (place + 1) for place, name in enumerate(LAYOUTS[layout])]
+    assert [strongest_hertz(channel) for channel in track.samples.T] == wanted
+
+
+def test_the_voice_of_six_channels_is_the_centre(tmp_path):
+    assert strongest_hertz(load_voice(write_media(tmp_path / "a.mp4", tones("5.1"), "5.1")).samples) == 300
+
+
+def test_the_voice_of_two_channels_is_their_mean(tmp_path):
+    opposite = np.stack([tone(200) + tone(500), tone(200) - tone(500)], axis=1)
+    voice = load_voice(write_media(tmp_path / "a.mp4", opposite, "stereo")).samples.numpy()
+    assert np.abs(voice[12000:36000] - tone(200)[12000:36000]).max() < 0.03
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_containers_are_read_too(tmp_path, name):
+    voice = load_voice(write_media(tmp_path / name, tones("stereo"), "stereo", OTHERS[name]))
+    assert len(voice.samples) / voice.sample_rate == pytest.approx(1.0, abs=0.05)
+
+
+def test_lossless_sound_is_what_was_written(tmp_path):
+    samples = tones("stereo")
+    track = load_track(write_media(tmp_path / "a.mov", samples, "stereo", "pcm_f32le"))
+    assert np.array_equal(track.samples.numpy(), samples.astype(np.float32))
+
+
+@needs_speech
+def test_speech_in_the_centre_comes_out_of_noise_around_it(tmp_path):
+    speech = real_speech()
+    mix = 0.2 * np.random.default_rng(0).standard_normal((len(speech), 6))
+    mix[:, 2] = speech
+    voice = load_voice(write_media(tmp_path / "a.mp4", mix, "5.1")).samples.numpy()[: len(speech)]
+    error = voice[:48000] - speech[:48000]
+    assert 10 * np.log10((speech[:48000] ** 2).mean() / (error**2).mean()) > 15
+    averaged = mix.mean(axis=1)[:48000] - speech[:48000]
+    assert 10 * np.log10((speech[:48000] ** 2).mean() / (averaged**2).mean()) < 3
+
+
+def real_speech() -> np.ndarray:
+    """Two seconds of a reader, at 48 kHz."""
+    path = min(REAL.rglob("*.flac"))
+    return resample_poly(soundfile.read(path)[0][16000:48000], 3, 1)
+
+
+def test_a_clip_that_is_too_long_is_refused(tmp_path):
+    path = write_media(tmp_path / "a.mp4", tones("mono"), "mono")
+    assert len(load_voice(path, max_seconds=1.1).samples) > 47000
+    with pytest.raises(AudioError, match="a.mp4: longer than 0.5 s"):
+        load_voice(path, max_seconds=0.5)
+
+
+def test_a_file_without_sound_is_refused_by_name(tmp_path):
+    with pytest.raises(AudioError, match="film.mp4: holds no sound"):
+        load_voice(write_silent_film(tmp_path / "film.mp4"))
+
+
+@pytest.mark.parametrize("content, found", [(b"", "0 bytes"), (b"not a film at all" * 99, "cannot be decoded")])
+def test_a_file_that_is_no_film_is_refused_by_name(tmp_path, content, found):
+    (tmp_path / "bad.mp4").write_bytes(content)
+    with pytest.raises(AudioError, match=f"bad.mp4: {found}"):
+        load_voice(tmp_path / "bad.mp4")
+
+
+def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path):
+    with pytest.raises(AudioError, match="none.mp4: no such file"):
+        load_voice(tmp_path / "none.mp4")
+    with pytest.raises(AudioError, match="a folder"):
+        load_voice(tmp_path)
+
+
+@pytest.mark.parametrize("flags", [{}, {"movflags": "faststart"}], ids=["index last", "index first"])
+def test_a_truncated_mp4_is_refused_by_name(tmp_path, flags):
+    path = write_media(tmp_path / "cut.mp4", np.concatenate([tones("stereo")] * 3), "stereo", options=flags)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(AudioError, match="cut.mp4: (truncated|cannot be decoded)"):
+        load_voice(path)
+
+
+def test_a_playlist_under_a_films_name_reaches_no_other_file(tmp_path):
+    write_media(tmp_path / "secret.mp4", tones("mono"), "mono")
+    listed = {"hls.mp4": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.mp4\n#EXT-X-ENDLIST\n"}
+    listed["concat.mp4"] = "ffconcat version 1.0\nfile secret.mp4\n"
+    for name, text in listed.items():
+        (tmp_path / name).write_text(text)
+        with pytest.raises(AudioError, match=name):
+            load_voice(tmp_path / name)
+
+
+def test_ffmpeg_would_have_followed_that_playlist(tmp_path):
+    write_media(tmp_path / "secret.mp4", tones("mono"), "mono")
+    (tmp_path / "concat.mp4").write_text("ffconcat version 1.0\nfile secret.mp4\n")
+    with av.open(str(tmp_path / "concat.mp4")) as container:
+        assert container.streams.audio
