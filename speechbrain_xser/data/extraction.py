@@ -1,7 +1,7 @@
 """The speech of video files, decoded once and kept as 16 kHz mono FLAC.
 
 A FLAC that is there is whole (written beside, then moved into place), so a killed run goes on where it was. It is made
-again only where its video is newer.
+again only where its video is newer, and stays where its video is gone.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def extract_voice(video: str | os.PathLike, flac: str | os.PathLike) -> Extracte
     >>> first.seconds, again, soundfile.info(folder / "audio" / "a.flac").samplerate
     (0.5, Extracted(seconds=0.5, cpu_seconds=None), 16000)
     """
-    if os.path.exists(flac) and os.path.getmtime(flac) >= os.path.getmtime(video):
+    if _is_done(video, flac):
         return Extracted(seconds_of(flac), None)
     started = time.thread_time()
     voice = load_voice(video)
@@ -63,3 +63,9 @@ def extract_voice(video: str | os.PathLike, flac: str | os.PathLike) -> Extracte
     soundfile.write(beside, wave.numpy(), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     os.replace(beside, flac)
     return Extracted(len(wave) / SAMPLE_RATE, time.thread_time() - started)
+
+
+def _is_done(video: str | os.PathLike, flac: str | os.PathLike) -> bool:
+    if not (os.path.exists(flac) and os.path.exists(video)):
+        return os.path.exists(flac)
+    return os.path.getmtime(flac) >= os.path.getmtime(video)

@@ -37,6 +37,12 @@ def test_a_video_that_was_fetched_again_is_decoded_again(video, tmp_path):
     assert extract_voice(video, tmp_path / "a.flac").cpu_seconds is not None
 
 
+def test_speech_stays_where_its_video_is_gone(video, tmp_path):
+    seconds = extract_voice(video, tmp_path / "a.flac").seconds
+    video.unlink()
+    assert extract_voice(video, tmp_path / "a.flac") == (seconds, None)
+
+
 def test_a_broken_video_leaves_nothing_behind(tmp_path):
     (tmp_path / "b.mp4").write_bytes(b"broken" * 99)
     with pytest.raises(AudioError, match="b.mp4"):
