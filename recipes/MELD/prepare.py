@@ -11,26 +11,18 @@ its manifest line. Pitch, volume, speed and age are null, and gender but for the
 from __future__ import annotations
 
 import csv
-import json
-import logging
 import os
-from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 from speechbrain_xser.data.command import prepare_command
 from speechbrain_xser.data.dropped import Dropped
-from speechbrain_xser.data.extraction import Extracted, extract_voice
-from speechbrain_xser.data.files import written_beside
+from speechbrain_xser.data.extraction import Extraction, Film
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.parallel import in_parallel
-from speechbrain_xser.data.preparation import SUMMARY, prepare_once
-from speechbrain_xser.data.probe import UNREADABLE
+from speechbrain_xser.data.preparation import prepare_once
 from speechbrain_xser.data.text import plain_text
-from speechbrain_xser.errors import AudioError, ManifestError
-
-logger = logging.getLogger(__name__)
+from speechbrain_xser.errors import ManifestError
 
 SPLITS = {"train": "train", "valid": "dev", "test": "test"}  # the release's word for each
 VIDEO_FOLDERS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
@@ -45,15 +37,8 @@ EMOTIONS = {
     "disgust": "disgusted",
 }
 GENDERS = dict.fromkeys(("Chandler", "Joey", "Ross"), "male") | dict.fromkeys(("Monica", "Phoebe", "Rachel"), "female")
+SEVERAL = {"All", "Both", "The Guys", "Her-Friends"}  # and "Ross and Joey": several people, so no speaker
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
-
-
-class Clip(NamedTuple):
-    """A row of a table, and where its video and its speech lie."""
-
-    utterance: Utterance
-    video: Path  # mp4
-    flac: Path
 
 
 def find(data_folder: str | Path, name: str) -> Path:
@@ -134,7 +119,7 @@ def parse_row(row: dict[str, str], split: str) -> Utterance:
     id, speaker = f"meld-{name}-{release_split}", plain_text(row["Speaker"])
     if row["Emotion"] not in EMOTIONS:
         raise ManifestError(f"{id}: emotion {row['Emotion']!r}, expected one of {', '.join(EMOTIONS)}.")
-    several = speaker == "All" or " and " in speaker
+    several = speaker in SEVERAL or " and " in speaker
     return Utterance(
         id=id,
         wav=f"{release_split}/{name}.flac",
@@ -146,70 +131,16 @@ def parse_row(row: dict[str, str], split: str) -> Utterance:
     )
 
 
-def list_clips(data_folder: str | Path, audio_folder: Path) -> list[Clip]:
+def list_films(data_folder: str | Path, audio_folder: Path) -> list[Film]:
     """Every row of the three tables with its video; whatever else lies beside the videos is not looked at."""
-    clips = []
+    films = []
     for split, release_split in SPLITS.items():
         videos = find(data_folder, VIDEO_FOLDERS[release_split])
         for row in read_rows(find(data_folder, f"{release_split}_sent_emo.csv")):
             utterance = parse_row(row, split)
             flac = audio_folder / utterance.wav
-            clips.append(Clip(utterance._replace(wav=str(flac)), videos / f"{flac.stem}.mp4", flac))
-    return clips
-
-
-class Extraction:
-    """Takes the speech out of the clips, and keeps account of the time it took and of what is cut.
-
-    Arguments
-    ---------
-    clips : list of Clip
-        What is to be extracted.
-    max_seconds : float or None
-        Longest clip.
-    """
-
-    def __init__(self, clips: list[Clip], max_seconds: float | None):
-        self.clips, self.max_seconds = clips, max_seconds
-        self.cut: dict[str, float] = {}  # seconds before the cut, by id
-        self.cpu_seconds: list[float] = []  # of every clip that was decoded
-
-    def __iter__(self) -> Iterator[Utterance | Dropped]:
-        yield from (Dropped(clip.utterance.id, "broken in the release") for clip in self.clips if _is_broken(clip))
-        whole = [clip for clip in self.clips if not _is_broken(clip)]
-        found = in_parallel(_extract, whole, "extracting speech", len(whole), threads=True)
-        for clip, extracted in zip(whole, found, strict=True):
-            yield extracted if isinstance(extracted, Dropped) else self._counted(clip.utterance, extracted)
-
-    def _counted(self, utterance: Utterance, extracted: Extracted) -> Utterance:
-        if extracted.cpu_seconds is not None:
-            self.cpu_seconds.append(extracted.cpu_seconds)
-        if self.max_seconds is None or extracted.seconds <= self.max_seconds:
-            return utterance._replace(duration=round(extracted.seconds, 4))
-        self.cut[utterance.id] = round(extracted.seconds, 2)
-        logger.warning("%s: %.1f s, cut to the first %g s", utterance.id, extracted.seconds, self.max_seconds)
-        return utterance._replace(start=0.0, stop=self.max_seconds, duration=self.max_seconds)
-
-    def note(self, save_folder: str | Path, paths: dict[str, str]) -> None:
-        """Adds both accounts to the summary's JSON."""
-        path, count = Path(save_folder, SUMMARY), len(self.cpu_seconds)
-        summary = json.loads(path.read_text(encoding="utf-8"))
-        mean = 1000 * sum(self.cpu_seconds) / count if count else None
-        summary["cut"] = {"max_seconds": self.max_seconds, "clips": len(self.cut), "seconds": self.cut}
-        summary["extraction"] = {"clips": count, "cpu_milliseconds_per_clip": mean and round(mean, 2)}
-        with written_beside(path) as file:
-            json.dump(summary, file, indent=1, ensure_ascii=False)
-
-
-def _is_broken(clip: Clip) -> bool:
-    return clip.utterance.id in BROKEN
-
-
-def _extract(clip: Clip) -> Extracted | Dropped:
-    try:
-        return extract_voice(clip.video, clip.flac)
-    except AudioError as error:
-        return Dropped(clip.utterance.id, UNREADABLE, str(error), fault=True)
+            films.append(Film(utterance._replace(wav=str(flac)), videos / f"{flac.stem}.mp4"))
+    return films
 
 
 def prepare(data_folder: str | Path, save_folder: str | Path, max_seconds: float | None = 30.0) -> dict[str, str]:
@@ -237,13 +168,14 @@ def prepare(data_folder: str | Path, save_folder: str | Path, max_seconds: float
         If more than one clip in a hundred cannot be read; fewer are left out with a warning.
     """
     audio_folder = Path(os.path.abspath(save_folder), "audio")
-    clips = list_clips(data_folder, audio_folder)
-    extraction = Extraction(clips, max_seconds)
+    films = list_films(data_folder, audio_folder)
+    broken = [Dropped(film.utterance.id, "broken in the release") for film in films if film.utterance.id in BROKEN]
+    extraction = Extraction([film for film in films if film.utterance.id not in BROKEN], max_seconds)
     return prepare_once(
         save_folder,
-        {"audio": str(audio_folder), "max_seconds": max_seconds, "rows": [list(clip.utterance) for clip in clips]},
-        [clip.video for clip in clips if clip.video.exists()],
-        lambda: extraction,
+        {"max_seconds": max_seconds, "rows": [list(film.utterance) for film in films]},
+        [film.video for film in films if film.video.exists()],
+        lambda: chain(broken, extraction),
         finish=partial(extraction.note, save_folder),
     )
 

@@ -1,13 +1,17 @@
 """The speech of video files, decoded once and kept as 16 kHz mono FLAC.
 
 A FLAC that is there is whole (written beside, then moved into place), so a killed run goes on where it was. It is made
-again only where its video is newer, and stays where its video is gone.
+again only where its video is newer, and stays where its video is gone. It is the whole clip: what is too long is cut by
+its line in the manifest, so another limit decodes nothing again.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +19,23 @@ import soundfile
 from torchaudio.functional import resample
 
 from speechbrain_xser.data.audio import SAMPLE_RATE, check_wave, seconds_of
+from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.files import written_beside
+from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.parallel import in_parallel
+from speechbrain_xser.data.preparation import SUMMARY
+from speechbrain_xser.data.probe import UNREADABLE
 from speechbrain_xser.data.video import load_voice
+from speechbrain_xser.errors import AudioError
+
+logger = logging.getLogger(__name__)
+
+
+class Film(NamedTuple):
+    """An utterance that is still in a video."""
+
+    utterance: Utterance  # its wav is where the FLAC goes
+    video: Path
 
 
 class Extracted(NamedTuple):
@@ -26,7 +46,7 @@ class Extracted(NamedTuple):
 
 
 def extract_voice(video: str | os.PathLike, flac: str | os.PathLike) -> Extracted:
-    """Writes the speech of a video beside others of its corpus, unless that was done.
+    """Writes the speech of a video as FLAC, unless that was done.
 
     Arguments
     ---------
@@ -69,3 +89,70 @@ def _is_done(video: str | os.PathLike, flac: str | os.PathLike) -> bool:
     if not (os.path.exists(flac) and os.path.exists(video)):
         return os.path.exists(flac)
     return os.path.getmtime(flac) >= os.path.getmtime(video)
+
+
+class Extraction:
+    """The speech of many videos, with an account of what is cut and of the time that decoding took.
+
+    Arguments
+    ---------
+    films : list of Film
+        What is to be extracted.
+    max_seconds : float or None
+        A longer clip is cut to its first so many seconds; None for no cut.
+
+    Example
+    -------
+    >>> import torch
+    >>> folder = getfixture("tmp_path")
+    >>> soundfile.write(folder / "video.wav", torch.zeros(48000, 2).numpy(), 48000)
+    >>> film = Film(Utterance("a", str(folder / "a.flac")), folder / "video.wav")
+    >>> extraction = Extraction([film], max_seconds=0.5)
+    >>> [clip] = extraction
+    >>> clip.stop, extraction.cut, soundfile.info(clip.wav).frames
+    (0.5, {'a': 1.0}, 16000)
+    """
+
+    def __init__(self, films: list[Film], max_seconds: float | None):
+        self.films, self.max_seconds = films, max_seconds
+        self.cut: dict[str, float] = {}  # seconds before the cut, by id
+        self.cpu_seconds: list[float] = []  # of every clip that was decoded
+
+    def __iter__(self) -> Iterator[Utterance | Dropped]:
+        found = in_parallel(_extract, self.films, "extracting speech", len(self.films), threads=True)
+        for film, extracted in zip(self.films, found, strict=True):
+            yield extracted if isinstance(extracted, Dropped) else self._counted(film.utterance, extracted)
+
+    def _counted(self, utterance: Utterance, extracted: Extracted) -> Utterance:
+        if extracted.cpu_seconds is not None:
+            self.cpu_seconds.append(extracted.cpu_seconds)
+        if self.max_seconds is None or extracted.seconds <= self.max_seconds:
+            return utterance._replace(duration=round(extracted.seconds, 4))
+        self.cut[utterance.id] = round(extracted.seconds, 2)
+        logger.warning("%s: %.1f s, cut to the first %g s", utterance.id, extracted.seconds, self.max_seconds)
+        return utterance._replace(start=0.0, stop=self.max_seconds, duration=self.max_seconds)
+
+    def note(self, save_folder: str | os.PathLike, paths: dict[str, str]) -> None:
+        """Adds both accounts to ``summary.json``, as :func:`prepare_once`'s ``finish``.
+
+        Arguments
+        ---------
+        save_folder : str or path-like
+            Holds the summary.
+        paths : dict of str to str
+            Of the manifests; not looked at.
+        """
+        path, count = Path(save_folder, SUMMARY), len(self.cpu_seconds)
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        mean = round(1000 * sum(self.cpu_seconds) / count, 2) if count else None
+        summary["cut"] = {"max_seconds": self.max_seconds, "clips": len(self.cut), "seconds": self.cut}
+        summary["extraction"] = {"clips": count, "cpu_milliseconds_per_clip": mean}
+        with written_beside(path) as file:
+            json.dump(summary, file, indent=1, ensure_ascii=False)
+
+
+def _extract(film: Film) -> Extracted | Dropped:
+    try:
+        return extract_voice(film.video, film.utterance.wav)
+    except AudioError as error:
+        return Dropped(film.utterance.id, UNREADABLE, str(error), fault=True)

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 from scipy.signal import resample_poly
 
+from speechbrain_xser.data import extraction
 from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.errors import ManifestError, TrainingError
@@ -141,7 +142,7 @@ def test_preparing_again_changes_nothing(corpus, tmp_path):
 
 
 def test_a_killed_run_goes_on_where_it_was(corpus, tmp_path, monkeypatch):
-    extract, done = recipe.extract_voice, []
+    extract, done = extraction.extract_voice, []
 
     def killed(video, flac):
         if len(done) == 4:
@@ -149,12 +150,12 @@ def test_a_killed_run_goes_on_where_it_was(corpus, tmp_path, monkeypatch):
         done.append(flac)
         return extract(video, flac)
 
-    monkeypatch.setattr(recipe, "extract_voice", killed)
-    monkeypatch.setattr(recipe, "in_parallel", lambda work, items, *_, **__: map(work, items))
+    monkeypatch.setattr(extraction, "extract_voice", killed)
+    monkeypatch.setattr(extraction, "in_parallel", lambda work, items, *_, **__: map(work, items))
     with pytest.raises(KeyboardInterrupt):
         recipe.prepare(corpus, tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.jsonl"))
-    monkeypatch.setattr(recipe, "extract_voice", extract)
+    monkeypatch.setattr(extraction, "extract_voice", extract)
     assert len(utterances(recipe.prepare(corpus, tmp_path / "out"))) == 6
     assert summary(tmp_path / "out")["extraction"]["clips"] == 2
 
@@ -203,7 +204,7 @@ def genuine(tmp_path_factory) -> tuple[dict, Path]:
         for row in csv.DictReader(open(table, encoding="utf-8", newline="")):
             os.link(tiny, folder / "MELD.Raw" / videos / f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}.mp4")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recipe, "extract_voice", lambda video, flac: recipe.Extracted(1.0, 0.0))
+        patch.setattr(extraction, "extract_voice", lambda video, flac: extraction.Extracted(1.0, 0.0))
         paths = recipe.prepare(folder / "MELD.Raw", folder / "out")
     return utterances(paths), folder / "out"
 
