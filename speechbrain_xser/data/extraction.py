@@ -75,14 +75,14 @@ def extract_voice(video: str | os.PathLike, flac: str | os.PathLike) -> Extracte
     """
     if _is_done(video, flac):
         return Extracted(seconds_of(flac), None)
-    started = time.thread_time()
+    started = time.process_time()
     voice = load_voice(video)
     wave = check_wave(resample(voice.samples, voice.sample_rate, SAMPLE_RATE), video)
     Path(flac).parent.mkdir(parents=True, exist_ok=True)
     beside = f"{os.fspath(flac)}.part"
     soundfile.write(beside, wave.numpy(), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     os.replace(beside, flac)
-    return Extracted(len(wave) / SAMPLE_RATE, time.thread_time() - started)
+    return Extracted(len(wave) / SAMPLE_RATE, time.process_time() - started)
 
 
 def _is_done(video: str | os.PathLike, flac: str | os.PathLike) -> bool:
@@ -119,7 +119,7 @@ class Extraction:
         self.cpu_seconds: list[float] = []  # of every clip that was decoded
 
     def __iter__(self) -> Iterator[Utterance | Dropped]:
-        found = in_parallel(_extract, self.films, "extracting speech", len(self.films), threads=True)
+        found = in_parallel(_extract, self.films, "extracting speech", len(self.films))
         for film, extracted in zip(self.films, found, strict=True):
             yield extracted if isinstance(extracted, Dropped) else self._counted(film.utterance, extracted)
 

@@ -144,13 +144,13 @@ def _blocks(path: str | os.PathLike, max_seconds: float | None) -> Iterator[Trac
 
 def _decoded(container, path: str | os.PathLike, max_seconds: float | None) -> Iterator[Track]:
     """The first track's blocks, counted against what the container states and what is allowed."""
-    stream, seconds = container.streams.audio[0], 0.0
+    stream, seconds, names = container.streams.audio[0], 0.0, ()
     planar = av.AudioResampler(format="fltp")  # the same rate and layout; an error where they change on the way
     for frame in (block for coded in container.decode(stream) for block in planar.resample(coded)):
         seconds += frame.samples / frame.sample_rate
         if max_seconds is not None and seconds > max_seconds:
             raise AudioError(f"{path}: longer than {max_seconds:g} s. Cut it into shorter clips, or raise max_seconds.")
-        names = tuple(channel.name for channel in frame.layout.channels)
+        names = names or tuple(channel.name for channel in frame.layout.channels)
         yield Track(torch.from_numpy(frame.to_ndarray()).T, frame.sample_rate, names)
     stated = float((stream.duration or 0) * stream.time_base)  # webm states none
     if seconds == 0 or seconds < stated - MAX_MISSING_SECONDS:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechbrain_xser.data.extraction import extract_voice
+from speechbrain_xser.data.extraction import Extraction, Film, extract_voice
+from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.errors import AudioError
 from tests.data.media import write_media
 
@@ -63,3 +64,11 @@ def test_samples_beyond_full_scale_are_clipped_and_do_not_wrap(tmp_path):
     loud = write_media(tmp_path / "a.mov", np.full((4800, 1), 1.5), "mono", "pcm_f32le")
     extract_voice(loud, tmp_path / "a.flac")
     assert soundfile.read(tmp_path / "a.flac")[0].min() > 0.9
+
+
+def test_many_processes_give_the_clips_in_order_and_faults_in_their_places(video, tmp_path):
+    films = [Film(Utterance(str(n), str(tmp_path / f"{n}.flac")), video) for n in range(6)]
+    films[3] = films[3]._replace(video=tmp_path / "missing.mp4")
+    found = list(Extraction(films, max_seconds=None))
+    assert [clip.id for clip in found] == list("012345")
+    assert [getattr(clip, "fault", False) for clip in found] == [False, False, False, True, False, False]

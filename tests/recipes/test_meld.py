@@ -59,6 +59,14 @@ def strongest_hertz(path: str) -> int:
     return 4 * int(np.abs(np.fft.rfft(soundfile.read(path)[0][2000:6000])).argmax())
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_process():
+    """Here few clips are decoded, and starting processes would take longer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(extraction, "in_parallel", lambda work, items, *_: map(work, items))
+        yield
+
+
 @pytest.fixture
 def corpus(tmp_path) -> Path:
     """Every split has two clips of the same names: one with 300 Hz in the centre of six channels, one in stereo."""
@@ -151,7 +159,6 @@ def test_a_killed_run_goes_on_where_it_was(corpus, tmp_path, monkeypatch):
         return extract(video, flac)
 
     monkeypatch.setattr(extraction, "extract_voice", killed)
-    monkeypatch.setattr(extraction, "in_parallel", lambda work, items, *_, **__: map(work, items))
     with pytest.raises(KeyboardInterrupt):
         recipe.prepare(corpus, tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.jsonl"))
