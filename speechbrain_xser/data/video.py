@@ -2,8 +2,8 @@
 
 A film's six channels are not averaged: speech is mixed to the centre, noise and music to the others, so the centre is
 taken wherever the container's own layout names one. The file is decoded from its start to its end, a block at a time;
-what ends earlier than its container states is refused. Only the containers below are opened: a playlist, which FFmpeg
-would follow to other files, is not.
+what ends earlier than its container states is refused (a browser's webm states nothing). Only the containers below are
+opened: a playlist, which FFmpeg would follow to other files, is not.
 """
 
 from __future__ import annotations
@@ -152,9 +152,19 @@ def _decoded(container, path: str | os.PathLike, max_seconds: float | None) -> I
             raise AudioError(f"{path}: longer than {max_seconds:g} s. Cut it into shorter clips, or raise max_seconds.")
         names = names or tuple(channel.name for channel in frame.layout.channels)
         yield Track(torch.from_numpy(frame.to_ndarray()).T, frame.sample_rate, names)
-    stated = float((stream.duration or 0) * stream.time_base)  # webm states none
+    stated = _stated_seconds(container, stream)
     if seconds == 0 or seconds < stated - MAX_MISSING_SECONDS:
         raise AudioError(f"{path}: truncated, {seconds:.2f} of {stated:.2f} s of sound are there. Fetch it again.")
+
+
+def _stated_seconds(container, stream) -> float:
+    """What the header says of the track's length, 0 where it says nothing: what is estimated is no promise."""
+    if container.format.name == "aac":  # FFmpeg estimates it from the bit rate
+        return 0.0
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    hours, minutes, seconds = stream.metadata.get("DURATION", "0:0:0").split(":")  # a tag of Matroska's and webm's
+    return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
 
 
 def _opened(path: str | os.PathLike):

@@ -112,12 +112,20 @@ def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path):
         load_voice(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", *OTHERS])
 @pytest.mark.parametrize("flags", [{}, {"movflags": "faststart"}], ids=["index last", "index first"])
-def test_a_truncated_mp4_is_refused_by_name(tmp_path, flags):
-    path = write_media(tmp_path / "cut.mp4", np.concatenate([tones("stereo")] * 3), "stereo", options=flags)
+def test_a_truncated_file_is_refused_by_name(tmp_path, name, flags):
+    samples = np.concatenate([tones("stereo")] * 3)
+    path = write_media(tmp_path / name, samples, "stereo", OTHERS.get(name, "aac"), flags)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(AudioError, match="cut.mp4: (truncated|cannot be decoded)"):
+    with pytest.raises(AudioError, match=f"{name}: (truncated|cannot be decoded)"):
         load_voice(path)
+
+
+def test_a_whole_stream_without_a_header_is_no_truncated_one(tmp_path):
+    samples = np.concatenate([tone(300), np.zeros(96000), 0.1 * np.random.default_rng(0).standard_normal(48000)])
+    voice = load_voice(write_media(tmp_path / "a.aac", samples[:, None], "mono"))
+    assert len(voice.samples) / 48000 == pytest.approx(4.0, abs=0.1)
 
 
 def test_a_playlist_under_a_films_name_reaches_no_other_file(tmp_path):
