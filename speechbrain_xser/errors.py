@@ -23,6 +23,10 @@ class ManifestError(XserError, ValueError):
     """A manifest or one of its records is wrong: unknown label, duplicate id, missing field."""
 
 
+class LabelError(ManifestError):
+    """A label is outside its vocabulary."""
+
+
 class PromptError(XserError, ValueError):
     """A prompt cannot be built: missing slot, or longer than the decoder's context."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from speechbrain_xser.answer.record import EMOTIONS, VOCABULARIES, Record
-from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.errors import LabelError
 
 
 def check_labels(record: Record, where: str = "record") -> Record:
@@ -23,7 +23,7 @@ def check_labels(record: Record, where: str = "record") -> Record:
 
     Raises
     ------
-    ManifestError
+    LabelError
         Naming the place, the field, what was found and what is allowed.
 
     Example
@@ -31,13 +31,13 @@ def check_labels(record: Record, where: str = "record") -> Record:
     >>> check_labels(Record(emotion="bored"), "utterance 'a'")
     Traceback (most recent call last):
     ...
-    speechbrain_xser.errors.ManifestError: utterance 'a': emotion is 'bored', expected one of neutral, happy, sad, \
+    speechbrain_xser.errors.LabelError: utterance 'a': emotion is 'bored', expected one of neutral, happy, sad, \
 angry, surprised, fearful, disgusted, or null. Map the corpus's label in its prepare script.
     """
     for field, allowed in (("emotion", EMOTIONS), *VOCABULARIES.items()):
         found = record.emotion if field == "emotion" else getattr(record.descriptors, field)
         if found is not None and found not in allowed:
-            raise ManifestError(
+            raise LabelError(
                 f"{where}: {field} is {found!r}, expected one of {', '.join(allowed)}, or null. "
                 "Map the corpus's label in its prepare script."
             )

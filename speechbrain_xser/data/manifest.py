@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from speechbrain_xser.answer.labels import check_labels
@@ -93,12 +94,40 @@ def read_manifest(path: str | os.PathLike) -> list[Utterance]:
     >>> read_manifest(path)[0].emphasis
     ('go',)
     """
-    lines = _text(path).split("\n")
-    found = [_utterance(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
+    found = [read() for read in readers(path)]
     seen: set[str] = set()
     for utterance in found:
         _check_id(utterance.id, seen, path)
     return found
+
+
+def readers(path: str | os.PathLike) -> list[Callable[[], Utterance]]:
+    """A manifest's lines as functions that read one each, for whoever must go on after a wrong one.
+
+    Arguments
+    ---------
+    path : str or path-like
+        As for :func:`read_manifest`.
+
+    Returns
+    -------
+    list of Callable
+        Each gives its utterance, or raises what is wrong with the line.
+
+    Raises
+    ------
+    ManifestError
+        If the file cannot be read as text.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "train.jsonl"
+    >>> _ = path.write_text('{"id": "a", "wav": "a.wav"}')
+    >>> [read().id for read in readers(path)]
+    ['a']
+    """
+    lines = enumerate(_text(path).split("\n"), start=1)
+    return [partial(_utterance, line, f"{path}, line {number}") for number, line in lines if line.strip()]
 
 
 def write_manifest(path: str | os.PathLike, utterances: Iterable[Utterance]) -> None:
