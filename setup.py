@@ -25,6 +25,11 @@ REQUIREMENTS = [
     "espeakng-loader>=0.2.4,<0.3",  # eSpeak NG as a shared library, for the embedded corpus
     "numpy>=1.26,<3",  # audio between soundfile and torch
     "packaging>=23,<28",  # compares installed versions with the tested ones
+    "joblib>=1.4,<2",  # one function over many files on all cores
+    "click>=8.1,<9",  # the xser command
+    "av>=14,<19",  # sound of mp4, m4a and webm files without a system ffmpeg
+    "ftfy>=6.3,<7",  # repairs wrongly decoded transcripts
+    "ijson>=3.3,<4",  # reads JSON files of gigabytes piece by piece
     "tqdm>=4.66,<5",  # the progress bar
 ]
 
@@ -32,8 +37,14 @@ EXTRAS = {
     "dev": [
         "pytest>=8.2,<10",  # tests and doctests
         "ruff>=0.6,<1",  # the linter
+        "praat-parselmouth>=0.4.5,<0.5",  # reference for pitch
+        "datasets>=3,<6",
+        "webdataset>=0.2.100,<2",
         "scikit-learn>=1.4,<2",  # the prosody baseline, and reference values in tests
     ],
+    "praat": ["praat-parselmouth>=0.4.5,<0.5"],  # Praat's pitch tracker; GPL-3.0
+    "datasets": ["datasets>=3,<6"],  # corpora that are saved as Hugging Face datasets
+    "webdataset": ["webdataset>=0.2.100,<2"],  # tar shards for network disks
     "4bit": ["bitsandbytes>=0.45,<1"],  # quantised decoders where there is a GPU
 }
 
@@ -47,9 +58,10 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["speechbrain_xser", "speechbrain_xser.*"]),
-    package_data={"speechbrain_xser": ["packaged/**/*"]},
+    package_data={"speechbrain_xser": ["packaged/**/*", "annotator/*.json"]},
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,
+    entry_points={"console_scripts": ["xser = speechbrain_xser.cli.main:xser"]},
     classifiers=[
         "Programming Language :: Python :: 3.11",
         "Intended Audience :: Science/Research",

@@ -1,0 +1,35 @@
+"""``xser check``: the data doctor."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from speechbrain_xser.commandline import one_line_errors
+from speechbrain_xser.data.doctor import check
+from speechbrain_xser.data.known import KNOWN
+
+
+@click.command("check")
+@click.argument("manifests", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@click.option("--data-folder", type=click.Path(), help="What {data_root} in the manifests stands for.")
+@click.option("--corpus", type=click.Choice(sorted(KNOWN)), help="Count against the published figures of this corpus.")
+@click.option("--min-seconds", default=0.3, show_default=True, help="Shorter clips are too short.")
+@click.option("--max-seconds", default=30.0, show_default=True, help="Longer clips are too long.")
+@click.option("--workers", type=click.IntRange(min=1), help="Clips at a time; one a core by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def check_command(manifests, data_folder, corpus, min_seconds, max_seconds, workers, as_json) -> None:
+    """Looks at every record and every clip of MANIFESTS before a run does.
+
+    Several manifests are the splits of one corpus. Ends with 1 where training would be wrong.
+
+    \b
+    Example:
+      xser check results/CREMA-D/{train,valid,test}.jsonl --data-folder corpora/CREMA-D
+    """
+    with one_line_errors():
+        report = check(manifests, data_folder, corpus, min_seconds, max_seconds, workers)
+    click.echo(json.dumps(report.as_dict(), indent=1, ensure_ascii=False) if as_json else report.text())
+    sys.exit(0 if report.healthy else 1)

@@ -1,0 +1,16 @@
+"""``xser``: what the package does, from a terminal."""
+
+from __future__ import annotations
+
+import click
+
+from speechbrain_xser.cli.check import check_command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="speechbrain_xser")
+def xser() -> None:
+    """Explainable speech emotion recognition."""
+
+
+xser.add_command(check_command)
