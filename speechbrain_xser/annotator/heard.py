@@ -11,39 +11,47 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from speechbrain_xser.data.prosody import HOP_SECONDS, pitch_track
+from speechbrain_xser.annotator.level import frame_decibels, speech_frames
+from speechbrain_xser.annotator.pitch import SAMPLE_RATE, TRACKERS
+from speechbrain_xser.data.audio import check_wave
+from speechbrain_xser.data.prosody import HOP_SECONDS
+from speechbrain_xser.errors import SettingsError
 
 TRIM_DECIBELS = 60.0  # samples this far below the peak are no sound at either end
-SPEECH_DECIBELS = 30.0  # a frame this far below the clip's loud frames is a pause
+SILENT_PEAK = 2**-15  # less than one step of 16 bits is silence
 
 
 class Heard(NamedTuple):
-    """A clip without the silence at its ends; T frames every 10 ms."""
+    """A clip without the silence at its ends; frame t of T is centred ``t * 10 ms`` after its first sample."""
 
-    wav: Tensor  # [S] float32, 16 kHz
+    wav: Tensor  # [S] float32, 16 kHz, its mean at 0
     start_seconds: float  # where it begins in the clip
     hertz: Tensor  # [T] float32, 0 where unvoiced
     decibels: Tensor  # [T] float32, RMS of the frame re full scale
-    speech: Tensor  # [T] bool, false in pauses
+    speech: Tensor  # [T] bool, false in pauses of a quarter of a second and more
 
 
-def hear(wav: Tensor) -> Heard:
+def hear(wav: Tensor, tracker: str = "correlation") -> Heard:
     """Trims a clip and follows its pitch and level.
 
     Arguments
     ---------
     wav : Tensor
         Samples, [S], 16 kHz, full scale at 1.
+    tracker : str
+        Who follows the pitch: ``correlation``, or ``praat`` where parselmouth is installed.
 
     Returns
     -------
     Heard
-        With at least one frame; a silent clip has no speech.
+        With at least one frame; a silent clip has neither speech nor pitch.
 
     Raises
     ------
     AudioError
         If the waveform is empty, not one-dimensional, or not finite.
+    SettingsError
+        If there is no such tracker, or parselmouth is not installed.
 
     Example
     -------
@@ -52,12 +60,21 @@ def hear(wav: Tensor) -> Heard:
     >>> torch.equal(hear(tone).hertz, hear(padded).hertz)
     True
     """
-    sound = (wav.abs() > wav.abs().max() * 10 ** (-TRIM_DECIBELS / 20)).nonzero().flatten()
-    first, last = (int(sound[0]), int(sound[-1]) + 1) if len(sound) else (0, len(wav))
-    wav = wav[first:last]
-    track = pitch_track(wav)
-    loud = track.decibels > track.decibels.max() - SPEECH_DECIBELS
-    return Heard(wav, first / 16000, track.hertz, track.decibels, loud & (track.decibels > -100))
+    if tracker not in TRACKERS:
+        raise SettingsError(f"tracker {tracker!r}, expected one of {', '.join(TRACKERS)}. Name one of them.")
+    first, last = _sound(check_wave(wav))
+    wav = wav[first:last].float()
+    wav = wav - wav.mean()  # some recordings have an offset as large as their speech
+    decibels = frame_decibels(wav)
+    if wav.abs().max() < SILENT_PEAK:
+        return Heard(wav, 0.0, torch.zeros_like(decibels), decibels, torch.zeros_like(decibels, dtype=torch.bool))
+    return Heard(wav, first / SAMPLE_RATE, TRACKERS[tracker](wav), decibels, speech_frames(decibels))
+
+
+def _sound(wav: Tensor) -> tuple[int, int]:
+    """First sample of the sound, and the one after its last; all of a silent clip."""
+    loud = (wav.abs() > max(wav.abs().max() * 10 ** (-TRIM_DECIBELS / 20), SILENT_PEAK / 2)).nonzero()
+    return (int(loud[0]), int(loud[-1]) + 1) if len(loud) else (0, len(wav))
 
 
 __all__ = ["HOP_SECONDS", "Heard", "hear"]

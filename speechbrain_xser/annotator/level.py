@@ -1,0 +1,111 @@
+"""Level in decibels re full scale, and which frames are speech.
+
+Speech is decided against the clip's own loud frames and its own noise, never against a fixed level, so a gain moves the
+level by its decibels and changes nothing else. The level is that of the speech alone: pauses do not make a voice soft.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from speechbrain_xser.annotator.pitch import SAMPLE_RATE, centred_frames
+from speechbrain_xser.data.prosody import HOP_SECONDS, WINDOW_SECONDS
+
+FLOOR_DECIBELS = -200.0
+SMOOTHED_FRAMES = 5  # 50 ms of power are averaged, so that a click is not the clip's loudest sound
+FARTHEST_DECIBELS = 30.0  # below the loudest sound a frame is no speech, however low the noise
+NEAREST_DECIBELS = 15.0  # below the loudest sound a frame is speech, however high the noise
+NOISE_QUANTILE = 0.05  # of the frames: the noise between the words
+ABOVE_NOISE_DECIBELS = 8.0
+MIN_PAUSE_SECONDS = 0.25  # a shorter gap is part of speaking, such as a closure (Goldman-Eisler, 1968)
+MIN_SPEECH_SECONDS = 0.05  # a shorter sound is a click
+
+
+def frame_decibels(wav: Tensor) -> Tensor:
+    """Level of every frame.
+
+    Arguments
+    ---------
+    wav : Tensor
+        Samples, [S], 16 kHz, full scale at 1.
+
+    Returns
+    -------
+    Tensor
+        RMS of 25 ms around ``t * 10 ms`` in dB re full scale, [T] float32, at least -200.
+
+    Example
+    -------
+    >>> square = torch.ones(16000)
+    >>> frame_decibels(0.1 * square)[5]
+    tensor(-20.)
+    """
+    power = centred_frames(wav.float(), round(WINDOW_SECONDS * SAMPLE_RATE)).square().mean(1)
+    return (10 * power.clamp_min(1e-20).log10()).clamp_min(FLOOR_DECIBELS)
+
+
+def speech_frames(decibels: Tensor) -> Tensor:
+    """Decides which frames of a clip without silence at its ends are speech.
+
+    The threshold lies 8 dB above the noise (the 5th percentile of the frames), but 15 to 30 dB below the loudest 50 ms.
+    Sounds below 50 ms are dropped, then gaps below 250 ms are closed.
+
+    Arguments
+    ---------
+    decibels : Tensor
+        Level of every frame, [T].
+
+    Returns
+    -------
+    Tensor
+        [T] bool.
+
+    Example
+    -------
+    >>> decibels = torch.tensor([-20.0] * 30 + [-80.0] * 10 + [-20.0] * 30 + [-80.0] * 40 + [-20.0] * 30)
+    >>> speech_frames(decibels).unique_consecutive(return_counts=True)[1]
+    tensor([72, 36, 32])
+    """
+    power = torch.nn.functional.pad(10 ** (decibels / 10), (SMOOTHED_FRAMES // 2, SMOOTHED_FRAMES // 2))
+    level = 10 * power.unfold(0, SMOOTHED_FRAMES, 1).mean(1).log10()
+    loudest = level.max()
+    noise = level.quantile(NOISE_QUANTILE) + ABOVE_NOISE_DECIBELS
+    speech = level > noise.clamp(loudest - FARTHEST_DECIBELS, loudest - NEAREST_DECIBELS)
+    speech = _without_short(speech, True, MIN_SPEECH_SECONDS)
+    return _without_short(speech, False, MIN_PAUSE_SECONDS)
+
+
+def speech_decibels(decibels: Tensor, speech: Tensor) -> float | None:
+    """Mean power of the speech.
+
+    Arguments
+    ---------
+    decibels : Tensor
+        Level of every frame, [T].
+    speech : Tensor
+        Which frames count, [T] bool.
+
+    Returns
+    -------
+    float or None
+        dB re full scale; None where there is no speech.
+
+    Example
+    -------
+    >>> decibels = torch.tensor([-20.0, -20.0, -90.0])
+    >>> round(speech_decibels(decibels, torch.tensor([True, True, False])), 3)
+    -20.0
+    """
+    if not speech.any():
+        return None
+    return 10 * (10 ** (decibels[speech].double() / 10)).mean().log10().item()
+
+
+def _without_short(flags: Tensor, value: bool, min_seconds: float) -> Tensor:
+    """Turns over the runs of a value that are too short; a gap at either end is no gap."""
+    values, counts = flags.unique_consecutive(return_counts=True)
+    short = (values == value) & (counts < round(min_seconds / HOP_SECONDS))
+    if not value:
+        short[[0, -1]] = False
+    return (values ^ short).repeat_interleave(counts)
