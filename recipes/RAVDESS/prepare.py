@@ -1,0 +1,120 @@
+"""Prepares RAVDESS' speech (Livingstone & Russo, 2018, PLoS ONE 13(5)) as six folds, speaker-independent.
+
+Everything is in the release's file names, ``03-01-05-02-01-02-24``: modality (03 sound alone), channel (01 speech),
+emotion, intensity, statement, repetition, actor (odd ones are men). Songs and videos are left out by rule, and so is
+``calm``, which is none of our emotions, unless it shall count as ``neutral``. Ages are not published actor by actor and
+stay null, like pitch, volume and speed.
+
+    python recipes/RAVDESS/prepare.py --data_folder=corpora/RAVDESS --save_folder=results/RAVDESS
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from speechbrain_xser.data.command import prepare_command
+from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.folds import speaker_folds
+from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.named import named_clips, prepare_folds, within_vocabulary
+from speechbrain_xser.errors import ManifestError
+
+EMOTIONS = {
+    "01": "neutral",
+    "02": "calm",
+    "03": "happy",
+    "04": "sad",
+    "05": "angry",
+    "06": "fearful",
+    "07": "disgusted",
+    "08": "surprised",
+}
+STATEMENTS = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
+GENDERS = {f"ravdess-{actor:02}": "male" if actor % 2 else "female" for actor in range(1, 25)}
+NAME = re.compile(
+    r"(?P<modality>0[123])-(?P<channel>0[12])-(?P<emotion>0[1-8])-0[12]-(?P<statement>0[12])-0[12]-(?P<actor>\d\d)"
+)
+FOLDS = 6
+# The first of ravdess-0, ravdess-1, ... whose validation actors are two women and two men in every fold.
+SEED = "ravdess-343"
+
+
+def parse_name(stem: str) -> Utterance | Dropped:
+    """Reads a file name of the release, without its suffix.
+
+    Arguments
+    ---------
+    stem : str
+        For example ``03-01-05-02-01-02-24``. The intensity is checked, but no field of a manifest.
+
+    Returns
+    -------
+    Utterance or Dropped
+        With the release's word for the emotion and an empty ``wav``; dropped if it is a song or a video.
+
+    Raises
+    ------
+    ManifestError
+        If a part is not one of the release's codes.
+
+    Example
+    -------
+    >>> clip = parse_name("03-01-05-02-01-02-24")
+    >>> clip.emotion, clip.speaker, clip.gender, clip.transcript
+    ('angry', 'ravdess-24', 'female', 'Kids are talking by the door')
+    >>> parse_name("03-02-05-02-01-02-24").reason
+    'song or video'
+    """
+    match = NAME.fullmatch(stem)
+    if match is None or f"ravdess-{match['actor']}" not in GENDERS:
+        raise ManifestError(
+            f"{stem!r} is no file name of RAVDESS, expected seven numbers such as 03-01-05-02-01-02-24: move it away."
+        )
+    if (match["modality"], match["channel"]) != ("03", "01"):
+        return Dropped(f"ravdess-{stem}", "song or video")
+    speaker = f"ravdess-{match['actor']}"
+    return Utterance(
+        id=f"ravdess-{stem}",
+        wav="",
+        speaker=speaker,
+        transcript=STATEMENTS[match["statement"]],
+        emotion=EMOTIONS[match["emotion"]],
+        gender=GENDERS[speaker],
+    )
+
+
+def prepare(
+    data_folder: str | Path, save_folder: str | Path, calm: Literal["drop", "neutral"] = "drop"
+) -> dict[str, str]:
+    """Writes ``fold_1/train.jsonl`` to ``fold_6/test.jsonl``; done again, it changes nothing and is quick.
+
+    Arguments
+    ---------
+    data_folder : str | Path
+        Holds the actors' folders, at any depth, and a ``manifest.csv`` or not.
+    save_folder : str | Path
+        Where the manifests go.
+    calm : str
+        "drop" leaves the calm clips out; "neutral" calls them neutral.
+
+    Returns
+    -------
+    dict[str, str]
+        Path of the manifest by name, as ``fold_1/train``.
+
+    Raises
+    ------
+    ManifestError
+        If the folder is not RAVDESS'.
+    TrainingError
+        If more than one clip in a hundred cannot be read; fewer are left out with a warning.
+    """
+    renamed = {"calm": "neutral"} if calm == "neutral" else {}
+    clips = within_vocabulary(named_clips(data_folder, parse_name), renamed)
+    return prepare_folds(data_folder, save_folder, clips, speaker_folds(GENDERS, FOLDS, SEED), SEED)
+
+
+if __name__ == "__main__":
+    prepare_command(prepare)

@@ -1,0 +1,143 @@
+"""Tables of clips as people keep them: CSV with any of the usual separators, TSV, JSON and JSONL, as rows of cells.
+
+The separator is the one that the header has most of: csv.Sniffer looks at the texts as well, and takes what it finds
+there for separators. A row of another width than the header is refused, because its cells are under wrong names.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from speechbrain_xser.errors import ManifestError
+
+SEPARATORS = (",", ";", "\t", "|")
+TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl")
+KEY = "key"  # the column of the names in a JSON object of objects
+QUOTED = re.compile(r'"((?:[^"]|"")*)"')
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+Row = dict[str, object]  # cell by column: texts from a CSV, whatever JSON has from JSON
+
+
+def read_table(path: str | os.PathLike) -> list[Row]:
+    """Reads a table; a byte order mark is no harm.
+
+    Arguments
+    ---------
+    path : str or path-like
+        ``.jsonl``: an object a line. ``.json``: a list of objects, an object that has one such list among its values,
+        or an object of objects, whose names become the column ``key``. Anything else: a header and rows separated by
+        commas, semicolons, tabs or bars; with tabs, quotation marks inside a cell are part of the text.
+
+    Returns
+    -------
+    list of dict
+        Cell by column, at least one row; cells of a CSV are texts without white space around them.
+
+    Raises
+    ------
+    ManifestError
+        Naming file and line: no file, not UTF-8 (or UTF-16 with its mark), no JSON, no row, a column that is there
+        twice, a row of another width than the header.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "clips.csv"
+    >>> _ = path.write_text('path;text\\na.wav;"yes; no"\\n', encoding="utf-8-sig")
+    >>> read_table(path)
+    [{'path': 'a.wav', 'text': 'yes; no'}]
+    """
+    text, suffix = _text(path), Path(path).suffix.lower()
+    if suffix == ".jsonl":
+        lines = enumerate(text.split("\n"), start=1)
+        rows = [_object(_json(line, f"{path}, line {n}"), f"{path}, line {n}") for n, line in lines if line.strip()]
+    elif suffix == ".json":
+        rows = [_object(entry, path) for entry in _entries(_json(text, path), path)]
+    else:
+        rows = list(_separated(text, path))
+    if not rows:
+        raise ManifestError(f"{path}: no row, expected a header and at least one clip. Was the table written whole?")
+    return rows
+
+
+def _text(path) -> str:
+    try:
+        content = Path(path).read_bytes()
+        return content.decode("utf-16" if content.startswith(UTF16) else "utf-8-sig").replace("\r\n", "\n")
+    except OSError as error:
+        raise ManifestError(f"{path}: {error.strerror or error}. Name a table that is there.") from error
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path}: byte {error.start} is not UTF-8. Save the table as UTF-8.") from error
+
+
+def _json(text: str, where):
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ManifestError(f"{where}: no JSON ({error}). Expected objects of a clip's fields.") from error
+
+
+def _object(entry, where) -> Row:
+    if not isinstance(entry, dict):
+        raise ManifestError(f"{where}: {type(entry).__name__}, expected an object with the fields of a clip.")
+    return entry
+
+
+def _entries(content, path) -> list:
+    """The clips of a JSON file, whichever of the three usual forms it has."""
+    if isinstance(content, list):
+        return content
+    values = list(content.values()) if isinstance(content, dict) else []
+    if values and all(isinstance(value, dict) for value in values):
+        return [{KEY: name, **fields} for name, fields in content.items()]
+    lists = [value for value in values if isinstance(value, list)]
+    if len(lists) != 1:
+        raise ManifestError(
+            f"{path}: {len(lists)} lists of clips, expected a list of objects, one such list in an object, or an "
+            "object of objects. Write it as JSONL, an object a line."
+        )
+    return lists[0]
+
+
+def _separated(text: str, path) -> Iterator[Row]:
+    header = text.lstrip("\n").partition("\n")[0]
+    separator = max(SEPARATORS, key=header.count)
+    quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting)
+    try:
+        columns = _header(lines, path)
+        for cells in lines:
+            if any(cell.strip() for cell in cells):
+                yield _row(columns, cells, f"{path}, line {lines.line_num}")
+    except csv.Error as error:
+        raise ManifestError(f"{path}, line {lines.line_num}: {error}. Is a quotation mark left open?") from error
+
+
+def _header(lines, path) -> list[str]:
+    columns = [cell.strip() for cell in next((cells for cells in lines if any(cells)), [])]
+    if twice := sorted({column for column in columns if columns.count(column) > 1}):
+        raise ManifestError(f"{path}: columns {twice} are there twice. Rename or drop one of each.")
+    return columns
+
+
+def _row(columns: list[str], cells: list[str], where: str) -> Row:
+    if len(cells) != len(columns):
+        raise ManifestError(
+            f"{where}: {len(cells)} cells, expected {len(columns)} ({', '.join(columns)}). Put quotation marks around "
+            "cells with the separator in them."
+        )
+    return dict(zip(columns, map(_unquoted, cells), strict=True))
+
+
+def _unquoted(cell: str) -> str:
+    """The text of a cell; quotation marks around all of it, which only a table with tabs still has, are no text."""
+    cell = cell.strip()
+    match = QUOTED.fullmatch(cell)
+    return match[1].replace('""', '"') if match else cell
