@@ -7,6 +7,9 @@ spoken by several processes, not threads. API: eSpeak NG's ``speak_lib.h``.
 from __future__ import annotations
 
 import ctypes
+from bisect import bisect_right
+from itertools import accumulate
+from operator import itemgetter
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -16,7 +19,9 @@ _SYNCHRONOUS = 2
 _FLAGS = 0x01 | 0x10  # UTF-8 text, SSML marks
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 _PHONEME_EVENTS = 0x01  # asked for when the library is initialised
-_LAST_EVENT, _PHONEME_EVENT = 0, 7
+_LAST_EVENT, _WORD_EVENT, _PHONEME_EVENT = 0, 1, 7
+_SILENT = frozenset("-–—…\"'“”‘’„«».,;:!?()[]¿¡")  # a word of these alone is not spoken
+_OPEN, _CLOSE = "<speak>", "</speak>"
 
 
 class _Event(ctypes.Structure):
@@ -56,10 +61,18 @@ class Phone(NamedTuple):
     name: str  # eSpeak's ASCII name; empty for a pause
 
 
+class WordStart(NamedTuple):
+    """A word of the text and when it begins."""
+
+    seconds: float
+    index: int  # among the text's words, split at white space
+
+
 class Espeak:
     """The synthesiser.
 
-    Its ``phones`` are those of what was said last.
+    Its ``phones`` and ``words`` are those of what was said last. A word that eSpeak joins to the one before it ("the"
+    in "of the") or does not speak (a dash) has no start of its own.
 
     Raises
     ------
@@ -72,6 +85,9 @@ class Espeak:
     >>> wave = espeak.say("Hello", Speaking("en-us+m3"))
     >>> len(wave) > espeak.sample_rate // 10
     True
+    >>> wave = espeak.say("Tom & Jerry", Speaking("en-us"))
+    >>> [word.index for word in espeak.words]
+    [0, 1, 2]
     """
 
     _library: ctypes.CDLL | None = None
@@ -82,6 +98,8 @@ class Espeak:
             Espeak._library, Espeak.sample_rate = _initialize()
         self._chunks: list[np.ndarray] = []
         self.phones: list[Phone] = []  # of what was said last
+        self.words: list[WordStart] = []  # of what was said last
+        self._offsets: list[tuple[int, int]] = []  # where a spoken word may be found in the SSML, and its index
         self._callback = _CALLBACK(self._collect)
 
     def _collect(self, samples, count: int, events) -> int:
@@ -89,10 +107,18 @@ class Espeak:
             self._chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         index = 0
         while events[index].type != _LAST_EVENT:
-            if events[index].type == _PHONEME_EVENT:
-                self.phones.append(Phone(events[index].sample / self.sample_rate, events[index].string.decode()))
+            self._note(events[index])
             index += 1
         return 0
+
+    def _note(self, event: _Event) -> None:
+        seconds = event.sample / self.sample_rate
+        if event.type == _PHONEME_EVENT:
+            self.phones.append(Phone(seconds, event.string.decode()))
+        if event.type == _WORD_EVENT and self._offsets:
+            index = self._offsets[max(0, bisect_right(self._offsets, event.text_position, key=itemgetter(0)) - 1)][1]
+            if not self.words or index > self.words[-1].index:  # a number is several events
+                self.words.append(WordStart(seconds, index))
 
     def say(self, text: str, speaking: Speaking) -> np.ndarray:
         """Speaks a text.
@@ -121,19 +147,35 @@ class Espeak:
         values = {_RATE: speaking.rate, _PITCH: speaking.pitch, _RANGE: speaking.pitch_range, _VOLUME: 60}
         for parameter, value in values.items():
             library.espeak_SetParameter(parameter, int(value), 0)
-        self._chunks, self.phones = [], []
-        data = _ssml(text, speaking.emphasis).encode()
+        words = _marked(text, speaking.emphasis)
+        self._chunks, self.phones, self.words = [], [], []
+        self._offsets = _offsets(words)
+        data = f"{_OPEN}{' '.join(words)}{_CLOSE}".encode()
         library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _FLAGS, None, None)
         samples = np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.int16)
         return samples.astype(np.float32) / 32768
 
 
-def _ssml(text: str, emphasis: str | None) -> str:
+def _marked(text: str, emphasis: str | None) -> list[str]:
+    """The words of a text as SSML."""
     words = [escape(word) for word in text.split()]
     if emphasis is not None:
         index = text.split().index(emphasis)
         words[index] = f'<emphasis level="strong"><prosody rate="80%">{words[index]}</prosody></emphasis>'
-    return f"<speak>{' '.join(words)}</speak>"
+    return words
+
+
+def _offsets(words: list[str]) -> list[tuple[int, int]]:
+    """Where each word begins in the SSML, counted from one as events do, and its index.
+
+    eSpeak places a word after a dash at the dash, so a dash has the index of the word after it.
+    """
+    starts = list(accumulate((len(word) + 1 for word in words), initial=len(_OPEN) + 1))
+    offsets, spoken = [], len(words) - 1
+    for index in reversed(range(len(words))):
+        spoken = spoken if set(words[index]) <= _SILENT else index
+        offsets.append((starts[index], spoken))
+    return offsets[::-1]
 
 
 def _initialize() -> tuple[ctypes.CDLL, int]:
