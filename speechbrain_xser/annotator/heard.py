@@ -26,7 +26,7 @@ class Heard(NamedTuple):
 
     wav: Tensor  # [S] float32, 16 kHz, its mean at 0
     start_seconds: float  # where it begins in the clip
-    hertz: Tensor  # [T] float32, 0 where unvoiced
+    hertz: Tensor  # [T] float32, 0 where unvoiced and in pauses
     decibels: Tensor  # [T] float32, RMS of the frame re full scale
     speech: Tensor  # [T] bool, false in pauses of a quarter of a second and more
 
@@ -66,9 +66,10 @@ def hear(wav: Tensor, tracker: str = "correlation") -> Heard:
     wav = wav[first:last].float()
     wav = wav - wav.mean()  # some recordings have an offset as large as their speech
     decibels = frame_decibels(wav)
+    speech = speech_frames(decibels)
     if wav.abs().max() < SILENT_PEAK:
-        return Heard(wav, 0.0, torch.zeros_like(decibels), decibels, torch.zeros_like(decibels, dtype=torch.bool))
-    return Heard(wav, first / SAMPLE_RATE, TRACKERS[tracker](wav), decibels, speech_frames(decibels))
+        return Heard(wav, 0.0, torch.zeros_like(decibels), decibels, torch.zeros_like(speech))
+    return Heard(wav, first / SAMPLE_RATE, TRACKERS[tracker](wav) * speech, decibels, speech)
 
 
 def _sound(wav: Tensor) -> tuple[int, int]:

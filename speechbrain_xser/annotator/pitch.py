@@ -2,8 +2,9 @@
 
 P. Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a sampled
 sound", IFA Proceedings 17. It is the method behind Praat's "To Pitch (ac)", with the same defaults, so the two tracks
-can be compared frame by frame. The path makes an octave jump dear, which repairs halving and doubling; what it costs
-is a loop over the frames. Every frame is centred on its time: frame t looks to both sides of ``t * 10 ms``.
+can be compared frame by frame. Halving and doubling are repaired twice: the path makes an octave jump dear, and a
+second path keeps to the speaker's own range in this clip, in the way of Hirst's two passes. What it costs is a loop
+over the frames. Every frame is centred on its time: frame t looks to both sides of ``t * 10 ms``.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ LOWEST_HERTZ = 75.0
 HIGHEST_HERTZ = 600.0  # emotional voices pass 500 Hz
 WINDOW_SECONDS = 3 / LOWEST_HERTZ  # three of the longest periods
 FINER = 2  # the correlation is interpolated to this many points a sample
+IMPOSSIBLE = -1e9  # strength of what is no candidate
 CANDIDATES = 6  # peaks of a frame that may be its pitch
 VOICING_THRESHOLD = 0.45  # a lower peak is unvoiced
 SILENCE_THRESHOLD = 0.03  # of the clip's peak; a quieter frame is unvoiced
 OCTAVE_COST = 0.01  # an octave lower must correlate this much better
 JUMP_COST = 0.35  # of an octave between two frames
 VOICING_COST = 0.14  # of going from voiced to unvoiced or back
+RANGE_BELOW, RANGE_ABOVE = 0.6, 2.0  # times the lower and the upper quartile of the first path: bounds of the second
+FEWEST_VOICED = 10  # frames of the first path, else its quartiles mean nothing
 
 
 def centred_frames(wav: Tensor, length: int) -> Tensor:
@@ -73,11 +77,11 @@ def correlation_track(wav: Tensor) -> Tensor:
     """
     frames = centred_frames(wav.float() / wav.abs().max().clamp_min(FLOOR), round(WINDOW_SECONDS * SAMPLE_RATE))
     frames = frames - frames.mean(1, keepdim=True)
-    hertz, voiced = _candidates(_autocorrelation(frames))
+    hertz, voiced = (found.double().numpy() for found in _candidates(_autocorrelation(frames)))
     middle, half = frames.shape[1] // 2, round(SAMPLE_RATE / LOWEST_HERTZ / 2)
     loudness = frames[:, middle - half : middle + half].abs().amax(1)
     unvoiced = VOICING_THRESHOLD + (2 - loudness * (1 + VOICING_THRESHOLD) / SILENCE_THRESHOLD).clamp_min(0)
-    return torch.from_numpy(_path(hertz.double().numpy(), voiced.double().numpy(), unvoiced.double().numpy())).float()
+    return torch.from_numpy(_two_paths(hertz, voiced, unvoiced.double().numpy())).float()
 
 
 def praat_track(wav: Tensor) -> Tensor:
@@ -152,7 +156,19 @@ def _candidates(correlation: Tensor) -> tuple[Tensor, Tensor]:
     height = torch.where(height > 1, 1 / height, height)  # a rounded peak beyond the end of the window
     found = FINER * SAMPLE_RATE / (best + 1 + shift)
     strength = height - OCTAVE_COST * (HIGHEST_HERTZ / found).log2()
-    return found, strength.masked_fill(~is_peak.gather(1, best), -1e9)
+    return found, strength.masked_fill(~is_peak.gather(1, best), IMPOSSIBLE)
+
+
+def _two_paths(hertz: np.ndarray, voiced: np.ndarray, unvoiced: np.ndarray) -> np.ndarray:
+    """The path of all candidates, and where it leaves the clip's range, that of the candidates inside; [T]."""
+    path = _path(hertz, voiced, unvoiced)
+    found = path[path > 0]
+    if len(found) < FEWEST_VOICED:
+        return path
+    lower, upper = np.quantile(found, [0.25, 0.75]) * [RANGE_BELOW, RANGE_ABOVE]
+    if lower <= found.min() and found.max() <= upper:
+        return path
+    return _path(hertz, np.where((hertz < lower) | (hertz > upper), IMPOSSIBLE, voiced), unvoiced)
 
 
 def _path(hertz: np.ndarray, voiced: np.ndarray, unvoiced: np.ndarray) -> np.ndarray:
