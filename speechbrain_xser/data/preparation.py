@@ -18,6 +18,7 @@ from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.faults import Fault, FaultCounter
 from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.manifest import Utterance, open_manifest
+from speechbrain_xser.data.paragraphs import with_paragraphs
 from speechbrain_xser.data.summary import Summary
 from speechbrain_xser.errors import ManifestError
 
@@ -27,7 +28,7 @@ AUDIO_SUFFIXES = (".wav", ".flac", ".opus", ".ogg")
 DONE = "prepared.json"
 SUMMARY = "summary.json"
 LOCK = ".prepare.lock"
-VERSION = 2  # another one prepares everything again
+VERSION = 3  # another one prepares everything again
 FEWEST_CLIPS = 1000  # seen before the share of faults is judged, unless the corpus is smaller
 UNREADABLE_SHARE = 0.01  # of the clips; more faults than this stop the preparation
 
@@ -106,7 +107,8 @@ def prepare_once(
     files : Iterable[Path]
         What is read; folder names, names and sizes are compared.
     build : Callable
-        Gives the utterances, and what is dropped; called only when something is new.
+        Gives the utterances, and what is dropped; called only when something is new. Paragraphs that they lack are
+        written from their records.
     manifests : sequence of str
         The manifests that there will be; a name may lie in a folder, as ``fold_1/train``. Each gets utterances.
     places : Callable
@@ -185,7 +187,7 @@ def _write(
                 summary.drop(clip)
                 faults.add([Fault(clip.id, clip.detail or clip.reason)] if clip.fault else [])
                 continue
-            names = tuple(places(clip))
+            clip, names = with_paragraphs(clip), tuple(places(clip))
             for name in names:
                 writers[name](clip._replace(split=name.rpartition("/")[2]))
             summary.add(clip, names)

@@ -1,0 +1,124 @@
+"""Where low ends and high begins: from a corpus's own clips as SpeechCraft defines it, or from fixed references.
+
+SpeechCraft's percentiles (its Clustering.py): pitch per gender, men 40 and 90, women 10 and 60; level and speed in
+thirds. The references were computed by the same rule; ``reference.json`` says from which speech.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from speechbrain_xser.annotator.measures import Measures
+from speechbrain_xser.errors import ManifestError
+
+PITCH_PERCENTILES = {"male": (40, 90), "female": (10, 60)}
+THIRDS = (100 / 3, 200 / 3)
+FEWEST_CLIPS = 20  # percentiles of fewer say little: the reference is taken in their place
+
+Bounds = tuple[float, float]  # upto and including the first is low, above the second is high
+
+
+class Cutoffs(NamedTuple):
+    """Two bounds for each descriptor."""
+
+    pitch_hertz: dict[str, Bounds]  # median F0, by gender
+    level_decibels: Bounds  # re full scale, over speech frames
+    syllables_per_second: Bounds  # of speech, pauses left out
+    source: str  # where they come from
+
+    def as_dict(self) -> dict:
+        """The bounds with their units in their names, for JSON."""
+        return self._asdict()
+
+
+@cache
+def reference_cutoffs() -> Cutoffs:
+    """The fixed bounds that come with the package, for a file without a corpus.
+
+    Returns
+    -------
+    Cutoffs
+
+    Example
+    -------
+    >>> low, high = reference_cutoffs().pitch_hertz["female"]
+    >>> reference_cutoffs().pitch_hertz["male"][0] < low < high
+    True
+    """
+    return cutoffs_from(json.loads(Path(__file__).with_name("reference.json").read_text(encoding="utf-8")))
+
+
+def cutoffs_from(values: dict) -> Cutoffs:
+    """Bounds out of JSON.
+
+    Arguments
+    ---------
+    values : dict
+        As :meth:`Cutoffs.as_dict` gives it.
+
+    Returns
+    -------
+    Cutoffs
+
+    Raises
+    ------
+    ManifestError
+        If a value is missing or a pair is not rising.
+
+    Example
+    -------
+    >>> cutoffs_from(reference_cutoffs().as_dict()) == reference_cutoffs()
+    True
+    """
+    try:
+        pitch = {gender: tuple(values["pitch_hertz"][gender]) for gender in PITCH_PERCENTILES}
+        level, speed = tuple(values["level_decibels"]), tuple(values["syllables_per_second"])
+        rising = all(low <= high for low, high in (*pitch.values(), level, speed))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ManifestError(f"Cut-offs lack {error}, expected the fields {', '.join(Cutoffs._fields)}.") from error
+    if not rising:
+        raise ManifestError("Cut-offs must rise from low to high: check pitch_hertz, level_decibels and the speed.")
+    return Cutoffs(pitch, level, speed, str(values.get("source", "")))
+
+
+def corpus_cutoffs(clips: Iterable[tuple[Measures, str | None]], source: str) -> Cutoffs:
+    """SpeechCraft's percentiles over the clips of a corpus; where too few were measured, the reference.
+
+    Arguments
+    ---------
+    clips : iterable of (Measures, str or None)
+        What was measured, and the gender where it is known.
+    source : str
+        Names the corpus.
+
+    Returns
+    -------
+    Cutoffs
+
+    Example
+    -------
+    >>> clips = [(Measures(level_decibels=float(-level)), None) for level in range(1, 31)]
+    >>> [round(bound, 1) for bound in corpus_cutoffs(clips, "mine").level_decibels]
+    [-20.3, -10.7]
+    """
+    clips, fixed = list(clips), reference_cutoffs()
+    pitch = {
+        gender: _bounds((m.f0_hertz for m, heard in clips if heard == gender), percentiles, fixed.pitch_hertz[gender])
+        for gender, percentiles in PITCH_PERCENTILES.items()
+    }
+    level = _bounds((m.level_decibels for m, _ in clips), THIRDS, fixed.level_decibels)
+    speed = _bounds((m.syllables_per_second for m, _ in clips), THIRDS, fixed.syllables_per_second)
+    return Cutoffs(pitch, level, speed, source)
+
+
+def _bounds(values: Iterable[float | None], percentiles: Bounds, otherwise: Bounds) -> Bounds:
+    known = [value for value in values if value is not None]
+    if len(known) < FEWEST_CLIPS:
+        return otherwise
+    return tuple(float(bound) for bound in np.percentile(known, percentiles))

@@ -1,0 +1,115 @@
+"""Everything that is measured in one clip, as plain numbers with their units in their names."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from speechbrain_xser.annotator.emphasis import prominences
+from speechbrain_xser.annotator.gender import gender_log_odds
+from speechbrain_xser.annotator.heard import hear
+from speechbrain_xser.annotator.intonation import FEWEST_VOICED, contour, range_semitones
+from speechbrain_xser.annotator.level import speech_decibels
+from speechbrain_xser.annotator.rate import rate_of, speech_seconds
+
+
+class Measures(NamedTuple):
+    """What was measured; None where it cannot be.
+
+    Example
+    -------
+    >>> measures = Measures(speech_seconds=1.5, prominences=(0.5, 1.0))
+    >>> Measures.from_dict(measures.as_dict()) == measures
+    True
+    """
+
+    speech_seconds: float = 0.0  # pauses of a quarter of a second and more left out
+    f0_hertz: float | None = None  # median over voiced speech
+    f0_range_semitones: float | None = None  # 5th to 95th percentile
+    contour: str | None = None  # one of intonation.CONTOURS
+    level_decibels: float | None = None  # re full scale, over speech
+    syllables_per_second: float | None = None  # of speech
+    rate_from: str | None = None  # "transcript" or "signal"
+    gender_log_odds: float | None = None  # natural, positive is female
+    prominences: tuple[float, ...] | None = None  # one a word of the transcript
+
+    def as_dict(self) -> dict:
+        """The measures as plain values, for JSON.
+
+        Returns
+        -------
+        dict
+            Value by field; a tuple becomes a list.
+        """
+        prominent = self.prominences
+        return {**self._asdict(), "prominences": None if prominent is None else list(prominent)}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Measures:
+        """The measures out of JSON.
+
+        Arguments
+        ---------
+        values : dict
+            As :meth:`as_dict` gives them.
+
+        Returns
+        -------
+        Measures
+        """
+        prominent = values.get("prominences")
+        return cls(**{**values, "prominences": None if prominent is None else tuple(prominent)})
+
+
+def measure(wav: Tensor, transcript: str | None = None, language: str = "en", tracker: str = "correlation") -> Measures:
+    """Measures one clip.
+
+    Arguments
+    ---------
+    wav : Tensor
+        Samples, [S], 16 kHz, full scale at 1.
+    transcript : str or None
+        What is said: the rate is counted from it, and emphasis cannot be measured without it.
+    language : str
+        Of the transcript, as eSpeak NG names its voices.
+    tracker : str
+        As for :func:`hear`.
+
+    Returns
+    -------
+    Measures
+        Silence has none; nothing of pitch is measured in a clip of fewer than ten voiced frames.
+
+    Raises
+    ------
+    AudioError
+        If the waveform is empty, not one-dimensional, or not finite.
+    SettingsError
+        If there is no such language or tracker.
+
+    Example
+    -------
+    >>> import torch
+    >>> tone = measure(0.1 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000))
+    >>> round(tone.f0_hertz), round(tone.level_decibels), tone.contour
+    (200, -23, 'level')
+    >>> measure(torch.zeros(16000)) == Measures()
+    True
+    """
+    heard = hear(wav, tracker)
+    if not heard.speech.any():
+        return Measures()
+    voiced = heard.hertz[heard.hertz > 0]
+    rate = rate_of(heard, transcript, language)
+    return Measures(
+        speech_seconds=round(speech_seconds(heard), 2),
+        f0_hertz=voiced.median().item() if len(voiced) >= FEWEST_VOICED else None,
+        f0_range_semitones=range_semitones(voiced),
+        contour=contour(voiced),
+        level_decibels=speech_decibels(heard.decibels, heard.speech),
+        syllables_per_second=rate.syllables_per_second,
+        rate_from=rate.counted_from,
+        gender_log_odds=gender_log_odds(heard),
+        prominences=prominences(heard, transcript, language) if transcript else None,
+    )

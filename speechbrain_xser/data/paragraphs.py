@@ -1,0 +1,51 @@
+"""The two paragraphs of an utterance, with and without its transcript, from its record."""
+
+from __future__ import annotations
+
+import zlib
+
+from speechbrain_xser.answer.record import Record
+from speechbrain_xser.answer.render import describe, render
+from speechbrain_xser.data.manifest import Utterance
+
+
+def with_paragraphs(utterance: Utterance) -> Utterance:
+    """Writes both paragraphs in the wording that its id chooses, unless a human's or the corpus's own are there.
+
+    Arguments
+    ---------
+    utterance : Utterance
+        Any; one that has a description or a caption keeps both as they are.
+
+    Returns
+    -------
+    Utterance
+        With ``description`` and ``caption``, where something is known to write of.
+
+    Example
+    -------
+    >>> spoken = with_paragraphs(Utterance("a", "a.wav", transcript="Go", gender="male", emotion="angry"))
+    >>> spoken.description, spoken.caption
+    ('A man speaks, his anger evident.', 'A man speaks, stating, "Go", his anger evident.')
+    >>> with_paragraphs(Utterance("a", "a.wav", description="悲伤逆流成河")).caption is None
+    True
+    """
+    record = utterance.record()
+    if utterance.description or utterance.caption or record == Record():
+        return utterance
+    wording = zlib.crc32(utterance.id.encode())
+    return utterance._replace(description=describe(record, wording), caption=render(record, wording))
+
+
+def has_own_paragraphs(utterance: Utterance) -> bool:
+    """Whether the paragraphs are not the ones that :func:`with_paragraphs` writes: a human's, or the corpus's.
+
+    Example
+    -------
+    >>> has_own_paragraphs(with_paragraphs(Utterance("a", "a.wav", emotion="sad")))
+    False
+    >>> has_own_paragraphs(Utterance("a", "a.wav", caption="A tired voice."))
+    True
+    """
+    bare = utterance._replace(description=None, caption=None)
+    return utterance not in (bare, with_paragraphs(bare))
