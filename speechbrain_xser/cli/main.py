@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from speechbrain_xser.cli.annotate import annotate_command
 from speechbrain_xser.cli.check import check_command
 
 
@@ -13,4 +14,5 @@ def xser() -> None:
     """Explainable speech emotion recognition."""
 
 
+xser.add_command(annotate_command)
 xser.add_command(check_command)

@@ -1,0 +1,59 @@
+"""``xser annotate``: descriptors for anyone's own audio."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from speechbrain_xser.annotator.annotate import annotate
+from speechbrain_xser.commandline import claimed, one_line_errors
+from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from speechbrain_xser.data.preparation import AUDIO_SUFFIXES
+from speechbrain_xser.errors import ManifestError
+
+
+@click.command("annotate")
+@click.argument("source", type=click.Path(exists=True))
+@click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder of the new manifest.")
+@click.option("--data-folder", type=click.Path(), help="What {data_root} in a manifest stands for.")
+@click.option("--language", default="en", show_default=True, help="Of the transcripts, as eSpeak NG names its voices.")
+@click.option(
+    "--cutoffs",
+    type=click.Choice(["corpus", "reference"]),
+    default="reference",
+    show_default=True,
+    help="Low and high by the percentiles of these clips, or by the fixed bounds of the package.",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Clips at a time; one a core by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
+def annotate_command(source, out, data_folder, language, cutoffs, workers, as_json) -> None:
+    """Measures every clip of SOURCE, a manifest or a folder of audio, and writes its descriptors.
+
+    OUT/manifest.jsonl has the columns and both paragraphs, OUT/measures.jsonl the numbers behind them. The same command
+    goes on where a stopped one was.
+
+    \b
+    Example:
+      xser annotate recordings --out annotated
+    """
+    with one_line_errors(), claimed(out):
+        path = Path(out, "manifest.jsonl")
+        write_manifest(path, _utterances(Path(source), data_folder))
+        counts = annotate({"manifest": str(path)}, Path(out, "measures.jsonl"), data_folder, language, cutoffs, workers)
+    click.echo(json.dumps(counts) if as_json else ", ".join(f"{name} {count}" for name, count in counts.items()))
+    click.echo(str(path), err=as_json)
+
+
+def _utterances(source: Path, data_folder: str | None) -> list[Utterance]:
+    """The records of a manifest with paths that hold from anywhere, or one record a clip of a folder."""
+    if source.is_dir():
+        clips = sorted(path for path in source.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+        if not clips:
+            raise ManifestError(f"No clip below {source}, expected {', '.join(AUDIO_SUFFIXES)}.")
+        return [Utterance(str(clip.relative_to(source)), str(clip.resolve())) for clip in clips]
+    rows = read_manifest(source)
+    if data_folder is not None:
+        return rows
+    return [row._replace(wav=str((source.parent / row.wav).resolve())) for row in rows]
