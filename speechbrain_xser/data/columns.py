@@ -1,0 +1,144 @@
+"""Which column of somebody's table is which field of an utterance: as the user says, else by the usual names.
+
+A field comes from a column, or from a text with columns in it: ``wav=clips/{speaker}/{name}.flac``. Only fields whose
+usual names mean one thing are looked for; others (``pitch``, ``caption``, ...) are taken where the user names them,
+because a column "pitch" is as often hertz.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from speechbrain_xser.data.tables import Row
+from speechbrain_xser.errors import ManifestError
+
+USUAL_NAMES = {
+    "wav": ("wav", "audio", "path", "file", "filename", "filepath", "audiopath", "audiofile", "audiofilepath"),
+    "id": ("id", "key", "uttid", "uid"),
+    "transcript": ("transcript", "transcription", "text", "sentence", "utterance"),
+    "emotion": ("emotion", "emo", "emotionlabel", "label"),
+    "speaker": ("speaker", "speakerid", "spk", "spkid", "clientid"),
+    "gender": ("gender", "sex"),
+    "age": ("age",),
+    "split": ("split", "subset", "partition"),
+    "start": ("start",),
+    "stop": ("stop", "end"),
+}
+NAMED_ONLY = ("pitch", "volume", "speed", "intonation", "tone", "topic", "description", "caption")
+PLACE = re.compile(r"{([^{}]*)}")  # of a column in a text
+FIELDS = (*USUAL_NAMES, *NAMED_ONLY)
+
+
+def parse_pairs(text: str | None) -> dict[str, str]:
+    """Reads ``a=b,c=d``; a comma inside braces ends no pair.
+
+    Arguments
+    ---------
+    text : str or None
+        As a user writes it on the command line.
+
+    Returns
+    -------
+    dict of str to str
+        Without white space around names and values.
+
+    Raises
+    ------
+    ManifestError
+        If a pair has no equals sign.
+
+    Example
+    -------
+    >>> parse_pairs("wav=path, emotion=my label")
+    {'wav': 'path', 'emotion': 'my label'}
+    """
+    pairs = [pair.partition("=") for pair in (text or "").split(",") if pair.strip()]
+    if wrong := [name for name, equals, value in pairs if not (equals and name.strip() and value.strip())]:
+        raise ManifestError(f"{text!r}: {wrong[0]!r} is no pair, expected name=value,name=value.")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def choose_columns(found: Iterable[str], given: dict[str, str] | None = None) -> dict[str, str]:
+    """The source of each field that a table has.
+
+    Arguments
+    ---------
+    found : iterable of str
+        The table's columns.
+    given : dict of str to str or None
+        Column by field, or a text with ``{column}`` in it; overrules what the names suggest.
+
+    Returns
+    -------
+    dict of str to str
+        Source by field, at least of ``wav``.
+
+    Raises
+    ------
+    ManifestError
+        If a field or a column that is given does not exist, or nothing tells where the clips are.
+
+    Example
+    -------
+    >>> choose_columns(["Path", "sentence", "client_id", "mood"], {"emotion": "mood"})
+    {'wav': 'Path', 'transcript': 'sentence', 'speaker': 'client_id', 'emotion': 'mood'}
+    """
+    found, given = list(found), given or {}
+    by_name = {_plain(column): column for column in reversed(found)}
+    guessed = {field: [by_name[name] for name in names if name in by_name] for field, names in USUAL_NAMES.items()}
+    chosen = {field: columns[0] for field, columns in guessed.items() if columns} | given
+    has = f"The table has the columns {', '.join(map(repr, found))}"
+    if unknown := sorted(set(given) - set(FIELDS)):
+        raise ManifestError(f"There is no field {unknown[0]!r}, expected one of {', '.join(FIELDS)}. {has}.")
+    for field, source in given.items():
+        if missing := [column for column in used_columns(source, found) if column not in found]:
+            raise ManifestError(f"{field}={source}: there is no column {missing[0]!r}. {has}.")
+    if "wav" not in chosen:
+        raise ManifestError(
+            f"No column with the clips' paths. {has}; name one by wav=COLUMN, or put the path together, as in "
+            "wav={speaker}/{id}.wav."
+        )
+    return chosen
+
+
+def used_columns(source: str, found: Iterable[str] = ()) -> list[str]:
+    """The columns that a source reads.
+
+    Example
+    -------
+    >>> used_columns("{speaker}/{id}.wav"), used_columns("path")
+    (['speaker', 'id'], ['path'])
+    """
+    if source in found:
+        return [source]
+    return PLACE.findall(source) or [source]
+
+
+def cell(row: Row, source: str) -> object:
+    """What a row has for a field.
+
+    Arguments
+    ---------
+    row : dict
+        Cell by column.
+    source : str
+        A column, or a text with columns in it.
+
+    Returns
+    -------
+    object
+        The cell as it is, or the text put together; None where the row lacks the column.
+
+    Example
+    -------
+    >>> cell({"speaker": "p1", "n": 7}, "{speaker}/{n}.wav"), cell({"n": 7}, "n"), cell({"n": 7}, "m")
+    ('p1/7.wav', 7, None)
+    """
+    if source in row or "{" not in source:
+        return row.get(source)
+    return PLACE.sub(lambda match: str(row.get(match[1], "")), source)
+
+
+def _plain(column: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", column.casefold())

@@ -1,0 +1,203 @@
+"""Data sets of Hugging Face's library ``datasets`` as rows: label numbers become names, sound becomes files.
+
+Sound that lies inside a data set is written to files once, as the bytes that it is: nothing is decoded, so neither
+torchcodec nor ffmpeg is needed. ``datasets`` is an optional dependency.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from speechbrain_xser.data.columns import choose_columns
+from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.importing import Importer
+from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.tables import Row
+from speechbrain_xser.errors import ManifestError
+
+SAVED = ("dataset_dict.json", "state.json")  # what ``save_to_disk`` leaves in a folder
+STORED = (".parquet", ".arrow")
+MAGIC = {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg", b"ID3": ".mp3", b"\xff\xfb": ".mp3", b"\xff\xf3": ".mp3"}
+
+
+def open_datasets(path: str | os.PathLike) -> dict[str, object]:
+    """Opens a data set that lies on disk, without reading its sound.
+
+    Arguments
+    ---------
+    path : str or path-like
+        A folder of ``save_to_disk``, a folder with parquet or arrow files as the Hub has them, or one such file.
+
+    Returns
+    -------
+    dict of str to datasets.Dataset or datasets.IterableDataset
+        By the split's name, empty where it has none.
+
+    Raises
+    ------
+    ManifestError
+        If ``datasets`` is not installed, or there is nothing that it can open.
+
+    Example
+    -------
+    >>> open_datasets("/nowhere")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.ManifestError: /nowhere: no data set ...
+    """
+    if find_spec("datasets") is None:
+        raise ManifestError(f"{path}: to open it, the optional library datasets is needed: pip install datasets.")
+    from datasets import Dataset, load_dataset, load_from_disk
+
+    try:
+        if any(Path(path, name).exists() for name in SAVED):
+            opened = load_from_disk(os.fspath(path))
+            return {"": opened} if isinstance(opened, Dataset) else dict(opened)
+        if (suffix := Path(path).suffix.lower()) in STORED:
+            return {"": load_dataset(suffix[1:], data_files=os.fspath(path), split="train", streaming=True)}
+        return dict(load_dataset(os.fspath(path), streaming=True))
+    except (OSError, ValueError) as error:  # what the library raises for missing, empty and foreign files
+        raise ManifestError(
+            f"{path}: no data set that can be opened ({error}). Expected a folder of save_to_disk, or parquet or arrow "
+            "files."
+        ) from error
+
+
+def audio_columns(dataset) -> list[str]:
+    """The columns of sound of a data set.
+
+    Example
+    -------
+    >>> from datasets import Audio, Dataset
+    >>> dataset = Dataset.from_dict({"clip": ["a.wav"], "text": ["hello"]})
+    >>> audio_columns(dataset.cast_column("clip", Audio(decode=False)))
+    ['clip']
+    """
+    from datasets import Audio
+
+    if dataset.features is None:
+        raise ManifestError("The data set does not know its columns: give it features, or resolve them.")
+    return [name for name, kind in dataset.features.items() if isinstance(kind, Audio)]
+
+
+def dataset_columns(dataset, given: dict[str, str] | None = None) -> dict[str, str]:
+    """As :func:`~speechbrain_xser.data.columns.choose_columns`; a data set's only column of sound is its ``wav``.
+
+    Example
+    -------
+    >>> from datasets import Audio, Dataset
+    >>> dataset = Dataset.from_dict({"path": ["client/a"], "clip": ["a.wav"]})
+    >>> dataset_columns(dataset.cast_column("clip", Audio(decode=False)))
+    {'wav': 'clip'}
+    """
+    sounds = audio_columns(dataset)
+    return choose_columns(dataset.features, ({"wav": sounds[0]} if len(sounds) == 1 else {}) | (given or {}))
+
+
+def dataset_rows(dataset, audio_folder: str | os.PathLike) -> Iterator[Row]:
+    """The rows of a data set, sound as paths.
+
+    Arguments
+    ---------
+    dataset : datasets.Dataset or datasets.IterableDataset
+        One split.
+    audio_folder : str or path-like
+        Where sound that is inside the data set goes, as ``000000-NAME.wav``; a file that is there is not written again.
+
+    Returns
+    -------
+    iterable of dict
+        Cell by column.
+
+    Raises
+    ------
+    ManifestError
+        If a clip is neither bytes nor a path, or bytes of no known kind of file.
+
+    Example
+    -------
+    >>> from datasets import ClassLabel, Dataset, Features
+    >>> features = Features({"label": ClassLabel(names=["sad", "happy"])})
+    >>> list(dataset_rows(Dataset.from_dict({"label": [1, 0]}, features), "unused"))
+    [{'label': 'happy'}, {'label': 'sad'}]
+    """
+    from datasets import Audio, ClassLabel
+
+    sounds = audio_columns(dataset)
+    names = {name: kind for name, kind in dataset.features.items() if isinstance(kind, ClassLabel)}
+    for sound in sounds:
+        dataset = dataset.cast_column(sound, Audio(decode=False))
+    for number, row in enumerate(dataset):
+        files = {sound: _file(row[sound], number, Path(audio_folder)) for sound in sounds}
+        yield row | files | {name: _name(kind, row[name]) for name, kind in names.items()}
+
+
+def from_datasets(
+    dataset,
+    save_folder: str | os.PathLike,
+    columns: dict[str, str] | None = None,
+    corpus: str = "dataset",
+    emotions: dict[str, str] | None = None,
+) -> Iterator[Utterance | Dropped]:
+    """The utterances of a data set in memory or on disk.
+
+    Arguments
+    ---------
+    dataset : datasets.Dataset or datasets.IterableDataset
+        One split; its features must be known.
+    save_folder : str or path-like
+        Sound that is inside the data set goes to its folder ``audio``.
+    columns : dict of str to str or None
+        Column by field, where the names do not tell.
+    corpus : str
+        Begins ids and speakers.
+    emotions : dict of str to str or None
+        More words for emotions.
+
+    Returns
+    -------
+    iterable of Utterance or Dropped
+        Without durations: :func:`~speechbrain_xser.data.probe.probe` fills them in.
+
+    Raises
+    ------
+    ManifestError
+        As :func:`dataset_rows` and ``Importer``.
+
+    Example
+    -------
+    >>> from datasets import Dataset
+    >>> dataset = Dataset.from_dict({"file": ["/a/1.wav"], "sentence": ["hello"], "emotion": ["joy"]})
+    >>> [clip] = from_datasets(dataset, "unused")
+    >>> clip.id, clip.wav, clip.transcript, clip.emotion
+    ('dataset-1', '/a/1.wav', 'hello', 'happy')
+    """
+    importer = Importer(dataset_columns(dataset, columns), corpus, None, emotions=emotions)
+    yield from importer.utterances(dataset_rows(dataset, Path(save_folder, "audio").resolve()))
+
+
+def _name(kind, number: int | None) -> str | None:
+    """A label's name; -1 is the library's mark of a hidden label."""
+    return None if number is None or number < 0 else kind.int2str(number)
+
+
+def _file(sound: dict | None, number: int, folder: Path) -> str | None:
+    """Where a clip is, after its bytes were written if it is bytes."""
+    if sound is None:
+        return None
+    content, path = sound["bytes"], sound["path"]
+    if content is None:
+        return os.path.abspath(path) if path else None
+    suffix = Path(path or "").suffix or next((s for magic, s in MAGIC.items() if content.startswith(magic)), None)
+    if suffix is None:
+        raise ManifestError(f"Clip {number} of the data set begins with {content[:4]!r}, expected wav, flac, ogg, mp3.")
+    file = folder / f"{number:06}-{Path(path or 'clip').stem}{suffix}"
+    if not file.exists() or file.stat().st_size != len(content):
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = file.with_name(f"{file.name}.part")
+        beside.write_bytes(content)
+        os.replace(beside, file)
+    return str(file)
