@@ -74,7 +74,7 @@ def hear(wav: Tensor, tracker: str = "correlation") -> Heard:
 
 def _sound(wav: Tensor) -> tuple[int, int]:
     """First sample of the sound, and the one after its last; all of a silent clip."""
-    loud = (wav.abs() > max(wav.abs().max() * 10 ** (-TRIM_DECIBELS / 20), SILENT_PEAK / 2)).nonzero()
+    loud = (wav.abs() > wav.abs().max() * 10 ** (-TRIM_DECIBELS / 20)).nonzero()
     return (int(loud[0]), int(loud[-1]) + 1) if len(loud) else (0, len(wav))
 
 

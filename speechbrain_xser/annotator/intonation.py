@@ -17,7 +17,7 @@ MOVE_SEMITONES = 3.0
 FEWEST_VOICED = 10  # frames, 0.1 s: fewer have no contour
 TURNS = 15  # places of the turn that are tried, none in the first or last tenth
 LOW_QUANTILE, HIGH_QUANTILE = 0.05, 0.95  # the range leaves out what single errors could make
-FLAT_SEMITONES = 7.7  # below is flat; measured: the mean of the lower terciles of RAVDESS, CREMA-D, EmoDB, LibriSpeech
+FLAT_SEMITONES = 7.8  # below is flat; measured: the mean of the lower terciles of RAVDESS, CREMA-D, EmoDB, LibriSpeech
 LIVELY_SEMITONES = 11.4  # from here on lively; the mean of their upper terciles
 
 
@@ -57,7 +57,7 @@ def liveliness(semitones: float | None) -> str | None:
     Returns
     -------
     str or None
-        ``flat`` below 7.7 semitones, ``lively`` from 11.4 on, else ``normal``; None for None.
+        ``flat`` below 7.8 semitones, ``lively`` from 11.4 on, else ``normal``; None for None.
 
     Example
     -------

@@ -14,12 +14,13 @@ from speechbrain_xser.data.prosody import HOP_SECONDS, WINDOW_SECONDS
 
 FLOOR_DECIBELS = -200.0
 SMOOTHED_FRAMES = 5  # 50 ms of power are averaged, so that a click is not the clip's loudest sound
-FARTHEST_DECIBELS = 30.0  # below the loudest sound a frame is no speech, however low the noise
-NEAREST_DECIBELS = 15.0  # below the loudest sound a frame is speech, however high the noise
-NOISE_QUANTILE = 0.05  # of the frames: the noise between the words
-ABOVE_NOISE_DECIBELS = 8.0
+FARTHEST_DECIBELS = 35.0  # below the loudest sound a frame is no speech, however low the noise
+NEAREST_DECIBELS = 18.0  # below the loudest sound a frame is speech, however high the noise
+NOISE_QUANTILE = 0.05  # of the recorded frames: the noise between the words
+DIGITAL_SILENCE_DECIBELS = 60.0  # this far below the loudest sound nothing was recorded: inserted or gated silence
+ABOVE_NOISE_DECIBELS = 6.0
 MIN_PAUSE_SECONDS = 0.25  # a shorter gap is part of speaking, such as a closure (Goldman-Eisler, 1968)
-MIN_SPEECH_SECONDS = 0.05  # a shorter sound is a click
+MIN_SPEECH_SECONDS = 0.08  # a shorter sound, as averaged, is a click
 
 
 def frame_decibels(wav: Tensor) -> Tensor:
@@ -48,8 +49,8 @@ def frame_decibels(wav: Tensor) -> Tensor:
 def speech_frames(decibels: Tensor) -> Tensor:
     """Decides which frames of a clip without silence at its ends are speech.
 
-    The threshold lies 8 dB above the noise (the 5th percentile of the frames), but 15 to 30 dB below the loudest 50 ms.
-    Sounds below 50 ms are dropped, then gaps below 250 ms are closed.
+    The threshold lies 6 dB above the noise (the 5th percentile of what was recorded), but 18 to 35 dB below the loudest
+    50 ms. Sounds below 80 ms are dropped, then gaps below 250 ms are closed.
 
     Arguments
     ---------
@@ -70,7 +71,8 @@ def speech_frames(decibels: Tensor) -> Tensor:
     power = torch.nn.functional.pad(10 ** (decibels / 10), (SMOOTHED_FRAMES // 2, SMOOTHED_FRAMES // 2))
     level = 10 * power.unfold(0, SMOOTHED_FRAMES, 1).mean(1).log10()
     loudest = level.max()
-    noise = level.quantile(NOISE_QUANTILE) + ABOVE_NOISE_DECIBELS
+    recorded = level[level > loudest - DIGITAL_SILENCE_DECIBELS]
+    noise = recorded.quantile(NOISE_QUANTILE) + ABOVE_NOISE_DECIBELS
     speech = level > noise.clamp(loudest - FARTHEST_DECIBELS, loudest - NEAREST_DECIBELS)
     speech = _without_short(speech, True, MIN_SPEECH_SECONDS)
     return _without_short(speech, False, MIN_PAUSE_SECONDS)

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from speechbrain_xser.annotator.emphasis import prominences
 from speechbrain_xser.annotator.gender import gender_log_odds
-from speechbrain_xser.annotator.gender import gender_log_odds
 from speechbrain_xser.annotator.heard import hear
 from speechbrain_xser.annotator.intonation import FEWEST_VOICED, contour, range_semitones
 from speechbrain_xser.annotator.level import speech_decibels

@@ -21,6 +21,7 @@ HOP = round(HOP_SECONDS * SAMPLE_RATE)
 LOWEST_HERTZ = 75.0
 HIGHEST_HERTZ = 600.0  # emotional voices pass 500 Hz
 WINDOW_SECONDS = 3 / LOWEST_HERTZ  # three of the longest periods
+FRAMES_AT_ONCE = 1000  # a long clip needs no more memory than this many frames
 FINER = 2  # the correlation is interpolated to this many points a sample
 IMPOSSIBLE = -1e9  # strength of what is no candidate
 CANDIDATES = 6  # peaks of a frame that may be its pitch
@@ -76,12 +77,8 @@ def correlation_track(wav: Tensor) -> Tensor:
     tensor([200.])
     """
     frames = centred_frames(wav.float() / wav.abs().max().clamp_min(FLOOR), round(WINDOW_SECONDS * SAMPLE_RATE))
-    frames = frames - frames.mean(1, keepdim=True)
-    hertz, voiced = (found.double().numpy() for found in _candidates(_autocorrelation(frames)))
-    middle, half = frames.shape[1] // 2, round(SAMPLE_RATE / LOWEST_HERTZ / 2)
-    loudness = frames[:, middle - half : middle + half].abs().amax(1)
-    unvoiced = VOICING_THRESHOLD + (2 - loudness * (1 + VOICING_THRESHOLD) / SILENCE_THRESHOLD).clamp_min(0)
-    return torch.from_numpy(_two_paths(hertz, voiced, unvoiced.double().numpy())).float()
+    states = [_states(some) for some in frames.split(FRAMES_AT_ONCE)]
+    return torch.from_numpy(_two_paths(*(np.concatenate(parts) for parts in zip(*states, strict=True)))).float()
 
 
 def praat_track(wav: Tensor) -> Tensor:
@@ -128,6 +125,16 @@ def praat_track(wav: Tensor) -> Tensor:
 TRACKERS = {"correlation": correlation_track, "praat": praat_track}
 
 
+def _states(frames: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What each frame can be: hertz and strength of its candidates, both [T, CANDIDATES], and of no voice, [T]."""
+    frames = frames - frames.mean(1, keepdim=True)
+    hertz, voiced = _candidates(_autocorrelation(frames))
+    middle, half = frames.shape[1] // 2, round(SAMPLE_RATE / LOWEST_HERTZ / 2)
+    loudness = frames[:, middle - half : middle + half].abs().amax(1)
+    unvoiced = VOICING_THRESHOLD + (2 - loudness * (1 + VOICING_THRESHOLD) / SILENCE_THRESHOLD).clamp_min(0)
+    return hertz.double().numpy(), voiced.double().numpy(), unvoiced.double().numpy()
+
+
 def _autocorrelation(frames: Tensor) -> Tensor:
     """Autocorrelation of the windowed frames over that of the window, [T, lags], ``FINER`` lags a sample.
 
@@ -168,7 +175,9 @@ def _two_paths(hertz: np.ndarray, voiced: np.ndarray, unvoiced: np.ndarray) -> n
     lower, upper = np.quantile(found, [0.25, 0.75]) * [RANGE_BELOW, RANGE_ABOVE]
     if lower <= found.min() and found.max() <= upper:
         return path
-    return _path(hertz, np.where((hertz < lower) | (hertz > upper), IMPOSSIBLE, voiced), unvoiced)
+    too_high = np.where(hertz > upper, voiced, IMPOSSIBLE).max(1)  # a fricative's hiss, and no voice below it
+    within = np.where((hertz < lower) | (hertz > upper), IMPOSSIBLE, voiced)
+    return _path(hertz, within, np.maximum(unvoiced, too_high))
 
 
 def _path(hertz: np.ndarray, voiced: np.ndarray, unvoiced: np.ndarray) -> np.ndarray:

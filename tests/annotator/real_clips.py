@@ -1,0 +1,55 @@
+"""Clips of real corpora, evenly spread over each corpus's list."""
+
+import csv
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from speechbrain_xser.data.audio import load_audio
+
+REAL = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data"))
+MAX_SECONDS = 5.0
+CORPORA = ("ravdess", "cremad", "emodb", "librispeech")
+LANGUAGES = {"emodb": "de"}
+needs_real_clips = pytest.mark.skipif(
+    not all((REAL / corpus / "manifest.csv").is_file() for corpus in CORPORA),
+    reason=f"real speech is not here: set XSER_DATA to the folder with {', '.join(CORPORA)}",
+)
+
+
+class Clip(NamedTuple):
+    """One clip and what its corpus says of it."""
+
+    row: dict[str, str]
+    wav: torch.Tensor
+    language: str
+
+    @property
+    def transcript(self) -> str | None:
+        return self.row["transcript"] or None
+
+
+def rows(corpus: str, **wanted: str) -> list[dict[str, str]]:
+    """The corpus's list, of the wanted values only."""
+    with open(REAL / corpus / "manifest.csv", encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if all(row[key] == value for key, value in wanted.items())]
+
+
+def spread(found: list, count: int) -> list:
+    """So many of a list, evenly spread."""
+    return [found[index * len(found) // count] for index in range(min(count, len(found)))]
+
+
+def read(corpus: str, row: dict[str, str]) -> Clip:
+    return Clip(row, load_audio(REAL / corpus / row["path"]), LANGUAGES.get(corpus, "en"))
+
+
+@lru_cache
+def clips(corpus: str, count: int) -> tuple[Clip, ...]:
+    """So many clips of a corpus, of at most five seconds."""
+    short = [row for row in rows(corpus) if float(row["duration"]) <= MAX_SECONDS]
+    return tuple(read(corpus, row) for row in spread(short, count))

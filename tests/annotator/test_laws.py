@@ -1,0 +1,114 @@
+"""What must not change a measure, and what must change one by a known amount, on real clips of four corpora."""
+
+import math
+import random
+import statistics
+from typing import NamedTuple
+
+import pytest
+import soundfile
+import torch
+from torchaudio.functional import resample
+
+from speechbrain_xser.annotator.heard import hear
+from speechbrain_xser.annotator.intonation import contour
+from speechbrain_xser.annotator.measures import Measures, measure
+from speechbrain_xser.data.audio import load_audio
+from tests.annotator.real_clips import CORPORA, Clip, clips, needs_real_clips
+
+pytestmark = needs_real_clips
+RATE = 16000
+PSOLA_SEMITONES = 0.3  # what Praat's own tracker finds of a shift in voices that Praat stretched
+ON_REAL_CLIPS = pytest.mark.parametrize("corpus", CORPORA)
+
+
+class Change(NamedTuple):
+    """What became of a clip."""
+
+    semitones: float
+    rate_ratio: float
+    decibels: float
+
+    @classmethod
+    def of(cls, clip: Clip, changed: torch.Tensor):
+        before, after = measured(clip), measured(clip, changed)
+        return cls(
+            12 * math.log2(after.f0_hertz / before.f0_hertz),
+            after.syllables_per_second / before.syllables_per_second,
+            after.level_decibels - before.level_decibels,
+        )
+
+
+def measured(clip: Clip, wav: torch.Tensor | None = None) -> Measures:
+    return measure(clip.wav if wav is None else wav, clip.transcript, clip.language)
+
+
+def same_but_for_rounding(found: Measures, wanted: Measures) -> None:
+    """Numbers within a thousandth, everything else equal."""
+    for field, value in wanted._asdict().items():
+        is_number = isinstance(value, float) or field == "prominences" and value is not None
+        assert getattr(found, field) == (pytest.approx(value, rel=1e-3, abs=1e-3) if is_number else value), field
+
+
+@ON_REAL_CLIPS
+@pytest.mark.parametrize("tracker", ["correlation", "praat"])
+def test_padding_with_silence_changes_no_measure(corpus, tracker):
+    if tracker == "praat":
+        pytest.importorskip("parselmouth")
+    draw = random.Random(corpus)
+    for clip in clips(corpus, 3):
+        padded = torch.nn.functional.pad(clip.wav, (draw.randint(1, 3 * RATE), draw.randint(1, 3 * RATE)))
+        heard = measure(clip.wav, clip.transcript, clip.language, tracker)
+        assert measure(padded, clip.transcript, clip.language, tracker) == heard, clip.row["id"]
+
+
+@ON_REAL_CLIPS
+@pytest.mark.parametrize("decibels", [-20.0, -6.0206, 3.3])
+def test_a_gain_moves_the_level_by_its_decibels_and_nothing_else(corpus, decibels):
+    for clip in clips(corpus, 3):
+        quiet, loud = measured(clip), measured(clip, clip.wav * 10 ** (decibels / 20))
+        assert loud.level_decibels - quiet.level_decibels == pytest.approx(decibels, abs=1e-3)
+        same_but_for_rounding(loud._replace(level_decibels=quiet.level_decibels), quiet)
+
+
+@ON_REAL_CLIPS
+def test_stereo_equals_mono(corpus, tmp_path):
+    clip = clips(corpus, 3)[1]
+    soundfile.write(tmp_path / "mono.wav", clip.wav.numpy(), RATE, "FLOAT")
+    soundfile.write(tmp_path / "stereo.wav", clip.wav[:, None].repeat(1, 2).numpy(), RATE, "FLOAT")
+    assert measured(clip, load_audio(tmp_path / "stereo.wav")) == measured(clip, load_audio(tmp_path / "mono.wav"))
+
+
+@ON_REAL_CLIPS
+@pytest.mark.parametrize("slower, faster", [(8, 9), (9, 8)])
+def test_played_at_another_speed_pitch_and_rate_move_by_the_ratio(corpus, slower, faster):
+    changes = [Change.of(clip, resample(clip.wav, faster, slower)) for clip in clips(corpus, 7)]
+    ratio = faster / slower
+    assert statistics.median(change.semitones for change in changes) == pytest.approx(12 * math.log2(ratio), abs=0.1)
+    assert statistics.median(change.rate_ratio for change in changes) == pytest.approx(ratio, rel=0.03)
+
+
+@ON_REAL_CLIPS
+def test_a_gap_where_there_is_no_voice_does_not_change_the_contour(corpus):
+    for clip in clips(corpus, 6):
+        heard = hear(clip.wav)
+        whole = contour(heard.hertz)
+        for gap_seconds in (0.1, 0.7):
+            assert contour(hear(gapped(heard.wav, heard, gap_seconds)).hertz) == whole, clip.row["id"]
+
+
+def gapped(wav: torch.Tensor, heard, seconds: float) -> torch.Tensor:
+    """The clip with silence in the middle of its longest stretch without voice between two voiced ones."""
+    voiced = (heard.hertz > 0).nonzero().flatten()
+    longest = voiced.diff().argmax()
+    middle = int(voiced[longest] + voiced[longest + 1]) // 2 * 160
+    return torch.cat([wav[:middle], torch.zeros(round(seconds * RATE)), wav[middle:]])
+
+
+def sound_of(clip: Clip):
+    parselmouth = pytest.importorskip("parselmouth")
+    return parselmouth.Sound(clip.wav.double().numpy(), RATE)
+
+
+def wave_of(sound) -> torch.Tensor:
+    return torch.from_numpy(sound.values[0]).float()
