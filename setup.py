@@ -38,13 +38,11 @@ EXTRAS = {
         "pytest>=8.2,<10",  # tests and doctests
         "ruff>=0.6,<1",  # the linter
         "praat-parselmouth>=0.4.5,<0.5",  # reference for pitch
-        "datasets>=3,<6",
-        "webdataset>=0.2.100,<2",
+        "datasets>=4,<6",  # read by the generic importer's tests
         "scikit-learn>=1.4,<2",  # the prosody baseline, and reference values in tests
     ],
     "praat": ["praat-parselmouth>=0.4.5,<0.5"],  # Praat's pitch tracker; GPL-3.0
-    "datasets": ["datasets>=3,<6"],  # corpora that are saved as Hugging Face datasets
-    "webdataset": ["webdataset>=0.2.100,<2"],  # tar shards for network disks
+    "datasets": ["datasets>=4,<6"],  # corpora that are saved as Hugging Face datasets
     "4bit": ["bitsandbytes>=0.45,<1"],  # quantised decoders where there is a GPU
 }
 

@@ -2,8 +2,8 @@
 
 Reads ``data_folder/AudioWAV`` with the release's own file names, ``1001_IEO_ANG_HI.wav``: actor, sentence, emotion,
 level. Age and sex come from the release's ``VideoDemographics.csv`` or from a ``manifest.csv``; without them they are
-null. Pitch, volume and speed are null: nobody labelled them. The split is by actor, over all 91 actors whether their
-clips are there or not (see :data:`SPLIT_SEED`).
+null. Pitch, volume and speed are null, since nobody labelled them, unless the annotator fills them (``--annotate``).
+The split is by actor, over all 91 actors whether their clips are there or not (see :data:`SPLIT_SEED`); the folds too.
 
     python recipes/CREMA-D/prepare.py --data_folder=corpora/CREMA-D --save_folder=results/CREMA-D
 """
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from speechbrain_xser.annotator.annotate import annotated
 from speechbrain_xser.data.command import prepare_command
 from speechbrain_xser.data.folds import fold_manifests, leave_one_out, speaker_folds
 from speechbrain_xser.data.manifest import Utterance
@@ -176,7 +177,9 @@ def _places(utterances: list[Utterance]) -> Callable[[Utterance], tuple[str, ...
     return lambda clip: by_split(clip) + fold_places(clip)
 
 
-def prepare(data_folder: str | Path, save_folder: str | Path, demographics: str | None = None) -> dict[str, str]:
+def prepare(
+    data_folder: str | Path, save_folder: str | Path, demographics: str | None = None, annotate: bool = False
+) -> dict[str, str]:
     """Writes ``train``, ``valid`` and ``test.jsonl``, and five folds; done again, it changes nothing and is quick.
 
     Arguments
@@ -187,6 +190,9 @@ def prepare(data_folder: str | Path, save_folder: str | Path, demographics: str 
         Where the manifests go.
     demographics : str | None
         The table of actors; by default VideoDemographics.csv or manifest.csv in the data folder.
+    annotate : bool
+        Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over the
+        training part.
 
     Returns
     -------
@@ -206,11 +212,12 @@ def prepare(data_folder: str | Path, save_folder: str | Path, demographics: str 
     utterances = [_utterance(stem, path, actors, sides) for stem, path in clips.items()]
     return prepare_once(
         save_folder,
-        {"seed": SPLIT_SEED, "shares": SPLIT_SHARES, "actors": {name: list(a) for name, a in actors.items()}},
+        {"shares": SPLIT_SHARES, "actors": {name: list(a) for name, a in actors.items()}, "annotate": annotate},
         clips.values(),
         lambda: probe(utterances, data_folder, len(utterances)),
         (*SPLIT_SHARES, *fold_manifests(map(str, range(1, FOLDS + 1)))),
         _places(utterances),
+        annotated(save_folder, data_folder) if annotate else None,
     )
 
 

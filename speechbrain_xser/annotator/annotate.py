@@ -11,7 +11,8 @@ import json
 import logging
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -84,21 +85,21 @@ def annotate(
     """
     utterances = {name: read_manifest(path) for name, path in manifests.items()}
     folders = {name: os.path.dirname(os.path.abspath(path)) for name, path in manifests.items()}
-    clip_of = {
-        (name, utterance.id): _clip(utterance, data_folder, folders[name], language)
+    places = {
+        (name, utterance.id): clip_of(utterance, data_folder, folders[name], language)
         for name, rows in utterances.items()
         for utterance in rows
     }
-    clips = {clip.key: clip for clip in clip_of.values()}
+    clips = {clip.key: clip for clip in places.values()}
     with Journal(journal) as measured:
         counts = _measure_missing(clips, measured, workers)
-        genders = _speaker_genders(utterances, clip_of, measured)
+        genders = _speaker_genders(utterances, places, measured)
         bounds: dict[str, Cutoffs] = {}
         for name, rows in utterances.items():
             group = _training(name, manifests)
             if group not in bounds:
-                bounds[group] = _bounds(group, utterances[group], clip_of, measured, genders, cutoffs)
-            described = [_described(row, measured, clip_of[name, row.id], genders, bounds[group]) for row in rows]
+                bounds[group] = _bounds(group, utterances[group], places, measured, genders, cutoffs)
+            described = [_described(row, measured, places[name, row.id], genders, bounds[group]) for row in rows]
             write_manifest(manifests[name], described)
     with written_beside(Path(journal).with_name("cutoffs.json")) as file:
         json.dump({name: found.as_dict() for name, found in bounds.items()}, file, indent=1)
@@ -106,7 +107,58 @@ def annotate(
     return counts
 
 
-def _clip(utterance: Utterance, data_folder, folder: str, language: str) -> Clip:
+def annotated(
+    save_folder: str | os.PathLike, data_folder: str | os.PathLike, language: str = "en"
+) -> Callable[[dict[str, str]], None]:
+    """The annotator as the last step of a preparation.
+
+    Arguments
+    ---------
+    save_folder : str or path-like
+        Where ``measures.jsonl`` goes; measures that are there are used.
+    data_folder : str or path-like
+        What ``{data_root}`` stands for.
+    language : str
+        Of the transcripts.
+
+    Returns
+    -------
+    Callable
+        For ``prepare_once``.
+
+    Example
+    -------
+    >>> annotated("results", "corpus").keywords["language"]
+    'en'
+    """
+    return partial(annotate, journal=Path(save_folder, "measures.jsonl"), data_folder=data_folder, language=language)
+
+
+def clip_of(
+    utterance: Utterance, data_folder: str | os.PathLike | None, folder: str | os.PathLike, language: str = "en"
+) -> Clip:
+    """Where an utterance's sound is, and the key of its measures.
+
+    Arguments
+    ---------
+    utterance : Utterance
+        Of a manifest.
+    data_folder : str, path-like or None
+        What ``{data_root}`` stands for.
+    folder : str or path-like
+        Where the manifest lies.
+    language : str
+        Of the transcript.
+
+    Returns
+    -------
+    Clip
+
+    Example
+    -------
+    >>> clip_of(Utterance("a", "a.wav"), None, "/corpus").path
+    '/corpus/a.wav'
+    """
     path = resolve(utterance, data_folder, folder)
     size = os.path.getsize(path) if os.path.exists(path) else -1
     known = [VERSION, path, size, utterance.start, utterance.stop, utterance.transcript, language]
@@ -141,12 +193,12 @@ def _training(name: str, manifests: dict[str, str]) -> str:
     return train if train in manifests else name
 
 
-def _speaker_genders(utterances: dict[str, list[Utterance]], clip_of: dict, journal: Journal) -> dict[str, str]:
+def _speaker_genders(utterances: dict[str, list[Utterance]], places: dict, journal: Journal) -> dict[str, str]:
     """Estimated gender of each speaker whose gender no clip tells, all of the speaker's clips together."""
     odds: dict[str, dict[str, float]] = defaultdict(dict)
     for name, rows in utterances.items():
         for row in rows:
-            key = clip_of[name, row.id].key
+            key = places[name, row.id].key
             if row.gender is None and row.speaker is not None and key in journal:
                 if (found := journal[key].gender_log_odds) is not None:
                     odds[row.speaker][key] = found
@@ -155,14 +207,14 @@ def _speaker_genders(utterances: dict[str, list[Utterance]], clip_of: dict, jour
 
 
 def _bounds(
-    group: str, rows: list[Utterance], clip_of: dict, journal: Journal, genders: dict[str, str], cutoffs: str
+    group: str, rows: list[Utterance], places: dict, journal: Journal, genders: dict[str, str], cutoffs: str
 ) -> Cutoffs:
     if cutoffs == "reference":
         return reference_cutoffs()
 
     def clips() -> Iterator[tuple[Measures, str | None]]:
         for row in rows:
-            if (key := clip_of[group, row.id].key) in journal:
+            if (key := places[group, row.id].key) in journal:
                 yield journal[key], row.gender or genders.get(row.speaker)
 
     return corpus_cutoffs(clips(), f"percentiles of {group}")

@@ -20,7 +20,8 @@ from speechbrain_xser.annotator.heard import HOP_SECONDS, Heard
 SAMPLE_RATE = 16000
 WINDOW = 512  # samples
 HIGHEST_HERTZ = 5000.0  # some corpora have nothing above
-BANDS, CEPSTRA = 32, 16
+BANDS, CEPSTRA = 40, 24
+PITCH_PERCENTILES = (0.1, 0.2, 0.5, 0.8, 0.9)
 FEWEST_VOICED = 10  # frames
 MOST_CERTAIN = 4.0  # of one clip's log odds in a speaker's sum: no clip decides alone
 MINIMUM_LOG_ODDS = 1.0  # natural; below it in size nothing is said
@@ -108,13 +109,13 @@ def gender_features(heard: Heard) -> np.ndarray | None:
     Returns
     -------
     np.ndarray or None
-        Median and 20th percentile of the pitch in semitones above 100 Hz, then 16 cepstral coefficients of the mean
-        log spectrum below 5 kHz, [18] float64; None for fewer than ten voiced frames.
+        Percentiles of the pitch in semitones above 100 Hz, then 24 cepstral coefficients of the mean log spectrum
+        below 5 kHz, [29] float64; None for fewer than ten voiced frames.
 
     Example
     -------
     >>> from speechbrain_xser.annotator.heard import hear
-    >>> gender_features(hear(torch.sin(6.2832 * 200 * torch.arange(16000) / 16000)))[0].round()
+    >>> gender_features(hear(torch.sin(6.2832 * 200 * torch.arange(16000) / 16000)))[2].round()
     np.float64(12.0)
     """
     frames = (heard.speech & (heard.hertz > 0)).nonzero().flatten()
@@ -127,7 +128,7 @@ def gender_features(heard: Heard) -> np.ndarray | None:
     power = torch.fft.rfft(windows).abs().square() @ _filters()
     shape = (power / power.sum(1, keepdim=True) + 1e-6).log().mean(0)
     cepstra = torchaudio.functional.create_dct(CEPSTRA + 1, BANDS, "ortho").T @ shape
-    pitch = semitones.quantile(torch.tensor([0.5, 0.2], dtype=torch.float64))
+    pitch = semitones.quantile(torch.tensor(PITCH_PERCENTILES, dtype=torch.float64))
     return torch.cat([pitch, cepstra[1:].double()]).numpy()
 
 

@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from speechbrain_xser.annotator.language import voice_of
 from speechbrain_xser.data.synthetic.espeak import Espeak, Phone, Speaking
 from speechbrain_xser.errors import SettingsError
 
 RATE = 200  # words a minute; the usual tempo of a reader is 150 to 200
-HIGH_VARIANT = "+f2"  # of a voice, for a high speaker
+LOW_VARIANT, HIGH_VARIANT = "+max", "+Andrea"  # of a voice: those that say the same samples each time
+LOW_HERTZ, HIGH_HERTZ = 110, 200
 PAUSES = ("_:", "_", "")  # eSpeak's names of silence between clauses
 
 
@@ -66,8 +68,9 @@ def read(transcript: str, language: str = "en", high: bool = False) -> Reading:
     (True, True)
     """
     espeak = Espeak()
+    variant, hertz = (HIGH_VARIANT, HIGH_HERTZ) if high else (LOW_VARIANT, LOW_HERTZ)
     try:
-        wave = espeak.say(transcript, Speaking(language + HIGH_VARIANT * high, rate=RATE))
+        wave = espeak.say(transcript, Speaking(voice_of(language) + variant, rate=RATE, monotone_hertz=hertz))
     except ValueError as error:
         message = f"Language {language!r}: eSpeak NG has no such voice, expected a name such as 'en', 'de' or 'cmn'."
         raise SettingsError(f"{message} See `espeak-ng --voices`.") from error

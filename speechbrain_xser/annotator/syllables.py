@@ -16,10 +16,10 @@ import torch
 from scipy.signal import find_peaks
 
 from speechbrain_xser.annotator.heard import HOP_SECONDS, Heard
+from speechbrain_xser.annotator.language import voice_of
 from speechbrain_xser.data.synthetic.espeak import Espeak
 from speechbrain_xser.errors import SettingsError
 
-VOICES = {"en": "en-us", "zh": "cmn"}  # eSpeak's name where it is not the language's
 CHINESE_VOICES = ("cmn", "yue", "hak")
 CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")  # a syllable to these, a mystery to all other voices
 VOWELS = frozenset("aeiouyæøœɐɑɒɔəɘɚɛɜɝɞɤɨɪɯɵɶʉʊʌʏᵻᵊ\u0329")  # and the mark of a syllabic consonant
@@ -54,7 +54,7 @@ def count_syllables(transcript: str, language: str = "en") -> int | None:
     >>> count_syllables("Kids are talking by the door"), count_syllables("It is 42, Dr. No!")
     (7, 8)
     """
-    voice = VOICES.get(language.lower(), language.lower())
+    voice = voice_of(language)
     rest, characters = CHINESE.subn(" ", transcript)
     if characters and voice not in CHINESE_VOICES:
         return None

@@ -26,11 +26,11 @@ def starts(wave: torch.Tensor, text: str = TEXT) -> np.ndarray:
     return np.array([word.start_seconds for word in align(heard, text)]) + heard.start_seconds
 
 
-def test_the_path_is_that_of_librosa():
+@pytest.mark.parametrize("seed", range(5))
+def test_the_path_is_that_of_librosa(seed):
     sequence = pytest.importorskip("librosa.sequence")
-    generator = np.random.default_rng(3)
-    one, other = (generator.normal(size=(size, 5)) for size in (40, 57))
-    one, other = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (one, other))
+    steps = np.random.default_rng(seed).normal(size=(2, 60, 3)).cumsum(1)  # two walks, of which some parts are alike
+    one, other = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (steps[0, :40], steps[1]))
     path = sequence.dtw(C=1 - one @ other.T, weights_mul=np.array([DIAGONAL, 1, 1]), backtrack=True)[1]
     assert warp(one, other).tolist() == [path[path[:, 0] == row, 1].min() for row in range(40)]
 
@@ -54,7 +54,7 @@ def test_a_pause_lies_between_two_words():
     heard = hear(torch.cat([wave[:cut], torch.zeros(16000), wave[cut:]]))
     words, usual = align(heard, TEXT), align(hear(wave), TEXT)
     assert words[6].start_seconds - usual[6].start_seconds == pytest.approx(1.0, abs=0.06)
-    assert words[5].stop_seconds - usual[5].stop_seconds == pytest.approx(0.0, abs=0.06)
+    assert words[5].stop_seconds - usual[5].stop_seconds == pytest.approx(0.0, abs=0.06 + 1e-9)
     assert words[2].start_seconds - usual[2].start_seconds == pytest.approx(0.0, abs=0.06)
 
 
@@ -65,8 +65,9 @@ def test_padding_moves_no_word_within_the_sound():
 
 
 def test_gain_moves_no_word():
-    wave, _ = spoken()
-    assert align(hear(wave / 64), TEXT) == align(hear(wave), TEXT)
+    heard = hear(spoken()[0])
+    quiet = heard._replace(wav=heard.wav / 2**16, decibels=heard.decibels - 96.3)  # hear() itself would trim more
+    assert align(quiet, TEXT) == align(heard, TEXT)
 
 
 def test_words_are_those_between_white_space_in_order():

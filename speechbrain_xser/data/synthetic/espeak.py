@@ -52,6 +52,7 @@ class Speaking(NamedTuple):
     pitch: int = 50  # 0..100; 50 is the voice's own
     pitch_range: int = 50  # 0 is a monotone, 100 the liveliest
     emphasis: str | None = None  # a word of the text, spoken with strong emphasis
+    monotone_hertz: int = 0  # 0 for the voice's own melody; else all times are the same whenever it is spoken
 
 
 class Phone(NamedTuple):
@@ -147,6 +148,7 @@ class Espeak:
         values = {_RATE: speaking.rate, _PITCH: speaking.pitch, _RANGE: speaking.pitch_range, _VOLUME: 60}
         for parameter, value in values.items():
             library.espeak_SetParameter(parameter, int(value), 0)
+        library.espeak_ng_SetConstF0(speaking.monotone_hertz)
         words = _marked(text, speaking.emphasis)
         self._chunks, self.phones, self.words = [], [], []
         self._offsets = _offsets(words)

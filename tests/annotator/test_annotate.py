@@ -1,0 +1,149 @@
+"""The annotator over whole manifests: what it fills, what it leaves, and how it goes on after a kill."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from speechbrain_xser.annotator import annotate as module
+from speechbrain_xser.annotator.annotate import annotate
+from speechbrain_xser.annotator.cutoffs import corpus_cutoffs, cutoffs_from, reference_cutoffs
+from speechbrain_xser.annotator.describe import descriptors_of
+from speechbrain_xser.annotator.journal import Journal
+from speechbrain_xser.annotator.measures import Measures
+from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from speechbrain_xser.errors import ManifestError
+
+CUTOFFS = cutoffs_from(
+    {
+        "pitch_hertz": {"male": [100, 150], "female": [180, 220]},
+        "level_decibels": [-30, -20],
+        "syllables_per_second": [3, 5],
+    }
+)
+
+
+def tone(folder: Path, name: str, hertz: float, gain: float, seconds: float = 1.0) -> str:
+    time = np.arange(round(seconds * 16000)) / 16000
+    soundfile.write(folder / f"{name}.wav", gain * np.sin(2 * np.pi * hertz * time), 16000)
+    return f"{name}.wav"
+
+
+def write(folder: Path, **rows) -> dict[str, str]:
+    for name, utterances in rows.items():
+        write_manifest(folder / f"{name}.jsonl", utterances)
+    return {name: str(folder / f"{name}.jsonl") for name in rows}
+
+
+@pytest.mark.parametrize(
+    "hertz, gender, word",
+    [(100, "male", "low"), (101, "male", "normal"), (151, "male", "high"), (151, "female", "low"), (151, None, None)],
+)
+def test_pitch_is_low_or_high_for_its_gender(hertz, gender, word):
+    assert descriptors_of(Measures(f0_hertz=float(hertz)), CUTOFFS, gender=gender)["pitch"] == word
+
+
+def test_a_slow_loud_clip_is_called_so():
+    found = descriptors_of(Measures(level_decibels=-12.0, syllables_per_second=2.0), CUTOFFS)
+    assert (found["volume"], found["speed"]) == ("high", "slow")
+
+
+def test_nothing_is_said_of_what_was_not_measured():
+    assert set(descriptors_of(Measures(), CUTOFFS).values()) == {None}
+
+
+def test_an_unclear_voice_has_no_gender():
+    words = [descriptors_of(Measures(gender_log_odds=odds), CUTOFFS)["gender"] for odds in (5.0, -5.0, 0.1)]
+    assert words == ["female", "male", None]
+
+
+def test_a_corpus_is_cut_where_speechcraft_cuts_it():
+    men = [(Measures(f0_hertz=float(hertz)), "male") for hertz in range(1, 102)]
+    women = [(Measures(f0_hertz=float(hertz)), "female") for hertz in range(201, 302)]
+    pitch = corpus_cutoffs(men + women, "mine").pitch_hertz
+    assert pitch["male"] == pytest.approx((41, 91)) and pitch["female"] == pytest.approx((211, 261))
+
+
+def test_a_handful_of_clips_is_cut_by_the_reference():
+    few = [(Measures(level_decibels=float(level)), None) for level in range(-19, 0)]
+    assert corpus_cutoffs(few, "mine").level_decibels == reference_cutoffs().level_decibels
+
+
+def test_cut_offs_that_fall_are_refused():
+    with pytest.raises(ManifestError, match="must rise"):
+        cutoffs_from({**CUTOFFS.as_dict(), "level_decibels": [-20, -30]})
+
+
+def test_columns_are_filled_and_what_was_there_is_kept(tmp_path):
+    wav = tone(tmp_path, "a", 250, 0.5)
+    paths = write(tmp_path, train=[Utterance("a", wav, gender="female", pitch="low", emotion="sad")])
+    annotate(paths, tmp_path / "measures.jsonl", workers=1)
+    [row] = read_manifest(paths["train"])
+    assert (row.pitch, row.volume, row.emotion, row.age, row.intonation) == ("low", "high", "sad", None, "flat")
+    assert "high volume" in row.caption
+
+
+def test_the_bounds_of_the_test_part_are_those_of_the_training_part(tmp_path):
+    train = [Utterance(f"t{n}", tone(tmp_path, f"t{n}", 120, 0.001 * 1.1**n)) for n in range(24)]
+    loud = [Utterance(f"v{n}", tone(tmp_path, f"v{n}", 120, 0.5)) for n in range(2)]
+    paths = write(tmp_path, train=train, test=loud)
+    annotate(paths, tmp_path / "measures.jsonl", workers=1)
+    assert [row.volume for row in read_manifest(paths["test"])] == ["high", "high"]
+    words = [row.volume for row in read_manifest(paths["train"])]
+    assert [words.count(word) for word in ("low", "normal", "high")] == [8, 8, 8]
+
+
+def test_a_second_run_measures_nothing(tmp_path, monkeypatch):
+    paths = write(tmp_path, train=[Utterance("a", tone(tmp_path, "a", 200, 0.1))])
+    assert annotate(paths, tmp_path / "measures.jsonl", workers=1)["measured"] == 1
+    first = Path(paths["train"]).read_bytes()
+    monkeypatch.setattr(module, "measure", lambda *_: pytest.fail("measured again"))
+    assert annotate(paths, tmp_path / "measures.jsonl", workers=1)["measured"] == 0
+    assert Path(paths["train"]).read_bytes() == first
+
+
+def test_a_changed_file_is_measured_again(tmp_path):
+    paths = write(tmp_path, train=[Utterance("a", tone(tmp_path, "a", 200, 0.1))])
+    annotate(paths, tmp_path / "measures.jsonl", workers=1)
+    tone(tmp_path, "a", 200, 0.1, seconds=2.0)
+    assert annotate(paths, tmp_path / "measures.jsonl", workers=1)["measured"] == 1
+
+
+def test_a_half_line_of_a_killed_run_is_cut_off(tmp_path):
+    path = tmp_path / "measures.jsonl"
+    with Journal(path) as journal:
+        journal.add("a", Measures(f0_hertz=100.0))
+        journal.add("b", Measures(f0_hertz=200.0, prominences=(1.0, 2.0)))
+    os.truncate(path, path.stat().st_size - 5)
+    with Journal(path) as journal:
+        assert ("a" in journal, "b" in journal) == (True, False)
+        journal.add("c", Measures(f0_hertz=300.0))
+    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "c"]
+
+
+def test_an_unreadable_clip_stays_as_it_was_and_is_counted(tmp_path):
+    paths = write(
+        tmp_path, train=[Utterance("a", "gone.wav", emotion="sad"), Utterance("b", tone(tmp_path, "b", 99, 0.1))]
+    )
+    assert annotate(paths, tmp_path / "measures.jsonl", workers=1) == {"clips": 2, "measured": 1, "unreadable": 1}
+    assert read_manifest(paths["train"])[0].volume is None
+
+
+def test_a_human_caption_stays(tmp_path):
+    wav = tone(tmp_path, "a", 200, 0.1)
+    paths = write(tmp_path, train=[Utterance("a", wav, description="一个声音", transcript="你好")])
+    annotate(paths, tmp_path / "measures.jsonl", language="zh", workers=1)
+    [row] = read_manifest(paths["train"])
+    assert (row.description, row.caption) == ("一个声音", None) and row.volume is not None
+
+
+def test_a_speaker_s_clips_decide_the_gender_together(tmp_path, monkeypatch):
+    odds = iter([3.0, 3.0, -0.5])
+    monkeypatch.setattr(module, "measure", lambda *_: Measures(gender_log_odds=next(odds)))
+    rows = [Utterance(name, tone(tmp_path, name, 150 + 50 * n, 0.1), speaker="s") for n, name in enumerate("abc")]
+    paths = write(tmp_path, train=rows)
+    annotate(paths, tmp_path / "measures.jsonl", workers=1)
+    assert [row.gender for row in read_manifest(paths["train"])] == ["female"] * 3
