@@ -61,6 +61,11 @@ def test_noise_twenty_decibels_below_the_speech_is_a_pause():
     assert seconds_of(speech) == pytest.approx(2.0, abs=0.05)
 
 
+def test_inserted_silence_does_not_make_noise_speech():
+    speech = speech_frames(frames((-20, 1.0), (-45, 0.5), (-20, 1.0), (-200, 0.5), (-20, 1.0)))
+    assert seconds_of(speech) == pytest.approx(3.0, abs=0.1)
+
+
 def test_a_clip_without_any_pause_is_all_speech():
     generator = torch.Generator().manual_seed(0)
     assert speech_frames(-20 + 2 * torch.randn(200, generator=generator)).all()

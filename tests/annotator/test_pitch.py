@@ -56,6 +56,22 @@ def test_a_short_stretch_that_repeats_at_half_the_pitch_is_repaired():
     assert (track[5:-5] > 190).all()
 
 
+def test_a_short_stretch_whose_first_harmonic_fades_is_not_doubled():
+    hertz = 180 * (230 / 180) ** (torch.arange(RATE) / RATE)
+    odd = torch.ones(RATE)
+    odd[1600:3200] = 0.05  # a tenth of a second in which the octave above fits as well, inside the voice's range
+    wave = odd * harmonic(hertz, [1, 0, 0.4]) + harmonic(hertz, [0, 1, 0, 0.4])
+    track = correlation_track(wave)
+    assert (track[5:-5] < 240).all() and (track[5:-5] > 170).all()
+
+
+def test_a_whistle_far_above_the_voice_is_no_pitch_and_none_of_its_octaves():
+    wave = torch.cat([harmonic(constant(120.0), [1, 0.5, 0.3]), 0.3 * harmonic(constant(450.0, 0.2), [1])])
+    track = correlation_track(wave)
+    assert (track[5:95] / 120 - 1).abs().max() < 0.01
+    assert not track[105:-5].any()
+
+
 def test_white_noise_has_no_pitch():
     noise = torch.randn(RATE, generator=torch.Generator().manual_seed(0))
     assert (correlation_track(noise) > 0).float().mean() < 0.05
