@@ -24,6 +24,7 @@ REQUIREMENTS = [
     "pycocoevalcap>=1.2,<2",  # BLEU, METEOR, ROUGE-L, CIDEr, SPICE of descriptions
     "espeakng-loader>=0.2.4,<0.3",  # eSpeak NG as a shared library, for the embedded corpus
     "numpy>=1.26,<3",  # audio between soundfile and torch
+    "scipy>=1.11,<2",  # peaks of a level
     "packaging>=23,<28",  # compares installed versions with the tested ones
     "joblib>=1.4,<2",  # one function over many files on all cores
     "click>=8.1,<9",  # the xser command
