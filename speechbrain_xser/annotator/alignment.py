@@ -26,6 +26,7 @@ COEFFICIENTS = 13  # and as many deltas
 HIGHEST_HERTZ = 5500.0  # telephone and 11 kHz recordings have nothing above
 HIGH_HERTZ = 170.0  # a clip with a higher median is compared to a high voice
 DIAGONAL = 1.25  # cost of a step in both signals; 1 favours it over two single ones, 2 favours none
+SNAP_SECONDS = 0.1  # a word that begins so near to a pause begins after it
 SLACK_SECONDS = 5.0  # how far the two may drift apart from a steady tempo
 
 
@@ -54,7 +55,7 @@ def align(heard: Heard, transcript: str, language: str = "en") -> tuple[Word, ..
     transcript : str
         What is said.
     language : str
-        eSpeak's name of the language.
+        ISO 639-1, or eSpeak's own name of a voice.
 
     Returns
     -------
@@ -82,7 +83,7 @@ def align(heard: Heard, transcript: str, language: str = "en") -> tuple[Word, ..
     if not reading.words or not heard.speech.any():
         return ()
     spoken, real = _spectra_of_reading(reading), _spectra_of_clip(heard)
-    frames = _first_frames(reading, spoken, warp(spoken.vectors, real.vectors))
+    frames = _after_pauses(_first_frames(reading, spoken, warp(spoken.vectors, real.vectors)), real.seconds)
     begins = real.seconds[frames]
     limits = np.append(begins[1:], len(heard.wav) / SAMPLE_RATE)
     stops = np.minimum(real.seconds[np.append(frames[1:], len(real.seconds)) - 1] + FRAME_SECONDS, limits)
@@ -100,7 +101,7 @@ def reading_of(heard: Heard, transcript: str, language: str) -> Reading:
     transcript : str
         What is said.
     language : str
-        eSpeak's name of the language.
+        ISO 639-1, or eSpeak's own name of a voice.
 
     Returns
     -------
@@ -213,4 +214,13 @@ def _first_frames(reading: Reading, spoken: Spectra, matched: np.ndarray) -> np.
     starts = np.array([word.start_seconds for word in reading.words]) - FRAME_SECONDS / 2
     frames = matched[np.searchsorted(spoken.seconds, starts).clip(0, len(matched) - 1)]
     frames[0] = 0
+    return frames
+
+
+def _after_pauses(frames: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """The nearest start to each pause, moved to its end: half a syllable too early or late would span the pause."""
+    for resumed in np.flatnonzero(np.diff(seconds) > 1.5 * FRAME_SECONDS) + 1:
+        nearest = frames[np.abs(frames - resumed).argmin()]
+        if abs(nearest - resumed) * FRAME_SECONDS <= SNAP_SECONDS:
+            frames = np.where(frames == nearest, resumed, frames)
     return frames

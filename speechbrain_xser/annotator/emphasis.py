@@ -43,9 +43,9 @@ class Cues(NamedTuple):
 
 # Mean and deviation of each cue over the words of five EmoDB speakers (03, 08, 09, 10, 11), and the weights of a
 # logistic regression of the hand-labelled sentence accents there, scaled so that prominences deviate by one.
-CENTRES = Cues(-0.05, 1.4, 0.9, 0.5)
-SPREADS = Cues(0.3, 2.5, 4.9, 0.5)
-WEIGHTS = Cues(0.3, 0.2, 0.4, 0.6)
+CENTRES = Cues(-0.04, 1.4, 0.9, 0.5)
+SPREADS = Cues(0.25, 2.6, 4.9, 0.5)
+WEIGHTS = Cues(0.35, 0.2, 0.35, 0.6)
 
 
 def prominences(
@@ -62,7 +62,7 @@ def prominences(
     transcript : str
         What is said.
     language : str
-        eSpeak's name of the language.
+        ISO 639-1, or eSpeak's own name of a voice.
     words : tuple[Word, ...] or None
         Times of the transcript's words by a better aligner, relative to the heard waveform; None for :func:`align`.
 
@@ -173,7 +173,8 @@ def measure(heard: Heard, words: tuple[Word, ...], reading: Reading) -> Cues:
     level = np.array([np.sort(decibels[span])[-LOUDEST_FRAMES:].mean() for span in spans])
     stress = np.array([word.stress for word in reading.words])
     usual = speech_decibels(heard.decibels, heard.speech)
-    return Cues(_duration(stops - starts, reading), pitch, level - usual, stress)
+    pauses = np.array([(~heard.speech[span]).sum() for span in spans]) * HOP_SECONDS
+    return Cues(_duration((stops - starts - pauses).clip(0), reading), pitch, level - usual, stress)
 
 
 def _spans(starts: np.ndarray, stops: np.ndarray, count: int) -> list[slice]:

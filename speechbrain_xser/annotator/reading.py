@@ -16,8 +16,7 @@ from speechbrain_xser.data.synthetic.espeak import Espeak, Phone, Speaking
 from speechbrain_xser.errors import SettingsError
 
 RATE = 200  # words a minute; the usual tempo of a reader is 150 to 200
-LOW_VARIANT, HIGH_VARIANT = "+max", "+Andrea"  # of a voice: those that say the same samples each time
-LOW_HERTZ, HIGH_HERTZ = 110, 200
+HIGH_VARIANT = "+f1"  # of a voice, for a high speaker; without breath, which would be random
 PAUSES = ("_:", "_", "")  # eSpeak's names of silence between clauses
 
 
@@ -47,7 +46,7 @@ def read(transcript: str, language: str = "en", high: bool = False) -> Reading:
     transcript : str
         Plain text.
     language : str
-        eSpeak's name of the language, such as "en" or "de".
+        ISO 639-1, such as "en" or "de", or eSpeak's own name of a voice.
     high : bool
         With a high voice.
 
@@ -68,11 +67,11 @@ def read(transcript: str, language: str = "en", high: bool = False) -> Reading:
     (True, True)
     """
     espeak = Espeak()
-    variant, hertz = (HIGH_VARIANT, HIGH_HERTZ) if high else (LOW_VARIANT, LOW_HERTZ)
+    espeak.restart()
     try:
-        wave = espeak.say(transcript, Speaking(voice_of(language) + variant, rate=RATE, monotone_hertz=hertz))
+        wave = espeak.say(transcript, Speaking(voice_of(language) + HIGH_VARIANT * high, rate=RATE))
     except ValueError as error:
-        message = f"Language {language!r}: eSpeak NG has no such voice, expected a name such as 'en', 'de' or 'cmn'."
+        message = f"Language {language!r}: eSpeak NG has no such voice, expected one such as 'en', 'de' or 'cmn'."
         raise SettingsError(f"{message} See `espeak-ng --voices`.") from error
     ends = [phone.seconds for phone in espeak.phones[1:]] + [len(wave) / espeak.sample_rate]
     spans = list(zip(espeak.phones, ends, strict=True)) if espeak.phones else []

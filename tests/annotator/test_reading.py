@@ -65,3 +65,12 @@ def test_content_words_have_lexical_stress_and_function_words_none():
 def test_an_unknown_language_is_named():
     with pytest.raises(SettingsError, match="'klingonese'"):
         read("hello", "klingonese")
+
+
+def test_a_reading_does_not_depend_on_what_was_read_before():
+    read.cache_clear()
+    alone = read("Good morning to you", high=True)
+    Espeak().say("Something else, in a breathy voice", Speaking("en-us+f2", rate=120))
+    read.cache_clear()
+    again = read("Good morning to you", high=True)
+    assert np.array_equal(alone.wave, again.wave) and alone.words == again.words
