@@ -1,8 +1,8 @@
 """SpeechCraft's label string, ``age:Elderly<TAB>gender:male<TAB>...<TAB>transcription: He went``, as a record.
 
 A word outside our vocabularies is never guessed at: its attribute becomes ``None`` and the word is handed back, so
-that a summary can count it. ``Adult`` is such a word: the pipeline that writes it covers 24 to 70 years with it,
-which is "youth adult" as well as "middle-aged".
+that a summary can count it; a tag of another name is handed back whole. ``Adult`` is such a word: the pipeline that
+writes it covers 24 to 70 years with it, which is "youth adult" as well as "middle-aged".
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from speechbrain_xser.errors import LabelError
 
 AGE_WORDS = {"youth": "youth adult", "young": "youth adult", "teenage": "teenager", "old": "elderly"}
 WORDS = {"age": AGES, "gender": GENDERS, "pitch": LEVELS, "volume": LEVELS, "speed": SPEEDS, "emotion": EMOTIONS}
-TAG = re.compile(r"(?:^|\t)\s*(age|gender|pitch|volume|energy|speed|emotion|transcription)\s*:", re.IGNORECASE)
+TEXTS = ("transcription", "emphasis", "tone", "topic")  # tags without a vocabulary
+OTHER_NAMES = {"energy": "volume", "category": "topic", "transcript": "transcription"}
+TAG = re.compile(r"(?:^|\t)\s*([A-Za-z][A-Za-z _-]*?)\s*:")
 
 
 class Labels(NamedTuple):
@@ -50,21 +52,44 @@ def read_labels(line: str) -> Labels:
     True
     """
     tags = _tags(line)
-    transcript = tags.pop("transcription", "") or None
-    words = {name: _word(name, word) for name, word in tags.items()}
-    unread = [name for name, word in words.items() if word is None and not _is_blank(tags[name])]
-    emotion = words.pop("emotion", None)
-    return Labels(Record(transcript, Descriptors(**words), emotion), tuple(f"{name}:{tags[name]}" for name in unread))
+    texts = {name: tags.pop(name, "") for name in TEXTS}
+    words = {name: _word(name, tags.get(name, "")) for name in WORDS}
+    unread = [name for name, word in tags.items() if not _is_blank(word) and words.get(name) is None]
+    emotion, free = words.pop("emotion"), {name: _text(texts[name]) for name in ("tone", "topic")}
+    spoken = Descriptors(**words, **free, emphasis=_listed(texts["emphasis"]))
+    record = Record(_text(texts["transcription"]), spoken, emotion)
+    return Labels(record, tuple(f"{name}:{tags[name]}" for name in unread))
+
+
+def is_labels(text: str) -> bool:
+    """Whether a text is a label string, and no sentence.
+
+    Example
+    -------
+    >>> is_labels("age:Elderly\\tgender:male"), is_labels("An old man speaks: slowly.")
+    (True, False)
+    """
+    names = {name.lower() for name in TAG.findall(text)}
+    return bool(names & {*WORDS, *OTHER_NAMES, "transcription"})
 
 
 def _tags(line: str) -> dict[str, str]:
     """The words by their tag's name, as written but for the spaces around them."""
     parts = TAG.split(line)
-    names = ["volume" if name.lower() == "energy" else name.lower() for name in parts[1::2]]
-    if not names or len(set(names)) < len(names):
-        found = "one tag twice" if names else "no tag"
+    names = [OTHER_NAMES.get(name.lower(), name.lower()) for name in parts[1::2]]
+    if not is_labels(line) or len(set(names)) < len(names):
+        found = "one tag twice" if len(set(names)) < len(names) else "no tag"
         raise LabelError(f"{line[:80]!r} has {found}: expected 'age:...<TAB>gender:...<TAB>transcription:...'")
     return dict(zip(names, (word.strip() for word in parts[2::2]), strict=True))
+
+
+def _text(words: str) -> str | None:
+    return None if _is_blank(words) else words
+
+
+def _listed(words: str) -> tuple[str, ...] | None:
+    """Emphasised words, which commas part."""
+    return tuple(filter(None, map(str.strip, words.split(",")))) or None if not _is_blank(words) else None
 
 
 def _word(name: str, word: str) -> str | None:
@@ -76,4 +101,4 @@ def _word(name: str, word: str) -> str | None:
 
 def _is_blank(word: str) -> bool:
     """Whether the word says itself that nothing is known."""
-    return word.lower() in ("", "unknown")
+    return word.lower() in ("", "unknown", "n/a")

@@ -6,7 +6,6 @@ Any other label that cannot be read leaves its field empty and is counted. An em
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
@@ -17,10 +16,9 @@ from pathlib import Path
 from speechbrain_xser.answer.record import EMOTIONS, VOCABULARIES
 from speechbrain_xser.data.columns import cell
 from speechbrain_xser.data.dropped import Dropped
-from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.pipeline import DATA_ROOT
-from speechbrain_xser.data.preparation import SUMMARY
+from speechbrain_xser.data.preparation import extend_summary
 from speechbrain_xser.data.tables import Row
 from speechbrain_xser.data.words import EMOTION_WORDS, GENDER_WORDS, SPLIT_WORDS, UNKNOWN, age_of, plain_word
 from speechbrain_xser.errors import ManifestError
@@ -182,11 +180,8 @@ class Importer:
         save_folder : str or path-like
             Holds the summary.
         """
-        path = Path(save_folder, SUMMARY)
-        summary = json.loads(path.read_text(encoding="utf-8"))
         unread = {field: dict(words.most_common()) for field, words in self.unread.items()}
-        with written_beside(path) as file:
-            json.dump(summary | {"columns": self.columns, "unread": unread}, file, indent=1, ensure_ascii=False)
+        extend_summary(save_folder, {"columns": self.columns, "unread": unread})
         for field, words in unread.items():
             named = ", ".join(f"{word!r} ({count})" for word, count in list(words.items())[:5])
             logger.warning("%s left empty for %d clips: %s.", field, sum(words.values()), named)

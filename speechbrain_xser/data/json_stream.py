@@ -5,13 +5,16 @@ The price is one pass in the file's own order; a second look-up needs a second p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 import ijson
 
 from speechbrain_xser.errors import ManifestError
+
+T = TypeVar("T")
 
 
 def stream_entries(path: str | Path) -> Iterator[tuple[str, Any]]:
@@ -40,15 +43,52 @@ def stream_entries(path: str | Path) -> Iterator[tuple[str, Any]]:
     >>> list(stream_entries(path))
     [('a', 1), ('b', [0.5])]
     """
+    yield from _streamed(path, lambda file: ijson.kvitems(file, "", use_float=True))
+
+
+def stream_items(path: str | Path, place: str) -> Iterator[Any]:
+    """Yields what stands at one place of a JSON file that is one object, in the file's order.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+    place : str
+        As ijson writes it: ``audios.item`` is every item of the list at the key ``audios``.
+
+    Yields
+    ------
+    any JSON value
+        A fraction is a float.
+
+    Raises
+    ------
+    ManifestError
+        As :func:`stream_entries`.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "corpus.json"
+    >>> _ = path.write_text('{"name": "x", "audios": [{"aid": 1}, {"aid": 2}]}')
+    >>> list(stream_items(path, "audios.item"))
+    [{'aid': 1}, {'aid': 2}]
+    """
+    yield from _streamed(path, lambda file: ijson.items(file, place, use_float=True))
+
+
+def _streamed(path: str | Path, parse: Callable[[BinaryIO], Iterator[T]]) -> Iterator[T]:
+    """What the parser finds in the file, its errors told by the file's name."""
     path = Path(path)
     if not path.is_file():
         raise ManifestError(f"{path}: no such file; expected a JSON file with one object")
     with path.open("rb") as file:
-        if file.read(64).lstrip()[:1] != b"{":
+        if file.read(64).removeprefix(BOM_UTF8).lstrip()[:1] != b"{":
             raise ManifestError(f"{path}: expected a JSON object that starts with '{{'; is it another file?")
         file.seek(0)
+        if file.read(len(BOM_UTF8)) != BOM_UTF8:
+            file.seek(0)
         try:
-            yield from ijson.kvitems(file, "", use_float=True)
+            yield from parse(file)
         except ijson.JSONError as error:
             reason = str(error).splitlines()[0]
             raise ManifestError(f"{path}: cut short or not JSON ({reason}); fetch the file again") from error

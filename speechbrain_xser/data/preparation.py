@@ -156,6 +156,30 @@ def prepare_once(
     return paths
 
 
+def extend_summary(save_folder: str | Path, entries: dict) -> None:
+    """Adds a recipe's own account to ``summary.json``, from the ``finish`` of :func:`prepare_once`.
+
+    Arguments
+    ---------
+    save_folder : str or Path
+        Holds the summary.
+    entries : dict
+        Must fit into JSON.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> _ = (folder / SUMMARY).write_text('{"dropped": {}}')
+    >>> extend_summary(folder, {"cut": 3})
+    >>> json.loads((folder / SUMMARY).read_text())
+    {'dropped': {}, 'cut': 3}
+    """
+    path = Path(save_folder, SUMMARY)
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    with written_beside(path) as file:
+        json.dump(summary | entries, file, indent=1, ensure_ascii=False)
+
+
 def _digest(options: dict, files: Iterable[Path]) -> str:
     listing = [[path.parent.name, path.name, path.stat().st_size] for path in files]
     return sha256(json.dumps([VERSION, Utterance._fields, options, listing], sort_keys=True).encode()).hexdigest()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
 
 from speechbrain_xser.data.audio import seconds_of
 from speechbrain_xser.data.dropped import Dropped
@@ -14,20 +14,22 @@ from speechbrain_xser.data.pipeline import resolve
 from speechbrain_xser.errors import AudioError
 
 UNREADABLE = "cannot be read"
+RECENT_FILES = 64  # whose length is remembered, because the segments of a long file come one after the other
 
 
 def probe(
-    utterances: Iterable[Utterance],
+    utterances: Iterable[Utterance | Dropped],
     data_folder: str | os.PathLike | None,
     total: int | None = None,
     workers: int | None = None,
 ) -> Iterator[Utterance | Dropped]:
-    """Fills in each clip's length from its header, many files at a time.
+    """Fills in the length of each clip's file from its header, many files at a time.
 
     Arguments
     ---------
-    utterances : iterable of Utterance
-        Whole files; segments of longer files know their length already.
+    utterances : iterable of Utterance or Dropped
+        Whole files, or segments, which :func:`~speechbrain_xser.data.importing.fitted` gives their own length again.
+        What is dropped already stays so.
     data_folder : str, path-like or None
         What ``{data_root}`` stands for.
     total : int or None
@@ -46,10 +48,13 @@ def probe(
     >>> dropped.id, dropped.reason, dropped.fault
     ('a', 'cannot be read', True)
     """
-    yield from in_parallel(partial(_probed, data_folder), utterances, "reading headers", total, workers, threads=True)
+    probed = partial(_probed, data_folder, lru_cache(RECENT_FILES)(seconds_of))
+    yield from in_parallel(probed, utterances, "reading headers", total, workers, threads=True)
 
 
-def _probed(data_folder: str | os.PathLike | None, utterance: Utterance) -> Utterance | Dropped:
+def _probed(data_folder, seconds_of: Callable[[str], float], utterance: Utterance | Dropped) -> Utterance | Dropped:
+    if isinstance(utterance, Dropped):
+        return utterance
     try:
         return utterance._replace(duration=round(seconds_of(resolve(utterance, data_folder)), 4))
     except AudioError as error:

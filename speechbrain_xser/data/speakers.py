@@ -74,8 +74,7 @@ def split_speakers(speakers: Iterable[str], shares: dict[str, float], seed: str)
     >>> [list(sides.values()).count(split) for split in ("train", "valid", "test")]
     [7, 1, 2]
     """
-    if abs(sum(shares.values()) - 1) > 1e-9:
-        raise ManifestError(f"Expected shares that sum to 1, found {shares}: change the recipe's shares.")
+    _check_shares(shares)
     ordered = sorted(set(speakers), key=lambda speaker: sha256(f"{seed}:{speaker}".encode()).hexdigest())
     sides, end, begin = {}, 0.0, 0
     for split, share in shares.items():
@@ -84,3 +83,47 @@ def split_speakers(speakers: Iterable[str], shares: dict[str, float], seed: str)
         sides.update(dict.fromkeys(ordered[begin:stop], split))
         begin = stop
     return sides
+
+
+def hashed_side(name: str, shares: dict[str, float], seed: str) -> str:
+    """The side of one speaker or recording, from its name alone, for a corpus too large to be listed first.
+
+    It never changes with what else is there, as :func:`split_speakers` does; the shares are met on average only.
+
+    Arguments
+    ---------
+    name : str
+        Of what must not be on two sides.
+    shares : dict[str, float]
+        Share by split, summing to 1.
+    seed : str
+        Another seed gives another split.
+
+    Returns
+    -------
+    str
+        One of the shares' keys.
+
+    Raises
+    ------
+    ManifestError
+        If the shares do not sum to 1.
+
+    Example
+    -------
+    >>> sides = [hashed_side(f"POD{n}", {"train": 0.9, "valid": 0.1}, "mine") for n in range(1000)]
+    >>> 70 < sides.count("valid") < 130
+    True
+    """
+    _check_shares(shares)
+    drawn, end = int(sha256(f"{seed}:{name}".encode()).hexdigest(), 16) / 2**256, 0.0
+    for split, share in shares.items():
+        end += share
+        if drawn < end:
+            return split
+    return split
+
+
+def _check_shares(shares: dict[str, float]) -> None:
+    if abs(sum(shares.values()) - 1) > 1e-9:
+        raise ManifestError(f"Expected shares that sum to 1, found {shares}: change the recipe's shares.")

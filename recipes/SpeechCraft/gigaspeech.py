@@ -1,0 +1,162 @@
+"""GigaSpeech's passages (Chen et al., 2021, Interspeech), from either of its two releases.
+
+The original has ``GigaSpeech.json``, of gigabytes, and recordings of minutes to hours as opus, of which a passage is a
+segment; nothing is copied. The export on the Hugging Face hub has one clip a passage in tar archives, with a table
+beside each; the clips that are wanted are unpacked once.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from SpeechCraft.passage import Passage
+
+from speechbrain_xser.data.json_stream import stream_items
+from speechbrain_xser.data.text import plain_text
+from speechbrain_xser.errors import ManifestError
+
+CORPUS = "gigaspeech"
+METADATA = "GigaSpeech.json"
+SIGNS = {"<COMMA>": ",", "<PERIOD>": ".", "<QUESTIONMARK>": "?", "<EXCLAMATIONPOINT>": "!"}
+TAG = re.compile(r"<[A-Z]+>")  # what is left after the signs: <SIL>, <MUSIC>, <NOISE>, <OTHER>
+SENTENCE_START = re.compile(r"(?:^|[.?!]\s+)['\"]?\w")
+TABLE = "{archive}_metadata.csv"
+COLUMNS = ("sid", "aid", "text_tn")
+
+
+class Shard(NamedTuple):
+    """One archive of the hub's export, and its table."""
+
+    archive: Path  # .tar.gz or .tar, or the folder that it was unpacked into
+    table: Path
+
+
+def find_metadata(data_folder: str | Path) -> Path | None:
+    """``GigaSpeech.json`` in the data folder or one below it, if it is there."""
+    found = sorted((*Path(data_folder).glob(METADATA), *Path(data_folder).glob(f"*/{METADATA}")))
+    return found[0] if found else None
+
+
+def find_shards(data_folder: str | Path) -> list[Shard]:
+    """The hub's archives below the data folder, each with its table; unpacked ones are taken as they are.
+
+    Raises
+    ------
+    ManifestError
+        If an archive's table is missing.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> for name in ("audio/m_chunks_0000.tar.gz", "metadata/m_chunks_0000_metadata.csv"):
+    ...     (folder / name).parent.mkdir()
+    ...     (folder / name).touch()
+    >>> [shard.table.name for shard in find_shards(folder)]
+    ['m_chunks_0000_metadata.csv']
+    """
+    tables = {path.name: path for path in Path(data_folder).rglob(TABLE.format(archive="*_chunks_*"))}
+    shards: dict[str, Shard] = {}
+    for path in sorted(Path(data_folder).rglob("*_chunks_*")):
+        name = path.name.split(".")[0]
+        if not (path.is_dir() or path.name.endswith((".tar", ".tar.gz"))):
+            continue
+        wanted = TABLE.format(archive=name)
+        if (table := tables.get(wanted)) is None:
+            raise ManifestError(f"{path}: no {wanted} below {data_folder}: fetch the folder metadata as well.")
+        if name not in shards or path.is_dir():
+            shards[name] = Shard(path, table)
+    return list(shards.values())
+
+
+def recorded_passages(metadata: Path) -> Iterator[Passage]:
+    """Every segment of the original release, recording by recording.
+
+    Arguments
+    ---------
+    metadata : Path
+        ``GigaSpeech.json``; its folder holds ``audio``.
+
+    Yields
+    ------
+    Passage
+        ``file`` is the recording.
+    """
+    for recording in stream_items(metadata, "audios.item"):
+        file = metadata.parent / recording["path"]
+        for segment in recording["segments"]:
+            yield _passage(
+                segment["sid"],
+                file,
+                recording["aid"],
+                segment["text_tn"],
+                recording.get("category"),
+                segment["begin_time"],
+                segment["end_time"],
+            )
+
+
+def shard_passages(shard: Shard, folder: Path) -> Iterator[Passage]:
+    """Every clip of an archive.
+
+    Arguments
+    ---------
+    shard : Shard
+        As :func:`find_shards` gives it.
+    folder : Path
+        Where the clips of the archive are, or will be.
+
+    Yields
+    ------
+    Passage
+        ``file`` is the clip, a wav.
+
+    Raises
+    ------
+    ManifestError
+        If the table has other columns.
+    """
+    with open(shard.table, encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        if missing := set(COLUMNS) - set(rows.fieldnames or ()):
+            raise ManifestError(f"{shard.table}: no column {', '.join(sorted(missing))}, expected the hub's own table.")
+        for row in rows:
+            yield _passage(row["sid"], folder / f"{row['sid']}.wav", row["aid"], row["text_tn"], row.get("category"))
+
+
+def _passage(sid, file, recording, text, category, start=None, stop=None) -> Passage:
+    topic = " ".join((category or "").split())
+    topic = None if topic in ("", "N/A") else topic
+    return Passage(sid, CORPUS, file, recording, None, spoken_text(text), topic, start, stop)
+
+
+def spoken_text(text: str) -> str | None:
+    """GigaSpeech's text as people write it; None where a tag for something else than speech is all there is.
+
+    Arguments
+    ---------
+    text : str
+        ``text_tn``: upper case, signs and what is no speech as tags.
+
+    Returns
+    -------
+    str or None
+        Names stay in lower case: GigaSpeech does not tell them from other words. A text in mixed case keeps it.
+
+    Example
+    -------
+    >>> spoken_text("WELL <COMMA> I'M HERE <PERIOD> ARE YOU <QUESTIONMARK>"), spoken_text("<MUSIC>")
+    ("Well, I'm here. Are you?", None)
+    """
+    for tag, sign in SIGNS.items():
+        text = re.sub(rf"\s*{tag}", sign, text)
+    text = plain_text(TAG.sub(" ", text))
+    if not re.search(r"\w", text):
+        return None
+    if text.isupper():
+        text = re.sub(r"\bi\b(?!\.)", "I", text.lower())
+        text = SENTENCE_START.sub(lambda start: start[0].upper(), text)
+    return text
