@@ -1,41 +1,63 @@
 """Makes the fixed bounds of low and high from annotated manifests, by SpeechCraft's percentiles over all their clips.
 
-    python recipes/Annotator/reference_cutoffs.py --annotated annotated/cremad annotated/librispeech \
+    python -m recipes.Annotator.reference_cutoffs --annotated annotated/cremad annotated/librispeech \
+        --data_folders corpora/cremad corpora/librispeech \
         --source "CREMA-D and LibriSpeech" --out speechbrain_xser/annotator/reference.json
 
-Each folder is one that ``xser annotate`` wrote; genders are read from the manifest.
+Each folder is one that ``xser annotate`` wrote; genders are read from the manifest. Bounds have two decimals.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from speechbrain_xser.annotator.annotate import clip_of
 from speechbrain_xser.annotator.cutoffs import corpus_cutoffs
 from speechbrain_xser.annotator.journal import Journal
+from speechbrain_xser.annotator.measures import Measures
 from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.manifest import read_manifest
+
+
+def measured(folder: Path, data_folder: str, language: str) -> Iterator[tuple[Measures, str | None]]:
+    """What was measured of each clip of a folder, and its gender."""
+    with Journal(folder / "measures.jsonl") as journal:
+        for row in read_manifest(folder / "manifest.jsonl"):
+            clip = clip_of(row, data_folder, str(folder), language)
+            if clip.key in journal:
+                yield journal[clip.key], row.gender
+
+
+def rounded(values: dict) -> dict:
+    """All numbers with two decimals.
+
+    Example
+    -------
+    >>> rounded({"pitch_hertz": {"male": (124.888, 214.782)}, "source": "here"})
+    {'pitch_hertz': {'male': [124.89, 214.78]}, 'source': 'here'}
+    """
+    kinds = {dict: rounded, tuple: lambda pair: [round(value, 2) for value in pair]}
+    return {name: kinds.get(type(value), lambda same: same)(value) for name, value in values.items()}
 
 
 def main() -> None:
     """Reads measures and genders, and writes the bounds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--annotated", nargs="+", type=Path, required=True)
-    parser.add_argument("--data_folder", help="what {data_root} in the manifests stands for")
+    parser.add_argument("--data_folders", nargs="+", required=True, help="what {data_root} in each manifest stands for")
     parser.add_argument("--language", default="en")
     parser.add_argument("--source", required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
-    clips = []
-    for folder in given.annotated:
-        with Journal(folder / "measures.jsonl") as journal:
-            for row in read_manifest(folder / "manifest.jsonl"):
-                clip = clip_of(row, given.data_folder, str(folder), given.language)
-                clips += [(journal[clip.key], row.gender)] if clip.key in journal else []
+    folders = zip(given.annotated, given.data_folders, strict=True)
+    clips = [clip for folder, data in folders for clip in measured(folder, data, given.language)]
+    found = corpus_cutoffs(clips, f"{given.source}; {len(clips)} clips, SpeechCraft's percentiles").as_dict()
     with written_beside(given.out) as file:
-        json.dump(corpus_cutoffs(clips, f"{given.source}; {len(clips)} clips").as_dict(), file, indent=1)
+        json.dump(rounded(found), file, indent=1)
+        file.write("\n")
 
 
 if __name__ == "__main__":

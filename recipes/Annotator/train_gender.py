@@ -1,18 +1,16 @@
-"""Makes the weights of the annotator's gender estimate from CREMA-D and LibriSpeech; a few minutes on two cores.
+"""Makes the weights of the annotator's gender estimate from CREMA-D and LibriSpeech; about 90 seconds on two cores.
 
-    python recipes/Annotator/train_gender.py --corpora corpora --out speechbrain_xser/annotator/gender.json
+    python -m recipes.Annotator.train_gender --corpora corpora --out speechbrain_xser/annotator/gender.json
 
-``corpora`` holds ``cremad/manifest.csv`` and ``librispeech/manifest.csv`` with the columns path, speaker and gender,
-optionally ``gender_heard``, which counts instead where it is filled (LibriSpeech lists two speakers wrongly).
+``corpora`` holds ``cremad/manifest.csv`` and ``librispeech/manifest.csv`` as ``voices.py`` reads them. How right the
+weights are is told by ``truths.py``.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from collections import Counter
-from itertools import permutations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +19,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from speechbrain_xser.annotator.gender import CEPSTRA, MINIMUM_LOG_ODDS, gender_features
-from speechbrain_xser.annotator.heard import hear
-from speechbrain_xser.data.audio import load_audio
+from recipes.Annotator.voices import Voice, features, listen, voices
+from speechbrain_xser.annotator.gender import CEPSTRA
 from speechbrain_xser.data.files import written_beside
-from speechbrain_xser.data.parallel import in_parallel
 
 CORPORA = {"cremad": "CREMA-D, ODbL 1.0", "librispeech": "LibriSpeech, CC BY 4.0"}
 PENALTY = 0.1  # inverse strength
@@ -33,31 +29,6 @@ PENALTY = 0.1  # inverse strength
 # adds to coefficient k a Gaussian number with a deviation of DEVIATION * exp(-k / DECAY). Both numbers were chosen by
 # training on one corpus and testing on the other.
 COPIES, DEVIATION, DECAY = 4, 2.0, 12.0
-
-
-class Voice(NamedTuple):
-    """One training clip."""
-
-    path: str
-    speaker: str
-    gender: str
-
-
-def voices(folder: Path) -> list[Voice]:
-    """The clips of a corpus whose gender is known."""
-    with open(folder / "manifest.csv", encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    found = [
-        Voice(str(folder / row["path"]), f"{folder.name}-{row['speaker']}", row.get("gender_heard") or row["gender"])
-        for row in rows
-    ]
-    names = {"F": "female", "M": "male"}
-    return [clip._replace(gender=names.get(clip.gender, clip.gender)) for clip in found if clip.gender]
-
-
-def features(clip: Voice) -> np.ndarray | None:
-    """The estimate's features of a clip."""
-    return gender_features(hear(load_audio(clip.path)))
 
 
 class Examples(NamedTuple):
@@ -68,15 +39,13 @@ class Examples(NamedTuple):
     speakers: np.ndarray  # [N] str
 
 
-def examples(folder: Path) -> Examples:
-    """Hears all clips of a corpus whose gender is known and that have voice."""
-    clips = voices(folder)
-    rows = list(in_parallel(features, clips, f"hearing {folder.name}", len(clips)))
-    kept = [(clip, row) for clip, row in zip(clips, rows, strict=True) if row is not None]
+def examples(found: list[Voice], heard: list[np.ndarray | None]) -> Examples:
+    """The clips that have voice, with their features."""
+    kept = [(voice, row) for voice, row in zip(found, heard, strict=True) if row is not None]
     return Examples(
         np.array([row for _, row in kept]),
-        np.array([clip.gender == "female" for clip, _ in kept]),
-        np.array([clip.speaker for clip, _ in kept]),
+        np.array([voice.female for voice, _ in kept]),
+        np.array([voice.speaker for voice, _ in kept]),
     )
 
 
@@ -98,38 +67,31 @@ def fit(found: Examples) -> Pipeline:
     )
 
 
-def report(model: Pipeline, found: Examples, name: str) -> None:
-    """Prints how often a model is right on clips that it did not train on."""
-    odds = model.decision_function(found.features)
-    right, told = (odds > 0) == found.female, np.abs(odds) >= MINIMUM_LOG_ODDS
-    print(
-        f"{name}: {100 * right.mean():.1f} % of all clips, {100 * right[told].mean():.1f} % where estimated "
-        f"({100 * told.mean():.1f} % of them)"
-    )
-
-
-def main() -> None:
-    """Trains, writes the weights, and prints what each corpus says of the other."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--corpora", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    given = parser.parse_args()
-    found = {name: examples(given.corpora / name) for name in CORPORA}
-    for train, test in permutations(CORPORA):
-        report(fit(found[train]), found[test], f"trained on {train}, tested on {test}")
-    every = Examples(*(np.concatenate(parts) for parts in zip(*found.values(), strict=True)))
-    scaler, regression = (step for _, step in fit(every).steps)
-    weights = {
+def stored(model: Pipeline, found: Examples) -> dict:
+    """A model for JSON, with what it was trained on."""
+    scaler, regression = (step for _, step in model.steps)
+    return {
         "mean": scaler.mean_.round(5).tolist(),
         "scale": scaler.scale_.round(5).tolist(),
         "weights": regression.coef_[0].round(5).tolist(),
         "bias": round(float(regression.intercept_[0]), 5),
         "corpora": CORPORA,
-        "clips": len(every.female),
-        "speakers": len(set(every.speakers)),
+        "clips": len(found.female),
+        "speakers": len(set(found.speakers)),
     }
+
+
+def main() -> None:
+    """Trains and writes the weights."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--corpora", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    clips = [voice for name in CORPORA for voice in voices(given.corpora / name)]
+    found = examples(clips, listen(features, clips, "hearing"))
     with written_beside(given.out) as file:
-        json.dump(weights, file, indent=1)
+        json.dump(stored(fit(found), found), file, indent=1)
+        file.write("\n")
 
 
 if __name__ == "__main__":

@@ -149,7 +149,8 @@ def scores(given: bool) -> list[tuple[str, np.ndarray, np.ndarray]]:
     return [(c.transcript, np.array(prominences(c.heard, c.transcript, "de", w)), c.accented) for c, w in clips]
 
 
-# measured on the five speakers that the weights were not chosen on; chance is 17.1 %, the last word 53.0 %
+# Measured on the five speakers that the weights were not fitted to: chance is 17.1 %, the last word 53.0 %, the longest
+# of the words as the hands placed them 60.4 %.
 @needs_emodb
 @pytest.mark.parametrize(
     "given, margin",
@@ -180,7 +181,7 @@ def test_the_same_word_of_the_same_sentence_is_more_prominent_when_accented():
 
 @needs_emodb
 def test_emphasised_words_bear_the_accent_three_times_as_often_as_any():
-    # measured: 61.4 % of 57 words, against 15.5 % of all words
+    # measured: 67.2 % of 61 words, against 15.5 % of all words
     found = hits = 0
     for text, values, accented in scores(given=False):
         names = [word.strip('.,?"') for word in text.split()]
