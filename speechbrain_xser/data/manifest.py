@@ -94,14 +94,42 @@ def read_manifest(path: str | os.PathLike) -> list[Utterance]:
     >>> read_manifest(path)[0].emphasis
     ('go',)
     """
-    found = [read() for read in readers(path)]
+    return list(stream_manifest(path))
+
+
+def stream_manifest(path: str | os.PathLike) -> Iterator[Utterance]:
+    """Reads and checks a manifest line by line, for one that is too large to be held.
+
+    Arguments
+    ---------
+    path : str or path-like
+        As for :func:`read_manifest`.
+
+    Yields
+    ------
+    Utterance
+        In the file's order.
+
+    Raises
+    ------
+    ManifestError
+        As :func:`read_manifest`, when the wrong line is reached.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "train.jsonl"
+    >>> write_manifest(path, [Utterance("a", "a.wav"), Utterance("b", "b.wav")])
+    >>> next(stream_manifest(path)).id
+    'a'
+    """
     seen: set[str] = set()
-    for utterance in found:
+    for read in readers(path):
+        utterance = read()
         _check_id(utterance.id, seen, path)
-    return found
+        yield utterance
 
 
-def readers(path: str | os.PathLike) -> list[Callable[[], Utterance]]:
+def readers(path: str | os.PathLike) -> Iterator[Callable[[], Utterance]]:
     """A manifest's lines as functions that read one each, for whoever must go on after a wrong one.
 
     Arguments
@@ -109,10 +137,10 @@ def readers(path: str | os.PathLike) -> list[Callable[[], Utterance]]:
     path : str or path-like
         As for :func:`read_manifest`.
 
-    Returns
-    -------
-    list of Callable
-        Each gives its utterance, or raises what is wrong with the line.
+    Yields
+    ------
+    Callable
+        Gives its line's utterance, or raises what is wrong with the line.
 
     Raises
     ------
@@ -126,8 +154,9 @@ def readers(path: str | os.PathLike) -> list[Callable[[], Utterance]]:
     >>> [read().id for read in readers(path)]
     ['a']
     """
-    lines = enumerate(_text(path).split("\n"), start=1)
-    return [partial(_utterance, line, f"{path}, line {number}") for number, line in lines if line.strip()]
+    for number, line in enumerate(_lines(path), start=1):
+        if line.strip():
+            yield partial(_utterance, line, f"{path}, line {number}")
 
 
 def write_manifest(path: str | os.PathLike, utterances: Iterable[Utterance]) -> None:
@@ -197,19 +226,23 @@ def open_manifest(path: str | os.PathLike) -> Iterator[Callable[[Utterance], Non
         yield write
 
 
-def _text(path) -> str:
-    """The file's text, or why it is none."""
+def _lines(path) -> Iterator[str]:
+    """The file's lines, or why it is no text."""
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        file = open(path, "rb")  # noqa: SIM115 (closed below; only opening it may be answered so)
     except OSError as error:
         raise ManifestError(f"{path}: {error.strerror or error}. Run the recipe's prepare script first.") from error
-    if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        raise ManifestError(f"{path}: begins with a byte order mark, expected plain UTF-8. Save it without one.")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path}: byte {error.start} is not UTF-8. Save it as UTF-8.") from error
+    with file:
+        if file.peek(3).startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+            raise ManifestError(f"{path}: begins with a byte order mark, expected plain UTF-8. Save it without one.")
+        begin = 0
+        for line in file:
+            try:
+                yield line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                place = begin + error.start
+                raise ManifestError(f"{path}: byte {place} is not UTF-8. Save it as UTF-8.") from error
+            begin += len(line)
 
 
 def _utterance(line: str, where: str) -> Utterance:
