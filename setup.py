@@ -40,6 +40,8 @@ EXTRAS = {
         "ruff>=0.6,<1",  # the linter
         "praat-parselmouth>=0.4.5,<0.5",  # reference for pitch
         "datasets>=4,<6",  # read by the generic importer's tests
+        "librosa>=0.11,<0.12",  # a second dynamic time warping, for tests
+        "webdataset>=1.0,<2",  # reads packed shards in tests
         "scikit-learn>=1.4,<2",  # the prosody baseline, and reference values in tests
     ],
     "praat": ["praat-parselmouth>=0.4.5,<0.5"],  # Praat's pitch tracker; GPL-3.0

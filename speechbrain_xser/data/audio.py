@@ -1,7 +1,8 @@
 """Audio files as mono float waveforms at one sample rate, or an error that names the file.
 
-Read with soundfile (wav, flac, ogg, opus, mp3); a segment is read alone, not cut out of the whole file. The price of
-strictness: a file that lacks a single promised sample is refused.
+Read with soundfile (wav, flac, ogg, opus, mp3); a segment is read alone, not cut out of the whole file. A clip may also
+lie in an archive (:mod:`speechbrain_xser.data.member`). The price of strictness: a file that lacks a single promised
+sample is refused.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 from torchaudio.functional import resample
 
+from speechbrain_xser.data.member import member_of, read_member
 from speechbrain_xser.data.truncation import ends_early, missing_bytes
 from speechbrain_xser.errors import AudioError
 
@@ -66,12 +68,12 @@ def load_audio(
     >>> load_audio(path).shape, load_audio(path, start=0.25, stop=0.5).shape
     (torch.Size([16000]), torch.Size([4000]))
     """
-    _check_file(path)
-    try:
-        with soundfile.SoundFile(os.fspath(path)) as file:
-            wave, rate = _read(file, path, start, stop, max_seconds), file.samplerate
-    except soundfile.SoundFileError as error:
-        raise _not_audio(path, error) from error
+    with open_audio(path) as file:
+        rate = file.samplerate
+        try:
+            wave = _read(file, path, start, stop, max_seconds)
+        except soundfile.SoundFileError as error:
+            raise _not_audio(path, error) from error
     wave = check_wave(torch.from_numpy(wave).mean(dim=1), path)
     return wave if rate == sample_rate else _resampled(wave, rate, sample_rate, path)
 
@@ -181,12 +183,43 @@ def seconds_of(path: str | os.PathLike) -> float:
     >>> seconds_of(path)
     0.5
     """
-    _check_file(path)
+    with open_audio(path) as file:
+        return _stated(file.frames, path) / file.samplerate
+
+
+def open_audio(path: str | os.PathLike) -> soundfile.SoundFile:
+    """Opens a file, or a clip inside an archive, that is whole as far as can be told without decoding it.
+
+    Arguments
+    ---------
+    path : str or path-like
+        An audio file, or an address of :mod:`speechbrain_xser.data.member`.
+
+    Returns
+    -------
+    soundfile.SoundFile
+        Open for reading; closes as a context manager.
+
+    Raises
+    ------
+    AudioError
+        If it is missing, empty, truncated or not audio.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "stereo.wav"
+    >>> soundfile.write(path, torch.zeros(4000, 2).numpy(), 8000)
+    >>> with open_audio(path) as file:
+    ...     file.channels, file.samplerate
+    (2, 8000)
+    """
+    member = member_of(path)
+    if member is None:
+        _check_file(path)
     try:
-        header = soundfile.info(os.fspath(path))
+        return soundfile.SoundFile(os.fspath(path) if member is None else read_member(member))
     except soundfile.SoundFileError as error:
         raise _not_audio(path, error) from error
-    return _stated(header.frames, path) / header.samplerate
 
 
 def _not_audio(path: str | os.PathLike, error: soundfile.SoundFileError) -> AudioError:

@@ -7,10 +7,10 @@ from hashlib import sha1
 from typing import NamedTuple
 
 import numpy as np
-import soundfile
 
-from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.data.audio import load_audio, open_audio
 from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.member import file_of
 from speechbrain_xser.data.pipeline import resolve
 from speechbrain_xser.errors import AudioError, ManifestError
 
@@ -54,16 +54,17 @@ def examine(utterance: Utterance, data_folder: str | os.PathLike | None, base: s
     """
     try:
         path = resolve(utterance, data_folder, base)
-        if not os.path.exists(path):
+        if not os.path.exists(file_of(path)):
             return Examination(f"{path}: no such file", missing=True)
-        header = soundfile.info(path)
-        wave = load_audio(path, utterance.start, utterance.stop, sample_rate=header.samplerate).numpy()
-    except (AudioError, ManifestError, soundfile.SoundFileError) as error:
+        with open_audio(path) as file:
+            sample_rate, channels = file.samplerate, file.channels
+        wave = load_audio(path, utterance.start, utterance.stop, sample_rate).numpy()
+    except (AudioError, ManifestError) as error:
         return Examination(str(error))
     return Examination(
-        seconds=len(wave) / header.samplerate,
-        sample_rate=header.samplerate,
-        channels=header.channels,
+        seconds=len(wave) / sample_rate,
+        sample_rate=sample_rate,
+        channels=channels,
         peak=float(np.abs(wave).max()),
         clipped=_clipped(wave),
         digest=sha1(wave.tobytes(), usedforsecurity=False).hexdigest(),

@@ -1,0 +1,108 @@
+"""Clips inside an archive, addressed by their bytes: ``shards/train-000003.tar#1536+32044``.
+
+As in Kaldi's archives, the address is an offset, so a clip is read with one seek and no directory of small files. The
+archive must not be compressed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from io import BytesIO
+from typing import NamedTuple
+
+from speechbrain_xser.errors import AudioError
+
+ADDRESS = re.compile(r"(?P<archive>.+\.tar)#(?P<offset>\d+)\+(?P<size>\d+)", re.DOTALL)
+
+
+class Member(NamedTuple):
+    """Where a clip lies in an archive."""
+
+    archive: str
+    offset: int  # bytes before the clip
+    size: int  # bytes of the clip
+
+    @property
+    def address(self) -> str:
+        """The path that a manifest has.
+
+        Example
+        -------
+        >>> Member("shards/train-000003.tar", 1536, 32044).address
+        'shards/train-000003.tar#1536+32044'
+        """
+        return f"{self.archive}#{self.offset}+{self.size}"
+
+
+def member_of(path: str | os.PathLike) -> Member | None:
+    """The place that a path addresses; None for an ordinary file's path.
+
+    Arguments
+    ---------
+    path : str or path-like
+        Of a manifest, its data folder filled in.
+
+    Returns
+    -------
+    Member or None
+
+    Example
+    -------
+    >>> member_of("shards/train-000003.tar#1536+32044"), member_of("take #3.wav")
+    (Member(archive='shards/train-000003.tar', offset=1536, size=32044), None)
+    """
+    found = ADDRESS.fullmatch(os.fspath(path))
+    return Member(found["archive"], int(found["offset"]), int(found["size"])) if found else None
+
+
+def file_of(path: str | os.PathLike) -> str:
+    """The file on the disk that holds a clip: the archive, or the clip's own.
+
+    Example
+    -------
+    >>> file_of("train-000003.tar#1536+32044"), file_of("a.wav")
+    ('train-000003.tar', 'a.wav')
+    """
+    member = member_of(path)
+    return os.fspath(path) if member is None else member.archive
+
+
+def read_member(member: Member) -> BytesIO:
+    """The bytes of a clip in an archive.
+
+    Arguments
+    ---------
+    member : Member
+        Where it lies.
+
+    Returns
+    -------
+    BytesIO
+
+    Raises
+    ------
+    AudioError
+        If the archive is missing or ends too early.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.tar"
+    >>> _ = path.write_bytes(b"..sound..")
+    >>> read_member(Member(str(path), 2, 5)).read()
+    b'sound'
+    >>> read_member(Member(str(path), 2, 50))
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.AudioError: ...a.tar#2+50: truncated, 7 of 50 bytes are there. Pack or fetch it again.
+    """
+    try:
+        with open(member.archive, "rb") as file:
+            file.seek(member.offset)
+            content = file.read(member.size)
+    except OSError as error:
+        raise AudioError(f"{member.address}: {error.strerror or error}. Check the path and the data folder.") from error
+    if len(content) < member.size:
+        found = f"{len(content)} of {member.size} bytes are there"
+        raise AudioError(f"{member.address}: truncated, {found}. Pack or fetch it again.")
+    return BytesIO(content)

@@ -1,0 +1,183 @@
+"""Manifests packed into WebDataset shards, for disks that are slow with many small files.
+
+A shard is a tar of ``00000012.flac`` (16 kHz, mono, 16 bits) and ``00000012.json`` (the utterance), as the library
+``webdataset`` streams them. Beside the shards lies a manifest that addresses each clip by its bytes in them, so that
+all that reads files here reads packed clips too, in any order: see :mod:`speechbrain_xser.data.member`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tarfile
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import soundfile
+from torch import Tensor
+
+from speechbrain_xser.data.audio import SAMPLE_RATE, load_audio
+from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.manifest import Utterance, stream_manifest
+from speechbrain_xser.data.member import Member
+from speechbrain_xser.data.parallel import in_parallel
+from speechbrain_xser.data.pipeline import DATA_ROOT, resolve
+from speechbrain_xser.data.preparation import prepare_once
+from speechbrain_xser.data.probe import UNREADABLE
+from speechbrain_xser.errors import AudioError
+
+CLIPS_PER_SHARD = 1000  # some 100 MB of clips of four seconds
+FULL_SCALE = 32768  # of 16 bits: samples that were read from 16 bits come out as they were
+
+
+class Shard(NamedTuple):
+    """What goes into one tar."""
+
+    path: Path
+    clips: dict[str, Utterance]  # by the name in the tar; their paths are those of the sound
+
+
+class Clip(NamedTuple):
+    """A clip as it lies in a tar."""
+
+    sound: Member
+    utterance: Utterance  # its path is its name in the tar
+
+
+def pack(
+    manifests: Mapping[str, str | os.PathLike],
+    save_folder: str | os.PathLike,
+    data_folder: str | os.PathLike | None = None,
+    clips_per_shard: int = CLIPS_PER_SHARD,
+    workers: int | None = None,
+) -> dict[str, str]:
+    """Packs manifests and their sound into shards, with a new manifest for each; done again, it changes nothing.
+
+    A killed run goes on: shards that are whole are not made again.
+
+    Arguments
+    ---------
+    manifests : mapping of str to str or path-like
+        Paths by name, as a preparation returns them; the names begin those of the shards.
+    save_folder : str or path-like
+        Where shards and manifests go. It is the data folder of the new manifests.
+    data_folder : str, path-like or None
+        What ``{data_root}`` in the given manifests stands for; None for each manifest's own folder.
+    clips_per_shard : int
+        So many clips a tar.
+    workers : int or None
+        Shards at a time, None for one a core.
+
+    Returns
+    -------
+    dict of str to str
+        Paths of the new manifests by name.
+
+    Raises
+    ------
+    ManifestError
+        If a manifest is wrong.
+    TrainingError
+        If more than one clip in a hundred cannot be read; fewer are left out with a warning.
+
+    Example
+    -------
+    >>> import torch
+    >>> from speechbrain_xser.data.manifest import read_manifest, write_manifest
+    >>> folder = getfixture("tmp_path")
+    >>> soundfile.write(folder / "a.wav", torch.full((16000,), 0.25).numpy(), 16000)
+    >>> write_manifest(folder / "train.jsonl", [Utterance("a", "a.wav", transcript="Go")])
+    >>> [clip] = read_manifest(pack({"train": folder / "train.jsonl"}, folder / "packed", workers=1)["train"])
+    >>> clip.wav, load_audio(resolve(clip, folder / "packed")).tolist() == [0.25] * 16000
+    ('{data_root}/train-000000.tar#512+...', True)
+    """
+
+    def build() -> Iterator[Utterance | Dropped]:
+        for name, manifest in manifests.items():
+            shards = _shards(name, manifest, Path(save_folder), data_folder, clips_per_shard)
+            for clips in in_parallel(_packed, shards, f"packing {name}", workers=workers):
+                yield from (clip._replace(split=name) if isinstance(clip, Utterance) else clip for clip in clips)
+
+    files = [Path(path) for path in manifests.values()]
+    return prepare_once(save_folder, {"clips_per_shard": clips_per_shard}, files, build, list(manifests))
+
+
+def _shards(name: str, manifest, folder: Path, data_folder, clips_per_shard: int) -> Iterator[Shard]:
+    """The manifest in pieces."""
+    base, number = Path(manifest).resolve().parent, 0
+    rows = stream_manifest(manifest)
+    while piece := list(islice(rows, clips_per_shard)):
+        first = number * clips_per_shard
+        clips = {
+            f"{first + n:08d}": clip._replace(wav=resolve(clip, data_folder, base)) for n, clip in enumerate(piece)
+        }
+        yield Shard(folder / f"{name.replace('/', '-')}-{number:06d}.tar", clips)
+        number += 1
+
+
+def _packed(shard: Shard) -> list[Utterance | Dropped]:
+    """A shard's clips at their new place, the shard written if it is not there."""
+    dropped = [] if _is_whole(shard) else _write(shard)
+    kept = [
+        clip.utterance._replace(wav=f"{DATA_ROOT}/{clip.sound._replace(archive=shard.path.name).address}")
+        for clip in _read(shard.path)
+    ]
+    return [*kept, *dropped]
+
+
+def _is_whole(shard: Shard) -> bool:
+    """Whether the tar holds just these utterances."""
+    try:
+        found = {clip.utterance._replace(duration=None) for clip in _read(shard.path)}
+    except (OSError, tarfile.TarError, ValueError):
+        return False
+    return found == {_inside(name, clip)._replace(duration=None) for name, clip in shard.clips.items()}
+
+
+def _inside(name: str, clip: Utterance, duration: float | None = None) -> Utterance:
+    """An utterance as the tar has it: a whole file, named as in the tar."""
+    return clip._replace(wav=f"{name}.flac", start=None, stop=None, duration=duration)
+
+
+def _write(shard: Shard) -> list[Dropped]:
+    """Writes the tar beside and moves it into place; gives what could not be read."""
+    dropped, beside = [], f"{shard.path}.part"
+    with tarfile.open(beside, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, clip in shard.clips.items():
+            try:
+                wave = load_audio(clip.wav, clip.start, clip.stop)
+            except AudioError as error:
+                dropped.append(Dropped(clip.id, UNREADABLE, str(error), fault=True))
+                continue
+            inside = _inside(name, clip, round(len(wave) / SAMPLE_RATE, 4))
+            _add(tar, inside.wav, _flac(wave))
+            _add(tar, f"{name}.json", json.dumps(inside._asdict(), ensure_ascii=False).encode())
+    os.replace(beside, shard.path)
+    return dropped
+
+
+def _flac(wave: Tensor) -> bytes:
+    samples = (wave * FULL_SCALE).round().clamp(-FULL_SCALE, FULL_SCALE - 1).short().numpy()
+    soundfile.write(content := BytesIO(), samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    return content.getvalue()
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, BytesIO(content))
+
+
+def _read(path: Path) -> Iterator[Clip]:
+    """The clips of a tar, their sound not read."""
+    with tarfile.open(path, "r:") as tar:
+        sound = None
+        for member in tar:
+            if member.name.endswith(".flac"):
+                sound = Member(str(path), member.offset_data, member.size)
+                continue
+            fields = json.load(tar.extractfile(member))
+            yield Clip(sound, Utterance(**fields | {"emphasis": fields["emphasis"] and tuple(fields["emphasis"])}))

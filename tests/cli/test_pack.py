@@ -1,0 +1,34 @@
+"""``xser pack`` as a user runs it."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from click.testing import CliRunner
+
+from speechbrain_xser.cli.main import xser
+from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+
+
+def corpus(folder: Path) -> Path:
+    soundfile.write(folder / "a.wav", np.random.default_rng(1).uniform(-0.1, 0.1, 16000), 16000)
+    write_manifest(folder / "train.jsonl", [Utterance("a", "a.wav", transcript="hello")])
+    return folder / "train.jsonl"
+
+
+def run(*arguments):
+    return CliRunner().invoke(xser, list(map(str, arguments)))
+
+
+def test_a_manifest_is_packed_and_the_new_one_named(tmp_path):
+    done = run("pack", corpus(tmp_path), "--out", tmp_path / "packed", "--workers", 1)
+    assert (done.exit_code, done.output.split()) == (0, [str(tmp_path / "packed" / "train.jsonl")])
+    assert read_manifest(done.output.strip())[0].wav.startswith("{data_root}/train-000000.tar#")
+
+
+def test_two_manifests_of_one_name_are_refused(tmp_path):
+    (tmp_path / "fold").mkdir()
+    first, second = corpus(tmp_path), corpus(tmp_path / "fold")
+    done = run("pack", first, second, "--out", tmp_path / "packed")
+    assert done.exit_code == 1 and "Two manifests have one name" in done.output
+    assert not (tmp_path / "packed").exists()
