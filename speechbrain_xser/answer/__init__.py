@@ -1,4 +1,4 @@
-"""Answers: a record becomes one paragraph (``render``), a paragraph becomes a record again (``parse``).
+"""Answers: a record becomes one paragraph (``render``, or ``write`` in varied words), a paragraph becomes a record again (``parse``).
 
 Everything that reads or writes the decoder's text lives here, so that training targets, evaluation and
 inference share one wording. Pure text: no torch, no audio.
@@ -9,6 +9,7 @@ from speechbrain_xser.answer.parse import emotion_span, parse
 from speechbrain_xser.answer.phrases import emotion_phrase
 from speechbrain_xser.answer.record import Descriptors, Record
 from speechbrain_xser.answer.render import VARIANTS, canonical, describe, render
+from speechbrain_xser.answer.wording import write, write_description
 
 __all__ = [
     "Descriptors",
@@ -21,4 +22,6 @@ __all__ = [
     "emotion_span",
     "parse",
     "render",
+    "write",
+    "write_description",
 ]

@@ -187,8 +187,14 @@ def _no_commas(text: str | None) -> str | None:
     return " and ".join(pieces[:1] + [piece.removeprefix("and ") for piece in pieces[1:]]) or None
 
 
-def _listed(items: list[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
+def listed(items: list[str]) -> str:
+    """Items as English lists them.
+
+    Example
+    -------
+    >>> [listed(["a", "b", "c"][:count]) for count in (1, 2, 3)]
+    ['a', 'a and b', 'a, b and c']
+    """
     return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
 
 
@@ -203,7 +209,7 @@ def _features(record: Record, words: Variant) -> str:
     spoken = record.descriptors
     levels = {"pitch": spoken.pitch, "volume": VOLUME_WORDS.get(spoken.volume), "intonation": spoken.intonation}
     heard = [f"{level} {name}" for name, level in levels.items() if level]
-    return words.features.format(_listed(heard)) if heard else ""
+    return words.features.format(listed(heard)) if heard else ""
 
 
 def _manner(record: Record, words: Variant) -> str:
@@ -226,7 +232,7 @@ def _emphasis(record: Record, words: Variant) -> str:
     stressed = record.descriptors.emphasis
     if not stressed:
         return ""
-    return words.emphasis.format("word" if len(stressed) == 1 else "words", _listed([f'"{word}"' for word in stressed]))
+    return words.emphasis.format("word" if len(stressed) == 1 else "words", listed([f'"{word}"' for word in stressed]))
 
 
-__all__ = ["VARIANTS", "Descriptors", "Variant", "canonical", "describe", "render"]
+__all__ = ["VARIANTS", "Descriptors", "Variant", "canonical", "describe", "listed", "render"]

@@ -9,6 +9,14 @@ import re
 from typing import NamedTuple
 
 from speechbrain_xser.answer.render import DOUBLE_QUOTES
+from speechbrain_xser.answer.templates import TOPIC_OPENINGS
+
+
+def _clause(before: str, after: str, start: str = r"\b") -> re.Pattern:
+    """A clause with free text in it, which ends at a comma or with the paragraph."""
+    before = rf"(?:{before})\s+" if before else ""
+    return re.compile(rf'{start}{before}([^,"]+?)\s+{after}(?=\s*(?:,|\.?\s*\Z))', re.I)
+
 
 _QUOTED = re.compile(r'"([^"]*)(?:"|\Z)')
 _STRESS = r"(?:accent\w*|emphasi[sz]\w*|emphasis|stress\w*|highlight\w*|underlin\w*|attention)"
@@ -17,9 +25,14 @@ _STRESS_BEFORE = re.compile(
 )
 _STRESS_AFTER = re.compile(rf"\A\s+(?:with|by)\b[^,.]*\b{_STRESS}(?!\s+on\b)", re.I)
 _JOINED = re.compile(r"\A\s*(?:,|&|,?\s*and)\s*\Z", re.I)
-_OWN_TOPIC = re.compile(r"\A\s*(?:within the realm of|on the topic of|talking about)\s+([^,\"]+),", re.I)
+_OPENING = "|".join(opening.removesuffix(" {}") for opening in TOPIC_OPENINGS)
+_OWN_TOPICS = (
+    re.compile(rf'\A\s*(?:{_OPENING})\s+([^,"]+),', re.I),
+    _clause("with", "as the topic", r",\s*"),
+    _clause("tak(?:es|ing)|turn(?:s|ing) to", "as the subject"),
+)
 _TOPIC = re.compile(r"\b(?:realm|context|domain|world|field|topic|category) of (?:the )?([^,.\"]+)", re.I)
-_OWN_TONE = re.compile(r",\s*([^,\"]+?) in tone(?=\s*,|\s*\.?\s*\Z)", re.I)
+_OWN_TONES = (_clause("", "in tone", r",\s*"), _clause("remain(?:s|ing)|stay(?:s|ing)", "in manner"))
 _TONE = re.compile(r"\b(?:in|with) an? ([\w-]+) (?:tone|manner)\b", re.I)
 
 
@@ -66,8 +79,8 @@ def find_slots(paragraph: str) -> Slots:
     emphasis = tuple(word for word, stress in zip(texts, stressed, strict=True) if stress and word)
     for quote in quotes:
         text = _mask(text, quote.start() + 1, quote.end())
-    topic, text = _take(text, _OWN_TOPIC)
-    tone, text = _take(text, _OWN_TONE)
+    topic, text = _take(text, *_OWN_TOPICS)
+    tone, text = _take(text, *_OWN_TONES)
     if topic is None:
         topic, text = _take(text, _TOPIC)
     tone = tone or _first(_TONE, text)
@@ -90,9 +103,9 @@ def _mask(text: str, start: int, stop: int) -> str:
     return text[:start] + "_" * (stop - start) + text[stop:]
 
 
-def _take(text: str, pattern: re.Pattern) -> tuple[str | None, str]:
-    """The first group of what matches, and the text with it masked."""
-    found = pattern.search(text)
+def _take(text: str, *patterns: re.Pattern) -> tuple[str | None, str]:
+    """The first group of the first pattern that matches, and the text with it masked."""
+    found = next(filter(None, (pattern.search(text) for pattern in patterns)), None)
     if not found:
         return None, text
     return found[1].strip() or None, _mask(text, *found.span(1))
