@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from speechbrain_xser.annotator.annotate import clip_of
+from speechbrain_xser.annotator.clips import clip_of
 from speechbrain_xser.annotator.cutoffs import corpus_cutoffs
 from speechbrain_xser.annotator.journal import Journal
 from speechbrain_xser.annotator.measures import Measures
@@ -24,7 +24,7 @@ from speechbrain_xser.data.manifest import read_manifest
 
 def measured(folder: Path, data_folder: str, language: str) -> Iterator[tuple[Measures, str | None]]:
     """What was measured of each clip of a folder, and its gender."""
-    with Journal(folder / "measures.jsonl") as journal:
+    with Journal(folder / "measures.jsonl", Measures) as journal:
         for row in read_manifest(folder / "manifest.jsonl"):
             clip = clip_of(row, data_folder, str(folder), language)
             if clip.key in journal:

@@ -1,8 +1,8 @@
 """Descriptors for any manifest: every clip is measured once, then low and high are decided over the training part.
 
 Measuring is the long part: it runs on all cores, is written down clip by clip, and a killed run goes on where it was.
-What cannot be known stays null: age and emotion always, gender where the voice is unclear, emphasis without a
-transcript. Values that a manifest has already are kept.
+Manifests are read and written line by line. What cannot be known stays null: age and emotion without a classifier of
+the user's, gender where the voice is unclear, emphasis without a transcript. Values that are there already are kept.
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ from __future__ import annotations
 import json
 import logging
 import os
+from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from tqdm import tqdm
+
+from speechbrain_xser.annotator.classifier import Classifier, Estimate, estimate
+from speechbrain_xser.annotator.clips import Clip, Rows, each_clip, read_rows
 from speechbrain_xser.annotator.cutoffs import Cutoffs, corpus_cutoffs, reference_cutoffs
 from speechbrain_xser.annotator.describe import descriptors_of
 from speechbrain_xser.annotator.gender import speaker_gender
@@ -24,27 +29,22 @@ from speechbrain_xser.annotator.journal import Journal
 from speechbrain_xser.annotator.measures import Measures, measure
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.files import written_beside
-from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
-from speechbrain_xser.data.paragraphs import has_own_paragraphs, with_paragraphs
+from speechbrain_xser.data.manifest import Utterance, write_manifest
+from speechbrain_xser.data.paragraphs import Wording, has_own_paragraphs, with_paragraphs
 from speechbrain_xser.data.parallel import in_parallel
-from speechbrain_xser.data.pipeline import resolve
 from speechbrain_xser.errors import AudioError
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1  # of the measurements; another one measures everything again
 TRAIN = "train"
+ESTIMATES = "estimates.jsonl"
 
 
-class Clip(NamedTuple):
-    """What a worker needs of one clip."""
+class Measured(NamedTuple):
+    """What a worker gives of one clip."""
 
-    key: str  # equal for an equal file, segment, transcript, language and version
-    path: str
-    start: float | None
-    stop: float | None
-    transcript: str | None
-    language: str
+    key: str
+    found: Measures | str  # or why it cannot be read
 
 
 def annotate(
@@ -54,6 +54,8 @@ def annotate(
     language: str = "en",
     cutoffs: Literal["corpus", "reference"] = "corpus",
     workers: int | None = None,
+    wording: Wording = "plain",
+    classifier: Classifier | None = None,
 ) -> dict[str, int]:
     """Fills the descriptor columns and both paragraphs of manifests, in place.
 
@@ -63,7 +65,8 @@ def annotate(
         Paths by name. The bounds of a manifest come from the one named ``train`` beside it (``fold_1/train`` for
         ``fold_1/test``), from itself where there is none.
     journal : str or path-like
-        Where the measures are kept, a JSONL file; ``cutoffs.json`` is written beside it.
+        Where the measures are kept, a JSONL file; beside it are written ``cutoffs.json``, and ``estimates.jsonl`` of a
+        classifier.
     data_folder : str, path-like or None
         What ``{data_root}`` stands for.
     language : str
@@ -72,6 +75,10 @@ def annotate(
         "corpus": SpeechCraft's percentiles over the training clips; "reference": the fixed bounds of the package.
     workers : int or None
         Clips at a time, None for one a core.
+    wording : str
+        Of the paragraphs, "plain" or "varied".
+    classifier : Classifier or None
+        Fills emotion and age where they are null; without one they stay so.
 
     Returns
     -------
@@ -81,26 +88,24 @@ def annotate(
     Raises
     ------
     ManifestError
-        If a manifest is wrong.
+        If a manifest is wrong, or a classifier's label is outside its vocabulary.
     """
-    utterances = {name: read_manifest(path) for name, path in manifests.items()}
-    folders = {name: os.path.dirname(os.path.abspath(path)) for name, path in manifests.items()}
-    places = {
-        (name, utterance.id): clip_of(utterance, data_folder, folders[name], language)
-        for name, rows in utterances.items()
-        for utterance in rows
-    }
-    clips = {clip.key: clip for clip in places.values()}
-    with Journal(journal) as measured:
-        counts = _measure_missing(clips, measured, workers)
-        genders = _speaker_genders(utterances, places, measured)
-        bounds: dict[str, Cutoffs] = {}
-        for name, rows in utterances.items():
+    rows = {name: partial(read_rows, path, data_folder, language) for name, path in manifests.items()}
+    bounds: dict[str, Cutoffs] = {}
+    with ExitStack() as stack:
+        measured = stack.enter_context(Journal(journal, Measures))
+        estimates = stack.enter_context(Journal(Path(journal).with_name(ESTIMATES), Estimate)) if classifier else None
+        counts = _measure_missing(rows, measured, workers)
+        if estimates is not None:
+            _estimate_missing(rows, measured, estimates, classifier)
+        genders = _speaker_genders(rows, measured)
+        for name, path in manifests.items():
             group = _training(name, manifests)
             if group not in bounds:
-                bounds[group] = _bounds(group, utterances[group], places, measured, genders, cutoffs)
-            described = [_described(row, measured, places[name, row.id], genders, bounds[group]) for row in rows]
-            write_manifest(manifests[name], described)
+                bounds[group] = _bounds(group, rows[group], measured, genders, cutoffs)
+            describe = partial(_described, measured, genders, bounds[group], wording)
+            filled = ((_estimated(row, clip, estimates, classifier), clip) for row, clip in rows[name]())
+            write_manifest(path, (describe(row, clip) for row, clip in filled))
     with written_beside(Path(journal).with_name("cutoffs.json")) as file:
         json.dump({name: found.as_dict() for name, found in bounds.items()}, file, indent=1)
     logger.info("annotated: %s", counts)
@@ -108,7 +113,10 @@ def annotate(
 
 
 def annotated(
-    save_folder: str | os.PathLike, data_folder: str | os.PathLike, language: str = "en"
+    save_folder: str | os.PathLike,
+    data_folder: str | os.PathLike,
+    language: str = "en",
+    wording: Wording = "plain",
 ) -> Callable[[dict[str, str]], None]:
     """The annotator as the last step of a preparation.
 
@@ -120,6 +128,8 @@ def annotated(
         What ``{data_root}`` stands for.
     language : str
         Of the transcripts.
+    wording : str
+        Of the paragraphs.
 
     Returns
     -------
@@ -131,48 +141,18 @@ def annotated(
     >>> annotated("results", "corpus").keywords["language"]
     'en'
     """
-    return partial(annotate, journal=Path(save_folder, "measures.jsonl"), data_folder=data_folder, language=language)
+    journal = Path(save_folder, "measures.jsonl")
+    return partial(annotate, journal=journal, data_folder=data_folder, language=language, wording=wording)
 
 
-def clip_of(
-    utterance: Utterance, data_folder: str | os.PathLike | None, folder: str | os.PathLike, language: str = "en"
-) -> Clip:
-    """Where an utterance's sound is, and the key of its measures.
-
-    Arguments
-    ---------
-    utterance : Utterance
-        Of a manifest.
-    data_folder : str, path-like or None
-        What ``{data_root}`` stands for.
-    folder : str or path-like
-        Where the manifest lies.
-    language : str
-        Of the transcript.
-
-    Returns
-    -------
-    Clip
-
-    Example
-    -------
-    >>> clip_of(Utterance("a", "a.wav"), None, "/corpus").path
-    '/corpus/a.wav'
-    """
-    path = resolve(utterance, data_folder, folder)
-    size = os.path.getsize(path) if os.path.exists(path) else -1
-    known = [VERSION, path, size, utterance.start, utterance.stop, utterance.transcript, language]
-    key = sha256(json.dumps(known).encode()).hexdigest()[:24]
-    return Clip(key, path, utterance.start, utterance.stop, utterance.transcript, language)
-
-
-def _measure_missing(clips: dict[str, Clip], journal: Journal, workers: int | None) -> dict[str, int]:
+def _measure_missing(rows: dict[str, Rows], journal: Journal[Measures], workers: int | None) -> dict[str, int]:
     """Measures what the journal lacks and writes it down as it comes."""
-    missing = [clip for key, clip in clips.items() if key not in journal]
-    counts = Counter(clips=len(clips), measured=0, unreadable=0)
-    for clip, found in zip(missing, in_parallel(_measured, missing, "measuring", len(missing), workers), strict=True):
+    counts = Counter(clips=sum(1 for _ in each_clip(rows)), measured=0, unreadable=0)
+    total = sum(clip.key not in journal for _, clip in each_clip(rows))
+    missing = (clip for _, clip in each_clip(rows) if clip.key not in journal)
+    for key, found in in_parallel(_measured, missing, "measuring", total, workers):
         if isinstance(found, Measures):
-            journal.add(clip.key, found)
+            journal.add(key, found)
             counts["measured"] += 1
         else:
             logger.warning("not annotated: %s", found)
@@ -180,11 +160,37 @@ def _measure_missing(clips: dict[str, Clip], journal: Journal, workers: int | No
     return dict(counts)
 
 
-def _measured(clip: Clip) -> Measures | str:
+def _measured(clip: Clip) -> Measured:
     try:
-        return measure(load_audio(clip.path, clip.start, clip.stop), clip.transcript, clip.language)
+        wave = load_audio(clip.path, clip.start, clip.stop)
+        return Measured(clip.key, measure(wave, clip.transcript, clip.language))
     except AudioError as error:
-        return str(error)
+        return Measured(clip.key, str(error))
+
+
+def _estimate_missing(
+    rows: dict[str, Rows], measured: Journal[Measures], estimates: Journal[Estimate], classifier: Classifier
+) -> None:
+    """Asks the classifier for what no metadata tells, of clips that can be read."""
+    asked = ((row, clip) for row, clip in each_clip(rows) if clip.key in measured and None in (row.emotion, row.age))
+    for _, clip in tqdm(asked, desc="classifying", unit="clip", disable=None):
+        if (key := _estimate_key(clip, classifier)) not in estimates:
+            estimates.add(key, estimate(classifier, load_audio(clip.path, clip.start, clip.stop)))
+
+
+def _estimate_key(clip: Clip, classifier: Classifier) -> str:
+    return f"{clip.key} {classifier.name}"
+
+
+def _estimated(
+    row: Utterance, clip: Clip, estimates: Journal[Estimate] | None, classifier: Classifier | None
+) -> Utterance:
+    """The row with the classifier's labels where it had none."""
+    if estimates is None or (key := _estimate_key(clip, classifier)) not in estimates:
+        return row
+    found, own = estimates[key], has_own_paragraphs(row)
+    filled = row._replace(emotion=row.emotion or found.emotion, age=row.age or found.age)
+    return filled if own else filled._replace(description=None, caption=None)
 
 
 def _training(name: str, manifests: dict[str, str]) -> str:
@@ -193,38 +199,36 @@ def _training(name: str, manifests: dict[str, str]) -> str:
     return train if train in manifests else name
 
 
-def _speaker_genders(utterances: dict[str, list[Utterance]], places: dict, journal: Journal) -> dict[str, str]:
+def _speaker_genders(rows: dict[str, Rows], journal: Journal[Measures]) -> dict[str, str]:
     """Estimated gender of each speaker whose gender no clip tells, all of the speaker's clips together."""
-    odds: dict[str, dict[str, float]] = defaultdict(dict)
-    for name, rows in utterances.items():
-        for row in rows:
-            key = places[name, row.id].key
-            if row.gender is None and row.speaker is not None and key in journal:
-                if (found := journal[key].gender_log_odds) is not None:
-                    odds[row.speaker][key] = found
-    genders = {speaker: speaker_gender(found.values()) for speaker, found in odds.items()}
+    odds: dict[str, array] = defaultdict(lambda: array("d"))
+    for row, clip in each_clip(rows):
+        if row.gender is None and row.speaker is not None and clip.key in journal:
+            if (found := journal[clip.key].gender_log_odds) is not None:
+                odds[row.speaker].append(found)
+    genders = {speaker: speaker_gender(found) for speaker, found in odds.items()}
     return {speaker: gender for speaker, gender in genders.items() if gender is not None}
 
 
-def _bounds(
-    group: str, rows: list[Utterance], places: dict, journal: Journal, genders: dict[str, str], cutoffs: str
-) -> Cutoffs:
+def _bounds(group: str, rows: Rows, journal: Journal[Measures], genders: dict[str, str], cutoffs: str) -> Cutoffs:
     if cutoffs == "reference":
         return reference_cutoffs()
-
-    def clips() -> Iterator[tuple[Measures, str | None]]:
-        for row in rows:
-            if (key := places[group, row.id].key) in journal:
-                yield journal[key], row.gender or genders.get(row.speaker)
-
-    return corpus_cutoffs(clips(), f"percentiles of {group}")
+    clips = ((journal[clip.key], row.gender or genders.get(row.speaker)) for row, clip in rows() if clip.key in journal)
+    return corpus_cutoffs(clips, f"percentiles of {group}")
 
 
-def _described(row: Utterance, journal: Journal, clip: Clip, genders: dict[str, str], cutoffs: Cutoffs) -> Utterance:
+def _described(
+    journal: Journal[Measures],
+    genders: dict[str, str],
+    cutoffs: Cutoffs,
+    wording: Wording,
+    row: Utterance,
+    clip: Clip,
+) -> Utterance:
     """The row with what it lacked, and new paragraphs unless it has a human's."""
     if clip.key not in journal:
         return row
     found = descriptors_of(journal[clip.key], cutoffs, row.transcript, row.gender or genders.get(row.speaker))
     own = has_own_paragraphs(row)
     row = row._replace(**{field: value for field, value in found.items() if getattr(row, field) is None})
-    return row if own else with_paragraphs(row._replace(description=None, caption=None))
+    return row if own else with_paragraphs(row._replace(description=None, caption=None), wording)

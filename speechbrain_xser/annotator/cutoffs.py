@@ -7,6 +7,7 @@ thirds. The references were computed by the same rule; ``reference.json`` says f
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -107,18 +108,25 @@ def corpus_cutoffs(clips: Iterable[tuple[Measures, str | None]], source: str) ->
     >>> [round(bound, 1) for bound in corpus_cutoffs(clips, "mine").level_decibels]
     [-20.3, -10.7]
     """
-    clips, fixed = list(clips), reference_cutoffs()
-    pitch = {
-        gender: _bounds((m.f0_hertz for m, heard in clips if heard == gender), percentiles, fixed.pitch_hertz[gender])
-        for gender, percentiles in PITCH_PERCENTILES.items()
-    }
-    level = _bounds((m.level_decibels for m, _ in clips), THIRDS, fixed.level_decibels)
-    speed = _bounds((m.syllables_per_second for m, _ in clips), THIRDS, fixed.syllables_per_second)
-    return Cutoffs(pitch, level, speed, source)
+    pitch, level, speed = {gender: array("d") for gender in PITCH_PERCENTILES}, array("d"), array("d")
+    for measures, gender in clips:
+        for known, value in (
+            (pitch.get(gender), measures.f0_hertz),
+            (level, measures.level_decibels),
+            (speed, measures.syllables_per_second),
+        ):
+            if known is not None and value is not None:
+                known.append(value)
+    fixed = reference_cutoffs()
+    return Cutoffs(
+        {name: _bounds(pitch[name], shares, fixed.pitch_hertz[name]) for name, shares in PITCH_PERCENTILES.items()},
+        _bounds(level, THIRDS, fixed.level_decibels),
+        _bounds(speed, THIRDS, fixed.syllables_per_second),
+        source,
+    )
 
 
-def _bounds(values: Iterable[float | None], percentiles: Bounds, otherwise: Bounds) -> Bounds:
-    known = [value for value in values if value is not None]
+def _bounds(known: array, percentiles: Bounds, otherwise: Bounds) -> Bounds:
     if len(known) < FEWEST_CLIPS:
         return otherwise
     return tuple(float(bound) for bound in np.percentile(known, percentiles))

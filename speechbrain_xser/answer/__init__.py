@@ -1,4 +1,4 @@
-"""Answers: a record becomes one paragraph (``render``, or ``write`` in varied words), and that a record again (``parse``).
+"""Answers: a record becomes one paragraph (``render``, or ``write`` in other words), and back (``parse``).
 
 Everything that reads or writes the decoder's text lives here, so that training targets, evaluation and
 inference share one wording. Pure text: no torch, no audio.

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from speechbrain_xser.annotator.annotate import annotate
+from speechbrain_xser.annotator.classifier import recognizer_classifier
 from speechbrain_xser.commandline import claimed, one_line_errors
-from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from speechbrain_xser.data.manifest import Utterance, stream_manifest, write_manifest
+from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.preparation import AUDIO_SUFFIXES
 from speechbrain_xser.errors import ManifestError
 
@@ -26,13 +30,21 @@ from speechbrain_xser.errors import ManifestError
     show_default=True,
     help="Low and high by the percentiles of these clips, or by the fixed bounds of the package.",
 )
+@click.option(
+    "--wording",
+    type=click.Choice(get_args(Wording)),
+    default="varied",
+    show_default=True,
+    help="Of the paragraphs: hundreds of forms in any order, or three forms in one order.",
+)
+@click.option("--classifier", help="A trained model folder of this package: fills emotion and age where they are null.")
 @click.option("--workers", type=click.IntRange(min=1), help="Clips at a time; one a core by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
-def annotate_command(source, out, data_folder, language, cutoffs, workers, as_json) -> None:
+def annotate_command(source, out, data_folder, language, cutoffs, wording, classifier, workers, as_json) -> None:
     """Measures every clip of SOURCE, a manifest or a folder of audio, and writes its descriptors.
 
     OUT/manifest.jsonl has the columns and both paragraphs, OUT/measures.jsonl the numbers behind them. The same command
-    goes on where a stopped one was.
+    goes on where a stopped one was. Emotion and age are never guessed; a classifier of yours may fill them.
 
     \b
     Example:
@@ -40,20 +52,21 @@ def annotate_command(source, out, data_folder, language, cutoffs, workers, as_js
     """
     with one_line_errors(), claimed(out):
         path = Path(out, "manifest.jsonl")
+        labels = recognizer_classifier(classifier) if classifier else None
         write_manifest(path, _utterances(Path(source), data_folder))
-        counts = annotate({"manifest": str(path)}, Path(out, "measures.jsonl"), data_folder, language, cutoffs, workers)
+        journal = Path(out, "measures.jsonl")
+        counts = annotate({"manifest": str(path)}, journal, data_folder, language, cutoffs, workers, wording, labels)
     click.echo(json.dumps(counts) if as_json else ", ".join(f"{name} {count}" for name, count in counts.items()))
     click.echo(str(path), err=as_json)
 
 
-def _utterances(source: Path, data_folder: str | None) -> list[Utterance]:
+def _utterances(source: Path, data_folder: str | None) -> Iterator[Utterance]:
     """The records of a manifest with paths that hold from anywhere, or one record a clip of a folder."""
     if source.is_dir():
         clips = sorted(path for path in source.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
         if not clips:
             raise ManifestError(f"No clip below {source}, expected {', '.join(AUDIO_SUFFIXES)}.")
-        return [Utterance(str(clip.relative_to(source)), str(clip.resolve())) for clip in clips]
-    rows = read_manifest(source)
-    if data_folder is not None:
-        return rows
-    return [row._replace(wav=str((source.parent / row.wav).resolve())) for row in rows]
+        yield from (Utterance(str(clip.relative_to(source)), str(clip.resolve())) for clip in clips)
+        return
+    for row in stream_manifest(source):
+        yield row if data_folder is not None else row._replace(wav=str((source.parent / row.wav).resolve()))

@@ -2,19 +2,27 @@
 
 import json
 import os
+import tracemalloc
+import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from speechbrain_xser import packaged_model
 from speechbrain_xser.annotator import annotate as module
 from speechbrain_xser.annotator.annotate import annotate
+from speechbrain_xser.annotator.classifier import Classifier, recognizer_classifier
+from speechbrain_xser.annotator.clips import clip_of
 from speechbrain_xser.annotator.cutoffs import corpus_cutoffs, cutoffs_from, reference_cutoffs
 from speechbrain_xser.annotator.describe import descriptors_of
 from speechbrain_xser.annotator.journal import Journal
 from speechbrain_xser.annotator.measures import Measures
+from speechbrain_xser.answer.record import EMOTIONS
+from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from speechbrain_xser.data.paragraphs import with_paragraphs
 from speechbrain_xser.errors import ManifestError
 
 CUTOFFS = cutoffs_from(
@@ -114,11 +122,11 @@ def test_a_changed_file_is_measured_again(tmp_path):
 
 def test_a_half_line_of_a_killed_run_is_cut_off(tmp_path):
     path = tmp_path / "measures.jsonl"
-    with Journal(path) as journal:
+    with Journal(path, Measures) as journal:
         journal.add("a", Measures(f0_hertz=100.0))
         journal.add("b", Measures(f0_hertz=200.0, prominences=(1.0, 2.0)))
     os.truncate(path, path.stat().st_size - 5)
-    with Journal(path) as journal:
+    with Journal(path, Measures) as journal:
         assert ("a" in journal, "b" in journal) == (True, False)
         journal.add("c", Measures(f0_hertz=300.0))
     assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "c"]
@@ -138,6 +146,81 @@ def test_a_human_caption_stays(tmp_path):
     annotate(paths, tmp_path / "measures.jsonl", language="zh", workers=1)
     [row] = read_manifest(paths["train"])
     assert (row.description, row.caption) == ("一个声音", None) and row.volume is not None
+
+
+def test_a_classifier_fills_what_is_null_and_nothing_else(tmp_path):
+    rows = [
+        Utterance("a", tone(tmp_path, "a", 200, 0.1)),
+        Utterance("b", tone(tmp_path, "b", 300, 0.1), emotion="sad", age="child"),
+        Utterance("c", "gone.wav"),
+    ]
+    asked = []
+
+    def labels(wav):
+        asked.append(len(wav))
+        return {"emotion": "happy", "age": None}
+
+    paths, mine = write(tmp_path, train=rows), Classifier("mine", labels)
+    annotate(paths, tmp_path / "measures.jsonl", workers=1, classifier=mine)
+    found = {row.id: (row.emotion, row.age) for row in read_manifest(paths["train"])}
+    assert found == {"a": ("happy", None), "b": ("sad", "child"), "c": (None, None)}
+    assert "happ" in read_manifest(paths["train"])[0].caption
+    annotate(write(tmp_path, train=rows), tmp_path / "measures.jsonl", workers=1, classifier=mine)
+    assert asked == [16000]  # what was estimated is kept
+    estimates = [json.loads(line) for line in (tmp_path / "estimates.jsonl").read_text().splitlines()]
+    assert [(line["key"].split()[1], line["found"]["emotion"]) for line in estimates] == [("mine", "happy")]
+
+
+def test_emotion_and_age_stay_null_without_a_classifier(tmp_path):
+    paths = write(tmp_path, train=[Utterance("a", tone(tmp_path, "a", 200, 0.1))])
+    annotate(paths, tmp_path / "measures.jsonl", workers=1)
+    [row] = read_manifest(paths["train"])
+    assert (row.emotion, row.age) == (None, None) and not (tmp_path / "estimates.jsonl").exists()
+
+
+def test_a_classifier_s_label_outside_its_vocabulary_is_refused(tmp_path):
+    paths = write(tmp_path, train=[Utterance("a", tone(tmp_path, "a", 200, 0.1))])
+    bored = Classifier("mine", lambda wav: {"emotion": "bored"})
+    with pytest.raises(ManifestError, match="classifier 'mine': emotion is 'bored'"):
+        annotate(paths, tmp_path / "measures.jsonl", workers=1, classifier=bored)
+
+
+def test_a_trained_model_is_a_classifier(tmp_path):
+    classifier = recognizer_classifier(packaged_model())
+    with wave.open(str(tmp_path / "long.wav"), "wb") as file:
+        file.setnchannels(1), file.setsampwidth(2), file.setframerate(16000), file.writeframes(bytes(2 * 40 * 16000))
+    found = classifier.labels(load_audio(tmp_path / "long.wav"))
+    assert set(found) == {"emotion", "age"} and found["emotion"] in (*EMOTIONS, None)
+
+
+def peak_bytes(folder: Path, clips: int) -> int:
+    """Of a run that finds everything measured, so that only its own bookkeeping counts."""
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", np.zeros(16000 * 40), 16000)
+    rows = [Utterance(f"a{n}", "a.wav", start=n / 100, stop=n / 100 + 1, transcript="go " * 50) for n in range(clips)]
+    paths = write(folder, train=rows)
+    with Journal(folder / "measures.jsonl", Measures) as journal:
+        for row in rows:
+            journal.add(clip_of(row, None, folder).key, Measures(level_decibels=-20.0))
+    del rows
+    tracemalloc.start()
+    annotate(paths, folder / "measures.jsonl", workers=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_memory_holds_a_key_for_each_clip_and_not_its_row(tmp_path):
+    few, many = (peak_bytes(tmp_path / str(clips), clips) for clips in (200, 2200))
+    assert (many - few) / 2000 < 600  # a row with its transcript and paragraphs is some 2,000
+
+
+def test_the_varied_wording_is_written_where_it_is_asked_for(tmp_path):
+    wav = tone(tmp_path, "a", 250, 0.5)
+    paths = write(tmp_path, train=[Utterance("a", wav, gender="female", emotion="sad", transcript="Go")])
+    annotate(paths, tmp_path / "measures.jsonl", workers=1, wording="varied")
+    [row] = read_manifest(paths["train"])
+    assert row.caption == with_paragraphs(row._replace(caption=None, description=None), "varied").caption
 
 
 def test_a_speaker_s_clips_decide_the_gender_together(tmp_path, monkeypatch):
