@@ -16,10 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_xser.annotator.annotate import annotated
+from speechbrain_xser.annotator.annotate import annotation
 from speechbrain_xser.data.command import prepare_command
 from speechbrain_xser.data.folds import fold_manifests, leave_one_out, speaker_folds
 from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.preparation import by_split, find_audio, prepare_once
 from speechbrain_xser.data.probe import probe
 from speechbrain_xser.data.speakers import age_band, split_speakers
@@ -178,7 +179,11 @@ def _places(utterances: list[Utterance]) -> Callable[[Utterance], tuple[str, ...
 
 
 def prepare(
-    data_folder: str | Path, save_folder: str | Path, demographics: str | None = None, annotate: bool = False
+    data_folder: str | Path,
+    save_folder: str | Path,
+    demographics: str | None = None,
+    annotate: bool = False,
+    wording: Wording = "plain",
 ) -> dict[str, str]:
     """Writes ``train``, ``valid`` and ``test.jsonl``, and five folds; done again, it changes nothing and is quick.
 
@@ -191,8 +196,10 @@ def prepare(
     demographics : str | None
         The table of actors; by default VideoDemographics.csv or manifest.csv in the data folder.
     annotate : bool
-        Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over the
-        training part.
+        Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over
+        each manifest's training part.
+    wording : str
+        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
 
     Returns
     -------
@@ -212,12 +219,13 @@ def prepare(
     utterances = [_utterance(stem, path, actors, sides) for stem, path in clips.items()]
     return prepare_once(
         save_folder,
-        {"shares": SPLIT_SHARES, "actors": {name: list(a) for name, a in actors.items()}, "annotate": annotate},
+        {"shares": SPLIT_SHARES, "actors": {name: list(a) for name, a in actors.items()}},
         clips.values(),
         lambda: probe(utterances, data_folder, len(utterances)),
         (*SPLIT_SHARES, *fold_manifests(map(str, range(1, FOLDS + 1)))),
         _places(utterances),
-        annotated(save_folder, data_folder) if annotate else None,
+        annotation(annotate, save_folder, data_folder, wording=wording),
+        wording,
     )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from speechbrain_xser.annotator.annotate import annotation
 from speechbrain_xser.data.command import prepare_command
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.preparation import prepare_once
@@ -127,7 +128,11 @@ def _check_same(lists: dict[str, dict], folder: Path) -> None:
             raise ManifestError(f"{folder / name}: {len(missing)} clips of the other lists are missing: {missing[:3]}.")
 
 
-def prepare(data_folder: str | Path, save_folder: str | Path) -> dict[str, str]:
+def prepare(
+    data_folder: str | Path,
+    save_folder: str | Path,
+    annotate: bool = False,
+) -> dict[str, str]:
     """Writes ``test.jsonl``; done again, it changes nothing and is quick.
 
     Arguments
@@ -136,6 +141,9 @@ def prepare(data_folder: str | Path, save_folder: str | Path) -> dict[str, str]:
         A clone of SECap's repository, or its folder ``dataset``.
     save_folder : str | Path
         Where the manifest goes.
+    annotate : bool
+        Whether the annotator fills gender, pitch, volume, speed, intonation and emphasis; low and high are decided over
+        these clips.
 
     Returns
     -------
@@ -157,6 +165,7 @@ def prepare(data_folder: str | Path, save_folder: str | Path) -> dict[str, str]:
         [wav for wav in wavs if wav.exists()],
         lambda: probe(clips, data_folder, len(clips)),
         ["test"],
+        finish=annotation(annotate, save_folder, data_folder, "zh"),
     )
 
 

@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from speechbrain_xser.annotator.annotate import annotation
 from speechbrain_xser.data.collection import Collection, open_collection
 from speechbrain_xser.data.columns import parse_pairs
 from speechbrain_xser.data.command import prepare_command
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.importing import Importer, fitted
 from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.pipeline import resolve
 from speechbrain_xser.data.preparation import prepare_once
 from speechbrain_xser.data.probe import probe
@@ -38,6 +40,9 @@ def prepare(
     corpus: str | None = None,
     split: Literal["auto", "column", "speaker", "train", "valid", "test"] = "auto",
     seed: str = "1",
+    language: str = "en",
+    annotate: bool = False,
+    wording: Wording = "plain",
 ) -> dict[str, str]:
     """Writes ``train``, ``valid`` and ``test.jsonl``, or those that there are; done again, it changes nothing.
 
@@ -60,6 +65,13 @@ def prepare(
         "auto" the table's column if it has one, else all in train.
     seed : str
         Another seed puts other speakers into the parts.
+    language : str
+        Of the transcripts, as eSpeak NG names its voices; it counts for the annotator alone.
+    annotate : bool
+        Whether the annotator fills pitch, volume, speed, intonation and emphasis, and the gender where it is null; low
+        and high are decided over the training part.
+    wording : str
+        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
 
     Returns
     -------
@@ -79,11 +91,22 @@ def prepare(
     splits, side = _sides(split, collection, importer, seed)
     return prepare_once(
         save_folder,
-        {"columns": collection.columns, "emotions": emotions, "corpus": corpus, "split": split, "seed": seed},
+        {
+            "columns": collection.columns,
+            "emotions": emotions,
+            "corpus": corpus,
+            "split": split,
+            "seed": seed,
+            "language": language,
+        },
         [*collection.files, *_sound_files(importer, collection, data_folder)],
         lambda: _usable(_clips(importer, collection.rows(Path(save_folder, "audio").resolve()), side, data_folder)),
         splits,
-        finish=lambda _: importer.account(save_folder),
+        finish=[
+            lambda _: importer.account(save_folder),
+            *annotation(annotate, save_folder, data_folder, language, wording),
+        ],
+        wording=wording,
     )
 
 

@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from speechbrain_xser.annotator.annotate import annotation
 from speechbrain_xser.data.command import prepare_command
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.folds import fold_manifests, leave_one_out
 from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.preparation import prepare_once
 from speechbrain_xser.data.probe import probe
 from speechbrain_xser.errors import ManifestError
@@ -148,7 +150,11 @@ def _write_ratings(turns: list[Turn], save_folder: Path) -> None:
 
 
 def prepare(
-    data_folder: str | Path, save_folder: str | Path, valid_by: Literal["speaker", "random"] = "speaker"
+    data_folder: str | Path,
+    save_folder: str | Path,
+    valid_by: Literal["speaker", "random"] = "speaker",
+    annotate: bool = False,
+    wording: Wording = "plain",
 ) -> dict[str, str]:
     """Writes five folds, ``fold_1/train.jsonl`` and so on; done again, it changes nothing and is quick.
 
@@ -160,6 +166,11 @@ def prepare(
         Where the manifests go.
     valid_by : str
         Who validates: two of the eight training speakers, or a random fifth of the training clips.
+    annotate : bool
+        Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over
+        each manifest's training part.
+    wording : str
+        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
 
     Returns
     -------
@@ -186,7 +197,11 @@ def prepare(
         lambda: _build(clips, data_folder),
         fold_manifests(SESSIONS),
         leave_one_out(kept, lambda clip: clip.speaker[len("iemocap-Ses0")], valid_by),
-        lambda paths: _write_ratings([turn for turn, _ in turns], save_folder),
+        [
+            lambda _: _write_ratings([turn for turn, _ in turns], save_folder),
+            *annotation(annotate, save_folder, data_folder, wording=wording),
+        ],
+        wording,
     )
 
 

@@ -16,10 +16,12 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from speechbrain_xser.annotator.annotate import annotation
 from speechbrain_xser.data.command import prepare_command
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.extraction import Extraction, Film
 from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.preparation import prepare_once
 from speechbrain_xser.data.text import plain_text
 from speechbrain_xser.errors import ManifestError
@@ -143,7 +145,13 @@ def list_films(data_folder: str | Path, audio_folder: Path) -> list[Film]:
     return films
 
 
-def prepare(data_folder: str | Path, save_folder: str | Path, max_seconds: float | None = 30.0) -> dict[str, str]:
+def prepare(
+    data_folder: str | Path,
+    save_folder: str | Path,
+    max_seconds: float | None = 30.0,
+    annotate: bool = False,
+    wording: Wording = "plain",
+) -> dict[str, str]:
     """Writes ``train``, ``valid`` and ``test.jsonl``; done again, it changes nothing and is quick.
 
     Arguments
@@ -154,6 +162,11 @@ def prepare(data_folder: str | Path, save_folder: str | Path, max_seconds: float
         Where the manifests go, and the speech.
     max_seconds : float | None
         A longer clip is cut to its first so many seconds; None for no cut.
+    annotate : bool
+        Whether the annotator fills pitch, volume, speed, intonation and emphasis, and the gender where it is null; low
+        and high are decided over the training part.
+    wording : str
+        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
 
     Returns
     -------
@@ -176,7 +189,11 @@ def prepare(data_folder: str | Path, save_folder: str | Path, max_seconds: float
         {"max_seconds": max_seconds, "rows": [list(film.utterance) for film in films]},
         [film.video for film in films if film.video.exists()],
         lambda: chain(broken, extraction),
-        finish=partial(extraction.note, save_folder),
+        finish=[
+            partial(extraction.note, save_folder),
+            *annotation(annotate, save_folder, data_folder, wording=wording),
+        ],
+        wording=wording,
     )
 
 

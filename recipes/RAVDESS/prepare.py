@@ -14,11 +14,13 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from speechbrain_xser.annotator.annotate import annotation
 from speechbrain_xser.data.command import prepare_command
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.folds import speaker_folds
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.named import named_clips, prepare_folds, within_vocabulary
+from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.errors import ManifestError
 
 EMOTIONS = {
@@ -86,7 +88,11 @@ def parse_name(stem: str) -> Utterance | Dropped:
 
 
 def prepare(
-    data_folder: str | Path, save_folder: str | Path, calm: Literal["drop", "neutral"] = "drop"
+    data_folder: str | Path,
+    save_folder: str | Path,
+    calm: Literal["drop", "neutral"] = "drop",
+    annotate: bool = False,
+    wording: Wording = "plain",
 ) -> dict[str, str]:
     """Writes ``fold_1/train.jsonl`` to ``fold_6/test.jsonl``; done again, it changes nothing and is quick.
 
@@ -98,6 +104,11 @@ def prepare(
         Where the manifests go.
     calm : str
         "drop" leaves the calm clips out; "neutral" calls them neutral.
+    annotate : bool
+        Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over
+        each manifest's training part.
+    wording : str
+        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
 
     Returns
     -------
@@ -113,7 +124,15 @@ def prepare(
     """
     renamed = {"calm": "neutral"} if calm == "neutral" else {}
     clips = within_vocabulary(named_clips(data_folder, parse_name), renamed)
-    return prepare_folds(data_folder, save_folder, clips, speaker_folds(GENDERS, FOLDS, SEED), SEED)
+    return prepare_folds(
+        data_folder,
+        save_folder,
+        clips,
+        speaker_folds(GENDERS, FOLDS, SEED),
+        SEED,
+        finish=annotation(annotate, save_folder, data_folder, wording=wording),
+        wording=wording,
+    )
 
 
 if __name__ == "__main__":

@@ -23,10 +23,12 @@ from SpeechCraft.libritts import find_subsets, read_passages
 from SpeechCraft.passage import Passage
 from SpeechCraft.shards import Wanted, unpack
 
+from speechbrain_xser.annotator.annotate import annotation
 from speechbrain_xser.data.command import prepare_command
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.importing import fitted
 from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.parallel import in_parallel
 from speechbrain_xser.data.pipeline import DATA_ROOT
 from speechbrain_xser.data.preparation import extend_summary, prepare_once
@@ -42,6 +44,8 @@ def prepare(
     valid_share: float = 0.01,
     test_share: float = 0.01,
     seed: str = "speechcraft-0",
+    annotate: bool = False,
+    wording: Wording = "plain",
 ) -> dict[str, str]:
     """Writes ``train``, ``valid`` and ``test.jsonl``; done again, it changes nothing and is quick.
 
@@ -59,6 +63,11 @@ def prepare(
         Of recordings and readers; a small part of the corpus needs more than the whole does.
     seed : str
         Another seed puts other recordings into validation and test.
+    annotate : bool
+        Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over
+        each manifest's training part.
+    wording : str
+        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
 
     Returns
     -------
@@ -99,7 +108,11 @@ def prepare(
         {"max_seconds": max_seconds, "seed": seed, "shares": shares, "subsets": [path.name for path in subsets]},
         [*files, *filter(None, [metadata]), *chain.from_iterable(shards)],
         build,
-        finish=lambda _: extend_summary(save_folder, account),
+        finish=[
+            lambda _: extend_summary(save_folder, account),
+            *annotation(annotate, save_folder, data_folder, wording=wording),
+        ],
+        wording=wording,
     )
 
 

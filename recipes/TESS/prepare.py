@@ -13,9 +13,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from speechbrain_xser.annotator.annotate import annotation
 from speechbrain_xser.data.command import prepare_command
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.named import named_clips, prepare_folds
+from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.speakers import age_band
 from speechbrain_xser.errors import ManifestError
 
@@ -77,7 +79,12 @@ def parse_name(stem: str) -> Utterance:
     )
 
 
-def prepare(data_folder: str | Path, save_folder: str | Path) -> dict[str, str]:
+def prepare(
+    data_folder: str | Path,
+    save_folder: str | Path,
+    annotate: bool = False,
+    wording: Wording = "plain",
+) -> dict[str, str]:
     """Writes ``fold_1/train.jsonl`` to ``fold_2/test.jsonl``; done again, it changes nothing and is quick.
 
     Arguments
@@ -86,6 +93,11 @@ def prepare(data_folder: str | Path, save_folder: str | Path) -> dict[str, str]:
         Holds the clips at any depth, and a ``manifest.csv`` or not.
     save_folder : str | Path
         Where the manifests go.
+    annotate : bool
+        Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over
+        each manifest's training part.
+    wording : str
+        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
 
     Returns
     -------
@@ -100,7 +112,16 @@ def prepare(data_folder: str | Path, save_folder: str | Path) -> dict[str, str]:
         If more than one clip in a hundred cannot be read; fewer are left out with a warning.
     """
     clips = named_clips(data_folder, parse_name)
-    return prepare_folds(data_folder, save_folder, clips, FOLD_OF, SEED, valid_by="random")
+    return prepare_folds(
+        data_folder,
+        save_folder,
+        clips,
+        FOLD_OF,
+        SEED,
+        valid_by="random",
+        finish=annotation(annotate, save_folder, data_folder, wording=wording),
+        wording=wording,
+    )
 
 
 if __name__ == "__main__":

@@ -112,16 +112,19 @@ def annotate(
     return counts
 
 
-def annotated(
+def annotation(
+    wanted: bool,
     save_folder: str | os.PathLike,
     data_folder: str | os.PathLike,
     language: str = "en",
     wording: Wording = "plain",
-) -> Callable[[dict[str, str]], None]:
-    """The annotator as the last step of a preparation.
+) -> list[Callable[[dict[str, str]], object]]:
+    """The annotator as a last step of a preparation, if it is wanted.
 
     Arguments
     ---------
+    wanted : bool
+        What the recipe's ``annotate`` says.
     save_folder : str or path-like
         Where ``measures.jsonl`` goes; measures that are there are used.
     data_folder : str or path-like
@@ -133,16 +136,17 @@ def annotated(
 
     Returns
     -------
-    Callable
-        For ``prepare_once``.
+    list of Callable
+        For the ``finish`` of ``prepare_once``.
 
     Example
     -------
-    >>> annotated("results", "corpus").keywords["language"]
-    'en'
+    >>> annotation(False, "results", "corpus"), annotation(True, "results", "corpus")[0].keywords["language"]
+    ([], 'en')
     """
     journal = Path(save_folder, "measures.jsonl")
-    return partial(annotate, journal=journal, data_folder=data_folder, language=language, wording=wording)
+    step = partial(annotate, journal=journal, data_folder=data_folder, language=language, wording=wording)
+    return [step] if wanted else []
 
 
 def _measure_missing(rows: dict[str, Rows], journal: Journal[Measures], workers: int | None) -> dict[str, int]:

@@ -7,7 +7,7 @@ second source: its rows must say what the names say, and a clip that it lists an
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.folds import fold_manifests, leave_one_out
 from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.pipeline import DATA_ROOT, resolve
 from speechbrain_xser.data.preparation import AUDIO_SUFFIXES, prepare_once
 from speechbrain_xser.data.probe import probe
@@ -149,6 +150,8 @@ def prepare_folds(
     fold_of: dict[str, str],
     seed: str,
     valid_by: Literal["speaker", "random"] = "speaker",
+    finish: Collection[Callable[[dict[str, str]], object]] = (),
+    wording: Wording = "plain",
 ) -> dict[str, str]:
     """Writes the folds of a corpus whose clips are whole files; done again, it changes nothing and is quick.
 
@@ -166,6 +169,8 @@ def prepare_folds(
         Draws the validation part.
     valid_by : str
         As for ``leave_one_out``.
+    finish, wording
+        As for ``prepare_once``.
 
     Returns
     -------
@@ -199,6 +204,8 @@ def prepare_folds(
         lambda: chain((c for c in clips if isinstance(c, Dropped)), probe(kept, data_folder, len(kept))),
         fold_manifests(sorted(set(fold_of.values()))),
         leave_one_out(kept, lambda clip: fold_of[clip.speaker], valid_by, seed=seed),
+        finish,
+        wording,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,7 @@ from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.faults import Fault, FaultCounter
 from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.manifest import Utterance, open_manifest
-from speechbrain_xser.data.paragraphs import with_paragraphs
+from speechbrain_xser.data.paragraphs import Wording, with_paragraphs
 from speechbrain_xser.data.summary import Summary
 from speechbrain_xser.errors import ManifestError
 
@@ -91,7 +91,8 @@ def prepare_once(
     build: Callable[[], Iterable[Utterance | Dropped]],
     manifests: Sequence[str] = ("train", "valid", "test"),
     places: Callable[[Utterance], Iterable[str]] = by_split,
-    finish: Callable[[dict[str, str]], None] | None = None,
+    finish: Collection[Callable[[dict[str, str]], object]] = (),
+    wording: Wording = "plain",
 ) -> dict[str, str]:
     """Builds and writes a corpus's manifests, unless that was done from the same options and files.
 
@@ -113,8 +114,11 @@ def prepare_once(
         The manifests that there will be; a name may lie in a folder, as ``fold_1/train``. Each gets utterances.
     places : Callable
         Which manifests an utterance is in; its ``split`` becomes the last part of the manifest's name.
-    finish : Callable or None
-        Called with the manifests' paths when all are written, before the preparation counts as done.
+    finish : collection of Callable
+        Each is called with the manifests' paths when all are written, before the preparation counts as done. One more
+        or less prepares again.
+    wording : str
+        Of the paragraphs, "plain" or "varied".
 
     Returns
     -------
@@ -139,17 +143,17 @@ def prepare_once(
     >>> first == prepare_once(folder, {"seed": 1}, [], build, ["train"]), calls
     (True, ['called'])
     """
-    done, digest = Path(save_folder, DONE), _digest(options, files)
+    done, digest = Path(save_folder, DONE), _digest({**options, "wording": wording, "finish": len(finish)}, files)
     with claimed(save_folder, wait=True, lock=LOCK):
         if (paths := _found(done, digest)) is not None:
             return paths
         done.unlink(missing_ok=True)
         paths = {name: str(Path(save_folder, f"{name}.jsonl")) for name in manifests}
-        summary = _write(paths, build(), places)
+        summary = _write(paths, build(), places, wording)
         with written_beside(Path(save_folder, SUMMARY)) as file:
             json.dump(summary.as_dict(), file, indent=1, ensure_ascii=False)
-        if finish is not None:
-            finish(paths)
+        for last in finish:
+            last(paths)
         with written_beside(done) as file:
             json.dump({"digest": digest, "manifests": {name: f"{name}.jsonl" for name in paths}}, file, indent=1)
     logger.info("%s\n%s", save_folder, summary.text())
@@ -200,6 +204,7 @@ def _write(
     paths: dict[str, str],
     clips: Iterable[Utterance | Dropped],
     places: Callable[[Utterance], Iterable[str]],
+    wording: Wording,
 ) -> Summary:
     """Writes every utterance into its manifests and counts; no manifest takes its place before all of it is well."""
     summary, faults, seen = Summary(paths), FaultCounter(FEWEST_CLIPS, UNREADABLE_SHARE), 0
@@ -211,7 +216,7 @@ def _write(
                 summary.drop(clip)
                 faults.add([Fault(clip.id, clip.detail or clip.reason)] if clip.fault else [])
                 continue
-            clip, names = with_paragraphs(clip), tuple(places(clip))
+            clip, names = with_paragraphs(clip, wording), tuple(places(clip))
             for name in names:
                 writers[name](clip._replace(split=name.rpartition("/")[2]))
             summary.add(clip, names)

@@ -241,3 +241,9 @@ def test_the_test_set_has_the_published_classes(genuine):
 def test_no_transcript_keeps_a_typographic_quote(genuine):
     letters = {sign for clip in genuine[0].values() for sign in clip.transcript}
     assert {sign for sign in letters if not sign.isascii()} == {"\u00e9", "\u00f3"}
+
+
+def test_the_annotator_hears_the_extracted_speech(corpus, tmp_path):
+    found = utterances(recipe.prepare(corpus, tmp_path / "out", annotate=True))
+    assert {clip.volume for clip in found.values()} <= {"low", "normal", "high"}
+    assert summary(tmp_path / "out")["extraction"]["clips"] == 6
