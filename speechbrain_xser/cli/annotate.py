@@ -38,9 +38,10 @@ from speechbrain_xser.errors import ManifestError
     help="Of the paragraphs: hundreds of forms in any order, or three forms in one order.",
 )
 @click.option("--classifier", help="A trained model folder of this package: fills emotion and age where they are null.")
+@click.option("--rewrite", "llm", help="A causal LLM that rewrites the paragraphs; kept where they still say the same.")
 @click.option("--workers", type=click.IntRange(min=1), help="Clips at a time; one a core by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
-def annotate_command(source, out, data_folder, language, cutoffs, wording, classifier, workers, as_json) -> None:
+def annotate_command(source, out, data_folder, language, cutoffs, wording, classifier, llm, workers, as_json) -> None:
     """Measures every clip of SOURCE, a manifest or a folder of audio, and writes its descriptors.
 
     OUT/manifest.jsonl has the columns and both paragraphs, OUT/measures.jsonl the numbers behind them. The same command
@@ -56,6 +57,10 @@ def annotate_command(source, out, data_folder, language, cutoffs, wording, class
         write_manifest(path, _utterances(Path(source), data_folder))
         journal = Path(out, "measures.jsonl")
         counts = annotate({"manifest": str(path)}, journal, data_folder, language, cutoffs, workers, wording, labels)
+        if llm:
+            from speechbrain_xser.annotator.rewrite import llm_rewriter, rewrite  # imports transformers, for seconds
+
+            counts |= rewrite({"manifest": str(path)}, llm_rewriter(llm), Path(out, "rewrites.jsonl"))
     click.echo(json.dumps(counts) if as_json else ", ".join(f"{name} {count}" for name, count in counts.items()))
     click.echo(str(path), err=as_json)
 
