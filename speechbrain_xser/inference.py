@@ -21,7 +21,8 @@ from speechbrain.inference.interfaces import Pretrained
 from torch import Tensor
 
 from speechbrain_xser.answer import Descriptors, parse
-from speechbrain_xser.data.audio import check_seconds, check_wave, load_audio, seconds_of
+from speechbrain_xser.data.audio import load_audio, seconds_of
+from speechbrain_xser.data.waveform import check_seconds, check_wave
 from speechbrain_xser.emotion_slot import emotion_slot
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.hub import HYPERPARAMS, model_folder

@@ -15,7 +15,7 @@ import torch
 import torchaudio
 from torch import Tensor
 
-from speechbrain_xser.data.audio import SAMPLE_RATE
+from speechbrain_xser.data.waveform import SAMPLE_RATE
 
 from .heard import HOP_SECONDS, Heard
 from .reading import Reading, read

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from speechbrain_xser.answer.labels import check_labels
 from speechbrain_xser.answer.record import Descriptors, Record
-from speechbrain_xser.data.audio import SAMPLE_RATE
+from speechbrain_xser.data.waveform import SAMPLE_RATE
 
 
 class Estimate(NamedTuple):

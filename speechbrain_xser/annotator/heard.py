@@ -13,8 +13,8 @@ from torch import Tensor
 
 from speechbrain_xser.annotator.level import frame_decibels, speech_frames
 from speechbrain_xser.annotator.pitch import SAMPLE_RATE, TRACKERS
-from speechbrain_xser.data.audio import check_wave
 from speechbrain_xser.data.prosody import HOP_SECONDS
+from speechbrain_xser.data.waveform import check_wave
 from speechbrain_xser.errors import SettingsError
 
 TRIM_DECIBELS = 60.0  # samples this far below the peak are no sound at either end

@@ -12,10 +12,10 @@ import click
 from speechbrain_xser.annotator.annotate import annotate
 from speechbrain_xser.annotator.classifier import recognizer_classifier
 from speechbrain_xser.commandline import claimed, one_line_errors
+from speechbrain_xser.data.audio import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from speechbrain_xser.data.manifest import Utterance, stream_manifest, write_manifest
+from speechbrain_xser.data.named import find_audio_below
 from speechbrain_xser.data.paragraphs import Wording
-from speechbrain_xser.data.preparation import AUDIO_SUFFIXES
-from speechbrain_xser.errors import ManifestError
 
 
 @click.command("annotate")
@@ -68,9 +68,7 @@ def annotate_command(source, out, data_folder, language, cutoffs, wording, class
 def _utterances(source: Path, data_folder: str | None) -> Iterator[Utterance]:
     """The records of a manifest with paths that hold from anywhere, or one record a clip of a folder."""
     if source.is_dir():
-        clips = sorted(path for path in source.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
-        if not clips:
-            raise ManifestError(f"No clip below {source}, expected {', '.join(AUDIO_SUFFIXES)}.")
+        clips = find_audio_below(source, (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES))
         yield from (Utterance(str(clip.relative_to(source)), str(clip.resolve())) for clip in clips)
         return
     for row in stream_manifest(source):

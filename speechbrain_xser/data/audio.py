@@ -1,30 +1,31 @@
 """Audio files as mono float waveforms at one sample rate, or an error that names the file.
 
-Read with soundfile (wav, flac, ogg, opus, mp3); a segment is read alone, not cut out of the whole file. A clip may also
-lie in an archive (:mod:`speechbrain_xser.data.member`). The price of strictness: a file that lacks a single promised
-sample is refused.
+Read with soundfile (wav, flac, ogg, opus, mp3); a segment is read alone, not cut out of the whole file. The sound of
+mp4, m4a, webm and their like comes from :mod:`speechbrain_xser.data.video`, decoded from the file's start. A clip may
+also lie in an archive (:mod:`speechbrain_xser.data.member`). The price of strictness: a file that lacks a single
+promised sample is refused.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from typing import NamedTuple
 
 import soundfile
 import torch
 from torch import Tensor
-from torchaudio.functional import resample
 
 from speechbrain_xser.data.member import member_of, read_member
 from speechbrain_xser.data.truncation import ends_early, missing_bytes
+from speechbrain_xser.data.video import VIDEO_SUFFIXES, load_voice, track_header
+from speechbrain_xser.data.waveform import SAMPLE_RATE, check_seconds, check_wave, resampled
 from speechbrain_xser.errors import AudioError
 
-SAMPLE_RATE = 16000
-MAX_AMPLITUDE = 16.0  # of full scale; a clipped float file reaches 2 or so, int16 values taken for floats 32768
+AUDIO_SUFFIXES = (".wav", ".flac", ".opus", ".ogg", ".mp3")
 MAX_EXCESS_SECONDS = 0.01  # a segment may end this much after the file: manifests round their times
 MP3_SHARE = 0.9  # frames of an mp3 without a table of contents are an estimate
 UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile says of a FLAC stream whose header leaves the length open
-MAX_FILTER = 20_000_000  # taps of a resampling filter grow with the product of the reduced rates; more needs gigabytes
 
 
 def load_audio(
@@ -68,93 +69,38 @@ def load_audio(
     >>> load_audio(path).shape, load_audio(path, start=0.25, stop=0.5).shape
     (torch.Size([16000]), torch.Size([4000]))
     """
+    decode = _decoded if is_video(path) else _sounds
+    wave, rate = decode(path, start, stop, max_seconds)
+    return resampled(check_wave(wave, path), rate, sample_rate, path)
+
+
+def is_video(path: str | os.PathLike) -> bool:
+    """Whether a file's sound is read from a container, by its name.
+
+    Example
+    -------
+    >>> is_video("a.MP4"), is_video("a.wav")
+    (True, False)
+    """
+    return os.fspath(path).lower().endswith(VIDEO_SUFFIXES)
+
+
+def _sounds(path: str | os.PathLike, start, stop, max_seconds) -> tuple[Tensor, int]:
+    """A segment of an audio file, channels averaged, and its rate."""
     with open_audio(path) as file:
-        rate = file.samplerate
         try:
-            wave = _read(file, path, start, stop, max_seconds)
+            samples = _read(file, path, start, stop, max_seconds)
         except soundfile.SoundFileError as error:
             raise _not_audio(path, error) from error
-    wave = check_wave(torch.from_numpy(wave).mean(dim=1), path)
-    return wave if rate == sample_rate else _resampled(wave, rate, sample_rate, path)
+        return torch.from_numpy(samples).mean(dim=1), file.samplerate
 
 
-def check_wave(wave: Tensor, name: str | os.PathLike = "waveform", max_seconds: float | None = None) -> Tensor:
-    """Returns the waveform if a model can be given it. Silence is fine.
-
-    Arguments
-    ---------
-    wave : Tensor
-        Waveform, [S], floating, at 16 kHz.
-    name : str or path-like
-        Names it in the message.
-    max_seconds : float or None
-        Longest length, None for any.
-
-    Returns
-    -------
-    Tensor
-        The same waveform.
-
-    Raises
-    ------
-    AudioError
-        If it is not one-dimensional, not floating, empty, too long, or holds NaN, Inf or values beyond 16.
-
-    Example
-    -------
-    >>> check_wave(torch.tensor([0.0, float("nan")]), "a.wav")
-    Traceback (most recent call last):
-    ...
-    speechbrain_xser.errors.AudioError: a.wav: 1 of 2 samples are NaN or Inf, expected finite numbers. Export it again.
-    """
-    if wave.dim() != 1 or not wave.is_floating_point():
-        raise AudioError(
-            f"{name}: shape {tuple(wave.shape)} of {wave.dtype}, expected [S] floats. Average the channels."
-        )
-    if wave.numel() == 0:
-        raise AudioError(f"{name}: no samples, expected at least one. The file is empty: fetch it again or drop it.")
-    check_seconds(wave.numel() / SAMPLE_RATE, max_seconds, name)
-    bad = int((~torch.isfinite(wave)).sum())
-    if bad:
-        raise AudioError(
-            f"{name}: {bad} of {wave.numel()} samples are NaN or Inf, expected finite numbers. Export it again."
-        )
-    peak = wave.abs().max().item()
-    if peak > MAX_AMPLITUDE:
-        raise AudioError(f"{name}: peak {peak:g}, expected at most {MAX_AMPLITUDE:g}. Scale samples to -1..1.")
-    return wave
-
-
-def check_seconds(seconds: float, max_seconds: float | None, name: str | os.PathLike) -> None:
-    """Refuses a clip that is too long, before it can exhaust the memory.
-
-    Arguments
-    ---------
-    seconds : float
-        Length of the clip.
-    max_seconds : float or None
-        Longest allowed, None for any.
-    name : str or path-like
-        Names the clip in the message.
-
-    Raises
-    ------
-    AudioError
-        If it is longer.
-
-    Example
-    -------
-    >>> check_seconds(120.0, 30.0, "a.wav")
-    Traceback (most recent call last):
-    ...
-    speechbrain_xser.errors.AudioError: a.wav: 120.00 s long, expected at most 30 s. Cut it into shorter clips, or \
-raise max_seconds.
-    """
-    if max_seconds is not None and seconds > max_seconds:
-        raise AudioError(
-            f"{name}: {seconds:.2f} s long, expected at most {max_seconds:g} s. Cut it into shorter clips, or "
-            "raise max_seconds."
-        )
+def _decoded(path: str | os.PathLike, start, stop, max_seconds) -> tuple[Tensor, int]:
+    """A segment of a film's speech, and its rate."""
+    voice = load_voice(path, max_seconds if start is None and stop is None else None)
+    first, last = _segment(len(voice.samples), voice.sample_rate, path, start, stop)
+    check_seconds((last - first) / voice.sample_rate, max_seconds, path)
+    return voice.samples[first:last], voice.sample_rate
 
 
 def seconds_of(path: str | os.PathLike) -> float:
@@ -183,8 +129,45 @@ def seconds_of(path: str | os.PathLike) -> float:
     >>> seconds_of(path)
     0.5
     """
+    return read_header(path).seconds
+
+
+class Header(NamedTuple):
+    """What a file says of itself."""
+
+    seconds: float
+    sample_rate: int  # hertz
+    channels: int
+
+
+def read_header(path: str | os.PathLike) -> Header:
+    """Length, rate and channels of a file, without decoding it where it states them.
+
+    Arguments
+    ---------
+    path : str or path-like
+        Anything that :func:`load_audio` reads.
+
+    Returns
+    -------
+    Header
+
+    Raises
+    ------
+    AudioError
+        As :func:`seconds_of`.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "stereo.wav"
+    >>> soundfile.write(path, torch.zeros(4000, 2).numpy(), 8000)
+    >>> read_header(path)
+    Header(seconds=0.5, sample_rate=8000, channels=2)
+    """
+    if is_video(path):
+        return Header(*track_header(path))
     with open_audio(path) as file:
-        return _stated(file.frames, path) / file.samplerate
+        return Header(_stated(file.frames, path) / file.samplerate, file.samplerate, file.channels)
 
 
 def open_audio(path: str | os.PathLike) -> soundfile.SoundFile:
@@ -255,17 +238,9 @@ def _stated(frames: int, path: str | os.PathLike) -> int:
     return frames
 
 
-def _resampled(wave: Tensor, rate: int, sample_rate: int, path: str | os.PathLike) -> Tensor:
-    """The waveform at the wanted rate; an odd one (22254 Hz, say) is refused: its filter would take gigabytes."""
-    common = math.gcd(rate, sample_rate)
-    if (rate // common) * (sample_rate // common) > MAX_FILTER:
-        raise AudioError(f"{path}: {rate} Hz has no small ratio to {sample_rate} Hz. Convert it to {sample_rate} Hz.")
-    return resample(wave, rate, sample_rate)
-
-
 def _read(file: soundfile.SoundFile, path, start: float | None, stop: float | None, max_seconds: float | None):
     """The samples of a segment, [frames, channels], all of them."""
-    first, last = _segment(file, path, start, stop)
+    first, last = _segment(_stated(file.frames, path), file.samplerate, path, start, stop)
     check_seconds((last - first) / file.samplerate, max_seconds, path)
     file.seek(first)
     samples = file.read(last - first, dtype="float32", always_2d=True)
@@ -275,9 +250,9 @@ def _read(file: soundfile.SoundFile, path, start: float | None, stop: float | No
     return samples
 
 
-def _segment(file: soundfile.SoundFile, path, start: float | None, stop: float | None) -> tuple[int, int]:
+def _segment(frames: int, rate: int, path, start: float | None, stop: float | None) -> tuple[int, int]:
     """First and last sample of a segment, inside the file."""
-    seconds = _stated(file.frames, path) / file.samplerate
+    seconds = frames / rate
     first, last = start or 0.0, seconds if stop is None else stop
     inside = math.isfinite(first) and 0 <= first < last <= seconds + MAX_EXCESS_SECONDS
     if (start is not None or stop is not None) and not inside:
@@ -285,4 +260,4 @@ def _segment(file: soundfile.SoundFile, path, start: float | None, stop: float |
             f"{path}: segment {first:g} to {last:g} s, expected 0 <= start < stop <= {seconds:.3f} s, the file's "
             "length. Check the manifest."
         )
-    return round(first * file.samplerate), min(round(last * file.samplerate), file.frames)
+    return round(first * rate), min(round(last * rate), frames)

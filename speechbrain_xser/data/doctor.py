@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_xser.data.audio import SAMPLE_RATE
 from speechbrain_xser.data.examination import Examination, examine
 from speechbrain_xser.data.known import KNOWN
 from speechbrain_xser.data.manifest import Utterance, readers
 from speechbrain_xser.data.parallel import in_parallel
+from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.errors import LabelError, ManifestError
 from speechbrain_xser.plain_table import plain_table
 

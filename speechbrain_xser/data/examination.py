@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from speechbrain_xser.data.audio import load_audio, open_audio
+from speechbrain_xser.data.audio import load_audio, read_header
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.member import file_of
 from speechbrain_xser.data.pipeline import resolve
@@ -56,15 +56,14 @@ def examine(utterance: Utterance, data_folder: str | os.PathLike | None, base: s
         path = resolve(utterance, data_folder, base)
         if not os.path.exists(file_of(path)):
             return Examination(f"{path}: no such file", missing=True)
-        with open_audio(path) as file:
-            sample_rate, channels = file.samplerate, file.channels
-        wave = load_audio(path, utterance.start, utterance.stop, sample_rate).numpy()
+        header = read_header(path)
+        wave = load_audio(path, utterance.start, utterance.stop, header.sample_rate).numpy()
     except (AudioError, ManifestError) as error:
         return Examination(str(error))
     return Examination(
-        seconds=len(wave) / sample_rate,
-        sample_rate=sample_rate,
-        channels=channels,
+        seconds=len(wave) / header.sample_rate,
+        sample_rate=header.sample_rate,
+        channels=header.channels,
         peak=float(np.abs(wave).max()),
         clipped=_clipped(wave),
         digest=sha1(wave.tobytes(), usedforsecurity=False).hexdigest(),

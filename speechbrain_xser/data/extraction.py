@@ -7,7 +7,6 @@ its line in the manifest, so another limit decodes nothing again.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
@@ -16,16 +15,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import soundfile
-from torchaudio.functional import resample
 
-from speechbrain_xser.data.audio import SAMPLE_RATE, check_wave, seconds_of
+from speechbrain_xser.data.audio import seconds_of
 from speechbrain_xser.data.dropped import Dropped
-from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.parallel import in_parallel
-from speechbrain_xser.data.preparation import SUMMARY
+from speechbrain_xser.data.preparation import extend_summary
 from speechbrain_xser.data.probe import UNREADABLE
 from speechbrain_xser.data.video import load_voice
+from speechbrain_xser.data.waveform import SAMPLE_RATE, check_wave, resampled
 from speechbrain_xser.errors import AudioError
 
 logger = logging.getLogger(__name__)
@@ -77,7 +75,7 @@ def extract_voice(video: str | os.PathLike, flac: str | os.PathLike) -> Extracte
         return Extracted(seconds_of(flac), None)
     started = time.process_time()
     voice = load_voice(video)
-    wave = check_wave(resample(voice.samples, voice.sample_rate, SAMPLE_RATE), video)
+    wave = resampled(check_wave(voice.samples, video), voice.sample_rate, SAMPLE_RATE, video)
     Path(flac).parent.mkdir(parents=True, exist_ok=True)
     beside = f"{os.fspath(flac)}.part"
     soundfile.write(beside, wave.numpy(), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
@@ -142,13 +140,13 @@ class Extraction:
         paths : dict of str to str
             Of the manifests; not looked at.
         """
-        path, count = Path(save_folder, SUMMARY), len(self.cpu_seconds)
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        count = len(self.cpu_seconds)
         mean = round(1000 * sum(self.cpu_seconds) / count, 2) if count else None
-        summary["cut"] = {"max_seconds": self.max_seconds, "clips": len(self.cut), "seconds": self.cut}
-        summary["extraction"] = {"clips": count, "cpu_milliseconds_per_clip": mean}
-        with written_beside(path) as file:
-            json.dump(summary, file, indent=1, ensure_ascii=False)
+        account = {
+            "cut": {"max_seconds": self.max_seconds, "clips": len(self.cut), "seconds": self.cut},
+            "extraction": {"clips": count, "cpu_milliseconds_per_clip": mean},
+        }
+        extend_summary(save_folder, account)
 
 
 def _extract(film: Film) -> Extracted | Dropped:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import soundfile
 from torch import Tensor
 
-from speechbrain_xser.data.audio import SAMPLE_RATE, load_audio
+from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.manifest import Utterance, stream_manifest
 from speechbrain_xser.data.member import Member
@@ -27,6 +27,7 @@ from speechbrain_xser.data.parallel import in_parallel
 from speechbrain_xser.data.pipeline import DATA_ROOT, resolve
 from speechbrain_xser.data.preparation import prepare_once
 from speechbrain_xser.data.probe import UNREADABLE
+from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.errors import AudioError
 
 CLIPS_PER_SHARD = 1000  # some 100 MB of clips of four seconds

@@ -10,9 +10,10 @@ import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from torch import Tensor
 
-from speechbrain_xser.data.audio import check_seconds, load_audio, seconds_of
+from speechbrain_xser.data.audio import load_audio, seconds_of
 from speechbrain_xser.data.faults import Fault
 from speechbrain_xser.data.manifest import Utterance, read_manifest
+from speechbrain_xser.data.waveform import check_seconds
 from speechbrain_xser.errors import AudioError, ManifestError
 
 DATA_ROOT = "{data_root}"

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from speechbrain_xser.commandline import claimed
+from speechbrain_xser.data.audio import AUDIO_SUFFIXES
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.faults import Fault, FaultCounter
 from speechbrain_xser.data.files import written_beside
@@ -24,7 +25,6 @@ from speechbrain_xser.errors import ManifestError
 
 logger = logging.getLogger(__name__)
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".opus", ".ogg")
 DONE = "prepared.json"
 SUMMARY = "summary.json"
 LOCK = ".prepare.lock"
@@ -39,7 +39,7 @@ def find_audio(folder: str | Path) -> dict[str, Path]:
     Arguments
     ---------
     folder : str | Path
-        Where to look for wav, flac, opus and ogg files.
+        Where to look for wav, flac, opus, ogg and mp3 files.
 
     Returns
     -------

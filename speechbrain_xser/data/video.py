@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import av
@@ -101,6 +102,38 @@ def load_voice(path: str | os.PathLike, max_seconds: float | None = None) -> Voi
     return Voice(torch.cat([block.samples for block in blocks]), blocks[0].sample_rate)
 
 
+def track_header(path: str | os.PathLike) -> tuple[float, int, int]:
+    """Length, rate and channels of a file's first sound track.
+
+    Arguments
+    ---------
+    path : str or path-like
+        As for :func:`load_track`.
+
+    Returns
+    -------
+    tuple of (float, int, int)
+        Seconds, hertz, channels. What states no length (a browser's webm, aac) is decoded to be counted.
+
+    Raises
+    ------
+    AudioError
+        As :func:`load_track`.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> soundfile.write(path, torch.zeros(4000, 2).numpy(), 8000)
+    >>> track_header(path)
+    (0.5, 8000, 2)
+    """
+    with _readable(path) as container:
+        stream = container.streams.audio[0]
+        seconds, rate, channels = _stated_seconds(container, stream), stream.rate, stream.channels
+    return seconds or sum(len(block.samples) for block in _blocks(path, None)) / rate, rate, channels
+
+
 def centre(track: Track) -> Tensor:
     """The channel in which films have their speech.
 
@@ -127,12 +160,19 @@ def centre(track: Track) -> Tensor:
 
 def _blocks(path: str | os.PathLike, max_seconds: float | None) -> Iterator[Track]:
     """The track block by block, all of it or an error."""
+    with _readable(path) as container:
+        yield from _decoded(container, path, max_seconds)
+
+
+@contextmanager
+def _readable(path: str | os.PathLike):
+    """The container, if it holds sound; what goes wrong in it is told by the file's name."""
     _check_there(path)
     try:
         with _opened(path) as container:
             if not container.streams.audio:
                 raise AudioError(f"{path}: holds no sound, expected a sound track. Fetch it again or leave it out.")
-            yield from _decoded(container, path, max_seconds)
+            yield container
     except (av.FFmpegError, ValueError, EOFError) as error:
         if isinstance(error, AudioError):
             raise

@@ -5,7 +5,8 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_xser.data.audio import check_wave, load_audio, seconds_of
+from speechbrain_xser.data.audio import load_audio, seconds_of
+from speechbrain_xser.data.waveform import check_wave
 from speechbrain_xser.errors import AudioError
 
 RATE = 16000

@@ -7,8 +7,13 @@ import av
 import numpy as np
 import pytest
 import soundfile
+import torch
 from scipy.signal import resample_poly
 
+from speechbrain_xser.data.audio import load_audio, read_header, seconds_of
+from speechbrain_xser.data.doctor import check
+from speechbrain_xser.data.manifest import Utterance, write_manifest
+from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.data.video import load_track, load_voice
 from speechbrain_xser.errors import AudioError
 from tests.data.media import write_media, write_silent_film
@@ -143,3 +148,32 @@ def test_ffmpeg_would_have_followed_that_playlist(tmp_path):
     (tmp_path / "concat.mp4").write_text("ffconcat version 1.0\nfile secret.mp4\n")
     with av.open(str(tmp_path / "concat.mp4")) as container:
         assert container.streams.audio
+
+
+def test_a_film_is_loaded_as_any_clip_is(tmp_path):
+    path = write_media(tmp_path / "a.MP4", np.stack([tone(300, 0.5), tone(300, 0.5)], axis=1), "stereo")
+    wave = load_audio(path)
+    assert abs(len(wave) / 16000 - seconds_of(path)) < 0.05 and seconds_of(path) == pytest.approx(0.5, abs=0.05)
+    part = load_audio(path, 0.1, 0.3)
+    assert len(part) == 3200 and torch.allclose(part[200:-200], wave[1800 : 1600 + 3200 - 200], atol=0.02)
+    header = read_header(path)
+    assert (header.sample_rate, header.channels) == (48000, 2)
+    with pytest.raises(AudioError, match="0.1 s"):
+        load_audio(path, max_seconds=0.1)
+    with pytest.raises(AudioError, match="segment 0.4 to 9 s"):
+        load_audio(path, 0.4, 9.0)
+
+
+def test_a_stream_that_states_no_length_is_counted(tmp_path):
+    path = write_media(tmp_path / "a.aac", tone(300, 0.5)[:, None], "mono")
+    assert read_header(path).seconds == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_manifest_may_name_films(tmp_path):
+    write_media(tmp_path / "a.mp4", np.stack([tone(300, 0.5), tone(300, 0.5)], axis=1), "stereo")
+    write_manifest(tmp_path / "train.jsonl", [Utterance("a", "a.mp4", transcript="hm")])
+    (item,) = dataset(tmp_path / "train.jsonl")
+    assert item["wav"].shape[0] > 7000
+    found = check([tmp_path / "train.jsonl"], workers=1)
+    assert "several channels" in {finding.kind for finding in found.findings}
+    assert not {"missing", "unreadable"} & {finding.kind for finding in found.findings}
