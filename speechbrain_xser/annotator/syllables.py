@@ -7,10 +7,8 @@ syllable nuclei and measure speech rate automatically", Behavior Research Method
 
 from __future__ import annotations
 
-import ctypes
 import re
 import unicodedata
-from functools import cache
 
 import torch
 from scipy.signal import find_peaks
@@ -23,7 +21,6 @@ from speechbrain_xser.errors import SettingsError
 CHINESE_VOICES = ("cmn", "yue", "hak")
 CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")  # a syllable to these, a mystery to all other voices
 VOWELS = frozenset("aeiouyæøœɐɑɒɔəɘɚɛɜɝɞɤɨɪɯɵɶʉʊʌʏᵻᵊ\u0329")  # and the mark of a syllabic consonant
-_UTF8, _IPA, _UNDERSCORES = 1, 0x02, ord("_") << 8  # between the phonemes of a word
 DIP_DECIBELS = 1.0  # between two nuclei; with the 2 dB of de Jong and Wempe more of them were missed
 FAINT_DECIBELS = 25.0  # a peak this far below the loudest is no nucleus
 SMOOTHED_SECONDS = 0.050  # of level: shorter than a syllable, longer than a period
@@ -93,23 +90,11 @@ def count_nuclei(heard: Heard) -> int:
     return int((heard.speech & (heard.hertz > 0))[torch.from_numpy(peaks) - 1].sum())
 
 
-@cache
-def _library() -> ctypes.CDLL:
-    """eSpeak NG's library, initialised once a process."""
-    library = Espeak()._library
-    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-    library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
-    return library
-
-
 def _phonemes(text: str, voice: str) -> str:
     """IPA of a text, phonemes separated by underscores and words by spaces."""
-    library = _library()
-    if library.espeak_SetVoiceByName(voice.encode()) != 0:
+    try:
+        return Espeak().phonemes(text, voice)
+    except ValueError as error:
         raise SettingsError(
             f"language {voice!r}: eSpeak NG has no such voice, expected en, de, zh or another it knows."
-        )
-    rest, clauses = ctypes.c_char_p(text.encode()), []
-    while rest.value is not None:
-        clauses.append(library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | _UNDERSCORES).decode())
-    return " ".join(clauses)
+        ) from error

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from speechbrain_xser.annotator.reading import read
+from speechbrain_xser.annotator.syllables import count_syllables
 from speechbrain_xser.data.synthetic.espeak import Espeak, Speaking
 from speechbrain_xser.errors import SettingsError
 
@@ -74,3 +75,18 @@ def test_a_reading_does_not_depend_on_what_was_read_before():
     read.cache_clear()
     again = read("Good morning to you", high=True)
     assert np.array_equal(alone.wave, again.wave) and alone.words == again.words
+
+
+def test_syllables_are_asked_of_the_library_that_is_loaded_now(monkeypatch):
+    """A reading loads eSpeak anew; the handle of the old one points at nothing."""
+    count_syllables("the elephant")
+    read("the elephant")
+    loaded, asked = Espeak._library, []
+
+    class Watched:
+        def __getattr__(self, name):
+            asked.append(name)
+            return getattr(loaded, name)
+
+    monkeypatch.setattr(Espeak, "_library", Watched())
+    assert count_syllables("the elephant") == 4 and "espeak_TextToPhonemes" in asked

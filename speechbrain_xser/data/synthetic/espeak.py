@@ -18,6 +18,7 @@ import numpy as np
 
 _SYNCHRONOUS = 2
 _FLAGS = 0x01 | 0x10  # UTF-8 text, SSML marks
+_UTF8, _IPA, _UNDERSCORES = 1, 0x02, ord("_") << 8  # underscores between the phonemes of a word
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 _PHONEME_EVENTS = 0x01  # asked for when the library is initialised
 _LAST_EVENT, _WORD_EVENT, _PHONEME_EVENT = 0, 1, 7
@@ -178,6 +179,40 @@ class Espeak:
         samples = np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.int16)
         return samples.astype(np.float32) / 32768
 
+    @staticmethod
+    def phonemes(text: str, voice: str) -> str:
+        """How a text is pronounced, without speaking it.
+
+        Arguments
+        ---------
+        text : str
+            Plain text.
+        voice : str
+            As eSpeak NG names it.
+
+        Returns
+        -------
+        str
+            IPA, underscores between phonemes and spaces between words.
+
+        Raises
+        ------
+        ValueError
+            For an unknown voice.
+
+        Example
+        -------
+        >>> Espeak().phonemes("two cats", "en-us")
+        't_ˈuː k_ˈæ_t_s'
+        """
+        library = Espeak._library
+        if library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise ValueError(f"eSpeak NG has no voice {voice!r}; give a language such as 'en', 'de' or 'cmn'.")
+        rest, clauses = ctypes.c_char_p(text.encode()), []
+        while rest.value is not None:
+            clauses.append(library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | _UNDERSCORES).decode())
+        return " ".join(clauses)
+
 
 def _marked(text: str, emphasis: str | None) -> list[str]:
     """The words of a text as SSML."""
@@ -210,4 +245,6 @@ def _initialize() -> tuple[ctypes.CDLL, int]:
     sample_rate = library.espeak_Initialize(_SYNCHRONOUS, 0, path.encode(), _PHONEME_EVENTS)
     if sample_rate <= 0:
         raise OSError(f"eSpeak NG found no data in {path}; install espeakng-loader again.")
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
     return library, sample_rate
