@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
+
+UNFINISHED = ".part"
 
 
 @contextmanager
@@ -37,7 +41,7 @@ def written_beside(path: str | os.PathLike) -> Iterator[TextIO]:
     >>> path.read_text()
     'whole'
     """
-    beside = f"{os.fspath(path)}.{os.getpid()}.part"
+    beside = f"{os.fspath(path)}.{os.getpid()}{UNFINISHED}"
     try:
         with open(beside, "w", encoding="utf-8", newline="\n") as file:
             yield file
@@ -47,3 +51,25 @@ def written_beside(path: str | os.PathLike) -> Iterator[TextIO]:
     finally:
         if os.path.exists(beside):
             os.remove(beside)
+
+
+def remove_unfinished(path: str | os.PathLike) -> None:
+    """Removes what killed writers of a file left beside it; whoever calls this must be the only writer.
+
+    Arguments
+    ---------
+    path : str or path-like
+        The file that they were to become.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "a.txt.123.part").touch(), (folder / "ab.txt.123.part").touch()
+    (None, None)
+    >>> remove_unfinished(folder / "a.txt")
+    >>> [found.name for found in folder.iterdir()]
+    ['ab.txt.123.part']
+    """
+    path = Path(path)
+    for found in path.parent.glob(f"{glob.escape(path.name)}.*{UNFINISHED}"):
+        found.unlink()

@@ -17,7 +17,7 @@ from speechbrain_xser.commandline import claimed
 from speechbrain_xser.data.audio import AUDIO_SUFFIXES
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.faults import Fault, FaultCounter
-from speechbrain_xser.data.files import written_beside
+from speechbrain_xser.data.files import remove_unfinished, written_beside
 from speechbrain_xser.data.manifest import Utterance, open_manifest
 from speechbrain_xser.data.paragraphs import Wording, with_paragraphs
 from speechbrain_xser.data.summary import Summary
@@ -149,6 +149,8 @@ def prepare_once(
             return paths
         done.unlink(missing_ok=True)
         paths = {name: str(Path(save_folder, f"{name}.jsonl")) for name in manifests}
+        for path in (done, Path(save_folder, SUMMARY), *paths.values()):
+            remove_unfinished(path)
         summary = _write(paths, build(), places, wording)
         with written_beside(Path(save_folder, SUMMARY)) as file:
             json.dump(summary.as_dict(), file, indent=1, ensure_ascii=False)

@@ -1,10 +1,17 @@
 """Finding clips and writing manifests once."""
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.manifest import Utterance, read_manifest
 from speechbrain_xser.data.preparation import DONE, find_audio, prepare_once
 from speechbrain_xser.errors import ManifestError
+
+ROOT = Path(__file__).parents[2]
 
 
 def one_utterance() -> list[Utterance]:
@@ -52,3 +59,35 @@ def test_an_empty_split_is_refused_and_not_taken_for_done(tmp_path):
     with pytest.raises(ManifestError, match="train.jsonl"):
         prepare_once(tmp_path, {}, [], lambda: [], ["train"])
     assert not (tmp_path / DONE).exists()
+
+
+def test_a_killed_preparation_leaves_nothing_once_it_is_done_again(tmp_path):
+    script = (
+        "import os, signal\n"
+        "from speechbrain_xser.data.manifest import Utterance\n"
+        "from speechbrain_xser.data.preparation import prepare_once\n"
+        "def build():\n"
+        "    yield Utterance('a', 'a.wav', split='train')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"prepare_once({str(tmp_path)!r}, {{}}, [], build, ['train'])\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == -signal.SIGKILL
+    assert [path.suffix for path in tmp_path.glob("train*")] == [".part"]
+    prepare_once(tmp_path, {}, [], one_utterance, ["train"])
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == [
+        "prepared.json", "summary.json", "train.jsonl",
+    ]  # fmt: skip
+
+
+def test_one_step_more_or_another_wording_prepares_again(tmp_path):
+    calls = []
+
+    def build():
+        calls.append(1)
+        return [Utterance("a", "a.wav", split="train", emotion="sad", gender="male", pitch="low")]
+
+    texts = set()
+    for options in ({}, {"wording": "varied"}, {"finish": [calls.extend]}, {}):
+        paths = prepare_once(tmp_path, {}, [], build, ["train"], **options)
+        texts.add(read_manifest(paths["train"])[0].caption)
+    assert calls.count(1) == 4 and calls.count("train") == 1 and len(texts) == 2
