@@ -84,19 +84,34 @@ def recorded_passages(metadata: Path) -> Iterator[Passage]:
     ------
     Passage
         ``file`` is the recording.
+
+    Raises
+    ------
+    ManifestError
+        If the file is cut short, or an entry lacks what GigaSpeech's have.
     """
-    for recording in stream_items(metadata, "audios.item"):
-        file = metadata.parent / recording["path"]
-        for segment in recording["segments"]:
-            yield _passage(
-                segment["sid"],
-                file,
-                recording["aid"],
-                segment["text_tn"],
-                recording.get("category"),
-                segment["begin_time"],
-                segment["end_time"],
-            )
+    for number, recording in enumerate(stream_items(metadata, "audios.item"), start=1):
+        try:
+            passages = list(_recorded(metadata.parent, recording))
+        except (KeyError, TypeError) as error:
+            raise ManifestError(
+                f"{metadata}, recording {number}: no {error}, expected GigaSpeech's own file."
+            ) from error
+        yield from passages
+
+
+def _recorded(folder: Path, recording: dict) -> Iterator[Passage]:
+    """The segments of one entry."""
+    for segment in recording["segments"]:
+        yield _passage(
+            segment["sid"],
+            folder / recording["path"],
+            recording["aid"],
+            segment["text_tn"],
+            recording.get("category"),
+            segment["begin_time"],
+            segment["end_time"],
+        )
 
 
 def shard_passages(shard: Shard, folder: Path) -> Iterator[Passage]:

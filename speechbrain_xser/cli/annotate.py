@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -54,15 +55,21 @@ def annotate_command(source, out, data_folder, language, cutoffs, wording, class
     with one_line_errors(), claimed(out):
         path = Path(out, "manifest.jsonl")
         labels = recognizer_classifier(classifier) if classifier else None
+        rewriter = _rewriter(llm) if llm else None
         write_manifest(path, _utterances(Path(source), data_folder))
         journal = Path(out, "measures.jsonl")
         counts = annotate({"manifest": str(path)}, journal, data_folder, language, cutoffs, workers, wording, labels)
-        if llm:
-            from speechbrain_xser.annotator.rewrite import llm_rewriter, rewrite  # imports transformers, for seconds
-
-            counts |= rewrite({"manifest": str(path)}, llm_rewriter(llm), Path(out, "rewrites.jsonl"))
+        if rewriter is not None:
+            counts |= rewriter({"manifest": str(path)}, journal=Path(out, "rewrites.jsonl"))
     click.echo(json.dumps(counts) if as_json else ", ".join(f"{name} {count}" for name, count in counts.items()))
     click.echo(str(path), err=as_json)
+
+
+def _rewriter(llm: str) -> Callable[..., dict[str, int]]:
+    """Rewriting by an LLM, which is loaded before the long work begins."""
+    from speechbrain_xser.annotator.rewrite import llm_rewriter, rewrite  # imports transformers, for seconds
+
+    return partial(rewrite, rewriter=llm_rewriter(llm))
 
 
 def _utterances(source: Path, data_folder: str | None) -> Iterator[Utterance]:

@@ -374,3 +374,12 @@ def test_a_json_file_that_is_cut_short_is_named(original, tmp_path, name):
     with pytest.raises(ManifestError, match=f"{path.name}: cut short"):
         prepare(original, tmp_path / "save", **SPLIT)
     assert not (tmp_path / "save" / "annotations.sqlite").exists()
+
+
+@needs_speech
+def test_an_entry_that_is_not_gigaspeech_s_is_named(original, tmp_path):
+    metadata = json.loads((original / "GigaSpeech.json").read_text())
+    del metadata["audios"][1]["segments"][0]["end_time"]
+    (original / "GigaSpeech.json").write_text(json.dumps(metadata))
+    with pytest.raises(ManifestError, match="GigaSpeech.json, recording 2: no 'end_time'"):
+        prepare(original, tmp_path / "save", **SPLIT)
