@@ -1,0 +1,132 @@
+"""``xser annotate`` as a user runs it, and stops it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+from speechbrain_xser.answer.parse import parse
+from speechbrain_xser.cli.main import xser
+from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+
+ROOT = Path(__file__).parents[2]
+
+
+def tones(folder: Path, count: int, seconds: float = 1.0) -> Path:
+    folder.mkdir()
+    time_axis = np.arange(round(seconds * 16000)) / 16000
+    for number in range(count):
+        soundfile.write(folder / f"{number:03d}.wav", 0.1 * np.sin(2 * np.pi * (150 + number) * time_axis), 16000)
+    return folder
+
+
+def run(*arguments):
+    return CliRunner().invoke(xser, ["annotate", *map(str, arguments), "--workers", "1"])
+
+
+def test_a_folder_becomes_a_manifest_with_descriptors(tmp_path):
+    done = run(tones(tmp_path / "clips", 2), "--out", tmp_path / "out", "--json")
+    assert done.exit_code == 0 and json.loads(done.stdout) == {"clips": 2, "measured": 2, "unreadable": 0}
+    rows = read_manifest(tmp_path / "out" / "manifest.jsonl")
+    assert [(row.id, row.volume, row.emotion, row.age) for row in rows] == [
+        ("000.wav", "high", None, None),
+        ("001.wav", "high", None, None),
+    ]
+    assert all(Path(row.wav).is_absolute() and parse(row.caption) == row.record() for row in rows)
+
+
+def test_the_same_command_again_measures_nothing_and_changes_nothing(tmp_path):
+    folder = tones(tmp_path / "clips", 2)
+    run(folder, "--out", tmp_path / "out")
+    first = (tmp_path / "out" / "manifest.jsonl").read_bytes()
+    assert "measured 0" in run(folder, "--out", tmp_path / "out").output
+    assert (tmp_path / "out" / "manifest.jsonl").read_bytes() == first
+
+
+def test_a_manifest_keeps_what_it_has_and_its_paths_hold_from_anywhere(tmp_path):
+    folder = tones(tmp_path / "clips", 1)
+    write_manifest(folder / "mine.jsonl", [Utterance("a", "000.wav", transcript="Hello", emotion="sad", volume="low")])
+    done = run(folder / "mine.jsonl", "--out", tmp_path / "out", "--wording", "plain")
+    [row] = read_manifest(tmp_path / "out" / "manifest.jsonl")
+    assert done.exit_code == 0 and (row.id, row.emotion, row.volume) == ("a", "sad", "low")
+    assert Path(row.wav) == (folder / "000.wav").resolve() and "low volume" in row.caption
+    assert not (folder / "manifest.jsonl").exists()
+
+
+def test_an_unreadable_clip_is_named_and_does_not_stop_the_others(tmp_path, caplog):
+    folder = tones(tmp_path / "clips", 1)
+    (folder / "bad.wav").write_text("no sound")
+    done = run(folder, "--out", tmp_path / "out")
+    assert done.exit_code == 0 and "clips 2, measured 1, unreadable 1" in done.output and "bad.wav" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--language", "martian"], ["--rewrite", "/nowhere"], ["--classifier", "/nowhere"]]
+)
+def test_a_wrong_option_is_one_line_before_anything_is_measured(tmp_path, arguments):
+    folder = tones(tmp_path / "clips", 1)
+    write_manifest(folder / "mine.jsonl", [Utterance("a", "000.wav", transcript="Hello")])
+    done = run(folder / "mine.jsonl", "--out", tmp_path / "out", *arguments)
+    assert done.exit_code == 1 and done.output.startswith("error: ") and done.output.count("\n") == 1
+    assert not (tmp_path / "out" / "manifest.jsonl").exists() or "martian" in arguments
+
+
+def test_an_empty_folder_says_what_was_expected(tmp_path):
+    (tmp_path / "clips").mkdir()
+    done = run(tmp_path / "clips", "--out", tmp_path / "out")
+    assert done.exit_code == 1 and "expected .wav" in done.output
+
+
+def test_two_at_once_do_not_write_into_one_another(tmp_path):
+    folder = tones(tmp_path / "clips", 1)
+    (tmp_path / "out").mkdir()
+    script = (
+        "import sys\n"
+        "from speechbrain_xser.commandline import claimed\n"
+        f"with claimed({str(tmp_path / 'out')!r}):\n"
+        "    print('claimed', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "claimed\n"
+        done = run(folder, "--out", tmp_path / "out")
+        other.stdin.close()
+    assert done.exit_code == 1 and str(tmp_path / "out") in done.output
+    assert run(folder, "--out", tmp_path / "out").exit_code == 0
+
+
+def test_a_real_kill_loses_no_measure(tmp_path):
+    folder, out = tones(tmp_path / "clips", 60, seconds=4.0), tmp_path / "out"
+    command = [
+        sys.executable,
+        "-m",
+        "speechbrain_xser.cli",
+        "annotate",
+        str(folder),
+        "--out",
+        str(out),
+        "--workers",
+        "1",
+    ]
+    journal, process = (
+        out / "measures.jsonl",
+        subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}),
+    )
+    while process.poll() is None and (not journal.exists() or journal.stat().st_size < 1000):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = sum(line.endswith("\n") for line in journal.open())
+    assert 0 < kept < 60
+    done = run(folder, "--out", out, "--json")
+    assert json.loads(done.stdout) == {"clips": 60, "measured": 60 - kept, "unreadable": 0}
