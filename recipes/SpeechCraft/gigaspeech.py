@@ -41,8 +41,19 @@ def find_metadata(data_folder: str | Path) -> Path | None:
     return found[0] if found else None
 
 
-def find_shards(data_folder: str | Path) -> list[Shard]:
+def find_shards(data_folder: str | Path, save_folder: str | Path | None = None) -> list[Shard]:
     """The hub's archives below the data folder, each with its table; unpacked ones are taken as they are.
+
+    Arguments
+    ---------
+    data_folder : str or Path
+        Where to look.
+    save_folder : str or Path or None
+        Where not to look, should it lie in the data folder: what is unpacked there may not be whole yet.
+
+    Returns
+    -------
+    list of Shard
 
     Raises
     ------
@@ -62,7 +73,8 @@ def find_shards(data_folder: str | Path) -> list[Shard]:
     shards: dict[str, Shard] = {}
     for path in sorted(Path(data_folder).rglob("*_chunks_*")):
         name = path.name.split(".")[0]
-        if not (path.is_dir() or path.name.endswith((".tar", ".tar.gz"))):
+        own = save_folder is not None and path.resolve().is_relative_to(Path(save_folder).resolve())
+        if own or not (path.is_dir() or path.name.endswith((".tar", ".tar.gz"))):
             continue
         wanted = TABLE.format(archive=name)
         if (table := tables.get(wanted)) is None:

@@ -82,7 +82,11 @@ def prepare(
         If more than one clip in a hundred cannot be read; fewer are left out with a warning.
     """
     files = _annotation_files(Path(annotations or Path(data_folder, "annotations")))
-    metadata, shards, subsets = find_metadata(data_folder), find_shards(data_folder), find_subsets(data_folder)
+    metadata, shards, subsets = (
+        find_metadata(data_folder),
+        find_shards(data_folder, save_folder),
+        find_subsets(data_folder),
+    )
     if not (metadata or shards or subsets):
         raise ManifestError(
             f"No audio in {data_folder}, expected GigaSpeech.json, the hub's *_chunks_*.tar.gz, or LibriTTS_R."

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from speechbrain_xser.commandline import one_line_errors
 from speechbrain_xser.data.packing import CLIPS_PER_SHARD, pack
+from speechbrain_xser.data.preparation import SUMMARY
+from speechbrain_xser.data.summary import summary_text
 from speechbrain_xser.errors import ManifestError
 
 
@@ -32,4 +35,5 @@ def pack_command(manifests, out, data_folder, clips_per_shard, workers) -> None:
         if len(named) < len(manifests):
             raise ManifestError("Two manifests have one name, expected different ones: pack them into two folders.")
         paths = pack(named, out, data_folder, clips_per_shard, workers)
-    click.echo("\n".join(paths.values()))
+        summary = json.loads(Path(out, SUMMARY).read_text(encoding="utf-8"))
+    click.echo("\n".join([summary_text(summary), *paths.values()]))

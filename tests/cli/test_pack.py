@@ -22,8 +22,9 @@ def run(*arguments):
 
 def test_a_manifest_is_packed_and_the_new_one_named(tmp_path):
     done = run("pack", corpus(tmp_path), "--out", tmp_path / "packed", "--workers", 1)
-    assert (done.exit_code, done.output.split()) == (0, [str(tmp_path / "packed" / "train.jsonl")])
-    assert read_manifest(done.output.strip())[0].wav.startswith("{data_root}/train-000000.tar#")
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, str(tmp_path / "packed" / "train.jsonl"))
+    assert "train         1   0.00" in done.output
+    assert read_manifest(done.output.splitlines()[-1])[0].wav.startswith("{data_root}/train-000000.tar#")
 
 
 def test_two_manifests_of_one_name_are_refused(tmp_path):

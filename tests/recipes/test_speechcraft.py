@@ -237,6 +237,15 @@ def test_an_archive_is_not_unpacked_again(tmp_path, speech):
 
 
 @needs_speech
+def test_a_save_folder_inside_the_data_folder_is_not_read_as_a_release(tmp_path, speech):
+    write_hub(tmp_path, speech)
+    first = everything(prepare(tmp_path, tmp_path / "save", **SPLIT))
+    next((tmp_path / "save" / "audio").rglob("*.wav")).unlink()  # as if it had been stopped in the middle
+    (tmp_path / "save" / "prepared.json").unlink()
+    assert everything(prepare(tmp_path, tmp_path / "save", **SPLIT)) == first and len(first) == 6
+
+
+@needs_speech
 def test_a_cut_archive_stops_the_preparation_and_is_named(tmp_path, speech):
     write_hub(tmp_path / "hub", speech)
     path = next((tmp_path / "hub").rglob("m_chunks_0001.tar.gz"))
