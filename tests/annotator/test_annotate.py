@@ -153,6 +153,7 @@ def test_a_classifier_fills_what_is_null_and_nothing_else(tmp_path):
         Utterance("a", tone(tmp_path, "a", 200, 0.1)),
         Utterance("b", tone(tmp_path, "b", 300, 0.1), emotion="sad", age="child"),
         Utterance("c", "gone.wav"),
+        Utterance("d", tone(tmp_path, "d", 250, 0.1), emotion="sad"),
     ]
     asked = []
 
@@ -163,12 +164,12 @@ def test_a_classifier_fills_what_is_null_and_nothing_else(tmp_path):
     paths, mine = write(tmp_path, train=rows), Classifier("mine", labels)
     annotate(paths, tmp_path / "measures.jsonl", workers=1, classifier=mine)
     found = {row.id: (row.emotion, row.age) for row in read_manifest(paths["train"])}
-    assert found == {"a": ("happy", None), "b": ("sad", "child"), "c": (None, None)}
+    assert found == {"a": ("happy", None), "b": ("sad", "child"), "c": (None, None), "d": ("sad", None)}
     assert "happ" in read_manifest(paths["train"])[0].caption
     annotate(write(tmp_path, train=rows), tmp_path / "measures.jsonl", workers=1, classifier=mine)
-    assert asked == [16000]  # what was estimated is kept
+    assert asked == [16000] * 2  # what was estimated is kept
     estimates = [json.loads(line) for line in (tmp_path / "estimates.jsonl").read_text().splitlines()]
-    assert [(line["key"].split()[1], line["found"]["emotion"]) for line in estimates] == [("mine", "happy")]
+    assert [(line["key"].split()[1], line["found"]["emotion"]) for line in estimates] == [("mine", "happy")] * 2
 
 
 def test_emotion_and_age_stay_null_without_a_classifier(tmp_path):
