@@ -91,3 +91,21 @@ def test_one_step_more_or_another_wording_prepares_again(tmp_path):
         paths = prepare_once(tmp_path, {}, [], build, ["train"], **options)
         texts.add(read_manifest(paths["train"])[0].caption)
     assert calls.count(1) == 4 and calls.count("train") == 1 and len(texts) == 2
+
+
+def test_a_second_preparation_waits_for_the_first_and_finds_it_done(tmp_path):
+    script = (
+        "import sys, time\n"
+        "from speechbrain_xser.data.manifest import Utterance\n"
+        "from speechbrain_xser.data.preparation import prepare_once\n"
+        "def build():\n"
+        "    print('building', flush=True)\n"
+        "    time.sleep(1)\n"
+        "    yield Utterance('a', 'a.wav', split='train')\n"
+        f"prepare_once({str(tmp_path)!r}, {{}}, [], build, ['train'])\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "building\n"
+        assert not (tmp_path / DONE).exists()
+        paths = prepare_once(tmp_path, {}, [], lambda: pytest.fail("built again"), ["train"])
+    assert [row.id for row in read_manifest(paths["train"])] == ["a"]
