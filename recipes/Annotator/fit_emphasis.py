@@ -1,4 +1,4 @@
-"""Prints the centres, spreads and weights of ``speechbrain_xser/annotator/emphasis.py``, where they stand rounded.
+"""Prints the centres, spreads and weights that ``speechbrain_xser/annotator/emphasis.py`` has with fewer digits.
 
     python -m recipes.Annotator.fit_emphasis --data corpora
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from recipes.Annotator.voices import Sound, Voice
 
-BOUND_HERTZ = 160.0  # midway between the ranges of men (85 to 155) and women (165 to 255) in Baken (1987)
+BOUND_HERTZ = 160.0  # midway between the usual ranges of men (85 to 155) and women (165 to 255)
 NEAR = 0.02  # of a pitch
 GROSS = 0.2
 OCTAVE_WITHIN_SEMITONES = 1.0
