@@ -53,3 +53,7 @@ class SettingsError(XserError, ValueError):
 
 class VersionError(XserError, ImportError):
     """An installed library is outside the range that this package was tested with."""
+
+
+class MetricError(XserError, RuntimeError):
+    """A metric cannot be computed: Java or jars are missing, ids do not fit, a reference is empty."""

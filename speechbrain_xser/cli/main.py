@@ -7,6 +7,7 @@ import click
 from speechbrain_xser.cli.annotate import annotate_command
 from speechbrain_xser.cli.check import check_command
 from speechbrain_xser.cli.pack import pack_command
+from speechbrain_xser.cli.setup_spice import setup_spice_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,3 +19,4 @@ def xser() -> None:
 xser.add_command(annotate_command)
 xser.add_command(check_command)
 xser.add_command(pack_command)
+xser.add_command(setup_spice_command)

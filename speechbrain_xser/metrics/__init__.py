@@ -2,6 +2,7 @@
 
 from speechbrain_xser.metrics.asr import WordErrorRate
 from speechbrain_xser.metrics.attributes import AttributeAccuracy, EmphasisScore
+from speechbrain_xser.metrics.captions import CaptionScore, CaptionScores, caption_scores
 from speechbrain_xser.metrics.scores import Scores, score
 from speechbrain_xser.metrics.ser import EmotionScore
 from speechbrain_xser.metrics.table import table
@@ -9,10 +10,13 @@ from speechbrain_xser.metrics.text import normalise
 
 __all__ = [
     "AttributeAccuracy",
+    "CaptionScore",
+    "CaptionScores",
     "EmotionScore",
     "EmphasisScore",
     "Scores",
     "WordErrorRate",
+    "caption_scores",
     "normalise",
     "score",
     "table",

@@ -1,0 +1,173 @@
+"""SPICE (Anderson et al., 2016, ECCV) on a Java of today.
+
+pycocoevalcap brings ``spice-1.0.jar`` but not Stanford CoreNLP 3.6.0 and its models, which it would fetch from a site
+that is often gone, into its own folder. Here they lie in a folder of the user's (:func:`spice_folder`), which
+``xser setup-spice`` fills. With them comes the JavaScript engine that Java had before version 15: SPICE asks for one,
+and Java gets the flags without which its modules stay closed to SPICE's libraries.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from speechbrain_xser.errors import MetricError
+from speechbrain_xser.metrics.java import caption_folder, run_java
+
+VERSION = "3.6.0"  # of CoreNLP, the one that SPICE was made with
+ASM = "7.3.1"
+ARTIFACTS = {  # Maven's names by file
+    f"stanford-corenlp-{VERSION}.jar": f"edu.stanford.nlp:stanford-corenlp:{VERSION}:jar",
+    f"stanford-corenlp-{VERSION}-models.jar": f"edu.stanford.nlp:stanford-corenlp:{VERSION}:jar:models",
+    "nashorn-core-15.4.jar": "org.openjdk.nashorn:nashorn-core:15.4:jar",
+    **{
+        f"{name}-{ASM}.jar": f"org.ow2.asm:{name}:{ASM}:jar"
+        for name in ("asm", "asm-analysis", "asm-commons", "asm-tree", "asm-util")
+    },
+}
+OPENED = (
+    "java.lang",
+    "java.math",
+    "java.util",
+    "java.net",
+    "java.text",
+    "java.io",
+    "java.util.concurrent",
+    "sun.nio.ch",
+)
+CENTRAL = "https://repo1.maven.org/maven2"
+
+
+def spice_folder() -> Path:
+    """Where the jars are looked for: ``XSER_SPICE``, else ``~/.cache/speechbrain_xser/spice``.
+
+    Example
+    -------
+    >>> getfixture("monkeypatch").setenv("XSER_SPICE", "/jars")
+    >>> str(spice_folder())
+    '/jars'
+    """
+    return Path(os.environ.get("XSER_SPICE") or Path.home() / ".cache" / "speechbrain_xser" / "spice")
+
+
+def why_no_spice() -> str | None:
+    """What is missing for SPICE; None if it can be computed.
+
+    Example
+    -------
+    >>> getfixture("monkeypatch").setenv("XSER_SPICE", "/nowhere")
+    >>> why_no_spice()
+    'no stanford-corenlp-3.6.0.jar in /nowhere: run `xser setup-spice`'
+    """
+    missing = [name for name in ARTIFACTS if not (spice_folder() / name).is_file()]
+    return f"no {missing[0]} in {spice_folder()}: run `xser setup-spice`" if missing else None
+
+
+def spice_scores(references: Mapping[str, Sequence[str]], hypotheses: Mapping[str, str]) -> list[float]:
+    """The F-score over the propositions of each description.
+
+    Arguments
+    ---------
+    references : mapping of str to sequence of str
+        By utterance.
+    hypotheses : mapping of str to str
+        By utterance, the same ones.
+
+    Returns
+    -------
+    list of float
+        0 to 1, in the references' order; NaN where no proposition is in either.
+
+    Raises
+    ------
+    MetricError
+        If jars or Java are missing, or the program fails.
+    """
+    if (why := why_no_spice()) is not None:
+        raise MetricError(f"SPICE: {why}.")
+    ids = list(references)
+    items = [{"image_id": n, "test": hypotheses[id], "refs": list(references[id])} for n, id in enumerate(ids)]
+    with tempfile.TemporaryDirectory() as folder:
+        given, written = Path(folder, "in.json"), Path(folder, "out.json")
+        given.write_text(json.dumps(items), encoding="utf-8")
+        run_java([*_java_flags(), "edu.anu.spice.SpiceScorer", str(given), "-out", str(written), "-silent"], "SPICE")
+        found = {item["image_id"]: item["scores"]["All"]["f"] for item in json.loads(written.read_text())}
+    return [float(found[n]) if found[n] is not None else float("nan") for n in range(len(ids))]
+
+
+def _java_flags() -> list[str]:
+    """Memory, opened modules and the class path."""
+    spice = caption_folder() / "spice"
+    paths = [
+        spice / "spice-1.0.jar",
+        *(spice_folder() / name for name in ARTIFACTS),
+        *sorted((spice / "lib").glob("*.jar")),
+    ]
+    opened = [flag for name in OPENED for flag in ("--add-opens", f"java.base/{name}=ALL-UNNAMED")]
+    return ["-Xmx4G", *opened, "-cp", os.pathsep.join(map(str, paths))]
+
+
+def fetch_jars(source: str | os.PathLike | None = None) -> Path:
+    """Puts the jars where they are looked for; those that are there stay.
+
+    Arguments
+    ---------
+    source : str, path-like or None
+        A folder that has them; None fetches them from Maven Central, some 390 MB, with ``mvn``.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    MetricError
+        If the folder lacks one, ``mvn`` is not installed, or it fails.
+    """
+    folder = spice_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, artifact in ARTIFACTS.items():
+        if (folder / name).is_file():
+            continue
+        if source is None:
+            _fetch(artifact, folder)
+        else:
+            _copy(Path(source, name), folder / name)
+    if (why := why_no_spice()) is not None:
+        raise MetricError(f"SPICE: {why}.")
+    return folder
+
+
+def _copy(jar: Path, target: Path) -> None:
+    if not jar.is_file():
+        raise MetricError(f"{jar}: no such file, expected the jars {', '.join(ARTIFACTS)}.")
+    beside = target.with_suffix(".part")
+    shutil.copyfile(jar, beside)
+    os.replace(beside, target)
+
+
+def _fetch(artifact: str, folder: Path) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise MetricError(
+            "No mvn on the PATH: install Maven (on Debian and Ubuntu `apt-get install maven`), or fetch "
+            f"{', '.join(ARTIFACTS)} from {CENTRAL} and name their folder with --from."
+        )
+    command = [
+        maven,
+        "--quiet",
+        "--batch-mode",
+        "dependency:copy",
+        f"-Dartifact={artifact}",
+        f"-DoutputDirectory={folder}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        last = next((line for line in done.stdout.splitlines() if "ERROR" in line), "no message")
+        raise MetricError(f"mvn could not fetch {artifact}: {last}")
