@@ -1,4 +1,4 @@
-"""Emotion recognition: UA, the mean recall over the reference's classes, and WA, plain accuracy; always both.
+"""Emotion recognition: UA, the mean recall over the reference's classes, and WA, plain accuracy; always both; and F1.
 
 An answer whose emotion could not be read is wrong: it has its own column in the confusion matrix and is never neutral.
 """
@@ -76,6 +76,25 @@ class EmotionScore:
         right = Counter(reference for reference, found in self.pairs if reference == found)
         return {name: 100.0 * right[name] / wanted[name] for name in EMOTIONS if wanted[name]}
 
+    def f1(self) -> dict[str, float]:
+        """F1 of each class of the references: the harmonic mean of precision and recall.
+
+        Returns
+        -------
+        dict of str to float
+            Percent, in the order of ``EMOTIONS``; a class without references is absent.
+
+        Example
+        -------
+        >>> scores = EmotionScore()
+        >>> scores.append(["a", "b", "c"], ["sad", "sad", "happy"], ["sad", "happy", "happy"])
+        >>> [round(value, 2) for value in scores.f1().values()]  # 2/3 of both: one of two found, one of two right
+        [66.67, 66.67]
+        """
+        wanted, told = (Counter(pair[side] for pair in self.pairs) for side in (0, 1))
+        right = Counter(reference for reference, found in self.pairs if reference == found)
+        return {name: 200.0 * right[name] / (wanted[name] + told[name]) for name in EMOTIONS if wanted[name]}
+
     def confusions(self) -> list[list[int]]:
         """The confusion matrix.
 
@@ -101,23 +120,27 @@ class EmotionScore:
         Arguments
         ---------
         field : str, optional
-            One of ``UA``, ``WA``, ``count``; all by default.
+            One of ``UA``, ``WA``, ``macro_F1``, ``weighted_F1``, ``count``; all by default.
 
         Returns
         -------
         dict, or float or int
-            ``UA`` and ``WA`` in percent (NaN without references) and the ``count`` of references, or the one.
+            ``UA``, ``WA`` and F1 in percent (NaN without references) and the ``count`` of references, or the one. F1 is
+            the mean over the references' classes, plain or weighed by their references.
 
         Raises
         ------
         KeyError
             If there is no such field.
         """
-        recalls, count = self.recalls(), len(self.pairs)
+        recalls, f1, count = self.recalls(), self.f1(), len(self.pairs)
+        wanted = Counter(reference for reference, _ in self.pairs)
         right = sum(reference == found for reference, found in self.pairs)
         summary = {
             "UA": sum(recalls.values()) / len(recalls) if recalls else math.nan,
             "WA": 100.0 * right / count if count else math.nan,
+            "macro_F1": sum(f1.values()) / len(f1) if f1 else math.nan,
+            "weighted_F1": sum(f1[name] * wanted[name] for name in f1) / count if count else math.nan,
             "count": count,
         }
         return summary if field is None else summary[field]

@@ -19,7 +19,24 @@ def scores(references, found):
 
 def test_the_majority_guess_has_high_wa_and_chance_ua():
     metric = scores(["neutral"] * 8 + ["sad", "angry"], ["neutral"] * 10)
-    assert metric.summarize() == {"UA": pytest.approx(100 / 3), "WA": 80.0, "count": 10}
+    assert metric.summarize() == {
+        "UA": pytest.approx(100 / 3),
+        "WA": 80.0,
+        "macro_F1": pytest.approx(100 * (2 * 0.8 / 1.8) / 3),  # precision 0.8, recall 1; the two others 0
+        "weighted_F1": pytest.approx(80 * (2 * 0.8 / 1.8)),
+        "count": 10,
+    }
+
+
+def test_f1_is_that_of_scikit_learn_over_the_references_classes():
+    sklearn = pytest.importorskip("sklearn.metrics")
+    draw = random.Random(3)
+    references = [draw.choice(EMOTIONS[:4]) for _ in range(200)]
+    found = [draw.choice([reference, *EMOTIONS[:5], None]) for reference in references]
+    told, summary = [name or "unparsed" for name in found], scores(references, found).summarize()
+    for average in ("macro", "weighted"):
+        wanted = sklearn.f1_score(references, told, labels=EMOTIONS[:4], average=average)
+        assert summary[f"{average}_F1"] == pytest.approx(100 * wanted)
 
 
 def test_an_unparsed_answer_is_wrong_and_not_neutral():
