@@ -57,7 +57,9 @@ def test_the_bootstrap_takes_any_statistic_of_the_utterances():
     low, value, high = bootstrap_interval(pairs, share, seed=1)
     assert value == pytest.approx(200 / 3) and 50 < low < value < high < 80
     scores = list(np.random.default_rng(1).normal(size=50))
-    assert bootstrap_interval(scores, seed=1) == bootstrap_interval(scores, seed=1) != bootstrap_interval(scores, seed=2)
+    assert (
+        bootstrap_interval(scores, seed=1) == bootstrap_interval(scores, seed=1) != bootstrap_interval(scores, seed=2)
+    )
 
 
 def test_holm_by_hand():
