@@ -1,0 +1,67 @@
+"""``xser score``: files of answers as a table, with intervals, several systems against the first."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import click
+
+from speechbrain_xser.commandline import one_line_errors
+from speechbrain_xser.errors import MetricError
+from speechbrain_xser.metrics.answers import Comparison, compare, read_answers
+from speechbrain_xser.metrics.table import table
+from speechbrain_xser.plain_table import plain_table
+
+NAMES = {"ua": "UA", "wa": "WA", "wer": "WER"}
+
+
+@click.command("score")
+@click.argument("answers", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+def score_command(answers, as_json) -> None:
+    """Scores ANSWERS, the test_answers.jsonl of a run; several files are compared with the first one.
+
+    They must answer the same utterances. Intervals are 95 %, by bootstrap over utterances. The p-value is McNemar's on
+    the emotion against the first file, corrected by Holm for the number of files.
+
+    \b
+    Example:
+      xser score results/a/test_answers.jsonl results/b/test_answers.jsonl
+    """
+    with one_line_errors():
+        found = compare({name: read_answers(path) for name, path in _named(answers).items()})
+    click.echo(json.dumps({n: _plain(c) for n, c in found.items()}, indent=1) if as_json else _text(found))
+
+
+def _named(paths: tuple[str, ...]) -> dict[str, str]:
+    """Files by the folder that they lie in, else by their whole path."""
+    names = [Path(path).resolve().parent.name for path in paths]
+    if len(set(names)) < len(names):
+        names = list(paths)
+    if len(set(names)) < len(names):
+        raise MetricError("One file is named twice, expected different ones.")
+    return dict(zip(names, paths, strict=True))
+
+
+def _text(found: dict[str, Comparison]) -> str:
+    rows = [("95 % interval", *found)]
+    for rate, label in NAMES.items():
+        cells = [comparison.intervals.get(rate) for comparison in found.values()]
+        if any(cells):
+            rows.append((label, *(f"{cell.low:.1f} to {cell.high:.1f}" if cell else "-" for cell in cells)))
+    told = [comparison.p_value for comparison in found.values()]
+    rows.append(("p (emotion, against the first)", *("-" if p is None else f"{p:.3g}" for p in told)))
+    return f"{table({name: comparison.scores for name, comparison in found.items()})}\n\n{plain_table(rows)}"
+
+
+def _plain(comparison: Comparison) -> dict:
+    """Numbers for JSON; null where there is none."""
+    scores = {name: value for name, value in comparison.scores._asdict().items() if name != "attributes"}
+    numbers = {**scores, **comparison.scores.attributes}
+    return {
+        "scores": {name: None if math.isnan(value) else value for name, value in numbers.items()},
+        "intervals": {name: [found.low, found.high] for name, found in comparison.intervals.items()},
+        "p_value": comparison.p_value,
+    }
