@@ -100,5 +100,4 @@ SPEED_WORDINGS = {
     "normal": ("at a normal pace", "at a moderate pace", "at normal speed", "at a steady pace", "at an average speed"),
     "fast": ("rapidly", "quickly", "at a fast pace", "at a quick pace", "at a rapid pace"),
 }
-STRANGERS = ("person", "speaker")  # of whom neither gender nor age is known
 PRONOUNS = {"male": "he", "female": "she", None: "the speaker"}

@@ -22,7 +22,6 @@ from speechbrain_xser.answer.templates import (
     MODIFIERS,
     PRONOUNS,
     SPEED_WORDINGS,
-    STRANGERS,
     TOPIC_OPENINGS,
     WITHOUT_FACTS,
 )
@@ -181,7 +180,7 @@ class _Writer:
     def __init__(self, record: Record, draws: Draws) -> None:
         gender, age = record.descriptors.gender, record.descriptors.age
         self.draws = draws
-        self.person = PERSONS[gender][age] if gender or age else draws.pick(STRANGERS)
+        self.person = PERSONS[gender][age]
         self.pronoun = PRONOUNS[gender]
         self.possessive = POSSESSIVES[gender]
         self.begun: set[str] = set()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
+
+MANAGER = "ExecutorManagerThread"  # of loky, joblib's pool of processes
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
@@ -54,4 +58,21 @@ def in_parallel(
             workers, return_as="generator", prefer="threads" if threads else "processes", pre_dispatch="4 * n_jobs"
         )
         results = pool(delayed(work)(item) for item in items)
-    yield from tqdm(results, desc=label, total=total, unit="clip", disable=None)
+    with _quiet_when_stopped():
+        yield from tqdm(results, desc=label, total=total, unit="clip", disable=None)
+
+
+@contextmanager
+def _quiet_when_stopped() -> Iterator[None]:
+    """Keeps loky's own thread from printing a traceback when Ctrl-C empties its list of work under its hands."""
+    usual = threading.excepthook
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if not (failed.exc_type is KeyError and failed.thread and failed.thread.name == MANAGER):
+            usual(failed)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = usual

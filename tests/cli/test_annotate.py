@@ -130,3 +130,26 @@ def test_a_real_kill_loses_no_measure(tmp_path):
     assert 0 < kept < 60
     done = run(folder, "--out", out, "--json")
     assert json.loads(done.stdout) == {"clips": 60, "measured": 60 - kept, "unreadable": 0}
+
+
+def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(tmp_path):
+    folder, out = tones(tmp_path / "clips", 80, seconds=4.0), tmp_path / "out"
+    command = [
+        sys.executable,
+        "-m",
+        "speechbrain_xser.cli",
+        "annotate",
+        str(folder),
+        "--out",
+        str(out),
+        "--workers",
+        "2",
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (out / "measures.jsonl").exists():
+            time.sleep(0.01)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate()[1]
+    assert process.returncode == 130 and "goes on where this one stopped" in told and "Traceback" not in told
