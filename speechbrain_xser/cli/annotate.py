@@ -13,10 +13,11 @@ import click
 from speechbrain_xser.annotator.annotate import annotate
 from speechbrain_xser.annotator.classifier import recognizer_classifier
 from speechbrain_xser.commandline import claimed, one_line_errors
-from speechbrain_xser.data.audio import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+from speechbrain_xser.data.audio import AUDIO_SUFFIXES, VIDEO_SUFFIXES, seconds_of
 from speechbrain_xser.data.manifest import Utterance, stream_manifest, write_manifest
 from speechbrain_xser.data.named import find_audio_below
 from speechbrain_xser.data.paragraphs import Wording
+from speechbrain_xser.errors import AudioError
 
 
 @click.command("annotate")
@@ -76,7 +77,16 @@ def _utterances(source: Path, data_folder: str | None) -> Iterator[Utterance]:
     """The records of a manifest with paths that hold from anywhere, or one record a clip of a folder."""
     if source.is_dir():
         clips = find_audio_below(source, (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES))
-        yield from (Utterance(str(clip.relative_to(source)), str(clip.resolve())) for clip in clips)
+        yield from (_utterance(clip, source) for clip in clips)
         return
     for row in stream_manifest(source):
         yield row if data_folder is not None else row._replace(wav=str((source.parent / row.wav).resolve()))
+
+
+def _utterance(clip: Path, source: Path) -> Utterance:
+    """A clip of a folder; its length is null where it cannot be read, which the measuring tells."""
+    try:
+        seconds = round(seconds_of(clip), 4)
+    except AudioError:
+        seconds = None
+    return Utterance(str(clip.relative_to(source)), str(clip.resolve()), duration=seconds)

@@ -36,9 +36,9 @@ def test_a_folder_becomes_a_manifest_with_descriptors(tmp_path):
     done = run(tones(tmp_path / "clips", 2), "--out", tmp_path / "out", "--json")
     assert done.exit_code == 0 and json.loads(done.stdout) == {"clips": 2, "measured": 2, "unreadable": 0}
     rows = read_manifest(tmp_path / "out" / "manifest.jsonl")
-    assert [(row.id, row.volume, row.emotion, row.age) for row in rows] == [
-        ("000.wav", "high", None, None),
-        ("001.wav", "high", None, None),
+    assert [(row.id, row.volume, row.emotion, row.age, row.duration) for row in rows] == [
+        ("000.wav", "high", None, None, 1.0),
+        ("001.wav", "high", None, None, 1.0),
     ]
     assert all(Path(row.wav).is_absolute() and parse(row.caption) == row.record() for row in rows)
 
