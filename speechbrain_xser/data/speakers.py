@@ -88,7 +88,8 @@ def split_speakers(speakers: Iterable[str], shares: dict[str, float], seed: str)
 def hashed_side(name: str, shares: dict[str, float], seed: str) -> str:
     """The side of one speaker or recording, from its name alone, for a corpus too large to be listed first.
 
-    It never changes with what else is there, as :func:`split_speakers` does; the shares are met on average only.
+    Unlike :func:`split_speakers` it does not depend on what else is there; the price is that the shares are met on
+    average only.
 
     Arguments
     ---------
