@@ -44,7 +44,7 @@ lint: $(STAMP) ## check the code's style
 	$(BIN)/python -m ruff check .
 
 train-tiny: $(STAMP) ## train the packaged model again, at full length; continues where it was stopped
-	$(BIN)/python recipes/train.py recipes/Tiny/hparams/fd_ser_sed_asr.yaml $(ARGS)
+	$(BIN)/python recipes/train.py recipes/Tiny/hparams/train.yaml $(ARGS)
 
 clean: ## remove the environment and caches, not what runs have written
 	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache

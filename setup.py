@@ -59,7 +59,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["speechbrain_xser", "speechbrain_xser.*"]),
-    package_data={"speechbrain_xser": ["packaged/**/*", "annotator/*.json"]},
+    package_data={"speechbrain_xser": ["packaged/**/*", "annotator/*.json", "reproduction/*.csv"]},
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["xser = speechbrain_xser.cli.main:xser"]},

@@ -57,3 +57,7 @@ class VersionError(XserError, ImportError):
 
 class MetricError(XserError, RuntimeError):
     """A metric cannot be computed: Java or jars are missing, ids do not fit, a reference is empty."""
+
+
+class ReproductionError(XserError):
+    """A table cannot be made: an unknown row, a run that failed, or results of other values."""

@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.hub import ADAPTER, BRANCHES, CARD, HYPERPARAMS, METADATA
-from speechbrain_xser.hyperparams import BACKBONES, SETTINGS, hyperparams_text, plain_config
+from speechbrain_xser.hyperparams import SETTINGS, backbones, hyperparams_text, plain_config
 from speechbrain_xser.lobes.encoder import SSLEncoder
 from speechbrain_xser.metadata import Metadata, describe_backbone, write_metadata
 from speechbrain_xser.model import ExplainableSER
@@ -102,9 +102,8 @@ def _write_files(staging: Path, model: ExplainableSER, config: dict, card: str |
     save_file(tensors, staging / BRANCHES, metadata={"format": "pt"})
     if arguments["lora"]:
         _write_adapter(staging / ADAPTER, model, arguments)
-    sources = {name: (arguments[f"{name}_source"], arguments[f"{name}_revision"]) for name in BACKBONES}
-    backbones = {name: describe_backbone(*source) for name, source in sources.items()}
-    metadata = Metadata(VERSION, backbones, config["training"])
+    described = {name: describe_backbone(*source) for name, source in backbones(arguments).items()}
+    metadata = Metadata(VERSION, described, config["training"])
     write_metadata(staging / METADATA, metadata)
     text = card or model_card(metadata, **{key: config[key] for key in SETTINGS})
     (staging / CARD).write_text(text, encoding="utf-8")

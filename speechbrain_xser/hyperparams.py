@@ -60,14 +60,38 @@ def plain_config(config: Mapping[str, object]) -> dict:
     """
     try:
         arguments = {**_defaults(), **config["model"]}
+        if arguments["llm_source"] is None:
+            arguments["lora"] = None
         complete = {**SETTINGS, "training": {}, **config, "model": arguments}
         plain = json.loads(json.dumps(complete, default=_plain_value, allow_nan=False))
     except (TypeError, ValueError, KeyError) as error:
         raise CheckpointError(f"config: {error!r}; expected plain values, with build_model's under 'model'") from error
     _check_arguments(plain["model"], "config", CheckpointError)
     _check_settings(plain, "config", CheckpointError)
-    plain["model"] |= {key: _absolute(plain["model"][key]) for key in SOURCES}
+    plain["model"] |= {key: _absolute(plain["model"][key]) for key in SOURCES if plain["model"][key] is not None}
     return plain
+
+
+def backbones(arguments: Mapping[str, object]) -> dict[str, tuple[str, str | None]]:
+    """Source and revision of each backbone that a model has.
+
+    Arguments
+    ---------
+    arguments : mapping
+        Of ``build_model``.
+
+    Returns
+    -------
+    dict of str to tuple
+        By "encoder" and, where there is one, "llm".
+
+    Example
+    -------
+    >>> backbones({"encoder_source": "packaged:hubert-tiny", "llm_source": None})
+    {'encoder': ('packaged:hubert-tiny', None)}
+    """
+    named = {name: (arguments[f"{name}_source"], arguments.get(f"{name}_revision")) for name in BACKBONES}
+    return {name: source for name, source in named.items() if source[0] is not None}
 
 
 def hyperparams_text(config: Mapping[str, object]) -> str:
@@ -161,7 +185,9 @@ def _absolute(source: str) -> str:
 def _check_arguments(arguments: Mapping[str, object], where: str | Path, kind: type[XserError]) -> None:
     """The arguments are build_model's, and name both backbones."""
     unknown = sorted(set(arguments) - {*SOURCES, *_defaults()})
-    missing = [key for key in SOURCES if not isinstance(arguments.get(key), str)]
+    missing = [key for key in SOURCES if not isinstance(arguments.get(key, 0), str)]
+    if "llm_source" in missing and arguments.get("llm_source", 0) is None:
+        missing.remove("llm_source")  # a system without an LLM
     if unknown or missing:
         raise kind(f"{where}: the model has unknown {unknown} and lacks {missing}; give build_model's arguments")
 

@@ -23,11 +23,9 @@ from torch import Tensor
 from speechbrain_xser.answer import Descriptors, parse
 from speechbrain_xser.data.audio import load_audio, seconds_of
 from speechbrain_xser.data.waveform import check_seconds, check_wave
-from speechbrain_xser.emotion_slot import emotion_slot
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.hub import HYPERPARAMS, model_folder
 from speechbrain_xser.lengths import counts_from_relative, valid_mask
-from speechbrain_xser.modes import evaluating
 from speechbrain_xser.restore import read_model_folder
 from speechbrain_xser.training.stages import STAGES
 
@@ -217,13 +215,9 @@ class ExplainableEmotionRecognizer(Pretrained):
             return []
         model, stage = self.mods.model, STAGES[self.hparams.stage]
         wavs = wavs.float().masked_fill(~valid_mask(samples, wavs.shape[1]).to(wavs.device), 0.0)
-        with evaluating(model), torch.no_grad(), self.inference_ctx:
-            tokens = model.encode(wavs.to(self.device), samples.to(self.device), stage)
-            paragraphs = model.decoder.generate(*tokens, stage.instruction, close_quotes=stage.quotes)
-            slots = [emotion_slot(paragraph, tuple(self.hparams.emotions)) for paragraph in paragraphs]
-            prefixes, words = [slot.prefix for slot in slots], [slot.words for slot in slots]
-            scores = model.decoder.score(*tokens, stage.instruction, prefixes, words)
-        return [self._explanation(*pair) for pair in zip(paragraphs, scores.double().softmax(-1).tolist(), strict=True)]
+        with self.inference_ctx:
+            found = model.explain(wavs.to(self.device), samples.to(self.device), stage, self.hparams.emotions)
+        return [self._explanation(paragraph, row.tolist()) for paragraph, row in zip(*found, strict=True)]
 
     def forward(self, wavs: Tensor, wav_lens: Tensor | None = None) -> list[Explanation]:
         """The same as :meth:`explain_batch`."""

@@ -7,7 +7,7 @@ one paragraph with transcript, descriptors and emotion. What trains and what is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Literal, NamedTuple
 
@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from speechbrain_xser.decoder.decoder import AnswerLogits, LLMDecoder
+from speechbrain_xser.decoder.heads import HeadAnswer, HeadsDecoder
 from speechbrain_xser.decoder.llm import PAPER_LORA
 from speechbrain_xser.decoder.prompt import SYSTEM, PromptTemplate
-from speechbrain_xser.lobes.adapter import Adapter, SoftTokens
-from speechbrain_xser.lobes.bottleneck import VariationalBottleneck
+from speechbrain_xser.lobes.adapter import Adapter, FrameTokens, SoftTokens
+from speechbrain_xser.lobes.bottleneck import NoBottleneck, VariationalBottleneck
 from speechbrain_xser.lobes.branch import Branch, BranchOutput, Mode
 from speechbrain_xser.lobes.encoder import SpeechEncoder, SSLEncoder
 from speechbrain_xser.modes import evaluating
@@ -28,7 +29,7 @@ from speechbrain_xser.training.stages import SER_STAGE, Stage
 class Forward(NamedTuple):
     """What a training step needs of one batch."""
 
-    answer: AnswerLogits  # at answer positions only
+    answer: AnswerLogits | HeadAnswer  # of an LLM at answer positions only
     content: BranchOutput | None  # None where the branch is off
     descriptor: BranchOutput | None  # None where the branch is off
 
@@ -42,8 +43,8 @@ class ExplainableSER(nn.Module):
         Frozen; ours or any module that keeps the protocol.
     content, descriptor : Branch
         What is said, and how.
-    decoder : LLMDecoder
-        A causal LLM with LoRA.
+    decoder : LLMDecoder or HeadsDecoder
+        A causal LLM with LoRA; or, for systems without one, a CTC head and a classifier.
 
     Example
     -------
@@ -59,7 +60,9 @@ class ExplainableSER(nn.Module):
     2
     """
 
-    def __init__(self, encoder: SpeechEncoder, content: Branch, descriptor: Branch, decoder: LLMDecoder) -> None:
+    def __init__(
+        self, encoder: SpeechEncoder, content: Branch, descriptor: Branch, decoder: LLMDecoder | HeadsDecoder
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.content = content
@@ -142,6 +145,32 @@ class ExplainableSER(nn.Module):
                 content, descriptor, stage.instruction, max_new_tokens, close_quotes=stage.quotes
             )
 
+    def explain(
+        self, wavs: Tensor, samples: Tensor, stage: Stage, emotions: Sequence[str]
+    ) -> tuple[list[str], Tensor]:
+        """Answers, and how probable each emotion is in them; the audio is encoded once.
+
+        Arguments
+        ---------
+        wavs : Tensor
+            Waveforms, [B, S].
+        samples : Tensor
+            Valid samples, [B], int64.
+        stage : Stage
+            One whose answers name an emotion.
+        emotions : sequence of str
+            C classes.
+
+        Returns
+        -------
+        tuple of (list of str, Tensor)
+            B answers, and probabilities [B, C].
+        """
+        with evaluating(self), torch.no_grad():
+            tokens = self.encode(wavs, samples, stage)
+            answers = self.decoder.generate(*tokens, stage.instruction, close_quotes=stage.quotes)
+            return answers, self.decoder.emotion_probabilities(*tokens, stage.instruction, answers, emotions)
+
     def _branches(self, wavs: Tensor, samples: Tensor, stage: Stage) -> tuple[BranchOutput, BranchOutput]:
         states = self.encoder(wavs, samples)
         return self.content(states, stage.content), self.descriptor(states, stage.descriptor)
@@ -154,8 +183,8 @@ def _computed(output: BranchOutput) -> BranchOutput | None:
 
 def build_branch(
     encoder: SpeechEncoder,
-    width: int,
-    latent: int = 128,
+    width: int | None,
+    latent: int | None = 128,
     stack: int = 5,
     adapter_hidden: int = 2048,
     deviation_bias: float = -4.0,
@@ -168,10 +197,10 @@ def build_branch(
     ---------
     encoder : SpeechEncoder
         Its number of layers and width shape the bottleneck.
-    width : int
-        Embedding width of the decoder.
-    latent : int
-        Size Z of the bottleneck.
+    width : int or None
+        Embedding width of the decoder; ``None`` for one that hears frames.
+    latent : int or None
+        Size Z of the bottleneck; ``None`` for the weighted sum of the layers itself.
     stack : int
         Frames of one soft token.
     adapter_hidden : int
@@ -194,6 +223,10 @@ def build_branch(
     >>> branch.adapter.width
     16
     """
+    size = encoder.width if latent is None else latent
+    adapter = FrameTokens(size) if width is None else Adapter(size, width, stack=stack, hidden=adapter_hidden)
+    if latent is None:
+        return Branch(NoBottleneck(encoder.layer_count), adapter)
     bottleneck = VariationalBottleneck(
         encoder.layer_count,
         encoder.width,
@@ -202,24 +235,25 @@ def build_branch(
         sigma_is_variance=sigma_is_variance,
         level_feature=level_feature,
     )
-    return Branch(bottleneck, Adapter(latent, width, stack=stack, hidden=adapter_hidden))
+    return Branch(bottleneck, adapter)
 
 
 def build_model(
     encoder_source: str,
-    llm_source: str,
+    llm_source: str | None,
     encoder_revision: str | None = None,
     encoder_dtype: str = "float32",
     llm_revision: str | None = None,
     llm_dtype: str = "bfloat16",
     quantization: Literal["4bit"] | None = None,
     lora: Mapping[str, object] | None = PAPER_LORA,
-    latent: int = 128,
+    latent: int | None = 128,
     stack: int = 5,
     adapter_hidden: int = 2048,
     deviation_bias: float = -4.0,
     sigma_is_variance: bool = False,
     level_feature: bool = False,
+    classifier_hears: Sequence[str] = ("content", "descriptor"),
     system: str = SYSTEM,
     prompt_style: Literal["llama3", "chat"] = "llama3",
     max_new_tokens: int = 200,
@@ -231,7 +265,8 @@ def build_model(
     Arguments
     ---------
     encoder_source, llm_source : str
-        Folder, hub id or "packaged:NAME" of the frozen backbones.
+        Folder, hub id or "packaged:NAME" of the frozen backbones; an ``llm_source`` of ``None`` is a system without an
+        LLM, with :class:`~speechbrain_xser.decoder.heads.HeadsDecoder` in its place.
     encoder_revision, llm_revision : str, optional
         Commit, tag or branch of a hub id.
     encoder_dtype, llm_dtype : str
@@ -246,6 +281,8 @@ def build_model(
         Of both bottlenecks; see :func:`build_branch`.
     level_feature : bool
         Gives the descriptor branch the utterance's level.
+    classifier_hears : sequence of str
+        Without an LLM: the branches whose frames the classifier pools.
     system : str
         System turn of the prompt.
     prompt_style : str
@@ -275,19 +312,23 @@ def build_model(
     True
     """
     encoder = SSLEncoder(encoder_source, encoder_revision, dtype=encoder_dtype, load_weights=load_weights)
-    decoder = LLMDecoder(
-        llm_source,
-        revision=llm_revision,
-        dtype=llm_dtype,
-        quantization=quantization,
-        lora=lora,
-        template=PromptTemplate(system, prompt_style),
-        max_new_tokens=max_new_tokens,
-        pad_token=pad_token,
-        load_weights=load_weights,
-    )
+    decoder = None
+    if llm_source is not None:
+        decoder = LLMDecoder(
+            llm_source,
+            revision=llm_revision,
+            dtype=llm_dtype,
+            quantization=quantization,
+            lora=lora,
+            template=PromptTemplate(system, prompt_style),
+            max_new_tokens=max_new_tokens,
+            pad_token=pad_token,
+            load_weights=load_weights,
+        )
+    width = None if decoder is None else decoder.width
     shape = {"latent": latent, "stack": stack, "adapter_hidden": adapter_hidden}
     start = {"deviation_bias": deviation_bias, "sigma_is_variance": sigma_is_variance}
-    content = build_branch(encoder, decoder.width, **shape, **start)
-    descriptor = build_branch(encoder, decoder.width, **shape, **start, level_feature=level_feature)
+    content = build_branch(encoder, width, **shape, **start)
+    descriptor = build_branch(encoder, width, **shape, **start, level_feature=level_feature)
+    decoder = decoder or HeadsDecoder(content.adapter.width, classifier_hears)
     return ExplainableSER(encoder, content, descriptor, decoder)

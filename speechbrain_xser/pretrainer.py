@@ -22,7 +22,7 @@ from speechbrain_xser.hub import ADAPTER_WEIGHTS
 from speechbrain_xser.training.checkpoint import check_tensors
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.safetensors)?")
-DECODER = "decoder."  # prefix of the decoder's own tensors in the model's state
+LORA = ".lora_"  # in the names of all tensors that an LLM decoder owns
 
 
 class FolderPretrainer(Pretrainer):
@@ -102,7 +102,7 @@ name inside the folder, such as model.safetensors
 
 
 def branch_state(model: nn.Module) -> dict[str, Tensor]:
-    """The model's own tensors outside the decoder: branches and adapters.
+    """The model's own tensors but LoRA: branches, adapters, and the heads of a decoder that is no LLM.
 
     Example
     -------
@@ -111,7 +111,7 @@ def branch_state(model: nn.Module) -> dict[str, Tensor]:
     >>> sorted({name.split(".")[0] for name in branch_state(tiny_model(tempfile.mkdtemp()))})
     ['content', 'descriptor']
     """
-    return {name: tensor for name, tensor in model.state_dict().items() if not name.startswith(DECODER)}
+    return {name: tensor for name, tensor in model.state_dict().items() if LORA not in name}
 
 
 def adapter_state(model: nn.Module) -> dict[str, Tensor]:
@@ -125,7 +125,7 @@ def adapter_state(model: nn.Module) -> dict[str, Tensor]:
     >>> next(iter(state))
     'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight'
     """
-    llm = model.decoder.llm
+    llm = getattr(model.decoder, "llm", None)
     return get_peft_model_state_dict(llm) if isinstance(llm, PeftModel) else {}
 
 
@@ -154,7 +154,7 @@ def load_branches(model: nn.Module, path: str | Path) -> None:
     """Loads branches and adapters; raises CheckpointError where names or shapes differ."""
     found = read_tensors(path)
     check_tensors(found, branch_state(model), str(path))
-    model.load_state_dict(found, strict=False)  # the decoder's part is in the adapter folder; names were checked
+    model.load_state_dict(found, strict=False)  # LoRA is in the adapter folder; names were checked
 
 
 def load_adapter(model: nn.Module, path: str | Path) -> None:

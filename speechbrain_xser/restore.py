@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError, XserError
 from speechbrain_xser.hub import HYPERPARAMS, METADATA
-from speechbrain_xser.hyperparams import BACKBONES, checked_parts
+from speechbrain_xser.hyperparams import backbones, checked_parts
 from speechbrain_xser.metadata import check_backbone, read_metadata
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.pretrainer import FILE_NAME
@@ -58,15 +59,40 @@ def read_model_folder(
     path = Path(folder) / _plain_name(hparams_file)
     hparams = load_safely(read_text(path), overrides, str(path))
     factory, pretrainer = checked_parts(hparams, path)
-    metadata = read_metadata(Path(folder) / METADATA)
+    _check_backbones(folder, factory)
     model = _build(factory, path)
-    for name in BACKBONES:
-        if name not in metadata.backbones:
-            raise CheckpointError(f"{folder}/{METADATA}: names no {name}; the folder is not complete")
-        arguments = factory.keywords
-        check_backbone(name, metadata.backbones[name], arguments[f"{name}_source"], arguments.get(f"{name}_revision"))
     pretrainer.load_into(model, folder)
     return model.eval(), hparams
+
+
+def load_weights(model: ExplainableSER, folder: str | Path) -> None:
+    """Loads the weights of a trained folder into a model that was built otherwise, strictly.
+
+    Arguments
+    ---------
+    model : ExplainableSER
+        Of the same shape, on the same backbones.
+    folder : str or Path
+        A local model folder.
+
+    Raises
+    ------
+    UnsafeModelError, CheckpointError, BackboneError
+        As :func:`read_model_folder`.
+    """
+    path = Path(folder) / HYPERPARAMS
+    factory, pretrainer = checked_parts(load_safely(read_text(path), None, str(path)), path)
+    _check_backbones(folder, factory)
+    pretrainer.load_into(model, folder)
+
+
+def _check_backbones(folder: str | Path, factory: partial) -> None:
+    """The backbones that a folder names are there, and those it was trained with."""
+    metadata = read_metadata(Path(folder) / METADATA)
+    for name, source in backbones(factory.keywords).items():
+        if name not in metadata.backbones:
+            raise CheckpointError(f"{folder}/{METADATA}: names no {name}; the folder is not complete")
+        check_backbone(name, metadata.backbones[name], *source)
 
 
 def _build(factory: Callable[[], ExplainableSER], path: Path) -> ExplainableSER:

@@ -184,6 +184,7 @@ def test_the_yamls_values_are_the_defaults_of_build_model():
     listed = load_hyperpyyaml(HPARAMS.read_text(encoding="utf-8"))["model"].keywords
     defaults = {name: p.default for name, p in inspect.signature(build_model).parameters.items()}
     defaults["lora"] = {**defaults["lora"], "targets": list(defaults["lora"]["targets"])}
+    defaults["classifier_hears"] = list(defaults["classifier_hears"])
     for source in ("encoder_source", "llm_source"):
         del listed[source], defaults[source]
     assert listed == defaults

@@ -13,7 +13,7 @@ from speechbrain_xser.testing import tiny_llm_folder
 from speechbrain_xser.training.optimizers import stage_parameters
 from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "SpeechCraft" / "hparams" / "fd_ser_sed_asr.yaml"
+RECIPE = Path(__file__).parents[1] / "recipes" / "SpeechCraft" / "hparams" / "train.yaml"
 
 HUBERT_LARGE = {
     "model_type": "hubert",

@@ -61,7 +61,7 @@ def main() -> None:
     """The demo."""
     begun = time.monotonic()
     overrides = [f"--{name}={value}" for name, value in SHORT_RUN.items()]
-    arguments = [str(RECIPES / "Tiny" / "hparams" / "fd_ser_sed_asr.yaml"), *overrides, *sys.argv[1:]]
+    arguments = [str(RECIPES / "Tiny" / "hparams" / "train.yaml"), *overrides, *sys.argv[1:]]
     train(arguments)
     recipe, _, given = sb.parse_arguments(arguments)
     hparams, _ = load_recipe(recipe, given)

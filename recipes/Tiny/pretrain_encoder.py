@@ -1,4 +1,4 @@
-"""Trains the packaged tiny HuBERT.
+"""Trains the packaged tiny encoders: HuBERT, and by `--architecture` a WavLM or a wav2vec 2.0 on the same targets.
 
 Its last layer says the characters of the transcript (CTC) and, where the synthesiser tells them, the phonemes; an early
 layer predicts each frame's spectrum, level and F0, the next one the clip's prosody functionals (``prosody_targets``).
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import speechbrain as sb
 import torch
 from torch import Tensor, nn
-from transformers import HubertConfig, HubertModel
+from transformers import AutoConfig, AutoModel
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
 from Tiny.clips import CHARACTERS, PHONE_CLASSES, Batches, load_clips, standardise  # noqa: E402
@@ -51,14 +51,15 @@ class Heads(NamedTuple):
     frames: Tensor  # [B], int64
 
 
-class TinyHubert(nn.Module):
+class TinyEncoder(nn.Module):
     """The encoder with its four training heads."""
 
     def __init__(self, hparams: dict, functionals: int) -> None:
         super().__init__()
-        names = HubertConfig().to_dict().keys() & hparams.keys()
-        self.config = HubertConfig(
-            **{name: hparams[name] for name in names},
+        known = AutoConfig.for_model(hparams["architecture"])
+        self.config = AutoConfig.for_model(
+            hparams["architecture"],
+            **{name: hparams[name] for name in known.to_dict().keys() & hparams.keys()},
             conv_bias=True,
             feat_extract_norm="layer",
             do_stable_layer_norm=True,
@@ -69,8 +70,8 @@ class TinyHubert(nn.Module):
             feat_proj_dropout=0.0,
             final_dropout=0.0,
         )
-        self.hubert = HubertModel(self.config)
-        first = self.hubert.feature_extractor.conv_layers[0].conv
+        self.ssl = AutoModel.from_config(self.config)
+        first = self.ssl.feature_extractor.conv_layers[0].conv
         first.weight.data.copy_(quadrature_filters(hparams["conv_kernel"][0]))
         nn.init.normal_(first.bias, std=0.5)
         self.signal_layer, self.functional_layer = hparams["signal_layer"], hparams["functional_layer"]
@@ -81,13 +82,13 @@ class TinyHubert(nn.Module):
 
     def forward(self, wavs: Tensor, samples: Tensor) -> Heads:
         mask = valid_mask(samples, wavs.shape[1]).long()
-        out = self.hubert(wavs, attention_mask=mask, output_hidden_states=True)
+        out = self.ssl(wavs, attention_mask=mask, output_hidden_states=True)
         return Heads(
             self.characters(out.last_hidden_state).float().log_softmax(-1),
             self.phones(out.last_hidden_state).float(),
             self.signals(out.hidden_states[self.signal_layer]).float(),
             self.functionals(out.hidden_states[self.functional_layer]).float(),
-            self.hubert._get_feat_extract_output_lengths(samples),
+            self.ssl._get_feat_extract_output_lengths(samples),
         )
 
 
@@ -150,9 +151,9 @@ def ctc_loss(predictions: Heads, batch: dict) -> Tensor:
     return nn.functional.ctc_loss(by_time, batch["tokens"], predictions.frames, counts, zero_infinity=True)
 
 
-def save_folder(encoder: TinyHubert, folder: Path) -> None:
+def save_folder(encoder: TinyEncoder, folder: Path) -> None:
     """Writes an ordinary Hugging Face folder, in half precision."""
-    encoder.hubert.half().save_pretrained(folder)
+    encoder.ssl.half().save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(PREPROCESSOR, indent=2) + "\n")
 
 
@@ -177,10 +178,10 @@ def main(arguments: list[str]) -> None:
     hparams, run_opts = load_recipe(arguments)
     train_set, valid_set = load_sets(hparams)
     hparams["steps_an_epoch"] = len(train_set) + 4  # lengths are jittered a little from epoch to epoch
-    encoder = TinyHubert(hparams, functionals=len(train_set.clips[0]["functionals"]))
-    print(f"{sum(p.numel() for p in encoder.hubert.parameters()) / 1e6:.2f} M parameters")
+    encoder = TinyEncoder(hparams, functionals=len(train_set.clips[0]["functionals"]))
+    print(f"{sum(p.numel() for p in encoder.ssl.parameters()) / 1e6:.2f} M parameters")
     pretrain(EncoderBrain, "encoder", encoder, hparams, run_opts, train_set, valid_set)
-    save_folder(encoder, Path(hparams["output_folder"]) / "hubert-tiny")
+    save_folder(encoder, Path(hparams["output_folder"]) / f"{hparams['architecture']}-tiny")
 
 
 if __name__ == "__main__":

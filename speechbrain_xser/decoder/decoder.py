@@ -5,11 +5,12 @@ The base belongs to whoever published it and is in no checkpoint; the decoder's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from peft import PeftModel
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -21,6 +22,7 @@ from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PromptTemplate, plain_
 from speechbrain_xser.decoder.quotes import OpenQuotes, tokens_with_odd_quotes
 from speechbrain_xser.decoder.sequence import EmbeddedSequence, check_context, embed_sequence, row_lengths
 from speechbrain_xser.decoder.tokens import answer_tokens
+from speechbrain_xser.emotion_slot import emotion_slot
 from speechbrain_xser.errors import CheckpointError, PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.modes import evaluating
@@ -32,6 +34,16 @@ class AnswerLogits(NamedTuple):
     logits: Tensor  # [N, V], the LLM's type
     targets: Tensor  # [N] int64
     rows: Tensor  # [N] int64, which utterance
+
+    def nats(self) -> Tensor:
+        """Cross-entropy of all answers, [], float32, summed over tokens.
+
+        Example
+        -------
+        >>> float(AnswerLogits(torch.zeros(3, 4), torch.tensor([0, 1, 2]), torch.zeros(3)).nats() / 3)  # log(4)
+        1.3862943649291992
+        """
+        return F.cross_entropy(self.logits.float(), self.targets, reduction="sum")
 
 
 class LLMDecoder(OwnsPart):
@@ -110,6 +122,11 @@ class LLMDecoder(OwnsPart):
         return self.causal.get_input_embeddings().weight.shape[1]
 
     @property
+    def vocabulary(self) -> int:
+        """Tokens of the tokenizer."""
+        return len(self.tokenizer)
+
+    @property
     def eos_ids(self) -> tuple[int, ...]:
         """Ids of all tokens that end an answer."""
         return self.tokens.eos
@@ -131,6 +148,10 @@ class LLMDecoder(OwnsPart):
     def answer_tokens(self, answers: list[str]) -> list[list[int]]:
         """Token ids of answers, each with its end token, so that targets can be counted before a forward."""
         return [[*plain_tokens(answer, self.tokenizer), self.tokens.end] for answer in answers]
+
+    def count_tokens(self, answers: Sequence[str], instruction: str) -> int:
+        """What the losses of a batch are divided by: the answers' tokens, whatever the instruction."""
+        return sum(map(len, self.answer_tokens(list(answers))))
 
     def forward(
         self, content: SoftTokens, descriptor: SoftTokens, instruction: str, answers: list[str]
@@ -242,6 +263,36 @@ class LLMDecoder(OwnsPart):
         with evaluating(self), torch.no_grad():
             prompt = self._sequence(content, descriptor, instruction, begun, more=longest)
             return candidate_scores(self.causal, prompt, rest)
+
+    def emotion_probabilities(
+        self,
+        content: SoftTokens,
+        descriptor: SoftTokens,
+        instruction: str,
+        answers: Sequence[str],
+        emotions: Sequence[str],
+    ) -> Tensor:
+        """How probable each emotion's word is in the place where the answer names its own.
+
+        Arguments
+        ---------
+        content, descriptor : SoftTokens
+            Embeddings [B, K, e] with counts [B].
+        instruction : str
+            What the user asked.
+        answers : sequence of str
+            B answers, as generated.
+        emotions : sequence of str
+            C classes.
+
+        Returns
+        -------
+        Tensor
+            Probabilities, [B, C], float64: a softmax over the mean log-probability of each word's tokens.
+        """
+        slots = [emotion_slot(answer, tuple(emotions)) for answer in answers]
+        prefixes, words = [slot.prefix for slot in slots], [slot.words for slot in slots]
+        return self.score(content, descriptor, instruction, prefixes, words).double().softmax(-1)
 
     def merge(self) -> None:
         """Adds LoRA to the base weights, for deployment: W += alpha / r * B A. The state is empty afterwards."""

@@ -3,19 +3,32 @@
 None of them knows of data, prompts or stages. Moves to ``speechbrain/lobes/models``.
 """
 
-from speechbrain_xser.lobes.adapter import Adapter, SoftTokens
-from speechbrain_xser.lobes.bottleneck import Latent, LayerMix, Posterior, VariationalBottleneck, gaussian_kl
+from speechbrain_xser.lobes.adapter import Adapter, FrameTokens, SoftTokens
+from speechbrain_xser.lobes.bottleneck import (
+    Latent,
+    LayerMix,
+    NoBottleneck,
+    Posterior,
+    VariationalBottleneck,
+    gaussian_kl,
+)
 from speechbrain_xser.lobes.branch import Branch, BranchOutput, Mode, silent_tokens
+from speechbrain_xser.lobes.cached import CachedEncoder
 from speechbrain_xser.lobes.encoder import LayerStates, SpeechEncoder, SSLEncoder
+from speechbrain_xser.lobes.pooling import AttentivePooling
 
 __all__ = [
     "Adapter",
+    "AttentivePooling",
     "Branch",
     "BranchOutput",
+    "CachedEncoder",
+    "FrameTokens",
     "Latent",
     "LayerMix",
     "LayerStates",
     "Mode",
+    "NoBottleneck",
     "Posterior",
     "SSLEncoder",
     "SoftTokens",

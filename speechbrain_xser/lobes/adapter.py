@@ -1,4 +1,7 @@
-"""Latents to soft tokens: k frames side by side through Linear-ReLU-Linear, as LLaMA-Omni's projector (ICLR 2025)."""
+"""Latents to soft tokens: k frames side by side through Linear-ReLU-Linear, as LLaMA-Omni's projector (ICLR 2025).
+
+Where there is no LLM to speak to, :class:`FrameTokens` hands the frames on.
+"""
 
 from __future__ import annotations
 
@@ -135,3 +138,58 @@ class Adapter(nn.Module):
         tokens = max(1, z.shape[1] // self.stack)
         z = nn.functional.pad(z, (0, 0, 0, max(0, self.stack - z.shape[1])))
         return z[:, : tokens * self.stack].reshape(len(z), tokens, self.stack * z.shape[2])
+
+
+class FrameTokens(nn.Module):
+    """The adapter of a decoder that hears frames: nothing is stacked, projected or learnt.
+
+    Arguments
+    ---------
+    width : int
+        Size Z of a frame.
+
+    Example
+    -------
+    >>> tokens = FrameTokens(4)(torch.ones(2, 3, 4), torch.tensor([3, 1]))
+    >>> tokens.embeddings.sum(-1), tokens.counts
+    (tensor([[4., 4., 4.],
+            [4., 0., 0.]]), tensor([3, 1]))
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, z: Tensor, frames: Tensor) -> SoftTokens:
+        """The frames, zero at padding.
+
+        Arguments
+        ---------
+        z : Tensor
+            Latents, [B, T, Z].
+        frames : Tensor
+            Valid frames, [B], int64.
+
+        Returns
+        -------
+        SoftTokens
+            Frames [B, T, Z] and counts [B].
+        """
+        return SoftTokens(torch.where(valid_mask(frames, z.shape[1])[..., None], z, 0.0), frames)
+
+    def silent(self, frames: Tensor, longest: int) -> SoftTokens:
+        """Zero vectors of the same shape and counts.
+
+        Arguments
+        ---------
+        frames : Tensor
+            Valid frames, [B], int64.
+        longest : int
+            Padded frames T.
+
+        Returns
+        -------
+        SoftTokens
+            Zeros [B, T, Z] and counts [B].
+        """
+        return SoftTokens(torch.zeros(len(frames), longest, self.width, device=frames.device), frames)

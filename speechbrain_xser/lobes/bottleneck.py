@@ -204,6 +204,44 @@ class VariationalBottleneck(nn.Module):
         return Posterior(mean, sigma.sqrt() if self.sigma_is_variance else sigma)
 
 
+class NoBottleneck(nn.Module):
+    """The weighted sum of the layers itself, for systems without a bottleneck.
+
+    Arguments
+    ---------
+    layer_count : int
+        Number of layers n of the encoder.
+
+    Example
+    -------
+    >>> states = LayerStates(torch.randn(3, 2, 5, 8), torch.tensor([5, 2]), torch.zeros(2))
+    >>> latent = NoBottleneck(3)(states)
+    >>> latent.z.shape, latent.posterior, latent.kl.sum()
+    (torch.Size([2, 5, 8]), None, tensor(0.))
+    """
+
+    def __init__(self, layer_count: int) -> None:
+        super().__init__()
+        self.mix = LayerMix(layer_count)
+
+    def forward(self, states: LayerStates) -> Latent:
+        """Sums the layers of a batch.
+
+        Arguments
+        ---------
+        states : LayerStates
+            Layers [n, B, T, d], frames [B], level [B].
+
+        Returns
+        -------
+        Latent
+            z [B, T, d] in float32, no posterior, and a divergence of zero.
+        """
+        mixed = self.mix(states.layers).float()
+        valid = valid_mask(states.frames, mixed.shape[1])
+        return Latent(torch.where(valid[..., None], mixed, 0.0), states.frames, None, torch.zeros_like(valid.float()))
+
+
 class LevelFeature(nn.Module):
     """A learned projection of the level: ``Linear((level + 30 dB) / 20 dB)``, so that speech lies within about ±1.
 

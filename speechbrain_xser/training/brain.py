@@ -8,7 +8,7 @@ row), ``ckpt_interval_steps`` and ``ckpt_interval_minutes``; ``Checkpointer`` is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import speechbrain as sb
@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
+from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.errors import CheckpointError, PromptError, SettingsError
 from speechbrain_xser.training import collapse
@@ -70,6 +71,8 @@ class XserBrain(sb.Brain):
         Epochs of a stage between validations that generate answers; each stage's last epoch always does.
     search_limit : int, optional
         Utterances (on each rank) that a validation answers; ``None`` for all.
+    emotions : sequence of str
+        Classes whose probabilities a test takes.
     faults : FaultCounter, optional
         Counts unreadable clips and ends the training above its limit.
     train_logger : TrainLogger, optional
@@ -110,6 +113,7 @@ class XserBrain(sb.Brain):
         weight_decay: float = 0.0,
         valid_search_every: int = 1,
         search_limit: int | None = None,
+        emotions: Sequence[str] = EMOTIONS,
         faults: FaultCounter | None = None,
         train_logger: TrainLogger | None = None,
         hparams: dict | None = None,
@@ -133,6 +137,7 @@ class XserBrain(sb.Brain):
         options = self.nonfinite_patience, self.max_grad_norm, self.device
         self.stepper = Stepper(self.stage_optimizers, self.scaler, *options)
         self.position, self.tally, self.stop = Position(), Tally(), StopRequest()
+        self.emotions = tuple(emotions)
         self.valid_utterances = 0
         self.evaluated = None  # the checkpoint whose weights `evaluate` took
 
@@ -195,7 +200,7 @@ class XserBrain(sb.Brain):
         if not batch.ids:
             return torch.tensor(float("nan"))
         self.answers = answers_of(batch, self.turn.stage)
-        self.totals = count_totals(self.model, batch.samples, self.answers)
+        self.totals = count_totals(self.model, batch.samples, self.answers, self.turn.stage)
         batch = batch.to(self.device)
         with name_out_of_memory(batch, knob=VALID_KNOB), self.evaluation_ctx:
             loss = self.compute_objectives(self.compute_forward(batch, stage), batch, stage)
@@ -210,6 +215,11 @@ class XserBrain(sb.Brain):
             collapse.warn(signs)
             self.evaluation.signs = {key: value for sign in signs for key, value in sign.stats().items()}
         if self.evaluation.wants(len(batch.ids)):
+            if stage == sb.Stage.TEST and self.turn.stage.names_emotion:
+                texts, found = self.model.explain(batch.wavs, batch.samples, self.turn.stage, self.emotions)
+                rows = [dict(zip(self.emotions, row, strict=True)) for row in found.tolist()]
+                self.evaluation.answers += map(Answer, batch.utterances, texts, rows)
+                return
             texts = self.model.generate(batch.wavs, batch.samples, self.turn.stage)
             self.evaluation.answers += map(Answer, batch.utterances, texts)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from speechbrain.utils.logger import get_logger
 from torch import Tensor
 
@@ -138,7 +137,7 @@ def _signs(name: str, latent: Latent, gain: float | None) -> Signs:
 def _cross_entropy(model: ExplainableSER, tokens: dict[str, SoftTokens], stage: Stage, answers: list[str]) -> float:
     """Nats a token."""
     answer = model.decoder(tokens["content"], tokens["descriptor"], stage.instruction, answers)
-    return float(F.cross_entropy(answer.logits.float(), answer.targets))
+    return float(answer.nats() / len(answer.targets))
 
 
 def _roll(tokens: SoftTokens) -> SoftTokens:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from speechbrain_xser.errors import SettingsError
@@ -98,7 +97,7 @@ class Criterion:
         Arguments
         ---------
         output : Forward
-            Logits [N, V] and targets [N] at the answers' N positions, and the branches' outputs.
+            The decoder's answer, which knows its nats, and the branches' outputs.
         stage : Stage
             Says which branches train.
 
@@ -111,14 +110,14 @@ class Criterion:
         -------
         >>> from types import SimpleNamespace as Part
         >>> from speechbrain_xser.training.stages import ASR_STAGE
-        >>> answer = Part(logits=torch.zeros(3, 4), targets=torch.tensor([0, 1, 2]))  # 3 * log(4) nats
+        >>> from speechbrain_xser.decoder.decoder import AnswerLogits
+        >>> answer = AnswerLogits(torch.zeros(3, 4), torch.tensor([0, 1, 2]), rows=torch.zeros(3))  # 3 * log(4) nats
         >>> branch = Part(latent=Part(kl=torch.ones(2, 5)))
         >>> Criterion().parts(Part(answer=answer, content=branch, descriptor=None), ASR_STAGE)
         LossParts(cross_entropy=tensor(4.1589), content=tensor(10.), descriptor=tensor(0.))
         """
-        answer = output.answer
-        with torch.autocast(answer.logits.device.type, enabled=False):
-            cross_entropy = F.cross_entropy(answer.logits.float(), answer.targets, reduction="sum")
+        with torch.autocast(output.answer.targets.device.type, enabled=False):
+            cross_entropy = output.answer.nats()
             kl = [_kl_sum(getattr(output, name), getattr(stage, name), cross_entropy) for name in BRANCHES]
         return LossParts(cross_entropy, *kl)
 

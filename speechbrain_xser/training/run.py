@@ -13,13 +13,16 @@ from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.train_logger import FileTrainLogger
 from torch.utils.data import DataLoader
 
+from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.export import write_model_folder
-from speechbrain_xser.hyperparams import plain_config
+from speechbrain_xser.hyperparams import backbones, plain_config
+from speechbrain_xser.lobes.cached import CachedEncoder
 from speechbrain_xser.metadata import describe_backbone
 from speechbrain_xser.metrics import Scores, table
 from speechbrain_xser.model import ExplainableSER
+from speechbrain_xser.restore import load_weights
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
@@ -128,9 +131,22 @@ def check_targets(clips: DynamicItemDataset, schedule: StageSchedule) -> None:
 
 
 def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
-    """Calls the YAML's ``model`` with the seed of the run, so that every rank starts from the same weights."""
-    torch.manual_seed(derive_seed(TrainingSettings.from_hparams(hparams).seed, "model"))
-    return hparams["model"]()
+    """Calls the YAML's ``model`` with the seed of the run, so that every rank starts from the same weights.
+
+    With ``start_from`` it begins with the weights of a trained folder; with ``feature_cache`` its encoder computes each
+    clip once.
+    """
+    settings = TrainingSettings.from_hparams(hparams)
+    torch.manual_seed(derive_seed(settings.seed, "model"))
+    model = hparams["model"]()
+    if settings.start_from is not None:
+        load_weights(model, settings.start_from)
+    if settings.feature_cache is not None:
+        arguments = model_arguments(hparams)
+        known = describe_backbone(*backbones(arguments)["encoder"]).fingerprint
+        name = f"{known[:16]}-{arguments.get('encoder_dtype', 'float32')}"
+        model.encoder = CachedEncoder(model.encoder, settings.feature_cache, name)
+    return model
 
 
 def identity(model: ExplainableSER, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,7 +155,7 @@ def identity(model: ExplainableSER, arguments: Mapping[str, Any]) -> dict[str, A
     Arguments
     ---------
     model : ExplainableSER
-        Its tokenizer is counted.
+        Its vocabulary is counted.
     arguments : mapping
         Of ``build_model``, complete.
 
@@ -148,12 +164,9 @@ def identity(model: ExplainableSER, arguments: Mapping[str, Any]) -> dict[str, A
     dict
         Fingerprints of the backbones, the vocabulary's size, and the architecture's values.
     """
-    backbones = {
-        name: describe_backbone(arguments[f"{name}_source"], arguments[f"{name}_revision"]).fingerprint
-        for name in ("encoder", "llm")
-    }
+    known = {name: describe_backbone(*source).fingerprint for name, source in backbones(arguments).items()}
     shape = {f"model.{key}": value for key, value in arguments.items() if not key.endswith(NOT_LEARNED)}
-    return {**backbones, "vocabulary": len(model.decoder.tokenizer), **shape}
+    return {**known, "vocabulary": model.decoder.vocabulary, **shape}
 
 
 def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER, utterances: int) -> XserBrain:
@@ -194,6 +207,7 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
         weight_decay=settings.weight_decay,
         valid_search_every=settings.valid_search_every,
         search_limit=settings.search_limit,
+        emotions=hparams.get("emotions") or EMOTIONS,
         faults=FaultCounter(utterances, settings.max_unreadable),
         train_logger=FileTrainLogger(output / "train_log.txt", precision=3),
         hparams=dict(hparams),
@@ -217,6 +231,8 @@ def evaluation_scores(brain: XserBrain) -> Scores | None:
 def write_answers(path: str | Path, answers: Sequence[Answer]) -> None:
     """Writes what the model answered beside what is true: ``id``, ``answer`` and the reference record, JSON lines.
 
+    An answer that names an emotion has ``probabilities`` too.
+
     Arguments
     ---------
     path : str or Path
@@ -224,9 +240,14 @@ def write_answers(path: str | Path, answers: Sequence[Answer]) -> None:
     answers : sequence of Answer
         From an evaluation.
     """
-    lines = [{"id": utterance.id, "answer": text, "reference": utterance._asdict()} for utterance, text in answers]
+    lines = [_row(answer) for answer in answers]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     Path(path).write_text(text, encoding="utf-8")
+
+
+def _row(answer: Answer) -> dict[str, Any]:
+    row = {"id": answer.utterance.id, "answer": answer.text, "reference": answer.utterance._asdict()}
+    return row if answer.probabilities is None else row | {"probabilities": answer.probabilities}
 
 
 def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) -> str:
@@ -257,6 +278,8 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
     }
     if hparams.get("emotions"):
         config["emotions"] = list(hparams["emotions"])
+    if isinstance(brain.model.encoder, CachedEncoder):
+        brain.model.encoder = brain.model.encoder.encoder
     folder = Path(hparams["output_folder"]) / ("debug_model" if brain.debug else "model")
     return run_on_main(write_model_folder, [folder, brain.model, config])
 

@@ -24,7 +24,11 @@ def references(utterances: Sequence[Utterance], target: str) -> list[Record]:
     >>> references([spoken], "descriptors+emotion")[0].transcript is None
     True
     """
-    missing = {"transcript+emotion": {"descriptors": Descriptors()}, "descriptors+emotion": {"transcript": None}}
+    missing = {
+        "transcript+emotion": {"descriptors": Descriptors()},
+        "emotion": {"descriptors": Descriptors()},
+        "descriptors+emotion": {"transcript": None},
+    }
     return [utterance.record()._replace(**missing.get(target, {})) for utterance in utterances]
 
 

@@ -44,6 +44,8 @@ class TrainingSettings:
     beta_warmup_fraction: float = 0.5  # of a stage's steps
     max_seconds: float = 30.0
     max_unreadable: float = 0.01  # share of clips that may be unreadable
+    start_from: str | None = None  # a trained folder to begin with
+    feature_cache: str | None = None  # a folder where the frozen encoder's layers are kept
     num_workers: int = 2
     pin_memory: bool = True  # where there is a GPU
     valid_batch_size: int = 8

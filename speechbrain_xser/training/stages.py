@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TRANSCRIBE = "Please transcribe the input audio."
 CAPTION = "Please caption the input audio according to content and speech descriptor-related information."
+CLASSIFY = "Please name the emotion of the input audio."
 
 
 class Stage(NamedTuple):
@@ -41,6 +42,11 @@ class Stage(NamedTuple):
     @property
     def quotes(self) -> bool:
         """Whether answers quote: a paragraph does, a transcript on its own may hold a lone mark of inches."""
+        return self.target not in ("transcript", "emotion")
+
+    @property
+    def names_emotion(self) -> bool:
+        """Whether answers name an emotion: all but a transcript do."""
         return self.target != "transcript"
 
 
@@ -55,6 +61,8 @@ STAGES: dict[str, Stage] = {
         SER_STAGE._replace(name="ser_asr", target="transcript+emotion"),
         SER_STAGE._replace(name="ser_sed", content=Mode("off"), target="descriptors+emotion"),
         SER_STAGE._replace(name="joint", content=Mode("train")),
+        SER_STAGE._replace(name="ser_one", content=Mode("train"), descriptor=Mode("off")),
+        SER_STAGE._replace(name="emotion", target="emotion", instruction=CLASSIFY),
     )
 }
 PARTS = ("content", "descriptor", "decoder")  # attribute names in the model and in a Stage
@@ -92,11 +100,16 @@ def _descriptors_emotion(utterance: Utterance) -> str:
     return utterance.description or describe(utterance.record(), variant=_variant(utterance))
 
 
+def _emotion(utterance: Utterance) -> str:
+    return utterance.emotion
+
+
 TARGETS = {
     "transcript": _transcript,
     "paragraph": _paragraph,
     "transcript+emotion": _transcript_emotion,
     "descriptors+emotion": _descriptors_emotion,
+    "emotion": _emotion,
 }
 
 
@@ -118,7 +131,7 @@ def target_text(stage: Stage, utterance: Utterance) -> str:
     Raises
     ------
     ManifestError
-        If the utterance has no transcript and the stage's target needs one.
+        If the utterance has no transcript, or no emotion, and the stage's target is that.
 
     Example
     -------
@@ -130,5 +143,9 @@ def target_text(stage: Stage, utterance: Utterance) -> str:
         raise ManifestError(
             f"Utterance {utterance.id!r} has no transcript, but stage {stage.name!r} learns to transcribe: "
             "leave it out of the training manifest, or train with a schedule that has no such stage."
+        )
+    if stage.target == "emotion" and utterance.emotion is None:
+        raise ManifestError(
+            f"Utterance {utterance.id!r} has no emotion, but stage {stage.name!r} learns to name it: leave it out."
         )
     return TARGETS[stage.target](utterance)

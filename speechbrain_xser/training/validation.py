@@ -20,6 +20,7 @@ class Answer(NamedTuple):
 
     utterance: Utterance
     text: str
+    probabilities: dict[str, float] | None = None  # of each emotion, where the answer names one and a test was made
 
 
 class Evaluation:

@@ -71,23 +71,25 @@ def answers_of(batch: Batch, stage: Stage) -> list[str]:
     return [target_text(stage, utterance) for utterance in batch.utterances]
 
 
-def count_totals(model: nn.Module, samples: Tensor, answers: Sequence[str]) -> Totals:
+def count_totals(model: nn.Module, samples: Tensor, answers: Sequence[str], stage: Stage) -> Totals:
     """Answer tokens and valid frames, before anything is computed.
 
     Arguments
     ---------
     model : nn.Module
-        The whole model; its tokenizer and its encoder's frame formula count.
+        The whole model; its decoder and its encoder's frame formula count.
     samples : Tensor
         Valid samples of each clip, [B], int64; on the CPU this costs no device synchronisation.
     answers : sequence of str
         Target texts.
+    stage : Stage
+        Its instruction.
 
     Returns
     -------
     Totals
     """
-    tokens = sum(len(ids) for ids in model.decoder.answer_tokens(list(answers)))
+    tokens = model.decoder.count_tokens(answers, stage.instruction)
     return Totals(tokens, int(model.encoder.frame_counts(samples).sum()))
 
 
@@ -115,7 +117,7 @@ def make_window(model: nn.Module, batch: Batch, stage: Stage, count: int, device
         return _silence(model, batch, device)
     micro_batches = split(batch, count)
     answers = [answers_of(part, stage) for part in micro_batches]
-    totals = count_totals(model, batch.samples, sum(answers, []))
+    totals = count_totals(model, batch.samples, sum(answers, []), stage)
     tokens, frames = sum_over_ranks([totals.tokens, totals.frames], device)
     return Window([part.to(device) for part in micro_batches], answers, Totals(int(tokens), int(frames)))
 

@@ -11,7 +11,7 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain_xser.answer.record import EMOTIONS
 
 ROOT = Path(__file__).parents[2]
-YAML = ROOT / "recipes" / "CREMA-D" / "hparams" / "fd_ser_sed_asr.yaml"
+YAML = ROOT / "recipes" / "CREMA-D" / "hparams" / "train.yaml"
 
 
 @pytest.fixture

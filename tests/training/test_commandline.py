@@ -52,7 +52,7 @@ def test_the_last_of_equal_keys_counts_and_included_ones_are_reached(recipe):
 @pytest.mark.parametrize("corpus", ["SpeechCraft", "CREMA-D", "Tiny"])
 def test_our_own_recipes_use_keys_that_there_are(corpus, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "recipes"))
-    path = ROOT / "recipes" / corpus / "hparams" / "fd_ser_sed_asr.yaml"
+    path = ROOT / "recipes" / corpus / "hparams" / "train.yaml"
     assert load_recipe(path, "data_folder: none")[0]["batch_size"] > 0
 
 

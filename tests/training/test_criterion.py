@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from speechbrain_xser.decoder.decoder import AnswerLogits
 from speechbrain_xser.training.criterion import Criterion, Totals
 from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE
 
@@ -15,7 +16,7 @@ def output(logits=UNIFORM, content=None, descriptor=None):
     """What a model returns, with the KL of each branch in a list; ``None`` for a branch that is off."""
     targets = torch.zeros(len(logits), dtype=torch.int64)
     content, descriptor = (kl and SimpleNamespace(latent=SimpleNamespace(kl=kl[0])) for kl in (content, descriptor))
-    answer = SimpleNamespace(logits=logits, targets=targets)
+    answer = AnswerLogits(logits, targets, rows=torch.zeros_like(targets))
     return SimpleNamespace(answer=answer, content=content, descriptor=descriptor)
 
 

@@ -1,0 +1,84 @@
+"""``xser reproduce``: a table of the paper, from its runs to its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+import speechbrain_xser
+from speechbrain_xser.commandline import claimed, one_line_errors
+from speechbrain_xser.reproduction.plan import SETTINGS, Plan
+from speechbrain_xser.reproduction.published import systems
+
+FIRST_SEED = 1986
+RECIPES = Path(speechbrain_xser.__file__).parents[1] / "recipes"
+
+
+@click.command("reproduce")
+@click.option("--table", "tables", type=click.IntRange(1, 3), multiple=True, required=True, help="1, 2 or 3; several.")
+@click.option("--corpus", required=True, help="CREMA-D, IEMOCAP or MELD: a folder of recipes.")
+@click.option("--data-folder", required=True, type=click.Path(exists=True, file_okay=False), help="The corpus.")
+@click.option("--scale", type=click.Choice(["tiny", "paper"]), default="tiny", show_default=True)
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Trainings of every row.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Rows at once.")
+@click.option("--out", type=click.Path(file_okay=False), help="Default: results/reproduction/CORPUS-SCALE.")
+@click.option(
+    "--setting",
+    type=click.Choice(SETTINGS),
+    default=SETTINGS[0],
+    show_default=True,
+    help="trained: on the corpus alone; the others begin on SpeechCraft.",
+)
+@click.option("--pretraining-folder", type=click.Path(exists=True, file_okay=False), help="SpeechCraft's.")
+@click.option("--extra", multiple=True, help="A system of hparams/systems that is in no table.")
+@click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="A value of the recipe's YAML for all runs.")
+@click.option(
+    "--recipes", type=click.Path(exists=True, file_okay=False), default=RECIPES, help="The folder of recipes."
+)
+@click.option("--report-only", is_flag=True, help="Write the report of the runs that are finished.")
+def reproduce_command(
+    tables,
+    corpus,
+    data_folder,
+    scale,
+    seeds,
+    jobs,
+    out,
+    setting,
+    pretraining_folder,
+    extra,
+    values,
+    recipes,
+    report_only,
+) -> None:
+    """Prepares, trains and evaluates every row of the paper's tables, and writes one report.
+
+    The same command goes on where it was stopped or killed. The report is in OUT/report: Markdown, CSV and HTML.
+
+    \b
+    Example:
+      xser reproduce --table 2 --table 3 --corpus CREMA-D --data-folder corpora/CREMA-D --seeds 3 --jobs 2
+    """
+    with one_line_errors():
+        plan = Plan(
+            corpus,
+            scale,
+            setting,
+            str(Path(data_folder).resolve()),
+            Path(out or Path("results", "reproduction", f"{corpus}-{scale}")),
+            Path(recipes),
+            tuple(dict.fromkeys([*systems(tables), *extra])),
+            tuple(range(FIRST_SEED, FIRST_SEED + seeds)),
+            pretraining_folder,
+            dict(pair.split("=", 1) for pair in values),
+        )
+        _reproduce(plan, tables, jobs, report_only)
+
+
+def _reproduce(plan: Plan, tables: tuple[int, ...], jobs: int, report_only: bool) -> None:
+    from speechbrain_xser.reproduction.runner import run_plan  # torch is slow to load
+
+    with claimed(str(plan.out)):
+        if not report_only:
+            run_plan(plan, jobs)

@@ -1,0 +1,211 @@
+"""The decoder of the systems without an LLM: CTC over the content frames, a classifier over attention-pooled frames.
+
+It stands where :class:`LLMDecoder` stands and answers in the same sentences, so that one Brain trains it and one scorer
+reads it. Which head an instruction trains is looked up, where an LLM would read it.
+
+Sources: CTC (Graves et al., 2006, ICML); probing heads over frozen layers (Yang et al., 2021, Interspeech); a CTC stage
+and an attention-pooled classifier over both bottlenecks (Mohebbi et al., 2024, arXiv:2410.03037).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from speechbrain_xser.answer.record import EMOTIONS, Record
+from speechbrain_xser.answer.render import render
+from speechbrain_xser.errors import PromptError
+from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.lobes.pooling import AttentivePooling
+from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.modes import evaluating
+from speechbrain_xser.training.stages import CLASSIFY, TRANSCRIBE
+
+CHARACTERS = "abcdefghijklmnopqrstuvwxyz' "
+BRANCHES = ("content", "descriptor")
+
+
+class HeadAnswer(NamedTuple):
+    """Losses where :class:`AnswerLogits` has logits."""
+
+    losses: Tensor  # [B] float32, nats of each utterance's answer
+    targets: Tensor  # [N] int64, characters or classes, all rows concatenated
+
+    def nats(self) -> Tensor:
+        """Nats of all answers, []."""
+        return self.losses.sum()
+
+
+class HeadsDecoder(nn.Module):
+    """A CTC head and an emotion classifier.
+
+    Arguments
+    ---------
+    width : int
+        Size Z of a content or descriptor frame.
+    hears : sequence of str
+        Whose frames the classifier pools: "content", "descriptor" or both.
+    emotions : sequence of str
+        Its classes.
+
+    Raises
+    ------
+    ValueError
+        If ``hears`` names no branch.
+
+    Example
+    -------
+    >>> decoder = HeadsDecoder(width=4)
+    >>> frames = SoftTokens(torch.randn(2, 9, 4), torch.tensor([9, 6]))
+    >>> decoder(frames, frames, TRANSCRIBE, ["by the door", "no"]).losses.shape
+    torch.Size([2])
+    >>> decoder(frames, frames, CLASSIFY, ["sad", "angry"]).targets.tolist()
+    [2, 3]
+    >>> [answer.startswith("A person speaks") for answer in decoder.generate(frames, frames, CLASSIFY)]
+    [True, True]
+    """
+
+    def __init__(self, width: int, hears: Sequence[str] = BRANCHES, emotions: Sequence[str] = EMOTIONS) -> None:
+        super().__init__()
+        if not hears or not set(hears) <= set(BRANCHES):
+            raise ValueError(f"hears is {list(hears)}; expected some of {', '.join(BRANCHES)}")
+        self.width, self.hears, self.emotions = width, tuple(hears), tuple(emotions)
+        self.characters = nn.Linear(width, len(CHARACTERS) + 1)  # class 0 is CTC's blank
+        self.pooling = AttentivePooling(width * len(self.hears))
+        self.classifier = nn.Linear(width * len(self.hears), len(self.emotions))
+
+    @property
+    def vocabulary(self) -> int:
+        """Outputs of the CTC head, its blank included."""
+        return len(CHARACTERS) + 1
+
+    def count_tokens(self, answers: Sequence[str], instruction: str) -> int:
+        """What the losses of a batch are divided by: characters to say, or labels to name."""
+        return sum(map(len, self._targets(answers, instruction)))
+
+    def forward(
+        self, content: SoftTokens, descriptor: SoftTokens, instruction: str, answers: Sequence[str]
+    ) -> HeadAnswer:
+        """The losses of the head that an instruction asks for.
+
+        Arguments
+        ---------
+        content, descriptor : SoftTokens
+            Frames [B, T, Z] with counts [B].
+        instruction : str
+            ``TRANSCRIBE`` or ``CLASSIFY``.
+        answers : sequence of str
+            B transcripts, or B emotions.
+
+        Returns
+        -------
+        HeadAnswer
+
+        Raises
+        ------
+        PromptError
+            If there is no head for the instruction, or an answer is no class.
+        """
+        targets = self._targets(answers, instruction)
+        flat = torch.tensor([token for row in targets for token in row], dtype=torch.long).to(content.counts.device)
+        if instruction == CLASSIFY:
+            return HeadAnswer(F.cross_entropy(self._emotion_logits(content, descriptor), flat, reduction="none"), flat)
+        lengths = torch.tensor([len(row) for row in targets]).to(flat.device)
+        log_probs = self._character_log_probs(content).transpose(0, 1)
+        losses = F.ctc_loss(log_probs, flat, content.counts, lengths, reduction="none", zero_infinity=True)
+        return HeadAnswer(losses, flat)
+
+    def generate(
+        self,
+        content: SoftTokens,
+        descriptor: SoftTokens,
+        instruction: str,
+        max_new_tokens: int | None = None,
+        close_quotes: bool = False,
+    ) -> list[str]:
+        """The best path's transcript, and for ``CLASSIFY`` a sentence that also names the most probable emotion.
+
+        Arguments
+        ---------
+        content, descriptor : SoftTokens
+            Frames [B, T, Z] with counts [B].
+        instruction : str
+            ``TRANSCRIBE`` or ``CLASSIFY``.
+        max_new_tokens, close_quotes
+            Not looked at: these heads do not generate token by token.
+
+        Returns
+        -------
+        list of str
+            B answers.
+        """
+        with evaluating(self), torch.no_grad():
+            best = self._character_log_probs(content).argmax(-1).cpu()
+            spoken = [_collapsed(row[:count]) for row, count in zip(best, content.counts.tolist(), strict=True)]
+            if instruction == TRANSCRIBE:
+                return spoken
+            named = self._emotion_logits(content, descriptor).argmax(-1).tolist()
+        return [render(Record(text or None, emotion=self.emotions[at])) for text, at in zip(spoken, named, strict=True)]
+
+    def emotion_probabilities(
+        self,
+        content: SoftTokens,
+        descriptor: SoftTokens,
+        instruction: str,
+        answers: Sequence[str],
+        emotions: Sequence[str],
+    ) -> Tensor:
+        """The classifier's probability of each of some classes.
+
+        Arguments
+        ---------
+        content, descriptor : SoftTokens
+            Frames [B, T, Z] with counts [B].
+        instruction, answers
+            Not looked at.
+        emotions : sequence of str
+            C of the classes.
+
+        Returns
+        -------
+        Tensor
+            Probabilities, [B, C], float64.
+        """
+        with evaluating(self), torch.no_grad():
+            logits = self._emotion_logits(content, descriptor).double()
+        return logits[:, [self.emotions.index(emotion) for emotion in emotions]].softmax(-1)
+
+    def _character_log_probs(self, content: SoftTokens) -> Tensor:
+        """[B, T, 1 + characters], float32."""
+        return self.characters(content.embeddings).float().log_softmax(-1)
+
+    def _emotion_logits(self, content: SoftTokens, descriptor: SoftTokens) -> Tensor:
+        heard = {"content": content.embeddings, "descriptor": descriptor.embeddings}
+        frames = torch.cat([heard[name] for name in self.hears], -1)
+        return self.classifier(self.pooling(frames, content.counts).to(self.classifier.weight.dtype)).float()
+
+    def _targets(self, answers: Sequence[str], instruction: str) -> list[list[int]]:
+        if instruction == TRANSCRIBE:
+            return [[CHARACTERS.index(c) + 1 for c in normalise(text) if c in CHARACTERS] for text in answers]
+        if instruction != CLASSIFY:
+            raise PromptError(f"There is no head for {instruction!r}: train stages 'asr' and 'emotion', or use an LLM.")
+        unknown = sorted(set(answers) - set(self.emotions))
+        if unknown:
+            raise PromptError(f"{unknown} are no classes of this classifier: {', '.join(self.emotions)}.")
+        return [[self.emotions.index(emotion)] for emotion in answers]
+
+
+def _collapsed(path: Tensor) -> str:
+    """A CTC path without repetitions and blanks.
+
+    Example
+    -------
+    >>> _collapsed(torch.tensor([1, 1, 0, 1, 2, 2, 28, 3]))
+    'aab c'
+    """
+    ids = torch.unique_consecutive(path).tolist()
+    return " ".join("".join(CHARACTERS[i - 1] for i in ids if i).split())

@@ -1,0 +1,125 @@
+"""A frozen encoder that computes each clip once: its layers are kept on disk, for small corpora and many runs.
+
+A clip is known by its samples and the encoder by its fingerprint, so runs can share a cache at the same time, and
+neither another file of the same name nor another encoder is ever taken for it. A clip's states do not depend on its
+batch, which is what makes this possible; it is computed alone all the same, so that what is kept does not depend, not
+even in its last bit, on which run heard it first. Size: ``layers * frames * width * 2`` bytes a clip, 2.5 MB a second
+with HuBERT-large in bfloat16; never for a large corpus.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from speechbrain.utils.logger import get_logger
+from torch import Tensor, nn
+
+from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder, level_db
+
+logger = get_logger(__name__)
+
+KEY = "layers"
+
+
+class CachedEncoder(nn.Module):
+    """Stands in for a frozen encoder.
+
+    Arguments
+    ---------
+    encoder : SpeechEncoder
+        Frozen and independent of the batch, as ``SSLEncoder`` is.
+    folder : str or Path
+        Where clips are kept; made when the first is.
+    fingerprint : str
+        Of the encoder: weights, configuration and type; the name of its folder.
+    dtype : torch.dtype
+        On disk. What a clip gives is rounded to it the first time too, so that all runs hear the same.
+
+    Example
+    -------
+    >>> from speechbrain_xser.testing import tiny_model
+    >>> place = getfixture("tmp_path")
+    >>> encoder = tiny_model(place).encoder
+    >>> cached = CachedEncoder(encoder, place / "cache", "0123abcd")
+    >>> wavs, samples = torch.randn(2, 16000), torch.tensor([16000, 9000])
+    >>> first, again = cached(wavs, samples), cached(wavs.flip(0), samples.flip(0))
+    >>> torch.equal(first.layers[:, 0], again.layers[:, 1]), len(list((place / "cache").rglob("*.safetensors")))
+    (True, 2)
+    """
+
+    def __init__(
+        self, encoder: SpeechEncoder, folder: str | Path, fingerprint: str, dtype: torch.dtype = torch.bfloat16
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.layer_count, self.width, self.sample_rate = encoder.layer_count, encoder.width, encoder.sample_rate
+        self.folder, self.dtype = Path(folder) / f"{fingerprint}-{str(dtype).removeprefix('torch.')}", dtype
+        self._warned = False
+
+    def frame_counts(self, samples: Tensor) -> Tensor:
+        """Valid frames of clips with that many samples, [B]; the encoder's own."""
+        return self.encoder.frame_counts(samples)
+
+    def forward(self, wavs: Tensor, samples: Tensor) -> LayerStates:
+        """States of right-padded waveforms, computed only for clips that were never heard.
+
+        Arguments
+        ---------
+        wavs : Tensor
+            Waveforms, [B, S].
+        samples : Tensor
+            Valid samples, [B], int64.
+
+        Returns
+        -------
+        LayerStates
+            As the encoder's, rounded to the cache's type.
+        """
+        frames = self.frame_counts(samples)
+        paths = [self._path(wav[:count]) for wav, count in zip(wavs, samples.tolist(), strict=True)]
+        clips = [_read(path) for path in paths]
+        for row, clip in enumerate(clips):
+            if clip is None:
+                layers = self.encoder(wavs[row : row + 1, : int(samples[row])], samples[row : row + 1]).layers[:, 0]
+                clips[row] = layers[:, : int(frames[row])].to(self.dtype).cpu().contiguous()
+                self._write(paths[row], clips[row])
+        return LayerStates(self._padded(clips, wavs.device), frames, level_db(wavs, samples))
+
+    def _padded(self, clips: list[Tensor], device: torch.device) -> Tensor:
+        """One buffer, [n, B, T, d] in float32, zero at padding."""
+        longest = max(clip.shape[1] for clip in clips)
+        layers = torch.zeros(self.layer_count, len(clips), longest, self.width)
+        for row, clip in enumerate(clips):
+            layers[:, row, : clip.shape[1]] = clip
+        return layers.to(device)
+
+    def _path(self, wav: Tensor) -> Path:
+        samples = wav.detach().float().cpu().contiguous().numpy().tobytes()
+        digest = hashlib.blake2b(samples, digest_size=16).hexdigest()
+        return self.folder / digest[:2] / f"{digest}.safetensors"
+
+    def _write(self, path: Path, layers: Tensor) -> None:
+        """Beside its place, then moved there; a disk that is full ends the caching, not the run."""
+        staging = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file({KEY: layers}, staging)
+            os.replace(staging, path)
+        except (OSError, SafetensorError) as error:
+            staging.unlink(missing_ok=True)
+            if not self._warned:
+                logger.warning("%s: clips are not kept (%s); they are computed again each time.", self.folder, error)
+            self._warned = True
+
+
+def _read(path: Path) -> Tensor | None:
+    """A clip's layers, [n, T, d]; None where there are none, or half a file."""
+    try:
+        return load_file(path)[KEY]
+    except (OSError, SafetensorError, KeyError):
+        return None

@@ -1,0 +1,151 @@
+"""Which runs a table needs, and the command of each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from speechbrain_xser.errors import ReproductionError
+
+FOLDS = {"IEMOCAP": (1, 2, 3, 4, 5)}  # one session each
+SETTINGS = ("trained", "fine-tuned", "zero-shot")
+PRETRAINING = "SpeechCraft"
+
+
+class Plan(NamedTuple):
+    """What a reproduction makes."""
+
+    corpus: str  # a folder of recipes
+    scale: str  # a file of hparams/scales
+    setting: str  # of SETTINGS
+    data_folder: str
+    out: Path  # runs, features and the report
+    recipes: Path  # the folder of recipes
+    systems: tuple[str, ...]
+    seeds: tuple[int, ...]
+    pretraining_folder: str | None = None  # SpeechCraft's, for the settings that begin there
+    values: Mapping[str, str] = {}  # more keys of the recipe's YAML
+
+    @property
+    def folds(self) -> tuple[int | None, ...]:
+        """Folds of the corpus; a single None where it has none."""
+        return FOLDS.get(self.corpus, (None,))
+
+
+class Run(NamedTuple):
+    """One training, or one evaluation, in a folder of its own.
+
+    Example
+    -------
+    >>> Run("IEMOCAP", "two_stage", 1, 3).name
+    'IEMOCAP/two_stage/seed1/fold3'
+    """
+
+    corpus: str
+    system: str
+    seed: int
+    fold: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Its folder below the reproduction's."""
+        return "/".join([self.corpus, self.system, f"seed{self.seed}", *([f"fold{self.fold}"] if self.fold else [])])
+
+
+def phases(plan: Plan) -> list[list[Run]]:
+    """The runs, in phases that wait for each other; in a phase seed after seed, so that a table fills row by row.
+
+    Arguments
+    ---------
+    plan : Plan
+        What to make.
+
+    Returns
+    -------
+    list of list of Run
+        With a setting that begins there, first those on SpeechCraft.
+
+    Raises
+    ------
+    ReproductionError
+        If the setting is unknown, or needs SpeechCraft and its folder is not given.
+
+    Example
+    -------
+    >>> here = Path(".")
+    >>> plan = Plan("CREMA-D", "tiny", "trained", "data", here, here, ("two_stage", "beta_1"), (1, 2))
+    >>> [run.name for run in phases(plan)[0]][:3]
+    ['CREMA-D/two_stage/seed1', 'CREMA-D/beta_1/seed1', 'CREMA-D/two_stage/seed2']
+    """
+    if plan.setting not in SETTINGS:
+        raise ReproductionError(f"Unknown setting {plan.setting!r}; expected one of {', '.join(SETTINGS)}.")
+    order = [(system, seed) for seed in plan.seeds for system in plan.systems]
+    own = [Run(plan.corpus, system, seed, fold) for system, seed in order for fold in plan.folds]
+    if plan.setting == "trained":
+        return [own]
+    if plan.pretraining_folder is None:
+        raise ReproductionError(f"The setting {plan.setting!r} begins on {PRETRAINING}: give its folder too.")
+    return [[Run(PRETRAINING, system, seed) for system, seed in order], own]
+
+
+def command(plan: Plan, run: Run) -> list[str]:
+    """The command of a run, without the Python interpreter or torchrun.
+
+    Arguments
+    ---------
+    plan : Plan
+        Scale, folders and values.
+    run : Run
+        One of its runs.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ReproductionError
+        If the corpus has no recipe that trains.
+    """
+    begun = plan.out / Run(PRETRAINING, run.system, run.seed).name / "model"
+    save_folder = plan.out / run.corpus / "manifests"
+    if run.corpus != PRETRAINING and plan.setting == "zero-shot":
+        manifest = save_folder / (f"fold_{run.fold}" if run.fold else "") / "test.jsonl"
+        options = {"model": begun, "manifest": manifest, "data_folder": plan.data_folder}
+        options |= {"answers": plan.out / run.name / "test_answers.jsonl", "out": plan.out / run.name}
+        return [str(plan.recipes / "evaluate.py"), *_options(options)]
+    yaml = plan.recipes / run.corpus / "hparams" / "train.yaml"
+    if not yaml.is_file():
+        raise ReproductionError(f"{yaml}: there is no such recipe; --recipes names the folder of recipes.")
+    options = {
+        "data_folder": plan.pretraining_folder if run.corpus == PRETRAINING else plan.data_folder,
+        "output_folder": plan.out / run.name,
+        "save_folder": save_folder,
+        "scale": plan.scale,
+        "system": run.system,
+        "seed": run.seed,
+        **({"fold": run.fold} if run.fold else {}),
+        **({"start_from": begun} if run.corpus != PRETRAINING and plan.setting == "fine-tuned" else {}),
+        **({"feature_cache": plan.out / "features"} if plan.scale == "tiny" else {}),
+        **plan.values,
+    }
+    return [str(plan.recipes / "train.py"), str(yaml), *_options(options)]
+
+
+def launcher(devices: int) -> list[str]:
+    """What runs a command: the interpreter, or torchrun over several GPUs.
+
+    Example
+    -------
+    >>> launcher(1) == [sys.executable], launcher(4)[-1]
+    (True, '--nproc_per_node=4')
+    """
+    if devices < 2:
+        return [sys.executable]
+    return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={devices}"]
+
+
+def _options(values: Mapping[str, object]) -> list[str]:
+    return [f"--{key}={value}" for key, value in values.items()]

@@ -1,0 +1,80 @@
+"""The paper's tables as data: rows, published figures, and which rows each row is tested against."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from speechbrain_xser.errors import ReproductionError
+
+TITLES = {
+    1: "Table 1: descriptions of speech emotion (SED)",
+    2: "Table 2: speech emotion recognition (SER) and ASR",
+    3: "Table 3: beta, training strategy and targets",
+}
+# Row by its id, and the rows that it is compared with, as the paper marks them
+COMPARISONS: dict[int, dict[str, tuple[str, ...]]] = {
+    1: {"2": ("1",), "3": ("1",)},
+    2: {"5": ("4",), "6": ("4", "5"), "7": ("4", "5", "6")},
+    3: {row: ("4",) for row in ("1", "2", "3", "5", "6", "7", "8")},
+}
+
+
+class Row(NamedTuple):
+    """One row of a table."""
+
+    id: str  # P1, P2, ..., 1, 2, ...
+    label: str
+    system: str | None  # a file of hparams/systems; None for others' systems that are only quoted
+    figures: dict[str, dict[str, float]]  # published, by corpus and metric
+
+
+@cache
+def rows(table: int) -> tuple[Row, ...]:
+    """The rows of a table, in the paper's order.
+
+    Arguments
+    ---------
+    table : int
+        1, 2 or 3.
+
+    Returns
+    -------
+    tuple of Row
+
+    Raises
+    ------
+    ReproductionError
+        If the paper has no such table.
+
+    Example
+    -------
+    >>> [(row.id, row.system) for row in rows(1)][-2:]
+    [('2', 'fd_ser_sed'), ('3', 'fd_ser_sed_asr')]
+    >>> rows(2)[-1].figures["IEMOCAP"]
+    {'UA': 77.6, 'WER': 11.1}
+    """
+    if table not in TITLES:
+        raise ReproductionError(f"There is no table {table}; expected {', '.join(map(str, TITLES))}.")
+    found: dict[str, Row] = {}
+    text = files("speechbrain_xser.reproduction").joinpath("published.csv").read_text(encoding="utf-8")
+    for line in csv.DictReader(text.splitlines()):
+        if int(line["table"]) == table:
+            row = found.setdefault(line["id"], Row(line["id"], line["label"], line["system"] or None, {}))
+            row.figures.setdefault(line["corpus"], {})[line["metric"]] = float(line["value"])
+    return tuple(found.values())
+
+
+def systems(tables: tuple[int, ...]) -> list[str]:
+    """The systems of some tables, each once.
+
+    Example
+    -------
+    >>> systems((1,))
+    ['llm_ser_sed_asr', 'fd_ser_sed', 'fd_ser_sed_asr']
+    >>> len(systems((2, 3)))
+    13
+    """
+    return list(dict.fromkeys(row.system for table in tables for row in rows(table) if row.system))

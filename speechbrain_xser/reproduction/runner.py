@@ -1,0 +1,176 @@
+"""Runs the commands of a plan, several at once; what is finished is not run again, and what was killed goes on.
+
+A run is finished when its training has written the model folder, which it does last and at once, or its evaluation the
+answers. Runs end with the reproduction: it tells them to stop when it is interrupted, and the kernel when it is killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from tqdm import tqdm
+
+from speechbrain_xser.errors import ReproductionError
+from speechbrain_xser.reproduction.plan import PRETRAINING, Plan, Run, command, launcher, phases
+
+LOG = "run.log"
+NOTE = "reproduction.json"  # what the runs of a folder have in common
+TIMES = "times.jsonl"
+ANSWERS = "test_answers.jsonl"
+POLL_SECONDS = 0.5
+PARENT_DIED = 1  # prctl's PR_SET_PDEATHSIG
+
+
+class Started(NamedTuple):
+    """A run that is under way."""
+
+    run: Run
+    process: subprocess.Popen
+    slot: int  # its share of the cores and GPUs
+    since: float
+
+
+def run_plan(plan: Plan, jobs: int = 1) -> None:
+    """Makes every run of a plan that is not finished yet.
+
+    Arguments
+    ---------
+    plan : Plan
+        What to make.
+    jobs : int
+        Runs at once; cores and GPUs are shared out evenly.
+
+    Raises
+    ------
+    ReproductionError
+        If the folder holds runs of other values, or a run fails: names its log and its last words. The other runs that
+        were under way are ended, and go on next time.
+    """
+    check_note(plan)
+    for runs in phases(plan):
+        waiting = [run for run in runs if not is_finished(plan, run)]
+        with tqdm(total=len(runs), initial=len(runs) - len(waiting), desc="runs", unit="run") as bar:
+            _run_all(plan, waiting, jobs, bar.update)
+
+
+def is_finished(plan: Plan, run: Run) -> bool:
+    """Whether a run has nothing left to do."""
+    folder = plan.out / run.name
+    evaluated = run.corpus != PRETRAINING and plan.setting == "zero-shot"
+    return (folder / (ANSWERS if evaluated else "model/metadata.json")).is_file()
+
+
+def check_note(plan: Plan) -> None:
+    """Notes what all runs of a folder share, or refuses a folder whose runs share something else.
+
+    Raises
+    ------
+    ReproductionError
+        Names what differs.
+
+    Example
+    -------
+    >>> place = getfixture("tmp_path")
+    >>> plan = Plan("CREMA-D", "tiny", "trained", "data", place, place, ("two_stage",), (1,))
+    >>> check_note(plan)
+    >>> check_note(plan._replace(seeds=(1, 2)))  # more runs of the same kind
+    >>> check_note(plan._replace(scale="paper"))
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.ReproductionError: ... holds runs of other values: scale 'tiny', not 'paper'. ...
+    """
+    shared = {"corpus": plan.corpus, "scale": plan.scale, "setting": plan.setting, "values": dict(plan.values)}
+    path = plan.out / NOTE
+    if path.is_file():
+        noted = json.loads(path.read_text(encoding="utf-8"))
+        differing = [
+            f"{key} {noted.get(key)!r}, not {value!r}" for key, value in shared.items() if noted.get(key) != value
+        ]
+        if differing:
+            raise ReproductionError(
+                f"{plan.out} holds runs of other values: {'; '.join(differing)}. Give another folder with --out."
+            )
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(shared, indent=1) + "\n", encoding="utf-8")
+
+
+def _run_all(plan: Plan, waiting: list[Run], jobs: int, done: Callable[[int], object]) -> None:
+    """Keeps ``jobs`` runs going until none is left."""
+    waiting, started = list(waiting), []
+    try:
+        while waiting or started:
+            while waiting and len(started) < jobs:
+                free = min(set(range(jobs)) - {other.slot for other in started})
+                started.append(_start(plan, waiting.pop(0), free, jobs))
+            time.sleep(POLL_SECONDS)
+            for ended in [one for one in started if one.process.poll() is not None]:
+                started.remove(ended)
+                _finish(plan, ended)
+                done(1)
+    finally:
+        _stop(started)
+
+
+def _start(plan: Plan, run: Run, slot: int, jobs: int) -> Started:
+    folder = plan.out / run.name
+    folder.mkdir(parents=True, exist_ok=True)
+    devices = list(range(torch.cuda.device_count()))[slot::jobs]
+    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+    options = []
+    if devices:
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, devices))
+    elif run.corpus == PRETRAINING or plan.setting != "zero-shot":
+        options = ["--device=cpu"]
+    with open(folder / LOG, "ab") as log:
+        process = subprocess.Popen(
+            [*launcher(len(devices)), *command(plan, run), *options],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+        )
+    return Started(run, process, slot, time.time())
+
+
+def _end_with_parent() -> None:
+    """In the child: a SIGTERM, at which a training saves and ends, as soon as its parent is gone."""
+    ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGTERM)
+
+
+def _finish(plan: Plan, ended: Started) -> None:
+    """Notes how long a run took, or raises with its last words."""
+    if ended.process.returncode != 0:
+        log = plan.out / ended.run.name / LOG
+        raise ReproductionError(f"{ended.run.name} ended with {ended.process.returncode}: {_last_words(log)} ({log})")
+    line = {"run": ended.run.name, "seconds": round(time.time() - ended.since, 1)}
+    with open(plan.out / TIMES, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _last_words(log: Path) -> str:
+    """The last line of a log that is no progress bar."""
+    lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").split("\n")
+    told = [line.strip() for line in lines if line.strip() and "it/s" not in line]
+    return told[-1] if told else "it said nothing"
+
+
+def _stop(started: list[Started]) -> None:
+    """Ends runs that are under way; a training saves first."""
+    for one in started:
+        if one.process.poll() is None:
+            one.process.send_signal(signal.SIGTERM)
+    for one in started:
+        one.process.wait()
