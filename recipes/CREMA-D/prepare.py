@@ -23,6 +23,7 @@ from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.preparation import by_split, find_audio, prepare_once
 from speechbrain_xser.data.probe import probe
+from speechbrain_xser.data.ratings import write_ratings
 from speechbrain_xser.data.speakers import age_band, split_speakers
 from speechbrain_xser.errors import ManifestError
 
@@ -39,6 +40,8 @@ EMOTIONS = {
     "NEU": "neutral",
     "SAD": "sad",
 }
+VOTES = {"A": "Anger", "D": "Disgust", "F": "Fear", "H": "Happiness", "N": "Neutral", "S": "Sadness"}
+VOICE_ALONE = "1"  # first digit of a row of votes; 2 is the face, 3 both
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": None}  # how strongly acted; set for sentence IEO only
 SENTENCES = {
     "IEO": "It's eleven o'clock",
@@ -156,6 +159,51 @@ def read_actors(table: Path | None) -> dict[str, Actor]:
     return actors
 
 
+def find_votes(data_folder: str | Path) -> Path | None:
+    """The listeners' table that lies in a corpus folder, where the release has it or beside AudioWAV."""
+    places = (Path(data_folder, "processedResults"), Path(data_folder))
+    return next((place / "tabulatedVotes.csv" for place in places if (place / "tabulatedVotes.csv").exists()), None)
+
+
+def read_listeners(table: Path) -> list[dict]:
+    """What those who heard the voice alone called each clip.
+
+    Arguments
+    ---------
+    table : Path
+        The release's ``tabulatedVotes.csv``.
+
+    Returns
+    -------
+    list of dict
+        ``id``, and ``votes`` by a listener's number: the table does not say who they were.
+
+    Raises
+    ------
+    ManifestError
+        If the table is missing or has other columns.
+
+    Example
+    -------
+    >>> table = getfixture("tmp_path") / "tabulatedVotes.csv"
+    >>> rows = ['"","A","D","F","H","N","S","fileName"', '"100001",0,0,0,1,1,0,"1001_IEO_NEU_XX"']
+    >>> _ = table.write_text("\\n".join([*rows, '"200001",9,0,0,0,0,0,"1001_IEO_NEU_XX"']))
+    >>> read_listeners(table)
+    [{'id': 'cremad-1001_IEO_NEU_XX', 'votes': {'1': ['Happiness'], '2': ['Neutral']}}]
+    """
+    try:
+        with open(table, encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row[""].startswith(VOICE_ALONE)]
+        words = [[word for letter, word in VOTES.items() for _ in range(int(row[letter]))] for row in rows]
+        names = [row["fileName"] for row in rows]
+    except (OSError, KeyError, ValueError, AttributeError) as error:
+        raise ManifestError(f"{table}: {error!r}, expected CREMA-D's processedResults/tabulatedVotes.csv.") from error
+    return [
+        {"id": f"cremad-{name}", "votes": {str(number): [word] for number, word in enumerate(given, start=1)}}
+        for name, given in zip(names, words, strict=True)
+    ]
+
+
 def _utterance(stem: str, path: Path, actors: dict[str, Actor], sides: dict[str, str]) -> Utterance:
     clip = parse_name(stem)
     actor = actors.get(clip.actor, Actor(None, None))
@@ -182,6 +230,7 @@ def prepare(
     data_folder: str | Path,
     save_folder: str | Path,
     demographics: str | None = None,
+    votes: str | None = None,
     annotate: bool = False,
     wording: Wording = "plain",
 ) -> dict[str, str]:
@@ -195,6 +244,8 @@ def prepare(
         Where the manifests go.
     demographics : str | None
         The table of actors; by default VideoDemographics.csv or manifest.csv in the data folder.
+    votes : str | None
+        The listeners' table, for ``ratings.jsonl``; by default processedResults/tabulatedVotes.csv in the data folder.
     annotate : bool
         Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over
         each manifest's training part.
@@ -215,16 +266,21 @@ def prepare(
     """
     clips = {stem: path for stem, path in find_audio(Path(data_folder, "AudioWAV")).items() if stem not in SILENT_CLIPS}
     actors = read_actors(Path(demographics) if demographics else find_demographics(data_folder))
+    table = Path(votes) if votes else find_votes(data_folder)
+    heard = read_listeners(table) if table else []
     sides = split_speakers(ACTORS, SPLIT_SHARES, SPLIT_SEED)
     utterances = [_utterance(stem, path, actors, sides) for stem, path in clips.items()]
     return prepare_once(
         save_folder,
-        {"shares": SPLIT_SHARES, "actors": {name: list(a) for name, a in actors.items()}},
+        {"shares": SPLIT_SHARES, "actors": {name: list(a) for name, a in actors.items()}, "votes": len(heard)},
         clips.values(),
         lambda: probe(utterances, data_folder, len(utterances)),
         (*SPLIT_SHARES, *fold_manifests(map(str, range(1, FOLDS + 1)))),
         _places(utterances),
-        annotation(annotate, save_folder, data_folder, wording=wording),
+        [
+            *([lambda _: write_ratings(save_folder, heard)] if heard else []),
+            *annotation(annotate, save_folder, data_folder, wording=wording),
+        ],
         wording,
     )
 

@@ -9,7 +9,6 @@ happy; every other label is left out by rule. Raters' votes go into ``ratings.js
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +17,12 @@ from typing import Literal, NamedTuple
 from speechbrain_xser.annotator.annotate import annotation
 from speechbrain_xser.data.command import prepare_command
 from speechbrain_xser.data.dropped import Dropped
-from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.folds import fold_manifests, leave_one_out
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.preparation import prepare_once
 from speechbrain_xser.data.probe import probe
+from speechbrain_xser.data.ratings import write_ratings
 from speechbrain_xser.errors import ManifestError
 
 SESSIONS = ("1", "2", "3", "4", "5")
@@ -142,11 +141,9 @@ def _build(clips: list[Utterance | Dropped], data_folder: Path) -> Iterator[Utte
     yield from probe(kept, data_folder, len(kept))
 
 
-def _write_ratings(turns: list[Turn], save_folder: Path) -> None:
-    with written_beside(save_folder / "ratings.jsonl") as file:
-        for turn in turns:
-            rating = {**turn._asdict(), "name": f"iemocap-{turn.name}"}
-            file.write(json.dumps({"id": rating.pop("name"), **rating}, ensure_ascii=False) + "\n")
+def _rating(turn: Turn) -> dict:
+    rating = turn._asdict()
+    return {"id": f"iemocap-{rating.pop('name')}", **rating}
 
 
 def prepare(
@@ -198,7 +195,7 @@ def prepare(
         fold_manifests(SESSIONS),
         leave_one_out(kept, lambda clip: clip.speaker[len("iemocap-Ses0")], valid_by),
         [
-            lambda _: _write_ratings([turn for turn, _ in turns], save_folder),
+            lambda _: write_ratings(save_folder, [_rating(turn) for turn, _ in turns]),
             *annotation(annotate, save_folder, data_folder, wording=wording),
         ],
         wording,

@@ -126,6 +126,7 @@ def command(plan: Plan, run: Run) -> list[str]:
         "scale": plan.scale,
         "system": run.system,
         "seed": run.seed,
+        **({"annotate": "true"} if run.corpus != PRETRAINING else {}),
         **({"fold": run.fold} if run.fold else {}),
         **({"start_from": begun} if run.corpus != PRETRAINING and plan.setting == "fine-tuned" else {}),
         **({"feature_cache": plan.out / "features"} if plan.scale == "tiny" else {}),

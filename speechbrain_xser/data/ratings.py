@@ -1,0 +1,84 @@
+"""``ratings.jsonl`` beside a corpus's manifests: what each rater called a clip, in the release's own words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from speechbrain_xser.data.files import written_beside
+from speechbrain_xser.errors import ManifestError
+
+RATINGS = "ratings.jsonl"
+LABELS = {
+    "anger": "angry",
+    "disgust": "disgusted",
+    "fear": "fearful",
+    "happiness": "happy",
+    "excited": "happy",
+    "neutral": "neutral",
+    "neutral state": "neutral",
+    "sadness": "sad",
+    "surprise": "surprised",
+}
+
+
+def write_ratings(save_folder: str | Path, rows: Iterable[Mapping]) -> None:
+    """Writes a corpus's ratings.
+
+    Arguments
+    ---------
+    save_folder : str or Path
+        Holds the manifests.
+    rows : iterable of mapping
+        ``id``, ``votes`` (each rater's words) and whatever else the release tells.
+    """
+    with written_beside(Path(save_folder, RATINGS)) as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def read_votes(path: str | Path) -> dict[str, list[str]]:
+    """The emotions that raters gave, one a rater.
+
+    Arguments
+    ---------
+    path : str or Path
+        A ``ratings.jsonl``.
+
+    Returns
+    -------
+    dict of str to list of str
+        By utterance. Of a rater's words the first that is one of our emotions counts, and a rater without one not at
+        all; an utterance without any is left out.
+
+    Raises
+    ------
+    ManifestError
+        If the file cannot be read; names the line.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> write_ratings(folder, [{"id": "a", "votes": {"C-E1": ["Frustration", "Anger"], "C-E2": ["Excited"]}}])
+    >>> read_votes(folder / RATINGS)
+    {'a': ['angry', 'happy']}
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: {error}, expected the raters' votes.") from error
+    found = dict(_votes(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1))
+    return {id: votes for id, votes in found.items() if votes}
+
+
+def _votes(line: str, where: str) -> tuple[str, list[str]]:
+    try:
+        row = json.loads(line)
+        return row["id"], [label for words in row["votes"].values() if (label := _label(words))]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ManifestError(f"{where}: {error!r}, expected id and votes.") from error
+
+
+def _label(words: list[str]) -> str | None:
+    return next((LABELS[word.lower()] for word in words if word.lower() in LABELS), None)
