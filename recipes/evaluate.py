@@ -21,6 +21,8 @@ from speechbrain_xser.data.pipeline import collate, dataset
 from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
 from speechbrain_xser.lengths import relative_from_counts
 from speechbrain_xser.metrics import Scores, score, table
+from speechbrain_xser.training.run import write_answers
+from speechbrain_xser.training.validation import Answer
 
 
 def explain_manifest(
@@ -65,10 +67,14 @@ def main() -> None:
     parser.add_argument("--revision", help="the full commit of a hub id")
     parser.add_argument("--manifest", required=True, help="a JSONL manifest")
     parser.add_argument("--data_folder", help="what {data_root} in the manifest stands for")
+    parser.add_argument("--answers", help="a file for every answer, as a training run writes it, for xser score")
     arguments = parser.parse_args()
     recognizer = ExplainableEmotionRecognizer.from_hparams(source=arguments.model, revision=arguments.revision)
     with torch.inference_mode():
         found = explain_manifest(recognizer, arguments.manifest, arguments.data_folder)
+    if arguments.answers:
+        rows = [Answer(utterance, told.paragraph, told.probabilities) for utterance, told in zip(*found, strict=True)]
+        write_answers(arguments.answers, rows)
     print(table({"test": scores(*found)}))
 
 

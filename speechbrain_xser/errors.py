@@ -61,3 +61,7 @@ class MetricError(XserError, RuntimeError):
 
 class ReproductionError(XserError):
     """A table cannot be made: an unknown row, a run that failed, or results of other values."""
+
+
+class ProbeError(XserError, RuntimeError):
+    """Branches cannot be probed: too few clips, no labels, or scikit-learn is missing."""

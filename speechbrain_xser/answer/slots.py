@@ -87,6 +87,38 @@ def find_slots(paragraph: str) -> Slots:
     return Slots(spoken[0] or None if spoken else None, emphasis or None, topic, tone, text)
 
 
+def without_transcript(paragraph: str) -> str:
+    """A paragraph without what is said in it, so that descriptions are compared and not words.
+
+    Arguments
+    ---------
+    paragraph : str
+        Any text.
+
+    Returns
+    -------
+    str
+        The same without quotes but those of emphasised words.
+
+    Example
+    -------
+    >>> without_transcript('A man speaks, stating, "Go on", his anger evident, accentuating the word "on".')
+    'A man speaks, stating, his anger evident, accentuating the word "on".'
+    """
+    text = re.sub(f"[{DOUBLE_QUOTES}]", '"', paragraph)
+    quotes = list(_QUOTED.finditer(text))
+    for quote, stress in reversed(list(zip(quotes, _stressed(text, quotes), strict=True))):
+        if not stress:
+            text = f"{text[: quote.start()].rstrip(' ,')}{_punctuated(text[quote.end() :])}"
+    return text
+
+
+def _punctuated(rest: str) -> str:
+    """What follows a quote, from a mark that ends the clause before it."""
+    rest = rest.lstrip()
+    return rest if not rest or rest[0] in ",." else f", {rest}"
+
+
 def _stressed(text: str, quotes: list[re.Match]) -> list[bool]:
     """Which quotes are emphasised words: by the words before, by the words after, or joined to one that is."""
     ends = [0, *(quote.end() for quote in quotes)]

@@ -77,8 +77,10 @@ def reproduce_command(
 
 
 def _reproduce(plan: Plan, tables: tuple[int, ...], jobs: int, report_only: bool) -> None:
-    from speechbrain_xser.reproduction.runner import run_plan  # torch is slow to load
+    from speechbrain_xser.reproduction.report import write_report  # torch is slow to load
+    from speechbrain_xser.reproduction.runner import run_plan
 
     with claimed(str(plan.out)):
         if not report_only:
             run_plan(plan, jobs)
+        click.echo(write_report(plan, tables) / "report.md")

@@ -25,6 +25,8 @@ class Answered(NamedTuple):
 
     reference: Record  # what is true
     answer: str  # the system's text
+    utterance: Utterance | None = None  # what the manifest told of it
+    probabilities: dict[str, float] | None = None  # of each emotion, where the run took them
 
 
 class Comparison(NamedTuple):
@@ -84,7 +86,8 @@ def _answered(line: str, where: str) -> tuple[str, Answered]:
     try:
         row = json.loads(line)
         id, answer, fields = row["id"], row["answer"], dict(row["reference"])
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        probabilities = {name: float(value) for name, value in (row.get("probabilities") or {}).items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise MetricError(f"{where}: no line with id, answer and reference ({error}).") from error
     known = {field: fields[field] for field in Utterance._fields if field in fields}
     utterance = Utterance(**{"id": id, "wav": "", **known, "emphasis": tuple(known.get("emphasis") or ()) or None})
@@ -94,7 +97,7 @@ def _answered(line: str, where: str) -> tuple[str, Answered]:
         raise MetricError(str(error)) from error
     if reference == Record():
         raise MetricError(f"{where}: utterance {id!r} has an empty reference, expected something to score.")
-    return id, Answered(reference, answer or "")
+    return id, Answered(reference, answer or "", utterance, probabilities or None)
 
 
 def compare(systems: Mapping[str, Mapping[str, Answered]]) -> dict[str, Comparison]:
@@ -156,7 +159,7 @@ def _intervals(answers: Sequence[Answered]) -> dict[str, Interval]:
     """Of each rate that the references tell, the answers parsed once."""
     found = [(answered.reference, parse(answered.answer)) for answered in answers]
     emotions = [(truth.emotion, heard.emotion) for truth, heard in found if truth.emotion]
-    words = [_word_errors(truth.transcript, heard.transcript) for truth, heard in found if normalise(truth.transcript)]
+    words = [word_errors(truth.transcript, heard.transcript) for truth, heard in found if normalise(truth.transcript)]
     intervals = {}
     if emotions:
         intervals |= {"ua": bootstrap_interval(emotions, _ua), "wa": bootstrap_interval(emotions, _wa)}
@@ -165,8 +168,14 @@ def _intervals(answers: Sequence[Answered]) -> dict[str, Interval]:
     return intervals
 
 
-def _word_errors(reference: str, hypothesis: str | None) -> tuple[int, int]:
-    """Errors and words of one utterance."""
+def word_errors(reference: str, hypothesis: str | None) -> tuple[int, int]:
+    """Errors and words of one utterance.
+
+    Example
+    -------
+    >>> word_errors("so it is", "so is it not")
+    (2, 3)
+    """
     errors = WordErrorRate()
     errors.append(["one"], [reference], [hypothesis])
     found = errors.summarize()

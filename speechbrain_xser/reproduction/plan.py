@@ -27,11 +27,22 @@ class Plan(NamedTuple):
     seeds: tuple[int, ...]
     pretraining_folder: str | None = None  # SpeechCraft's, for the settings that begin there
     values: Mapping[str, str] = {}  # more keys of the recipe's YAML
+    without: tuple[str, ...] = ()  # metrics of the descriptions that are left out
 
     @property
     def folds(self) -> tuple[int | None, ...]:
         """Folds of the corpus; a single None where it has none."""
         return FOLDS.get(self.corpus, (None,))
+
+    @property
+    def caches(self) -> bool:
+        """Whether the frozen encoder's layers are kept: only where a corpus of them fits on a disk."""
+        return self.scale == "tiny"
+
+    @property
+    def features(self) -> Path:
+        """Where they are kept."""
+        return self.out / "features"
 
 
 class Run(NamedTuple):
@@ -112,9 +123,8 @@ def command(plan: Plan, run: Run) -> list[str]:
     begun = plan.out / Run(PRETRAINING, run.system, run.seed).name / "model"
     save_folder = plan.out / run.corpus / "manifests"
     if run.corpus != PRETRAINING and plan.setting == "zero-shot":
-        manifest = save_folder / (f"fold_{run.fold}" if run.fold else "") / "test.jsonl"
-        options = {"model": begun, "manifest": manifest, "data_folder": plan.data_folder}
-        options |= {"answers": plan.out / run.name / "test_answers.jsonl", "out": plan.out / run.name}
+        options = {"model": begun, "manifest": manifest(plan, run, "test"), "data_folder": plan.data_folder}
+        options |= {"answers": plan.out / run.name / "test_answers.jsonl"}
         return [str(plan.recipes / "evaluate.py"), *_options(options)]
     yaml = plan.recipes / run.corpus / "hparams" / "train.yaml"
     if not yaml.is_file():
@@ -129,10 +139,29 @@ def command(plan: Plan, run: Run) -> list[str]:
         **({"annotate": "true"} if run.corpus != PRETRAINING else {}),
         **({"fold": run.fold} if run.fold else {}),
         **({"start_from": begun} if run.corpus != PRETRAINING and plan.setting == "fine-tuned" else {}),
-        **({"feature_cache": plan.out / "features"} if plan.scale == "tiny" else {}),
+        **({"feature_cache": plan.features} if plan.caches else {}),
         **plan.values,
     }
     return [str(plan.recipes / "train.py"), str(yaml), *_options(options)]
+
+
+def preparation(plan: Plan) -> list[str]:
+    """The command that writes a corpus's manifests, descriptors by the annotator, without the interpreter."""
+    options = {"data_folder": plan.data_folder, "save_folder": plan.out / plan.corpus / "manifests"}
+    return [str(plan.recipes / plan.corpus / "prepare.py"), *_options(options), "--annotate"]
+
+
+def manifest(plan: Plan, run: Run, split: str) -> Path:
+    """The manifest of a run's split: ``values`` may name it, else the corpus's preparation wrote it.
+
+    Example
+    -------
+    >>> plan = Plan("IEMOCAP", "tiny", "trained", "data", Path("out"), Path("."), (), ())
+    >>> str(manifest(plan, Run("IEMOCAP", "two_stage", 1, 3), "test"))
+    'out/IEMOCAP/manifests/fold_3/test.jsonl'
+    """
+    folder = plan.out / run.corpus / "manifests" / (f"fold_{run.fold}" if run.fold else "")
+    return Path(plan.values.get(f"{split}_manifest", folder / f"{split}.jsonl"))
 
 
 def launcher(devices: int) -> list[str]:

@@ -21,7 +21,7 @@ import torch
 from tqdm import tqdm
 
 from speechbrain_xser.errors import ReproductionError
-from speechbrain_xser.reproduction.plan import PRETRAINING, Plan, Run, command, launcher, phases
+from speechbrain_xser.reproduction.plan import PRETRAINING, Plan, Run, command, launcher, phases, preparation
 
 LOG = "run.log"
 NOTE = "reproduction.json"  # what the runs of a folder have in common
@@ -57,6 +57,8 @@ def run_plan(plan: Plan, jobs: int = 1) -> None:
         were under way are ended, and go on next time.
     """
     check_note(plan)
+    if plan.setting == "zero-shot":
+        _prepare(plan)
     for runs in phases(plan):
         waiting = [run for run in runs if not is_finished(plan, run)]
         with tqdm(total=len(runs), initial=len(runs) - len(waiting), desc="runs", unit="run") as bar:
@@ -103,6 +105,15 @@ def check_note(plan: Plan) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(shared, indent=1) + "\n", encoding="utf-8")
+
+
+def _prepare(plan: Plan) -> None:
+    """Writes the manifests of a corpus that nothing is trained on; done again, it is quick."""
+    if "test_manifest" in plan.values:
+        return
+    call = preparation(plan)
+    if subprocess.run([sys.executable, *call], stdin=subprocess.DEVNULL).returncode != 0:
+        raise ReproductionError(f"{plan.corpus} could not be prepared: {' '.join(call)}")
 
 
 def _run_all(plan: Plan, waiting: list[Run], jobs: int, done: Callable[[int], object]) -> None:

@@ -15,8 +15,10 @@ from torch.utils.data import DataLoader
 
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
+from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.export import write_model_folder
+from speechbrain_xser.feature_cache import keep_features
 from speechbrain_xser.hyperparams import backbones, plain_config
 from speechbrain_xser.lobes.cached import CachedEncoder
 from speechbrain_xser.metadata import describe_backbone
@@ -142,10 +144,7 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
     if settings.start_from is not None:
         load_weights(model, settings.start_from)
     if settings.feature_cache is not None:
-        arguments = model_arguments(hparams)
-        known = describe_backbone(*backbones(arguments)["encoder"]).fingerprint
-        name = f"{known[:16]}-{arguments.get('encoder_dtype', 'float32')}"
-        model.encoder = CachedEncoder(model.encoder, settings.feature_cache, name)
+        keep_features(model, settings.feature_cache, model_arguments(hparams))
     return model
 
 
@@ -241,8 +240,8 @@ def write_answers(path: str | Path, answers: Sequence[Answer]) -> None:
         From an evaluation.
     """
     lines = [_row(answer) for answer in answers]
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    Path(path).write_text(text, encoding="utf-8")
+    with written_beside(path) as file:
+        file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 
 def _row(answer: Answer) -> dict[str, Any]:

@@ -1,0 +1,38 @@
+"""``xser probe``: what each branch of a trained model keeps and what it has lost."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from speechbrain_xser.commandline import one_line_errors
+from speechbrain_xser.plain_table import plain_table
+
+
+@click.command("probe")
+@click.option("--model", required=True, help="A trained folder, or a hub id.")
+@click.option("--revision", help="The full commit of a hub id.")
+@click.option("--train", required=True, type=click.Path(exists=True, dir_okay=False), help="Manifest to learn from.")
+@click.option("--test", required=True, type=click.Path(exists=True, dir_okay=False), help="Manifest of other speakers.")
+@click.option("--data-folder", help="What {data_root} in the manifests stands for.")
+@click.option("--clips", type=click.IntRange(1), default=2000, show_default=True, help="Training clips at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def probe_command(model, revision, train, test, data_folder, clips, as_json) -> None:
+    """Probes the content latents, the descriptor latents and the plain weighted sum of a trained model.
+
+    The same small classifiers hear each of them: speaker, gender, pitch, level, speed, emotion, and the words by CTC.
+
+    \b
+    Example:
+      xser probe --model results/CREMA-D/fd_ser_sed_asr/model --train results/CREMA-D/train.jsonl \\
+        --test results/CREMA-D/test.jsonl --data-folder corpora/CREMA-D
+    """
+    from speechbrain_xser.probing.model import probe_model  # torch is slow to load
+    from speechbrain_xser.probing.sheet import probe_sheet
+
+    with one_line_errors():
+        probes = probe_model(model, train, test, data_folder, clips, revision=revision)
+    sheet = probe_sheet([probes])
+    told = json.dumps([probe._asdict() for probe in probes], indent=1)
+    click.echo(told if as_json else "\n".join([plain_table([sheet.header, *sheet.rows]), "", *sheet.notes]))

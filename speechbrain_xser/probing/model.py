@@ -1,0 +1,63 @@
+"""Probes of a trained folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from speechbrain_xser.errors import ProbeError
+from speechbrain_xser.feature_cache import keep_features
+from speechbrain_xser.hub import model_folder
+from speechbrain_xser.probing.latents import read_clips
+from speechbrain_xser.probing.probes import Probe, probe_clips
+from speechbrain_xser.restore import read_model_folder
+
+TRAIN_CLIPS = 2000
+
+
+def probe_model(
+    source: str | Path,
+    train: str,
+    test: str,
+    data_folder: str | None = None,
+    clips: int = TRAIN_CLIPS,
+    revision: str | None = None,
+    feature_cache: str | Path | None = None,
+) -> list[Probe]:
+    """Probes the branches of a trained folder.
+
+    Arguments
+    ---------
+    source : str or Path
+        A trained folder, ``packaged:NAME`` or a hub id.
+    train, test : str
+        Manifests of different speakers.
+    data_folder : str, optional
+        What {data_root} in the manifests stands for.
+    clips : int
+        Training clips at most, spread over the manifest.
+    revision : str, optional
+        Full commit of a hub id.
+    feature_cache : str or Path, optional
+        A folder where a training kept the encoder's layers.
+
+    Returns
+    -------
+    list of Probe
+
+    Raises
+    ------
+    ProbeError
+        If there is nothing to probe.
+    CheckpointError, BackboneError, UnsafeModelError
+        As ``from_hparams`` raises them.
+    """
+    model, hparams = read_model_folder(model_folder(source, revision))
+    if feature_cache is not None:
+        keep_features(model, feature_cache, hparams["modules"]["model"].keywords)
+    heard = [
+        read_clips(model, manifest, data_folder, hparams["max_seconds"], limit)
+        for manifest, limit in ((train, clips), (test, None))
+    ]
+    if not all(heard):
+        raise ProbeError(f"{train} or {test} has no clip that can be heard.")
+    return probe_clips(*heard)

@@ -1,0 +1,44 @@
+"""Results that take their time, kept in a run's folder for as long as what they were made of is the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from speechbrain_xser.data.files import written_beside
+
+
+def kept(path: Path, digest: str, make: Callable[[], object]) -> object:
+    """What a file holds of this digest, else what ``make`` gives, which the file holds from then on.
+
+    Arguments
+    ---------
+    path : Path
+        A JSON file; its folder is made.
+    digest : str
+        Of all that the result depends on.
+    make : Callable
+        Gives what fits into JSON.
+
+    Returns
+    -------
+    object
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "sum.json"
+    >>> kept(path, "1+1", lambda: 2), kept(path, "1+1", lambda: 3), kept(path, "1+2", lambda: 3)
+    (2, 2, 3)
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["digest"] == digest:
+            return found["result"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not there, or half a file: made again
+    result = make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_beside(path) as file:
+        json.dump({"digest": digest, "result": result}, file)
+    return result

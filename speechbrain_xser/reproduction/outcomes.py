@@ -1,0 +1,228 @@
+"""What a system reached: its answers of all seeds and folds, and every figure with its interval.
+
+A figure is the mean over the seeds. Its interval is a bootstrap over utterances, each with the answers of all seeds, so
+it tells how much the test set decides and not how much the seed does; the spread over seeds stands beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from speechbrain_xser.answer.parse import parse
+from speechbrain_xser.data.ratings import RATINGS, read_votes
+from speechbrain_xser.errors import ReproductionError
+from speechbrain_xser.metrics.answers import Answered, read_answers, word_errors
+from speechbrain_xser.metrics.calibration import expected_calibration_error
+from speechbrain_xser.metrics.captions import caption_scores
+from speechbrain_xser.metrics.descriptions import description_answer, description_reference
+from speechbrain_xser.metrics.raters import rater_accuracy
+from speechbrain_xser.metrics.scores import Scores
+from speechbrain_xser.metrics.ser import EmotionScore
+from speechbrain_xser.metrics.significance import Interval, bootstrap_interval
+from speechbrain_xser.metrics.spice import why_no_spice
+from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.reproduction.kept import kept
+from speechbrain_xser.reproduction.plan import Plan, Run
+from speechbrain_xser.reproduction.runner import ANSWERS
+from speechbrain_xser.training.commandline import read_layer
+from speechbrain_xser.training.scoring import paragraph_scores
+from speechbrain_xser.training.stages import STAGES, Stage
+
+SED = ("BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE")
+MEANS = ("ROUGE-L", "CIDEr", "SPICE")  # whose corpus value is the mean of its utterances
+
+
+class Figure(NamedTuple):
+    """One number of a table."""
+
+    value: float  # mean over the seeds
+    interval: Interval | None  # 95 %, over utterances
+    seeds: tuple[float, ...]  # the value of each
+
+
+class Outcome:
+    """A system's answers and what they are worth.
+
+    Arguments
+    ---------
+    plan : Plan
+        Its folder holds the runs.
+    system : str
+        Which system; all seeds and folds of it must be finished.
+    """
+
+    def __init__(self, plan: Plan, system: str) -> None:
+        self.plan, self.system = plan, system
+        self.stage: Stage = STAGES[read_layer("system", system, plan.recipes)["stages"][-1]]
+        self.answers = [self._seed(seed) for seed in plan.seeds]
+        self.ids = sorted(self.answers[0])
+        for seed, answers in zip(plan.seeds, self.answers, strict=True):
+            if lone := sorted(set(self.ids) ^ set(answers)):
+                raise ReproductionError(
+                    f"{system}: seed {seed} did not answer the same utterances: {', '.join(lone[:5])}"
+                )
+
+    @property
+    def describes(self) -> bool:
+        """Whether the system says how something was said."""
+        return self.stage.target in ("paragraph", "descriptors+emotion")
+
+    @property
+    def transcribes(self) -> bool:
+        """Whether the system says what was said."""
+        return self.stage.target != "descriptors+emotion"
+
+    @cached_property
+    def scores(self) -> list[Scores]:
+        """All that the answers tell, one a seed."""
+        return [
+            paragraph_scores([one.utterance for one in rows], [one.answer for one in rows], self.stage.target)
+            for rows in self._rows
+        ]
+
+    @cached_property
+    def emotion(self) -> list[EmotionScore]:
+        """Emotions found, one a seed: F1 and the confusion matrix."""
+        found = []
+        for heard in self.heard.T:
+            score = EmotionScore()
+            score.append(self.ids, list(self.truth), [emotion or None for emotion in heard])
+            found.append(score)
+        return found
+
+    @cached_property
+    def truth(self) -> np.ndarray:
+        """The emotion of each utterance, [N]."""
+        return np.array([self.answers[0][id].reference.emotion for id in self.ids])
+
+    @cached_property
+    def heard(self) -> np.ndarray:
+        """The emotion in each answer, "" where there is none, [N, S]."""
+        return np.array([[parse(answers[id].answer).emotion or "" for answers in self.answers] for id in self.ids])
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """Share of the seeds that name an utterance's emotion, [N]."""
+        return (self.heard == self.truth[:, None]).mean(1)
+
+    @property
+    def majority_right(self) -> np.ndarray:
+        """Whether the label that most seeds give an utterance is right, [N]; of equals the first seed's counts."""
+        return np.array([Counter(row).most_common(1)[0][0] for row in self.heard.tolist()]) == self.truth
+
+    @cached_property
+    def ua(self) -> Figure:
+        """Unweighted accuracy in percent."""
+        return self._figure([scores.ua for scores in self.scores], list(zip(self.truth, self.right, strict=True)), _ua)
+
+    @cached_property
+    def wa(self) -> Figure:
+        """Plain accuracy in percent."""
+        return self._figure([scores.wa for scores in self.scores], list(100 * self.right))
+
+    @cached_property
+    def wer(self) -> Figure | None:
+        """Word error rate in percent; None where nothing is transcribed."""
+        if not self.transcribes:
+            return None
+        errors = [
+            np.mean([word_errors(a[id].reference.transcript, parse(a[id].answer).transcript) for a in self.answers], 0)
+            for id in self.ids
+            if normalise(self.answers[0][id].reference.transcript)
+        ]
+        return self._figure([scores.wer for scores in self.scores], errors, _rate)
+
+    @cached_property
+    def descriptions(self) -> list[dict]:
+        """Scores of the descriptions, one a seed: ``corpus``, ``utterances`` by id, and ``not_computed``."""
+        return [self._described(seed, rows) for seed, rows in zip(self.plan.seeds, self._rows, strict=True)]
+
+    def sed(self, metric: str) -> Figure | None:
+        """A metric of the descriptions, x 100; None where it was not computed."""
+        if not self.describes or self.descriptions[0]["corpus"].get(metric) is None:
+            return None
+        items = list(self.utterance_sed(metric)) if metric in MEANS else None
+        return self._figure([found["corpus"][metric] for found in self.descriptions], items)
+
+    def utterance_sed(self, metric: str) -> np.ndarray:
+        """A metric of each utterance, mean over the seeds, [N]."""
+        values = [[found["utterances"][id][metric] for id in self.ids] for found in self.descriptions]
+        return np.array(values, dtype=float).mean(0)
+
+    def calibration_error(self) -> float | None:
+        """Expected calibration error of the label's probabilities, in percent; None where no run took them."""
+        rows = [[answers[id].probabilities for id in self.ids] for answers in self.answers]
+        if not all(row for seed in rows for row in seed):
+            return None
+        return float(np.mean([expected_calibration_error(seed, list(self.truth)) for seed in rows]))
+
+    def rater_figures(self) -> tuple[int, float, float] | None:
+        """Clips with votes, how often any rater agrees, and plain accuracy on the same clips, percent; None without."""
+        votes = corpus_votes(self.plan)
+        rows = [place for place, id in enumerate(self.ids) if id in votes]
+        if not rows:
+            return None
+        answers = [{self.ids[place]: seed[place] or None for place in rows} for seed in self.heard.T]
+        agreed = float(np.mean([rater_accuracy(heard, votes) for heard in answers]))
+        return len(rows), agreed, float(100 * self.right[rows].mean())
+
+    def mean_scores(self) -> dict[str, float]:
+        """Parsed answers, descriptors and emphasis in percent, mean over the seeds."""
+        flat = [{"parsed": s.parsed, "emphasis F1": s.emphasis_f1, **s.attributes} for s in self.scores]
+        return {name: float(np.mean([seed[name] for seed in flat])) for name in flat[0]}
+
+    @property
+    def _rows(self) -> list[list[Answered]]:
+        return [[answers[id] for id in self.ids] for answers in self.answers]
+
+    def _seed(self, seed: int) -> dict[str, Answered]:
+        """The answers of all folds of a seed."""
+        found: dict[str, Answered] = {}
+        for fold in self.plan.folds:
+            found |= read_answers(self._folder(seed, fold) / ANSWERS)
+        return found
+
+    def _folder(self, seed: int, fold: int | None) -> Path:
+        return self.plan.out / Run(self.plan.corpus, self.system, seed, fold).name
+
+    def _figure(self, seeds: Sequence[float], items: list | None, statistic: Callable | None = None) -> Figure:
+        interval = None
+        if items is not None:
+            interval = bootstrap_interval(items, *([statistic] if statistic else []))
+        return Figure(float(np.mean(seeds)), interval, tuple(map(float, seeds)))
+
+    def _described(self, seed: int, rows: list[Answered]) -> dict:
+        """Computed once for the same answers: METEOR and SPICE take their time."""
+        references = {one.utterance.id: [description_reference(one.utterance, self.stage)] for one in rows}
+        hypotheses = {one.utterance.id: description_answer(one.answer) for one in rows}
+        metrics, spice = [metric for metric in SED if metric not in self.plan.without], why_no_spice()
+        texts = json.dumps([references, hypotheses, metrics, spice], sort_keys=True)
+        return kept(
+            self.plan.out / Run(self.plan.corpus, self.system, seed).name / "descriptions.json",
+            hashlib.sha256(texts.encode()).hexdigest(),
+            lambda: caption_scores(references, hypotheses, metrics=metrics)._asdict(),
+        )
+
+
+def corpus_votes(plan: Plan) -> dict[str, list[str]]:
+    """The raters' votes of a plan's corpus, by utterance; empty where it keeps none."""
+    path = plan.out / plan.corpus / "manifests" / RATINGS
+    return read_votes(path) if path.is_file() else {}
+
+
+def _ua(items: list[tuple[str, float]]) -> float:
+    truth, right = np.array([item[0] for item in items]), np.array([item[1] for item in items])
+    return float(100 * np.mean([right[truth == emotion].mean() for emotion in np.unique(truth)]))
+
+
+def _rate(items: list[np.ndarray]) -> float:
+    errors, words = np.sum(items, 0)
+    return float(100 * errors / words)

@@ -1,0 +1,172 @@
+"""The pictures of a report, as PNG files; matplotlib draws them, without a display."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from safetensors.torch import load_file
+
+from speechbrain_xser.answer.record import EMOTIONS
+from speechbrain_xser.errors import ReproductionError
+from speechbrain_xser.reproduction.outcomes import Outcome
+from speechbrain_xser.reproduction.plan import Plan, Run
+from speechbrain_xser.reproduction.published import rows
+
+BETAS = {"beta_1": 1.0, "beta_1e-1": 0.1, "beta_1e-2": 0.01, "fd_ser_sed_asr": 0.001, "beta_1e-4": 0.0001}
+PROPOSED = "fd_ser_sed_asr"
+BLUE, ORANGE, GREY = "#2563a8", "#c2571a", "#8a8f98"
+METADATA = {"Software": None}  # the same picture is the same file
+
+
+def draw(plan: Plan, outcomes: Mapping[str, Outcome], folder: Path) -> dict[str, str]:
+    """Draws what the systems at hand allow.
+
+    Arguments
+    ---------
+    plan : Plan
+        Its folder holds the trained models.
+    outcomes : mapping of str to Outcome
+        By system.
+    folder : Path
+        Where the files go.
+
+    Returns
+    -------
+    dict of str to str
+        Caption by file name.
+
+    Raises
+    ------
+    ReproductionError
+        If matplotlib is not installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {"confusions.png": "Confusion matrices, in percent of the true class, all seeds together."}
+    _save(_confusions(outcomes), folder / "confusions.png")
+    if set(BETAS) <= set(outcomes):
+        found["beta.png"] = "UA over beta: ours with the 95 % interval and a dot a seed, and the paper's."
+        _save(_betas(outcomes), folder / "beta.png")
+    if PROPOSED in outcomes:
+        found["layers.png"] = "Weights of the encoder's layers in each branch of the proposed system; a dot a seed."
+        _save(_layers(layer_weights(plan, PROPOSED)), folder / "layers.png")
+    return found
+
+
+def layer_weights(plan: Plan, system: str) -> dict[str, np.ndarray]:
+    """The softmax weights of the encoder's layers.
+
+    Arguments
+    ---------
+    plan : Plan
+        Its folder holds the trained models.
+    system : str
+        Which system.
+
+    Returns
+    -------
+    dict of str to ndarray
+        By branch, [S, n]: one row a seed and fold.
+    """
+    found: dict[str, list] = {"content": [], "descriptor": []}
+    for seed in plan.seeds:
+        for fold in plan.folds:
+            folder = plan.out / Run(plan.corpus, system, seed, fold).name / "model"
+            tensors = load_file(folder / "model.safetensors")
+            for branch, weights in found.items():
+                weights.append(tensors[f"{branch}.bottleneck.mix.logits"].float().softmax(0).numpy())
+    return {branch: np.array(weights) for branch, weights in found.items()}
+
+
+def _confusions(outcomes: Mapping[str, Outcome]):
+    plt = _pyplot()
+    columns = min(4, len(outcomes))
+    lines = -(-len(outcomes) // columns)
+    figure, axes = plt.subplots(
+        lines, columns, figsize=(3.2 * columns, 3.1 * lines), squeeze=False, layout="constrained"
+    )
+    for axis in axes.ravel()[len(outcomes) :]:
+        axis.axis("off")
+    for axis, (name, outcome) in zip(axes.ravel(), outcomes.items(), strict=False):
+        names = sorted(set(outcome.truth.tolist()), key=EMOTIONS.index)
+        shares = _shares(outcome, names)
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+        for y, x in np.ndindex(shares.shape):
+            axis.text(
+                x,
+                y,
+                f"{shares[y, x]:.0f}",
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if shares[y, x] > 55 else "black",
+            )
+        axis.set_title(f"{name}, UA {outcome.ua.value:.1f}", fontsize=9)
+        axis.set_xticks(range(len(names) + 1), [n[:3] for n in names] + ["-"], fontsize=7)
+        axis.set_yticks(range(len(names)), [n[:3] for n in names], fontsize=7)
+    figure.supxlabel("answered (-: unparsed or another)", fontsize=9)
+    figure.supylabel("true", fontsize=9)
+    return figure
+
+
+def _shares(outcome: Outcome, names: Sequence[str]) -> np.ndarray:
+    """Percent of each true class, [C, C + 1]; the last column is all else."""
+    truth, heard = outcome.truth.repeat(outcome.heard.shape[1]), outcome.heard.ravel()
+    counts = np.array([[((truth == one) & (heard == other)).sum() for other in names] for one in names], dtype=float)
+    totals = np.array([(truth == one).sum() for one in names], dtype=float)
+    return 100 * np.column_stack([counts, totals - counts.sum(1)]) / totals[:, None]
+
+
+def _betas(outcomes: Mapping[str, Outcome]):
+    plt = _pyplot()
+    figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+    order = sorted(BETAS, key=BETAS.get)
+    betas, ours = [BETAS[name] for name in order], [outcomes[name].ua for name in order]
+    spread = [[f.value - f.interval.low for f in ours], [f.interval.high - f.value for f in ours]]
+    label = f"ours, {outcomes[PROPOSED].plan.corpus}"
+    axis.errorbar(betas, [f.value for f in ours], spread, color=BLUE, marker="o", capsize=3, label=label)
+    for beta, figure_of in zip(betas, ours, strict=True):
+        axis.plot([beta] * len(figure_of.seeds), figure_of.seeds, ".", color=BLUE, alpha=0.5)
+    published = {row.system: row.figures for row in rows(3)}
+    for corpus, color in (("IEMOCAP", ORANGE), ("MELD", GREY)):
+        values = [published[name][corpus]["UA"] for name in order]
+        axis.plot(betas, values, color=color, marker="s", linestyle="--", label=f"paper, {corpus}")
+    axis.set_xscale("log")
+    axis.set_xlabel("beta")
+    axis.set_ylabel("UA %")
+    axis.grid(alpha=0.25)
+    axis.legend(frameon=False)
+    return figure
+
+
+def _layers(weights: Mapping[str, np.ndarray]):
+    plt = _pyplot()
+    figure, axis = plt.subplots(figsize=(6.4, 3.2), layout="constrained")
+    for shift, color, (branch, values) in zip((-0.2, 0.2), (BLUE, ORANGE), weights.items(), strict=True):
+        places = np.arange(1, values.shape[1] + 1) + shift
+        axis.bar(places, values.mean(0), width=0.38, color=color, label=branch)
+        for row in values:
+            axis.plot(places, row, ".", color="black", markersize=3)
+    axis.axhline(1 / values.shape[1], color=GREY, linewidth=0.8, linestyle=":")
+    axis.set_xticks(range(1, values.shape[1] + 1))
+    axis.set_xlabel("layer of the encoder")
+    axis.set_ylabel("weight")
+    figure.legend(loc="outside upper center", ncols=2, frameon=False)
+    return figure
+
+
+def _pyplot():
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise ReproductionError('The report draws with matplotlib: pip install "speechbrain_xser[report]".') from error
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def _save(figure, path: Path) -> None:
+    figure.savefig(path, dpi=120, metadata=METADATA)
+    _pyplot().close(figure)

@@ -1,0 +1,130 @@
+"""The report of a reproduction: ``report.md``, one CSV a table, ``report.html`` in one file, and the pictures.
+
+Nothing in it depends on when or how often its runs were started, so runs that were killed give the same report.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from speechbrain_xser.data.files import written_beside
+from speechbrain_xser.errors import ReproductionError
+from speechbrain_xser.probing.sheet import probe_sheet
+from speechbrain_xser.reproduction.outcomes import Outcome
+from speechbrain_xser.reproduction.plan import Plan, Run
+from speechbrain_xser.reproduction.plots import PROPOSED, draw
+from speechbrain_xser.reproduction.probed import probe_seeds
+from speechbrain_xser.reproduction.runner import is_finished
+from speechbrain_xser.reproduction.sheets import (
+    confusion_sheet,
+    descriptor_sheet,
+    emotion_sheet,
+    significance_sheet,
+    table_sheet,
+)
+from speechbrain_xser.sheet import Sheet
+
+FOLDER = "report"
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.9rem; }
+th, td { padding: 0.3rem 0.7rem; text-align: right; white-space: nowrap; }
+th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; }
+thead th { border-bottom: 2px solid; }
+tbody tr:nth-child(even) { background: color-mix(in srgb, currentColor 6%, transparent); }
+section > p, figcaption { font-size: 0.9rem; opacity: 0.85; }
+img { max-width: 100%; height: auto; background: white; border-radius: 4px; }
+figure { margin: 1.5rem 0; }
+"""
+
+
+def write_report(plan: Plan, tables: Sequence[int]) -> Path:
+    """Writes the report of the systems of which every run is finished.
+
+    Arguments
+    ---------
+    plan : Plan
+        Whose runs.
+    tables : sequence of int
+        Of the paper.
+
+    Returns
+    -------
+    Path
+        The folder ``report``.
+
+    Raises
+    ------
+    ReproductionError
+        If no system is finished.
+    """
+    outcomes = {system: Outcome(plan, system) for system in finished_systems(plan)}
+    if not outcomes:
+        raise ReproductionError(f"{plan.out}: no system is finished in all its seeds and folds; nothing to report.")
+    folder = plan.out / FOLDER
+    pictures = draw(plan, outcomes, folder)
+    sheets = _sheets(plan, tables, outcomes)
+    for sheet in sheets:
+        _write(folder / f"{sheet.name}.csv", sheet.csv())
+    title = f"{plan.corpus}, scale {plan.scale}, {plan.setting}"
+    _write(folder / "report.md", _markdown(title, sheets, pictures))
+    _write(folder / "report.html", _page(title, sheets, pictures, folder))
+    return folder
+
+
+def finished_systems(plan: Plan) -> list[str]:
+    """The systems whose every seed and fold is finished, in the plan's order."""
+    return [
+        system
+        for system in plan.systems
+        if all(is_finished(plan, Run(plan.corpus, system, seed, fold)) for seed in plan.seeds for fold in plan.folds)
+    ]
+
+
+def copy_report(folder: Path, to: Path) -> None:
+    """Copies a report as it is, in the place of an older one."""
+    shutil.rmtree(to, ignore_errors=True)
+    shutil.copytree(folder, to)
+
+
+def _sheets(plan: Plan, tables: Sequence[int], outcomes: Mapping[str, Outcome]) -> list[Sheet]:
+    found: list[Sheet | None] = []
+    for table in tables:
+        found += [table_sheet(plan, table, outcomes), significance_sheet(table, outcomes)]
+    found += [emotion_sheet(plan, outcomes), descriptor_sheet(outcomes)]
+    if PROPOSED in outcomes:
+        found += [probe_sheet(probe_seeds(plan, PROPOSED)), confusion_sheet(outcomes[PROPOSED])]
+    return [sheet for sheet in found if sheet is not None]
+
+
+def _markdown(title: str, sheets: Sequence[Sheet], pictures: Mapping[str, str]) -> str:
+    shown = "\n".join(f"![{caption}]({name})\n\n{caption}\n" for name, caption in pictures.items())
+    return "\n".join([f"# {title}", "", *[sheet.markdown() for sheet in sheets], "## Pictures", "", shown])
+
+
+def _page(title: str, sheets: Sequence[Sheet], pictures: Mapping[str, str], folder: Path) -> str:
+    drawn = "".join(
+        f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{_encoded(folder / name)}">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>\n"
+        for name, caption in pictures.items()
+    )
+    return (
+        f"<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content='width=device-width'>\n"
+        f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n<h1>{html.escape(title)}</h1>\n"
+        f"{''.join(sheet.html() for sheet in sheets)}{drawn}</html>\n"
+    )
+
+
+def _encoded(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def _write(path: Path, text: str) -> None:
+    with written_beside(path) as file:
+        file.write(text)

@@ -1,0 +1,220 @@
+"""The sheets of a report: the paper's table with our figures, and what stands behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from speechbrain_xser.answer.record import EMOTIONS
+from speechbrain_xser.metrics.raters import human_ceiling
+from speechbrain_xser.metrics.significance import holm, mcnemar_test, paired_t_test
+from speechbrain_xser.reproduction.outcomes import SED, Figure, Outcome, corpus_votes
+from speechbrain_xser.reproduction.plan import Plan
+from speechbrain_xser.reproduction.published import PAIRS, TITLES, Row, rows
+from speechbrain_xser.sheet import Sheet
+
+LEVEL = 0.05
+SHORT = {"BLEU-4": "B@4", "METEOR": "M", "ROUGE-L": "R", "CIDEr": "C", "SPICE": "S"}  # the paper's
+INTERVALS = "Ours is the mean over the seeds, with the 95 % interval of a bootstrap over the test utterances."
+NO_INTERVALS = "BLEU-4 and METEOR are no means over utterances and have no such interval."
+
+
+class Pair(NamedTuple):
+    """One comparison of two systems of a table."""
+
+    better: Row
+    worse: Row
+    measure: str  # UA, or a metric of the descriptions
+    difference: float
+    p_value: float  # one-tailed paired t-test over utterances, as in the paper
+    corrected: float  # by Holm for the comparisons of the table
+    mcnemar: float | None  # exact, on the label of most seeds; of UA alone
+
+    @property
+    def holds(self) -> bool:
+        """Whether the better system is significantly better."""
+        return self.corrected < LEVEL
+
+
+def table_sheet(plan: Plan, table: int, outcomes: Mapping[str, Outcome]) -> Sheet:
+    """The paper's table: its rows with our figures and the published ones.
+
+    Arguments
+    ---------
+    plan : Plan
+        Corpus, scale and seeds.
+    table : int
+        1, 2 or 3.
+    outcomes : mapping of str to Outcome
+        By system.
+
+    Returns
+    -------
+    Sheet
+    """
+    metrics = [*(SED if table != 2 else ()), *(("UA", "WER") if table != 1 else ())]
+    pairs = compared(table, outcomes)
+    corpora = sorted({corpus for row in rows(table) for corpus in row.figures}, key=("EMOSEC", "IEMOCAP", "MELD").index)
+    quoted = [(corpus, metric) for corpus in corpora for metric in metrics if _is_published(table, corpus, metric)]
+    header = ["ID", "System", *(f"{SHORT.get(metric, metric)} ours" for metric in metrics), "better than"]
+    header += [f"{SHORT.get(metric, metric)} {corpus}, paper" for corpus, metric in quoted]
+    body = []
+    for row in rows(table):
+        ours = [_figure_text(_figure(outcomes.get(row.system), metric)) for metric in metrics]
+        beaten = dict.fromkeys(pair.worse.id for pair in pairs if pair.better.id == row.id and pair.holds)
+        told = [_number(row.figures.get(corpus, {}).get(metric)) for corpus, metric in quoted]
+        body.append((row.id, row.label, *ours, ", ".join(beaten) or "-", *told))
+    return Sheet(
+        f"table{table}", f"{TITLES[table]}, {plan.corpus}", tuple(header), tuple(body), _notes(plan, metrics, outcomes)
+    )
+
+
+def compared(table: int, outcomes: Mapping[str, Outcome]) -> list[Pair]:
+    """The comparisons that the paper marks in a table, of the systems at hand."""
+    by_id = {row.id: row for row in rows(table)}
+    found = [(by_id[better], by_id[worse]) for better, worse in PAIRS[table]]
+    found = [pair for pair in found if all(row.system in outcomes for row in pair)]
+    measures = (["UA"] if table != 1 else []) + (list(SED) if table != 2 else [])
+    raw = [
+        (better, worse, measure, *tested)
+        for better, worse in found
+        for measure in measures
+        if (tested := _tested(outcomes[better.system], outcomes[worse.system], measure)) is not None
+    ]
+    corrected = holm([one[4] for one in raw])
+    return [Pair(*one[:5], value, one[5]) for one, value in zip(raw, corrected, strict=True)]
+
+
+def significance_sheet(table: int, outcomes: Mapping[str, Outcome]) -> Sheet | None:
+    """Every comparison with its p-values; None where there is none."""
+    pairs = compared(table, outcomes)
+    if not pairs:
+        return None
+    header = ("systems", "measure", "difference", "p, t-test", "p, Holm", "significant", "p, McNemar")
+    body = tuple(
+        (
+            f"{pair.better.id} over {pair.worse.id}",
+            pair.measure,
+            f"{pair.difference:+.1f}",
+            f"{pair.p_value:.3g}",
+            f"{pair.corrected:.3g}",
+            "yes" if pair.holds else "no",
+            "-" if pair.mcnemar is None else f"{pair.mcnemar:.3g}",
+        )
+        for pair in pairs
+    )
+    notes = (
+        "One-tailed paired t-test over utterances, as in the paper, on the share of the seeds that are right (UA) or "
+        f"the mean score over the seeds; Holm's correction for the {len(pairs)} comparisons of the table; p < {LEVEL}. "
+        "The difference is that of the utterances' means, so of UA it is plain accuracy. McNemar's exact test is "
+        "two-sided, not corrected, and on the label that most seeds give.",
+    )
+    return Sheet(f"significance{table}", f"Significance in table {table}", header, body, notes)
+
+
+def emotion_sheet(plan: Plan, outcomes: Mapping[str, Outcome]) -> Sheet:
+    """Accuracy, F1, calibration and raters of every system."""
+    votes = corpus_votes(plan)
+    rated = any(outcome.rater_figures() for outcome in outcomes.values())
+    header = ["System", "UA %", "of each seed", "WA %", "macro F1", "weighted F1", "parsed %", "ECE %"]
+    header += ["any rater %", "WA % of these"] if rated else []
+    body = []
+    for name, outcome in outcomes.items():
+        f1 = [
+            _number(_mean([score.summarize(key) for score in outcome.emotion])) for key in ("macro_F1", "weighted_F1")
+        ]
+        error, raters = outcome.calibration_error(), outcome.rater_figures()
+        cells = [name, _figure_text(outcome.ua), " ".join(f"{seed:.1f}" for seed in outcome.ua.seeds)]
+        cells += [_figure_text(outcome.wa), *f1, _number(outcome.mean_scores()["parsed"])]
+        cells += [_number(error)]
+        cells += [_number(raters[1]), _number(raters[2])] if rated and raters else ["-", "-"] if rated else []
+        body.append(tuple(cells))
+    notes = ["ECE is the expected calibration error of the most probable label (15 bins); an unparsed answer is wrong."]
+    if rated:
+        own = {id: labels for id, labels in votes.items() if id in set(next(iter(outcomes.values())).ids)}
+        notes.append(
+            f"{len(own)} of the test clips come with their raters' votes: a label that any rater gave counts there as "
+            f"right. One rater against the rest agrees in {human_ceiling(own):.1f} %: the human ceiling."
+        )
+    return Sheet("emotion", "Emotion", tuple(header), tuple(body), tuple(notes))
+
+
+def descriptor_sheet(outcomes: Mapping[str, Outcome]) -> Sheet | None:
+    """How often each descriptor is said as it was measured; None where no system describes."""
+    told = {name: outcome.mean_scores() for name, outcome in outcomes.items() if outcome.describes}
+    if not told:
+        return None
+    fields = [field for field in next(iter(told.values())) if field not in ("parsed", "emphasis F1")]
+    header = ("System", *(f"{field} %" for field in fields), "emphasis F1")
+    body = tuple(
+        (name, *(_number(values[field]) for field in [*fields, "emphasis F1"])) for name, values in told.items()
+    )
+    notes = (
+        "Read back from the paragraphs, against the annotator's measurements; gender and age are the corpus's own.",
+    )
+    return Sheet("descriptors", "Descriptors", header, body, notes)
+
+
+def confusion_sheet(outcome: Outcome) -> Sheet:
+    """The confusion matrix of a system, all seeds together."""
+    found = sorted(set(outcome.truth.tolist()), key=EMOTIONS.index)
+    columns = [*found, *sorted(set(outcome.heard.ravel().tolist()) - set(found) - {""}), ""]
+    truth, heard = outcome.truth.repeat(outcome.heard.shape[1]), outcome.heard.ravel()
+    body = tuple(
+        (emotion, *(str(int(((truth == emotion) & (heard == column)).sum())) for column in columns))
+        for emotion in found
+    )
+    header = ("true", *(column or "unparsed" for column in columns))
+    return Sheet(f"confusions_{outcome.system}", f"Confusions of {outcome.system}, all seeds", header, body)
+
+
+def _tested(better: Outcome, worse: Outcome, measure: str) -> tuple[float, float, float | None] | None:
+    """Difference of the means, p of the t-test, p of McNemar's; None where one of the two has no such measure."""
+    if measure == "UA":
+        ours, theirs = better.right, worse.right
+        mcnemar = mcnemar_test(better.majority_right.tolist(), worse.majority_right.tolist())
+        return float(100 * (ours - theirs).mean()), paired_t_test(ours, theirs), mcnemar
+    if better.sed(measure) is None or worse.sed(measure) is None:
+        return None
+    ours, theirs = better.utterance_sed(measure), worse.utterance_sed(measure)
+    return float((ours - theirs).mean()), paired_t_test(ours, theirs), None
+
+
+def _figure(outcome: Outcome | None, metric: str) -> Figure | None:
+    if outcome is None:
+        return None
+    return {"UA": lambda: outcome.ua, "WER": lambda: outcome.wer}.get(metric, lambda: outcome.sed(metric))()
+
+
+def _figure_text(figure: Figure | None) -> str:
+    if figure is None:
+        return "-"
+    inside = f" [{figure.interval.low:.1f}, {figure.interval.high:.1f}]" if figure.interval else ""
+    return f"{figure.value:.1f}{inside}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.1f}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _is_published(table: int, corpus: str, metric: str) -> bool:
+    return any(metric in row.figures.get(corpus, {}) for row in rows(table))
+
+
+def _notes(plan: Plan, metrics: Sequence[str], outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
+    first, seeds = next(iter(outcomes.values())), ", ".join(map(str, plan.seeds))
+    notes = [
+        f"{len(first.ids)} test utterances of {plan.corpus}, {plan.setting}, scale {plan.scale}, seeds {seeds}.",
+        INTERVALS,
+        "better than: rows that this one is significantly better than in UA or a description metric, see below.",
+        "P rows are others' systems as the paper quotes them; where ours is of the same kind, its figure stands there.",
+    ]
+    if "METEOR" not in metrics:
+        return tuple(notes)
+    told = [outcome.descriptions[0]["not_computed"] for outcome in outcomes.values() if outcome.describes]
+    missing = {why for one in told for why in one.items()} | {(metric, "left out") for metric in plan.without}
+    return tuple([*notes, NO_INTERVALS, *(f"{metric} is not computed: {why}." for metric, why in sorted(missing))])
