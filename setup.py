@@ -42,8 +42,10 @@ EXTRAS = {
         "datasets>=4,<6",  # read by the generic importer's tests
         "librosa>=0.11,<0.12",  # a second dynamic time warping, for tests
         "webdataset>=1.0,<2",  # reads packed shards in tests
-        "scikit-learn>=1.4,<2",  # the prosody baseline, and reference values in tests
+        "scikit-learn>=1.4,<2",  # probes, the prosody baseline, and reference values in tests
+        "matplotlib>=3.8,<4",  # pictures of reports
     ],
+    "report": ["scikit-learn>=1.4,<2", "matplotlib>=3.8,<4"],  # xser reproduce and xser probe
     "praat": ["praat-parselmouth>=0.4.5,<0.5"],  # Praat's pitch tracker; GPL-3.0
     "datasets": ["datasets>=4,<6"],  # corpora that are saved as Hugging Face datasets
     "4bit": ["bitsandbytes>=0.45,<1"],  # quantised decoders where there is a GPU

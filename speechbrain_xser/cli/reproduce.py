@@ -9,7 +9,7 @@ import click
 import speechbrain_xser
 from speechbrain_xser.commandline import claimed, one_line_errors
 from speechbrain_xser.reproduction.plan import SETTINGS, Plan
-from speechbrain_xser.reproduction.published import systems
+from speechbrain_xser.reproduction.published import SED, systems
 
 FIRST_SEED = 1986
 RECIPES = Path(speechbrain_xser.__file__).parents[1] / "recipes"
@@ -33,6 +33,7 @@ RECIPES = Path(speechbrain_xser.__file__).parents[1] / "recipes"
 @click.option("--pretraining-folder", type=click.Path(exists=True, file_okay=False), help="SpeechCraft's.")
 @click.option("--extra", multiple=True, help="A system of hparams/systems that is in no table.")
 @click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="A value of the recipe's YAML for all runs.")
+@click.option("--without", multiple=True, type=click.Choice(SED), help="A description metric that is left out.")
 @click.option(
     "--recipes", type=click.Path(exists=True, file_okay=False), default=RECIPES, help="The folder of recipes."
 )
@@ -49,6 +50,7 @@ def reproduce_command(
     pretraining_folder,
     extra,
     values,
+    without,
     recipes,
     report_only,
 ) -> None:
@@ -71,9 +73,17 @@ def reproduce_command(
             tuple(dict.fromkeys([*systems(tables), *extra])),
             tuple(range(FIRST_SEED, FIRST_SEED + seeds)),
             pretraining_folder,
-            dict(pair.split("=", 1) for pair in values),
+            _pairs(values),
+            without,
         )
         _reproduce(plan, tables, jobs, report_only)
+
+
+def _pairs(values: tuple[str, ...]) -> dict[str, str]:
+    for value in values:
+        if "=" not in value:
+            raise click.BadParameter(f"{value!r} is no KEY=VALUE", param_hint="--set")
+    return dict(value.split("=", 1) for value in values)
 
 
 def _reproduce(plan: Plan, tables: tuple[int, ...], jobs: int, report_only: bool) -> None:

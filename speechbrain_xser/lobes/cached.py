@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -111,7 +112,8 @@ class CachedEncoder(nn.Module):
             save_file({KEY: layers}, staging)
             os.replace(staging, path)
         except (OSError, SafetensorError) as error:
-            staging.unlink(missing_ok=True)
+            with suppress(OSError):
+                staging.unlink()
             if not self._warned:
                 logger.warning("%s: clips are not kept (%s); they are computed again each time.", self.folder, error)
             self._warned = True

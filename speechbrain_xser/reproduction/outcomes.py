@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -31,12 +32,13 @@ from speechbrain_xser.metrics.spice import why_no_spice
 from speechbrain_xser.metrics.text import normalise
 from speechbrain_xser.reproduction.kept import kept
 from speechbrain_xser.reproduction.plan import Plan, Run
+from speechbrain_xser.reproduction.published import SED
 from speechbrain_xser.reproduction.runner import ANSWERS
 from speechbrain_xser.training.commandline import read_layer
 from speechbrain_xser.training.scoring import paragraph_scores
 from speechbrain_xser.training.stages import STAGES, Stage
 
-SED = ("BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE")
+HAN = re.compile("[\u4e00-\u9fff]")
 MEANS = ("ROUGE-L", "CIDEr", "SPICE")  # whose corpus value is the mean of its utterances
 
 
@@ -71,9 +73,20 @@ class Outcome:
                 )
 
     @property
+    def labelled(self) -> bool:
+        """Whether the corpus tells its emotions."""
+        return None not in self.truth.tolist()
+
+    @property
     def describes(self) -> bool:
         """Whether the system says how something was said."""
         return self.stage.target in ("paragraph", "descriptors+emotion")
+
+    @cached_property
+    def tokens(self) -> str:
+        """What descriptions are compared by: characters where the corpus's are Mandarin, else words."""
+        told = (description_reference(one.utterance, self.stage) for one in self._rows[0])
+        return "characters" if any(map(HAN.search, told)) else "ptb"
 
     @property
     def transcribes(self) -> bool:
@@ -204,11 +217,11 @@ class Outcome:
         references = {one.utterance.id: [description_reference(one.utterance, self.stage)] for one in rows}
         hypotheses = {one.utterance.id: description_answer(one.answer) for one in rows}
         metrics, spice = [metric for metric in SED if metric not in self.plan.without], why_no_spice()
-        texts = json.dumps([references, hypotheses, metrics, spice], sort_keys=True)
+        texts = json.dumps([references, hypotheses, metrics, spice, self.tokens], sort_keys=True)
         return kept(
             self.plan.out / Run(self.plan.corpus, self.system, seed).name / "descriptions.json",
             hashlib.sha256(texts.encode()).hexdigest(),
-            lambda: caption_scores(references, hypotheses, metrics=metrics)._asdict(),
+            lambda: caption_scores(references, hypotheses, self.tokens, metrics)._asdict(),
         )
 
 

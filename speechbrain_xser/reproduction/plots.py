@@ -43,12 +43,14 @@ def draw(plan: Plan, outcomes: Mapping[str, Outcome], folder: Path) -> dict[str,
         If matplotlib is not installed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found = {"confusions.png": "Confusion matrices, in percent of the true class, all seeds together."}
-    _save(_confusions(outcomes), folder / "confusions.png")
-    if set(BETAS) <= set(outcomes):
+    labelled, found = all(outcome.labelled for outcome in outcomes.values()), {}
+    if labelled:
+        found["confusions.png"] = "Confusion matrices, in percent of the true class, all seeds together."
+        _save(_confusions(outcomes), folder / "confusions.png")
+    if labelled and set(BETAS) <= set(outcomes):
         found["beta.png"] = "UA over beta: ours with the 95 % interval and a dot a seed, and the paper's."
         _save(_betas(outcomes), folder / "beta.png")
-    if PROPOSED in outcomes:
+    if PROPOSED in outcomes and plan.setting != "zero-shot":
         found["layers.png"] = "Weights of the encoder's layers in each branch of the proposed system; a dot a seed."
         _save(_layers(layer_weights(plan, PROPOSED)), folder / "layers.png")
     return found

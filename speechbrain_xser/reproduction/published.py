@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from speechbrain_xser.errors import ReproductionError
 
+SED = ("BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE")  # metrics of descriptions
 TITLES = {
     1: "Table 1: descriptions of speech emotion (SED)",
     2: "Table 2: speech emotion recognition (SER) and ASR",

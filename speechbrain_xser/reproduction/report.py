@@ -97,9 +97,12 @@ def _sheets(plan: Plan, tables: Sequence[int], outcomes: Mapping[str, Outcome]) 
     found: list[Sheet | None] = []
     for table in tables:
         found += [table_sheet(plan, table, outcomes), significance_sheet(table, outcomes)]
-    found += [emotion_sheet(plan, outcomes), descriptor_sheet(outcomes)]
-    if PROPOSED in outcomes:
-        found += [probe_sheet(probe_seeds(plan, PROPOSED)), confusion_sheet(outcomes[PROPOSED])]
+    labelled = all(outcome.labelled for outcome in outcomes.values())
+    found += [emotion_sheet(plan, outcomes) if labelled else None, descriptor_sheet(outcomes)]
+    if PROPOSED in outcomes and plan.setting != "zero-shot":
+        found += [probe_sheet(probe_seeds(plan, PROPOSED))]
+    if PROPOSED in outcomes and labelled:
+        found += [confusion_sheet(outcomes[PROPOSED])]
     return [sheet for sheet in found if sheet is not None]
 
 

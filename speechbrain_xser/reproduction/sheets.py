@@ -8,14 +8,15 @@ from typing import NamedTuple
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.metrics.raters import human_ceiling
 from speechbrain_xser.metrics.significance import holm, mcnemar_test, paired_t_test
-from speechbrain_xser.reproduction.outcomes import SED, Figure, Outcome, corpus_votes
+from speechbrain_xser.reproduction.outcomes import Figure, Outcome, corpus_votes
 from speechbrain_xser.reproduction.plan import Plan
-from speechbrain_xser.reproduction.published import PAIRS, TITLES, Row, rows
+from speechbrain_xser.reproduction.published import PAIRS, SED, TITLES, Row, rows
 from speechbrain_xser.sheet import Sheet
 
 LEVEL = 0.05
 SHORT = {"BLEU-4": "B@4", "METEOR": "M", "ROUGE-L": "R", "CIDEr": "C", "SPICE": "S"}  # the paper's
 INTERVALS = "Ours is the mean over the seeds, with the 95 % interval of a bootstrap over the test utterances."
+BY_CHARACTER = "Descriptions are Mandarin and compared by characters."
 NO_INTERVALS = "BLEU-4 and METEOR are no means over utterances and have no such interval."
 
 
@@ -74,7 +75,8 @@ def compared(table: int, outcomes: Mapping[str, Outcome]) -> list[Pair]:
     by_id = {row.id: row for row in rows(table)}
     found = [(by_id[better], by_id[worse]) for better, worse in PAIRS[table]]
     found = [pair for pair in found if all(row.system in outcomes for row in pair)]
-    measures = (["UA"] if table != 1 else []) + (list(SED) if table != 2 else [])
+    labelled = all(outcome.labelled for outcome in outcomes.values())
+    measures = (["UA"] if table != 1 and labelled else []) + (list(SED) if table != 2 else [])
     raw = [
         (better, worse, measure, *tested)
         for better, worse in found
@@ -183,6 +185,8 @@ def _tested(better: Outcome, worse: Outcome, measure: str) -> tuple[float, float
 def _figure(outcome: Outcome | None, metric: str) -> Figure | None:
     if outcome is None:
         return None
+    if metric == "UA" and not outcome.labelled:
+        return None
     return {"UA": lambda: outcome.ua, "WER": lambda: outcome.wer}.get(metric, lambda: outcome.sed(metric))()
 
 
@@ -215,6 +219,8 @@ def _notes(plan: Plan, metrics: Sequence[str], outcomes: Mapping[str, Outcome]) 
     ]
     if "METEOR" not in metrics:
         return tuple(notes)
-    told = [outcome.descriptions[0]["not_computed"] for outcome in outcomes.values() if outcome.describes]
-    missing = {why for one in told for why in one.items()} | {(metric, "left out") for metric in plan.without}
-    return tuple([*notes, NO_INTERVALS, *(f"{metric} is not computed: {why}." for metric, why in sorted(missing))])
+    describing = [outcome for outcome in outcomes.values() if outcome.describes]
+    notes += [NO_INTERVALS, *([BY_CHARACTER] if any(one.tokens == "characters" for one in describing) else [])]
+    missing = {why for one in describing for why in one.descriptions[0]["not_computed"].items()}
+    missing |= {(metric, "left out") for metric in plan.without}
+    return tuple([*notes, *(f"{metric} is not computed: {why}." for metric, why in sorted(missing))])

@@ -1,0 +1,119 @@
+"""The decoder without an LLM: CTC and a classifier, by hand."""
+
+import math
+
+import pytest
+import torch
+
+from speechbrain_xser.answer import parse
+from speechbrain_xser.answer.record import EMOTIONS
+from speechbrain_xser.decoder.heads import CHARACTERS, HeadsDecoder
+from speechbrain_xser.errors import PromptError
+from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.lobes.pooling import AttentivePooling
+from speechbrain_xser.training.stages import CLASSIFY, TRANSCRIBE
+
+A, B = CHARACTERS.index("a") + 1, CHARACTERS.index("b") + 1
+
+
+def saying(path: list[int], width: int = 40) -> SoftTokens:
+    """Frames of which each one says a character for certain to :func:`telling`."""
+    frames = torch.zeros(1, len(path), width)
+    frames[0, torch.arange(len(path)), torch.tensor(path)] = 100.0
+    return SoftTokens(frames, torch.tensor([len(path)]))
+
+
+def telling(width: int = 40) -> HeadsDecoder:
+    """A decoder whose CTC head takes unit i of a frame for class i."""
+    decoder = HeadsDecoder(width)
+    with torch.no_grad():
+        decoder.characters.weight.copy_(torch.eye(len(CHARACTERS) + 1, width))
+        decoder.characters.bias.zero_()
+    return decoder
+
+
+def test_one_frame_and_one_character_cost_the_characters_log_probability():
+    decoder, frames = telling(), SoftTokens(torch.zeros(1, 1, 40), torch.tensor([1]))
+    answer = decoder(frames, frames, TRANSCRIBE, ["a"])
+    assert answer.nats().item() == pytest.approx(math.log(len(CHARACTERS) + 1), abs=1e-5)  # all are equally probable
+    assert answer.targets.tolist() == [A]
+
+
+def test_two_frames_and_one_character_sum_over_three_paths():
+    decoder, frames = telling(), SoftTokens(torch.zeros(1, 2, 40), torch.tensor([2]))
+    nats = decoder(frames, frames, TRANSCRIBE, ["a"]).nats().item()  # aa, a-, -a, each with (1/29)^2
+    assert nats == pytest.approx(-math.log(3 / (len(CHARACTERS) + 1) ** 2), abs=1e-5)
+
+
+def test_an_answer_that_is_longer_than_its_frames_costs_nothing_and_has_no_nan():
+    frames = SoftTokens(torch.zeros(1, 2, 40), torch.tensor([2]))
+    assert telling()(frames, frames, TRANSCRIBE, ["much too long"]).losses.tolist() == [0.0]
+
+
+def test_the_best_path_loses_repetitions_and_blanks():
+    frames = saying([A, A, 0, A, B, B])
+    assert telling().generate(frames, frames, TRANSCRIBE) == ["aab"]
+
+
+def test_padding_is_not_transcribed():
+    frames = saying([A, B, B])._replace(counts=torch.tensor([1]))
+    assert telling().generate(frames, frames, TRANSCRIBE) == ["a"]
+
+
+def test_the_classifiers_loss_is_the_labels_log_probability():
+    decoder = HeadsDecoder(4)
+    with torch.no_grad():
+        decoder.classifier.weight.zero_()
+        decoder.classifier.bias.zero_()
+    frames = SoftTokens(torch.randn(2, 5, 4), torch.tensor([5, 3]))
+    answer = decoder(frames, frames, CLASSIFY, ["sad", "happy"])
+    assert answer.losses.tolist() == pytest.approx([math.log(len(EMOTIONS))] * 2, abs=1e-6)
+    assert decoder.count_tokens(["sad", "happy"], CLASSIFY) == 2
+    assert decoder.count_tokens(["ab", "c d"], TRANSCRIBE) == 5
+
+
+def test_it_answers_in_a_paragraph_that_is_read_back():
+    decoder = telling()
+    with torch.no_grad():
+        decoder.classifier.weight.zero_()
+        decoder.classifier.bias.copy_(torch.nn.functional.one_hot(torch.tensor(EMOTIONS.index("sad")), 7).float())
+    frames = saying([A, B])
+    record = parse(decoder.generate(frames, frames, CLASSIFY)[0])
+    assert (record.transcript, record.emotion) == ("ab", "sad")
+    found = decoder.emotion_probabilities(frames, frames, CLASSIFY, [""], ("happy", "sad"))
+    assert found[0].tolist() == pytest.approx([1 / (1 + math.e), math.e / (1 + math.e)], abs=1e-6)
+
+
+def test_it_hears_the_branches_that_it_is_told_to():
+    one, other = (SoftTokens(torch.randn(1, 5, 4), torch.tensor([5])) for _ in range(2))
+    for hears, changes in ((["descriptor"], False), (["content", "descriptor"], True)):
+        decoder = HeadsDecoder(4, hears)
+        heard = [decoder.emotion_probabilities(c, one, CLASSIFY, [""], EMOTIONS) for c in (one, other)]
+        assert torch.equal(*heard) is not changes
+    with pytest.raises(ValueError, match="expected some of content, descriptor"):
+        HeadsDecoder(4, ["words"])
+
+
+def test_a_clip_alone_is_a_clip_in_a_batch():
+    decoder = HeadsDecoder(4)
+    frames = torch.randn(2, 6, 4)
+    both, alone = SoftTokens(frames, torch.tensor([6, 3])), SoftTokens(frames[1:, :3], torch.tensor([3]))
+    for instruction, answers in ((TRANSCRIBE, ["ab", "c"]), (CLASSIFY, ["sad", "happy"])):
+        together = decoder(both, both, instruction, answers).losses[1]
+        torch.testing.assert_close(together, decoder(alone, alone, instruction, answers[1:]).losses[0])
+
+
+@pytest.mark.parametrize(("instruction", "answer"), [("Sing it.", "la"), (CLASSIFY, "thirsty")])
+def test_no_head_and_no_class_are_named(instruction, answer):
+    frames = SoftTokens(torch.randn(1, 5, 4), torch.tensor([5]))
+    with pytest.raises(PromptError, match="Sing it|thirsty"):
+        HeadsDecoder(4)(frames, frames, instruction, [answer])
+
+
+def test_attention_is_a_softmax_over_the_valid_frames():
+    pooling = AttentivePooling(1)
+    with torch.no_grad():
+        pooling.score.weight.fill_(1.0)
+        pooling.score.bias.zero_()
+    pooled = pooling(torch.tensor([[[0.0], [math.log(3)], [50.0]]]), torch.tensor([2]))  # weights 1/4 and 3/4
+    assert pooled.item() == pytest.approx(0.75 * math.log(3), abs=1e-6)
