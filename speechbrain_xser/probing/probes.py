@@ -7,7 +7,8 @@ most frequent class stands beside it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 from zlib import crc32
 
@@ -32,7 +33,7 @@ FIELDS: dict[str, Callable[[Utterance], str | None]] = {
     "emotion": lambda clip: clip.emotion,
 }
 CONTENT = "content, CER"
-EPOCHS, BATCH, RATE = 10, 32, 0.01
+STEPS, BATCH, RATE = 600, 32, 0.01  # of the CTC probe
 
 
 class Probe(NamedTuple):
@@ -131,18 +132,23 @@ def character_error_rate(view: str, train: Sequence[Clip], test: Sequence[Clip],
     mean, deviation = _standard(view, train)
     decoder = HeadsDecoder(len(mean))
     optimizer = torch.optim.Adam(decoder.characters.parameters(), RATE)
-    for _ in range(EPOCHS):
-        for rows in torch.randperm(len(train)).split(BATCH):
-            tokens = _tokens(view, [train[row] for row in rows.tolist()], mean, deviation)
-            loss = decoder(tokens, tokens, TRANSCRIBE, [train[row].utterance.transcript for row in rows.tolist()])
-            optimizer.zero_grad()
-            (loss.nats() / max(1, len(loss.targets))).backward()
-            optimizer.step()
+    for rows in islice(_batches(len(train)), STEPS):
+        tokens = _tokens(view, [train[row] for row in rows], mean, deviation)
+        answer = decoder(tokens, tokens, TRANSCRIBE, [train[row].utterance.transcript for row in rows])
+        optimizer.zero_grad()
+        (answer.nats() / max(1, len(answer.targets))).backward()
+        optimizer.step()
     heard = []
     for start in range(0, len(test), BATCH):
         tokens = _tokens(view, test[start : start + BATCH], mean, deviation)
         heard += decoder.generate(tokens, tokens, TRANSCRIBE)
     return 100 * float(jiwer.cer([normalise(clip.utterance.transcript) for clip in test], heard))
+
+
+def _batches(clips: int) -> Iterator[list[int]]:
+    """Endless batches, every clip once before any comes again."""
+    while True:
+        yield from (rows.tolist() for rows in torch.randperm(clips).split(BATCH))
 
 
 def _standard(view: str, clips: Sequence[Clip]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_xser.errors import ReproductionError
+from speechbrain_xser.training.commandline import layer_files
 
 FOLDS = {"IEMOCAP": (1, 2, 3, 4, 5)}  # one session each
 SETTINGS = ("trained", "fine-tuned", "zero-shot")
@@ -81,15 +82,20 @@ def phases(plan: Plan) -> list[list[Run]]:
     Raises
     ------
     ReproductionError
-        If the setting is unknown, or needs SpeechCraft and its folder is not given.
+        If a system or the setting is unknown, or the setting needs SpeechCraft and its folder is not given.
 
     Example
     -------
-    >>> here = Path(".")
-    >>> plan = Plan("CREMA-D", "tiny", "trained", "data", here, here, ("two_stage", "beta_1"), (1, 2))
-    >>> [run.name for run in phases(plan)[0]][:3]
-    ['CREMA-D/two_stage/seed1', 'CREMA-D/beta_1/seed1', 'CREMA-D/two_stage/seed2']
+    >>> recipes = getfixture("tmp_path")
+    >>> (recipes / "hparams" / "systems").mkdir(parents=True)
+    >>> (recipes / "hparams" / "systems" / "beta_1.yaml").touch()
+    >>> plan = Plan("CREMA-D", "tiny", "trained", "data", Path("out"), recipes, ("beta_1",), (1, 2))
+    >>> [run.name for run in phases(plan)[0]]
+    ['CREMA-D/beta_1/seed1', 'CREMA-D/beta_1/seed2']
     """
+    known = layer_files("system", plan.recipes)
+    if unknown := [system for system in plan.systems if system not in known]:
+        raise ReproductionError(f"There is no system {unknown[0]!r}; there are: {', '.join(known)}.")
     if plan.setting not in SETTINGS:
         raise ReproductionError(f"Unknown setting {plan.setting!r}; expected one of {', '.join(SETTINGS)}.")
     order = [(system, seed) for seed in plan.seeds for system in plan.systems]

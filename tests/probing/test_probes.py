@@ -1,0 +1,75 @@
+"""Probes find what was put into a view, and nothing where nothing was put."""
+
+import pytest
+import torch
+
+from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.decoder.heads import CHARACTERS
+from speechbrain_xser.errors import ProbeError
+from speechbrain_xser.probing.latents import VIEWS, Clip
+from speechbrain_xser.probing.probes import CONTENT, character_error_rate, probe_clips
+from speechbrain_xser.probing.sheet import probe_sheet
+
+EMOTIONS, SPEAKERS, WORDS = ("sad", "happy"), ("s0", "s1", "s2"), ("so it is", "go on then", "by the door")
+WIDTH = 40
+
+
+def clip(number: int, generator: torch.Generator, side: str) -> Clip:
+    """A clip whose descriptor frames tell the emotion, whose content frames spell, and whose sum tells who speaks."""
+    emotion, speaker, words = EMOTIONS[number % 2], number % 3, WORDS[(number // 2) % 3]
+    noise = {view: 0.3 * torch.randn(2 * len(words), WIDTH, generator=generator) for view in VIEWS}
+    noise["descriptor"][:, 0] += EMOTIONS.index(emotion)
+    noise["weighted sum"][:, 1 + speaker] += 1.0
+    for place, letter in enumerate(words):
+        noise["content"][2 * place : 2 * place + 1, CHARACTERS.index(letter) + 1] += 3.0
+    utterance = Utterance(
+        f"{side}{number}", "a.wav", speaker=f"{side}{SPEAKERS[speaker]}", emotion=emotion, transcript=words
+    )
+    return Clip(utterance, noise)
+
+
+@pytest.fixture(scope="module")
+def found():
+    generator = torch.Generator().manual_seed(0)
+    train = [clip(number, generator, "train") for number in range(120)]
+    test = [clip(number, generator, "test") for number in range(180)]
+    return {probe.name: probe for probe in probe_clips(train, test)}
+
+
+def test_a_property_is_found_where_it_was_put_and_nowhere_else(found):
+    emotion = found["emotion"].views
+    assert emotion["descriptor"] > 95 and max(emotion["content"], emotion["weighted sum"]) < 70
+    speaker = found["speaker"].views
+    assert speaker["weighted sum"] > 95 and max(speaker["content"], speaker["descriptor"]) < 60
+    assert found[CONTENT].views["content"] < 5 < 50 < found[CONTENT].views["descriptor"]
+
+
+def test_the_most_frequent_class_stands_beside_it(found):
+    assert found["emotion"].majority == 50.0 and found[CONTENT].majority is None
+    assert found["emotion"].clips == 180 and 60 < found["speaker"].clips < 120  # the other half teaches who speaks
+
+
+def test_what_no_clip_tells_is_not_probed(found):
+    assert not {"gender", "pitch", "level", "speed"} & set(found)
+
+
+def test_nothing_to_probe_is_said():
+    silent = Clip(Utterance("a", "a.wav"), {view: torch.zeros(3, 2) for view in VIEWS})
+    with pytest.raises(ProbeError, match="tell no property"):
+        probe_clips([silent], [silent])
+
+
+def test_a_probe_is_the_same_each_time():
+    generator = torch.Generator().manual_seed(1)
+    clips = [clip(number, generator, "train") for number in range(12)]
+    assert character_error_rate("content", clips, clips, seed=3) == character_error_rate(
+        "content", clips, clips, seed=3
+    )
+
+
+def test_the_table_says_what_was_lost(found):
+    sheet = probe_sheet([list(found.values()), list(found.values())])
+    row = next(row for row in sheet.rows if row[0] == "emotion")
+    told = found["emotion"].views
+    assert row[3] == f"{told['descriptor']:.1f} ({told['descriptor'] - told['weighted sum']:+.1f})"
+    assert len(row) == len(sheet.header)

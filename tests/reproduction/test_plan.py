@@ -1,0 +1,76 @@
+"""Which runs a table needs, and their commands."""
+
+from pathlib import Path
+
+import pytest
+
+from speechbrain_xser.errors import ReproductionError
+from speechbrain_xser.reproduction.plan import Plan, Run, command, phases, preparation
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+PLAN = Plan("CREMA-D", "tiny", "trained", "data", Path("out"), RECIPES, ("two_stage", "beta_1"), (1, 2))
+
+
+def options(words: list[str]) -> dict[str, str]:
+    return dict(word.removeprefix("--").split("=", 1) for word in words if word.startswith("--"))
+
+
+def test_a_table_fills_row_by_row_and_then_seed_by_seed():
+    assert [run.name for run in phases(PLAN)[0]] == [
+        "CREMA-D/two_stage/seed1", "CREMA-D/beta_1/seed1", "CREMA-D/two_stage/seed2", "CREMA-D/beta_1/seed2",
+    ]  # fmt: skip
+
+
+def test_five_sessions_are_five_runs():
+    [runs] = phases(PLAN._replace(corpus="IEMOCAP", systems=("two_stage",), seeds=(1,)))
+    assert [run.fold for run in runs] == [1, 2, 3, 4, 5]
+
+
+def test_a_training_names_scale_system_seed_and_its_own_folder():
+    words = command(PLAN._replace(values={"votes": "table.csv"}), Run("CREMA-D", "beta_1", 2))
+    assert words[:2] == [str(RECIPES / "train.py"), str(RECIPES / "CREMA-D" / "hparams" / "train.yaml")]
+    assert options(words) == {
+        "data_folder": "data",
+        "output_folder": "out/CREMA-D/beta_1/seed2",
+        "save_folder": "out/CREMA-D/manifests",
+        "scale": "tiny",
+        "system": "beta_1",
+        "seed": "2",
+        "annotate": "true",
+        "feature_cache": "out/features",
+        "votes": "table.csv",
+    }
+
+
+def test_at_paper_scale_no_features_are_kept():
+    assert "feature_cache" not in options(command(PLAN._replace(scale="paper"), Run("CREMA-D", "beta_1", 2)))
+
+
+@pytest.mark.parametrize("setting", ["fine-tuned", "zero-shot"])
+def test_what_begins_on_speechcraft_waits_for_it_and_starts_from_its_model(setting):
+    plan = PLAN._replace(corpus="IEMOCAP", setting=setting, pretraining_folder="craft")
+    first, second = phases(plan)
+    assert {run.corpus for run in first} == {"SpeechCraft"} and len(second) == 2 * 2 * 5
+    began = options(command(plan, first[0]))
+    assert began["data_folder"] == "craft" and "annotate" not in began
+    words = command(plan, Run("IEMOCAP", "two_stage", 1, 3))
+    told = options(words)
+    assert told.get("start_from", told.get("model")) == "out/SpeechCraft/two_stage/seed1/model"
+    if setting == "zero-shot":
+        assert words[0].endswith("evaluate.py") and told["manifest"] == "out/IEMOCAP/manifests/fold_3/test.jsonl"
+        assert told["answers"] == "out/IEMOCAP/two_stage/seed1/fold3/test_answers.jsonl"
+        assert options(preparation(plan)[:-1])["save_folder"] == "out/IEMOCAP/manifests"
+    else:
+        assert told["fold"] == "3"
+
+
+def test_speechcraft_must_be_given():
+    with pytest.raises(ReproductionError, match="'fine-tuned' begins on SpeechCraft: give its folder too"):
+        phases(PLAN._replace(setting="fine-tuned"))
+    with pytest.raises(ReproductionError, match="Unknown setting 'tuned'"):
+        phases(PLAN._replace(setting="tuned"))
+
+
+def test_a_corpus_without_a_recipe_is_named():
+    with pytest.raises(ReproductionError, match="Nowhere.*there is no such recipe"):
+        command(PLAN._replace(corpus="Nowhere"), Run("Nowhere", "two_stage", 1))

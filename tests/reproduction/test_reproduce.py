@@ -1,0 +1,49 @@
+"""A table from its command: trained, killed at any moment, started again, and the same report to the last byte."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from speechbrain_xser.testing import tiny_manifest
+
+PICTURES = {"confusions.png", "layers.png"}
+
+
+def command(folder: Path, out: Path) -> list[str]:
+    manifests = {split: folder / f"{split}.jsonl" for split in ("train", "valid", "test")}
+    values = [f"{split}_manifest={path}" for split, path in manifests.items()]
+    values += ["prepare=null", "training={steps_per_turn: null, valid_search_every: 1}", "search_limit=2"]
+    return [
+        *(sys.executable, "-m", "speechbrain_xser.cli", "reproduce", "--table", "1", "--corpus", "CREMA-D"),
+        *("--data-folder", str(folder), "--out", str(out), "--jobs", "2", "--without", "SPICE"),
+        *[word for value in values for word in ("--set", value)],
+    ]
+
+
+def report_of(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (out / "report").iterdir()}
+
+
+def test_a_table_that_was_killed_at_any_moment_ends_as_one_that_was_not(tmp_path):
+    for split, clips in (("train", 16), ("valid", 4), ("test", 6)):
+        tiny_manifest(tmp_path, clips, seed=clips, split=split)
+    whole = subprocess.run(command(tmp_path, tmp_path / "whole"), capture_output=True, text=True, timeout=300)
+    assert whole.returncode == 0, whole.stderr[-2000:]
+    times = [json.loads(line)["seconds"] for line in (tmp_path / "whole" / "times.jsonl").read_text().splitlines()]
+
+    moment = random.SystemRandom().uniform(2, sum(times) / 2)
+    killed = subprocess.Popen(command(tmp_path, tmp_path / "killed"), stderr=subprocess.DEVNULL)
+    time.sleep(moment)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    again = subprocess.run(command(tmp_path, tmp_path / "killed"), capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, f"killed after {moment:.1f} s: {again.stderr[-2000:]}"
+
+    found, expected = report_of(tmp_path / "killed"), report_of(tmp_path / "whole")
+    assert PICTURES | {"report.md", "report.html", "table1.csv", "probes.csv"} <= set(found)
+    assert found == expected, f"killed after {moment:.1f} s"

@@ -1,0 +1,104 @@
+"""Several runs at once, each once; one that fails is named, and none outlives the reproduction."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from speechbrain_xser.errors import ReproductionError
+from speechbrain_xser.reproduction.plan import Plan, phases
+from speechbrain_xser.reproduction.runner import run_plan
+
+TRAIN = """
+import json, os, signal, sys, time
+options = dict(word[2:].split("=", 1) for word in sys.argv if word.startswith("--"))
+folder = options["output_folder"]
+open(f"{folder}/started", "a").write(f"{time.time()} ")
+signal.signal(signal.SIGTERM, lambda *_: (open(f"{folder}/told", "w").close(), sys.exit(143)))
+time.sleep(float(os.environ.get("SECONDS_OF_A_RUN", "0.3")))
+if options["system"] == "beta_1":
+    print("first line"); print("error: the disk is full"); sys.exit(1)
+os.makedirs(f"{folder}/model")
+open(f"{folder}/model/metadata.json", "w").write("{}")
+open(f"{folder}/ended", "w").write(str(time.time()))
+"""
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """A plan whose trainings do nothing, slowly."""
+    recipes = tmp_path / "recipes"
+    (recipes / "CREMA-D" / "hparams").mkdir(parents=True)
+    (recipes / "CREMA-D" / "hparams" / "train.yaml").touch()
+    (recipes / "train.py").write_text(TRAIN)
+    systems = tmp_path / "hparams" / "systems"
+    systems.mkdir(parents=True)
+    for name in ("two_stage", "fd_ser_sed", "beta_1"):
+        (systems / f"{name}.yaml").touch()
+    return Plan("CREMA-D", "tiny", "trained", "data", tmp_path / "out", recipes, ("two_stage", "fd_ser_sed"), (1, 2))
+
+
+def starts(plan: Plan) -> dict[str, int]:
+    return {run.name: len((plan.out / run.name / "started").read_text().split()) for run in phases(plan)[0]}
+
+
+def test_every_run_is_made_once_and_never_again(plan):
+    run_plan(plan, jobs=2)
+    run_plan(plan, jobs=2)
+    assert set(starts(plan).values()) == {1}
+    times = [json.loads(line) for line in (plan.out / "times.jsonl").read_text().splitlines()]
+    assert {line["run"] for line in times} == set(starts(plan)) and all(line["seconds"] > 0 for line in times)
+
+
+def test_no_more_runs_at_once_than_jobs(plan):
+    run_plan(plan, jobs=2)
+    spans = [
+        (float((plan.out / run.name / "started").read_text()), float((plan.out / run.name / "ended").read_text()))
+        for run in phases(plan)[0]
+    ]
+    assert max(sum(start <= moment < end for start, end in spans) for moment, _ in spans) == 2
+
+
+def test_a_run_that_fails_is_named_with_its_last_words(plan):
+    with pytest.raises(ReproductionError, match=r"CREMA-D/beta_1/seed1 ended with 1: error: the disk is full \(.*run"):
+        run_plan(plan._replace(systems=("beta_1",)))
+
+
+def test_one_that_fails_ends_the_others_which_go_on_next_time(plan):
+    with pytest.raises(ReproductionError):
+        run_plan(plan._replace(systems=("beta_1", "two_stage"), seeds=(1,)), jobs=2)
+    run_plan(plan._replace(systems=("two_stage",), seeds=(1,)))
+    assert (plan.out / "CREMA-D" / "two_stage" / "seed1" / "ended").exists()
+
+
+def test_a_folder_of_other_values_is_refused(plan):
+    run_plan(plan)
+    with pytest.raises(ReproductionError, match="other values: values {}, not {'beta': '1'}. Give another folder"):
+        run_plan(plan._replace(values={"beta": "1"}))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the runs on Linux only")
+def test_a_killed_reproduction_leaves_no_run_behind(plan):
+    code = (
+        "import sys; from pathlib import Path; from speechbrain_xser.reproduction.plan import Plan;"
+        "from speechbrain_xser.reproduction.runner import run_plan;"
+        f"run_plan(Plan('CREMA-D', 'tiny', 'trained', 'data', Path({str(plan.out)!r}), Path({str(plan.recipes)!r}),"
+        "('two_stage',), (1,)))"
+    )
+    folder = plan.out / "CREMA-D" / "two_stage" / "seed1"
+    parent = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "SECONDS_OF_A_RUN": "60"})
+    _until(lambda: (folder / "started").exists())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    _until(lambda: (folder / "told").exists())
+
+
+def _until(happened, seconds: float = 60.0) -> None:
+    end = time.time() + seconds
+    while not happened():
+        assert time.time() < end
+        time.sleep(0.05)
