@@ -1,6 +1,6 @@
 """Metrics: what an answer is worth against its reference. Only plain Python floats leave; rates are in percent."""
 
-from speechbrain_xser.metrics.asr import WordErrorRate
+from speechbrain_xser.metrics.asr import CharacterErrorRate, WordErrorRate
 from speechbrain_xser.metrics.attributes import AttributeAccuracy, EmphasisScore
 from speechbrain_xser.metrics.captions import CaptionScore, CaptionScores, caption_scores
 from speechbrain_xser.metrics.scores import Scores, score
@@ -12,6 +12,7 @@ __all__ = [
     "AttributeAccuracy",
     "CaptionScore",
     "CaptionScores",
+    "CharacterErrorRate",
     "EmotionScore",
     "EmphasisScore",
     "Scores",

@@ -1,4 +1,5 @@
-"""Word error rate over a whole corpus: (substitutions + deletions + insertions) / words of the references."""
+"""Word and character error rate over a whole corpus: (substitutions + deletions + insertions) / words or characters of
+the references."""
 
 from __future__ import annotations
 
@@ -24,6 +25,16 @@ class WordErrors(NamedTuple):
 
     WER: float
     words: int
+    substitutions: int
+    deletions: int
+    insertions: int
+
+
+class CharacterErrors(NamedTuple):
+    """Counts over a corpus, and their rate in percent; single spaces between words are characters."""
+
+    CER: float
+    characters: int
     substitutions: int
     deletions: int
     insertions: int
@@ -117,11 +128,9 @@ class WordErrorRate:
           ref: hello you
           hyp: hello
         """
-        filestream.write(
-            "{WER:.2f} % WER, {words} words, S {substitutions} D {deletions} I {insertions}\n".format(
-                **self.summarize()
-            )
-        )
+        (name, rate), (unit, count), *counts = self.summarize().items()
+        edits = " ".join(f"{kind[0].upper()} {number}" for kind, number in counts)
+        filestream.write(f"{rate:.2f} % {name}, {count} {unit}, {edits}\n")
         for id, reference, hypothesis in zip(self.ids, self.references, self.hypotheses, strict=True):
             filestream.write(f"{id}\n  ref: {reference}\n  hyp: {hypothesis}\n")
 
@@ -133,3 +142,24 @@ class WordErrorRate:
         words = sum(len(reference.split()) for reference in self.references)
         rate = 100.0 * wrong / words if words else math.nan
         return WordErrors(rate, words, found.substitutions, found.deletions, found.insertions)
+
+
+class CharacterErrorRate(WordErrorRate):
+    """The same for characters: the corpus's character error rate, through jiwer and after :func:`normalise`.
+
+    Example
+    -------
+    >>> errors = CharacterErrorRate()
+    >>> errors.append(["a"], ["It is."], ["it was"])
+    >>> errors.summarize()
+    {'CER': 40.0, 'characters': 5, 'substitutions': 1, 'deletions': 0, 'insertions': 1}
+    """
+
+    def _errors(self) -> CharacterErrors:
+        if not self.references:
+            return CharacterErrors(math.nan, 0, 0, 0, 0)
+        found = jiwer.process_characters(self.references, self.hypotheses)
+        wrong = found.substitutions + found.deletions + found.insertions
+        characters = sum(map(len, self.references))
+        rate = 100.0 * wrong / characters if characters else math.nan
+        return CharacterErrors(rate, characters, found.substitutions, found.deletions, found.insertions)

@@ -21,6 +21,7 @@ from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.data.ratings import RATINGS, read_votes
 from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.metrics.answers import Answered, read_answers, word_errors
+from speechbrain_xser.metrics.asr import CharacterErrorRate
 from speechbrain_xser.metrics.calibration import expected_calibration_error
 from speechbrain_xser.metrics.captions import caption_scores
 from speechbrain_xser.metrics.descriptions import description_answer, description_reference
@@ -152,6 +153,18 @@ class Outcome:
             if normalise(self.answers[0][id].reference.transcript)
         ]
         return self._figure([scores.wer for scores in self.scores], errors, _rate)
+
+    def character_error(self) -> float | None:
+        """Character error rate in percent, mean over the seeds; None where nothing is transcribed."""
+        if not self.transcribes:
+            return None
+        rates = []
+        for rows in self._rows:
+            errors = CharacterErrorRate()
+            told = [(one.utterance.id, one.reference.transcript, parse(one.answer).transcript) for one in rows]
+            errors.append(*zip(*told, strict=True))
+            rates.append(errors.summarize("CER"))
+        return float(np.mean(rates))
 
     @cached_property
     def descriptions(self) -> list[dict]:

@@ -25,6 +25,7 @@ from speechbrain_xser.reproduction.sheets import (
     emotion_sheet,
     significance_sheet,
     table_sheet,
+    transcript_sheet,
 )
 from speechbrain_xser.sheet import Sheet
 
@@ -98,7 +99,11 @@ def _sheets(plan: Plan, tables: Sequence[int], outcomes: Mapping[str, Outcome]) 
     for table in tables:
         found += [table_sheet(plan, table, outcomes), significance_sheet(table, outcomes)]
     labelled = all(outcome.labelled for outcome in outcomes.values())
-    found += [emotion_sheet(plan, outcomes) if labelled else None, descriptor_sheet(outcomes)]
+    found += [
+        emotion_sheet(plan, outcomes) if labelled else None,
+        transcript_sheet(outcomes),
+        descriptor_sheet(outcomes),
+    ]
     if PROPOSED in outcomes and plan.setting != "zero-shot":
         found += [probe_sheet(probe_seeds(plan, PROPOSED))]
     if PROPOSED in outcomes and labelled:

@@ -141,6 +141,17 @@ def emotion_sheet(plan: Plan, outcomes: Mapping[str, Outcome]) -> Sheet:
     return Sheet("emotion", "Emotion", tuple(header), tuple(body), tuple(notes))
 
 
+def transcript_sheet(outcomes: Mapping[str, Outcome]) -> Sheet:
+    """Word and character error rate of every system that transcribes."""
+    body = tuple(
+        (name, _figure_text(outcome.wer), " ".join(f"{seed:.1f}" for seed in outcome.wer.seeds), _number(error))
+        for name, outcome in outcomes.items()
+        if (error := outcome.character_error()) is not None
+    )
+    notes = ("Lower case, punctuation and double spaces left out; an answer without a quote has no words.",)
+    return Sheet("transcripts", "Transcripts", ("System", "WER %", "of each seed", "CER %"), body, notes)
+
+
 def descriptor_sheet(outcomes: Mapping[str, Outcome]) -> Sheet | None:
     """How often each descriptor is said as it was measured; None where no system describes."""
     told = {name: outcome.mean_scores() for name, outcome in outcomes.items() if outcome.describes}

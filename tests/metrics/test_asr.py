@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from speechbrain.utils.metric_stats import ErrorRateStats
 
-from speechbrain_xser.metrics import WordErrorRate
+from speechbrain_xser.metrics import CharacterErrorRate, WordErrorRate
 
 REAL = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -68,3 +69,17 @@ def test_a_published_system_has_its_published_rate():
     summary = errors(list(references.values()), [hypotheses[id] for id in references]).summarize()
     assert summary["WER"] == pytest.approx(9.607779454750396, abs=1e-12)
     assert (summary["words"], summary["substitutions"] + summary["deletions"] + summary["insertions"]) == (52343, 5029)
+
+
+def test_characters_are_counted_after_the_same_normaliser_with_single_spaces():
+    rate = CharacterErrorRate()
+    rate.append(["a", "b"], ["Go  ON!", None], ["go in", "anything"])  # "go on" against "go in": one of five
+    assert rate.summarize() == {"CER": 20.0, "characters": 5, "substitutions": 1, "deletions": 0, "insertions": 0}
+
+
+def test_speechbrains_own_character_error_rate_agrees():
+    references, hypotheses = ["the cat sat on a mat", "so it is"], ["a cat sad on mat", "so is it"]
+    ours, theirs = CharacterErrorRate(), ErrorRateStats(split_tokens=False)
+    ours.append(["a", "b"], references, hypotheses)
+    theirs.append(["a", "b"], [list(text) for text in hypotheses], [list(text) for text in references])
+    assert ours.summarize("CER") == pytest.approx(theirs.summarize("error_rate"), abs=1e-9)
