@@ -23,10 +23,10 @@ from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.pooling import AttentivePooling
 from speechbrain_xser.metrics.text import normalise
 from speechbrain_xser.modes import evaluating
+from speechbrain_xser.training.criterion import BRANCHES
 from speechbrain_xser.training.stages import CLASSIFY, TRANSCRIBE
 
 CHARACTERS = "abcdefghijklmnopqrstuvwxyz' "
-BRANCHES = ("content", "descriptor")
 
 
 class HeadAnswer(NamedTuple):

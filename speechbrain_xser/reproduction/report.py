@@ -99,11 +99,8 @@ def _sheets(plan: Plan, tables: Sequence[int], outcomes: Mapping[str, Outcome]) 
     for table in tables:
         found += [table_sheet(plan, table, outcomes), significance_sheet(table, outcomes)]
     labelled = all(outcome.labelled for outcome in outcomes.values())
-    found += [
-        emotion_sheet(plan, outcomes) if labelled else None,
-        transcript_sheet(outcomes),
-        descriptor_sheet(outcomes),
-    ]
+    found += [emotion_sheet(plan, outcomes)] if labelled else []
+    found += [transcript_sheet(outcomes), descriptor_sheet(outcomes)]
     if PROPOSED in outcomes and plan.setting != "zero-shot":
         found += [probe_sheet(probe_seeds(plan, PROPOSED))]
     if PROPOSED in outcomes and labelled:
