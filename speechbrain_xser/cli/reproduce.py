@@ -37,6 +37,7 @@ RECIPES = Path(speechbrain_xser.__file__).parents[1] / "recipes"
 @click.option(
     "--recipes", type=click.Path(exists=True, file_okay=False), default=RECIPES, help="The folder of recipes."
 )
+@click.option("--report", type=click.Path(file_okay=False), help="Where the report goes.  [default: OUT/report]")
 @click.option("--report-only", is_flag=True, help="Write the report of the runs that are finished.")
 def reproduce_command(
     tables,
@@ -52,11 +53,12 @@ def reproduce_command(
     values,
     without,
     recipes,
+    report,
     report_only,
 ) -> None:
     """Prepares, trains and evaluates every row of the paper's tables, and writes one report.
 
-    The same command goes on where it was stopped or killed. The report is in OUT/report: Markdown, CSV and HTML.
+    The same command goes on where it was stopped or killed. The report is Markdown, CSV and HTML.
 
     \b
     Example:
@@ -76,7 +78,7 @@ def reproduce_command(
             _pairs(values),
             without,
         )
-        _reproduce(plan, tables, jobs, report_only)
+        _reproduce(plan, tables, jobs, Path(report) if report else None, report_only)
 
 
 def _pairs(values: tuple[str, ...]) -> dict[str, str]:
@@ -86,11 +88,11 @@ def _pairs(values: tuple[str, ...]) -> dict[str, str]:
     return dict(value.split("=", 1) for value in values)
 
 
-def _reproduce(plan: Plan, tables: tuple[int, ...], jobs: int, report_only: bool) -> None:
+def _reproduce(plan: Plan, tables: tuple[int, ...], jobs: int, report: Path | None, report_only: bool) -> None:
     from speechbrain_xser.reproduction.report import write_report  # torch is slow to load
     from speechbrain_xser.reproduction.runner import run_plan
 
     with claimed(str(plan.out)):
         if not report_only:
             run_plan(plan, jobs)
-        click.echo(write_report(plan, tables) / "report.md")
+        click.echo(write_report(plan, tables, report) / "report.md")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import html
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -45,7 +44,7 @@ figure { margin: 1.5rem 0; }
 """
 
 
-def write_report(plan: Plan, tables: Sequence[int]) -> Path:
+def write_report(plan: Plan, tables: Sequence[int], folder: Path | None = None) -> Path:
     """Writes the report of the systems of which every run is finished.
 
     Arguments
@@ -54,11 +53,13 @@ def write_report(plan: Plan, tables: Sequence[int]) -> Path:
         Whose runs.
     tables : sequence of int
         Of the paper.
+    folder : Path, optional
+        Where to; by default ``report`` in the plan's folder.
 
     Returns
     -------
     Path
-        The folder ``report``.
+        The folder.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def write_report(plan: Plan, tables: Sequence[int]) -> Path:
     outcomes = {system: Outcome(plan, system) for system in finished_systems(plan)}
     if not outcomes:
         raise ReproductionError(f"{plan.out}: no system is finished in all its seeds and folds; nothing to report.")
-    folder = plan.out / FOLDER
+    folder = folder or plan.out / FOLDER
     pictures = draw(plan, outcomes, folder)
     sheets = _sheets(plan, tables, outcomes)
     for sheet in sheets:
@@ -86,12 +87,6 @@ def finished_systems(plan: Plan) -> list[str]:
         for system in plan.systems
         if all(is_finished(plan, Run(plan.corpus, system, seed, fold)) for seed in plan.seeds for fold in plan.folds)
     ]
-
-
-def copy_report(folder: Path, to: Path) -> None:
-    """Copies a report as it is, in the place of an older one."""
-    shutil.rmtree(to, ignore_errors=True)
-    shutil.copytree(folder, to)
 
 
 def _sheets(plan: Plan, tables: Sequence[int], outcomes: Mapping[str, Outcome]) -> list[Sheet]:
