@@ -67,9 +67,12 @@ def main() -> None:
     parser.add_argument("--revision", help="the full commit of a hub id")
     parser.add_argument("--manifest", required=True, help="a JSONL manifest")
     parser.add_argument("--data_folder", help="what {data_root} in the manifest stands for")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda, cuda:1")
     parser.add_argument("--answers", help="a file for every answer, as a training run writes it, for xser score")
     arguments = parser.parse_args()
-    recognizer = ExplainableEmotionRecognizer.from_hparams(source=arguments.model, revision=arguments.revision)
+    recognizer = ExplainableEmotionRecognizer.from_hparams(
+        source=arguments.model, revision=arguments.revision, run_opts={"device": arguments.device}
+    )
     with torch.inference_mode():
         found = explain_manifest(recognizer, arguments.manifest, arguments.data_folder)
     if arguments.answers:

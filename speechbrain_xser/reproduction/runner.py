@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from joblib import cpu_count
 from tqdm import tqdm
 
 from speechbrain_xser.errors import ReproductionError
@@ -29,6 +30,7 @@ TIMES = "times.jsonl"
 ANSWERS = "test_answers.jsonl"
 POLL_SECONDS = 0.5
 PARENT_DIED = 1  # prctl's PR_SET_PDEATHSIG
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Started(NamedTuple):
@@ -137,7 +139,7 @@ def _start(plan: Plan, run: Run, slot: int, jobs: int) -> Started:
     folder = plan.out / run.name
     folder.mkdir(parents=True, exist_ok=True)
     devices = list(range(torch.cuda.device_count()))[slot::jobs]
-    threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    threads = max(1, cpu_count() // jobs)
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
     options = []
     if devices:
@@ -151,14 +153,14 @@ def _start(plan: Plan, run: Run, slot: int, jobs: int) -> Started:
             stdout=log,
             stderr=subprocess.STDOUT,
             env=environment,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            preexec_fn=None if LIBC is None else _end_with_parent,
         )
     return Started(run, process, slot, time.time())
 
 
 def _end_with_parent() -> None:
     """In the child: a SIGTERM, at which a training saves and ends, as soon as its parent is gone."""
-    ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGTERM)
+    LIBC.prctl(PARENT_DIED, signal.SIGTERM)
 
 
 def _finish(plan: Plan, ended: Started) -> None:

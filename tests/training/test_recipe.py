@@ -60,7 +60,10 @@ def test_a_run_ends_with_a_table_and_a_folder_that_answers_as_the_run_did_and_ru
     recognizer = ExplainableEmotionRecognizer.from_hparams(source=str(tmp_path / "run" / "model"))
     answers = map(json.loads, (tmp_path / "run" / "test_answers.jsonl").read_text().splitlines())
     wavs = {clip["id"]: clip["wav"] for clip in map(json.loads, (tmp_path / "test.jsonl").read_text().splitlines())}
-    assert all(recognizer.explain_file(wavs[found["id"]]).paragraph == found["answer"] for found in answers)
+    for found in answers:
+        explained = recognizer.explain_file(wavs[found["id"]])
+        assert explained.paragraph == found["answer"]
+        assert explained.probabilities == pytest.approx(found["probabilities"], abs=1e-5)
 
 
 def test_the_shared_training_file_lists_the_defaults_of_the_settings():
@@ -68,3 +71,25 @@ def test_the_shared_training_file_lists_the_defaults_of_the_settings():
 
     assert TrainingSettings.from_hparams({**listed, "stages": tuple(listed["stages"])}) == TrainingSettings()
     assert listed["max_grad_norm"] == RUN_OPTIONS["max_grad_norm"]
+
+
+def test_a_run_can_start_from_a_trained_folder_and_only_from_one_of_its_shape(tmp_path):
+    import functools
+
+    from speechbrain_xser.errors import CheckpointError
+    from speechbrain_xser.export import write_model_folder
+    from speechbrain_xser.model import build_model
+    from speechbrain_xser.testing import tiny_model
+    from speechbrain_xser.training.run import make_model
+
+    arguments = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 8}
+    trained = tiny_model(tmp_path, **arguments)
+    arguments |= {"encoder_source": str(tmp_path / "encoder"), "llm_source": str(tmp_path / "llm")}
+    folder = write_model_folder(tmp_path / "trained", trained, {"model": arguments})
+    hparams = {"model": functools.partial(build_model, **arguments), "seed": 99, "start_from": folder}
+
+    begun, fresh = make_model(hparams).state_dict(), make_model({**hparams, "start_from": None}).state_dict()
+    assert all(begun[name].equal(tensor) for name, tensor in trained.state_dict().items())
+    assert not all(fresh[name].equal(tensor) for name, tensor in trained.state_dict().items())
+    with pytest.raises(CheckpointError, match="bottleneck"):
+        make_model({**hparams, "model": functools.partial(build_model, **{**arguments, "latent": 4})})

@@ -1,0 +1,48 @@
+"""Begun on SpeechCraft: fine-tuned on another corpus, or only evaluated on it; the real scripts on tones."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from speechbrain_xser.reproduction.plan import Plan
+from speechbrain_xser.reproduction.report import write_report
+from speechbrain_xser.reproduction.runner import run_plan
+from speechbrain_xser.testing import tiny_manifest
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory) -> Plan:
+    """A system without an LLM, which is the quickest."""
+    folder = tmp_path_factory.mktemp("settings")
+    values = {
+        f"{split}_manifest": tiny_manifest(folder, clips, seed=clips, split=split)
+        for split, clips in (("train", 8), ("valid", 3), ("test", 5))
+    }
+    values |= {"prepare": "null", "search_limit": "2"}
+    here = str(folder)
+    return Plan("MELD", "tiny", "fine-tuned", here, folder / "out", RECIPES, ("ssl_hubert",), (1,), here, values)
+
+
+def run(plan: Plan, setting: str) -> Path:
+    """The folder of the run on MELD."""
+    plan = plan._replace(setting=setting, out=plan.out / setting)
+    run_plan(plan)
+    assert "| 1 | HuBERT-large |" in (write_report(plan, (2,)) / "report.md").read_text()
+    return plan.out / "MELD" / "ssl_hubert" / "seed1"
+
+
+def test_fine_tuning_begins_with_the_model_of_its_own_seed(plan):
+    folder = run(plan, "fine-tuned")
+    begun = folder.parents[2] / "SpeechCraft" / "ssl_hubert" / "seed1" / "model"
+    assert (begun / "metadata.json").exists() and (folder / "model" / "metadata.json").exists()
+    assert f"start_from: {begun}" in (folder / "hyperparams.yaml").read_text()
+
+
+def test_zero_shot_answers_with_speechcrafts_model_and_trains_nothing(plan):
+    folder = run(plan, "zero-shot")
+    rows = [json.loads(line) for line in (folder / "test_answers.jsonl").read_text().splitlines()]
+    assert len(rows) == 5 and sum(rows[0]["probabilities"].values()) == pytest.approx(1)
+    assert not (folder / "model").exists() and not (folder / "checkpoints").exists()
