@@ -62,9 +62,8 @@ def table_sheet(plan: Plan, table: int, outcomes: Mapping[str, Outcome]) -> Shee
     body = []
     for row in rows(table):
         ours = [_figure_text(_figure(outcomes.get(row.system), metric)) for metric in metrics]
-        beaten = dict.fromkeys(pair.worse.id for pair in pairs if pair.better.id == row.id and pair.holds)
         told = [_number(row.figures.get(corpus, {}).get(metric)) for corpus, metric in quoted]
-        body.append((row.id, row.label, *ours, ", ".join(beaten) or "-", *told))
+        body.append((row.id, row.label, *ours, _beaten(row, pairs), *told))
     return Sheet(
         f"table{table}", f"{TITLES[table]}, {plan.corpus}", tuple(header), tuple(body), _notes(plan, metrics, outcomes)
     )
@@ -181,6 +180,15 @@ def confusion_sheet(outcome: Outcome) -> Sheet:
     return Sheet(f"confusions_{outcome.system}", f"Confusions of {outcome.system}, all seeds", header, body)
 
 
+def _beaten(row: Row, pairs: Sequence[Pair]) -> str:
+    """The rows that a row is significantly better than, and in what, as "5 (UA, B@4), 6 (UA)"."""
+    found: dict[str, list[str]] = {}
+    for pair in pairs:
+        if pair.better.id == row.id and pair.holds:
+            found.setdefault(pair.worse.id, []).append(SHORT.get(pair.measure, pair.measure))
+    return ", ".join(f"{id} ({', '.join(measures)})" for id, measures in found.items()) or "-"
+
+
 def _tested(better: Outcome, worse: Outcome, measure: str) -> tuple[float, float, float | None] | None:
     """Difference of the means, p of the t-test, p of McNemar's; None where one of the two has no such measure."""
     if measure == "UA":
@@ -225,7 +233,7 @@ def _notes(plan: Plan, metrics: Sequence[str], outcomes: Mapping[str, Outcome]) 
     notes = [
         f"{len(first.ids)} test utterances of {plan.corpus}, {plan.setting}, scale {plan.scale}, seeds {seeds}.",
         INTERVALS,
-        "better than: rows that this one is significantly better than in UA or a description metric, see below.",
+        "better than: rows that this one is significantly better than, and in what; all comparisons stand below.",
         "P rows are others' systems as the paper quotes them; where ours is of the same kind, its figure stands there.",
     ]
     if "METEOR" not in metrics:

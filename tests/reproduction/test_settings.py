@@ -21,7 +21,7 @@ def plan(tmp_path_factory) -> Plan:
         f"{split}_manifest": tiny_manifest(folder, clips, seed=clips, split=split)
         for split, clips in (("train", 8), ("valid", 3), ("test", 5))
     }
-    values |= {"prepare": "null", "search_limit": "2"}
+    values |= {"prepare": "null"}
     here = str(folder)
     return Plan("MELD", "tiny", "fine-tuned", here, folder / "out", RECIPES, ("ssl_hubert",), (1,), here, values)
 
@@ -38,7 +38,8 @@ def test_fine_tuning_begins_with_the_model_of_its_own_seed(plan):
     folder = run(plan, "fine-tuned")
     begun = folder.parents[2] / "SpeechCraft" / "ssl_hubert" / "seed1" / "model"
     assert (begun / "metadata.json").exists() and (folder / "model" / "metadata.json").exists()
-    assert f"start_from: {begun}" in (folder / "hyperparams.yaml").read_text()
+    written = "".join((folder / "hyperparams.yaml").read_text().split())  # long lines are wrapped
+    assert f"start_from:{begun}" in written
 
 
 def test_zero_shot_answers_with_speechcrafts_model_and_trains_nothing(plan):
