@@ -1,14 +1,18 @@
 """Probes find what was put into a view, and nothing where nothing was put."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.decoder.heads import CHARACTERS
 from speechbrain_xser.errors import ProbeError
-from speechbrain_xser.probing.latents import VIEWS, Clip
+from speechbrain_xser.probing.latents import VIEWS, Clip, read_clips
 from speechbrain_xser.probing.probes import CONTENT, character_error_rate, probe_clips
 from speechbrain_xser.probing.sheet import probe_sheet
+from speechbrain_xser.testing import tiny_manifest, tiny_model
 
 EMOTIONS, SPEAKERS, WORDS = ("sad", "happy"), ("s0", "s1", "s2"), ("so it is", "go on then", "by the door")
 WIDTH = 40
@@ -73,3 +77,13 @@ def test_the_table_says_what_was_lost(found):
     told = found["emotion"].views
     assert row[3] == f"{told['descriptor']:.1f} ({told['descriptor'] - told['weighted sum']:+.1f})"
     assert len(row) == len(sheet.header)
+
+
+def test_a_part_of_a_manifest_has_all_classes_whatever_their_period(tmp_path):
+    model = tiny_model(tmp_path / "model")
+    path = Path(tiny_manifest(tmp_path, clips=24))
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(row | {"emotion": EMOTIONS[n % 2]}) + "\n" for n, row in enumerate(rows)))
+    clips = read_clips(model, str(path), None, 30.0, limit=12)
+    assert len(clips) == 12 and {clip.utterance.emotion for clip in clips} == set(EMOTIONS)
+    assert all(clip.frames["content"].shape[0] == clip.frames["weighted sum"].shape[0] for clip in clips)
