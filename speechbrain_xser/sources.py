@@ -19,6 +19,7 @@ from torch import Tensor
 from speechbrain_xser.errors import BackboneError
 
 PACKAGED = Path(__file__).parent / "packaged"
+IN_CHECKOUT = Path(__file__).parents[1] / "recipes" / "Tiny" / "backbones"  # more of them, too large for the wheel
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _HUB_ID = re.compile(rf"{_NAME}(?:/{_NAME})?")
 
@@ -66,11 +67,11 @@ def resolve_source(source: str | Path) -> str:
 
 
 def _packaged_folder(name: str) -> Path:
-    """The folder of a packaged model, by a name that cannot leave the package."""
-    names = sorted(path.name for path in PACKAGED.glob("*") if path.is_dir())
-    if name not in names:
-        raise BackboneError(f"no packaged model is called {name!r}; there are: {', '.join(names) or 'none'}")
-    return PACKAGED / name
+    """The folder of a packaged model, by a name that cannot leave the package or, in a checkout, its recipes."""
+    found = {path.name: path for place in (IN_CHECKOUT, PACKAGED) for path in place.glob("*") if path.is_dir()}
+    if name not in found:
+        raise BackboneError(f"no packaged model is called {name!r}; there are: {', '.join(sorted(found)) or 'none'}")
+    return found[name]
 
 
 @contextmanager

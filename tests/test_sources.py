@@ -30,6 +30,7 @@ def test_a_packaged_name_is_a_folder_of_the_package(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", ["no-such-model", "../lobes", "", "a/b"])
 def test_an_unknown_packaged_name_is_refused_with_the_names_there_are(name, monkeypatch, tmp_path):
     monkeypatch.setattr("speechbrain_xser.sources.PACKAGED", tmp_path)
+    monkeypatch.setattr("speechbrain_xser.sources.IN_CHECKOUT", tmp_path / "none")
     (tmp_path / "tiny").mkdir()
     with pytest.raises(BackboneError, match="there are: tiny"):
         resolve_source(f"packaged:{name}")
