@@ -33,7 +33,7 @@ FIELDS: dict[str, Callable[[Utterance], str | None]] = {
     "emotion": lambda clip: clip.emotion,
 }
 CONTENT = "content, CER"
-STEPS, BATCH, RATE = 600, 32, 0.01  # of the CTC probe
+STEPS, BATCH, RATE = 600, 32, 0.05  # of the CTC probe, whose rate falls to zero
 
 
 class Probe(NamedTuple):
@@ -132,12 +132,14 @@ def character_error_rate(view: str, train: Sequence[Clip], test: Sequence[Clip],
     mean, deviation = _standard(view, train)
     decoder = HeadsDecoder(len(mean))
     optimizer = torch.optim.Adam(decoder.characters.parameters(), RATE)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, STEPS)
     for rows in islice(_batches(len(train)), STEPS):
         tokens = _tokens(view, [train[row] for row in rows], mean, deviation)
         answer = decoder(tokens, tokens, TRANSCRIBE, [train[row].utterance.transcript for row in rows])
         optimizer.zero_grad()
         (answer.nats() / max(1, len(answer.targets))).backward()
         optimizer.step()
+        schedule.step()
     heard = []
     for start in range(0, len(test), BATCH):
         tokens = _tokens(view, test[start : start + BATCH], mean, deviation)
