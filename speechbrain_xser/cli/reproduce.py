@@ -33,6 +33,7 @@ RECIPES = Path(speechbrain_xser.__file__).parents[1] / "recipes"
 @click.option("--pretraining-folder", type=click.Path(exists=True, file_okay=False), help="SpeechCraft's.")
 @click.option("--extra", multiple=True, help="A system of hparams/systems that is in no table.")
 @click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="A value of the recipe's YAML for all runs.")
+@click.option("--pretraining-set", "more", multiple=True, metavar="KEY=VALUE", help="The same of SpeechCraft's recipe.")
 @click.option("--without", multiple=True, type=click.Choice(SED), help="A description metric that is left out.")
 @click.option(
     "--recipes", type=click.Path(exists=True, file_okay=False), default=RECIPES, help="The folder of recipes."
@@ -51,6 +52,7 @@ def reproduce_command(
     pretraining_folder,
     extra,
     values,
+    more,
     without,
     recipes,
     report,
@@ -76,6 +78,7 @@ def reproduce_command(
             tuple(range(FIRST_SEED, FIRST_SEED + seeds)),
             pretraining_folder,
             _pairs(values),
+            _pairs(more),
             without,
         )
         _reproduce(plan, tables, jobs, Path(report) if report else None, report_only)
@@ -90,9 +93,10 @@ def _pairs(values: tuple[str, ...]) -> dict[str, str]:
 
 def _reproduce(plan: Plan, tables: tuple[int, ...], jobs: int, report: Path | None, report_only: bool) -> None:
     from speechbrain_xser.reproduction.report import write_report  # torch is slow to load
-    from speechbrain_xser.reproduction.runner import run_plan
+    from speechbrain_xser.reproduction.runner import check_note, run_plan
 
     with claimed(str(plan.out)):
+        check_note(plan)
         if not report_only:
             run_plan(plan, jobs)
         click.echo(write_report(plan, tables, report) / "report.md")

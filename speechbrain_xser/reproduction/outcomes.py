@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from speechbrain_xser.answer.parse import parse
+from speechbrain_xser.answer.record import Record
 from speechbrain_xser.data.ratings import RATINGS, read_votes
 from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.metrics.answers import Answered, read_answers, word_errors
@@ -72,6 +73,10 @@ class Outcome:
                 raise ReproductionError(
                     f"{system}: seed {seed} did not answer the same utterances: {', '.join(lone[:5])}"
                 )
+
+    def reference(self, id: str) -> Record:
+        """What is true of an utterance."""
+        return self.answers[0][id].reference
 
     @property
     def labelled(self) -> bool:
@@ -145,7 +150,7 @@ class Outcome:
     @cached_property
     def wer(self) -> Figure | None:
         """Word error rate in percent; None where nothing is transcribed."""
-        if not self.transcribes:
+        if not self.transcribes or not any(normalise(self.reference(id).transcript) for id in self.ids):
             return None
         errors = [
             np.mean([word_errors(a[id].reference.transcript, parse(a[id].answer).transcript) for a in self.answers], 0)
@@ -156,7 +161,7 @@ class Outcome:
 
     def character_error(self) -> float | None:
         """Character error rate in percent, mean over the seeds; None where nothing is transcribed."""
-        if not self.transcribes:
+        if self.wer is None:
             return None
         rates = []
         for rows in self._rows:
@@ -213,7 +218,10 @@ class Outcome:
         """The answers of all folds of a seed."""
         found: dict[str, Answered] = {}
         for fold in self.plan.folds:
-            found |= read_answers(self._folder(seed, fold) / ANSWERS)
+            more = read_answers(self._folder(seed, fold) / ANSWERS)
+            if twice := sorted(set(found) & set(more)):
+                raise ReproductionError(f"{self.system}: several folds test {', '.join(twice[:5])}.")
+            found |= more
         return found
 
     def _folder(self, seed: int, fold: int | None) -> Path:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_xser.errors import ReproductionError
-from speechbrain_xser.training.commandline import layer_files
+from speechbrain_xser.training.commandline import layer_files, read_layer
 
 FOLDS = {"IEMOCAP": (1, 2, 3, 4, 5)}  # one session each
 SETTINGS = ("trained", "fine-tuned", "zero-shot")
 PRETRAINING = "SpeechCraft"
+OWN = ("data_folder", "output_folder", "save_folder", "scale", "system", "seed", "fold", "start_from", "feature_cache")
 
 
 class Plan(NamedTuple):
@@ -28,6 +29,7 @@ class Plan(NamedTuple):
     seeds: tuple[int, ...]
     pretraining_folder: str | None = None  # SpeechCraft's, for the settings that begin there
     values: Mapping[str, str] = {}  # more keys of the recipe's YAML
+    pretraining_values: Mapping[str, str] = {}  # the same of SpeechCraft's recipe
     without: tuple[str, ...] = ()  # metrics of the descriptions that are left out
 
     @property
@@ -82,7 +84,8 @@ def phases(plan: Plan) -> list[list[Run]]:
     Raises
     ------
     ReproductionError
-        If a system or the setting is unknown, or the setting needs SpeechCraft and its folder is not given.
+        If a system or the setting is unknown, a value is not free, or the setting needs SpeechCraft and its folder is
+        not given.
 
     Example
     -------
@@ -96,6 +99,9 @@ def phases(plan: Plan) -> list[list[Run]]:
     known = layer_files("system", plan.recipes)
     if unknown := [system for system in plan.systems if system not in known]:
         raise ReproductionError(f"There is no system {unknown[0]!r}; there are: {', '.join(known)}.")
+    _check_values(plan)
+    if plan.corpus == PRETRAINING:
+        raise ReproductionError(f"{PRETRAINING} is where other corpora begin: give one of them, with its folder.")
     if plan.setting not in SETTINGS:
         raise ReproductionError(f"Unknown setting {plan.setting!r}; expected one of {', '.join(SETTINGS)}.")
     order = [(system, seed) for seed in plan.seeds for system in plan.systems]
@@ -105,6 +111,21 @@ def phases(plan: Plan) -> list[list[Run]]:
     if plan.pretraining_folder is None:
         raise ReproductionError(f"The setting {plan.setting!r} begins on {PRETRAINING}: give its folder too.")
     return [[Run(PRETRAINING, system, seed) for system, seed in order], own]
+
+
+def _check_values(plan: Plan) -> None:
+    """No value is one that the plan sets itself, or that tells its systems apart."""
+    for key in (*plan.values, *plan.pretraining_values):
+        if key in OWN:
+            raise ReproductionError(f"{key} is set by the reproduction itself, expected another key.")
+        telling = [name for name in plan.systems if key in read_layer("system", name, plan.recipes)]
+        if telling:
+            raise ReproductionError(f"{key} is what system {telling[0]!r} is, expected a key that no system sets.")
+
+
+def is_evaluation(plan: Plan, run: Run) -> bool:
+    """Whether a run only evaluates what SpeechCraft taught."""
+    return run.corpus != PRETRAINING and plan.setting == "zero-shot"
 
 
 def command(plan: Plan, run: Run) -> list[str]:
@@ -128,7 +149,7 @@ def command(plan: Plan, run: Run) -> list[str]:
     """
     begun = plan.out / Run(PRETRAINING, run.system, run.seed).name / "model"
     save_folder = plan.out / run.corpus / "manifests"
-    if run.corpus != PRETRAINING and plan.setting == "zero-shot":
+    if is_evaluation(plan, run):
         options = {"model": begun, "manifest": manifest(plan, run, "test"), "data_folder": plan.data_folder}
         options |= {"answers": plan.out / run.name / "test_answers.jsonl"}
         return [str(plan.recipes / "evaluate.py"), *_options(options)]
@@ -145,15 +166,15 @@ def command(plan: Plan, run: Run) -> list[str]:
         **({"annotate": "true"} if run.corpus != PRETRAINING else {}),
         **({"fold": run.fold} if run.fold else {}),
         **({"start_from": begun} if run.corpus != PRETRAINING and plan.setting == "fine-tuned" else {}),
-        **({"feature_cache": plan.features} if plan.caches else {}),
-        **plan.values,
+        **({"feature_cache": plan.features} if plan.caches and run.corpus != PRETRAINING else {}),
+        **(plan.pretraining_values if run.corpus == PRETRAINING else plan.values),
     }
     return [str(plan.recipes / "train.py"), str(yaml), *_options(options)]
 
 
 def preparation(plan: Plan) -> list[str]:
     """The command that writes a corpus's manifests, descriptors by the annotator, without the interpreter."""
-    options = {"data_folder": plan.data_folder, "save_folder": plan.out / plan.corpus / "manifests"}
+    options = {"data_folder": plan.data_folder, "save_folder": plan.out / plan.corpus / "manifests", **plan.values}
     return [str(plan.recipes / plan.corpus / "prepare.py"), *_options(options), "--annotate"]
 
 

@@ -64,11 +64,12 @@ def write_report(plan: Plan, tables: Sequence[int], folder: Path | None = None) 
     Raises
     ------
     ReproductionError
-        If no system is finished.
+        If no system is finished, or systems answered different utterances.
     """
     outcomes = {system: Outcome(plan, system) for system in finished_systems(plan)}
     if not outcomes:
         raise ReproductionError(f"{plan.out}: no system is finished in all its seeds and folds; nothing to report.")
+    check_same(outcomes)
     folder = folder or plan.out / FOLDER
     pictures = draw(plan, outcomes, folder)
     sheets = _sheets(plan, tables, outcomes)
@@ -78,6 +79,23 @@ def write_report(plan: Plan, tables: Sequence[int], folder: Path | None = None) 
     _write(folder / "report.md", _markdown(title, sheets, pictures))
     _write(folder / "report.html", _page(title, sheets, pictures, folder))
     return folder
+
+
+def check_same(outcomes: Mapping[str, Outcome]) -> None:
+    """All systems answered the same utterances, of which they were told the same: they are compared one by one.
+
+    Raises
+    ------
+    ReproductionError
+        Names a system and utterances that differ from the first one's.
+    """
+    (first, expected), *others = outcomes.items()
+    for name, outcome in others:
+        lone = set(outcome.ids) ^ set(expected.ids)
+        lone |= {id for id in set(outcome.ids) & set(expected.ids) if outcome.reference(id) != expected.reference(id)}
+        if lone:
+            told = ", ".join(sorted(lone)[:5])
+            raise ReproductionError(f"{first} and {name} differ in {len(lone)} utterances or their labels: {told}.")
 
 
 def finished_systems(plan: Plan) -> list[str]:

@@ -21,11 +21,14 @@ import torch
 from joblib import cpu_count
 from tqdm import tqdm
 
+from speechbrain_xser.commandline import claimed
+from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.errors import ReproductionError
-from speechbrain_xser.reproduction.plan import PRETRAINING, Plan, Run, command, launcher, phases, preparation
+from speechbrain_xser.reproduction.plan import Plan, Run, command, is_evaluation, launcher, phases, preparation
 
 LOG = "run.log"
 NOTE = "reproduction.json"  # what the runs of a folder have in common
+SHARED = ("corpus", "scale", "setting", "data_folder", "pretraining_folder")
 TIMES = "times.jsonl"
 ANSWERS = "test_answers.jsonl"
 POLL_SECONDS = 0.5
@@ -55,10 +58,13 @@ def run_plan(plan: Plan, jobs: int = 1) -> None:
     Raises
     ------
     ReproductionError
-        If the folder holds runs of other values, or a run fails: names its log and its last words. The other runs that
-        were under way are ended, and go on next time.
+        If the folder holds runs of other values, there are more jobs than GPUs, or a run fails: names its log and its
+        last words. The other runs that were under way are ended, and go on next time.
     """
     check_note(plan)
+    devices = len(visible_devices())
+    if 0 < devices < jobs:
+        raise ReproductionError(f"{jobs} jobs for {devices} GPUs: give --jobs {devices} at most.")
     if plan.setting == "zero-shot":
         _prepare(plan)
     for runs in phases(plan):
@@ -69,9 +75,14 @@ def run_plan(plan: Plan, jobs: int = 1) -> None:
 
 def is_finished(plan: Plan, run: Run) -> bool:
     """Whether a run has nothing left to do."""
-    folder = plan.out / run.name
-    evaluated = run.corpus != PRETRAINING and plan.setting == "zero-shot"
-    return (folder / (ANSWERS if evaluated else "model/metadata.json")).is_file()
+    return (plan.out / run.name / (ANSWERS if is_evaluation(plan, run) else "model/metadata.json")).is_file()
+
+
+def visible_devices() -> list[str]:
+    """The GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    count = torch.cuda.device_count()
+    named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return named[:count] or [str(number) for number in range(count)]
 
 
 def check_note(plan: Plan) -> None:
@@ -93,10 +104,11 @@ def check_note(plan: Plan) -> None:
         ...
     speechbrain_xser.errors.ReproductionError: ... holds runs of other values: scale 'tiny', not 'paper'. ...
     """
-    shared = {"corpus": plan.corpus, "scale": plan.scale, "setting": plan.setting, "values": dict(plan.values)}
+    shared = {name: getattr(plan, name) for name in SHARED}
+    shared |= {name: dict(getattr(plan, name)) for name in ("values", "pretraining_values")}
     path = plan.out / NOTE
     if path.is_file():
-        noted = json.loads(path.read_text(encoding="utf-8"))
+        noted = _read_note(path)
         differing = [
             f"{key} {noted.get(key)!r}, not {value!r}" for key, value in shared.items() if noted.get(key) != value
         ]
@@ -106,7 +118,15 @@ def check_note(plan: Plan) -> None:
             )
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(shared, indent=1) + "\n", encoding="utf-8")
+    with written_beside(path) as file:
+        json.dump(shared, file, indent=1)
+
+
+def _read_note(path: Path) -> dict:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise ReproductionError(f"{path} cannot be read ({error}): give another folder with --out.") from error
 
 
 def _prepare(plan: Plan) -> None:
@@ -137,14 +157,17 @@ def _run_all(plan: Plan, waiting: list[Run], jobs: int, done: Callable[[int], ob
 
 def _start(plan: Plan, run: Run, slot: int, jobs: int) -> Started:
     folder = plan.out / run.name
-    folder.mkdir(parents=True, exist_ok=True)
-    devices = list(range(torch.cuda.device_count()))[slot::jobs]
+    with claimed(folder, wait=True):
+        pass  # a run of a reproduction that was killed may still be saving
+    devices = visible_devices()[slot::jobs]
+    if is_evaluation(plan, run):
+        devices = devices[:1]  # it is one process
     threads = max(1, cpu_count() // jobs)
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
     options = []
     if devices:
-        environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, devices))
-    elif run.corpus == PRETRAINING or plan.setting != "zero-shot":
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(devices)
+    elif not is_evaluation(plan, run):
         options = ["--device=cpu"]
     with open(folder / LOG, "ab") as log:
         process = subprocess.Popen(

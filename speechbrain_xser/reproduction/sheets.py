@@ -135,7 +135,9 @@ def emotion_sheet(plan: Plan, outcomes: Mapping[str, Outcome]) -> Sheet:
         own = {id: labels for id, labels in votes.items() if id in set(next(iter(outcomes.values())).ids)}
         notes.append(
             f"{len(own)} of the test clips come with their raters' votes: a label that any rater gave counts there as "
-            f"right. One rater against the rest agrees in {human_ceiling(own):.1f} %: the human ceiling."
+            f"right. One rater against the rest agrees in {human_ceiling(own):.1f} % (the human "
+            "ceiling). That is agreement with the others' most frequent label, so it is no bound of the other column, "
+            "where one of about ten raters is enough."
         )
     return Sheet("emotion", "Emotion", tuple(header), tuple(body), tuple(notes))
 

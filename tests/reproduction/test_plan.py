@@ -71,6 +71,28 @@ def test_speechcraft_must_be_given():
         phases(PLAN._replace(setting="tuned"))
 
 
+def test_values_go_to_the_corpus_that_they_are_given_for():
+    plan = PLAN._replace(
+        corpus="MELD", setting="fine-tuned", pretraining_folder="craft", values={"votes": "v"},
+        pretraining_values={"annotations": "a"},
+    )  # fmt: skip
+    first, second = (options(command(plan, runs[0])) for runs in phases(plan))
+    assert ("annotations" in first, "votes" in first, "feature_cache" in first) == (True, False, False)
+    assert ("annotations" in second, "votes" in second, "feature_cache" in second) == (False, True, True)
+    assert options(preparation(plan)[:-1])["votes"] == "v"
+
+
+@pytest.mark.parametrize("key", ["seed", "output_folder", "system", "beta", "stages"])
+def test_a_value_that_tells_runs_apart_is_refused(key):
+    with pytest.raises(ReproductionError, match=f"{key} is (set by|what system)"):
+        phases(PLAN._replace(values={key: "1"}))
+
+
+def test_speechcraft_itself_is_no_corpus_of_a_table():
+    with pytest.raises(ReproductionError, match="where other corpora begin"):
+        phases(PLAN._replace(corpus="SpeechCraft"))
+
+
 def test_a_corpus_without_a_recipe_is_named():
     with pytest.raises(ReproductionError, match="Nowhere.*there is no such recipe"):
         command(PLAN._replace(corpus="Nowhere"), Run("Nowhere", "two_stage", 1))

@@ -117,6 +117,29 @@ def test_seeds_that_answered_other_utterances_are_named(tmp_path):
         Outcome(plan, "fd_ser_asr")
 
 
+@pytest.mark.parametrize("change", [{"id": "other"}, {"reference": {"emotion": "angry"}}])
+def test_systems_that_answered_other_utterances_are_never_paired(tmp_path, change):
+    plan = plan_of(tmp_path, {"fd_ser_asr": [GOOD], "llm_ser_sed_asr": [BAD]})
+    path = plan.out / "CREMA-D" / "llm_ser_sed_asr" / "seed0" / "test_answers.jsonl"
+    first, *rest = path.read_text().splitlines()
+    row = json.loads(first)
+    row |= {key: row[key] | value if isinstance(value, dict) else value for key, value in change.items()}
+    path.write_text("\n".join([json.dumps(row), *rest]) + "\n")  # as many as before
+    with pytest.raises(ReproductionError, match="fd_ser_asr and llm_ser_sed_asr differ in .*u0"):
+        write_report(plan, (2,))
+
+
+def test_a_corpus_without_transcripts_has_no_word_error_rate(tmp_path):
+    plan = plan_of(tmp_path, {"fd_ser_asr": [GOOD]})
+    path = plan.out / "CREMA-D" / "fd_ser_asr" / "seed0" / "test_answers.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        row["reference"]["transcript"] = None
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    outcome = Outcome(plan, "fd_ser_asr")
+    assert outcome.wer is None and outcome.character_error() is None
+
+
 def test_answers_with_an_id_twice_are_refused(tmp_path):
     plan = plan_of(tmp_path, {"fd_ser_asr": [GOOD]})
     path = plan.out / "CREMA-D" / "fd_ser_asr" / "seed0" / "test_answers.jsonl"

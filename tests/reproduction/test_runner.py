@@ -11,7 +11,7 @@ import pytest
 
 from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.reproduction.plan import Plan, phases
-from speechbrain_xser.reproduction.runner import run_plan
+from speechbrain_xser.reproduction.runner import check_note, run_plan, visible_devices
 
 TRAIN = """
 import json, os, signal, sys, time
@@ -95,6 +95,43 @@ def test_a_killed_reproduction_leaves_no_run_behind(plan):
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     _until(lambda: (folder / "told").exists())
+
+
+def test_a_run_waits_for_one_that_a_killed_reproduction_left_saving(plan):
+    folder = plan.out / "CREMA-D" / "two_stage" / "seed1"
+    code = (
+        "import time; from speechbrain_xser.commandline import claimed\n"
+        f"with claimed({str(folder)!r}):\n"
+        f"    print('held', flush=True); time.sleep(4); open({str(plan.out / 'saved')!r}, 'w').write(str(time.time()))"
+    )
+    saving = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert saving.stdout.readline() == "held\n"
+    run_plan(plan._replace(systems=("two_stage",), seeds=(1,)))
+    assert float((folder / "started").read_text()) > float((plan.out / "saved").read_text())
+    saving.wait()
+
+
+def test_half_a_note_is_one_line(plan):
+    plan.out.mkdir()
+    (plan.out / "reproduction.json").write_text('{"corpus": ')
+    with pytest.raises(ReproductionError, match="reproduction.json cannot be read"):
+        run_plan(plan)
+
+
+def test_another_corpus_folder_is_another_reproduction(plan):
+    check_note(plan)
+    with pytest.raises(ReproductionError, match="data_folder 'data', not 'elsewhere'"):
+        check_note(plan._replace(data_folder="elsewhere"))
+
+
+def test_gpus_are_those_that_this_process_may_use_and_enough_for_the_jobs(plan, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    assert visible_devices() == ["2", "3"]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert visible_devices() == ["0", "1"]
+    with pytest.raises(ReproductionError, match="3 jobs for 2 GPUs"):
+        run_plan(plan, jobs=3)
 
 
 def _until(happened, seconds: float = 60.0) -> None:

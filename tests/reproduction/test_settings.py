@@ -23,7 +23,8 @@ def plan(tmp_path_factory) -> Plan:
     }
     values |= {"prepare": "null"}
     here = str(folder)
-    return Plan("MELD", "tiny", "fine-tuned", here, folder / "out", RECIPES, ("ssl_hubert",), (1,), here, values)
+    out, systems = folder / "out", ("ssl_hubert",)
+    return Plan("MELD", "tiny", "fine-tuned", here, out, RECIPES, systems, (1,), here, values, values)
 
 
 def run(plan: Plan, setting: str) -> Path:
