@@ -6,22 +6,25 @@ The base belongs to whoever published it and is in no checkpoint; the decoder's 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from peft import PeftModel
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from speechbrain_xser.decoder.generation import candidate_scores, greedy, logits_at
+from speechbrain_xser.decoder.answering import Answer
+from speechbrain_xser.decoder.cross_entropy import chunked_cross_entropy
+from speechbrain_xser.decoder.generation import candidate_scores, greedy
 from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_tokenizer
 from speechbrain_xser.decoder.ownership import OwnsPart
 from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PromptTemplate, plain_tokens
-from speechbrain_xser.decoder.quotes import OpenQuotes, tokens_with_odd_quotes
-from speechbrain_xser.decoder.sequence import EmbeddedSequence, check_context, embed_sequence, row_lengths
+from speechbrain_xser.decoder.quotes import tokens_with_odd_quotes
+from speechbrain_xser.decoder.sequence import PromptRows, Stream, check_context
 from speechbrain_xser.decoder.tokens import answer_tokens
+from speechbrain_xser.decoder.trunk import last_states
 from speechbrain_xser.emotion_slot import emotion_slot
 from speechbrain_xser.errors import CheckpointError, PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
@@ -29,11 +32,22 @@ from speechbrain_xser.modes import evaluating
 
 
 class AnswerLogits(NamedTuple):
-    """Logits where an answer token is predicted, all rows concatenated, the end of each answer included."""
+    """What predicts each answer token, all rows concatenated, the end of each answer included.
 
-    logits: Tensor  # [N, V], the LLM's type
+    Logits are made when they are asked for; the loss is summed without all of them at once.
+    """
+
+    states: Tensor  # [N, e], what the output layer reads
     targets: Tensor  # [N] int64
     rows: Tensor  # [N] int64, which utterance
+    head: nn.Module = nn.Identity()  # the output layer, from [N, e] to [N, V]
+    kind: torch.dtype | None = None  # autocast's type in the forward, None outside of it
+
+    @property
+    def logits(self) -> Tensor:
+        """Logits where an answer token is predicted, [N, V], in the LLM's type."""
+        with self._autocast():
+            return self.head(self.states)
 
     def nats(self) -> Tensor:
         """Cross-entropy of all answers, [], float32, summed over tokens.
@@ -43,7 +57,11 @@ class AnswerLogits(NamedTuple):
         >>> float(AnswerLogits(torch.zeros(3, 4), torch.tensor([0, 1, 2]), torch.zeros(3)).nats() / 3)  # log(4)
         1.3862943649291992
         """
-        return F.cross_entropy(self.logits.float(), self.targets, reduction="sum")
+        with self._autocast():
+            return chunked_cross_entropy(self.states, self.head, self.targets)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.states.device.type, self.kind, enabled=self.kind is not None)
 
 
 class LLMDecoder(OwnsPart):
@@ -109,7 +127,6 @@ class LLMDecoder(OwnsPart):
         llm = load_llm(source, revision, dtype, quantization, load_weights)
         self.tokens = answer_tokens(llm, self.tokenizer, template, pad_token)
         self.llm = llm if lora is None else add_lora(llm, revision=revision, **lora)
-        self._odd_quotes: Tensor | None = None  # found when first asked for
 
     @property
     def causal(self) -> PreTrainedModel:
@@ -140,6 +157,11 @@ class LLMDecoder(OwnsPart):
     def context(self) -> int | None:
         """Longest sequence of the LLM in tokens, ``None`` where it has no limit."""
         return getattr(self.causal.config, "max_position_embeddings", None)
+
+    @cached_property
+    def odd_quotes(self) -> frozenset[int]:
+        """Ids of all tokens that open or close a quotation."""
+        return tokens_with_odd_quotes(self.tokenizer)
 
     def owns(self, name: str) -> bool:
         """Whether a tensor belongs in a checkpoint: LoRA does, the base does not."""
@@ -178,10 +200,15 @@ class LLMDecoder(OwnsPart):
             If a row is longer than the context, or the numbers of rows differ.
         """
         ids = self.answer_tokens(answers)
-        sequence = self._sequence(content, descriptor, instruction, [row[:-1] for row in ids])
-        rows, columns = _last_places(sequence.counts, [len(row) for row in ids])
-        targets = torch.tensor([token for row in ids for token in row]).to(rows.device)
-        return AnswerLogits(logits_at(self.causal, sequence, rows, columns), targets, rows)
+        stream = self._stream(content, descriptor, instruction, [row[:-1] for row in ids])
+        lengths = [len(row) for row in ids]
+        states, head = last_states(self.causal, stream.embeddings, stream.layout, lengths)
+        rows = torch.arange(len(ids)).repeat_interleave(torch.tensor(lengths))
+        targets = torch.tensor([token for row in ids for token in row])
+        device = states.device.type
+        kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        targets, rows = (part.to(states.device, non_blocking=True) for part in (targets, rows))
+        return AnswerLogits(states, targets, rows, head, kind)
 
     def generate(
         self,
@@ -221,11 +248,12 @@ class LLMDecoder(OwnsPart):
         if limit < 1:
             raise PromptError(f"max_new_tokens is {limit}: expected at least 1.")
         begun = [plain_tokens(prefix, self.tokenizer) for prefix in prefixes or [""] * len(content.counts)]
+        quotes = self.odd_quotes if close_quotes else ()
+        answers = [Answer(start, limit, self.eos_ids, quotes) for start in begun]
         with evaluating(self), torch.no_grad():
-            prompt = self._sequence(content, descriptor, instruction, begun, more=limit)
-            quotes = self._open_quotes(begun, prompt.embeddings.device) if close_quotes else None
-            new = greedy(self.causal, prompt, self.tokens, limit, quotes)
-        return [self._text(start + rest) for start, rest in zip(begun, new, strict=True)]
+            rows = self._rows(content, descriptor, instruction, begun, limit)
+            greedy(self.causal, rows.prompts, rows.totals, answers, self.pad_id)
+        return [self._text(start + answer.new) for start, answer in zip(begun, answers, strict=True)]
 
     def score(
         self,
@@ -261,7 +289,7 @@ class LLMDecoder(OwnsPart):
         begun, rest = self._tokenise_candidates(prefixes, candidates)
         longest = max(len(ids) for row in rest for ids in row)
         with evaluating(self), torch.no_grad():
-            prompt = self._sequence(content, descriptor, instruction, begun, more=longest)
+            prompt = self._stream(content, descriptor, instruction, begun, more=longest)
             return candidate_scores(self.causal, prompt, rest)
 
     def emotion_probabilities(
@@ -311,21 +339,25 @@ class LLMDecoder(OwnsPart):
             raise CheckpointError("There is no LoRA to save: it was merged, or the decoder was built with lora: null.")
         self.llm.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
 
-    def _sequence(
+    def _stream(
         self, content: SoftTokens, descriptor: SoftTokens, instruction: str, begun: list[list[int]], more: int = 0
-    ) -> EmbeddedSequence:
-        """Prompt, soft tokens and the answer so far, within the context."""
+    ) -> Stream:
+        """Prompts, soft tokens and the answers so far, within the context."""
+        return self._rows(content, descriptor, instruction, begun, more).prompts(range(len(begun)))
+
+    def _rows(
+        self, content: SoftTokens, descriptor: SoftTokens, instruction: str, begun: list[list[int]], more: int
+    ) -> PromptRows:
+        """The rows of a batch, none of which is longer than the context with so many tokens to come."""
         if not len(begun) == len(content.counts) == len(descriptor.counts):
             raise PromptError(
                 f"{len(content.counts)} rows of content, {len(descriptor.counts)} of descriptors and {len(begun)} "
                 "answers: give one of each for every utterance."
             )
-        # one copy, the only place of a forward that waits for the device: all that follows reads counts on the host
-        counts = torch.stack((content.counts, descriptor.counts)).cpu()
-        content, descriptor = content._replace(counts=counts[0]), descriptor._replace(counts=counts[1])
         segments = self.template.segments(instruction, self.tokenizer)
-        check_context(row_lengths(segments, content, descriptor, begun), more, self.context)
-        return embed_sequence(self.causal.get_input_embeddings(), segments, content, descriptor, begun)
+        rows = PromptRows(self.causal.get_input_embeddings(), segments, content.on_host(), descriptor.on_host(), begun)
+        check_context(rows.totals, more, self.context)
+        return rows
 
     def _tokenise_candidates(
         self, prefixes: list[str], candidates: list[list[str]]
@@ -343,27 +375,8 @@ class LLMDecoder(OwnsPart):
             raise PromptError("A candidate has no tokens of its own: none may be empty.")
         return begun, rest
 
-    def _open_quotes(self, begun: list[list[int]], device: torch.device) -> OpenQuotes:
-        if self._odd_quotes is None:
-            rows = self.causal.get_output_embeddings().weight.shape[0]
-            self._odd_quotes = tokens_with_odd_quotes(self.tokenizer, rows)
-        return OpenQuotes(self._odd_quotes.to(device), self.eos_ids, begun)
-
     def _text(self, ids: list[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-
-
-def _last_places(counts: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor]:
-    """Rows and columns of each row's last ``size`` tokens.
-
-    Example
-    -------
-    >>> _last_places(torch.tensor([5, 3]), [2, 1])
-    (tensor([0, 0, 1]), tensor([3, 4, 2]))
-    """
-    rows = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes)).to(counts.device)
-    from_end = torch.cat([torch.arange(size, 0, -1) for size in sizes]).to(counts.device)
-    return rows, counts[rows] - from_end
 
 
 def _shared_length(sequences: list[list[int]]) -> int:

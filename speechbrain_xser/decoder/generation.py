@@ -1,200 +1,133 @@
-"""What a causal LLM computes after its prompt: logits at chosen places, greedy answers, scores of candidates.
+"""What a causal LLM answers after its prompt: greedy answers of any number of rows, and scores of candidates.
 
-The prompt runs once and its keys and values are kept; every next token costs one position a row. Tokens that follow
-a right-padded prompt take the position after its last real token, and the mask hides the padding between.
+A prompt runs once and its keys and values are kept; every next token costs one position a row. Some rows are answered
+at a time: as soon as enough of them have ended, prompts that wait take their places, and at the end the rows that are
+left move together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from transformers import Cache, DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
-from speechbrain_xser.decoder.quotes import OpenQuotes
-from speechbrain_xser.decoder.sequence import EmbeddedSequence
-from speechbrain_xser.decoder.tokens import AnswerTokens
+from speechbrain_xser.decoder.answering import Answer
+from speechbrain_xser.decoder.cache import RowCache
+from speechbrain_xser.decoder.sequence import Stream
 from speechbrain_xser.lengths import valid_mask
 
-
-@contextmanager
-def logits_only_at(llm: PreTrainedModel, rows: Tensor, columns: Tensor) -> Iterator[None]:
-    """Lets the output layer see only some positions: its logits are then [1, N, V] instead of [B, L, V].
-
-    The places are picked before the output layer and not after the trunk, so that whatever a model does to its
-    logits (scaling, soft-capping) is still done.
-
-    Arguments
-    ---------
-    llm : PreTrainedModel
-        Any causal LLM with an output embedding.
-    rows, columns : Tensor
-        The places, [N] int64 each.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> from speechbrain_xser.decoder.llm import load_llm
-    >>> from speechbrain_xser.testing import tiny_llm_folder
-    >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
-    >>> three = torch.arange(3)[None]
-    >>> prompt = EmbeddedSequence(torch.randn(1, 3, 32), torch.ones_like(three), three, torch.tensor([3]))
-    >>> with logits_only_at(llm, torch.tensor([0]), torch.tensor([2])):
-    ...     llm(inputs_embeds=prompt.embeddings).logits.shape[:2]
-    torch.Size([1, 1])
-    """
-    head = llm.get_output_embeddings()
-    handle = head.register_forward_pre_hook(lambda _, inputs: (inputs[0][rows, columns][None],))
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-def logits_at(llm: PreTrainedModel, sequence: EmbeddedSequence, rows: Tensor, columns: Tensor) -> Tensor:
-    """Teacher-forced logits at the given places only.
-
-    Arguments
-    ---------
-    llm : PreTrainedModel
-        Any causal LLM.
-    sequence : EmbeddedSequence
-        B right-padded sequences.
-    rows, columns : Tensor
-        The places, [N] int64 each.
-
-    Returns
-    -------
-    Tensor
-        Logits, [N, V], in the LLM's type.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> from speechbrain_xser.decoder.llm import load_llm
-    >>> from speechbrain_xser.testing import tiny_llm_folder
-    >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
-    >>> three = torch.arange(3)[None]
-    >>> prompt = EmbeddedSequence(torch.randn(1, 3, 32), torch.ones_like(three), three, torch.tensor([3]))
-    >>> logits_at(llm, prompt, torch.tensor([0, 0]), torch.tensor([0, 2])).shape == (2, llm.config.vocab_size)
-    True
-    """
-    with logits_only_at(llm, rows, columns):
-        return llm(
-            inputs_embeds=sequence.embeddings,
-            attention_mask=sequence.mask,
-            position_ids=sequence.positions,
-            use_cache=False,
-        ).logits[0]
-
-
-def read_prompt(llm: PreTrainedModel, prompt: EmbeddedSequence) -> tuple[Tensor, Cache]:
-    """Runs a prompt once.
-
-    Arguments
-    ---------
-    llm : PreTrainedModel
-        In eval.
-    prompt : EmbeddedSequence
-        B right-padded prompts.
-
-    Returns
-    -------
-    tuple[Tensor, Cache]
-        The logits after each row's last real token, [B, V], and the keys and values of all L columns.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> from speechbrain_xser.decoder.llm import load_llm
-    >>> from speechbrain_xser.testing import tiny_llm_folder
-    >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
-    >>> three = torch.arange(3)[None]
-    >>> prompt = EmbeddedSequence(torch.randn(1, 3, 32), torch.ones_like(three), three, torch.tensor([3]))
-    >>> logits, cache = read_prompt(llm, prompt)
-    >>> torch.allclose(logits, logits_at(llm, prompt, torch.tensor([0]), torch.tensor([2])), atol=1e-5)
-    True
-    >>> cache.get_seq_length()
-    3
-    """
-    rows = torch.arange(len(prompt.counts), device=prompt.counts.device)
-    cache = DynamicCache(config=llm.config)
-    with logits_only_at(llm, rows, prompt.counts - 1):
-        logits = llm(
-            inputs_embeds=prompt.embeddings,
-            attention_mask=prompt.mask,
-            position_ids=prompt.positions,
-            cache=cache,
-            use_cache=True,
-        ).logits[0]
-    return logits, cache
+Prompts = Callable[[Sequence[int]], Stream]  # the prompts of some rows
 
 
 @torch.no_grad()
 def greedy(
-    llm: PreTrainedModel,
-    prompt: EmbeddedSequence,
-    tokens: AnswerTokens,
-    max_new_tokens: int,
-    quotes: OpenQuotes | None = None,
-) -> list[list[int]]:
-    """The likeliest next token, again and again, until every row has ended or the limit is reached.
+    llm: PreTrainedModel, prompts: Prompts, totals: Sequence[int], answers: Sequence[Answer], pad: int, rows: int = 32
+) -> None:
+    """The likeliest next token, again and again, until every answer has ended.
 
     Arguments
     ---------
     llm : PreTrainedModel
         In eval.
-    prompt : EmbeddedSequence
-        B right-padded prompts.
-    tokens : AnswerTokens
-        Ids that end an answer, and the one that fills finished rows.
-    max_new_tokens : int
-        Limit in tokens, for each row.
-    quotes : OpenQuotes, optional
-        Keeps an answer from ending inside a quotation.
-
-    Returns
-    -------
-    list of list of int
-        New token ids of each row, without the one that ended it; an answer may be empty.
+    prompts : callable
+        Gives the stream of the prompts of some rows.
+    totals : sequence of int
+        Length of each prompt in tokens.
+    answers : sequence of Answer
+        One a prompt; they grow.
+    pad : int
+        Fed where there is nothing to feed.
+    rows : int
+        How many are answered at a time.
 
     Example
     -------
     >>> import tempfile
     >>> from speechbrain_xser.decoder.llm import load_llm
+    >>> from speechbrain_xser.decoder.packing import Layout
     >>> from speechbrain_xser.testing import tiny_llm_folder
     >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
-    >>> three = torch.arange(3)[None]
-    >>> prompt = EmbeddedSequence(torch.randn(1, 3, 32), torch.ones_like(three), three, torch.tensor([3]))
-    >>> first = read_prompt(llm, prompt)[0].argmax().item()
-    >>> greedy(llm, prompt, AnswerTokens(end=4, eos=(4,), pad=5), max_new_tokens=1) == [[first]]
-    True
-    >>> greedy(llm, prompt, AnswerTokens(end=first, eos=(first,), pad=5), max_new_tokens=9)
-    [[]]
+    >>> word = llm.get_input_embeddings()
+    >>> def prompts(rows):  # every prompt is 1, 5, and the number of its row
+    ...     return Stream(word(torch.tensor([1, 5, *rows])), Layout(2, (1,) * len(rows)))
+    >>> three, one = ([Answer([], limit=4, ends={2}) for _ in range(3)] for _ in range(2))
+    >>> greedy(llm, prompts, [3] * 3, three, pad=0)
+    >>> greedy(llm, prompts, [3] * 3, one, pad=0, rows=1)
+    >>> [answer.new for answer in three] == [answer.new for answer in one], len(three[0].new)
+    (True, 4)
     """
-    logits, cache = read_prompt(llm, prompt)
-    eos = torch.tensor(tokens.eos, device=logits.device)
-    ended = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
-    mask, answers = prompt.mask, []
-    for step in range(max_new_tokens):
-        logits = logits if quotes is None else quotes.without_end(logits)
-        chosen = logits.argmax(-1).masked_fill(ended, tokens.pad)
-        answers.append(chosen)
-        if quotes is not None:
-            quotes.add(chosen)
-        ended |= torch.isin(chosen, eos)
-        if step + 1 == max_new_tokens or ended.all():
-            break
-        mask = torch.nn.functional.pad(mask, (0, 1), value=1)
-        positions = (prompt.counts + step)[:, None]
-        logits = _step(llm, chosen[:, None], mask, positions, cache)[:, -1]
-    return [_until_end(row, tokens.eos) for row in torch.stack(answers, 1).tolist()]
+    Answering(llm, prompts, totals, answers, pad, rows).run()
+
+
+class Answering:
+    """Rows of a cache, whose answers grow together; arguments as of :func:`greedy`."""
+
+    def __init__(
+        self,
+        llm: PreTrainedModel,
+        prompts: Prompts,
+        totals: Sequence[int],
+        answers: Sequence[Answer],
+        pad: int,
+        rows: int,
+    ) -> None:
+        self.prompts, self.totals, self.answers, self.pad = prompts, totals, answers, pad
+        rows = min(rows, len(answers))
+        longest = max(total + answer.most for total, answer in zip(totals, answers, strict=True))
+        self.cache = RowCache(llm, rows, longest)
+        self.waiting = list(range(len(answers)))[::-1]
+        self.rows: list[int | None] = [None] * rows  # which answer stands in each
+
+    def run(self) -> None:
+        """To the end."""
+        while self._free(self._ended()):
+            self._step()
+
+    def _ended(self) -> list[int]:
+        return [row for row, index in enumerate(self.rows) if index is None or self.answers[index].ended]
+
+    def _free(self, ended: list[int]) -> bool:
+        """Fills rows that have ended, or closes them; whether there is anything left to answer."""
+        while self.waiting and len(ended) >= max(1, len(self.rows) // 8):
+            self._read(ended)
+            ended = self._ended()
+        if not self.waiting and 2 * len(ended) >= len(self.rows):
+            kept = [row for row in range(len(self.rows)) if row not in ended]
+            self.rows = [self.rows[row] for row in kept]
+            if kept:
+                self.cache.keep(kept)
+        return bool(self.rows)
+
+    def _read(self, free: list[int]) -> None:
+        rows = free[: len(self.waiting)]
+        chosen = [self.waiting.pop() for _ in rows]
+        logits = self.cache.read(rows, self.prompts(chosen))
+        for row, index, likeliest, found in zip(rows, chosen, logits.argmax(-1).tolist(), logits, strict=True):
+            self.rows[row] = index
+            self.answers[index].take([likeliest], found[None])
+
+    def _step(self) -> None:
+        growing = {row: index for row, index in enumerate(self.rows) if not self.answers[index].ended}
+        fed = [self.answers[index].fed if row in growing else [] for row, index in enumerate(self.rows)]
+        width = max(map(len, fed))
+        ids = torch.tensor([[*row, *[self.pad] * (width - len(row))] for row in fed])
+        starts = [self._start(index) if row in growing else 0 for row, index in enumerate(self.rows)]
+        device = self.cache.device
+        positions = torch.tensor(starts)[:, None] + torch.arange(width)
+        logits = self.cache.step(ids.to(device), positions.to(device), max(starts) + width)
+        likeliest = logits.argmax(-1).tolist()
+        for row, index in growing.items():
+            self.answers[index].take(likeliest[row], logits[row])
+
+    def _start(self, index: int) -> int:
+        """Where an answer's last token stands; all before it have been fed."""
+        return self.totals[index] + len(self.answers[index].new) - 1
 
 
 @torch.no_grad()
-def candidate_scores(llm: PreTrainedModel, prompt: EmbeddedSequence, candidates: list[list[list[int]]]) -> Tensor:
+def candidate_scores(llm: PreTrainedModel, prompt: Stream, candidates: list[list[list[int]]]) -> Tensor:
     """How likely each candidate is to follow its prompt: 1/M * sum_m log p(token_m | prompt, tokens before m).
 
     The prompt's keys and values are computed once and repeated for its candidates.
@@ -203,8 +136,8 @@ def candidate_scores(llm: PreTrainedModel, prompt: EmbeddedSequence, candidates:
     ---------
     llm : PreTrainedModel
         In eval.
-    prompt : EmbeddedSequence
-        B right-padded prompts.
+    prompt : Stream
+        B prompts.
     candidates : list of list of list of int
         Token ids of C candidates for each of B rows, none empty.
 
@@ -217,41 +150,25 @@ def candidate_scores(llm: PreTrainedModel, prompt: EmbeddedSequence, candidates:
     -------
     >>> import tempfile
     >>> from speechbrain_xser.decoder.llm import load_llm
+    >>> from speechbrain_xser.decoder.packing import Layout
     >>> from speechbrain_xser.testing import tiny_llm_folder
     >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
-    >>> three = torch.arange(3)[None]
-    >>> prompt = EmbeddedSequence(torch.randn(1, 3, 32), torch.ones_like(three), three, torch.tensor([3]))
+    >>> prompt = Stream(llm.get_input_embeddings()(torch.tensor([1, 5, 7])), Layout(0, (3,)))
     >>> scores = candidate_scores(llm, prompt, [[[token] for token in range(llm.config.vocab_size)]])
     >>> torch.allclose(scores.exp().sum(), torch.tensor(1.0))
     True
     """
-    logits, cache = read_prompt(llm, prompt)
-    choices = len(candidates[0])
+    choices, totals = len(candidates[0]), torch.tensor(prompt.layout.totals)
     flat = [torch.tensor(ids) for row in candidates for ids in row]
-    sizes = torch.tensor([len(ids) for ids in flat]).to(logits.device)
-    ids = nn.utils.rnn.pad_sequence(flat, batch_first=True).to(logits.device)  # [B * C, M]
-    logits = logits.repeat_interleave(choices, 0)[:, None]
+    sizes = torch.tensor([len(ids) for ids in flat])
+    ids = nn.utils.rnn.pad_sequence(flat, batch_first=True)  # [B * C, M]
+    cache = RowCache(llm, len(totals), int(totals.max() + sizes.max()))
+    logits = cache.read(range(len(totals)), prompt).repeat_interleave(choices, 0)[:, None]
+    ids = ids.to(logits.device)
     if ids.shape[1] > 1:
-        cache.batch_repeat_interleave(choices)
-        known = valid_mask(sizes - 1, ids.shape[1] - 1)
-        mask = torch.cat([prompt.mask.repeat_interleave(choices, 0), known.long()], 1)
-        places = prompt.counts.repeat_interleave(choices)[:, None] + torch.arange(known.shape[1], device=ids.device)
-        logits = torch.cat([logits, _step(llm, ids[:, :-1], mask, places, cache)], 1)
+        cache.keep([row for row in range(len(totals)) for _ in range(choices)])
+        places = totals.repeat_interleave(choices)[:, None] + torch.arange(ids.shape[1] - 1)
+        logits = torch.cat([logits, cache.step(ids[:, :-1], places.to(ids.device))], 1)
     chosen = torch.log_softmax(logits.float(), -1).gather(-1, ids[..., None])[..., 0]
+    sizes = sizes.to(ids.device)
     return (chosen * valid_mask(sizes, ids.shape[1])).sum(1).div(sizes).view(-1, choices)
-
-
-def _step(llm: PreTrainedModel, ids: Tensor, mask: Tensor, positions: Tensor, cache: Cache) -> Tensor:
-    """Logits after each of the next tokens, [B, N, V]; the cache grows by N."""
-    return llm(input_ids=ids, attention_mask=mask, position_ids=positions, cache=cache, use_cache=True).logits
-
-
-def _until_end(ids: list[int], eos: tuple[int, ...]) -> list[int]:
-    """Token ids before the first one that ends an answer.
-
-    Example
-    -------
-    >>> _until_end([5, 6, 2, 0, 0], (2, 9))
-    [5, 6]
-    """
-    return next((ids[:place] for place, token in enumerate(ids) if token in eos), ids)

@@ -22,6 +22,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from speechbrain_xser.decoder.attention import use_plans
+from speechbrain_xser.decoder.lora import FusedLoraLinear
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.backbone import DTYPES
 from speechbrain_xser.sources import loading, refuse_incomplete, resolve_source
@@ -94,7 +96,7 @@ def load_llm(
     Raises
     ------
     BackboneError
-        If it cannot be found, lacks weights, or 4-bit weights are asked for without a GPU or bitsandbytes.
+        If it cannot be found, lacks weights, has an attention that cannot be exchanged, or 4-bit weights are asked for without a GPU or bitsandbytes.
 
     Example
     -------
@@ -122,6 +124,7 @@ def load_llm(
         else:
             config = AutoConfig.from_pretrained(path, revision=revision)
             llm = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype])
+    use_plans(llm)
     return llm.eval().requires_grad_(False)
 
 
@@ -185,6 +188,8 @@ def add_lora(
         task_type="CAUSAL_LM",
         revision=revision,
     )
+    if not getattr(llm, "is_quantized", False):
+        config._register_custom_module({nn.Linear: FusedLoraLinear})
     return get_peft_model(llm, config)
 
 

@@ -1,60 +1,31 @@
-"""Text embeddings and soft tokens in one right-padded sequence, with its mask and positions.
+"""Text embeddings and soft tokens as one stream of rows: what a causal LLM reads.
 
-Rows of different lengths are padded on the right and positions count real tokens only, so no query is without a key
-and each row gives what it gives alone. All rows are read from one pool of embeddings: the prompt's text is embedded
-once, however many rows there are.
+The opening of the prompt is the same in every row and stands there once. All else is read from one pool of embeddings:
+the prompt's text is embedded once, however many rows there are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
+from speechbrain_xser.decoder.packing import Layout
 from speechbrain_xser.decoder.prompt import Segments
 from speechbrain_xser.errors import PromptError
-from speechbrain_xser.lengths import valid_mask
 from speechbrain_xser.lobes.adapter import SoftTokens
 
 
-class EmbeddedSequence(NamedTuple):
-    """What a causal LLM reads."""
+class Stream(NamedTuple):
+    """What a causal LLM reads, without padding."""
 
-    embeddings: Tensor  # [B, L, e], right-padded
-    mask: Tensor  # [B, L] int64, 1 at real tokens
-    positions: Tensor  # [B, L] int64
-    counts: Tensor  # [B] int64, real tokens
+    embeddings: Tensor  # [N, e], the shared opening and then row after row
+    layout: Layout
 
 
-def row_lengths(
-    segments: Segments, content: SoftTokens, descriptor: SoftTokens, continuations: list[list[int]]
-) -> list[int]:
-    """Length of each row in tokens, text and soft tokens together.
-
-    Arguments
-    ---------
-    segments, content, descriptor, continuations
-        As for :func:`embed_sequence`.
-
-    Returns
-    -------
-    list of int
-        B lengths.
-
-    Example
-    -------
-    >>> soft = SoftTokens(torch.ones(2, 3, 4), torch.tensor([3, 1]))
-    >>> row_lengths(Segments([1, 2], [3], [4]), soft, soft, [[5, 6], []])
-    [12, 6]
-    """
-    text = sum(len(segment) for segment in segments)
-    soft = (content.counts + descriptor.counts).tolist()
-    return [text + count + len(answer) for count, answer in zip(soft, continuations, strict=True)]
-
-
-def check_context(lengths: list[int], more: int, context: int | None) -> None:
+def check_context(lengths: Sequence[int], more: int, context: int | None) -> None:
     """Refuses a row that, with ``more`` tokens to come, is longer than the decoder's context.
 
     Raises
@@ -78,14 +49,8 @@ def check_context(lengths: list[int], more: int, context: int | None) -> None:
     )
 
 
-def embed_sequence(
-    embedding: nn.Module,
-    segments: Segments,
-    content: SoftTokens,
-    descriptor: SoftTokens,
-    continuations: list[list[int]],
-) -> EmbeddedSequence:
-    """Puts opening text, content, text, descriptor, closing text and the answer so far into one sequence a row.
+class PromptRows:
+    """The prompts of a batch, with what their answers begin with; any of them can be put into a stream.
 
     Arguments
     ---------
@@ -94,49 +59,71 @@ def embed_sequence(
     segments : Segments
         The prompt's token ids around the slots, the same in every row.
     content, descriptor : SoftTokens
-        What fills the slots, [B, K, e] with counts [B].
+        What fills the slots, [B, K, e] with counts [B] on the CPU.
     continuations : list of list of int
         Token ids after the prompt, for each row; may be empty.
-
-    Returns
-    -------
-    EmbeddedSequence
-        Embeddings in the LLM's dtype, mask, positions and counts.
 
     Example
     -------
     >>> soft = SoftTokens(torch.ones(2, 3, 4), torch.tensor([3, 1]))
-    >>> sequence = embed_sequence(nn.Embedding(9, 4), Segments([1, 2], [3], [4]), soft, soft, [[5, 6], []])
-    >>> sequence.counts.tolist(), sequence.mask[1].tolist()
-    ([12, 6], [1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
+    >>> rows = PromptRows(nn.Embedding(9, 4), Segments([1, 2], [3], [4]), soft, soft, [[5, 6], []])
+    >>> rows.totals
+    [12, 6]
+    >>> stream = rows.prompts([1, 0])
+    >>> stream.layout, stream.embeddings.shape
+    (Layout(prefix=2, counts=(4, 10)), torch.Size([16, 4]))
     """
-    device = content.embeddings.device
-    ids = [token for tokens in (*segments, *continuations) for token in tokens]
-    text = embedding(torch.tensor(ids, dtype=torch.long, device=device))
-    soft = [tokens.embeddings.flatten(0, 1).to(text.dtype) for tokens in (content, descriptor)]
-    rows = _rows(segments, content, descriptor, continuations)
-    counts = torch.tensor([len(row) for row in rows])
-    index = pad_sequence(rows, batch_first=True).to(device)
-    counts = counts.to(device)
-    mask = valid_mask(counts, index.shape[1]).long()
-    positions = torch.arange(index.shape[1], device=device).expand_as(index) * mask
-    # float16 autocast refuses to concatenate bfloat16
-    with torch.autocast(device.type, enabled=False):
-        pool = torch.cat([text, *soft])
-    return EmbeddedSequence(pool[index], mask, positions, counts)
+
+    def __init__(
+        self,
+        embedding: nn.Module,
+        segments: Segments,
+        content: SoftTokens,
+        descriptor: SoftTokens,
+        continuations: list[list[int]],
+    ) -> None:
+        self.segments = segments
+        counts = zip(content.counts.tolist(), descriptor.counts.tolist(), continuations, strict=True)
+        text = sum(map(len, segments))
+        self.totals = [text + said + how + len(answer) for said, how, answer in counts]
+        device = content.embeddings.device
+        ids = [token for tokens in (*segments, *continuations) for token in tokens]
+        words = embedding(torch.tensor(ids, dtype=torch.long).to(device, non_blocking=True))
+        soft = [tokens.embeddings.flatten(0, 1).to(words.dtype) for tokens in (content, descriptor)]
+        # float16 autocast refuses to concatenate bfloat16
+        with torch.autocast(device.type, enabled=False):
+            self._pool = torch.cat([words, *soft])
+        self._places = _places(segments, content, descriptor, continuations)
+
+    def prompts(self, rows: Sequence[int]) -> Stream:
+        """The stream of some rows.
+
+        Arguments
+        ---------
+        rows : sequence of int
+            Which, in which order.
+
+        Returns
+        -------
+        Stream
+            Embeddings in the LLM's type, and where rows lie.
+        """
+        opening, places = len(self.segments.opening), [self._places[row] for row in rows]
+        index = torch.cat([torch.arange(opening), *places]).to(self._pool.device, non_blocking=True)
+        return Stream(self._pool.index_select(0, index), Layout(opening, tuple(map(len, places))))
 
 
-def _rows(
+def _places(
     segments: Segments, content: SoftTokens, descriptor: SoftTokens, continuations: list[list[int]]
 ) -> list[Tensor]:
     """For each row, where its vectors lie in the pool (text, all content, all descriptors), on the CPU."""
-    opening, between, closing = _spans(0, [len(segment) for segment in segments])
+    _, between, closing = _spans(0, [len(segment) for segment in segments])
     answers = _spans(sum(len(segment) for segment in segments), [len(answer) for answer in continuations])
     start = sum(len(tokens) for tokens in (*segments, *continuations))
     contents = _slots(start, content)
     descriptors = _slots(start + content.embeddings.shape[:2].numel(), descriptor)
     rows = zip(contents, descriptors, answers, strict=True)
-    return [torch.cat([opening, said, between, how, closing, answer]) for said, how, answer in rows]
+    return [torch.cat([said, between, how, closing, answer]) for said, how, answer in rows]
 
 
 def _spans(start: int, lengths: list[int]) -> list[Tensor]:

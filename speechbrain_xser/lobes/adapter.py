@@ -26,6 +26,10 @@ class SoftTokens(NamedTuple):
     embeddings: Tensor  # [B, K, e], zero at positions >= counts
     counts: Tensor  # [B] int64, at least 1
 
+    def on_host(self) -> SoftTokens:
+        """The same with counts on the CPU; where they are there already, nothing waits for a device."""
+        return self._replace(counts=self.counts.cpu())
+
 
 class Adapter(nn.Module):
     """Stacks frames and projects them to the decoder's embedding width.

@@ -3,14 +3,11 @@
 import pytest
 import torch
 
+from speechbrain_xser.decoder.answering import Answer
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.generation import greedy
 from speechbrain_xser.decoder.prompt import PromptTemplate
-from speechbrain_xser.decoder.quotes import OpenQuotes
-from speechbrain_xser.decoder.sequence import EmbeddedSequence
-from speechbrain_xser.decoder.tokens import AnswerTokens
 from speechbrain_xser.errors import PromptError
-from speechbrain_xser.lengths import valid_mask
 from speechbrain_xser.training.stages import CAPTION
 from tests.decoder.conftest import other_llm_folder, row_of, soft_tokens, with_lora
 
@@ -65,77 +62,120 @@ def test_other_families_answer_the_same_alone_and_together(family, targets, tmp_
     assert together[2:3] == decoder.generate(row_of(CONTENT, 2), row_of(DESCRIPTOR, 2), CAPTION, max_new_tokens=8)
 
 
-class Scripted(torch.nn.Module):
-    """Stands for an LLM: row r answers the r-th list of ids, whatever it reads."""
+class ScriptedCache:
+    """Stands for an LLM and its cache: row r answers the r-th list of ids, whatever it reads; 10 tokens are known."""
 
-    def __init__(self, script):
-        super().__init__()
-        self.script, self.calls, self.config, self.head = script, [], None, torch.nn.Identity()
+    def __init__(self, script, rows, _capacity):
+        self.script, self.device, self.calls = script, "cpu", []
+        self.holds = [None] * rows  # which prompt was read into each row
 
-    def get_output_embeddings(self):
-        return self.head
+    def read(self, rows, prompts):
+        for row, prompt in zip(rows, prompts, strict=True):
+            self.holds[row] = prompt
+        self.calls.append(("read", list(prompts)))
+        return self.logits([self.script[prompt][0] for prompt in prompts])
 
-    def forward(self, input_ids=None, inputs_embeds=None, attention_mask=None, position_ids=None, **_):
-        step = len(self.calls)
-        self.calls.append((input_ids, attention_mask, position_ids))
-        wanted = torch.tensor([row[min(step, len(row) - 1)] for row in self.script])
-        logits = torch.nn.functional.one_hot(wanted, 10).float()
-        logits = logits[None] if inputs_embeds is not None else logits[:, None]
-        return type("Output", (), {"logits": logits})
+    def step(self, ids, positions, _longest):
+        self.calls.append((ids.tolist(), positions.tolist()))
+        said = (positions - PROMPT + 1).clamp(min=0).tolist()
+        rows = zip((self.script[prompt] for prompt in self.holds), said, strict=True)
+        return self.logits([[ids[min(n, len(ids) - 1)] for n in row] for ids, row in rows])
 
+    def keep(self, rows):
+        self.calls.append(("keep", rows))
+        self.holds = [self.holds[row] for row in rows]
 
-def answer_of(script, max_new_tokens=6, counts=(4, 2), quotes=None):
-    counts = torch.tensor(counts)
-    mask = valid_mask(counts, int(counts.max())).long()
-    prompt = EmbeddedSequence(torch.zeros(*mask.shape, 1), mask, torch.arange(4).expand(2, 4) * mask, counts)
-    llm = Scripted(script)
-    return greedy(llm, prompt, AnswerTokens(end=7, eos=(7, 8), pad=0), max_new_tokens, quotes), llm
-
-
-@pytest.fixture(autouse=True)
-def no_cache(request, monkeypatch):
-    """The scripted LLM keeps no keys and values."""
-    if "script" in request.node.name:
-        monkeypatch.setattr("speechbrain_xser.decoder.generation.DynamicCache", lambda config: None)
+    @staticmethod
+    def logits(wanted):
+        return torch.nn.functional.one_hot(torch.tensor(wanted), 10).float()
 
 
-def test_scripted_rows_end_at_any_of_several_end_tokens():
-    assert answer_of([[1, 2, 7], [3, 8]])[0] == [[1, 2], [3]]
+PROMPT = 4  # tokens of every prompt
 
 
-def test_scripted_row_that_ends_at_once_has_an_empty_answer():
-    assert answer_of([[8], [1, 7]])[0] == [[], [1]]
+@pytest.fixture
+def answers_of(monkeypatch):
+    """Answers a script; gives the new ids of each row, and the calls."""
+
+    def answer(script, limit=6, rows=32, begun=None, odd_quotes=(), **rules):
+        caches = []
+        monkeypatch.setattr(
+            "speechbrain_xser.decoder.generation.RowCache",
+            lambda *args: caches.append(ScriptedCache(*args)) or caches[0],
+        )
+        answers = [Answer(start, limit, {7, 8}, odd_quotes, **rules) for start in begun or [[]] * len(script)]
+        greedy(script, list, [PROMPT] * len(script), answers, pad=0, rows=rows)
+        return [one.new for one in answers], caches[0].calls
+
+    return answer
 
 
-def test_scripted_rows_that_never_end_stop_at_the_limit_in_tokens():
-    assert answer_of([[1], [2]], max_new_tokens=3)[0] == [[1, 1, 1], [2, 2, 2]]
+def test_scripted_rows_end_at_any_of_several_end_tokens(answers_of):
+    assert answers_of([[1, 2, 7], [3, 8]])[0] == [[1, 2], [3]]
 
 
-def test_scripted_row_cannot_end_inside_a_quotation():
+def test_scripted_row_that_ends_at_once_has_an_empty_answer(answers_of):
+    assert answers_of([[8], [1, 7]])[0] == [[], [1]]
+
+
+def test_scripted_rows_that_never_end_stop_at_the_limit_in_tokens(answers_of):
+    assert answers_of([[1], [2]], limit=3)[0] == [[1, 1, 1], [2, 2, 2]]
+
+
+def test_scripted_row_cannot_end_inside_a_quotation(answers_of):
     # token 5 is a quotation mark; the end at the third place is refused (7 and 8 end; of equals the first, 0, is taken)
-    odd = torch.arange(10) == 5
-    script = [[5, 2, 7, 5, 7], [5, 2, 5, 8]]
-    assert answer_of(script, quotes=OpenQuotes(odd, (7, 8), [[], []]))[0] == [[5, 2, 0, 5], [5, 2, 5]]
+    assert answers_of([[5, 2, 7, 5, 7], [5, 2, 5, 8]], odd_quotes={5})[0] == [[5, 2, 0, 5], [5, 2, 5]]
 
 
-def test_scripted_row_whose_beginning_opened_a_quotation_cannot_end_before_it_is_closed():
-    odd = torch.arange(10) == 5
-    assert answer_of([[7, 5, 7], [7]], quotes=OpenQuotes(odd, (7, 8), [[1, 5], [5, 5]]))[0] == [[0, 5], []]
+def test_scripted_row_whose_beginning_opened_a_quotation_cannot_end_before_it_is_closed(answers_of):
+    assert answers_of([[7, 5, 7], [7]], odd_quotes={5}, begun=[[1, 5], [5, 5]])[0] == [[0, 5], []]
 
 
-def test_scripted_rows_stop_computing_when_all_have_ended():
-    assert len(answer_of([[1, 7], [1, 2, 8]], max_new_tokens=50)[1].calls) == 3
+def test_scripted_rows_stop_computing_when_all_have_ended(answers_of):
+    calls = answers_of([[1, 7], [1, 2, 8]], limit=50)[1]
+    assert len([call for call in calls if isinstance(call[0], list)]) == 2
 
 
-def test_scripted_finished_row_is_fed_padding():
-    calls = answer_of([[7], [1, 2, 7]])[1].calls
-    assert [ids[0].item() for ids, _, _ in calls[1:]] == [7, 0]
+def test_scripted_new_tokens_stand_at_the_positions_after_their_prompt(answers_of):
+    calls = answers_of([[1, 2, 3, 7]])[1]
+    assert calls[1:] == [([[1]], [[4]]), ([[2]], [[5]]), ([[3]], [[6]])]
 
 
-def test_scripted_new_tokens_stand_at_the_positions_after_each_rows_own_prompt():
-    calls = answer_of([[1, 2, 7], [1, 2, 7]], counts=(4, 2))[1].calls
-    assert [positions[:, 0].tolist() for _, _, positions in calls[1:]] == [[4, 2], [5, 3]]
-    assert calls[2][1].tolist() == [[1, 1, 1, 1, 1, 1], [1, 1, 0, 0, 1, 1]]
+def test_scripted_rows_that_are_left_move_together(answers_of):
+    answers, calls = answers_of([[7], [1, 2, 3, 7], [8], [4, 7]])
+    assert answers == [[], [1, 2, 3], [], [4]]
+    assert [call[1] for call in calls if call[0] == "keep"] == [[1, 3], [0]]
+
+
+def test_scripted_prompts_that_wait_take_the_places_of_rows_that_have_ended(answers_of):
+    answers, calls = answers_of([[1, 7], [2, 2, 2, 7], [3, 7], [4, 7]], rows=2)
+    assert answers == [[1], [2, 2, 2], [3], [4]]
+    assert [call[1] for call in calls if call[0] == "read"] == [[0, 1], [2], [3]]
+
+
+class Guesses:
+    """Guesses the same tokens each time."""
+
+    def __init__(self, *tokens):
+        self.tokens = list(tokens)
+
+    def guess(self, ids, limit):
+        return self.tokens[:limit]
+
+    def learn(self, ids):
+        pass
+
+
+@pytest.mark.parametrize("guess", [[], [2], [2, 3], [2, 3, 4, 7], [9, 9], [2, 9], [1, 2, 3]])
+def test_scripted_guesses_change_no_token(answers_of, guess):
+    assert answers_of([[1, 2, 3, 4, 7], [1, 2, 5, 8]], drafter=Guesses(*guess))[0] == [[1, 2, 3, 4], [1, 2, 5]]
+
+
+def test_scripted_right_guesses_save_steps(answers_of):
+    script = [[1, 2, 3, 1, 2, 3, 7]]
+    plain, guessed = (answers_of(script, limit=20, drafter=Guesses(*guess))[1] for guess in ([], [2, 3, 1]))
+    assert len(plain) == 1 + 6  # the prompt, and a step a token
+    assert len(guessed) == 1 + 3  # 2 3 1 were right and 2 came with them; then 3; then the end
 
 
 def test_the_default_limit_is_the_decoders_own(lively):
@@ -152,7 +192,7 @@ def test_a_limit_below_one_token_is_refused(lively):
 
 def test_a_limit_of_three_tokens_runs_the_llm_three_times(lively):
     calls = []
-    lively.causal.register_forward_hook(lambda *_: calls.append(1))
+    lively.causal.model.layers[0].register_forward_hook(lambda *_: calls.append(1))
     lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=3)
     assert len(calls) == 3
 
@@ -217,7 +257,7 @@ def test_single_token_candidates_need_no_second_run(lively):
     words = [token[1:] for token in tokens if len(token) > 3 and token[0] == "▁" and token[1:].isalpha()][:2]
     content = soft_tokens([3])
     calls = []
-    lively.causal.register_forward_hook(lambda *_: calls.append(1))
+    lively.causal.model.layers[0].register_forward_hook(lambda *_: calls.append(1))
     lively.score(content, content, CAPTION, ["his"], [[f" {word}" for word in words]])
     assert len(words) == 2 and len(calls) == 1
 

@@ -72,7 +72,7 @@ def test_the_output_layer_sees_answer_positions_only(decoder):
     seen = []
     decoder.causal.lm_head.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0].shape[:-1].numel()))
     output = decoder(CONTENT, DESCRIPTOR, CAPTION, ANSWERS)
-    assert seen == [len(output.targets)]
+    assert len(output.logits) == len(output.targets) and seen == [len(output.targets)]
 
 
 def test_nothing_stays_behind_on_the_output_layer(decoder):

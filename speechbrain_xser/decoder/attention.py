@@ -1,0 +1,134 @@
+"""One attention function for every causal LLM: what a layer attends to is decided by the *plan* of the call.
+
+transformers lets a model's attention be any registered function, and hands keyword arguments of a forward down to it.
+So the layers stay those of the library, whatever the family, and packing or a cache is an object of ours: a plan turns
+a layer's queries, keys and values into its output. Without a plan, the function is PyTorch's own (SDPA).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from speechbrain_xser.errors import BackboneError
+
+NAME = "xser"
+
+
+class AttentionPlan(Protocol):
+    """What a layer's queries may look at."""
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
+        """A layer's attention.
+
+        Arguments
+        ---------
+        layer : int
+            Number of the layer.
+        query : Tensor
+            Rotated queries, [B, H, N, D].
+        key, value : Tensor
+            Of the same call, [B, G, M, D], with G dividing H.
+        **options
+            Of :func:`masked_attention`.
+
+        Returns
+        -------
+        Tensor
+            [B, N, H, D].
+        """
+        ...
+
+
+def planned_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    plan: AttentionPlan | None = None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """The function that transformers calls, with its own signature."""
+    if plan is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    known = {name: options.get(name) for name in ("scaling", "sliding_window", "softcap")}
+    return plan.attend(module.layer_idx, query, key, value, **known), None
+
+
+AttentionInterface.register(NAME, planned_attention)
+AttentionMaskInterface.register(NAME, sdpa_mask)
+
+
+def use_plans(llm: PreTrainedModel) -> None:
+    """Lets a causal LLM attend by plans.
+
+    Raises
+    ------
+    BackboneError
+        If its attention is not exchangeable.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from transformers import AutoModelForCausalLM
+    >>> from speechbrain_xser.testing import tiny_llm_folder
+    >>> llm = AutoModelForCausalLM.from_pretrained(tiny_llm_folder(tempfile.mkdtemp()))
+    >>> before = llm(torch.tensor([[1, 2, 3]])).logits
+    >>> use_plans(llm)
+    >>> torch.equal(before, llm(torch.tensor([[1, 2, 3]])).logits)  # without a plan nothing has changed
+    True
+    """
+    if not llm._supports_attention_backend:
+        raise BackboneError(
+            f"{type(llm).__name__} has an attention of its own that cannot be exchanged: use an LLM of another "
+            "family, such as Llama, Qwen, Mistral, Gemma or GPT-NeoX."
+        )
+    llm.set_attn_implementation(NAME)
+
+
+def masked_attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float | None = None, softcap: float | None = None
+) -> Tensor:
+    """Softmax attention under an additive mask.
+
+    Arguments
+    ---------
+    query : Tensor
+        [B, H, N, D].
+    key, value : Tensor
+        [B, G, M, D]; G heads serve H / G queries each.
+    mask : Tensor
+        0 where a query may look and -inf where not, [B, 1, N, M], in the type of ``query``.
+    scaling : float, optional
+        Of the products; 1 / sqrt(D) by default.
+    softcap : float, optional
+        Caps scores by ``c * tanh(score / c)``, as Gemma 2 does.
+
+    Returns
+    -------
+    Tensor
+        [B, H, N, D].
+
+    Example
+    -------
+    >>> query, mask = torch.randn(1, 4, 3, 8), torch.zeros(1, 1, 3, 3)
+    >>> shared = torch.randn(1, 2, 3, 8)
+    >>> nearly = masked_attention(query, shared, shared, mask, softcap=1e6)
+    >>> torch.allclose(masked_attention(query, shared, shared, mask), nearly, atol=1e-5)
+    True
+    """
+    grouped = query.shape[1] != key.shape[1]
+    if softcap is None:
+        return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling, enable_gqa=grouped)
+    if grouped:
+        key, value = (states.repeat_interleave(query.shape[1] // key.shape[1], 1) for states in (key, value))
+    scores = query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    scores = softcap * torch.tanh(scores / softcap) + mask
+    return scores.softmax(-1, dtype=torch.float32).to(value.dtype) @ value

@@ -1,0 +1,145 @@
+"""Keys and values of rows that are being answered, in buffers of one size: nothing is copied when a token is added.
+
+Each row is as long as it is, so a token that follows a short prompt stands directly behind it, rows can be replaced
+one by one, and a row goes back by writing over what lies behind its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from speechbrain_xser.decoder.attention import masked_attention
+from speechbrain_xser.decoder.packing import additive_mask, padded_keys, picked
+from speechbrain_xser.decoder.sequence import Stream
+from speechbrain_xser.decoder.trunk import last_states, run
+
+
+class RowCache:
+    """What a causal LLM remembers of R rows.
+
+    Arguments
+    ---------
+    llm : PreTrainedModel
+        In eval, with :func:`~speechbrain_xser.decoder.attention.use_plans`.
+    rows : int
+        How many rows at a time.
+    capacity : int
+        Positions of the longest row, prompt and answer together.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.decoder.llm import load_llm
+    >>> from speechbrain_xser.decoder.packing import Layout
+    >>> from speechbrain_xser.testing import tiny_llm_folder
+    >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
+    >>> ids = torch.tensor([1, 5, 7, 9, 7])  # a shared token, then rows of one and three
+    >>> cache = RowCache(llm, rows=2, capacity=8)
+    >>> with torch.no_grad():
+    ...     first = cache.read([0, 1], Stream(llm.get_input_embeddings()(ids), Layout(1, (1, 3))))
+    ...     logits = cache.step(torch.tensor([[7], [3]]), torch.tensor([[2], [4]]))  # each behind its own row
+    >>> torch.allclose(logits[0, 0], llm(torch.tensor([[1, 5, 7]])).logits[0, -1], atol=1e-5)
+    True
+    """
+
+    def __init__(self, llm: PreTrainedModel, rows: int, capacity: int) -> None:
+        self.llm, self.rows, self.capacity = llm, rows, capacity
+        self._keys: list[Tensor] = []  # of each layer, [R, C, G, D]
+        self._values: list[Tensor] = []
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        return self.llm.device
+
+    def read(self, rows: Sequence[int], stream: Stream) -> Tensor:
+        """Reads prompts into rows, whatever stood there.
+
+        Arguments
+        ---------
+        rows : sequence of int
+            One for each of the stream's B rows.
+        stream : Stream
+            The prompts.
+
+        Returns
+        -------
+        Tensor
+            Logits after each prompt, [B, V].
+        """
+        device = stream.embeddings.device
+        places = padded_keys(stream.layout).to(device)
+        index = torch.tensor(rows, device=device)
+
+        def keep(layer: int, key: Tensor, value: Tensor) -> None:
+            self._make(layer, key, value)
+            for buffer, states in ((self._keys[layer], key), (self._values[layer], value)):
+                buffer[index, : places.shape[1]] = picked(states, places).transpose(1, 2)
+
+        states, head = last_states(self.llm, stream.embeddings, stream.layout, [1] * len(rows), keep)
+        return head(states)
+
+    def step(self, ids: Tensor, positions: Tensor, longest: int | None = None) -> Tensor:
+        """Logits after each of the next tokens of every row.
+
+        Arguments
+        ---------
+        ids : Tensor
+            Token ids, [R, n].
+        positions : Tensor
+            Where they stand in their rows, [R, n] int64.
+        longest : int, optional
+            A bound of all positions + 1, which saves looking beyond it.
+
+        Returns
+        -------
+        Tensor
+            [R, n, V].
+        """
+        return run(self.llm, _Step(self, positions, longest or self.capacity), positions, input_ids=ids)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Forgets all rows but these, which move up in this order."""
+        self.rows = len(rows)
+        for buffers in (self._keys, self._values):
+            buffers[:] = [buffer[torch.tensor(rows, device=buffer.device)] for buffer in buffers]
+
+    def _make(self, layer: int, *states: Tensor) -> None:
+        """The buffers of a layer, when its shape is known."""
+        for buffers, like in zip((self._keys, self._values), states, strict=True):
+            if len(buffers) == layer:
+                _, groups, _, width = like.shape
+                buffers.append(like.new_zeros(self.rows, self.capacity, groups, width))
+
+
+class _Step:
+    """The attention plan of a step: writes the tokens' keys and values, and looks at all that came before them."""
+
+    def __init__(self, cache: RowCache, positions: Tensor, longest: int) -> None:
+        self.cache, self.positions, self.longest = cache, positions, longest
+        self.index = torch.arange(len(positions), device=positions.device)[:, None]
+        self.distance = positions[:, :, None] - torch.arange(longest, device=positions.device)
+        self._masks: dict[int | None, Tensor] = {}
+
+    def attend(
+        self,
+        layer: int,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        scaling: float | None = None,
+        sliding_window: int | None = None,
+        softcap: float | None = None,
+    ) -> Tensor:
+        """[R, H, n, D] over the row's keys and values."""
+        seen = []
+        for buffer, states in ((self.cache._keys[layer], key), (self.cache._values[layer], value)):
+            buffer[self.index, self.positions] = states.transpose(1, 2)
+            seen.append(buffer[:, : self.longest].transpose(1, 2))
+        if sliding_window not in self._masks:
+            self._masks[sliding_window] = additive_mask(self.distance, sliding_window, query)
+        return masked_attention(query, *seen, self._masks[sliding_window], scaling, softcap).transpose(1, 2)

@@ -1,0 +1,51 @@
+"""Guesses of the next tokens from what was answered before: paragraphs repeat each other, and a right guess is free."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+
+class NGramDrafts:
+    """Remembers what followed the last tokens when they stood there before, in any answer that it saw.
+
+    Source: prompt lookup decoding (Saxena, 2023), over answers instead of a prompt.
+
+    Arguments
+    ---------
+    length : int
+        Most tokens of a guess; each costs a position, whether right or not.
+    context : int
+        Last tokens that have to agree.
+    remembered : int
+        Most contexts that are kept; the least used are forgotten.
+
+    Example
+    -------
+    >>> drafts = NGramDrafts(length=2, context=2)
+    >>> for stop in range(1, 7):
+    ...     drafts.learn([4, 7, 1, 4, 7, 3][:stop])
+    >>> drafts.guess([9, 4, 7], limit=5), drafts.guess([9, 7, 1], limit=5), drafts.guess([8, 8], limit=5)
+    ([3], [4, 7], [])
+    """
+
+    def __init__(self, length: int = 4, context: int = 2, remembered: int = 20_000) -> None:
+        self.length, self.context, self.remembered = length, context, remembered
+        self._next: OrderedDict[tuple[int, ...], int] = OrderedDict()
+
+    def learn(self, ids: Sequence[int]) -> None:
+        """Takes notice of the last token of an answer."""
+        known = tuple(ids[-self.context - 1 : -1])
+        if len(known) == self.context:
+            self._next[known] = ids[-1]
+            self._next.move_to_end(known)
+            if len(self._next) > self.remembered:
+                self._next.popitem(last=False)
+
+    def guess(self, ids: Sequence[int], limit: int) -> list[int]:
+        """What followed these tokens when they last stood there, token by token."""
+        known, guessed = tuple(ids[-self.context :]), []
+        while len(guessed) < min(limit, self.length) and known in self._next:
+            guessed.append(self._next[known])
+            known = (*known[1:], guessed[-1])
+        return guessed

@@ -1,0 +1,152 @@
+"""A LoRA linear in few passes: one autograd function whose small products are added where the large one has written.
+
+PEFT's layer makes a copy of its input in another type, drops out a copy for each linear, and scales and adds in passes
+of their own. Here the product with B is added in place, its scale is part of that product, and linears that hear the
+same tensor (queries, keys and values; gate and up) share one dropout of it. Everything else (names, saving, merging)
+stays PEFT's.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import NamedTuple
+
+import torch
+from peft.tuners.lora import Linear
+from torch import Tensor, nn
+
+LEVELS = 1 << 16  # of a dropout's probability: four decisions from each random 64-bit number
+
+
+class Dropped(NamedTuple):
+    """An input of which some values are left out; ``values / share`` has the input's expectation."""
+
+    values: Tensor  # as the input
+    kept: Tensor | None  # bool; None where nothing was left out
+    share: float  # expected share of kept values
+
+
+class SharedDropout:
+    """Dropout that is drawn once for a tensor, however many linears hear it.
+
+    Example
+    -------
+    >>> dropout, x = SharedDropout(), torch.ones(1000, 64)
+    >>> first, again = dropout(x, 0.25), dropout(x, 0.25)
+    >>> first.values is again.values, dropout(x.clone(), 0.25).values is first.values
+    (True, False)
+    >>> abs(first.kept.float().mean().item() - first.share) < 0.01
+    True
+    """
+
+    def __init__(self) -> None:
+        self._heard: weakref.ref | None = None
+        self._dropped: Dropped | None = None
+
+    def __call__(self, x: Tensor, probability: float) -> Dropped:
+        """Leaves out values of ``x`` with a probability (to one in 65,536); ``x`` keeps its gradient, the result none.
+
+        Arguments
+        ---------
+        x : Tensor
+            Any shape.
+        probability : float
+            In 0..1, 1 excluded; at 0 nothing is drawn.
+
+        Returns
+        -------
+        Dropped
+        """
+        if probability == 0:
+            return Dropped(x.detach(), None, 1.0)
+        if self._heard is None or self._heard() is not x:
+            self._heard, self._dropped = weakref.ref(x), _drop(x.detach(), round(probability * LEVELS))
+        return self._dropped
+
+
+def _drop(x: Tensor, level: int) -> Dropped:
+    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
+    drawn = words.view(torch.int16)[: x.numel()].view(x.shape)
+    kept = drawn >= level - LEVELS // 2
+    return Dropped(x * kept, kept, 1 - level / LEVELS)
+
+
+class FusedLoraLinear(Linear):
+    """PEFT's ``lora.Linear`` with a forward of few passes, where one plain adapter is active; else PEFT's own.
+
+    Example
+    -------
+    >>> from peft import LoraConfig
+    >>> config = LoraConfig(r=2, lora_alpha=6)
+    >>> layer = FusedLoraLinear(nn.Linear(4, 3), "default", config=config, r=2, lora_alpha=6)
+    >>> _ = nn.init.ones_(layer.lora_B["default"].weight)
+    >>> x = torch.randn(5, 4)
+    >>> torch.allclose(layer(x), Linear.forward(layer, x), atol=1e-6)
+    True
+    """
+
+    dropout = SharedDropout()
+
+    def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
+        """``W x + b + alpha / r * B A dropout(x)``.
+
+        Arguments
+        ---------
+        x : Tensor
+            [..., d].
+        *args, **kwargs
+            PEFT's; with any of them its own forward runs.
+
+        Returns
+        -------
+        Tensor
+            [..., m], in the type that autocast asks for, else that of ``x``.
+        """
+        if args or kwargs or not self._is_plain():
+            return super().forward(x, *args, **kwargs)
+        name = self.active_adapters[0]
+        down, up, dropout = self.lora_A[name].weight, self.lora_B[name].weight, self.lora_dropout[name]
+        probability = dropout.p if self.training and isinstance(dropout, nn.Dropout) else 0.0
+        dropped = self.dropout(x, probability)
+        base, scale = self.base_layer, self.scaling[name] / dropped.share
+        device = x.device.type
+        kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        with torch.autocast(device, enabled=False):
+            return _LoraLinear.apply(x, base.weight, base.bias, down, up, scale, dropped.values, dropped.kept, kind)
+
+    def _is_plain(self) -> bool:
+        single = len(self.active_adapters) == 1 and self.active_adapters[0] in self.lora_A
+        special = self.disable_adapters or self.merged or self.lora_variant or type(self.base_layer) is not nn.Linear
+        return single and not special
+
+
+class _LoraLinear(torch.autograd.Function):
+    """``x W' + b + scale * dropped A' B'`` in the type ``kind``; W and b are frozen."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, down, up, scale, dropped, kept, kind):
+        rows = x.reshape(-1, x.shape[-1]).to(kind)
+        heard = rows if kept is None else dropped.reshape(rows.shape).to(kind)
+        weight, down_kind, up_kind = weight.to(kind), down.to(kind), up.to(kind)
+        output = nn.functional.linear(rows, weight, None if bias is None else bias.to(kind))
+        low = heard @ down_kind.T
+        output.addmm_(low, up_kind.T, alpha=scale)
+        ctx.save_for_backward(weight, down_kind, up_kind, heard, low, kept)
+        ctx.scale, ctx.shape, ctx.types = scale, x.shape, (x.dtype, down.dtype, up.dtype)
+        return output.view(*x.shape[:-1], output.shape[-1])
+
+    @staticmethod
+    def backward(ctx, gradient):
+        weight, down, up, heard, low, kept = ctx.saved_tensors
+        rows = gradient.reshape(-1, gradient.shape[-1])
+        rows_up = (rows @ up).mul_(ctx.scale)
+        of_x = of_down = of_up = None
+        if ctx.needs_input_grad[0]:
+            of_x = rows @ weight
+            of_x = of_x.addmm_(rows_up, down) if kept is None else of_x.addcmul_(rows_up @ down, kept.view(of_x.shape))
+            of_x = of_x.view(ctx.shape).to(ctx.types[0])
+        if ctx.needs_input_grad[3]:
+            of_down = (rows_up.T @ heard).to(ctx.types[1])
+        if ctx.needs_input_grad[4]:
+            of_up = (rows.T @ low).mul_(ctx.scale).to(ctx.types[2])
+        return of_x, None, None, of_down, of_up, None, None, None, None
