@@ -214,9 +214,9 @@ class ExplainableEmotionRecognizer(Pretrained):
         if len(wavs) == 0:
             return []
         model, stage = self.mods.model, STAGES[self.hparams.stage]
-        wavs = wavs.float().masked_fill(~valid_mask(samples, wavs.shape[1]).to(wavs.device), 0.0)
+        wavs = wavs.float().masked_fill(~valid_mask(samples, wavs.shape[1], wavs.device), 0.0)
         with self.inference_ctx:
-            found = model.explain(wavs.to(self.device), samples.to(self.device), stage, self.hparams.emotions)
+            found = model.explain(wavs.to(self.device), samples, stage, self.hparams.emotions)
         return [self._explanation(paragraph, row.tolist()) for paragraph, row in zip(*found, strict=True)]
 
     def forward(self, wavs: Tensor, wav_lens: Tensor | None = None) -> list[Explanation]:

@@ -1,6 +1,7 @@
 """Lengths as integer counts: a padded tensor never travels without them.
 
-SpeechBrain hands relative lengths (floats in 0..1) around; they become counts once, at the border, in float64.
+SpeechBrain hands relative lengths (floats in 0..1) around; they become counts once, at the border, in float64. Counts
+may stay on the CPU while the tensors are elsewhere: whoever needs a shape can then read them without waiting.
 """
 
 import torch
@@ -51,7 +52,7 @@ def relative_from_counts(counts: Tensor) -> Tensor:
     return counts.double() / counts.max()
 
 
-def valid_mask(counts: Tensor, longest: int) -> Tensor:
+def valid_mask(counts: Tensor, longest: int, device: torch.device | None = None) -> Tensor:
     """True at real positions, False at padding.
 
     Arguments
@@ -60,11 +61,13 @@ def valid_mask(counts: Tensor, longest: int) -> Tensor:
         Valid positions, [B], int64.
     longest : int
         Padded length L.
+    device : torch.device, optional
+        Where the mask is wanted; counts on the CPU go there without waiting. By default where the counts are.
 
     Returns
     -------
     Tensor
-        Mask, [B, L], bool, on the device of ``counts``.
+        Mask, [B, L], bool.
 
     Example
     -------
@@ -72,4 +75,5 @@ def valid_mask(counts: Tensor, longest: int) -> Tensor:
     tensor([[ True, False, False],
             [ True,  True,  True]])
     """
+    counts = counts if device is None else counts.to(device, non_blocking=True)
     return torch.arange(longest, device=counts.device)[None, :] < counts[:, None]

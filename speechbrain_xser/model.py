@@ -20,7 +20,7 @@ from speechbrain_xser.decoder.llm import PAPER_LORA
 from speechbrain_xser.decoder.prompt import SYSTEM, PromptTemplate
 from speechbrain_xser.lobes.adapter import Adapter, FrameTokens, SoftTokens
 from speechbrain_xser.lobes.bottleneck import NoBottleneck, VariationalBottleneck
-from speechbrain_xser.lobes.branch import Branch, BranchOutput, Mode
+from speechbrain_xser.lobes.branch import Branch, BranchOutput, Mode, branch_sums
 from speechbrain_xser.lobes.encoder import SpeechEncoder, SSLEncoder
 from speechbrain_xser.modes import evaluating
 from speechbrain_xser.training.stages import SER_STAGE, Stage
@@ -172,8 +172,9 @@ class ExplainableSER(nn.Module):
             return answers, self.decoder.emotion_probabilities(*tokens, stage.instruction, answers, emotions)
 
     def _branches(self, wavs: Tensor, samples: Tensor, stage: Stage) -> tuple[BranchOutput, BranchOutput]:
-        states = self.encoder(wavs, samples)
-        return self.content(states, stage.content), self.descriptor(states, stage.descriptor)
+        states, modes = self.encoder(wavs, samples), (stage.content, stage.descriptor)
+        content, descriptor = branch_sums(states.layers, (self.content, self.descriptor), modes)
+        return self.content(states, stage.content, content), self.descriptor(states, stage.descriptor, descriptor)
 
 
 def _computed(output: BranchOutput) -> BranchOutput | None:

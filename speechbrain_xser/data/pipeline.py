@@ -29,11 +29,8 @@ class Batch(NamedTuple):
     faults: tuple[str, ...] = ()  # messages of what was skipped
 
     def to(self, device, non_blocking: bool = False) -> Batch:
-        """The batch on another device; types stay, lengths are never rounded."""
-        return self._replace(
-            wavs=self.wavs.to(device=device, non_blocking=non_blocking),
-            samples=self.samples.to(device=device, non_blocking=non_blocking),
-        )
+        """The waveforms on another device; counts stay on the CPU, where shapes are computed without waiting."""
+        return self._replace(wavs=self.wavs.to(device=device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
         """The batch in page-locked memory, for loaders that copy while the device computes."""

@@ -96,7 +96,8 @@ def load_llm(
     Raises
     ------
     BackboneError
-        If it cannot be found, lacks weights, has an attention that cannot be exchanged, or 4-bit weights are asked for without a GPU or bitsandbytes.
+        If it cannot be found, lacks weights, has an attention that cannot be exchanged, or 4-bit weights are asked for
+        without a GPU or bitsandbytes.
 
     Example
     -------

@@ -114,7 +114,7 @@ class Adapter(nn.Module):
         """
         counts = self.token_counts(frames)
         embeddings = self.output(self.hidden(self._stacked(z, frames)).relu())
-        valid = valid_mask(counts, embeddings.shape[1])
+        valid = valid_mask(counts, embeddings.shape[1], embeddings.device)
         return SoftTokens(torch.where(valid[..., None], embeddings, 0.0), counts)
 
     def silent(self, frames: Tensor, longest: int) -> SoftTokens:
@@ -138,7 +138,7 @@ class Adapter(nn.Module):
 
     def _stacked(self, z: Tensor, frames: Tensor) -> Tensor:
         """k frames side by side, [B, K, k * Z], with zeros at padding."""
-        z = torch.where(valid_mask(frames, z.shape[1])[..., None], z, 0.0)
+        z = torch.where(valid_mask(frames, z.shape[1], z.device)[..., None], z, 0.0)
         tokens = max(1, z.shape[1] // self.stack)
         z = nn.functional.pad(z, (0, 0, 0, max(0, self.stack - z.shape[1])))
         return z[:, : tokens * self.stack].reshape(len(z), tokens, self.stack * z.shape[2])
@@ -179,7 +179,7 @@ class FrameTokens(nn.Module):
         SoftTokens
             Frames [B, T, Z] and counts [B].
         """
-        return SoftTokens(torch.where(valid_mask(frames, z.shape[1])[..., None], z, 0.0), frames)
+        return SoftTokens(torch.where(valid_mask(frames, z.shape[1], z.device)[..., None], z, 0.0), frames)
 
     def silent(self, frames: Tensor, longest: int) -> SoftTokens:
         """Zero vectors of the same shape and counts.

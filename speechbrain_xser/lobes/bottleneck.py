@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from speechbrain_xser.lengths import valid_mask
+from speechbrain_xser.lobes.layer_mix import LayerMix
 from speechbrain_xser.lobes.states import LayerStates
 
 SMALLEST_DEVIATION = 1e-6
@@ -47,58 +48,6 @@ class Latent(NamedTuple):
     frames: Tensor  # [B] int64, valid frames
     posterior: Posterior | None  # None where there is no bottleneck
     kl: Tensor  # [B, T] float32, nats a frame, zero at padding
-
-
-class LayerMix(nn.Module):
-    """Softmax-weighted sum of layers, as one matrix product over the buffer that the encoder wrote.
-
-    Source: the weighted sum of SUPERB (Yang et al., 2021, Interspeech).
-
-    Arguments
-    ---------
-    layer_count : int
-        Number of layers n.
-
-    Example
-    -------
-    >>> layers = torch.randn(3, 2, 5, 8)
-    >>> torch.allclose(LayerMix(3)(layers), layers.mean(0), atol=1e-6)
-    True
-    >>> LayerMix(4).weights.tolist()
-    [0.25, 0.25, 0.25, 0.25]
-    """
-
-    def __init__(self, layer_count: int) -> None:
-        super().__init__()
-        self.logits = nn.Parameter(torch.zeros(layer_count))
-
-    @property
-    def weights(self) -> Tensor:
-        """The layers' weights, summing to one.
-
-        Returns
-        -------
-        Tensor
-            Weights, [n], float32.
-        """
-        return self.logits.float().softmax(0)
-
-    def forward(self, layers: Tensor) -> Tensor:
-        """Sums the layers: ``weights @ layers.view(n, -1)``, no copy.
-
-        Arguments
-        ---------
-        layers : Tensor
-            States of n layers, [n, B, T, d].
-
-        Returns
-        -------
-        Tensor
-            Their sum, [B, T, d], in the type of ``layers``.
-        """
-        with torch.autocast(layers.device.type, enabled=False):
-            mixed = self.weights.to(layers.dtype) @ layers.reshape(layers.shape[0], -1)
-        return mixed.view(layers.shape[1:])
 
 
 class VariationalBottleneck(nn.Module):
@@ -151,13 +100,15 @@ class VariationalBottleneck(nn.Module):
         self.head = nn.Linear(width, 2 * latent)
         nn.init.constant_(self.head.bias[latent:], deviation_bias)
 
-    def forward(self, states: LayerStates) -> Latent:
+    def forward(self, states: LayerStates, mixed: Tensor | None = None) -> Latent:
         """Encodes the layers of a batch.
 
         Arguments
         ---------
         states : LayerStates
             Layers [n, B, T, d], frames [B], level [B].
+        mixed : Tensor, optional
+            Their sum by ``mix``, [B, T, d], where it was computed together with others'.
 
         Returns
         -------
@@ -171,19 +122,21 @@ class VariationalBottleneck(nn.Module):
         >>> torch.equal(first[0], second[0]), first[1, 2:].abs().sum()  # sampled in training; zero at padding
         (False, tensor(0., grad_fn=<SumBackward0>))
         """
-        posterior = self.posterior(states)
+        posterior = self.posterior(states, mixed)
         z = _drawn(posterior) if self.training else posterior.mean
-        valid = valid_mask(states.frames, z.shape[1])
+        valid = valid_mask(states.frames, z.shape[1], z.device)
         z = torch.where(valid[..., None], z, 0.0).to(self.head.weight.dtype)
         return Latent(z, states.frames, posterior, torch.where(valid, gaussian_kl(*posterior), 0.0))
 
-    def posterior(self, states: LayerStates) -> Posterior:
+    def posterior(self, states: LayerStates, mixed: Tensor | None = None) -> Posterior:
         """The Gaussian of every frame, padding included.
 
         Arguments
         ---------
         states : LayerStates
             Layers [n, B, T, d], frames [B], level [B].
+        mixed : Tensor, optional
+            Their sum by ``mix``, [B, T, d].
 
         Returns
         -------
@@ -196,7 +149,7 @@ class VariationalBottleneck(nn.Module):
         >>> bool((VariationalBottleneck(3, 8, latent=4).posterior(states).deviation > 0).all())
         True
         """
-        hidden = self.mix(states.layers).to(self.head.weight.dtype)
+        hidden = (self.mix(states.layers) if mixed is None else mixed).to(self.head.weight.dtype)
         if self.level is not None:
             hidden = hidden + self.level(states.level)[:, None]
         mean, spread = self.head(self.encoder(hidden)).float().chunk(2, dim=-1)
@@ -224,21 +177,23 @@ class NoBottleneck(nn.Module):
         super().__init__()
         self.mix = LayerMix(layer_count)
 
-    def forward(self, states: LayerStates) -> Latent:
+    def forward(self, states: LayerStates, mixed: Tensor | None = None) -> Latent:
         """Sums the layers of a batch.
 
         Arguments
         ---------
         states : LayerStates
             Layers [n, B, T, d], frames [B], level [B].
+        mixed : Tensor, optional
+            Their sum by ``mix``, [B, T, d].
 
         Returns
         -------
         Latent
             z [B, T, d] in float32, no posterior, and a divergence of zero.
         """
-        mixed = self.mix(states.layers).float()
-        valid = valid_mask(states.frames, mixed.shape[1])
+        mixed = (self.mix(states.layers) if mixed is None else mixed).float()
+        valid = valid_mask(states.frames, mixed.shape[1], mixed.device)
         return Latent(torch.where(valid[..., None], mixed, 0.0), states.frames, None, torch.zeros_like(valid.float()))
 
 

@@ -6,14 +6,16 @@ computed at all. So nobody toggles ``requires_grad`` and a wrapped model (DDP) n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from speechbrain_xser.lobes.adapter import Adapter, SoftTokens
 from speechbrain_xser.lobes.bottleneck import Latent
+from speechbrain_xser.lobes.layer_mix import LayerMix, layer_sums
 from speechbrain_xser.lobes.states import LayerStates
 from speechbrain_xser.modes import evaluating
 
@@ -67,7 +69,9 @@ class Branch(nn.Module):
         self.bottleneck = bottleneck
         self.adapter = adapter
 
-    def forward(self, states: LayerStates, mode: Mode | str = Mode.TRAIN) -> BranchOutput:
+    def forward(
+        self, states: LayerStates, mode: Mode | str = Mode.TRAIN, mixed: Tensor | None = None
+    ) -> BranchOutput:
         """Runs the branch in a mode.
 
         Arguments
@@ -76,6 +80,8 @@ class Branch(nn.Module):
             Layers [n, B, T, d], frames [B], level [B].
         mode : Mode or str
             "train", "frozen" or "off".
+        mixed : Tensor, optional
+            The bottleneck's sum of the layers, [B, T, d], from :func:`branch_sums`.
 
         Returns
         -------
@@ -92,11 +98,49 @@ class Branch(nn.Module):
             return BranchOutput(silent_tokens(self, states), None)
         if mode is Mode.FROZEN:
             with evaluating(self), torch.no_grad():
-                return self._tokens(self.bottleneck(states))
-        return self._tokens(self.bottleneck(states))
+                return self._tokens(self._latent(states, mixed))
+        return self._tokens(self._latent(states, mixed))
+
+    def _latent(self, states: LayerStates, mixed: Tensor | None) -> Latent:
+        return self.bottleneck(states) if mixed is None else self.bottleneck(states, mixed)
 
     def _tokens(self, latent: Latent) -> BranchOutput:
         return BranchOutput(self.adapter(latent.z, latent.frames), latent)
+
+
+def branch_sums(layers: Tensor, branches: Sequence[Branch], modes: Sequence[Mode | str]) -> list[Tensor | None]:
+    """What each branch's bottleneck sums of the layers, for all branches that are on in one product.
+
+    Arguments
+    ---------
+    layers : Tensor
+        [n, B, T, d].
+    branches : sequence of Branch
+        Those whose bottleneck has a :class:`~speechbrain_xser.lobes.layer_mix.LayerMix` take part.
+    modes : sequence of Mode or str
+        Theirs; one that is frozen has no gradient.
+
+    Returns
+    -------
+    list of Tensor or None
+        [B, T, d] for each branch; ``None`` for one that is off or sums nothing.
+
+    Example
+    -------
+    >>> from speechbrain_xser.lobes.bottleneck import VariationalBottleneck
+    >>> content, descriptor = (Branch(VariationalBottleneck(3, 8, latent=4), Adapter(4, 6)) for _ in range(2))
+    >>> states = LayerStates(torch.randn(3, 2, 12, 8), torch.tensor([12, 7]), torch.zeros(2))
+    >>> sums = branch_sums(states.layers, [content, descriptor], ["frozen", "train"])
+    >>> torch.equal(content(states, "frozen", sums[0]).tokens.embeddings, content(states, "frozen").tokens.embeddings)
+    True
+    """
+    weights = {}
+    for place, (branch, mode) in enumerate(zip(branches, map(Mode, modes), strict=True)):
+        mix = getattr(branch.bottleneck, "mix", None)
+        if isinstance(mix, LayerMix) and mode is not Mode.OFF:
+            weights[place] = mix.weights if mode is Mode.TRAIN else mix.weights.detach()
+    sums = dict(zip(weights, layer_sums(list(weights.values()), layers), strict=True)) if weights else {}
+    return [sums.get(place) for place in range(len(branches))]
 
 
 def silent_tokens(part: Branch | Adapter, states: LayerStates) -> SoftTokens:

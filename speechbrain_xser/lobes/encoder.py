@@ -1,9 +1,10 @@
 """A frozen SSL speech encoder: hidden states of every transformer layer, the same alone and in a padded batch.
 
-Two decisions. The states are taken by forward hooks into one buffer, **before** the encoder's final layer norm, so the
-last layer is of the same kind as the others whatever transformers calls ``hidden_states[-1]``. And the model's parts
-are called one by one, so that integer frame counts make every mask, rather than relative lengths. The price is that
-we rely on the names of those parts (``feature_extractor``, ``feature_projection``, ``encoder``).
+Two decisions. The model's parts are called one by one, so that integer frame counts make every mask (without relative
+lengths, and without waiting for a device, as transformers' own boolean indexing does), and the states go straight into
+one buffer. And they are taken **before** the encoder's final layer norm, so the last layer is of the same kind as the
+others whatever transformers calls ``hidden_states[-1]``. The price is that we rely on the names of those parts
+(``feature_extractor``, ``feature_projection``, ``encoder``).
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+from transformers import WavLMModel
 
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.lengths import valid_mask
 from speechbrain_xser.lobes.backbone import load_backbone, load_preprocessor
 from speechbrain_xser.lobes.masked import masked_group_norm, standardised
-from speechbrain_xser.lobes.recorded import recorded
 from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder, level_db
 
 __all__ = ["LayerStates", "SSLEncoder", "SpeechEncoder", "level_db"]
@@ -146,11 +147,10 @@ class SSLEncoder(nn.Module):
                 f"waveforms of shape {tuple(wavs.shape)} with sample counts of shape {tuple(samples.shape)}; "
                 "expected mono waveforms [B, S] and one count each [B]"
             )
-        samples = samples.to(wavs.device)
-        frames = self.frame_counts(samples)
+        frames, on_device = self.frame_counts(samples), samples.to(wavs.device, non_blocking=True)
         with torch.autocast(wavs.device.type, enabled=False):
-            layers = self._encode(self._prepared(wavs.float(), samples), samples, frames)
-        return LayerStates(layers, frames, level_db(wavs, samples))
+            layers = self._encode(self._prepared(wavs.float(), on_device), on_device)
+        return LayerStates(layers, frames, level_db(wavs, on_device))
 
     def _prepared(self, wavs: Tensor, samples: Tensor) -> Tensor:
         """The model's input: each utterance normalised over its own samples (or not), zeros at padding."""
@@ -161,14 +161,34 @@ class SSLEncoder(nn.Module):
         shortfall = max(0, self.minimum_samples - wavs.shape[1])
         return nn.functional.pad(wavs, (0, shortfall)).to(self.model.dtype)
 
-    def _encode(self, wavs: Tensor, samples: Tensor, frames: Tensor) -> Tensor:
-        """Convolutions, projection, transformer; returns the hooks' buffer, [n, B, T, d]."""
+    def _encode(self, wavs: Tensor, samples: Tensor) -> Tensor:
+        """Convolutions, projection, positions and transformer, [n, B, T, d]."""
         convolved = self._convolved(wavs, samples).transpose(1, 2)
         projected = self.model.feature_projection(convolved)
         projected = projected if isinstance(projected, Tensor) else projected[0]
-        with recorded(self.model.encoder.layers) as record:
-            self.model.encoder(projected, attention_mask=valid_mask(frames, projected.shape[1]))
-        return record.buffer
+        valid, encoder = valid_mask(self.frame_counts(samples), projected.shape[1]), self.model.encoder
+        hidden = torch.where(valid[..., None], projected, 0.0)
+        hidden = hidden + encoder.pos_conv_embed(hidden)
+        if not self.model.config.do_stable_layer_norm:
+            hidden = encoder.layer_norm(hidden)
+        return self._layers(hidden, valid)
+
+    def _layers(self, hidden: Tensor, valid: Tensor) -> Tensor:
+        """Every layer's output, [n, B, T, d]; padding is masked as the family's layers take it."""
+        layers = hidden.new_empty(self.layer_count, *hidden.shape)
+        if isinstance(self.model, WavLMModel):  # its layers hand a bias of relative positions on
+            mask, bias = valid.long(), None
+            for place, layer in zip(layers, self.model.encoder.layers, strict=True):
+                hidden, bias = layer(hidden, attention_mask=mask, position_bias=bias)
+                place.copy_(hidden)
+            return layers
+        mask = torch.zeros_like(valid, dtype=hidden.dtype).masked_fill_(~valid, float("-inf"))
+        mask = mask[:, None, None].expand(-1, 1, valid.shape[1], -1)
+        for place, layer in zip(layers, self.model.encoder.layers, strict=True):
+            hidden = layer(hidden, attention_mask=mask)
+            hidden = hidden if isinstance(hidden, Tensor) else hidden[0]
+            place.copy_(hidden)
+        return layers
 
     def _convolved(self, wavs: Tensor, samples: Tensor) -> Tensor:
         """Features of the waveform, [B, c, T]; a group norm takes its statistics over valid frames."""

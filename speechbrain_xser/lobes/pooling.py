@@ -46,5 +46,5 @@ class AttentivePooling(nn.Module):
             Vectors, [B, Z], float32.
         """
         scores = self.score(frames)[..., 0].float()
-        scores = scores.masked_fill(~valid_mask(counts, frames.shape[1]), float("-inf"))
+        scores = scores.masked_fill(~valid_mask(counts, frames.shape[1], frames.device), float("-inf"))
         return (scores.softmax(1)[..., None] * frames.float()).sum(1)

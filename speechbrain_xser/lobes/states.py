@@ -22,7 +22,7 @@ class LayerStates(NamedTuple):
     """
 
     layers: Tensor  # [n, B, T, d], layers 1..n before the encoder's final layer norm; anything at padding
-    frames: Tensor  # [B] int64, valid frames
+    frames: Tensor  # [B] int64, valid frames; where the sample counts were, be it the CPU
     level: Tensor  # [B] float32, RMS of the valid samples in dB re full scale, before any normalisation
 
 
@@ -76,7 +76,7 @@ class SpeechEncoder(Protocol):
         wavs : Tensor
             Waveforms, [B, S], float in -1..1.
         samples : Tensor
-            Valid samples, [B], int64.
+            Valid samples, [B], int64; on the CPU nothing has to wait for a device.
 
         Returns
         -------
@@ -106,6 +106,7 @@ def level_db(wavs: Tensor, samples: Tensor) -> Tensor:
     >>> level_db(torch.tensor([[0.1, -0.1, 9.0], [0.0, 0.0, 0.0]]), torch.tensor([2, 3]))
     tensor([ -20., -100.])
     """
+    samples = samples.to(wavs.device, non_blocking=True)
     valid = valid_mask(samples, wavs.shape[1])
     energy = torch.where(valid, wavs.float(), 0.0).square().sum(1)
     power = energy / samples.clamp(min=1)

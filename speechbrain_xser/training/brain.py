@@ -363,9 +363,9 @@ class XserBrain(sb.Brain):
     def _wrap_distributed(self) -> None:
         """Once, with everything that ever trains; what a stage does not train is an unused parameter there."""
         if self.distributed_launch:
-            devices = None if self.device_type == "cpu" else [self.device]
+            # without device_ids: they would move the sample counts too, which are wanted on the CPU
             self.modules["model"] = DistributedDataParallel(
-                self.model, device_ids=devices, find_unused_parameters=True, broadcast_buffers=False
+                self.model, find_unused_parameters=True, broadcast_buffers=False
             )
 
     def _count_faults(self, batch: Batch) -> None:

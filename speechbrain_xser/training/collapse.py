@@ -79,7 +79,7 @@ def active_units(mean: Tensor, frames: Tensor) -> int:
     >>> active_units(mean, torch.tensor([3]))
     1
     """
-    valid = mean[valid_mask(frames, mean.shape[1])].float()
+    valid = mean[valid_mask(frames, mean.shape[1], mean.device)].float()
     return int((valid.var(0, correction=0) > ACTIVE_VARIANCE).sum())
 
 

@@ -1,0 +1,145 @@
+"""A packed stream with a shared prefix and a pruned last layer computes what plain transformers and PEFT compute."""
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from torch.nn.functional import cross_entropy
+
+from speechbrain_xser.decoder.attention import use_plans
+from speechbrain_xser.decoder.cross_entropy import chunked_cross_entropy
+from speechbrain_xser.decoder.packing import Layout, PackedAttention
+from speechbrain_xser.decoder.trunk import last_states, run
+from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.training.stages import CAPTION
+from tests.decoder.conftest import row_of, soft_tokens, with_lora
+
+PREFIX, COUNTS, ASKED = 5, (7, 3, 12, 1), [3, 1, 5, 1]
+ANSWERS = ["the way he talks about people", "", "kids are talking by the door", "it is eleven o'clock", "no"] * 2
+CONTENT, DESCRIPTOR = soft_tokens([4, 1, 7, 3, 2] * 2, seed=1), soft_tokens([2, 5, 3, 1, 8] * 2, seed=2)
+
+
+@pytest.fixture
+def llm(plain):
+    use_plans(plain)
+    return plain.requires_grad_(False)
+
+
+@pytest.fixture
+def stream():
+    return torch.randn(PREFIX + sum(COUNTS), 32, generator=torch.Generator().manual_seed(3))
+
+
+def alone(stream, row):
+    """The embeddings of one row with its prefix, [1, L, e]."""
+    start = Layout(PREFIX, COUNTS).starts[row]
+    return torch.cat([stream[:PREFIX], stream[start : start + COUNTS[row]]])[None]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("row", range(4))
+def test_a_row_of_a_stream_is_what_transformers_computes_for_it_alone(llm, stream, row):
+    states, head = last_states(llm, stream, Layout(PREFIX, COUNTS), ASKED)
+    expected = llm(inputs_embeds=alone(stream, row)).logits[0, -ASKED[row] :]
+    torch.testing.assert_close(head(states).split(ASKED)[row], expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_a_shared_prefix_is_the_prefix_repeated(llm, stream):
+    layout = Layout(PREFIX, COUNTS)
+    repeated = torch.cat([alone(stream, row)[0] for row in range(4)])
+    shared = last_states(llm, stream, layout, ASKED).states
+    torch.testing.assert_close(shared, last_states(llm, repeated, Layout(0, tuple(layout.totals)), ASKED).states)
+
+
+@torch.no_grad()
+def test_a_pruned_last_layer_gives_what_the_whole_layer_gives(llm, stream):
+    layout = Layout(PREFIX, COUNTS)
+    states, head = last_states(llm, stream, layout, ASKED)
+    whole = run(llm, PackedAttention(layout, "cpu"), layout.positions()[None], inputs_embeds=stream[None])[0]
+    torch.testing.assert_close(head(states), whole[layout.last(ASKED)], atol=1e-5, rtol=1e-5)
+
+
+def peft_reference(llm, decoder):
+    """The same weights in PEFT's own layers, and rows one by one: loss, and the gradient of every LoRA tensor."""
+    config = LoraConfig(r=16, lora_alpha=32, target_modules=r".*_proj", bias="none")
+    model = get_peft_model(llm, config).eval()
+    ours = {name.removeprefix("llm."): tensor for name, tensor in decoder.named_parameters() if ".lora_" in name}
+    theirs = {name: tensor for name, tensor in model.named_parameters() if ".lora_" in name}
+    assert set(ours) == set(theirs)
+    for name, tensor in theirs.items():
+        tensor.data.copy_(ours[name].data)
+    embed, loss = model.get_input_embeddings(), 0.0
+    for row, answer in enumerate(ANSWERS):
+        ids = decoder.answer_tokens([answer])[0]
+        texts = [*decoder.template.segments(CAPTION, decoder.tokenizer), ids[:-1]]
+        opening, between, closing, said = (embed(torch.tensor([text], dtype=torch.long)) for text in texts)
+        content, how = row_of(CONTENT, row).embeddings, row_of(DESCRIPTOR, row).embeddings
+        logits = model(inputs_embeds=torch.cat([opening, content, between, how, closing, said], 1)).logits[0]
+        loss = loss + cross_entropy(logits[-len(ids) :], torch.tensor(ids), reduction="sum")
+    loss.backward()
+    return loss, {name: tensor.grad for name, tensor in theirs.items()}
+
+
+def test_a_packed_step_has_the_loss_and_the_lora_gradients_of_plain_peft(decoder, plain):
+    with_lora(decoder, scale=0.3)
+    loss, expected = peft_reference(plain, decoder)
+    nats = decoder(CONTENT, DESCRIPTOR, CAPTION, ANSWERS).nats()
+    nats.backward()
+    torch.testing.assert_close(nats, loss, rtol=1e-6, atol=0)
+    for name, parameter in decoder.named_parameters():
+        if ".lora_" in name:
+            wanted = expected[name.removeprefix("llm.")]
+            assert (parameter.grad - wanted).norm() <= 1e-5 * wanted.norm(), name
+
+
+def test_a_chunked_loss_has_the_value_and_gradients_of_the_whole(plain):
+    states = torch.randn(50, 32, requires_grad=True)
+    targets = torch.randint(plain.config.vocab_size, (50,))
+    head = plain.lm_head.requires_grad_(False)
+    whole = cross_entropy(head(states), targets, reduction="sum")
+    parts = chunked_cross_entropy(states, head, targets, chunk_logits=7 * head.out_features)
+    gradients = [torch.autograd.grad(3 * loss, states)[0] for loss in (whole, parts)]
+    torch.testing.assert_close(parts, whole)
+    torch.testing.assert_close(*gradients)
+
+
+def test_an_output_layer_that_learns_gets_its_gradient(plain):
+    head = plain.lm_head.requires_grad_(True)
+    chunked_cross_entropy(torch.randn(9, 32), head, torch.arange(9), chunk_logits=head.out_features).backward()
+    assert head.weight.grad.abs().sum() > 0
+
+
+def test_a_window_of_attention_hides_what_lies_farther_back():
+    query = torch.randn(1, 2, 6, 8)
+    layout = Layout(2, (4,))
+    near = PackedAttention(layout, "cpu").attend(0, query, query, query, sliding_window=1)
+    torch.testing.assert_close(near[0], query[0].transpose(0, 1))  # a window of one sees itself alone
+
+
+def test_an_llm_that_does_not_ask_the_plan_is_refused(llm, stream):
+    llm.set_attn_implementation("eager")
+    with pytest.raises(BackboneError, match="does not hand its keyword arguments to attention"):
+        last_states(llm, stream, Layout(PREFIX, COUNTS), ASKED)
+    llm.set_attn_implementation("xser")
+
+
+def test_dropout_of_lora_has_the_expectation_of_no_dropout(decoder):
+    layer = with_lora(decoder, scale=1.0).causal.model.layers[0].mlp.down_proj
+    x = torch.randn(4, 64)
+    layer.lora_dropout["default"].p = 0.3
+    with torch.no_grad():
+        exact = layer(x)
+        layer.train()
+        mean = torch.stack([layer(x.clone()) for _ in range(4000)]).mean(0)
+    assert (mean - exact).norm() < 0.05 * exact.norm()
+
+
+def test_queries_keys_and_values_share_one_dropout(decoder):
+    attention = decoder.train().causal.model.layers[0].self_attn
+    x = torch.randn(1, 6, 32)
+    with torch.no_grad():
+        state = torch.get_rng_state()
+        attention.q_proj(x)
+        drawn = torch.get_rng_state()
+        attention.k_proj(x), attention.v_proj(x)
+    assert not torch.equal(state, drawn) and torch.equal(drawn, torch.get_rng_state())
