@@ -11,6 +11,7 @@ from speechbrain_xser.training.distributed import rank, world_size
 from speechbrain_xser.training.sampler import WindowSampler
 from speechbrain_xser.training.settings import TrainingSettings
 from speechbrain_xser.training.signals import ignore_in_worker
+from speechbrain_xser.training.work import predicted_tokens
 
 
 def seconds_of_clips(clips: DynamicItemDataset) -> list[float]:
@@ -44,11 +45,14 @@ def train_loader(clips: DynamicItemDataset, settings: TrainingSettings, accumula
     >>> sorted(len(batch.ids) for batch in loader)  # the tail is used
     [1, 4]
     """
+    utterances = [clips.data[id]["utterance"] for id in clips.data_ids]
+    work = list(map(predicted_tokens, utterances, seconds_of_clips(clips)))
     sampler = WindowSampler(
-        seconds_of_clips(clips),
+        work,
         settings.batch_size * accumulation,
         settings.seed,
         settings.pool_windows,
+        None if settings.batch_tokens is None else settings.batch_tokens * accumulation,
         rank(),
         world_size(),
     )

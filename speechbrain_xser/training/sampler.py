@@ -1,8 +1,9 @@
 """Batches in an order that depends on (seed, epoch) only, so that resuming is an offset into it.
 
 A batch here is the *window* of one optimiser step: everything that its gradient is computed from, on one rank.
-Utterances of similar length may be put together: shuffled pools are sorted by duration, cut into windows, and the
-windows shuffled again (random batches waste more than half of the audio positions on padding).
+Utterances of similar work may be put together (shuffled pools are sorted, cut into windows, and the windows shuffled
+again: random batches waste a third of the LLM's and half of the audio positions on padding), a window has a number of
+utterances or an amount of work, and every rank gets about the same work of it.
 """
 
 from __future__ import annotations
@@ -14,25 +15,29 @@ from torch.utils.data import Sampler
 
 from speechbrain_xser.errors import SettingsError, TrainingError
 from speechbrain_xser.training.seeding import derive_seed
+from speechbrain_xser.training.work import dealt, even_cuts
 
 
 class WindowSampler(Sampler[list[int]]):
     """Yields the windows of an epoch, for one rank, from any offset.
 
-    All ranks get the same number of windows and at least one utterance in each: a window is dealt out to the ranks
-    one utterance at a time, and a last window with fewer utterances than ranks is joined to the one before it.
-    The last, shorter window of an epoch is used.
+    All ranks get the same number of windows and at least one utterance in each, and shares of a window that are about
+    the same work. The last, shorter window of an epoch is used; one with fewer utterances than ranks is joined to the
+    one before it. Epochs have the same number of windows.
 
     Arguments
     ---------
-    durations : sequence of float
-        Seconds of each utterance, used for sorting only.
+    work : sequence of float
+        Of each utterance, e.g. predicted tokens.
     window_size : int
         Utterances of one optimiser step on one rank.
     seed : int
         With the epoch, decides the order.
     pool_windows : int
-        Windows in a pool that is sorted by duration; 0 or 1 leaves the order random.
+        Windows in a pool that is sorted by work; 0 or 1 leaves the order random.
+    window_work : float, optional
+        Work of one optimiser step on one rank, about (an utterance more or less): then windows have as many
+        utterances as that makes, instead of ``window_size``.
     rank, world_size : int
         This process among all.
 
@@ -41,7 +46,7 @@ class WindowSampler(Sampler[list[int]]):
     TrainingError
         If there are fewer utterances than ranks.
     SettingsError
-        If a window holds no utterance.
+        If a window holds no utterance, or less work than the longest utterance is.
 
     Example
     -------
@@ -53,24 +58,33 @@ class WindowSampler(Sampler[list[int]]):
     >>> sampler.start(epoch=2, offset=1)  # a resumed epoch goes on with the same windows
     >>> list(sampler) == windows[1:]
     True
+    >>> by_work = WindowSampler([2.0, 2.0, 4.0, 8.0, 1.0, 7.0], window_size=1, seed=0, pool_windows=9, window_work=8.0)
+    >>> sorted(sorted(window) for window in by_work)
+    [[0, 1, 2, 4], [3], [5]]
     """
 
     def __init__(
         self,
-        durations: Sequence[float | None],
+        work: Sequence[float],
         window_size: int,
         seed: int,
         pool_windows: int = 0,
+        window_work: float | None = None,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        if len(durations) < world_size:
+        if len(work) < world_size:
             raise TrainingError(
-                f"{len(durations)} utterances cannot be shared by {world_size} ranks: use fewer ranks or more data."
+                f"{len(work)} utterances cannot be shared by {world_size} ranks: use fewer ranks or more data."
             )
         if window_size < 1:
             raise SettingsError(f"batch_size * grad_accumulation_factor is {window_size}; expected at least 1.")
-        self.seconds = np.asarray([seconds or 0.0 for seconds in durations], dtype=np.float64)
+        if window_work is not None and window_work < max(work):
+            raise SettingsError(
+                f"batch_tokens * grad_accumulation_factor is {window_work:g}, and the longest utterance has about "
+                f"{max(work):.0f} tokens: raise batch_tokens, or lower max_seconds."
+            )
+        self.work, self.window_work = np.asarray(work, dtype=np.float64), window_work
         self.window_size, self.seed, self.pool_windows = window_size, seed, pool_windows
         self.rank, self.world_size = rank, world_size
         self.epoch, self.offset = 1, 0
@@ -85,35 +99,43 @@ class WindowSampler(Sampler[list[int]]):
 
     def __len__(self) -> int:
         """Windows of a whole epoch, whatever the offset."""
-        return len(self._bounds())
+        if self.window_work is None:
+            return len(self._starts(self.work))
+        wanted = -(-self.work.sum() // (self.window_work * self.world_size))
+        return int(min(wanted, len(self.work) // self.world_size))
 
-    def describe(self) -> dict[str, int]:
-        """What a checkpoint notes of the batches, as plain values; other clips have other lengths."""
-        lengths = derive_seed(*map(str, self.seconds.tolist()))
-        return {"utterances a step": self.window_size, "pool_windows": self.pool_windows, "lengths": lengths}
+    def describe(self) -> dict[str, int | float | None]:
+        """What a checkpoint notes of the batches, as plain values; other clips are other work."""
+        by = {"utterances a step": self.window_size, "tokens a step": self.window_work}
+        return {**by, "pool_windows": self.pool_windows, "lengths": derive_seed(*map(str, self.work.tolist()))}
 
     def __iter__(self) -> Iterator[list[int]]:
         for window in self._windows()[self.offset :]:
-            yield window[self.rank :: self.world_size].tolist()
+            share = dealt(self.work[window].tolist(), self.world_size)[self.rank]
+            yield window[share].tolist()
 
-    def _bounds(self) -> list[int]:
+    def _starts(self, work: np.ndarray) -> list[int]:
         """Where windows start; a rest smaller than the number of ranks belongs to the window before it."""
+        if self.window_work is not None:
+            return even_cuts(work, len(self), least=self.world_size)
         size = self.window_size * self.world_size
-        starts = list(range(0, len(self.seconds), size))
-        rest = len(self.seconds) - starts[-1]
+        starts = list(range(0, len(work), size))
+        rest = len(work) - starts[-1]
         return starts[:-1] if rest < self.world_size and len(starts) > 1 else starts
 
     def _windows(self) -> list[np.ndarray]:
         generator = np.random.default_rng(derive_seed(self.seed, "windows", self.epoch))
-        order = generator.permutation(len(self.seconds))
+        order = generator.permutation(len(self.work))
         if self.pool_windows > 1:
             order = self._sort_pools(order)
-        windows = np.split(order, self._bounds()[1:])
+        windows = np.split(order, self._starts(self.work[order])[1:])
         if self.pool_windows > 1:
             windows = [windows[index] for index in generator.permutation(len(windows))]
-        return [window[np.argsort(-self.seconds[window], kind="stable")] for window in windows]
+        return windows
 
     def _sort_pools(self, order: np.ndarray) -> np.ndarray:
-        pool = self.window_size * self.world_size * self.pool_windows
+        pool = -(-len(order) // max(1, round(len(self) / self.pool_windows)))
+        if self.window_work is None:
+            pool = self.window_size * self.world_size * self.pool_windows
         pools = [order[start : start + pool] for start in range(0, len(order), pool)]
-        return np.concatenate([pool[np.argsort(-self.seconds[pool], kind="stable")] for pool in pools])
+        return np.concatenate([pool[np.argsort(-self.work[pool], kind="stable")] for pool in pools])

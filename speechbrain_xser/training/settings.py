@@ -33,7 +33,8 @@ class TrainingSettings:
     epochs_per_stage: int = 4
     steps_per_turn: int | None = None  # alternate every so many steps instead of every epoch
     batch_size: int = 8  # utterances of a micro-batch; times grad_accumulation_factor is one optimiser step
-    pool_windows: int = 50  # batches that are sorted by length together; 0 for none
+    batch_tokens: int | None = None  # the decoder's tokens of a micro-batch, about, instead of batch_size utterances
+    pool_windows: int = 50  # batches that are sorted by work together; 0 for none
     stage1_learning_rate: float = 2e-4
     stage1_rate_shape: str = "constant"
     stage2_learning_rate: float = 2e-5

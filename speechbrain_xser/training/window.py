@@ -8,6 +8,7 @@ smaller window, and checkpoints lie between windows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from speechbrain_xser.training.criterion import Totals
 from speechbrain_xser.training.distributed import sum_over_ranks
 from speechbrain_xser.training.stages import Stage, target_text
+from speechbrain_xser.training.work import even_cuts
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
@@ -31,7 +33,7 @@ class Window(NamedTuple):
 
 
 def split(batch: Batch, count: int) -> list[Batch]:
-    """Splits a padded batch into at most ``count`` micro-batches, each padded only to its own longest clip.
+    """Splits a batch into at most ``count`` micro-batches of about the same work, each padded to its own longest clip.
 
     Arguments
     ---------
@@ -43,17 +45,17 @@ def split(batch: Batch, count: int) -> list[Batch]:
     Returns
     -------
     list of Batch
-        In order, of nearly equal sizes.
+        In order, with nearly equal sums of samples.
 
     Example
     -------
     >>> from speechbrain_xser.data.pipeline import Batch
     >>> batch = Batch(("a", "b", "c"), torch.ones(3, 9), torch.tensor([9, 6, 4]), (None, None, None))
     >>> [(part.ids, tuple(part.wavs.shape)) for part in split(batch, 2)]
-    [(('a', 'b'), (2, 9)), (('c',), (1, 4))]
+    [(('a',), (1, 9)), (('b', 'c'), (2, 6))]
     """
-    bounds = [round(part) for part in torch.linspace(0, len(batch.ids), min(count, len(batch.ids)) + 1).tolist()]
-    return [_rows(batch, start, stop) for start, stop in zip(bounds, bounds[1:], strict=False)]
+    starts = even_cuts(batch.samples.tolist(), min(count, len(batch.ids)))
+    return [_rows(batch, *bounds) for bounds in pairwise([*starts, len(batch.ids)])]
 
 
 def _rows(batch: Batch, start: int, stop: int) -> Batch:

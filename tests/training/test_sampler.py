@@ -1,8 +1,9 @@
 """Batches in an order that only seed and epoch decide."""
 
+import numpy as np
 import pytest
 
-from speechbrain_xser.errors import TrainingError
+from speechbrain_xser.errors import SettingsError, TrainingError
 from speechbrain_xser.training.sampler import WindowSampler
 
 SECONDS = [float(index % 13) + 0.1 * index for index in range(101)]
@@ -50,3 +51,52 @@ def test_ranks_have_equally_many_windows_none_empty_and_share_every_utterance_on
 def test_less_data_than_ranks_is_refused():
     with pytest.raises(TrainingError, match="2 utterances cannot be shared by 3 ranks"):
         WindowSampler([1.0, 1.0], window_size=1, seed=0, world_size=3)
+
+
+LENGTHS = np.random.default_rng(3).lognormal(5.0, 0.5, 2000).clip(40, 700).tolist()  # tokens, as of GigaSpeech
+
+
+def by_work(epoch=1, offset=0, **values):
+    sampler = WindowSampler(LENGTHS, window_size=8, seed=5, **{"pool_windows": 20, "window_work": 1600.0, **values})
+    sampler.start(epoch, offset)
+    return sampler, list(sampler)
+
+
+@pytest.mark.parametrize("pool_windows", [0, 20])
+def test_windows_by_work_have_the_same_work_and_every_utterance_once(pool_windows):
+    sampler, windows = by_work(pool_windows=pool_windows)
+
+    assert sorted(sum(windows, [])) == list(range(2000)) and len(windows) == len(sampler)
+    work = [sum(LENGTHS[index] for index in window) for window in windows]
+    assert max(work) < 1600 + max(LENGTHS) and max(abs(one - 1600) for one in work) < max(LENGTHS)
+    assert max(map(len, windows)) > 2 * min(map(len, windows)) or pool_windows == 0
+
+
+def test_windows_by_work_are_as_many_in_every_epoch_and_go_on_where_they_were():
+    (sampler, first), (_, second) = by_work(1), by_work(2)
+
+    assert len(first) == len(second) == len(sampler) and first != second
+    assert by_work(2, offset=7)[1] == second[7:]
+
+
+def test_ranks_share_a_window_by_work():
+    shares = [by_work(window_work=1600.0, rank=rank, world_size=4)[1] for rank in range(4)]
+
+    balance = []
+    for window in zip(*shares, strict=True):
+        loads = [sum(LENGTHS[index] for index in share) for share in window]
+        balance.append(np.mean(loads) / max(loads))
+    assert np.mean(balance) >= 0.95
+    assert sorted(index for share in shares for window in share for index in window) == list(range(2000))
+
+
+def test_eight_utterances_a_rank_are_shared_by_work_too():
+    shares = [list(WindowSampler(LENGTHS, 8, seed=5, pool_windows=0, rank=rank, world_size=2)) for rank in range(2)]
+
+    loads = np.array([[sum(LENGTHS[index] for index in window) for window in share] for share in shares])
+    assert (loads.mean(0) / loads.max(0)).mean() >= 0.95
+
+
+def test_a_window_with_less_work_than_an_utterance_is_refused():
+    with pytest.raises(SettingsError, match="batch_tokens .* is 100, and the longest utterance has about"):
+        by_work(window_work=100.0)
