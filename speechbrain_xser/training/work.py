@@ -57,8 +57,8 @@ def dealt(work: Sequence[float], shares: int) -> list[list[int]]:
 
     Example
     -------
-    >>> dealt([7, 3, 6, 2, 1], 2)  # 9 and 10
-    [[0, 3], [2, 1, 4]]
+    >>> dealt([7, 3, 6, 2, 1], 2)  # 10 and 9
+    [[0, 3, 4], [2, 1]]
     """
     loads, parts = [0.0] * shares, [[] for _ in range(shares)]
     for place in np.argsort(-np.asarray(work, dtype=np.float64), kind="stable").tolist():
