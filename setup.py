@@ -44,11 +44,13 @@ EXTRAS = {
         "webdataset>=1.0,<2",  # reads packed shards in tests
         "scikit-learn>=1.4,<2",  # probes, the prosody baseline, and reference values in tests
         "matplotlib>=3.8,<4",  # pictures of reports
+        "bitsandbytes>=0.50,<1",  # quantised decoders
     ],
     "report": ["scikit-learn>=1.4,<2", "matplotlib>=3.8,<4"],  # xser reproduce and xser probe
     "praat": ["praat-parselmouth>=0.4.5,<0.5"],  # Praat's pitch tracker; GPL-3.0
     "datasets": ["datasets>=4,<6"],  # corpora that are saved as Hugging Face datasets
-    "4bit": ["bitsandbytes>=0.45,<1"],  # quantised decoders where there is a GPU
+    "quantized": ["bitsandbytes>=0.50,<1"],  # decoders of 4 or 8 bits a weight; earlier ones need a GPU
+    "kernels": ["liger-kernel>=0.8,<1"],  # fused kernels where there is a GPU
 }
 
 setup(

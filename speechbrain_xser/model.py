@@ -246,7 +246,7 @@ def build_model(
     encoder_dtype: str = "float32",
     llm_revision: str | None = None,
     llm_dtype: str = "bfloat16",
-    quantization: Literal["4bit"] | None = None,
+    quantization: Literal["4bit", "8bit"] | None = None,
     lora: Mapping[str, object] | None = PAPER_LORA,
     latent: int | None = 128,
     stack: int = 5,
@@ -259,6 +259,8 @@ def build_model(
     prompt_style: Literal["llama3", "chat"] = "llama3",
     max_new_tokens: int = 200,
     pad_token: str | None = None,
+    checkpointing: bool = False,
+    fused_kernels: bool = False,
     load_weights: bool = True,
 ) -> ExplainableSER:
     """Builds the model that ``hparams/model.yaml`` describes; the arguments are that file's keys.
@@ -273,7 +275,9 @@ def build_model(
     encoder_dtype, llm_dtype : str
         Types of the frozen weights.
     quantization : str, optional
-        "4bit" for the LLM, where there is a GPU.
+        "4bit" or "8bit" for the LLM.
+    checkpointing, fused_kernels : bool
+        Of the LLM; see :class:`~speechbrain_xser.decoder.decoder.LLMDecoder`.
     lora : mapping, optional
         ``r``, ``alpha``, ``dropout``, ``targets``; ``None`` for no LoRA.
     latent, stack, adapter_hidden : int
@@ -324,6 +328,8 @@ def build_model(
             template=PromptTemplate(system, prompt_style),
             max_new_tokens=max_new_tokens,
             pad_token=pad_token,
+            checkpointing=checkpointing,
+            fused_kernels=fused_kernels,
             load_weights=load_weights,
         )
     width = None if decoder is None else decoder.width

@@ -76,7 +76,7 @@ class LLMDecoder(OwnsPart):
     dtype : str
         Type of the frozen weights.
     quantization : str, optional
-        "4bit", where there is a GPU.
+        "4bit" or "8bit", through bitsandbytes.
     lora : mapping, optional
         Arguments of :func:`~speechbrain_xser.decoder.llm.add_lora`; ``None`` for no LoRA.
     template : PromptTemplate
@@ -85,6 +85,11 @@ class LLMDecoder(OwnsPart):
         Longest generated answer in tokens.
     pad_token : str, optional
         An existing token to pad with, where the tokenizer names none.
+    checkpointing : bool
+        Computes the layers again in the backward pass instead of keeping what they made: a third more work, and
+        memory for one layer instead of all.
+    fused_kernels : bool
+        Liger's kernels; needs a GPU.
     load_weights : bool
         False builds from ``config.json`` alone.
 
@@ -113,20 +118,24 @@ class LLMDecoder(OwnsPart):
         source: str,
         revision: str | None = None,
         dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16",
-        quantization: Literal["4bit"] | None = None,
+        quantization: Literal["4bit", "8bit"] | None = None,
         lora: Mapping[str, object] | None = PAPER_LORA,
         template: PromptTemplate = PAPER_PROMPT,
         max_new_tokens: int = 200,
         pad_token: str | None = None,
+        checkpointing: bool = False,
+        fused_kernels: bool = False,
         load_weights: bool = True,
     ) -> None:
         super().__init__()
         self.template = template
         self.max_new_tokens = max_new_tokens
         self.tokenizer = load_tokenizer(source, revision)
-        llm = load_llm(source, revision, dtype, quantization, load_weights)
+        llm = load_llm(source, revision, dtype, quantization, fused_kernels, load_weights)
         self.tokens = answer_tokens(llm, self.tokenizer, template, pad_token)
         self.llm = llm if lora is None else add_lora(llm, revision=revision, **lora)
+        if checkpointing:
+            llm.activation_checkpointing_enable({"use_reentrant": False})
 
     @property
     def causal(self) -> PreTrainedModel:

@@ -6,24 +6,23 @@ The base is frozen here once and for all; its adapters are float32 on a base of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Literal
 
-import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
-    BitsAndBytesConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
 from speechbrain_xser.decoder.attention import use_plans
+from speechbrain_xser.decoder.kernels import fuse_kernels
 from speechbrain_xser.decoder.lora import FusedLoraLinear
+from speechbrain_xser.decoder.quantization import quantized
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.backbone import DTYPES
 from speechbrain_xser.sources import loading, refuse_incomplete, resolve_source
@@ -68,12 +67,11 @@ def load_llm(
     source: str,
     revision: str | None = None,
     dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16",
-    quantization: Literal["4bit"] | None = None,
+    quantization: Literal["4bit", "8bit"] | None = None,
+    fused_kernels: bool = False,
     load_weights: bool = True,
 ) -> PreTrainedModel:
     """Loads a causal LLM, frozen.
-
-    Source of the 4-bit weights: NF4 with double quantisation (QLoRA; Dettmers et al., 2023, NeurIPS).
 
     Arguments
     ---------
@@ -84,7 +82,9 @@ def load_llm(
     dtype : str
         Type of the weights; of the computation, where they are quantised.
     quantization : str, optional
-        "4bit" for NF4 through bitsandbytes: needs a GPU.
+        "4bit" or "8bit"; see :func:`~speechbrain_xser.decoder.quantization.quantized`.
+    fused_kernels : bool
+        Liger's kernels in its layers; needs a GPU.
     load_weights : bool
         False builds from ``config.json`` alone, with random weights, on the current torch device ("meta" works).
 
@@ -96,8 +96,8 @@ def load_llm(
     Raises
     ------
     BackboneError
-        If it cannot be found, lacks weights, has an attention that cannot be exchanged, or 4-bit weights are asked for
-        without a GPU or bitsandbytes.
+        If it cannot be found, lacks weights, has an attention that cannot be exchanged, or what quantised weights or
+        fused kernels need is missing.
 
     Example
     -------
@@ -109,7 +109,7 @@ def load_llm(
     """
     if dtype not in DTYPES:
         raise BackboneError(f"Unknown dtype {dtype!r} of the LLM {source!r}: expected one of {', '.join(DTYPES)}.")
-    quantized = _quantized(quantization, DTYPES[dtype])
+    options = quantized(quantization, DTYPES[dtype])
     path = resolve_source(source)
     with loading(source, revision):
         if load_weights:
@@ -119,13 +119,15 @@ def load_llm(
                 dtype=DTYPES[dtype],
                 use_safetensors=True,
                 output_loading_info=True,
-                **quantized,
+                **options,
             )
             refuse_incomplete(source, report)
         else:
             config = AutoConfig.from_pretrained(path, revision=revision)
             llm = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype])
     use_plans(llm)
+    if fused_kernels:
+        fuse_kernels(llm)
     return llm.eval().requires_grad_(False)
 
 
@@ -197,22 +199,3 @@ def add_lora(
 def _is_linear(module: nn.Module) -> bool:
     """Linear layers of torch and of bitsandbytes, and the transposed ones of GPT-2."""
     return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
-
-
-def _quantized(quantization: str | None, dtype: torch.dtype) -> dict[str, object]:
-    """Arguments of ``from_pretrained`` for 4-bit weights, where they can work."""
-    if quantization is None:
-        return {}
-    if quantization != "4bit":
-        raise BackboneError(f"Unknown quantization {quantization!r}: expected '4bit' or null.")
-    if not torch.cuda.is_available():
-        raise BackboneError("4-bit weights need a CUDA GPU and there is none: set quantization to null.")
-    if find_spec("bitsandbytes") is None:
-        raise BackboneError("4-bit weights need bitsandbytes: `pip install bitsandbytes`, or set quantization to null.")
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
-    return {"quantization_config": config, "device_map": {"": torch.cuda.current_device()}}

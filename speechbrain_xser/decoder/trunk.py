@@ -46,6 +46,10 @@ class Watched:
     def __init__(self, plan: AttentionPlan, keep: Keep | None = None) -> None:
         self.plan, self.keep, self.calls = plan, keep, 0
 
+    def over(self, plan: AttentionPlan) -> Watched:
+        """Another plan watched by the same; this one stays as it is, for layers that are computed again."""
+        return Watched(plan, self.keep)
+
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, **options) -> Tensor:
         """The plan's own answer."""
         self.calls += 1
@@ -100,7 +104,7 @@ def last_states(
         places = layout.last(last).to(stream.device)
         logits = run(llm, plan, positions, inputs_embeds=stream[None], logits_to_keep=places)
         output = LastStates(logits[0], nn.Identity())
-    if plan.calls < llm.config.get_text_config().num_hidden_layers:
+    if plan.calls < llm.config.get_text_config().num_hidden_layers - 1:
         raise BackboneError(f"{type(llm).__name__} does not hand its keyword arguments to attention: use another LLM.")
     return output
 
@@ -136,8 +140,8 @@ def _pruned(
     rotations = model.rotary_emb(hidden, positions)
     for layer in model.layers[:-1]:
         hidden = layer(hidden, position_embeddings=rotations, plan=plan)
-    plan.plan = PackedAttention(layout, hidden.device, last)
-    hidden = _last_layer(model.layers[-1], hidden, rotations, plan, layout.last(last).to(hidden.device))
+    asking = plan.over(PackedAttention(layout, hidden.device, last))
+    hidden = _last_layer(model.layers[-1], hidden, rotations, asking, layout.last(last).to(hidden.device))
     return LastStates(model.norm(hidden)[0], llm.get_output_embeddings())
 
 

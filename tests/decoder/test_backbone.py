@@ -14,11 +14,12 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Genera
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.llm import load_llm, load_tokenizer
 from speechbrain_xser.decoder.prompt import PromptTemplate
+from speechbrain_xser.decoder.quantization import quantized
 from speechbrain_xser.decoder.tokens import answer_tokens
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.training.stages import CAPTION
-from tests.decoder.conftest import soft_tokens
+from tests.decoder.conftest import soft_tokens, with_lora
 
 
 @pytest.fixture
@@ -79,62 +80,76 @@ def test_without_weights_the_shapes_are_those_of_the_folder(llm_folder, llm):
     assert [p.shape for p in shapes.parameters()] == [p.shape for p in llm.parameters()]
 
 
-def test_four_bit_without_a_gpu_names_the_remedy(llm_folder, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(BackboneError, match="CUDA GPU.*quantization to null"):
-        load_llm(llm_folder, quantization="4bit")
+@pytest.mark.parametrize("bits", ["4bit", "8bit"])
+def test_quantised_weights_without_bitsandbytes_name_the_remedy(llm_folder, bits, monkeypatch):
+    monkeypatch.setattr("speechbrain_xser.decoder.quantization.find_spec", lambda name: None)
+    with pytest.raises(BackboneError, match=f"{bits} weights need .*pip install bitsandbytes"):
+        load_llm(llm_folder, quantization=bits)
 
 
-def test_four_bit_without_bitsandbytes_names_the_remedy(llm_folder, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("speechbrain_xser.decoder.llm.find_spec", lambda name: None)
-    with pytest.raises(BackboneError, match="pip install bitsandbytes"):
-        load_llm(llm_folder, quantization="4bit")
+def test_four_bits_are_nf4_and_computed_in_the_weights_type():
+    config = quantized("4bit", torch.float16)["quantization_config"]
+    assert (config.bnb_4bit_quant_type, config.bnb_4bit_compute_dtype) == ("nf4", torch.float16)
 
 
-def test_four_bit_asks_transformers_for_nf4_on_the_gpu(llm_folder, llm, monkeypatch):
-    asked, complete = {}, {"missing_keys": [], "mismatched_keys": []}
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
-    monkeypatch.setattr("speechbrain_xser.decoder.llm.find_spec", lambda name: SimpleNamespace())
-    monkeypatch.setitem(sys.modules, "bitsandbytes", SimpleNamespace(__version__="0.49.0"))
-    loader = SimpleNamespace(from_pretrained=lambda path, **kwargs: asked.update(kwargs) or (llm, complete))
-    monkeypatch.setattr("speechbrain_xser.decoder.llm.AutoModelForCausalLM", loader)
-    load_llm(llm_folder, quantization="4bit")
-    config = asked["quantization_config"]
-    assert (config.load_in_4bit, config.bnb_4bit_quant_type, config.bnb_4bit_compute_dtype) == (
-        True,
-        "nf4",
-        torch.bfloat16,
-    )
-    assert asked["device_map"] == {"": 0}
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="4-bit weights need a CUDA GPU")
-def test_lora_on_four_bit_weights_takes_a_step_and_is_saved_as_trained(llm_folder, tmp_path):
-    pytest.importorskip("bitsandbytes")
-    decoder = LLMDecoder(llm_folder, quantization="4bit")
+@pytest.mark.parametrize("bits, layer, error", [("4bit", "Linear4bit", 0.3), ("8bit", "Linear8bitLt", 0.05)])
+def test_lora_on_quantised_weights_takes_a_step_and_is_saved_as_trained(tmp_path, bits, layer, error):
+    decoder, exact = (LLMDecoder("packaged:llama-tiny", quantization=quantization) for quantization in (bits, None))
+    device = decoder.causal.device
     content, descriptor = (
-        SoftTokens(soft.embeddings.cuda(), soft.counts.cuda()) for soft in (soft_tokens([4, 1]), soft_tokens([2, 5]))
+        SoftTokens(soft.embeddings.to(device), soft.counts) for soft in (soft_tokens([4, 1], 192), soft_tokens([2, 5], 192))
     )
-    assert type(decoder.causal.model.layers[0].mlp.up_proj.base_layer).__name__ == "Linear4bit"
+    assert type(decoder.causal.model.layers[0].mlp.up_proj.base_layer).__name__ == layer
     trained = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.01)
-    output = decoder(content, descriptor, CAPTION, ["by the door", "kids are talking"])
-    torch.nn.functional.cross_entropy(output.logits.float(), output.targets).backward()
+    answers = ["by the door", "kids are talking"]
+    output, expected = (one.eval().to(device)(content, descriptor, CAPTION, answers).logits for one in (decoder, exact))
+    assert (output - expected).float().norm() < error * expected.float().norm()
+    decoder.train()(content, descriptor, CAPTION, answers).nats().backward()
     optimizer.step()
     decoder.save_adapter(tmp_path)
     state = {name.removeprefix("llm.").replace(".default", ""): tensor for name, tensor in decoder.state_dict().items()}
     saved = load_file(tmp_path / "adapter_model.safetensors")
-    assert saved.keys() == state.keys() and len(saved) == 2 * 7 * 2  # A and B of 7 linears in 2 layers
+    assert saved.keys() == state.keys() and len(saved) == 4 * 7 * 2  # A and B of 7 linears in 4 layers
     assert all(torch.equal(saved[name], state[name].cpu()) for name in saved)
     assert all(tensor.isfinite().all() and tensor.any() for tensor in saved.values())  # B was zero before the step
     assert {tensor.dtype for tensor in saved.values()} == {torch.float32}
 
 
 def test_an_unknown_quantization_is_refused(llm_folder):
-    with pytest.raises(BackboneError, match="'8bit'.*'4bit' or null"):
-        load_llm(llm_folder, quantization="8bit")
+    with pytest.raises(BackboneError, match="'2bit'.*4bit, 8bit, or null"):
+        load_llm(llm_folder, quantization="2bit")
+
+
+def test_fused_kernels_without_liger_name_the_remedy(llm_folder, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("speechbrain_xser.decoder.kernels.find_spec", lambda name: None)
+    with pytest.raises(BackboneError, match="pip install liger-kernel"):
+        load_llm(llm_folder, fused_kernels=True)
+
+
+def test_fused_kernels_are_put_into_this_llm_without_their_own_loss(llm_folder, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("speechbrain_xser.decoder.kernels.find_spec", lambda name: SimpleNamespace())
+    liger = SimpleNamespace(_apply_liger_kernel_to_instance=lambda llm, **options: asked.update(options, llm=llm))
+    monkeypatch.setitem(sys.modules, "liger_kernel.transformers", liger)
+    llm = load_llm(llm_folder, fused_kernels=True)
+    assert asked == {"llm": llm, "rope": False, "cross_entropy": False, "fused_linear_cross_entropy": False}
+
+
+def test_checkpointing_gives_the_same_gradients_and_computes_the_layers_twice(llm_folder):
+    gradients = {}
+    for checkpointing in (False, True):
+        decoder = with_lora(LLMDecoder(llm_folder, dtype="float32", checkpointing=checkpointing)).train()
+        calls = []
+        decoder.causal.model.layers[0].mlp.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        torch.manual_seed(0)
+        decoder(soft_tokens([4, 1]), soft_tokens([2, 5]), CAPTION, ["by the door", "no"]).nats().backward()
+        gradients[checkpointing] = [parameter.grad for parameter in decoder.parameters() if parameter.requires_grad]
+        assert len(calls) == 1 + checkpointing
+    for kept, again in zip(*gradients.values(), strict=True):
+        torch.testing.assert_close(again, kept)
 
 
 def test_more_tokens_than_embeddings_are_refused_with_both_numbers(llm, tokenizer):
