@@ -96,9 +96,8 @@ def test_four_bits_are_nf4_and_computed_in_the_weights_type():
 def test_lora_on_quantised_weights_takes_a_step_and_is_saved_as_trained(tmp_path, bits, layer, error):
     decoder, exact = (LLMDecoder("packaged:llama-tiny", quantization=quantization) for quantization in (bits, None))
     device = decoder.causal.device
-    content, descriptor = (
-        SoftTokens(soft.embeddings.to(device), soft.counts) for soft in (soft_tokens([4, 1], 192), soft_tokens([2, 5], 192))
-    )
+    soft = (soft_tokens(counts, width=192) for counts in ([4, 1], [2, 5]))
+    content, descriptor = (SoftTokens(tokens.embeddings.to(device), tokens.counts) for tokens in soft)
     assert type(decoder.causal.model.layers[0].mlp.up_proj.base_layer).__name__ == layer
     trained = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.01)
@@ -143,7 +142,7 @@ def test_checkpointing_gives_the_same_gradients_and_computes_the_layers_twice(ll
     for checkpointing in (False, True):
         decoder = with_lora(LLMDecoder(llm_folder, dtype="float32", checkpointing=checkpointing)).train()
         calls = []
-        decoder.causal.model.layers[0].mlp.register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        decoder.causal.model.layers[0].input_layernorm.register_forward_hook(lambda *_, calls=calls: calls.append(1))
         torch.manual_seed(0)
         decoder(soft_tokens([4, 1]), soft_tokens([2, 5]), CAPTION, ["by the door", "no"]).nats().backward()
         gradients[checkpointing] = [parameter.grad for parameter in decoder.parameters() if parameter.requires_grad]
