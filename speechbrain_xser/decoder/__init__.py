@@ -2,3 +2,8 @@
 
 Moves to ``speechbrain/integrations/huggingface``.
 """
+
+import logging
+
+# where bitsandbytes is installed, importing peft prints its hint at a faster kernel, whether anything is quantised or not
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

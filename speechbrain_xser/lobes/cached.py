@@ -10,6 +10,7 @@ with HuBERT-large in bfloat16; never for a large corpus.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -17,12 +18,11 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from speechbrain.utils.logger import get_logger
 from torch import Tensor, nn
 
 from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder, level_db
 
-logger = get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 KEY = "layers"
 
