@@ -8,12 +8,23 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import torch
 
+PATIENCE_SECONDS = 60  # of one variant; one that takes longer is measured less often, but at least once
 
-def medians(variants: Mapping[str, Callable[[], object]], repeats: int, device: str) -> dict[str, float]:
-    """Median seconds of each variant, after one turn that does not count.
+
+class Measured(NamedTuple):
+    """What a variant took, and what it gave."""
+
+    seconds: float  # median
+    memory: float | None  # most bytes that it added
+    result: object  # of its first run
+
+
+def measure(variants: Mapping[str, Callable[[], object]], repeats: int, device: str) -> dict[str, Measured]:
+    """Time and memory of variants that take turns; the first turn, which does not count, tells the memory.
 
     Arguments
     ---------
@@ -26,18 +37,28 @@ def medians(variants: Mapping[str, Callable[[], object]], repeats: int, device: 
 
     Returns
     -------
-    dict of str to float
+    dict of str to Measured
     """
+    first = {name: _first(run, device) for name, run in variants.items()}
     taken: dict[str, list[float]] = {name: [] for name in variants}
-    for turn in range(repeats + 1):
+    for _ in range(repeats):
         for name, run in variants.items():
-            _wait(device)
-            begun = time.perf_counter()
-            run()
-            _wait(device)
-            if turn:
-                taken[name].append(time.perf_counter() - begun)
-    return {name: median(times) for name, times in taken.items()}
+            if sum(taken[name]) < PATIENCE_SECONDS:
+                taken[name].append(_seconds(run, device))
+    return {name: Measured(median(taken[name]), *first[name]) for name in variants}
+
+
+def _first(run: Callable[[], object], device: str) -> tuple[float | None, object]:
+    results: list[object] = []
+    return added_memory(lambda: results.append(run()), device), results[0]
+
+
+def _seconds(run: Callable[[], object], device: str) -> float:
+    _wait(device)
+    begun = time.perf_counter()
+    run()
+    _wait(device)
+    return time.perf_counter() - begun
 
 
 def added_memory(run: Callable[[], object], device: str) -> float | None:

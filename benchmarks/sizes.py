@@ -70,8 +70,7 @@ CPU = Size(
 )
 PAPER = Size(
     "paper",
-    HUBERT
-    | {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
+    HUBERT | {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
     LLAMA
     | {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8}
     | {"intermediate_size": 14336, "vocab_size": 128256, "max_position_embeddings": 131072},

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 import transformers
 
+from benchmarks.clock import Measured
+
 BEGIN, END = "<!-- {}: begin -->", "<!-- {}: end -->"
 
 
@@ -78,8 +80,14 @@ def write(rows: list[Row], facts: dict[str, object], folder: Path, name: str, pa
         text, begin, end = page.read_text(encoding="utf-8"), BEGIN.format(name), END.format(name)
         before, rest = text.split(begin)
         facts_line = "; ".join(f"{key}: {value}" for key, value in facts.items())
-        page.write_text(f"{before}{begin}\n{facts_line}\n\n{markdown(rows)}\n{end}{rest.split(end)[1]}", encoding="utf-8")
+        table = f"{begin}\n{facts_line}\n\n{markdown(rows)}\n{end}"
+        page.write_text(f"{before}{table}{rest.split(end)[1]}", encoding="utf-8")
     return path
+
+
+def memory_share(ours: Measured, theirs: Measured) -> float | None:
+    """Our added memory as a share of theirs, where both can be told."""
+    return None if ours.memory is None or not theirs.memory else ours.memory / theirs.memory
 
 
 def _line(row: Row) -> str:
@@ -87,7 +95,8 @@ def _line(row: Row) -> str:
     memory = "" if row.memory is None else f"{row.memory:.2f}"
     theirs = "" if row.theirs is None else f"{row.theirs:.4g} {row.unit}"
     note = f" ({row.note})" if row.note else ""
-    return f"| {row.work}{note} | {row.peer} | {row.ours:.4g} {row.unit} | {theirs} | {ratio} | {memory} | {row.target} |"
+    cells = f"{row.work}{note}", row.peer, f"{row.ours:.4g} {row.unit}", theirs, ratio, memory, row.target
+    return f"| {' | '.join(cells)} |"
 
 
 def _cpuinfo() -> list[str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from peft.tuners.lora import Linear
 from torch import Tensor
 from torch.nn.functional import log_softmax, nll_loss
 from torch.nn.utils.rnn import pad_sequence
 
-from benchmarks.clock import added_memory, medians
+from benchmarks.clock import measure
 from benchmarks.material import Utterances, speech_seconds, utterances
 from benchmarks.sizes import Size
-from benchmarks.table import Row
+from benchmarks.table import Row, memory_share
 from speechbrain_xser.decoder.lora import FusedLoraLinear
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.training.stages import SER_STAGE
@@ -28,7 +29,7 @@ def batches(size: Size, device: str) -> tuple[Utterances, Utterances]:
     parts = [ordered[start : start + size.batch] for start in range(0, len(ordered), size.batch)]
     nearest = min(parts, key=lambda part: abs(sum(part) - random.sum()))
     scale = random.sum() / sum(nearest)
-    return utterances(scale * _array(nearest), device), utterances(random, device)
+    return utterances(scale * np.asarray(nearest), device), utterances(random, device)
 
 
 def step(model: ExplainableSER, batch: Utterances) -> Tensor:
@@ -109,19 +110,18 @@ def rows(model: ExplainableSER, size: Size, device: str) -> list[Row]:
         "SpeechBrain's SpeechLLM arithmetic (random padding, all logits)": lambda: peer(False),
         "plain PEFT, padded, transformers' loss": lambda: peer(True),
     }
-    seconds = medians({"ours": own, **peers}, size.repeats, device)
-    memory = {name: added_memory(run, device) for name, run in {"ours": own, **peers}.items()}
+    found = measure({"ours": own, **peers}, size.repeats, device)
     model.eval()
     targets = {"cpu": ("≥ 4×, memory ≤ 0.25", "≥ 2×, memory ≤ 0.25"), "paper": ("≥ 3.5×", "≤ 105 ms, ≤ 29 GB")}
     return [
         Row(
             "training step, stage 2",
             name,
-            1000 * seconds["ours"],
-            1000 * seconds[name],
+            1000 * found["ours"].seconds,
+            1000 * found[name].seconds,
             "ms",
             target,
-            _share(memory["ours"], memory[name]),
+            memory_share(found["ours"], found[name]),
         )
         for name, target in zip(peers, targets.get(size.name, ("", "")), strict=True)
     ]
@@ -151,13 +151,3 @@ def _rows(model: ExplainableSER, soft: list, answers: list[str]) -> tuple[list[T
         rows.append(torch.cat(parts))
         targets.append(torch.cat([torch.full((len(rows[-1]) - len(ids),), -100), torch.tensor(ids)]))
     return rows, targets
-
-
-def _share(ours: float | None, theirs: float | None) -> float | None:
-    return None if ours is None or not theirs else ours / theirs
-
-
-def _array(values: list[float]):
-    import numpy
-
-    return numpy.asarray(values)

@@ -5,5 +5,5 @@ Moves to ``speechbrain/integrations/huggingface``.
 
 import logging
 
-# where bitsandbytes is installed, importing peft prints its hint at a faster kernel, whether anything is quantised or not
+# where bitsandbytes is installed, importing peft prints its hint at a faster kernel, whatever is quantised
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from speechbrain_xser.decoder.attention import masked_attention
+from speechbrain_xser.decoder.output_layer import few_logits
 from speechbrain_xser.decoder.packing import additive_mask, padded_keys, picked
 from speechbrain_xser.decoder.sequence import Stream
 from speechbrain_xser.decoder.trunk import last_states, run
@@ -81,7 +82,7 @@ class RowCache:
                 buffer[index, : places.shape[1]] = picked(states, places).transpose(1, 2)
 
         states, head = last_states(self.llm, stream.embeddings, stream.layout, [1] * len(rows), keep)
-        return head(states)
+        return few_logits(head, states)
 
     def step(self, ids: Tensor, positions: Tensor, longest: int | None = None) -> Tensor:
         """Logits after each of the next tokens of every row.

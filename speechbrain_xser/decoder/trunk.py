@@ -17,6 +17,7 @@ from transformers.models.mistral.modeling_mistral import MistralDecoderLayer
 from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer
 
 from speechbrain_xser.decoder.attention import AttentionPlan
+from speechbrain_xser.decoder.output_layer import few_logits
 from speechbrain_xser.decoder.packing import Layout, PackedAttention
 from speechbrain_xser.errors import BackboneError
 
@@ -98,7 +99,7 @@ def last_states(
     True
     """
     plan, positions = Watched(PackedAttention(layout, stream.device), keep), layout.positions().to(stream.device)[None]
-    if isinstance(getattr(llm.base_model, "layers", [None])[-1], PRUNABLE):
+    if _is_prunable(llm):
         output = _pruned(llm, stream[None], positions, plan, layout, last)
     else:
         places = layout.last(last).to(stream.device)
@@ -130,7 +131,14 @@ def run(llm: PreTrainedModel, plan: AttentionPlan, positions: Tensor, **inputs: 
     """
     # transformers takes a mask of four dimensions as it is, without looking at its values
     unused = torch.empty(1, 1, 1, 1, device=positions.device)
-    return llm(position_ids=positions, attention_mask=unused, use_cache=False, plan=plan, **inputs).logits
+    shared = {"position_ids": positions, "attention_mask": unused, "use_cache": False, "plan": plan}
+    if _is_prunable(llm) and "logits_to_keep" not in inputs:
+        return few_logits(llm.get_output_embeddings(), llm.base_model(**shared, **inputs).last_hidden_state)
+    return llm(**shared, **inputs).logits
+
+
+def _is_prunable(llm: PreTrainedModel) -> bool:
+    return isinstance(getattr(llm.base_model, "layers", [None])[-1], PRUNABLE)
 
 
 def _pruned(

@@ -1,0 +1,97 @@
+"""``python -m benchmarks``: on a CPU in at most ten minutes; with ``--paper`` on one GPU, at the paper's size.
+
+Needs torch, transformers, peft and click; SpeechBrain only for the comparison with its searcher.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+if find_spec("speechbrain") is None:
+    os.environ.setdefault("XSER_ONLY_MODEL_CODE", "1")
+
+import torch  # noqa: E402
+
+from benchmarks import decoding, encoding, growth, limits, training  # noqa: E402
+from benchmarks.ceilings import ceilings  # noqa: E402
+from benchmarks.material import build  # noqa: E402
+from benchmarks.sizes import SIZES, Size  # noqa: E402
+from benchmarks.table import Row, machine, markdown, write  # noqa: E402
+from speechbrain_xser.lobes.encoder import SSLEncoder  # noqa: E402
+from speechbrain_xser.model import ExplainableSER  # noqa: E402
+
+
+@click.command()
+@click.option("--paper", is_flag=True, help="At the paper's size, on a GPU.")
+@click.option("--size", type=click.Choice(list(SIZES)), help="By default cpu, or paper with --paper.")
+@click.option("--device", help="By default cuda with --paper, else cpu.")
+@click.option("--out", default="results/benchmarks", show_default=True, help="Folder for the JSON file.")
+@click.option("--page", type=click.Path(exists=True), help="A Markdown page whose table is replaced.")
+def main(paper: bool, size: str | None, device: str | None, out: str, page: str | None) -> None:
+    """Measures speed and memory beside named peers, and prints a table.
+
+    Example: python -m benchmarks --page docs/performance.md
+    """
+    chosen = SIZES[size or ("paper" if paper else "cpu")]
+    device = device or ("cuda" if paper else "cpu")
+    if device != "cpu" and not torch.cuda.is_available():
+        sys.exit("There is no GPU: leave out --paper, or give --device=cpu with a smaller --size.")
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        rows, facts = run(chosen, Path(folder), device)
+    facts["minutes"] = round((time.monotonic() - begun) / 60, 1)
+    path = write(rows, facts, Path(out), chosen.name, None if page is None else Path(page))
+    print("; ".join(f"{key}: {value}" for key, value in facts.items()), markdown(rows), f"In {path}.", sep="\n\n")
+
+
+def run(size: Size, folder: Path, device: str) -> tuple[list[Row], dict[str, object]]:
+    """Everything, at one size."""
+    most = ceilings(device)
+    model = build(size, folder, device)
+    rows = noted(training.rows(model, size, device))
+    ours, _ = training.batches(size, device)
+    limit = limits.training_seconds(model, ours, most)
+    reached = limit / (rows[0].ours / 1000)
+    rows.append(Row("share of the training step's limit", "", reached, None, "x", goal(size, "≥ 0.6")))
+    rows += noted(encoding.layer_rows(model, size, device))
+    rows += noted(encoding.speech_rows(model, size, device, in_float32(model, folder, device)))
+    rows += noted([*growth.rows(model, size, device), training.balance(size)])
+    if device == "cpu":
+        model = build(size, folder, device, "float32")  # so that tokens can be compared
+    rows += noted(decoding.rows(model, size, device))
+    rows += noted(decoding.single(model, size, device))
+    floor = size.new_tokens[-1] * limits.token_seconds(model, most)
+    reached = floor / (rows[-1].ours / 1000)
+    rows.append(Row("share of one utterance's limit", "", reached, None, "x", goal(size, "≥ 0.75")))
+    rows += noted(decoding.batch_explain(model, size, device))
+    ceiling = f"{most.flops / 1e12:.3g} TFLOP/s in bfloat16 and {most.bandwidth / 1e9:.3g} GB/s, measured"
+    return rows, {"machine": machine(device), "ceilings": ceiling}
+
+
+def in_float32(model: ExplainableSER, folder: Path, device: str) -> ExplainableSER:
+    """The same model with a float32 encoder of its own."""
+    with torch.device(device):
+        encoder = SSLEncoder(str(folder / "encoder"), load_weights=False)
+    return ExplainableSER(encoder.to(device), model.content, model.descriptor, model.decoder).eval()
+
+
+def goal(size: Size, text: str) -> str:
+    """A target that is of the paper's size."""
+    return text if size.name == "paper" else ""
+
+
+def noted(rows: list[Row]) -> list[Row]:
+    """Shows that something has been measured."""
+    print(f"{rows[0].work} ...", file=sys.stderr, flush=True)
+    return rows
+
+
+if __name__ == "__main__":
+    main()
