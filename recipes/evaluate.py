@@ -8,9 +8,10 @@ python recipes/evaluate.py --manifest=results/CREMA-D/test.jsonl --data_folder=c
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 import speechbrain_xser
@@ -45,12 +46,17 @@ def explain_manifest(
     clips = dataset(manifest, data_folder, recognizer.hparams.max_seconds, skip_long=True)
     order = sorted(range(len(clips)), key=lambda index: clips.data[clips.data_ids[index]]["duration"])
     unreadable, utterances, explanations = FaultCounter(len(clips)), [], []
-    for start in tqdm(range(0, len(order), batch_size), desc="explaining", unit="batch"):
-        batch = collate([clips[index] for index in order[start : start + batch_size]])
-        unreadable.add(batch.faults)
-        if batch.utterances:
-            explanations += recognizer.explain_batch(batch.wavs, relative_from_counts(batch.samples))
-            utterances += batch.utterances
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for start in tqdm(range(0, len(order), batch_size), desc="explaining", unit="batch"):
+            batch = collate([clips[index] for index in order[start : start + batch_size]])
+            unreadable.add(batch.faults)
+            if batch.utterances:
+                utterances.extend(batch.utterances)
+                yield batch.wavs, relative_from_counts(batch.samples)
+
+    for found in recognizer.explain_batches(batches()):
+        explanations += found
     return utterances, explanations
 
 

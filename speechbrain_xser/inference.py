@@ -13,6 +13,8 @@ most probable class can differ from the named one.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +23,15 @@ from speechbrain.inference.interfaces import Pretrained
 from torch import Tensor
 
 from speechbrain_xser.answer import Descriptors, parse
+from speechbrain_xser.answer.form import structured_form
 from speechbrain_xser.data.audio import load_audio, seconds_of
 from speechbrain_xser.data.waveform import check_seconds, check_wave
+from speechbrain_xser.decoder.generation import Decoding
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.hub import HYPERPARAMS, model_folder
 from speechbrain_xser.lengths import counts_from_relative, valid_mask
+from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.modes import evaluating
 from speechbrain_xser.restore import read_model_folder
 from speechbrain_xser.training.stages import STAGES
 
@@ -73,6 +79,7 @@ class ExplainableEmotionRecognizer(Pretrained):
 
     HPARAMS_NEEDED = ["emotions", "max_seconds", "stage"]
     MODULES_NEEDED = ["model"]
+    decoding = Decoding()
 
     @classmethod
     def from_hparams(
@@ -84,6 +91,8 @@ class ExplainableEmotionRecognizer(Pretrained):
         revision: str | None = None,
         run_opts: dict | None = None,
         merge: bool = False,
+        speculate: int = 0,
+        structured: bool = False,
         **kwargs: object,
     ) -> ExplainableEmotionRecognizer:
         """Loads a trained model folder; nothing that the folder holds is ever run.
@@ -104,6 +113,12 @@ class ExplainableEmotionRecognizer(Pretrained):
             SpeechBrain's run options (``device``, ``precision``), and ``dtype``: that of the frozen decoder.
         merge : bool
             Whether LoRA is merged into the decoder's weights: faster, and the same answers.
+        speculate : int
+            Tokens that are guessed ahead from what was answered before: faster where answers resemble each other, and
+            the same answers.
+        structured : bool
+            Whether every paragraph has the same form, of which the decoder only decides the facts: faster, and nothing
+            is left unparsed; but what the model would have said otherwise is not said.
         **kwargs
             For the constructor.
 
@@ -129,6 +144,8 @@ class ExplainableEmotionRecognizer(Pretrained):
         recognizer = cls(modules={"model": model}, hparams=hparams, run_opts=run_opts, **kwargs)
         if merge:
             recognizer.merge()
+        form = structured_form(hparams["emotions"]) if structured else None
+        recognizer.decoding = Decoding(speculate=speculate, form=form)
         return recognizer
 
     def explain_file(self, path: str | Path) -> Explanation:
@@ -209,15 +226,67 @@ class ExplainableEmotionRecognizer(Pretrained):
         >>> alone.paragraph == both[0].paragraph  # padding does not change an explanation
         True
         """
+        return [explanation for found in self.explain_batches([(wavs, wav_lens)]) for explanation in found]
+
+    def explain_batches(
+        self, batches: Iterable[tuple[Tensor, Tensor | None]], joined: int = 8
+    ) -> Iterator[list[Explanation]]:
+        """Explains many batches; each utterance gets what it would get alone, sooner.
+
+        Answers of several batches grow together, and one that has ended makes room for another.
+
+        Arguments
+        ---------
+        batches : iterable of (Tensor, Tensor)
+            Waveforms [B, S] and relative lengths [B] (or ``None``), as for :meth:`explain_batch`; read as they are
+            needed.
+        joined : int
+            Batches whose answers grow together.
+
+        Yields
+        ------
+        list of Explanation
+            For each batch, in order.
+
+        Raises
+        ------
+        AudioError
+            As :meth:`explain_batch`.
+
+        Example
+        -------
+        >>> import speechbrain_xser
+        >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
+        >>> wavs = [0.1 * torch.randn(2, 8000), 0.1 * torch.randn(1, 16000)]
+        >>> [len(found) for found in recognizer.explain_batches((wav, None) for wav in wavs)]
+        [2, 1]
+        """
+        batches = iter(batches)
+        while group := list(islice(batches, joined)):
+            with self.inference_ctx:
+                tokens = [self._encoded(*batch) for batch in group]
+                found = self._answered([one for one in tokens if one is not None])
+            for one in tokens:
+                yield list(islice(found, 0 if one is None else len(one[0].counts)))
+
+    def _encoded(self, wavs: Tensor, wav_lens: Tensor | None) -> tuple[SoftTokens, SoftTokens] | None:
+        """Soft tokens of a batch that can be used, or None for an empty one."""
         wavs = torch.as_tensor(wavs)
         samples = self._checked_samples(wavs, wav_lens)
         if len(wavs) == 0:
-            return []
-        model, stage = self.mods.model, STAGES[self.hparams.stage]
+            return None
         wavs = wavs.float().masked_fill(~valid_mask(samples, wavs.shape[1], wavs.device), 0.0)
-        with self.inference_ctx:
-            found = model.explain(wavs.to(self.device), samples, stage, self.hparams.emotions)
-        return [self._explanation(paragraph, row.tolist()) for paragraph, row in zip(*found, strict=True)]
+        with evaluating(self.mods.model), torch.no_grad():
+            return self.mods.model.encode(wavs.to(self.device), samples, STAGES[self.hparams.stage])
+
+    def _answered(self, tokens: list[tuple[SoftTokens, SoftTokens]]) -> Iterator[Explanation]:
+        """Explanations of all rows of several batches."""
+        if not tokens:
+            return iter(())
+        joined = [SoftTokens.joined(parts) for parts in zip(*tokens, strict=True)]
+        stage, emotions = STAGES[self.hparams.stage], self.hparams.emotions
+        texts, found = self.mods.model.explain_tokens(*joined, stage, emotions, self.decoding)
+        return iter([self._explanation(text, row) for text, row in zip(texts, found.tolist(), strict=True)])
 
     def forward(self, wavs: Tensor, wav_lens: Tensor | None = None) -> list[Explanation]:
         """The same as :meth:`explain_batch`."""

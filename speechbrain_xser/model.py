@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from speechbrain_xser.decoder.decoder import AnswerLogits, LLMDecoder
+from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
 from speechbrain_xser.decoder.heads import HeadAnswer, HeadsDecoder
 from speechbrain_xser.decoder.llm import PAPER_LORA
 from speechbrain_xser.decoder.prompt import SYSTEM, PromptTemplate
@@ -119,7 +120,12 @@ class ExplainableSER(nn.Module):
         return content.tokens, descriptor.tokens
 
     def generate(
-        self, wavs: Tensor, samples: Tensor, stage: Stage = SER_STAGE, max_new_tokens: int | None = None
+        self,
+        wavs: Tensor,
+        samples: Tensor,
+        stage: Stage = SER_STAGE,
+        max_new_tokens: int | None = None,
+        decoding: Decoding = PLAIN_DECODING,
     ) -> list[str]:
         """Greedy answers from the posterior means, whatever mode the model is in.
 
@@ -133,6 +139,8 @@ class ExplainableSER(nn.Module):
             Decides the instruction and which branches are heard.
         max_new_tokens : int, optional
             Limit in tokens; by default the decoder's.
+        decoding : Decoding
+            Rows at a time, tokens that are guessed ahead, a form.
 
         Returns
         -------
@@ -141,12 +149,16 @@ class ExplainableSER(nn.Module):
         """
         with evaluating(self), torch.no_grad():
             content, descriptor = self.encode(wavs, samples, stage)
-            return self.decoder.generate(
-                content, descriptor, stage.instruction, max_new_tokens, close_quotes=stage.quotes
-            )
+            options = {"close_quotes": stage.quotes, "decoding": decoding}
+            return self.decoder.generate(content, descriptor, stage.instruction, max_new_tokens, **options)
 
     def explain(
-        self, wavs: Tensor, samples: Tensor, stage: Stage, emotions: Sequence[str]
+        self,
+        wavs: Tensor,
+        samples: Tensor,
+        stage: Stage,
+        emotions: Sequence[str],
+        decoding: Decoding = PLAIN_DECODING,
     ) -> tuple[list[str], Tensor]:
         """Answers, and how probable each emotion is in them; the audio is encoded once.
 
@@ -160,6 +172,8 @@ class ExplainableSER(nn.Module):
             One whose answers name an emotion.
         emotions : sequence of str
             C classes.
+        decoding : Decoding
+            Rows at a time, tokens that are guessed ahead, a form.
 
         Returns
         -------
@@ -167,8 +181,34 @@ class ExplainableSER(nn.Module):
             B answers, and probabilities [B, C].
         """
         with evaluating(self), torch.no_grad():
-            tokens = self.encode(wavs, samples, stage)
-            answers = self.decoder.generate(*tokens, stage.instruction, close_quotes=stage.quotes)
+            return self.explain_tokens(*self.encode(wavs, samples, stage), stage, emotions, decoding)
+
+    def explain_tokens(
+        self,
+        content: SoftTokens,
+        descriptor: SoftTokens,
+        stage: Stage,
+        emotions: Sequence[str],
+        decoding: Decoding = PLAIN_DECODING,
+    ) -> tuple[list[str], Tensor]:
+        """The same from soft tokens, e.g. those of many batches, joined: rows that have ended make room for others.
+
+        Arguments
+        ---------
+        content, descriptor : SoftTokens
+            From :meth:`encode`, [B, K, e] with counts [B].
+        stage, emotions, decoding
+            As for :meth:`explain`.
+
+        Returns
+        -------
+        tuple of (list of str, Tensor)
+            B answers, and probabilities [B, C].
+        """
+        tokens = content, descriptor
+        with evaluating(self), torch.no_grad():
+            options = {"close_quotes": stage.quotes, "decoding": decoding}
+            answers = self.decoder.generate(*tokens, stage.instruction, **options)
             return answers, self.decoder.emotion_probabilities(*tokens, stage.instruction, answers, emotions)
 
     def _branches(self, wavs: Tensor, samples: Tensor, stage: Stage) -> tuple[BranchOutput, BranchOutput]:

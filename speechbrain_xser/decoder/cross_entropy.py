@@ -1,23 +1,20 @@
 """Cross-entropy of a frozen output layer, chunk by chunk: at no time are the logits of a whole batch there.
 
 A vocabulary of 128,000 makes half a megabyte of logits (float32) a position, several times over in a loss. Since the
-output layer does not learn, the gradient of each chunk's states is computed while its logits are there, and kept.
+output layer does not learn, the gradient of each chunk's states, ``(softmax(logits) - onehot(targets)) W``, is computed
+while its logits are there, in their place, and kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, linear
 
 CHUNK_LOGITS = 1 << 23  # 32 MB in float32
 
 
-def chunked_cross_entropy(
-    states: Tensor, head: Callable[[Tensor], Tensor], targets: Tensor, chunk_logits: int = CHUNK_LOGITS
-) -> Tensor:
+def chunked_cross_entropy(states: Tensor, head: nn.Module, targets: Tensor, chunk_logits: int = CHUNK_LOGITS) -> Tensor:
     """``sum(cross_entropy(head(states), targets))`` without all logits at once.
 
     Source: the fused linear cross-entropy of Liger kernels (Hsu et al., 2024), for any output layer that is frozen.
@@ -26,8 +23,8 @@ def chunked_cross_entropy(
     ---------
     states : Tensor
         What the output layer reads, [N, e].
-    head : callable
-        The output layer: [n, e] to logits [n, V]; a module with a parameter that learns is run in one piece.
+    head : nn.Module
+        The output layer: [n, e] to logits [n, V]. One that learns, or is no plain linear layer, is run in one piece.
     targets : Tensor
         Classes, [N] int64.
     chunk_logits : int
@@ -46,38 +43,30 @@ def chunked_cross_entropy(
     >>> torch.allclose(parts, whole), torch.allclose(*(torch.autograd.grad(one, states)[0] for one in (parts, whole)))
     (True, True)
     """
-    if isinstance(head, torch.nn.Module) and any(parameter.requires_grad for parameter in head.parameters()):
-        return _nats(head(states), targets)
-    width = _vocabulary(head, states)
-    rows = max(1, chunk_logits // width)
-    if len(states) <= rows or isinstance(head, torch.nn.Identity):
-        return _nats(head(states), targets)
-    return _Chunked.apply(states, head, targets, rows)
-
-
-def _vocabulary(head: Callable[[Tensor], Tensor], states: Tensor) -> int:
-    return getattr(head, "out_features", None) or states.shape[-1]
-
-
-def _nats(logits: Tensor, targets: Tensor) -> Tensor:
-    return cross_entropy(logits.float(), targets, reduction="sum")
+    frozen = type(head) is nn.Linear and not any(parameter.requires_grad for parameter in head.parameters())
+    rows = max(1, chunk_logits // head.out_features) if frozen else len(states)
+    if len(states) <= rows:
+        return cross_entropy(head(states).float(), targets, reduction="sum")
+    return _Chunked.apply(states, head.weight, head.bias, targets, rows)
 
 
 class _Chunked(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, states, head, targets, rows):
+    def forward(ctx, states, weight, bias, targets, rows):
         learns, total = states.requires_grad, states.new_zeros((), dtype=torch.float32)
         gradients = []
-        for part, wanted in zip(states.detach().split(rows), targets.split(rows), strict=True):
-            with torch.set_grad_enabled(learns):
-                nats = _nats(head(part.requires_grad_(learns)), wanted)
-            total += nats.detach()
+        for part, wanted in zip(states.split(rows), targets.split(rows), strict=True):
+            logits = linear(part, weight, bias)
+            kind, logits, wanted = logits.dtype, logits.float(), wanted[:, None]
+            scale = logits.logsumexp(-1, keepdim=True)
+            total += (scale - logits.gather(-1, wanted)).sum()
             if learns:
-                gradients.append(torch.autograd.grad(nats, part)[0])
+                surplus = logits.sub_(scale).exp_().scatter_add_(-1, wanted, -torch.ones_like(scale))
+                gradients.append((surplus.to(kind) @ weight.to(kind)).to(states.dtype))
         ctx.save_for_backward(torch.cat(gradients) if learns else None)
         return total
 
     @staticmethod
     def backward(ctx, gradient):
         (of_states,) = ctx.saved_tensors
-        return of_states * gradient.to(of_states.dtype), None, None, None
+        return of_states * gradient.to(of_states.dtype), None, None, None, None

@@ -17,7 +17,9 @@ from transformers import PreTrainedModel
 
 from speechbrain_xser.decoder.answering import Answer
 from speechbrain_xser.decoder.cross_entropy import chunked_cross_entropy
-from speechbrain_xser.decoder.generation import candidate_scores, greedy
+from speechbrain_xser.decoder.drafts import NGramDrafts
+from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding, candidate_scores, greedy
+from speechbrain_xser.decoder.guide import FormGuide
 from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_tokenizer
 from speechbrain_xser.decoder.ownership import OwnsPart
 from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PromptTemplate, plain_tokens
@@ -29,6 +31,8 @@ from speechbrain_xser.emotion_slot import emotion_slot
 from speechbrain_xser.errors import CheckpointError, PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.modes import evaluating
+
+SCORED_ROWS = 32  # whose candidates are scored at a time: each repeats its row's keys and values
 
 
 class AnswerLogits(NamedTuple):
@@ -134,6 +138,7 @@ class LLMDecoder(OwnsPart):
         llm = load_llm(source, revision, dtype, quantization, fused_kernels, load_weights)
         self.tokens = answer_tokens(llm, self.tokenizer, template, pad_token)
         self.llm = llm if lora is None else add_lora(llm, revision=revision, **lora)
+        self._drafts: dict[int, NGramDrafts] = {}  # by length; what was answered helps to guess what will be
         if checkpointing:
             llm.activation_checkpointing_enable({"use_reentrant": False})
 
@@ -227,6 +232,7 @@ class LLMDecoder(OwnsPart):
         max_new_tokens: int | None = None,
         prefixes: list[str] | None = None,
         close_quotes: bool = False,
+        decoding: Decoding = PLAIN_DECODING,
     ) -> list[str]:
         """Greedy answers, the same for an utterance alone and in a batch.
 
@@ -242,6 +248,8 @@ class LLMDecoder(OwnsPart):
             The beginning of each answer, which generation continues.
         close_quotes : bool
             Whether an answer must not end inside a quotation: for paragraphs, which quote the transcript.
+        decoding : Decoding
+            Rows at a time, tokens that are guessed ahead, and a form that answers are held to.
 
         Returns
         -------
@@ -251,17 +259,17 @@ class LLMDecoder(OwnsPart):
         Raises
         ------
         PromptError
-            If prompt and ``max_new_tokens`` together are longer than the context, or it is below 1.
+            If prompt and ``max_new_tokens`` together are longer than the context, or it is below 1; or a form is
+            asked for together with prefixes.
         """
         limit = self.max_new_tokens if max_new_tokens is None else max_new_tokens
         if limit < 1:
             raise PromptError(f"max_new_tokens is {limit}: expected at least 1.")
         begun = [plain_tokens(prefix, self.tokenizer) for prefix in prefixes or [""] * len(content.counts)]
-        quotes = self.odd_quotes if close_quotes else ()
-        answers = [Answer(start, limit, self.eos_ids, quotes) for start in begun]
+        answers = [self._answer(start, limit, close_quotes, decoding) for start in begun]
         with evaluating(self), torch.no_grad():
             rows = self._rows(content, descriptor, instruction, begun, limit)
-            greedy(self.causal, rows.prompts, rows.totals, answers, self.pad_id)
+            greedy(self.causal, rows.prompts, rows.totals, answers, self.pad_id, decoding.rows)
         return [self._text(start + answer.new) for start, answer in zip(begun, answers, strict=True)]
 
     def score(
@@ -298,8 +306,10 @@ class LLMDecoder(OwnsPart):
         begun, rest = self._tokenise_candidates(prefixes, candidates)
         longest = max(len(ids) for row in rest for ids in row)
         with evaluating(self), torch.no_grad():
-            prompt = self._stream(content, descriptor, instruction, begun, more=longest)
-            return candidate_scores(self.causal, prompt, rest)
+            rows = self._rows(content, descriptor, instruction, begun, more=longest)
+            parts = [range(start, min(start + SCORED_ROWS, len(begun))) for start in range(0, len(begun), SCORED_ROWS)]
+            scores = [candidate_scores(self.causal, rows.prompts(part), [rest[row] for row in part]) for part in parts]
+        return torch.cat(scores)
 
     def emotion_probabilities(
         self,
@@ -347,6 +357,18 @@ class LLMDecoder(OwnsPart):
         if not isinstance(self.llm, PeftModel):
             raise CheckpointError("There is no LoRA to save: it was merged, or the decoder was built with lora: null.")
         self.llm.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
+
+    def _answer(self, begun: list[int], limit: int, close_quotes: bool, decoding: Decoding) -> Answer:
+        """The answer of one row, by the rules of the caller."""
+        if decoding.form is not None and begun:
+            raise PromptError("An answer that is held to a form cannot have a prefix: give one of the two.")
+        guide = drafter = None
+        if decoding.form is not None:
+            guide = FormGuide(decoding.form, self.tokenizer, self.odd_quotes, self.tokens.end)
+        if decoding.speculate:
+            drafter = self._drafts.setdefault(decoding.speculate, NGramDrafts(decoding.speculate))
+        quotes = self.odd_quotes if close_quotes or guide else ()
+        return Answer(begun, limit, self.eos_ids, quotes, guide, drafter)
 
     def _stream(
         self, content: SoftTokens, descriptor: SoftTokens, instruction: str, begun: list[list[int]], more: int = 0

@@ -8,16 +8,34 @@ left move together.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from speechbrain_xser.answer.form import Step
 from speechbrain_xser.decoder.answering import Answer
 from speechbrain_xser.decoder.cache import RowCache
 from speechbrain_xser.decoder.sequence import Stream
 from speechbrain_xser.lengths import valid_mask
 
+
+class Decoding(NamedTuple):
+    """How answers are decoded. Only ``form`` changes what they are, the rest how long they take.
+
+    Example
+    -------
+    >>> Decoding(speculate=4).form is None
+    True
+    """
+
+    rows: int = 32  # answers that grow at the same time
+    speculate: int = 0  # tokens that are guessed ahead, from what was answered before
+    form: tuple[Step, ...] | None = None  # every answer is held to it
+
+
+PLAIN_DECODING = Decoding()
 Prompts = Callable[[Sequence[int]], Stream]  # the prompts of some rows
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from speechbrain_xser.answer.record import EMOTIONS, Record
 from speechbrain_xser.answer.render import render
+from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.pooling import AttentivePooling
@@ -126,6 +127,7 @@ class HeadsDecoder(nn.Module):
         instruction: str,
         max_new_tokens: int | None = None,
         close_quotes: bool = False,
+        decoding: Decoding = PLAIN_DECODING,
     ) -> list[str]:
         """The best path's transcript, and for ``CLASSIFY`` a sentence that also names the most probable emotion.
 
@@ -135,7 +137,7 @@ class HeadsDecoder(nn.Module):
             Frames [B, T, Z] with counts [B].
         instruction : str
             ``TRANSCRIBE`` or ``CLASSIFY``.
-        max_new_tokens, close_quotes
+        max_new_tokens, close_quotes, decoding
             Not looked at: these heads do not generate token by token.
 
         Returns

@@ -5,6 +5,7 @@ Where there is no LLM to speak to, :class:`FrameTokens` hands the frames on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -29,6 +30,21 @@ class SoftTokens(NamedTuple):
     def on_host(self) -> SoftTokens:
         """The same with counts on the CPU; where they are there already, nothing waits for a device."""
         return self._replace(counts=self.counts.cpu())
+
+    @classmethod
+    def joined(cls, parts: Sequence[SoftTokens]) -> SoftTokens:
+        """Several batches as one, zero at padding.
+
+        Example
+        -------
+        >>> parts = [SoftTokens(torch.ones(1, count, 4), torch.tensor([count])) for count in (3, 1)]
+        >>> tokens = SoftTokens.joined(parts)
+        >>> tokens.embeddings.sum((1, 2)), tokens.counts
+        (tensor([12.,  4.]), tensor([3, 1]))
+        """
+        longest = max(part.embeddings.shape[1] for part in parts)
+        padded = [nn.functional.pad(one.embeddings, (0, 0, 0, longest - one.embeddings.shape[1])) for one in parts]
+        return cls(torch.cat(padded), torch.cat([part.counts for part in parts]))
 
 
 class Adapter(nn.Module):
@@ -117,7 +133,7 @@ class Adapter(nn.Module):
         valid = valid_mask(counts, embeddings.shape[1], embeddings.device)
         return SoftTokens(torch.where(valid[..., None], embeddings, 0.0), counts)
 
-    def silent(self, frames: Tensor, longest: int) -> SoftTokens:
+    def silent(self, frames: Tensor, longest: int, device: torch.device | None = None) -> SoftTokens:
         """Zero vectors of the same shape and counts as for latents [B, longest, Z], without computing anything.
 
         Arguments
@@ -126,6 +142,8 @@ class Adapter(nn.Module):
             Valid frames, [B], int64.
         longest : int
             Padded frames T.
+        device : torch.device, optional
+            Of the zeros; by default where the frames are counted.
 
         Returns
         -------
@@ -133,7 +151,7 @@ class Adapter(nn.Module):
             Zeros [B, max(1, T // stack), e] and counts [B].
         """
         shape = (len(frames), max(1, longest // self.stack), self.width)
-        zeros = torch.zeros(shape, dtype=self.output.weight.dtype, device=frames.device)
+        zeros = torch.zeros(shape, dtype=self.output.weight.dtype, device=device or frames.device)
         return SoftTokens(zeros, self.token_counts(frames))
 
     def _stacked(self, z: Tensor, frames: Tensor) -> Tensor:
@@ -181,7 +199,7 @@ class FrameTokens(nn.Module):
         """
         return SoftTokens(torch.where(valid_mask(frames, z.shape[1], z.device)[..., None], z, 0.0), frames)
 
-    def silent(self, frames: Tensor, longest: int) -> SoftTokens:
+    def silent(self, frames: Tensor, longest: int, device: torch.device | None = None) -> SoftTokens:
         """Zero vectors of the same shape and counts.
 
         Arguments
@@ -190,10 +208,12 @@ class FrameTokens(nn.Module):
             Valid frames, [B], int64.
         longest : int
             Padded frames T.
+        device : torch.device, optional
+            Of the zeros; by default where the frames are counted.
 
         Returns
         -------
         SoftTokens
             Zeros [B, T, Z] and counts [B].
         """
-        return SoftTokens(torch.zeros(len(frames), longest, self.width, device=frames.device), frames)
+        return SoftTokens(torch.zeros(len(frames), longest, self.width, device=device or frames.device), frames)

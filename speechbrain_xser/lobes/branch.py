@@ -165,4 +165,4 @@ def silent_tokens(part: Branch | Adapter, states: LayerStates) -> SoftTokens:
     tensor([2, 1])
     """
     adapter = part.adapter if isinstance(part, Branch) else part
-    return adapter.silent(states.frames, states.layers.shape[2])
+    return adapter.silent(states.frames, states.layers.shape[2], states.layers.device)

@@ -1,0 +1,72 @@
+"""The structured form of an answer: the first wording of ``render``, as choices and free texts between fixed words.
+
+A decoder that is held to it only chooses: the fixed words cost no step of their own, nothing is left unparsed, and the
+paragraph reads as the others do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from speechbrain_xser.answer.phrases import PACE_PHRASES, PERSONS, POSSESSIVES, VOLUME_WORDS, emotion_phrase
+from speechbrain_xser.answer.record import EMOTIONS, LEVELS
+
+
+class Step(NamedTuple):
+    """One decision of the decoder, and the fixed words after it.
+
+    Example
+    -------
+    >>> Step(("low pitch", "high pitch"), " and ").after
+    ' and '
+    """
+
+    options: tuple[str, ...] | None  # what can be said here; None for free text up to a quotation mark
+    after: str  # fixed words
+
+
+def structured_form(emotions: Sequence[str] = EMOTIONS, emphasis: bool = True) -> tuple[Step, ...]:
+    """The decisions of a structured paragraph, in order.
+
+    Arguments
+    ---------
+    emotions : sequence of str
+        The classes.
+    emphasis : bool
+        Whether the emphasised word is asked for.
+
+    Returns
+    -------
+    tuple of Step
+        Age and gender, pitch, volume, speed, transcript, possessive, emotion, emphasis.
+
+    Example
+    -------
+    >>> from speechbrain_xser.answer.parse import parse
+    >>> first = ["An old man", "low pitch", "low volume", "at a slow pace", "so be it", "his", "anger", "be"]
+    >>> text = "".join(said + step.after for said, step in zip(first, structured_form(), strict=True))
+    >>> text
+    'An old man with low pitch and low volume speaks at a slow pace, stating, "so be it", his anger evident, \
+accentuating the word "be".'
+    >>> parse(text).emotion, parse(text).descriptors.age, parse(text).transcript
+    ('angry', 'elderly', 'so be it')
+    """
+    persons = tuple(_with_article(person) for by_age in PERSONS.values() for person in by_age.values())
+    volumes = tuple(f"{VOLUME_WORDS[level]} volume" for level in LEVELS)
+    nouns = tuple(emotion_phrase(emotion, "noun") for emotion in emotions)
+    steps = (
+        Step(persons, " with "),
+        Step(tuple(f"{level} pitch" for level in LEVELS), " and "),
+        Step(volumes, " speaks "),
+        Step(tuple(PACE_PHRASES.values()), ', stating, "'),
+        Step(None, '", '),
+        Step(tuple(POSSESSIVES.values()), " "),
+        Step(nouns, ' evident, accentuating the word "' if emphasis else " evident."),
+    )
+    return (*steps, Step(None, '".')) if emphasis else steps
+
+
+def _with_article(person: str) -> str:
+    article = "An" if person[0] in "aeiou" else "A"
+    return f"{article} {person}"

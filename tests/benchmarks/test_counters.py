@@ -1,0 +1,147 @@
+"""What a step and an answer cost, counted and not timed: positions, logit rows, FLOPs, bytes, calls, waits."""
+
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.decoding import PROMPT, SHARED, ours, prompts
+from benchmarks.material import build, utterances
+from benchmarks.sizes import CI, CPU
+from benchmarks.training import padded_step, plain_lora, step
+from speechbrain_xser.decoder import cache, trunk
+from speechbrain_xser.lobes.layer_mix import layer_sums
+from speechbrain_xser.training.criterion import Criterion, Totals
+from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE
+
+SECONDS = np.array([2.1, 2.2, 2.4, 2.5])
+RANDOM_SECONDS = np.array([4.5, 1.2, 2.4, 1.1])  # the same sum
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return build(CI, tmp_path_factory.mktemp("ci"), "cpu", "float32")
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """The size that the CPU benchmark trains: a vocabulary of 128,256."""
+    return build(CPU, tmp_path_factory.mktemp("cpu"), "cpu").train()
+
+
+def saved_bytes(run):
+    """Bytes that a forward keeps for its backward; what several operations keep counts once, weights do not count."""
+    kept = {}
+
+    def keep(tensor):
+        if not isinstance(tensor, torch.nn.Parameter) and tensor.grad_fn is not None or tensor.is_floating_point():
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        run()
+    return kept
+
+
+def weights_of(model):
+    return {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+
+
+def peer_step(model, batch, labels):
+    plain_lora(model, True)
+    try:
+        return padded_step(model, batch, labels)
+    finally:
+        plain_lora(model, False)
+        model.zero_grad()
+
+
+def test_a_step_takes_at_most_a_third_of_the_operations_of_the_naive_form(wide):
+    with FlopCounterMode(display=False) as own:
+        step(wide, utterances(SECONDS, "cpu"))
+    wide.zero_grad()
+    with FlopCounterMode(display=False) as theirs:
+        peer_step(wide, utterances(RANDOM_SECONDS, "cpu"), labels=False)
+    assert own.get_total_flops() <= 0.35 * theirs.get_total_flops()
+
+
+def test_a_step_keeps_at_most_a_quarter_of_the_bytes_of_the_naive_form(wide):
+    known = weights_of(wide)
+    own = saved_bytes(lambda: step(wide, utterances(SECONDS, "cpu")))
+    wide.zero_grad()
+    theirs = saved_bytes(lambda: peer_step(wide, utterances(RANDOM_SECONDS, "cpu"), labels=False))
+    own, theirs = (sum(size for place, size in kept.items() if place not in known) for kept in (own, theirs))
+    assert 0 < own <= 0.25 * theirs
+
+
+def test_layer_sums_keep_the_buffer_and_nothing_else():
+    layers, weights = torch.randn(6, 2, 50, 16), [torch.randn(6, requires_grad=True) for _ in range(2)]
+    kept = saved_bytes(lambda: layer_sums(weights, layers))
+    assert set(kept.values()) == {layers.nbytes, 2 * 6 * 4}  # and two rows of weights
+
+
+def test_every_position_of_an_answer_is_computed_once(small, monkeypatch):
+    positions, logit_rows = [], []
+    small.decoder.causal.base_model.layers[0].register_forward_hook(
+        lambda _, inputs, output: positions.append(inputs[0].shape[:2].numel())
+    )
+
+    def counted(head, states):
+        logit_rows.append(states.shape[:-1].numel())
+        return original(head, states)
+
+    original = trunk.few_logits
+    monkeypatch.setattr(trunk, "few_logits", counted)
+    monkeypatch.setattr(cache, "few_logits", counted)
+    ours(small.decoder, prompts(small.decoder, 8), tokens=10)
+    assert positions == [SHARED + 8 * (PROMPT - SHARED)] + 9 * [8]
+    assert logit_rows == [8] + 9 * [8]
+
+
+@pytest.mark.parametrize("stage, silent", [(ASR_STAGE, "descriptor"), (SER_STAGE, None)])
+def test_a_branch_that_is_off_is_not_called(small, stage, silent):
+    called = []
+    for name in ("content", "descriptor"):
+        getattr(small, name).bottleneck.encoder.register_forward_hook(lambda *_, name=name: called.append(name))
+    batch = utterances(SECONDS, "cpu")
+    small(batch.wavs, batch.samples, stage, batch.answers)
+    assert set(called) == {"content", "descriptor"} - {silent}
+
+
+def test_a_branch_that_is_frozen_keeps_no_graph(small):
+    batch = utterances(SECONDS, "cpu")
+    output = small.train()(batch.wavs, batch.samples, SER_STAGE, batch.answers)
+    small.eval()
+    assert not output.content.tokens.embeddings.requires_grad and not output.content.latent.kl.requires_grad
+    assert output.descriptor.tokens.embeddings.requires_grad
+
+
+@pytest.mark.parametrize("stage", [ASR_STAGE, SER_STAGE])
+def test_no_value_is_read_back_inside_a_step(tmp_path, stage, monkeypatch):
+    """On the meta device there are no values: whatever waits for one fails. It has no autocast, which is asked for."""
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
+    monkeypatch.setattr(torch, "autocast", lambda device, *_, **__: nullcontext())
+    model = build(CI, tmp_path, "meta", "float32").train()
+    batch = utterances(SECONDS, "cpu")
+    output = model(batch.wavs.to("meta"), batch.samples, stage, batch.answers)
+    criterion = Criterion()
+    loss = criterion.loss(criterion.parts(output, stage), Totals(100, 400), 1e-3)
+    loss.backward()
+    assert loss.device.type == "meta"
+    trained = model.descriptor if stage is SER_STAGE else model.content
+    assert trained.adapter.output.weight.grad is not None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="waits can be refused on a CUDA GPU only")
+def test_a_gpu_is_not_waited_for_inside_a_step(tmp_path):
+    model = build(CI, tmp_path, "cuda").train()
+    batch = utterances(SECONDS, "cuda")
+    step(model, batch)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        step(model, batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
