@@ -15,7 +15,7 @@ from benchmarks.table import Row, memory_share
 from benchmarks.training import plain_lora
 from speechbrain_xser.decoder.answering import Answer
 from speechbrain_xser.decoder.decoder import LLMDecoder
-from speechbrain_xser.decoder.generation import greedy
+from speechbrain_xser.decoder.generation import Decoding, greedy
 from speechbrain_xser.decoder.packing import Layout
 from speechbrain_xser.decoder.sequence import Stream
 from speechbrain_xser.model import ExplainableSER
@@ -44,7 +44,7 @@ def ours(decoder: LLMDecoder, embedded: Tensor, tokens: int, rows: int = 32) -> 
         return Stream(torch.cat([embedded[0, :SHARED], own]), Layout(SHARED, (PROMPT - SHARED,) * len(chosen)))
 
     answers = [Answer([], tokens, ends={-1}) for _ in embedded]
-    greedy(decoder.causal, stream, [PROMPT] * len(embedded), answers, decoder.pad_id, rows)
+    greedy(decoder.causal, stream, [PROMPT] * len(embedded), answers, decoder.pad_id, rows, graphs=True)
     return [answer.new for answer in answers]
 
 
@@ -130,7 +130,7 @@ def batch_explain(model: ExplainableSER, size: Size, device: str) -> list[Row]:
     decoder.max_new_tokens = tokens
 
     def own() -> list[str]:
-        return model.generate(batch.wavs, batch.samples)
+        return model.generate(batch.wavs, batch.samples, decoding=Decoding(graphs=True))
 
     embedded = prompts(decoder, 32)
 

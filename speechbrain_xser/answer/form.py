@@ -6,7 +6,7 @@ paragraph reads as the others do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from speechbrain_xser.answer.phrases import PACE_PHRASES, PERSONS, POSSESSIVES, VOLUME_WORDS, emotion_phrase
@@ -22,7 +22,8 @@ class Step(NamedTuple):
     ' and '
     """
 
-    options: tuple[str, ...] | None  # what can be said here; None for free text up to a quotation mark
+    # what can be said here, or a function that tells it by the text so far; None for free text up to a quotation mark
+    options: tuple[str, ...] | Callable[[str], tuple[str, ...]] | None
     after: str  # fixed words
 
 
@@ -52,7 +53,7 @@ accentuating the word "be".'
     >>> parse(text).emotion, parse(text).descriptors.age, parse(text).transcript
     ('angry', 'elderly', 'so be it')
     """
-    persons = tuple(_with_article(person) for by_age in PERSONS.values() for person in by_age.values())
+    persons = tuple(_GENDERS)
     volumes = tuple(f"{VOLUME_WORDS[level]} volume" for level in LEVELS)
     nouns = tuple(emotion_phrase(emotion, "noun") for emotion in emotions)
     steps = (
@@ -61,7 +62,7 @@ accentuating the word "be".'
         Step(volumes, " speaks "),
         Step(tuple(PACE_PHRASES.values()), ', stating, "'),
         Step(None, '", '),
-        Step(tuple(POSSESSIVES.values()), " "),
+        Step(_possessive, " "),
         Step(nouns, ' evident, accentuating the word "' if emphasis else " evident."),
     )
     return (*steps, Step(None, '".')) if emphasis else steps
@@ -70,3 +71,17 @@ accentuating the word "be".'
 def _with_article(person: str) -> str:
     article = "An" if person[0] in "aeiou" else "A"
     return f"{article} {person}"
+
+
+_GENDERS = {_with_article(person): gender for gender, by_age in PERSONS.items() for person in by_age.values()}
+
+
+def _possessive(said: str) -> tuple[str]:
+    """Of the person that the text begins with.
+
+    Example
+    -------
+    >>> _possessive("An old woman with low pitch")
+    ('her',)
+    """
+    return (POSSESSIVES[_GENDERS[said.partition(" with ")[0]]],)

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from speechbrain_xser.decoder.attention import masked_attention
+from speechbrain_xser.decoder.graphs import GraphedSteps
 from speechbrain_xser.decoder.output_layer import few_logits
 from speechbrain_xser.decoder.packing import additive_mask, padded_keys, picked
 from speechbrain_xser.decoder.sequence import Stream
@@ -30,6 +31,8 @@ class RowCache:
         How many rows at a time.
     capacity : int
         Positions of the longest row, prompt and answer together.
+    graphs : bool
+        Whether steps are replayed as CUDA graphs, on a GPU; they look at the whole capacity.
 
     Example
     -------
@@ -47,10 +50,11 @@ class RowCache:
     True
     """
 
-    def __init__(self, llm: PreTrainedModel, rows: int, capacity: int) -> None:
+    def __init__(self, llm: PreTrainedModel, rows: int, capacity: int, graphs: bool = False) -> None:
         self.llm, self.rows, self.capacity = llm, rows, capacity
         self._keys: list[Tensor] = []  # of each layer, [R, C, G, D]
         self._values: list[Tensor] = []
+        self._graphs = GraphedSteps(self._step) if graphs and self.device.type == "cuda" else None
 
     @property
     def device(self) -> torch.device:
@@ -101,11 +105,18 @@ class RowCache:
         Tensor
             [R, n, V].
         """
+        if self._graphs is not None:
+            return self._graphs(ids, positions)
+        return self._step(ids, positions, longest)
+
+    def _step(self, ids: Tensor, positions: Tensor, longest: int | None = None) -> Tensor:
         return run(self.llm, _Step(self, positions, longest or self.capacity), positions, input_ids=ids)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Forgets all rows but these, which move up in this order."""
         self.rows = len(rows)
+        if self._graphs is not None:
+            self._graphs = GraphedSteps(self._step)  # the old ones write into buffers that are gone
         for buffers in (self._keys, self._values):
             buffers[:] = [buffer[torch.tensor(rows, device=buffer.device)] for buffer in buffers]
 

@@ -269,7 +269,7 @@ class LLMDecoder(OwnsPart):
         answers = [self._answer(start, limit, close_quotes, decoding) for start in begun]
         with evaluating(self), torch.no_grad():
             rows = self._rows(content, descriptor, instruction, begun, limit)
-            greedy(self.causal, rows.prompts, rows.totals, answers, self.pad_id, decoding.rows)
+            greedy(self.causal, rows.prompts, rows.totals, answers, self.pad_id, decoding.rows, decoding.graphs)
         return [self._text(start + answer.new) for start, answer in zip(begun, answers, strict=True)]
 
     def score(

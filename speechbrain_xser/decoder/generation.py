@@ -33,6 +33,7 @@ class Decoding(NamedTuple):
     rows: int = 32  # answers that grow at the same time
     speculate: int = 0  # tokens that are guessed ahead, from what was answered before
     form: tuple[Step, ...] | None = None  # every answer is held to it
+    graphs: bool = False  # steps as CUDA graphs, where there is a GPU
 
 
 PLAIN_DECODING = Decoding()
@@ -41,7 +42,13 @@ Prompts = Callable[[Sequence[int]], Stream]  # the prompts of some rows
 
 @torch.no_grad()
 def greedy(
-    llm: PreTrainedModel, prompts: Prompts, totals: Sequence[int], answers: Sequence[Answer], pad: int, rows: int = 32
+    llm: PreTrainedModel,
+    prompts: Prompts,
+    totals: Sequence[int],
+    answers: Sequence[Answer],
+    pad: int,
+    rows: int = 32,
+    graphs: bool = False,
 ) -> None:
     """The likeliest next token, again and again, until every answer has ended.
 
@@ -59,6 +66,8 @@ def greedy(
         Fed where there is nothing to feed.
     rows : int
         How many are answered at a time.
+    graphs : bool
+        Whether steps are replayed as CUDA graphs, on a GPU.
 
     Example
     -------
@@ -76,7 +85,7 @@ def greedy(
     >>> [answer.new for answer in three] == [answer.new for answer in one], len(three[0].new)
     (True, 4)
     """
-    Answering(llm, prompts, totals, answers, pad, rows).run()
+    Answering(llm, prompts, totals, answers, pad, rows, graphs).run()
 
 
 class Answering:
@@ -90,11 +99,12 @@ class Answering:
         answers: Sequence[Answer],
         pad: int,
         rows: int,
+        graphs: bool,
     ) -> None:
         self.prompts, self.totals, self.answers, self.pad = prompts, totals, answers, pad
         rows = min(rows, len(answers))
         longest = max(total + answer.most for total, answer in zip(totals, answers, strict=True))
-        self.cache = RowCache(llm, rows, longest)
+        self.cache = RowCache(llm, rows, longest, graphs)
         self.waiting = list(range(len(answers)))[::-1]
         self.rows: list[int | None] = [None] * rows  # which answer stands in each
 

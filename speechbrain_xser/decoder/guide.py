@@ -81,7 +81,8 @@ class FormGuide:
         if step.options is None:
             self._free = step.after
             return
-        self._open = [self._rest(option + step.after) for option in step.options]
+        options = step.options(self._text().lstrip()) if callable(step.options) else step.options
+        self._open = [self._rest(option + step.after) for option in options]
 
     def _close(self) -> None:
         """Free text has ended: of the words after it, those come that its last token has not said."""

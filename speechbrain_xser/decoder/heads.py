@@ -112,7 +112,7 @@ class HeadsDecoder(nn.Module):
             If there is no head for the instruction, or an answer is no class.
         """
         targets = self._targets(answers, instruction)
-        flat = torch.tensor([token for row in targets for token in row], dtype=torch.long).to(content.counts.device)
+        flat = torch.tensor([token for row in targets for token in row], dtype=torch.long).to(content.embeddings.device)
         if instruction == CLASSIFY:
             return HeadAnswer(F.cross_entropy(self._emotion_logits(content, descriptor), flat, reduction="none"), flat)
         lengths = torch.tensor([len(row) for row in targets]).to(flat.device)

@@ -3,11 +3,16 @@
 import pytest
 import torch
 
+import speechbrain_xser
+from speechbrain_xser.answer.form import structured_form
+from speechbrain_xser.answer.parse import parse
+from speechbrain_xser.answer.render import render
 from speechbrain_xser.decoder.answering import Answer
 from speechbrain_xser.decoder.decoder import LLMDecoder
-from speechbrain_xser.decoder.generation import greedy
+from speechbrain_xser.decoder.generation import Decoding, greedy
 from speechbrain_xser.decoder.prompt import PromptTemplate
 from speechbrain_xser.errors import PromptError
+from speechbrain_xser.restore import read_model_folder
 from speechbrain_xser.training.stages import CAPTION
 from tests.decoder.conftest import other_llm_folder, row_of, soft_tokens, with_lora
 
@@ -65,7 +70,7 @@ def test_other_families_answer_the_same_alone_and_together(family, targets, tmp_
 class ScriptedCache:
     """Stands for an LLM and its cache: row r answers the r-th list of ids, whatever it reads; 10 tokens are known."""
 
-    def __init__(self, script, rows, _capacity):
+    def __init__(self, script, rows, _capacity, _graphs):
         self.script, self.device, self.calls = script, "cpu", []
         self.holds = [None] * rows  # which prompt was read into each row
 
@@ -298,3 +303,63 @@ def test_rows_with_different_numbers_of_candidates_are_refused(lively):
     content = soft_tokens([3, 2])
     with pytest.raises(PromptError, match="same number of candidates"):
         lively.score(content, content, CAPTION, ["his", "her"], [["anger", "sad"], ["sad"]])
+
+
+@pytest.fixture(scope="module")
+def packaged():
+    """The trained tiny decoder, with real answers to random audio."""
+    model, _ = read_model_folder(speechbrain_xser.packaged_model())
+    torch.manual_seed(4)
+    wavs, samples = 0.1 * torch.randn(12, 24000), torch.tensor([24000, 9000, 16000, 20000] * 3)
+    return model.eval(), model.encode(wavs, samples)
+
+
+def answers(packaged, **decoding):
+    model, tokens = packaged
+    return model.decoder.generate(*tokens, CAPTION, close_quotes=True, decoding=Decoding(**decoding))
+
+
+@pytest.mark.parametrize("rows", [1, 5, 12])
+def test_answers_do_not_depend_on_how_many_grow_together(packaged, rows):
+    assert answers(packaged, rows=rows) == answers(packaged)
+
+
+@pytest.mark.parametrize("length", [1, 4, 8])
+def test_guessing_ahead_changes_no_answer_and_saves_steps(packaged, length):
+    model, _ = packaged
+    steps = []
+    handle = model.decoder.causal.model.layers[0].register_forward_hook(lambda *_: steps.append(1))
+    plain = answers(packaged)
+    taken, found = len(steps), answers(packaged, speculate=length)
+    handle.remove()
+    assert found == plain and len(steps) - taken < taken
+
+
+def test_an_answer_held_to_a_form_is_parsed_whole_and_takes_fewer_steps(packaged):
+    model, _ = packaged
+    steps = []
+    handle = model.decoder.causal.model.layers[0].register_forward_hook(lambda *_: steps.append(1))
+    free = answers(packaged)
+    taken, held = len(steps), answers(packaged, form=structured_form())
+    handle.remove()
+    assert len(set(free)) > 1 and len(steps) - taken < taken
+    for answer in held:
+        record = parse(answer)
+        assert None not in (record.emotion, record.descriptors.pitch, record.descriptors.speed, record.transcript)
+        assert render(record) == answer
+
+
+def test_a_form_beside_prefixes_is_refused(packaged):
+    model, tokens = packaged
+    with pytest.raises(PromptError, match="held to a form cannot have a prefix"):
+        model.decoder.generate(*tokens, CAPTION, prefixes=["A man"] * 12, decoding=Decoding(form=structured_form()))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a CUDA GPU")
+def test_graphs_change_no_answer(packaged):
+    model, tokens = packaged
+    tokens = [one._replace(embeddings=one.embeddings.cuda()) for one in tokens]
+    model.cuda()
+    plain, graphed = (answers((model, tokens), graphs=graphs) for graphs in (False, True))
+    model.cpu()
+    assert graphed == plain
