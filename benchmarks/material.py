@@ -33,7 +33,7 @@ class Utterances(NamedTuple):
         return float(self.samples.sum()) / RATE
 
 
-def build(size: Size, folder: Path, device: str, kind: str = "bfloat16") -> ExplainableSER:
+def build(size: Size, folder: Path, device: str, kind: str = "bfloat16", **options) -> ExplainableSER:
     """A model of that size, in eval; LoRA's B is not zero.
 
     Arguments
@@ -46,6 +46,8 @@ def build(size: Size, folder: Path, device: str, kind: str = "bfloat16") -> Expl
         Where the weights are drawn.
     kind : str
         Type of the frozen weights.
+    **options
+        Of ``build_model``.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def build(size: Size, folder: Path, device: str, kind: str = "bfloat16") -> Expl
     sources = {"encoder_source": str(folder / "encoder"), "llm_source": str(folder / "llm"), "load_weights": False}
     torch.manual_seed(0)
     with torch.device(device):
-        model = build_model(**sources, encoder_dtype=kind, llm_dtype=kind, lora=size.lora, **size.branch)
+        model = build_model(**sources, encoder_dtype=kind, llm_dtype=kind, lora=size.lora, **size.branch, **options)
     for name, parameter in model.named_parameters():
         if ".lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.02)

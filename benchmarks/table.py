@@ -71,6 +71,11 @@ def write(rows: list[Row], facts: dict[str, object], folder: Path, name: str, pa
     -------
     Path
         The JSON.
+
+    Raises
+    ------
+    ValueError
+        If the page has no place for the table.
     """
     folder.mkdir(parents=True, exist_ok=True)
     found = [row._asdict() | {"ratio": row.ratio} for row in rows]
@@ -78,6 +83,8 @@ def write(rows: list[Row], facts: dict[str, object], folder: Path, name: str, pa
     path.write_text(json.dumps({**facts, "rows": found}, indent=1) + "\n", encoding="utf-8")
     if page is not None:
         text, begin, end = page.read_text(encoding="utf-8"), BEGIN.format(name), END.format(name)
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"{page} needs the lines {begin} and {end} once each, for the table between them.")
         before, rest = text.split(begin)
         facts_line = "; ".join(f"{key}: {value}" for key, value in facts.items())
         table = f"{begin}\n{facts_line}\n\n{markdown(rows)}\n{end}"

@@ -124,11 +124,14 @@ def masked_attention(
     >>> torch.allclose(masked_attention(query, shared, shared, mask), nearly, atol=1e-5)
     True
     """
-    grouped = query.shape[1] != key.shape[1]
+    groups, share = key.shape[1], query.shape[1] // key.shape[1]
+    # queries that share keys stand behind each other, so that no kernel has to know of groups and no key is repeated
+    asked = query.unflatten(1, (groups, share)).flatten(2, 3)
+    mask = mask.repeat(1, 1, share, 1)
     if softcap is None:
-        return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scaling, enable_gqa=grouped)
-    if grouped:
-        key, value = (states.repeat_interleave(query.shape[1] // key.shape[1], 1) for states in (key, value))
-    scores = query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-    scores = softcap * torch.tanh(scores / softcap) + mask
-    return scores.softmax(-1, dtype=torch.float32).to(value.dtype) @ value
+        heard = scaled_dot_product_attention(asked, key, value, attn_mask=mask, scale=scaling)
+    else:
+        scores = asked @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+        scores = softcap * torch.tanh(scores / softcap) + mask
+        heard = scores.softmax(-1, dtype=torch.float32).to(value.dtype) @ value
+    return heard.unflatten(2, (share, query.shape[2])).flatten(1, 2)

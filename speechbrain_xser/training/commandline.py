@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 from speechbrain_xser.errors import SettingsError, XserError
 
 INCLUDE = "!include:"
-LAYERS = {"scale": Path("hparams", "scales"), "system": Path("hparams", "systems")}  # each over those before it
+LAYERS = {kind: Path("hparams", kind if kind == "memory" else f"{kind}s") for kind in ("scale", "memory", "system")}
 LOAD_ERRORS = (YAMLError, OSError, ValueError, TypeError, LookupError, AttributeError, ImportError)
 
 
@@ -22,9 +22,9 @@ def load_recipe(path: str | Path, overrides: str = "") -> tuple[dict[str, Any], 
     """Loads a recipe's YAML with the values of the command line.
 
     HyperPyYAML refuses an unknown key only at the top; here one inside an included file's mapping is refused too.
-    A recipe's keys ``scale`` and ``system`` name files of ``hparams/scales`` and ``hparams/systems``. Their values go
-    over the recipe's and under those of the command line, each to where the recipe or a file that it includes has its
-    key.
+    A recipe's keys ``scale``, ``memory`` and ``system`` name files of ``hparams/scales``, ``hparams/memory`` and
+    ``hparams/systems``. Their values go over the recipe's, each kind over those before it, and under those of the
+    command line, each to where the recipe or a file that it includes has its key.
 
     Arguments
     ---------
@@ -36,12 +36,12 @@ def load_recipe(path: str | Path, overrides: str = "") -> tuple[dict[str, Any], 
     Returns
     -------
     tuple of (dict, mapping)
-        The hyperparameters, and the overrides as read, those of scale and system among them.
+        The hyperparameters, and the overrides as read, those of scale, memory and system among them.
 
     Raises
     ------
     SettingsError
-        If a key, a scale or a system is unknown (names the nearest one), or the file cannot be loaded.
+        If a key, a scale, a memory or a system is unknown (names the nearest one), or the file cannot be loaded.
 
     Example
     -------
@@ -86,14 +86,14 @@ def _check_keys(path: Path, given: Mapping[str, Any]) -> None:
 
 
 def read_layer(kind: str, name: str, folder: Path) -> Mapping[str, Any]:
-    """The values of a scale, or of a system of the paper.
+    """The values of a scale, of a memory preset, or of a system of the paper.
 
     Arguments
     ---------
     kind : str
-        "scale" or "system".
+        "scale", "memory" or "system".
     name : str
-        A file of ``hparams/scales`` or ``hparams/systems``, without its ending.
+        A file of ``hparams/scales``, ``hparams/memory`` or ``hparams/systems``, without its ending.
     folder : Path
         Where to look for that folder: here or above.
 

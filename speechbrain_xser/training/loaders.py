@@ -13,6 +13,8 @@ from speechbrain_xser.training.settings import TrainingSettings
 from speechbrain_xser.training.signals import ignore_in_worker
 from speechbrain_xser.training.work import predicted_tokens
 
+PREFETCHED = 4  # batches that each worker reads ahead: a file that is slow to read is not waited for
+
 
 def seconds_of_clips(clips: DynamicItemDataset) -> list[float]:
     """Seconds of each utterance, in the data set's order."""
@@ -82,6 +84,7 @@ def _common(settings: TrainingSettings) -> dict:
     return {
         "collate_fn": collate,
         "num_workers": settings.num_workers,
+        "prefetch_factor": PREFETCHED if settings.num_workers else None,
         "pin_memory": settings.pin_memory and torch.cuda.is_available(),
         "worker_init_fn": ignore_in_worker,
         "generator": torch.Generator().manual_seed(settings.seed),
