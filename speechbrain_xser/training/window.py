@@ -121,7 +121,8 @@ def make_window(model: nn.Module, batch: Batch, stage: Stage, count: int, device
     answers = [answers_of(part, stage) for part in micro_batches]
     totals = count_totals(model, batch.samples, sum(answers, []), stage)
     tokens, frames = sum_over_ranks([totals.tokens, totals.frames], device)
-    return Window([part.to(device, non_blocking=True) for part in micro_batches], answers, Totals(int(tokens), int(frames)))
+    micro_batches = [part.to(device, non_blocking=True) for part in micro_batches]
+    return Window(micro_batches, answers, Totals(int(tokens), int(frames)))
 
 
 def _silence(model: nn.Module, batch: Batch, device: str) -> Window:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from speechbrain_xser.data.manifest import Utterance
+if TYPE_CHECKING:
+    from speechbrain_xser.data.manifest import Utterance
 
 SOFT_TOKENS_A_SECOND = 20  # both branches: 50 frames a second, five a token
 PROMPT_TOKENS = 30  # of a row's own, after what all rows share
@@ -31,6 +33,7 @@ def predicted_tokens(utterance: Utterance, seconds: float) -> float:
 
     Example
     -------
+    >>> from speechbrain_xser.data.manifest import Utterance
     >>> predicted_tokens(Utterance("a", "a.wav", transcript="kids are talking by the door"), 3.0)  # 60 + 30 + 35 + 7
     132.0
     """

@@ -35,7 +35,8 @@ def measured(tmp_path_factory):
 def test_every_work_is_measured_beside_its_peers(measured):
     found, _, _ = measured
     works = {row["work"].split(",")[0] for row in found["rows"]}
-    assert {"training step", "layer sums of both branches", "greedy decoding", "one utterance", "batch explain"} <= works
+    assert {"training step", "layer sums of both branches", "greedy decoding"} <= works
+    assert {"one utterance", "batch explain"} <= works
     peers = {row["peer"] for row in found["rows"]}
     assert {"SpeechBrain's LLM greedy searcher", "transformers' generate", "torch.stack a branch"} <= peers
     assert all(row["ours"] > 0 for row in found["rows"]) and "TFLOP/s" in found["ceilings"]
@@ -60,15 +61,18 @@ def test_lobes_and_decoder_are_enough(tmp_path):
 
 
 def test_the_papers_size_without_a_gpu_is_refused_in_one_line():
-    done = run("-c", "import torch; torch.cuda.is_available = lambda: False; from benchmarks.__main__ import main; main(['--paper'])")
-    assert done.returncode == 1 and done.stderr.strip().splitlines()[-1].startswith("There is no GPU: leave out --paper")
+    code = "import torch; torch.cuda.is_available = lambda: False; from benchmarks.__main__ import main; main(['--paper'])"
+    done = run("-c", code)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("There is no GPU: leave out --paper")
 
 
 def test_ratios_say_how_many_times_faster_ours_is():
     assert Row("a", "b", ours=2.0, theirs=8.0, unit="ms").ratio == 4.0
     assert Row("a", "b", ours=8.0, theirs=2.0, unit="1/s").ratio == 4.0
     assert Row("a", "", ours=0.97, theirs=None, unit="x").ratio is None
-    assert "| a | b | 2 ms | 8 ms | **4.00×** | 0.25 | ≥ 3× |" in markdown([Row("a", "b", 2.0, 8.0, "ms", "≥ 3×", 0.25)])
+    line = markdown([Row("a", "b", 2.0, 8.0, "ms", "≥ 3×", 0.25)]).splitlines()[-1]
+    assert line == "| a | b | 2 ms | 8 ms | **4.00×** | 0.25 | ≥ 3× |"
 
 
 def test_a_page_without_the_marks_is_not_written_over(tmp_path):

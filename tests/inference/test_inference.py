@@ -1,5 +1,6 @@
 """What the recogniser says about a clip, and what it refuses."""
 
+import re
 import shutil
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import soundfile
 import torch
 
+import speechbrain_xser
 from speechbrain_xser import ExplainableEmotionRecognizer, Explanation
 from speechbrain_xser.answer.record import EMOTIONS, Descriptors
 from speechbrain_xser.data.audio import load_audio
@@ -100,6 +102,32 @@ def test_a_batch_gives_what_each_clip_gives_alone(recognizer, trained):
         alone = recognizer.explain_file(path)
         assert one[:4] == alone[:4]
         assert list(one.probabilities.values()) == pytest.approx(list(alone.probabilities.values()), abs=1e-4)
+
+
+@pytest.mark.parametrize("joined", [1, 2, 8])
+def test_batches_that_are_answered_together_give_what_each_gives_alone(recognizer, trained, joined):
+    wavs = [recognizer.load_audio(path) for path in trained.clips]
+    batches = [(wavs[0][None], None), (torch.zeros(0, 0), None), (wavs[1][None], None), (wavs[2][None], None)]
+    found = list(recognizer.explain_batches(batches, joined))
+    assert [len(one) for one in found] == [1, 0, 1, 1]
+    assert [one[0].paragraph for one in found if one] == [
+        recognizer.explain_batch(wav[None])[0].paragraph for wav in wavs[:3]
+    ]
+
+
+def test_structured_answers_are_of_one_form_and_guessing_changes_none():
+    source = speechbrain_xser.packaged_model()
+    plain, guessing, structured = (
+        ExplainableEmotionRecognizer.from_hparams(source, **options)
+        for options in ({}, {"speculate": 4}, {"structured": True})
+    )
+    wavs = 0.1 * torch.randn(3, 16000, generator=torch.Generator().manual_seed(1))
+    free = [explanation.paragraph for explanation in plain.explain_batch(wavs)]
+    assert [explanation.paragraph for explanation in guessing.explain_batch(wavs)] == free
+    for explanation in structured.explain_batch(wavs):
+        assert explanation.emotion in plain.hparams.emotions and explanation.transcript is not None
+        form = r"^An? .* pitch and .* volume speaks at a .* pace, stating, \".*evident"
+        assert re.search(form, explanation.paragraph)
 
 
 def test_an_empty_batch_gives_an_empty_list(recognizer):
