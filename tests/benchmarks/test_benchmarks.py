@@ -61,7 +61,7 @@ def test_lobes_and_decoder_are_enough(tmp_path):
 
 
 def test_the_papers_size_without_a_gpu_is_refused_in_one_line():
-    code = "import torch; torch.cuda.is_available = lambda: False; from benchmarks.__main__ import main; main(['--paper'])"
+    code = "import torch; torch.cuda.is_available = lambda: False; import benchmarks.__main__ as b; b.main(['--paper'])"
     done = run("-c", code)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("There is no GPU: leave out --paper")
