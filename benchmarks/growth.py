@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+import torch
 
 from benchmarks.clock import measure
 from benchmarks.decoding import ours, prompts
@@ -29,7 +30,8 @@ def rows(model: ExplainableSER, size: Size, device: str) -> list[Row]:
     short, long = (utterances(np.full(4, seconds), device) for seconds in (4.0, 20.0))
 
     def train(batch: Utterances) -> None:
-        step(model, batch)
+        with torch.autocast(device, torch.bfloat16):
+            step(model, batch)
         model.zero_grad()
 
     model.train()

@@ -62,7 +62,7 @@ def padded_step(model: ExplainableSER, batch: Utterances, labels: bool) -> Tenso
     tokens = []
     for branch in (model.content, model.descriptor):
         weights = branch.bottleneck.mix.logits.softmax(0)
-        stacked = torch.stack(list(states.layers.float()))
+        stacked = torch.stack(list(states.layers))
         mixed = (weights[:, None, None, None] * stacked).sum(0)
         latent = branch.bottleneck(states, mixed.to(branch.bottleneck.head.weight.dtype))
         tokens.append((branch.adapter(latent.z, latent.frames), latent))
@@ -97,13 +97,15 @@ def rows(model: ExplainableSER, size: Size, device: str) -> list[Row]:
     def peer(labels: bool) -> Tensor:
         plain_lora(model, True)
         try:
-            return padded_step(model, theirs, labels)
+            with torch.autocast(device, torch.bfloat16):
+                return padded_step(model, theirs, labels)
         finally:
             plain_lora(model, False)
             model.zero_grad()
 
     def own() -> None:
-        step(model, ours)
+        with torch.autocast(device, torch.bfloat16):
+            step(model, ours)
         model.zero_grad()
 
     peers = {

@@ -93,6 +93,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         merge: bool = False,
         speculate: int = 0,
         structured: bool = False,
+        graphs: bool = False,
         **kwargs: object,
     ) -> ExplainableEmotionRecognizer:
         """Loads a trained model folder; nothing that the folder holds is ever run.
@@ -112,13 +113,16 @@ class ExplainableEmotionRecognizer(Pretrained):
         run_opts : dict, optional
             SpeechBrain's run options (``device``, ``precision``), and ``dtype``: that of the frozen decoder.
         merge : bool
-            Whether LoRA is merged into the decoder's weights: faster, and the same answers.
+            Whether LoRA is merged into the decoder's weights: faster, and the same answers but for rounding to the
+            weights' type.
         speculate : int
             Tokens that are guessed ahead from what was answered before: faster where answers resemble each other, and
             the same answers.
         structured : bool
             Whether every paragraph has the same form, of which the decoder only decides the facts: faster, and nothing
             is left unparsed; but what the model would have said otherwise is not said.
+        graphs : bool
+            Whether steps are replayed as CUDA graphs, where there is a GPU.
         **kwargs
             For the constructor.
 
@@ -145,7 +149,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         if merge:
             recognizer.merge()
         form = structured_form(hparams["emotions"]) if structured else None
-        recognizer.decoding = Decoding(speculate=speculate, form=form)
+        recognizer.decoding = Decoding(speculate=speculate, form=form, graphs=graphs)
         return recognizer
 
     def explain_file(self, path: str | Path) -> Explanation:
@@ -251,7 +255,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         Raises
         ------
         AudioError
-            As :meth:`explain_batch`.
+            As :meth:`explain_batch`, when all batches before the one that cannot be used have been explained.
 
         Example
         -------
@@ -263,11 +267,19 @@ class ExplainableEmotionRecognizer(Pretrained):
         """
         batches = iter(batches)
         while group := list(islice(batches, joined)):
+            tokens, refused = [], None
             with self.inference_ctx:
-                tokens = [self._encoded(*batch) for batch in group]
+                for batch in group:
+                    try:
+                        tokens.append(self._encoded(*batch))
+                    except AudioError as error:  # after the batches before it
+                        refused = error
+                        break
                 found = self._answered([one for one in tokens if one is not None])
             for one in tokens:
                 yield list(islice(found, 0 if one is None else len(one[0].counts)))
+            if refused is not None:
+                raise refused
 
     def _encoded(self, wavs: Tensor, wav_lens: Tensor | None) -> tuple[SoftTokens, SoftTokens] | None:
         """Soft tokens of a batch that can be used, or None for an empty one."""

@@ -22,6 +22,10 @@ class Guide(Protocol):
         """The only tokens that may come next; ``None`` for any."""
         ...
 
+    def refused(self) -> Sequence[int]:
+        """Tokens that may not come next."""
+        ...
+
     def forced(self) -> list[int]:
         """The next tokens as far as there is no choice."""
         ...
@@ -122,8 +126,9 @@ class Answer:
         allowed = None if self._guide is None else self._guide.allowed()
         if allowed is not None:
             return token if token in allowed else allowed[int(logits[list(allowed)].argmax())]
-        if self._open and token in self._ends:
-            return int(logits.index_fill(0, torch.tensor(list(self._ends), device=logits.device), -torch.inf).argmax())
+        refused = [*(self._ends if self._open else ()), *(() if self._guide is None else self._guide.refused())]
+        if token in refused:
+            return int(logits.index_fill(0, torch.tensor(refused, device=logits.device), -torch.inf).argmax())
         return token
 
     def _add(self, token: int) -> None:

@@ -58,6 +58,11 @@ def planned_attention(
     """The function that transformers calls, with its own signature."""
     if plan is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    if options.get("s_aux") is not None or options.get("dropout"):
+        raise BackboneError(
+            f"{type(module).__name__} has attention sinks or drops attention out, which plans do not: use another LLM, "
+            "or set its attention_dropout to 0."
+        )
     known = {name: options.get(name) for name in ("scaling", "sliding_window", "softcap")}
     return plan.attend(module.layer_idx, query, key, value, **known), None
 
@@ -85,7 +90,8 @@ def use_plans(llm: PreTrainedModel) -> None:
     >>> torch.equal(before, llm(torch.tensor([[1, 2, 3]])).logits)  # without a plan nothing has changed
     True
     """
-    if not llm._supports_attention_backend:
+    chunked = "chunked_attention" in (getattr(llm.config.get_text_config(), "layer_types", None) or ())
+    if not llm._supports_attention_backend or chunked:
         raise BackboneError(
             f"{type(llm).__name__} has an attention of its own that cannot be exchanged: use an LLM of another "
             "family, such as Llama, Qwen, Mistral, Gemma or GPT-NeoX."
@@ -105,7 +111,8 @@ def masked_attention(
     key, value : Tensor
         [B, G, M, D]; G heads serve H / G queries each.
     mask : Tensor
-        0 where a query may look and -inf where not, [B, 1, N, M], in the type of ``query``.
+        0 where a query may look and -inf where not, [B, 1, H / G * N, M], in the type of ``query``; from
+        :func:`~speechbrain_xser.decoder.packing.additive_mask`.
     scaling : float, optional
         Of the products; 1 / sqrt(D) by default.
     softcap : float, optional
@@ -118,7 +125,7 @@ def masked_attention(
 
     Example
     -------
-    >>> query, mask = torch.randn(1, 4, 3, 8), torch.zeros(1, 1, 3, 3)
+    >>> query, mask = torch.randn(1, 4, 3, 8), torch.zeros(1, 1, 6, 3)
     >>> shared = torch.randn(1, 2, 3, 8)
     >>> nearly = masked_attention(query, shared, shared, mask, softcap=1e6)
     >>> torch.allclose(masked_attention(query, shared, shared, mask), nearly, atol=1e-5)
@@ -127,7 +134,6 @@ def masked_attention(
     groups, share = key.shape[1], query.shape[1] // key.shape[1]
     # queries that share keys stand behind each other, so that no kernel has to know of groups and no key is repeated
     asked = query.unflatten(1, (groups, share)).flatten(2, 3)
-    mask = mask.repeat(1, 1, share, 1)
     if softcap is None:
         heard = scaled_dot_product_attention(asked, key, value, attn_mask=mask, scale=scaling)
     else:

@@ -77,8 +77,8 @@ class RowCache:
             Logits after each prompt, [B, V].
         """
         device = stream.embeddings.device
-        places = padded_keys(stream.layout).to(device)
-        index = torch.tensor(rows, device=device)
+        places = padded_keys(stream.layout).to(device, non_blocking=True)
+        index = torch.tensor(rows).to(device, non_blocking=True)
 
         def keep(layer: int, key: Tensor, value: Tensor) -> None:
             self._make(layer, key, value)
@@ -110,7 +110,40 @@ class RowCache:
         return self._step(ids, positions, longest)
 
     def _step(self, ids: Tensor, positions: Tensor, longest: int | None = None) -> Tensor:
-        return run(self.llm, _Step(self, positions, longest or self.capacity), positions, input_ids=ids)
+        distance = positions[:, :, None] - torch.arange(longest or self.capacity, device=positions.device)
+        return self._run(ids, positions, _Step(self, positions, distance))
+
+    def branch(self, ids: Tensor, totals: Tensor) -> Tensor:
+        """Logits after each token of several continuations of every row, which do not see each other.
+
+        Arguments
+        ---------
+        ids : Tensor
+            Token ids, [R, C, n].
+        totals : Tensor
+            Length of each row, [R] int64; C * n columns behind it are written over.
+
+        Returns
+        -------
+        Tensor
+            [R, C, n, V].
+        """
+        rows, choices, count = ids.shape
+        columns = totals[:, None] + torch.arange(choices * count, device=ids.device)
+        positions = (totals[:, None, None] + torch.arange(count, device=ids.device)).expand(-1, choices, -1).flatten(1)
+        seen = torch.arange(self.capacity, device=ids.device) - totals[:, None]  # from the row's end
+        other, place = seen.div(count, rounding_mode="floor"), seen.remainder(count)
+        own = torch.arange(choices, device=ids.device).repeat_interleave(count)[None, :, None]
+        behind = positions[:, :, None] - (totals[:, None] + place)[:, None]
+        prompt = positions[:, :, None] - torch.arange(self.capacity, device=ids.device)
+        distance = torch.where((seen < 0)[:, None], prompt, torch.where(other[:, None] == own, behind, -1))
+        return self._run(ids.flatten(1), positions, _Step(self, columns, distance)).unflatten(1, (choices, count))
+
+    def _run(self, ids: Tensor, positions: Tensor, plan: _Step) -> Tensor:
+        context = getattr(self.llm.config, "max_position_embeddings", None)
+        if context is not None:  # what is fed beside the longest row may stand behind the last position there is
+            positions = positions.clamp(max=context - 1)
+        return run(self.llm, plan, positions, input_ids=ids)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Forgets all rows but these, which move up in this order."""
@@ -131,10 +164,9 @@ class RowCache:
 class _Step:
     """The attention plan of a step: writes the tokens' keys and values, and looks at all that came before them."""
 
-    def __init__(self, cache: RowCache, positions: Tensor, longest: int) -> None:
-        self.cache, self.positions, self.longest = cache, positions, longest
-        self.index = torch.arange(len(positions), device=positions.device)[:, None]
-        self.distance = positions[:, :, None] - torch.arange(longest, device=positions.device)
+    def __init__(self, cache: RowCache, columns: Tensor, distance: Tensor) -> None:
+        self.cache, self.columns, self.distance = cache, columns, distance
+        self.index = torch.arange(len(columns), device=columns.device)[:, None]
         self._masks: dict[int | None, Tensor] = {}
 
     def attend(
@@ -150,8 +182,8 @@ class _Step:
         """[R, H, n, D] over the row's keys and values."""
         seen = []
         for buffer, states in ((self.cache._keys[layer], key), (self.cache._values[layer], value)):
-            buffer[self.index, self.positions] = states.transpose(1, 2)
-            seen.append(buffer[:, : self.longest].transpose(1, 2))
+            buffer[self.index, self.columns] = states.transpose(1, 2)
+            seen.append(buffer[:, : self.distance.shape[-1]].transpose(1, 2))
         if sliding_window not in self._masks:
-            self._masks[sliding_window] = additive_mask(self.distance, sliding_window, query)
+            self._masks[sliding_window] = additive_mask(self.distance, sliding_window, query, key)
         return masked_attention(query, *seen, self._masks[sliding_window], scaling, softcap).transpose(1, 2)

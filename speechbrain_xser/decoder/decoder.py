@@ -32,7 +32,7 @@ from speechbrain_xser.errors import CheckpointError, PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.modes import evaluating
 
-SCORED_ROWS = 32  # whose candidates are scored at a time: each repeats its row's keys and values
+SCORED_ROWS = 32  # whose candidates are scored at a time
 
 
 class AnswerLogits(NamedTuple):
@@ -173,8 +173,8 @@ class LLMDecoder(OwnsPart):
         return getattr(self.causal.config, "max_position_embeddings", None)
 
     @cached_property
-    def odd_quotes(self) -> frozenset[int]:
-        """Ids of all tokens that open or close a quotation."""
+    def odd_quotes(self) -> dict[int, str]:
+        """Ids of all tokens that open or close a quotation, and what each says behind it."""
         return tokens_with_odd_quotes(self.tokenizer)
 
     def owns(self, name: str) -> bool:
@@ -217,6 +217,8 @@ class LLMDecoder(OwnsPart):
         stream = self._stream(content, descriptor, instruction, [row[:-1] for row in ids])
         lengths = [len(row) for row in ids]
         states, head = last_states(self.causal, stream.embeddings, stream.layout, lengths)
+        if any(parameter.requires_grad for parameter in head.parameters()):
+            states, head = head(states), nn.Identity()  # what learns belongs in the forward, for wrappers such as DDP
         rows = torch.arange(len(ids)).repeat_interleave(torch.tensor(lengths))
         targets = torch.tensor([token for row in ids for token in row])
         device = states.device.type

@@ -101,7 +101,7 @@ class Answering:
         rows: int,
         graphs: bool,
     ) -> None:
-        self.prompts, self.totals, self.answers, self.pad = prompts, totals, answers, pad
+        self.prompts, self.totals, self.answers, self.pad, self.graphs = prompts, totals, answers, pad, graphs
         rows = min(rows, len(answers))
         longest = max(total + answer.most for total, answer in zip(totals, answers, strict=True))
         self.cache = RowCache(llm, rows, longest, graphs)
@@ -121,7 +121,8 @@ class Answering:
         while self.waiting and len(ended) >= max(1, len(self.rows) // 8):
             self._read(ended)
             ended = self._ended()
-        if not self.waiting and 2 * len(ended) >= len(self.rows):
+        # recorded steps would be recorded anew for fewer rows
+        if not self.waiting and (2 * len(ended) >= len(self.rows) if not self.graphs else len(ended) == len(self.rows)):
             kept = [row for row in range(len(self.rows)) if row not in ended]
             self.rows = [self.rows[row] for row in kept]
             if kept:
@@ -158,7 +159,7 @@ class Answering:
 def candidate_scores(llm: PreTrainedModel, prompt: Stream, candidates: list[list[list[int]]]) -> Tensor:
     """How likely each candidate is to follow its prompt: 1/M * sum_m log p(token_m | prompt, tokens before m).
 
-    The prompt's keys and values are computed once and repeated for its candidates.
+    The prompt's keys and values are computed once, and each candidate looks at them and at itself.
 
     Arguments
     ---------
@@ -190,13 +191,11 @@ def candidate_scores(llm: PreTrainedModel, prompt: Stream, candidates: list[list
     flat = [torch.tensor(ids) for row in candidates for ids in row]
     sizes = torch.tensor([len(ids) for ids in flat])
     ids = nn.utils.rnn.pad_sequence(flat, batch_first=True)  # [B * C, M]
-    cache = RowCache(llm, len(totals), int(totals.max() + sizes.max()))
+    cache = RowCache(llm, len(totals), int(totals.max()) + choices * (ids.shape[1] - 1))
     logits = cache.read(range(len(totals)), prompt).repeat_interleave(choices, 0)[:, None]
-    ids = ids.to(logits.device)
+    ids, sizes, totals = (part.to(logits.device) for part in (ids, sizes, totals))
     if ids.shape[1] > 1:
-        cache.keep([row for row in range(len(totals)) for _ in range(choices)])
-        places = totals.repeat_interleave(choices)[:, None] + torch.arange(ids.shape[1] - 1)
-        logits = torch.cat([logits, cache.step(ids[:, :-1], places.to(ids.device))], 1)
-    chosen = torch.log_softmax(logits.float(), -1).gather(-1, ids[..., None])[..., 0]
-    sizes = sizes.to(ids.device)
+        branches = ids[:, :-1].view(len(totals), choices, -1)
+        logits = torch.cat([logits, cache.branch(branches, totals).flatten(0, 1)], 1)
+    chosen = logits.gather(-1, ids[..., None])[..., 0].float() - logits.float().logsumexp(-1)
     return (chosen * valid_mask(sizes, ids.shape[1])).sum(1).div(sizes).view(-1, choices)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
@@ -19,8 +19,8 @@ class FormGuide:
         Decisions, and the fixed words after each.
     tokenizer : PreTrainedTokenizerBase
         The LLM's.
-    quotes : collection of int
-        Ids of tokens with an odd number of quotation marks: they end free text.
+    quotes : mapping of int to str
+        Tokens with an odd number of quotation marks, which end free text, and what each says after its last one.
     end : int
         Id that ends the answer.
 
@@ -30,7 +30,7 @@ class FormGuide:
     >>> from speechbrain_xser.decoder.llm import load_tokenizer
     >>> from speechbrain_xser.testing import tiny_llm_folder
     >>> tokenizer = load_tokenizer(tiny_llm_folder(tempfile.mkdtemp()))
-    >>> guide = FormGuide([Step(("sad", "happy"), " people")], tokenizer, quotes=(), end=4)
+    >>> guide = FormGuide([Step(("sad", "happy"), " people")], tokenizer, quotes={}, end=4)
     >>> word = lambda text: tokenizer(text, add_special_tokens=False).input_ids
     >>> set(guide.allowed()) == {word("sad")[0], word("happy")[0]}
     True
@@ -41,7 +41,7 @@ class FormGuide:
     """
 
     def __init__(
-        self, steps: Sequence[Step], tokenizer: PreTrainedTokenizerBase, quotes: Collection[int], end: int
+        self, steps: Sequence[Step], tokenizer: PreTrainedTokenizerBase, quotes: Mapping[int, str], end: int
     ) -> None:
         self._steps, self._tokenizer, self._quotes, self._end = list(steps), tokenizer, quotes, end
         self._ids: list[int] = []  # of the whole answer
@@ -52,6 +52,13 @@ class FormGuide:
     def allowed(self) -> list[int] | None:
         """The only tokens that may come next; ``None`` inside free text."""
         return None if self._free is not None else list(dict.fromkeys(rest[0] for rest in self._open))
+
+    def refused(self) -> list[int]:
+        """Tokens that may not come next: in free text, those that end it with other words than the form's."""
+        if self._free is None:
+            return []
+        after = self._free.removeprefix('"')
+        return [token for token, said in self._quotes.items() if not after.startswith(said)]
 
     def forced(self) -> list[int]:
         """The next tokens as far as there is no choice."""
@@ -86,10 +93,8 @@ class FormGuide:
 
     def _close(self) -> None:
         """Free text has ended: of the words after it, those come that its last token has not said."""
-        said = self._text().rpartition('"')[2]
-        after, self._free = self._free, None
-        after = after.removeprefix('"')
-        rest = self._rest(after.removeprefix(said) if after.startswith(said) else after)
+        after, self._free = self._free.removeprefix('"'), None
+        rest = self._rest(after.removeprefix(self._quotes[self._ids[-1]]))
         self._open = [rest]
         if not rest:
             self._next_step()

@@ -21,7 +21,7 @@ from transformers import (
 
 from speechbrain_xser.decoder.attention import use_plans
 from speechbrain_xser.decoder.kernels import fuse_kernels
-from speechbrain_xser.decoder.lora import FusedLoraLinear
+from speechbrain_xser.decoder.lora import use_few_passes
 from speechbrain_xser.decoder.quantization import quantized
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.backbone import DTYPES
@@ -191,9 +191,9 @@ def add_lora(
         task_type="CAUSAL_LM",
         revision=revision,
     )
-    if not getattr(llm, "is_quantized", False):
-        config._register_custom_module({nn.Linear: FusedLoraLinear})
-    return get_peft_model(llm, config)
+    model = get_peft_model(llm, config)
+    use_few_passes(model)
+    return model
 
 
 def _is_linear(module: nn.Module) -> bool:

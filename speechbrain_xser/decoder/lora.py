@@ -12,9 +12,11 @@ import weakref
 from typing import NamedTuple
 
 import torch
-from peft.tuners.lora import Linear
+from peft import PeftModel
+from peft.tuners.lora import Linear, LoraLayer
 from torch import Tensor, nn
 
+QUANTISED = ("Linear4bit", "Linear8bitLt")  # PEFT's names for LoRA on bitsandbytes' layers
 LEVELS = 1 << 16  # of a dropout's probability: four decisions from each random 64-bit number
 
 
@@ -41,6 +43,7 @@ class SharedDropout:
 
     def __init__(self) -> None:
         self._heard: weakref.ref | None = None
+        self._key: tuple[float, int] | None = None  # probability, and how often the tensor was written into
         self._dropped: Dropped | None = None
 
     def __call__(self, x: Tensor, probability: float) -> Dropped:
@@ -59,8 +62,10 @@ class SharedDropout:
         """
         if probability == 0:
             return Dropped(x.detach(), None, 1.0)
-        if self._heard is None or self._heard() is not x:
-            self._heard, self._dropped = weakref.ref(x), _drop(x.detach(), round(probability * LEVELS))
+        key = probability, x._version
+        if self._heard is None or self._heard() is not x or self._key != key:
+            self._heard, self._key = weakref.ref(x), key
+            self._dropped = _drop(x.detach(), round(probability * LEVELS))
         return self._dropped
 
 
@@ -71,19 +76,8 @@ def _drop(x: Tensor, level: int) -> Dropped:
     return Dropped(x * kept, kept, 1 - level / LEVELS)
 
 
-class FusedLoraLinear(Linear):
-    """PEFT's ``lora.Linear`` with a forward of few passes, where one plain adapter is active; else PEFT's own.
-
-    Example
-    -------
-    >>> from peft import LoraConfig
-    >>> config = LoraConfig(r=2, lora_alpha=6)
-    >>> layer = FusedLoraLinear(nn.Linear(4, 3), "default", config=config, r=2, lora_alpha=6)
-    >>> _ = nn.init.ones_(layer.lora_B["default"].weight)
-    >>> x = torch.randn(5, 4)
-    >>> torch.allclose(layer(x), Linear.forward(layer, x), atol=1e-6)
-    True
-    """
+class FewPasses:
+    """Goes before one of PEFT's LoRA layers: a forward of few passes where one plain adapter is active, else PEFT's."""
 
     dropout = SharedDropout()
 
@@ -111,26 +105,65 @@ class FusedLoraLinear(Linear):
         base, scale = self.base_layer, self.scaling[name] / dropped.share
         device = x.device.type
         kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        lora = down, up, scale, dropped.values, dropped.kept, kind
+        if type(base) is nn.Linear:
+            with torch.autocast(device, enabled=False):
+                return _LoraLinear.apply(x, base.weight, base.bias, *lora)
+        output = base(x)  # quantised: by its own kernel
         with torch.autocast(device, enabled=False):
-            return _LoraLinear.apply(x, base.weight, base.bias, down, up, scale, dropped.values, dropped.kept, kind)
+            return output + _LoraLinear.apply(x, None, None, *lora)
 
     def _is_plain(self) -> bool:
         single = len(self.active_adapters) == 1 and self.active_adapters[0] in self.lora_A
-        special = self.disable_adapters or self.merged or self.lora_variant or type(self.base_layer) is not nn.Linear
-        return single and not special
+        return single and not (self.disable_adapters or self.merged or self.lora_variant)
+
+
+class FusedLoraLinear(FewPasses, Linear):
+    """PEFT's ``lora.Linear`` with a forward of few passes.
+
+    Example
+    -------
+    >>> from peft import LoraConfig
+    >>> config = LoraConfig(r=2, lora_alpha=6)
+    >>> layer = FusedLoraLinear(nn.Linear(4, 3), "default", config=config, r=2, lora_alpha=6)
+    >>> _ = nn.init.ones_(layer.lora_B["default"].weight)
+    >>> x = torch.randn(5, 4)
+    >>> torch.allclose(layer(x), Linear.forward(layer, x), atol=1e-6)
+    True
+    """
+
+
+def use_few_passes(model: PeftModel) -> None:
+    """Gives PEFT's LoRA linears, of plain and of quantised layers, the forward of :class:`FewPasses`.
+
+    Arguments
+    ---------
+    model : PeftModel
+        Changed in place; its tensors and their names stay.
+    """
+    classes: dict[type, type] = {Linear: FusedLoraLinear}
+    for module in model.modules():
+        kind = type(module)
+        if kind.__name__ in QUANTISED and isinstance(module, LoraLayer):
+            classes.setdefault(kind, type(f"Fused{kind.__name__}", (FewPasses, kind), {}))
+        module.__class__ = classes.get(kind, kind)
 
 
 class _LoraLinear(torch.autograd.Function):
-    """``x W' + b + scale * dropped A' B'`` in the type ``kind``; W and b are frozen."""
+    """``x W' + b + scale * dropped A' B'`` in the type ``kind``; W and b are frozen, and may be left out."""
 
     @staticmethod
     def forward(ctx, x, weight, bias, down, up, scale, dropped, kept, kind):
         rows = x.reshape(-1, x.shape[-1]).to(kind)
         heard = rows if kept is None else dropped.reshape(rows.shape).to(kind)
-        weight, down_kind, up_kind = weight.to(kind), down.to(kind), up.to(kind)
-        output = nn.functional.linear(rows, weight, None if bias is None else bias.to(kind))
+        down_kind, up_kind = down.to(kind), up.to(kind)
         low = heard @ down_kind.T
-        output.addmm_(low, up_kind.T, alpha=scale)
+        if weight is None:
+            output = (low @ up_kind.T).mul_(scale)
+        else:
+            weight = weight.to(kind)
+            output = nn.functional.linear(rows, weight, None if bias is None else bias.to(kind))
+            output.addmm_(low, up_kind.T, alpha=scale)
         ctx.save_for_backward(weight, down_kind, up_kind, heard, low, kept)
         ctx.scale, ctx.shape, ctx.types = scale, x.shape, (x.dtype, down.dtype, up.dtype)
         return output.view(*x.shape[:-1], output.shape[-1])
@@ -138,12 +171,13 @@ class _LoraLinear(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         weight, down, up, heard, low, kept = ctx.saved_tensors
-        rows = gradient.reshape(-1, gradient.shape[-1])
+        rows = gradient.reshape(-1, gradient.shape[-1]).to(up.dtype)
         rows_up = (rows @ up).mul_(ctx.scale)
         of_x = of_down = of_up = None
         if ctx.needs_input_grad[0]:
-            of_x = rows @ weight
-            of_x = of_x.addmm_(rows_up, down) if kept is None else of_x.addcmul_(rows_up @ down, kept.view(of_x.shape))
+            of_x = rows_up @ down
+            of_x = of_x if kept is None else of_x.mul_(kept.view(of_x.shape))
+            of_x = of_x if weight is None else of_x.addmm_(rows, weight)
             of_x = of_x.view(ctx.shape).to(ctx.types[0])
         if ctx.needs_input_grad[3]:
             of_down = (rows_up.T @ heard).to(ctx.types[1])

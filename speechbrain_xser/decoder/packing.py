@@ -85,9 +85,10 @@ class PackedAttention:
     def __init__(self, layout: Layout, device: torch.device, last: Sequence[int] | None = None) -> None:
         self.layout = layout
         rows = _Rows(layout, last)
-        self.asking, self.answering = rows.asking.to(device), rows.answering.to(device)
-        self.keys = rows.keys.to(device)
-        self.distance = rows.distance.to(device)  # how far each key lies before its query; negative: not yet
+        self.asking, self.answering = (part.to(device, non_blocking=True) for part in (rows.asking, rows.answering))
+        self.keys = rows.keys.to(device, non_blocking=True)
+        # how far each key lies before its query; negative: not yet
+        self.distance = rows.distance.to(device, non_blocking=True)
         self._masks: dict[int | None, Tensor] = {}
 
     def attend(
@@ -122,7 +123,7 @@ class PackedAttention:
         """
         rows = [picked(key, self.keys), picked(value, self.keys)]
         if sliding_window not in self._masks:
-            self._masks[sliding_window] = additive_mask(self.distance, sliding_window, query)
+            self._masks[sliding_window] = additive_mask(self.distance, sliding_window, query, key)
         asked = picked(query, self.asking)
         output = masked_attention(asked, *rows, self._masks[sliding_window], scaling, softcap)
         return output.transpose(1, 2).flatten(0, 1).index_select(0, self.answering)[None]
@@ -154,7 +155,7 @@ def picked(stream: Tensor, places: Tensor) -> Tensor:
     return states.index_select(0, places.flatten()).view(*places.shape, *states.shape[1:]).transpose(1, 2)
 
 
-def additive_mask(distance: Tensor, window: int | None, like: Tensor) -> Tensor:
+def additive_mask(distance: Tensor, window: int | None, query: Tensor, key: Tensor) -> Tensor:
     """What a query may look at: nothing that comes after it, and nothing outside a window.
 
     Arguments
@@ -163,22 +164,23 @@ def additive_mask(distance: Tensor, window: int | None, like: Tensor) -> Tensor:
         How far each key lies before its query, [R, L, M]; negative for what is to come.
     window : int, optional
         Positions that are seen, the query's own included; ``None`` for all.
-    like : Tensor
-        Gives the type.
+    query, key : Tensor
+        [., H, ., D] and [., G, ., D]: H / G queries stand behind each other where they share keys.
 
     Returns
     -------
     Tensor
-        0 where visible and -inf where not, [R, 1, L, M].
+        0 where visible and -inf where not, [R, 1, H / G * L, M], in the type of ``query``.
 
     Example
     -------
-    >>> additive_mask(torch.tensor([[[2, 1, 0, -1]]]), 2, torch.zeros(1))
+    >>> heads = torch.zeros(1, 2, 1, 8)
+    >>> additive_mask(torch.tensor([[[2, 1, 0, -1]]]), 2, heads, heads)
     tensor([[[[-inf, 0., 0., -inf]]]])
     """
     visible = distance >= 0 if window is None else (distance >= 0) & (distance < window)
-    mask = torch.zeros(visible.shape, dtype=like.dtype, device=visible.device)
-    return mask.masked_fill_(~visible, float("-inf"))[:, None]
+    mask = torch.zeros(visible.shape, dtype=query.dtype, device=visible.device)
+    return mask.masked_fill_(~visible, float("-inf"))[:, None].repeat(1, 1, query.shape[1] // key.shape[1], 1)
 
 
 def padded_keys(layout: Layout) -> Tensor:

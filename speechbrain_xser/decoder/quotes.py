@@ -10,8 +10,8 @@ from __future__ import annotations
 from transformers import PreTrainedTokenizerBase
 
 
-def tokens_with_odd_quotes(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Which tokens open or close a quotation.
+def tokens_with_odd_quotes(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
+    """Which tokens open or close a quotation, and what they say behind it.
 
     Arguments
     ---------
@@ -20,8 +20,8 @@ def tokens_with_odd_quotes(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]
 
     Returns
     -------
-    frozenset of int
-        Ids of tokens with an odd number of double quotes.
+    dict of int to str
+        Ids of tokens with an odd number of double quotes, and the text after the last of them.
 
     Example
     -------
@@ -33,4 +33,5 @@ def tokens_with_odd_quotes(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]
     >>> sum(token in odd for token in tokenizer('"no"', add_special_tokens=False).input_ids)
     2
     """
-    return frozenset(number for token, number in tokenizer.get_vocab().items() if token.count('"') % 2)
+    odd = [number for token, number in tokenizer.get_vocab().items() if token.count('"') % 2]
+    return {number: tokenizer.decode([number]).rpartition('"')[2] for number in odd}

@@ -47,10 +47,6 @@ class Watched:
     def __init__(self, plan: AttentionPlan, keep: Keep | None = None) -> None:
         self.plan, self.keep, self.calls = plan, keep, 0
 
-    def over(self, plan: AttentionPlan) -> Watched:
-        """Another plan watched by the same; this one stays as it is, for layers that are computed again."""
-        return Watched(plan, self.keep)
-
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, **options) -> Tensor:
         """The plan's own answer."""
         self.calls += 1
@@ -98,11 +94,13 @@ def last_states(
     >>> torch.allclose(head(states)[0], llm(torch.tensor([[1, 5, 7, 9]])).logits[0, -1], atol=1e-5)
     True
     """
-    plan, positions = Watched(PackedAttention(layout, stream.device), keep), layout.positions().to(stream.device)[None]
+    plan, asking = (Watched(PackedAttention(layout, stream.device, some), keep) for some in (None, last))
+    places, positions = (
+        part.to(stream.device, non_blocking=True) for part in (layout.last(last), layout.positions()[None])
+    )
     if _is_prunable(llm):
-        output = _pruned(llm, stream[None], positions, plan, layout, last)
+        output = _pruned(llm, stream[None], positions, plan, asking, places)
     else:
-        places = layout.last(last).to(stream.device)
         logits = run(llm, plan, positions, inputs_embeds=stream[None], logits_to_keep=places)
         output = LastStates(logits[0], nn.Identity())
     if plan.calls < llm.config.get_text_config().num_hidden_layers - 1:
@@ -142,14 +140,13 @@ def _is_prunable(llm: PreTrainedModel) -> bool:
 
 
 def _pruned(
-    llm: PreTrainedModel, hidden: Tensor, positions: Tensor, plan: Watched, layout: Layout, last: Sequence[int]
+    llm: PreTrainedModel, hidden: Tensor, positions: Tensor, plan: Watched, asking: Watched, places: Tensor
 ) -> LastStates:
     model = llm.base_model
     rotations = model.rotary_emb(hidden, positions)
     for layer in model.layers[:-1]:
         hidden = layer(hidden, position_embeddings=rotations, plan=plan)
-    asking = plan.over(PackedAttention(layout, hidden.device, last))
-    hidden = _last_layer(model.layers[-1], hidden, rotations, asking, layout.last(last).to(hidden.device))
+    hidden = _last_layer(model.layers[-1], hidden, rotations, asking, places)
     return LastStates(model.norm(hidden)[0], llm.get_output_embeddings())
 
 

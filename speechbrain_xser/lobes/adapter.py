@@ -133,7 +133,7 @@ class Adapter(nn.Module):
         valid = valid_mask(counts, embeddings.shape[1], embeddings.device)
         return SoftTokens(torch.where(valid[..., None], embeddings, 0.0), counts)
 
-    def silent(self, frames: Tensor, longest: int, device: torch.device | None = None) -> SoftTokens:
+    def silent(self, frames: Tensor, longest: int) -> SoftTokens:
         """Zero vectors of the same shape and counts as for latents [B, longest, Z], without computing anything.
 
         Arguments
@@ -142,8 +142,6 @@ class Adapter(nn.Module):
             Valid frames, [B], int64.
         longest : int
             Padded frames T.
-        device : torch.device, optional
-            Of the zeros; by default where the frames are counted.
 
         Returns
         -------
@@ -151,7 +149,7 @@ class Adapter(nn.Module):
             Zeros [B, max(1, T // stack), e] and counts [B].
         """
         shape = (len(frames), max(1, longest // self.stack), self.width)
-        zeros = torch.zeros(shape, dtype=self.output.weight.dtype, device=device or frames.device)
+        zeros = torch.zeros(shape, dtype=self.output.weight.dtype, device=frames.device)
         return SoftTokens(zeros, self.token_counts(frames))
 
     def _stacked(self, z: Tensor, frames: Tensor) -> Tensor:
@@ -199,7 +197,7 @@ class FrameTokens(nn.Module):
         """
         return SoftTokens(torch.where(valid_mask(frames, z.shape[1], z.device)[..., None], z, 0.0), frames)
 
-    def silent(self, frames: Tensor, longest: int, device: torch.device | None = None) -> SoftTokens:
+    def silent(self, frames: Tensor, longest: int) -> SoftTokens:
         """Zero vectors of the same shape and counts.
 
         Arguments
@@ -208,12 +206,10 @@ class FrameTokens(nn.Module):
             Valid frames, [B], int64.
         longest : int
             Padded frames T.
-        device : torch.device, optional
-            Of the zeros; by default where the frames are counted.
 
         Returns
         -------
         SoftTokens
             Zeros [B, T, Z] and counts [B].
         """
-        return SoftTokens(torch.zeros(len(frames), longest, self.width, device=device or frames.device), frames)
+        return SoftTokens(torch.zeros(len(frames), longest, self.width, device=frames.device), frames)

@@ -83,6 +83,8 @@ class VariationalBottleneck(nn.Module):
     tensor([0., 0., 0.], grad_fn=<SliceBackward0>)
     """
 
+    takes_mixed = True  # forward's second argument
+
     def __init__(
         self,
         layer_count: int,
@@ -172,6 +174,8 @@ class NoBottleneck(nn.Module):
     >>> latent.z.shape, latent.posterior, latent.kl.sum()
     (torch.Size([2, 5, 8]), None, tensor(0.))
     """
+
+    takes_mixed = True
 
     def __init__(self, layer_count: int) -> None:
         super().__init__()

@@ -116,7 +116,8 @@ def branch_sums(layers: Tensor, branches: Sequence[Branch], modes: Sequence[Mode
     layers : Tensor
         [n, B, T, d].
     branches : sequence of Branch
-        Those whose bottleneck has a :class:`~speechbrain_xser.lobes.layer_mix.LayerMix` take part.
+        Those whose bottleneck has a :class:`~speechbrain_xser.lobes.layer_mix.LayerMix` named ``mix``, and says by
+        ``takes_mixed = True`` that its forward takes the sum as a second argument, take part.
     modes : sequence of Mode or str
         Theirs; one that is frozen has no gradient.
 
@@ -137,7 +138,7 @@ def branch_sums(layers: Tensor, branches: Sequence[Branch], modes: Sequence[Mode
     weights = {}
     for place, (branch, mode) in enumerate(zip(branches, map(Mode, modes), strict=True)):
         mix = getattr(branch.bottleneck, "mix", None)
-        if isinstance(mix, LayerMix) and mode is not Mode.OFF:
+        if isinstance(mix, LayerMix) and getattr(branch.bottleneck, "takes_mixed", False) and mode is not Mode.OFF:
             weights[place] = mix.weights if mode is Mode.TRAIN else mix.weights.detach()
     sums = dict(zip(weights, layer_sums(list(weights.values()), layers), strict=True)) if weights else {}
     return [sums.get(place) for place in range(len(branches))]
@@ -165,4 +166,7 @@ def silent_tokens(part: Branch | Adapter, states: LayerStates) -> SoftTokens:
     tensor([2, 1])
     """
     adapter = part.adapter if isinstance(part, Branch) else part
-    return adapter.silent(states.frames, states.layers.shape[2], states.layers.device)
+    tokens = adapter.silent(states.frames, states.layers.shape[2])
+    if tokens.embeddings.device == states.layers.device:
+        return tokens
+    return tokens._replace(embeddings=torch.zeros_like(tokens.embeddings, device=states.layers.device))

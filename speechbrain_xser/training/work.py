@@ -94,8 +94,10 @@ def even_cuts(work: Sequence[float], parts: int, least: int = 1) -> list[int]:
     ([0, 1], [0, 2])
     """
     done = np.concatenate([[0.0], np.cumsum(np.asarray(work, dtype=np.float64))])
+    targets = done[-1] * np.arange(1, parts) / parts
+    after = np.searchsorted(done, targets).clip(1, len(work))
+    nearest = after - (targets - done[after - 1] < done[after] - targets)
     cuts = [0]
-    for part in range(1, parts):
-        wanted = int(np.abs(done - done[-1] * part / parts).argmin())
+    for part, wanted in enumerate(nearest.tolist(), 1):
         cuts.append(min(max(wanted, cuts[-1] + least), len(work) - least * (parts - part)))
     return cuts

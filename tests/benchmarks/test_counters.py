@@ -33,12 +33,11 @@ def wide(tmp_path_factory):
 
 
 def saved_bytes(run):
-    """Bytes that a forward keeps for its backward; what several operations keep counts once, weights do not count."""
+    """Bytes that a forward keeps for its backward, by storage: what several operations keep counts once."""
     kept = {}
 
     def keep(tensor):
-        if not isinstance(tensor, torch.nn.Parameter) and tensor.grad_fn is not None or tensor.is_floating_point():
-            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):

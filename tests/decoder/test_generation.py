@@ -2,14 +2,17 @@
 
 import pytest
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
 import speechbrain_xser
-from speechbrain_xser.answer.form import structured_form
+from speechbrain_xser.answer.form import Step, structured_form
 from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.answer.render import render
 from speechbrain_xser.decoder.answering import Answer
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.generation import Decoding, greedy
+from speechbrain_xser.decoder.guide import FormGuide
+from speechbrain_xser.decoder.llm import load_tokenizer
 from speechbrain_xser.decoder.prompt import PromptTemplate
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.restore import read_model_folder
@@ -347,6 +350,48 @@ def test_an_answer_held_to_a_form_is_parsed_whole_and_takes_fewer_steps(packaged
         record = parse(answer)
         assert None not in (record.emotion, record.descriptors.pitch, record.descriptors.speed, record.transcript)
         assert render(record) == answer
+
+
+def test_free_text_of_a_form_ends_with_the_forms_own_words(packaged):
+    """A model that closes its quotation with a full stop says the comma that the form has there."""
+    model, _ = packaged
+    tokenizer, quotes = model.decoder.tokenizer, {5: "", 6: ".", 7: ","}
+    guide = FormGuide([Step(None, '", his')], tokenizer, quotes, end=4)
+    assert guide.refused() == [6]
+    logits = torch.zeros(len(tokenizer))
+    logits[6], logits[7] = 2.0, 1.0
+    answer = Answer([], limit=9, ends={4}, guide=guide)
+    answer.take([6], logits[None])
+    assert answer.new == [7]
+
+
+def test_rows_at_the_end_of_the_context_are_answered_beside_guesses(tmp_path, llm_folder):
+    """GPT-2 has learnt a vector for each position and none beyond the last."""
+    tokenizer = load_tokenizer(llm_folder)
+    ids = {"vocab_size": len(tokenizer), "bos_token_id": 1, "eos_token_id": tokenizer.eos_token_id}
+    config = GPT2Config(n_positions=96, n_embd=32, n_layer=2, n_head=4, **ids)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    decoder = LLMDecoder(str(tmp_path), dtype="float32", lora=None).eval()
+    content, descriptor = soft_tokens([4, 1], seed=1), soft_tokens([4, 1], seed=2)
+    with torch.no_grad():
+        rows = decoder._rows(content, descriptor, CAPTION, [[], []], 0)
+    limit = 96 - max(rows.totals)
+
+    def answered(drafters):
+        answers = [Answer([], limit, ends={-1}, drafter=drafter) for drafter in drafters]
+        greedy(decoder.causal, rows.prompts, rows.totals, answers, decoder.pad_id)
+        return [answer.new for answer in answers]
+
+    class Right(Guesses):
+        def guess(self, ids, most):
+            return self.tokens[len(ids) : len(ids) + 4] if most > 6 else []
+
+    plain = answered([None, None])
+    assert rows.totals[0] > rows.totals[1] and len(plain[0]) == limit
+    # the longer row is ahead and takes its last tokens alone, while the other one is fed four wrong guesses a step
+    wrong = Guesses(*(token for token in range(10, 14) if token not in plain[1]))
+    assert answered([Right(*plain[0]), wrong]) == plain
 
 
 def test_a_form_beside_prefixes_is_refused(packaged):

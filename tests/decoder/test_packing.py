@@ -5,7 +5,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 
-from speechbrain_xser.decoder.attention import use_plans
+from speechbrain_xser.decoder.attention import planned_attention, use_plans
 from speechbrain_xser.decoder.cross_entropy import chunked_cross_entropy
 from speechbrain_xser.decoder.packing import Layout, PackedAttention
 from speechbrain_xser.decoder.trunk import last_states, run
@@ -143,3 +143,9 @@ def test_queries_keys_and_values_share_one_dropout(decoder):
         drawn = torch.get_rng_state()
         attention.k_proj(x), attention.v_proj(x)
     assert not torch.equal(state, drawn) and torch.equal(drawn, torch.get_rng_state())
+
+
+def test_attention_with_sinks_is_refused(llm):
+    attention, query = llm.model.layers[0].self_attn, torch.zeros(1, 4, 2, 8)
+    with pytest.raises(BackboneError, match="attention sinks"):
+        planned_attention(attention, query, query, query, None, plan=object(), s_aux=torch.zeros(4))

@@ -115,6 +115,14 @@ def test_batches_that_are_answered_together_give_what_each_gives_alone(recognize
     ]
 
 
+def test_a_batch_that_cannot_be_used_is_refused_after_those_before_it(recognizer):
+    batches = [(torch.zeros(1, 8000), None), (torch.full((1, 8000), torch.nan), None), (torch.zeros(1, 8000), None)]
+    found = recognizer.explain_batches(batches)
+    assert len(next(found)) == 1
+    with pytest.raises(AudioError, match="row 0"):
+        next(found)
+
+
 def test_structured_answers_are_of_one_form_and_guessing_changes_none():
     source = speechbrain_xser.packaged_model()
     plain, guessing, structured = (
