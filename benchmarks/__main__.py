@@ -19,7 +19,7 @@ if find_spec("speechbrain") is None:
 
 import torch  # noqa: E402
 
-from benchmarks import decoding, encoding, growth, limits, training  # noqa: E402
+from benchmarks import decoding, encoding, growth, limits, ranks, training  # noqa: E402
 from benchmarks.ceilings import ceilings  # noqa: E402
 from benchmarks.material import build  # noqa: E402
 from benchmarks.sizes import SIZES, Size  # noqa: E402
@@ -60,9 +60,9 @@ def run(size: Size, folder: Path, device: str) -> tuple[list[Row], dict[str, obj
     limit = limits.training_seconds(model, ours, most)
     reached = limit / (rows[0].ours / 1000)
     rows.append(Row("share of the training step's limit", "", reached, None, "x", goal(size, "≥ 0.6")))
-    rows += noted(encoding.layer_rows(model, size, device))
+    rows += noted(encoding.layer_rows(size, device))
     rows += noted(encoding.speech_rows(model, size, device, in_float32(model, folder, device)))
-    rows += noted([*growth.rows(model, size, device), training.balance(size)])
+    rows += noted([*growth.rows(model, size, device), *ranks.rows(size)])
     if device == "cpu":
         model = build(size, folder, device, "float32")  # so that tokens can be compared
     rows += noted(decoding.rows(model, size, device))

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import torch
 
-PATIENCE_SECONDS = 60  # of one variant; one that takes longer is measured less often, but at least once
+PATIENCE_SECONDS = 60  # of one variant; one that takes longer is measured less often
+SLOW_SECONDS = 10  # for a run that takes longer, getting warm is nothing: its first turn counts too
 
 
 class Measured(NamedTuple):
@@ -24,7 +25,7 @@ class Measured(NamedTuple):
 
 
 def measure(variants: Mapping[str, Callable[[], object]], repeats: int, device: str) -> dict[str, Measured]:
-    """Time and memory of variants that take turns; the first turn, which does not count, tells the memory.
+    """Time and memory of variants that take turns; the first turn, which seldom counts, tells the memory.
 
     Arguments
     ---------
@@ -40,17 +41,19 @@ def measure(variants: Mapping[str, Callable[[], object]], repeats: int, device: 
     dict of str to Measured
     """
     first = {name: _first(run, device) for name, run in variants.items()}
-    taken: dict[str, list[float]] = {name: [] for name in variants}
+    taken = {name: [found.seconds] if found.seconds > SLOW_SECONDS else [] for name, found in first.items()}
     for _ in range(repeats):
         for name, run in variants.items():
-            if sum(taken[name]) < PATIENCE_SECONDS:
+            if sum(taken[name]) < PATIENCE_SECONDS and len(taken[name]) < repeats:
                 taken[name].append(_seconds(run, device))
-    return {name: Measured(median(taken[name]), *first[name]) for name in variants}
+    return {name: first[name]._replace(seconds=median(taken[name])) for name in variants}
 
 
-def _first(run: Callable[[], object], device: str) -> tuple[float | None, object]:
+def _first(run: Callable[[], object], device: str) -> Measured:
     results: list[object] = []
-    return added_memory(lambda: results.append(run()), device), results[0]
+    begun = time.perf_counter()
+    memory = added_memory(lambda: results.append(run()), device)
+    return Measured(time.perf_counter() - begun, memory, results[0])
 
 
 def _seconds(run: Callable[[], object], device: str) -> float:

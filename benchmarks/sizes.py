@@ -30,6 +30,7 @@ class Size(NamedTuple):
     llm: dict  # of a Llama config.json
     branch: dict  # latent and adapter_hidden
     lora: dict
+    states: tuple[int, int]  # layers and width of the encoder's states that are summed
     batch: int  # utterances of a training step
     new_tokens: tuple[int, ...]  # of an answer
     repeats: int  # measurements of each variant
@@ -48,6 +49,7 @@ CI = Size(
     | {"intermediate_size": 64, "vocab_size": 2048},
     {"latent": 8, "adapter_hidden": 16},
     PAPER_LORA,
+    states=(3, 32),
     batch=4,
     new_tokens=(6,),
     repeats=1,
@@ -63,6 +65,7 @@ CPU = Size(
     | {"intermediate_size": 768, "vocab_size": 128256},
     {"latent": 64, "adapter_hidden": 384},
     PAPER_LORA,
+    states=(24, 1024),
     batch=8,
     new_tokens=(30, 60),
     repeats=3,
@@ -76,6 +79,7 @@ PAPER = Size(
     | {"intermediate_size": 14336, "vocab_size": 128256, "max_position_embeddings": 131072},
     {"latent": 128, "adapter_hidden": 2048},
     PAPER_LORA,
+    states=(24, 1024),
     batch=8,
     new_tokens=(30, 60),
     repeats=5,

@@ -16,7 +16,6 @@ from benchmarks.table import Row, memory_share
 from speechbrain_xser.decoder.lora import FusedLoraLinear
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.training.stages import SER_STAGE
-from speechbrain_xser.training.work import dealt
 
 POOL = 16  # batches that are sorted together by ours, and taken at random by the others
 
@@ -127,17 +126,6 @@ def rows(model: ExplainableSER, size: Size, device: str) -> list[Row]:
         )
         for name, target in zip(peers, targets.get(size.name, ("", "")), strict=True)
     ]
-
-
-def balance(size: Size, ranks: int = 2) -> Row:
-    """How evenly a global batch is shared by ranks."""
-    seconds = speech_seconds(size.batch * ranks * POOL)
-    shares = []
-    for start in range(0, len(seconds), size.batch * ranks):
-        work = (20 * seconds[start : start + size.batch * ranks] + 65).tolist()
-        loads = [sum(work[place] for place in part) for part in dealt(work, ranks)]
-        shares.append(sum(loads) / ranks / max(loads))
-    return Row(f"work of {ranks} ranks, mean / largest", "", sum(shares) / len(shares), None, "x", "≥ 0.95")
 
 
 def _rows(model: ExplainableSER, soft: list, answers: list[str]) -> tuple[list[Tensor], list[Tensor]]:

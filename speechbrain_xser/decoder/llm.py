@@ -5,6 +5,7 @@ The base is frozen here once and for all; its adapters are float32 on a base of 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
@@ -191,7 +192,10 @@ def add_lora(
         task_type="CAUSAL_LM",
         revision=revision,
     )
-    model = get_peft_model(llm, config)
+    with warnings.catch_warnings():
+        # peft asks transformers by a name that will go; not what a user can put right
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        model = get_peft_model(llm, config)
     use_few_passes(model)
     return model
 
