@@ -14,10 +14,10 @@ from benchmarks.sizes import Size
 from benchmarks.table import Row, memory_share
 from benchmarks.training import plain_lora
 from speechbrain_xser.answer.record import EMOTIONS
-from speechbrain_xser.decoder.answering import Answer
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.generation import Decoding, greedy
-from speechbrain_xser.decoder.packing import Layout
+from speechbrain_xser.decoder.growing.answer import Answer
+from speechbrain_xser.decoder.reading.packing import Layout
 from speechbrain_xser.decoder.sequence import Stream
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.training.stages import SER_STAGE

@@ -36,7 +36,7 @@ class StepBytes(NamedTuple):
 @contextmanager
 def on_meta() -> Iterator[None]:
     """Lets a model run on the meta device: it has no autocast, and its attention keeps what a fused kernel keeps."""
-    attention = "speechbrain_xser.decoder.attention.scaled_dot_product_attention"
+    attention = "speechbrain_xser.decoder.reading.attention.scaled_dot_product_attention"
     with (
         patch("torch.autocast", lambda *_, **__: nullcontext()),
         patch("torch.is_autocast_enabled", lambda _: False),

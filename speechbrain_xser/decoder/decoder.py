@@ -15,18 +15,18 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from speechbrain_xser.decoder.answering import Answer
-from speechbrain_xser.decoder.cross_entropy import chunked_cross_entropy
-from speechbrain_xser.decoder.drafts import NGramDrafts
 from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding, candidate_scores, greedy
-from speechbrain_xser.decoder.guide import FormGuide
+from speechbrain_xser.decoder.growing.answer import Answer
+from speechbrain_xser.decoder.growing.drafts import NGramDrafts
+from speechbrain_xser.decoder.growing.guide import FormGuide
 from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_tokenizer
 from speechbrain_xser.decoder.ownership import OwnsPart
 from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PromptTemplate, plain_tokens
 from speechbrain_xser.decoder.quotes import tokens_with_odd_quotes
+from speechbrain_xser.decoder.reading.cross_entropy import chunked_cross_entropy
+from speechbrain_xser.decoder.reading.trunk import last_states
 from speechbrain_xser.decoder.sequence import PromptRows, Stream, check_context
 from speechbrain_xser.decoder.tokens import answer_tokens
-from speechbrain_xser.decoder.trunk import last_states
 from speechbrain_xser.emotion_slot import emotion_slot
 from speechbrain_xser.errors import CheckpointError, PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from speechbrain_xser.answer.form import Step
-from speechbrain_xser.decoder.answering import Answer
-from speechbrain_xser.decoder.cache import RowCache
+from speechbrain_xser.decoder.growing.answer import Answer
+from speechbrain_xser.decoder.growing.cache import RowCache
 from speechbrain_xser.decoder.sequence import Stream
 from speechbrain_xser.lengths import valid_mask
 
@@ -73,7 +73,7 @@ def greedy(
     -------
     >>> import tempfile
     >>> from speechbrain_xser.decoder.llm import load_llm
-    >>> from speechbrain_xser.decoder.packing import Layout
+    >>> from speechbrain_xser.decoder.reading.packing import Layout
     >>> from speechbrain_xser.testing import tiny_llm_folder
     >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
     >>> word = llm.get_input_embeddings()
@@ -179,7 +179,7 @@ def candidate_scores(llm: PreTrainedModel, prompt: Stream, candidates: list[list
     -------
     >>> import tempfile
     >>> from speechbrain_xser.decoder.llm import load_llm
-    >>> from speechbrain_xser.decoder.packing import Layout
+    >>> from speechbrain_xser.decoder.reading.packing import Layout
     >>> from speechbrain_xser.testing import tiny_llm_folder
     >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
     >>> prompt = Stream(llm.get_input_embeddings()(torch.tensor([1, 5, 7])), Layout(0, (3,)))

@@ -20,10 +20,10 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from speechbrain_xser.decoder.attention import use_plans
 from speechbrain_xser.decoder.kernels import fuse_kernels
 from speechbrain_xser.decoder.lora import use_few_passes
 from speechbrain_xser.decoder.quantization import quantized
+from speechbrain_xser.decoder.reading.attention import use_plans
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.backbone import DTYPES
 from speechbrain_xser.sources import loading, refuse_incomplete, resolve_source

@@ -12,7 +12,8 @@ from benchmarks.decoding import PROMPT, SHARED, ours, prompts
 from benchmarks.material import build, utterances
 from benchmarks.sizes import CI, CPU
 from benchmarks.training import padded_step, plain_lora, step
-from speechbrain_xser.decoder import cache, trunk
+from speechbrain_xser.decoder.growing import cache
+from speechbrain_xser.decoder.reading import trunk
 from speechbrain_xser.lobes.layer_mix import layer_sums
 from speechbrain_xser.training.criterion import Criterion, Totals
 from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE

@@ -8,10 +8,10 @@ import speechbrain_xser
 from speechbrain_xser.answer.form import Step, structured_form
 from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.answer.render import render
-from speechbrain_xser.decoder.answering import Answer
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.generation import Decoding, greedy
-from speechbrain_xser.decoder.guide import FormGuide
+from speechbrain_xser.decoder.growing.answer import Answer
+from speechbrain_xser.decoder.growing.guide import FormGuide
 from speechbrain_xser.decoder.llm import load_tokenizer
 from speechbrain_xser.decoder.prompt import PromptTemplate
 from speechbrain_xser.errors import PromptError

@@ -5,10 +5,10 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 
-from speechbrain_xser.decoder.attention import planned_attention, use_plans
-from speechbrain_xser.decoder.cross_entropy import chunked_cross_entropy
-from speechbrain_xser.decoder.packing import Layout, PackedAttention
-from speechbrain_xser.decoder.trunk import last_states, run
+from speechbrain_xser.decoder.reading.attention import planned_attention, use_plans
+from speechbrain_xser.decoder.reading.cross_entropy import chunked_cross_entropy
+from speechbrain_xser.decoder.reading.packing import Layout, PackedAttention
+from speechbrain_xser.decoder.reading.trunk import last_states, run
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.training.stages import CAPTION
 from tests.decoder.conftest import row_of, soft_tokens, with_lora

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from speechbrain_xser.decoder.attention import masked_attention
-from speechbrain_xser.decoder.graphs import GraphedSteps
-from speechbrain_xser.decoder.output_layer import few_logits
-from speechbrain_xser.decoder.packing import additive_mask, padded_keys, picked
+from speechbrain_xser.decoder.growing.graphs import GraphedSteps
+from speechbrain_xser.decoder.reading.attention import masked_attention
+from speechbrain_xser.decoder.reading.output_layer import few_logits
+from speechbrain_xser.decoder.reading.packing import additive_mask, padded_keys, picked
+from speechbrain_xser.decoder.reading.trunk import last_states, run
 from speechbrain_xser.decoder.sequence import Stream
-from speechbrain_xser.decoder.trunk import last_states, run
 
 
 class RowCache:
@@ -26,7 +26,7 @@ class RowCache:
     Arguments
     ---------
     llm : PreTrainedModel
-        In eval, with :func:`~speechbrain_xser.decoder.attention.use_plans`.
+        In eval, with :func:`~speechbrain_xser.decoder.reading.attention.use_plans`.
     rows : int
         How many rows at a time.
     capacity : int
@@ -38,7 +38,7 @@ class RowCache:
     -------
     >>> import tempfile
     >>> from speechbrain_xser.decoder.llm import load_llm
-    >>> from speechbrain_xser.decoder.packing import Layout
+    >>> from speechbrain_xser.decoder.reading.packing import Layout
     >>> from speechbrain_xser.testing import tiny_llm_folder
     >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
     >>> ids = torch.tensor([1, 5, 7, 9, 7])  # a shared token, then rows of one and three

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from speechbrain_xser.decoder.attention import masked_attention
+from speechbrain_xser.decoder.reading.attention import masked_attention
 
 
 class Layout(NamedTuple):
@@ -112,7 +112,7 @@ class PackedAttention:
         key, value : Tensor
             Of the whole stream, [1, G, N, D].
         scaling, softcap
-            As for :func:`~speechbrain_xser.decoder.attention.masked_attention`.
+            As for :func:`~speechbrain_xser.decoder.reading.attention.masked_attention`.
         sliding_window : int, optional
             How many positions back a query looks, itself included.
 

@@ -112,7 +112,7 @@ def masked_attention(
         [B, G, M, D]; G heads serve H / G queries each.
     mask : Tensor
         0 where a query may look and -inf where not, [B, 1, H / G * N, M], in the type of ``query``; from
-        :func:`~speechbrain_xser.decoder.packing.additive_mask`.
+        :func:`~speechbrain_xser.decoder.reading.packing.additive_mask`.
     scaling : float, optional
         Of the products; 1 / sqrt(D) by default.
     softcap : float, optional

@@ -16,9 +16,9 @@ from transformers.models.llama.modeling_llama import LlamaDecoderLayer, apply_ro
 from transformers.models.mistral.modeling_mistral import MistralDecoderLayer
 from transformers.models.qwen2.modeling_qwen2 import Qwen2DecoderLayer
 
-from speechbrain_xser.decoder.attention import AttentionPlan
-from speechbrain_xser.decoder.output_layer import few_logits
-from speechbrain_xser.decoder.packing import Layout, PackedAttention
+from speechbrain_xser.decoder.reading.attention import AttentionPlan
+from speechbrain_xser.decoder.reading.output_layer import few_logits
+from speechbrain_xser.decoder.reading.packing import Layout, PackedAttention
 from speechbrain_xser.errors import BackboneError
 
 PRUNABLE = (LlamaDecoderLayer, MistralDecoderLayer, Qwen2DecoderLayer)
@@ -63,7 +63,7 @@ def last_states(
     Arguments
     ---------
     llm : PreTrainedModel
-        With :func:`~speechbrain_xser.decoder.attention.use_plans`.
+        With :func:`~speechbrain_xser.decoder.reading.attention.use_plans`.
     stream : Tensor
         Embeddings, [N, e].
     layout : Layout
@@ -114,7 +114,7 @@ def run(llm: PreTrainedModel, plan: AttentionPlan, positions: Tensor, **inputs: 
     Arguments
     ---------
     llm : PreTrainedModel
-        With :func:`~speechbrain_xser.decoder.attention.use_plans`.
+        With :func:`~speechbrain_xser.decoder.reading.attention.use_plans`.
     plan : AttentionPlan
         What its layers ask.
     positions : Tensor

@@ -11,7 +11,7 @@ from speechbrain_xser.decoder.prompt import plain_tokens
 
 
 class FormGuide:
-    """A :class:`~speechbrain_xser.decoder.answering.Guide` by the steps of a form.
+    """A :class:`~speechbrain_xser.decoder.growing.answer.Guide` by the steps of a form.
 
     Arguments
     ---------

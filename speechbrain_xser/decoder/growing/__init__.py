@@ -1,0 +1,1 @@
+"""How answers grow: rows of a cache, one answer a row, its rules and its guesses."""
