@@ -23,7 +23,7 @@ from benchmarks import decoding, encoding, growth, limits, ranks, training  # no
 from benchmarks.ceilings import ceilings  # noqa: E402
 from benchmarks.material import build  # noqa: E402
 from benchmarks.sizes import SIZES, Size  # noqa: E402
-from benchmarks.table import Row, machine, markdown, write  # noqa: E402
+from benchmarks.table import Row, machine, markdown, place, write  # noqa: E402
 from speechbrain_xser.lobes.encoder import SSLEncoder  # noqa: E402
 from speechbrain_xser.model import ExplainableSER  # noqa: E402
 
@@ -43,6 +43,11 @@ def main(paper: bool, size: str | None, device: str | None, out: str, page: str 
     device = device or ("cuda" if paper else "cpu")
     if device != "cpu" and not torch.cuda.is_available():
         sys.exit("There is no GPU: leave out --paper, or give --device=cpu with a smaller --size.")
+    if page is not None:
+        try:
+            place(Path(page), chosen.name)  # before minutes of measuring
+        except ValueError as error:
+            sys.exit(str(error))
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         rows, facts = run(chosen, Path(folder), device)

@@ -82,14 +82,26 @@ def write(rows: list[Row], facts: dict[str, object], folder: Path, name: str, pa
     path = folder / f"{name}.json"
     path.write_text(json.dumps({**facts, "rows": found}, indent=1) + "\n", encoding="utf-8")
     if page is not None:
-        text, begin, end = page.read_text(encoding="utf-8"), BEGIN.format(name), END.format(name)
-        if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f"{page} needs the lines {begin} and {end} once each, for the table between them.")
+        text, begin, end = place(page, name)
         before, rest = text.split(begin)
         facts_line = "; ".join(f"{key}: {value}" for key, value in facts.items())
         table = f"{begin}\n{facts_line}\n\n{markdown(rows)}\n{end}"
         page.write_text(f"{before}{table}{rest.split(end)[1]}", encoding="utf-8")
     return path
+
+
+def place(page: Path, name: str) -> tuple[str, str, str]:
+    """A page's text and the two marks between which a table goes.
+
+    Raises
+    ------
+    ValueError
+        If the marks are not there once each.
+    """
+    text, begin, end = page.read_text(encoding="utf-8"), BEGIN.format(name), END.format(name)
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"{page} needs the lines {begin} and {end} once each, for the table between them.")
+    return text, begin, end
 
 
 def memory_share(ours: Measured, theirs: Measured) -> float | None:

@@ -75,6 +75,13 @@ def test_ratios_say_how_many_times_faster_ours_is():
     assert line == "| a | b | 2 ms | 8 ms | **4.00×** | 0.25 | ≥ 3× |"
 
 
+def test_a_page_without_the_marks_is_refused_before_anything_is_measured(tmp_path):
+    (tmp_path / "page.md").write_text("text")
+    done = run("-m", "benchmarks", "--size", "ci", "--page", str(tmp_path / "page.md"))
+    assert done.returncode == 1 and "..." not in done.stderr
+    assert "needs the lines <!-- ci: begin --> and <!-- ci: end --> once each" in done.stderr.splitlines()[-1]
+
+
 def test_a_page_without_the_marks_is_not_written_over(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("text")
