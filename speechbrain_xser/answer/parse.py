@@ -123,6 +123,31 @@ def emotion_span(paragraph: str) -> tuple[int, int, str] | None:
     return (*found.span(2), _EMOTION_OF[found[2].lower()][1]) if found else None
 
 
+def descriptor_spans(paragraph: str) -> dict[str, tuple[int, int]]:
+    """Where a paragraph says each descriptor that :func:`parse` reads out of it, outside every free text.
+
+    Arguments
+    ---------
+    paragraph : str
+        Any text.
+
+    Returns
+    -------
+    dict of str to (int, int)
+        Start and end in characters, for ``gender``, ``age``, ``pitch``, ``volume``, ``speed`` and ``intonation``.
+
+    Example
+    -------
+    >>> text = 'An old man with low pitch and moderate volume says, "I speak fast".'
+    >>> {field: text[start:end] for field, (start, end) in descriptor_spans(text).items()}
+    {'gender': 'man', 'age': 'old man', 'pitch': 'low pitch', 'volume': 'moderate volume'}
+    """
+    text = find_slots(paragraph).rest
+    found = {"gender": _gender_match(text), "age": _age_match(text)[1]}
+    found |= {field: _level_match(field, text)[1] for field in HEADS}
+    return {field: match.span() for field, match in found.items() if match is not None}
+
+
 def _named_emotion(text: str) -> re.Match | None:
     """The first emotion's word, in group 2, that is not negated."""
     return next((match for match in _EMOTION.finditer(text) if not match[1]), None)
@@ -130,22 +155,36 @@ def _named_emotion(text: str) -> re.Match | None:
 
 def _gender(text: str) -> str | None:
     """By the first noun, else by the first pronoun."""
-    found = next((match for match in (pattern.search(text) for pattern in _GENDERS) if match), None)
+    found = _gender_match(text)
     return None if found is None else "male" if found[1] else "female"
 
 
+def _gender_match(text: str) -> re.Match | None:
+    return next((match for match in (pattern.search(text) for pattern in _GENDERS) if match), None)
+
+
 def _age(text: str) -> str | None:
-    return next((age for age, pattern in _AGES if pattern.search(text)), None)
+    return _age_match(text)[0]
+
+
+def _age_match(text: str) -> tuple[str | None, re.Match | None]:
+    found = ((age, pattern.search(text)) for age, pattern in _AGES)
+    return next(((age, match) for age, match in found if match), (None, None))
 
 
 def _level(field: str, text: str) -> str | None:
     """One of the three words of a field's vocabulary."""
+    return _level_match(field, text)[0]
+
+
+def _level_match(field: str, text: str) -> tuple[str | None, re.Match | None]:
+    """The word, and where it is said."""
     for pattern in _LEVELS[field]:
         found = pattern.search(text)
         if found:
-            return VOCABULARIES[field][_rank(RANK_WORDS, found[1])]
+            return VOCABULARIES[field][_rank(RANK_WORDS, found[1])], found
     found = _LONE[field].search(text)
-    return VOCABULARIES[field][_rank(LONE_WORDS[field], found[0])] if found else None
+    return (VOCABULARIES[field][_rank(LONE_WORDS[field], found[0])], found) if found else (None, None)
 
 
 def _rank(table: tuple[tuple[str, ...], ...], word: str) -> int:

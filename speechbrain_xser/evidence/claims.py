@@ -1,0 +1,143 @@
+"""Claims against the signal: each descriptor of a paragraph beside what the annotator measures in the clip."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+from torch import Tensor
+
+from speechbrain_xser.annotator.cutoffs import Cutoffs, reference_cutoffs
+from speechbrain_xser.annotator.describe import descriptors_of
+from speechbrain_xser.annotator.emphasis import emphasised
+from speechbrain_xser.annotator.measures import Measures, measure
+from speechbrain_xser.answer.parse import descriptor_spans, parse
+from speechbrain_xser.answer.record import Record
+from speechbrain_xser.answer.render import DOUBLE_QUOTES
+
+UNITS = {
+    "gender": ("gender_log_odds", "nats, positive is female"),
+    "pitch": ("f0_hertz", "Hz"),
+    "volume": ("level_decibels", "dB re full scale"),
+    "speed": ("syllables_per_second", "syllables a second"),
+    "intonation": ("f0_range_semitones", "semitones"),
+}
+
+
+class Verdict(StrEnum):
+    """What the signal says of a claim.
+
+    Example
+    -------
+    >>> Verdict.UNMEASURED.value
+    'cannot be measured'
+    """
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNMEASURED = "cannot be measured"
+
+
+class Claim(NamedTuple):
+    """One thing that a paragraph says of the voice."""
+
+    field: str  # gender, age, pitch, volume, speed, intonation or emphasis
+    said: str  # the label, or the emphasised word
+    span: tuple[int, int] | None  # where, in characters of the paragraph
+    verdict: Verdict
+    measured: str | None  # the label that the signal gives
+    value: float | None  # what was measured
+    unit: str
+
+
+def check_claims(
+    paragraph: str,
+    wav: Tensor,
+    transcript: str | None = None,
+    cutoffs: Cutoffs | None = None,
+    language: str = "en",
+) -> list[Claim]:
+    """Sets each descriptor of a paragraph beside the signal.
+
+    Arguments
+    ---------
+    paragraph : str
+        An answer.
+    wav : Tensor
+        Its clip, [S] at 16 kHz, full scale at 1.
+    transcript : str, optional
+        What is really said; by default what the paragraph quotes.
+    cutoffs : Cutoffs, optional
+        Where low ends and high begins; by default the package's references.
+    language : str
+        Of the transcript.
+
+    Returns
+    -------
+    list of Claim
+        In the order in which the paragraph makes them. Pitch is judged for the gender that the paragraph names. Age
+        cannot be measured, nor emphasis of a word that is not in the transcript.
+
+    Raises
+    ------
+    AudioError
+        If the waveform is empty, not one-dimensional, or not finite.
+
+    Example
+    -------
+    >>> import torch
+    >>> tone = 0.5 * torch.sin(6.2832 * 400 * torch.arange(16000) / 16000)
+    >>> claims = check_claims("An old woman with high pitch and low volume speaks.", tone)
+    >>> [(claim.field, claim.verdict.value) for claim in claims if claim.field != "gender"]
+    [('age', 'cannot be measured'), ('pitch', 'supported'), ('volume', 'contradicted')]
+    """
+    record = parse(paragraph)
+    said = transcript if transcript is not None else record.transcript
+    measures = measure(wav, said, language)
+    found = descriptors_of(measures, cutoffs or reference_cutoffs(), said, record.descriptors.gender)
+    found["gender"] = descriptors_of(measures, cutoffs or reference_cutoffs())["gender"]  # of the signal alone
+    spans = descriptor_spans(paragraph)
+    claims = [_claim(field, record, spans.get(field), found, measures) for field in ("gender", "age", *list(UNITS)[1:])]
+    claims += [_stress(word, paragraph, said, measures) for word in record.descriptors.emphasis or ()]
+    return sorted((claim for claim in claims if claim is not None), key=lambda claim: claim.span or (len(paragraph), 0))
+
+
+def _claim(
+    field: str, record: Record, span: tuple[int, int] | None, found: dict, measures: Measures
+) -> Claim | None:
+    said = getattr(record.descriptors, field)
+    if said is None:
+        return None
+    name, unit = UNITS.get(field, (None, ""))
+    measured, value = found.get(field), getattr(measures, name) if name else None
+    return Claim(field, said, span, _verdict(said, measured), measured, value, unit)
+
+
+def _verdict(said: str, measured: str | None) -> Verdict:
+    if measured is None:
+        return Verdict.UNMEASURED
+    return Verdict.SUPPORTED if said == measured else Verdict.CONTRADICTED
+
+
+def _stress(word: str, paragraph: str, transcript: str | None, measures: Measures) -> Claim:
+    """Whether a word stands out; where it is said several times, its most prominent time counts."""
+    spoken = [_bare(part) for part in (transcript or "").split()]
+    places = [place for place, part in enumerate(spoken) if part == _bare(word)]
+    span, unit = _quoted(word, paragraph), "standard deviations"
+    if not places or measures.prominences is None:
+        return Claim("emphasis", word, span, Verdict.UNMEASURED, None, None, unit)
+    stressed = emphasised(transcript, measures.prominences)
+    verdict = Verdict.SUPPORTED if _bare(word) in map(_bare, stressed) else Verdict.CONTRADICTED
+    value = max(measures.prominences[place] for place in places)
+    return Claim("emphasis", word, span, verdict, ", ".join(stressed) or None, value, unit)
+
+
+def _quoted(word: str, paragraph: str) -> tuple[int, int] | None:
+    """The last quotation of exactly that word: the transcript's own words stand before it."""
+    places = list(re.finditer(f"[{DOUBLE_QUOTES}]{re.escape(word)}[{DOUBLE_QUOTES}]", paragraph))
+    return (places[-1].start() + 1, places[-1].end() - 1) if places else None
+
+
+def _bare(word: str) -> str:
+    return re.sub(r"^\W+|\W+$", "", word).lower()

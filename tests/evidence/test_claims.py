@@ -1,0 +1,77 @@
+"""Claims of paragraphs beside signals whose pitch, level and words are known."""
+
+import pytest
+import torch
+
+from speechbrain_xser.annotator.cutoffs import reference_cutoffs
+from speechbrain_xser.annotator.reading import read
+from speechbrain_xser.data.waveform import resampled
+from speechbrain_xser.evidence.claims import Verdict, check_claims
+
+TIME = torch.arange(16000) / 16000
+
+
+def tone(hertz, level):
+    """A second of a steady tone at an RMS level in dB re full scale."""
+    return 10 ** (level / 20) * 2**0.5 * torch.sin(2 * torch.pi * hertz * TIME)
+
+
+def verdicts(paragraph, wav, **options):
+    return {claim.field: claim for claim in check_claims(paragraph, wav, **options)}
+
+
+VERDICTS = {"low": "contradicted", "normal": "contradicted", "high": "supported"}
+
+
+@pytest.mark.parametrize(("word", "verdict"), VERDICTS.items())
+def test_pitch_is_judged_by_the_hertz_for_the_gender_that_is_named(word, verdict):
+    _, high = reference_cutoffs().pitch_hertz["male"]
+    found = verdicts(f"A man with {word} pitch speaks.", tone(high * 1.3, -20))["pitch"]
+    assert found.verdict == verdict and found.measured == "high" and found.unit == "Hz"
+    assert found.value == pytest.approx(high * 1.3, rel=0.01)
+
+
+def test_level_is_judged_by_the_decibels():
+    low, high = reference_cutoffs().level_decibels
+    found = [verdicts("A man with low volume speaks.", tone(150, level))["volume"] for level in (low - 6, high + 3)]
+    assert [claim.verdict for claim in found] == [Verdict.SUPPORTED, Verdict.CONTRADICTED]
+    assert found[0].value == pytest.approx(low - 6, abs=0.5)
+
+
+def test_every_claim_says_where_the_paragraph_makes_it():
+    text = 'An old man with low pitch and high volume speaks at a slow pace, stating, "so be it", his anger evident.'
+    found = check_claims(text, tone(150, -20))
+    said = [(claim.field, text[slice(*claim.span)]) for claim in found]
+    assert said == [
+        ("age", "old man"),
+        ("gender", "man"),
+        ("pitch", "low pitch"),
+        ("volume", "high volume"),
+        ("speed", "slow pace"),
+    ]
+
+
+def test_what_cannot_be_measured_is_said_so():
+    found = verdicts('An old man with low pitch speaks, stressing the word "never".', torch.zeros(16000))
+    assert {claim.verdict for claim in found.values()} == {Verdict.UNMEASURED}
+    assert [found["pitch"].value, found["emphasis"].measured] == [None, None]
+
+
+def test_an_emphasised_word_is_judged_by_its_prominence():
+    """eSpeak speaks the words; one of them is made louder by 18 dB, so that it stands out."""
+    text = "the garden behind the house was quiet"
+    reading = read(text)
+    wave = torch.from_numpy(reading.wave.copy())
+    start, seconds = reading.words[1].start_seconds, reading.words[1].seconds
+    wave[int(start * reading.sample_rate) : int((start + seconds) * reading.sample_rate)] *= 8
+    wav = 0.1 * resampled(wave, reading.sample_rate, 16000, "spoken")
+    paragraph = f'A man speaks, stating, "{text}", accentuating the word "{{}}".'
+    stressed, other = (verdicts(paragraph.format(word), wav)["emphasis"] for word in ("garden", "was"))
+    assert (stressed.verdict, other.verdict) == (Verdict.SUPPORTED, Verdict.CONTRADICTED)
+    assert "garden" in other.measured and stressed.value > other.value
+    assert paragraph.format("garden")[slice(*stressed.span)] == "garden"
+
+
+def test_a_word_that_was_not_said_cannot_be_measured():
+    found = verdicts('A man speaks, stating, "so be it", accentuating the word "never".', tone(150, -20))
+    assert found["emphasis"].verdict == Verdict.UNMEASURED
