@@ -79,6 +79,16 @@ def test_the_python_of_the_readme_explains_a_clip_that_is_there(tmp_path, monkey
     assert sum(explanation.probabilities.values()) == pytest.approx(1)
 
 
+def test_the_example_of_the_evidence_checks_claims_and_takes_the_label_apart(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "clip.wav", speak(plan("test", 0, seed=1)), SAMPLE_RATE)
+    monkeypatch.chdir(tmp_path)
+    (example,) = blocks("docs/evidence.md", "python")
+    printed = []
+    exec(example, {"print": lambda *values: printed.append(values)})
+    assert {"gender", "pitch", "volume", "speed"} <= {values[0] for values in printed[:-1]}
+    assert printed[-1][0] in EMOTIONS and len(printed[-1]) == 3
+
+
 def test_each_case_names_tests_that_there_are():
     texts = [path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/test_*.py")]
     found = {name for text in texts for name in re.findall(r"def (test_\w+)", text)}
