@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -80,15 +81,6 @@ def searched(decoder: LLMDecoder, embedded: Tensor, tokens: int) -> list[list[in
     return [[int(token) for token in row] for row in found]
 
 
-def has_speechbrain() -> bool:
-    """Whether the searcher is there to compare with."""
-    try:
-        import speechbrain  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
 def rows(model: ExplainableSER, size: Size, device: str) -> list[Row]:
     """A batch of eight, at every length."""
     decoder = model.decoder
@@ -97,7 +89,7 @@ def rows(model: ExplainableSER, size: Size, device: str) -> list[Row]:
     found = []
     for tokens in size.new_tokens:
         peers = {"transformers' generate": partial(generated, decoder, embedded, tokens)}
-        if has_speechbrain():
+        if find_spec("speechbrain") is not None:
             peers = {"SpeechBrain's LLM greedy searcher": partial(searched, decoder, embedded, tokens)} | peers
         own = partial(ours, decoder, embedded, tokens)
         variants = {name: partial(with_plain_lora, model, run) for name, run in peers.items()}

@@ -14,7 +14,7 @@ from benchmarks.material import build, speech_seconds, utterances
 from benchmarks.sizes import CI, Size
 from benchmarks.table import Row
 from speechbrain_xser.training.stages import SER_STAGE
-from speechbrain_xser.training.work import dealt
+from speechbrain_xser.training.work import DESCRIPTION_TOKENS, PROMPT_TOKENS, SOFT_TOKENS_A_SECOND, dealt
 
 RANKS = 2
 BATCHES = 16  # over which the balance is taken
@@ -80,5 +80,5 @@ def _gradients(folder: Path, places: list[int], wrap: bool) -> dict[str, Tensor]
 
 
 def _work(seconds: np.ndarray) -> list[float]:
-    """Tokens, about."""
-    return (20 * seconds + 65).tolist()
+    """Tokens, about, of clips whose answers are as long as descriptions."""
+    return (SOFT_TOKENS_A_SECOND * seconds + PROMPT_TOKENS + DESCRIPTION_TOKENS).tolist()

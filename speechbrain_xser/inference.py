@@ -26,7 +26,7 @@ from speechbrain_xser.answer import Descriptors, parse
 from speechbrain_xser.answer.form import structured_form
 from speechbrain_xser.data.audio import load_audio, seconds_of
 from speechbrain_xser.data.waveform import check_seconds, check_wave
-from speechbrain_xser.decoder.generation import Decoding
+from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.hub import HYPERPARAMS, model_folder
 from speechbrain_xser.lengths import counts_from_relative, valid_mask
@@ -79,7 +79,7 @@ class ExplainableEmotionRecognizer(Pretrained):
 
     HPARAMS_NEEDED = ["emotions", "max_seconds", "stage"]
     MODULES_NEEDED = ["model"]
-    decoding = Decoding()
+    decoding = PLAIN_DECODING
 
     @classmethod
     def from_hparams(

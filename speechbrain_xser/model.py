@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from speechbrain_xser.decoder.decoder import AnswerLogits, LLMDecoder
+from speechbrain_xser.decoder.answer_logits import AnswerLogits
+from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
 from speechbrain_xser.decoder.heads import HeadAnswer, HeadsDecoder
 from speechbrain_xser.decoder.llm import PAPER_LORA

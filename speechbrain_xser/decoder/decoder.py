@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from speechbrain_xser.decoder.answer_logits import AnswerLogits
 from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding, candidate_scores, greedy
 from speechbrain_xser.decoder.growing.answer import Answer
 from speechbrain_xser.decoder.growing.drafts import NGramDrafts
@@ -23,7 +24,6 @@ from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_to
 from speechbrain_xser.decoder.ownership import OwnsPart
 from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PromptTemplate, plain_tokens
 from speechbrain_xser.decoder.quotes import tokens_with_odd_quotes
-from speechbrain_xser.decoder.reading.cross_entropy import chunked_cross_entropy
 from speechbrain_xser.decoder.reading.trunk import last_states
 from speechbrain_xser.decoder.sequence import PromptRows, Stream, check_context
 from speechbrain_xser.decoder.tokens import answer_tokens
@@ -33,39 +33,6 @@ from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.modes import evaluating
 
 SCORED_ROWS = 32  # whose candidates are scored at a time
-
-
-class AnswerLogits(NamedTuple):
-    """What predicts each answer token, all rows concatenated, the end of each answer included.
-
-    Logits are made when they are asked for; the loss is summed without all of them at once.
-    """
-
-    states: Tensor  # [N, e], what the output layer reads
-    targets: Tensor  # [N] int64
-    rows: Tensor  # [N] int64, which utterance
-    head: nn.Module = nn.Identity()  # the output layer, from [N, e] to [N, V]
-    kind: torch.dtype | None = None  # autocast's type in the forward, None outside of it
-
-    @property
-    def logits(self) -> Tensor:
-        """Logits where an answer token is predicted, [N, V], in the LLM's type."""
-        with self._autocast():
-            return self.head(self.states)
-
-    def nats(self) -> Tensor:
-        """Cross-entropy of all answers, [], float32, summed over tokens.
-
-        Example
-        -------
-        >>> float(AnswerLogits(torch.zeros(3, 4), torch.tensor([0, 1, 2]), torch.zeros(3)).nats() / 3)  # log(4)
-        1.3862943649291992
-        """
-        with self._autocast():
-            return chunked_cross_entropy(self.states, self.head, self.targets)
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.states.device.type, self.kind, enabled=self.kind is not None)
 
 
 class LLMDecoder(OwnsPart):

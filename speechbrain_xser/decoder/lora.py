@@ -146,7 +146,8 @@ def use_few_passes(model: PeftModel) -> None:
         kind = type(module)
         if kind.__name__ in QUANTISED and isinstance(module, LoraLayer):
             classes.setdefault(kind, type(f"Fused{kind.__name__}", (FewPasses, kind), {}))
-        module.__class__ = classes.get(kind, kind)
+        if kind in classes:
+            module.__class__ = classes[kind]
 
 
 class _LoraLinear(torch.autograd.Function):

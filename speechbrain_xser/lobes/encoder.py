@@ -149,7 +149,7 @@ class SSLEncoder(nn.Module):
             )
         frames, on_device = self.frame_counts(samples), samples.to(wavs.device, non_blocking=True)
         with torch.autocast(wavs.device.type, enabled=False):
-            layers = self._encode(self._prepared(wavs.float(), on_device), on_device)
+            layers = self._encode(self._prepared(wavs.float(), on_device), on_device, frames)
         return LayerStates(layers, frames, level_db(wavs, on_device))
 
     def _prepared(self, wavs: Tensor, samples: Tensor) -> Tensor:
@@ -161,12 +161,12 @@ class SSLEncoder(nn.Module):
         shortfall = max(0, self.minimum_samples - wavs.shape[1])
         return nn.functional.pad(wavs, (0, shortfall)).to(self.model.dtype)
 
-    def _encode(self, wavs: Tensor, samples: Tensor) -> Tensor:
+    def _encode(self, wavs: Tensor, samples: Tensor, frames: Tensor) -> Tensor:
         """Convolutions, projection, positions and transformer, [n, B, T, d]."""
         convolved = self._convolved(wavs, samples).transpose(1, 2)
         projected = self.model.feature_projection(convolved)
         projected = projected if isinstance(projected, Tensor) else projected[0]
-        valid, encoder = valid_mask(self.frame_counts(samples), projected.shape[1]), self.model.encoder
+        valid, encoder = valid_mask(frames, projected.shape[1], projected.device), self.model.encoder
         hidden = torch.where(valid[..., None], projected, 0.0)
         hidden = hidden + encoder.pos_conv_embed(hidden)
         if not self.model.config.do_stable_layer_norm:
@@ -176,18 +176,17 @@ class SSLEncoder(nn.Module):
     def _layers(self, hidden: Tensor, valid: Tensor) -> Tensor:
         """Every layer's output, [n, B, T, d]; padding is masked as the family's layers take it."""
         layers = hidden.new_empty(self.layer_count, *hidden.shape)
-        if isinstance(self.model, WavLMModel):  # its layers hand a bias of relative positions on
-            mask, bias = valid.long(), None
-            for place, layer in zip(layers, self.model.encoder.layers, strict=True):
-                hidden, bias = layer(hidden, attention_mask=mask, position_bias=bias)
-                place.copy_(hidden)
-            return layers
         mask = torch.zeros_like(valid, dtype=hidden.dtype).masked_fill_(~valid, float("-inf"))
-        mask = mask[:, None, None].expand(-1, 1, valid.shape[1], -1)
+        options = {"attention_mask": mask[:, None, None].expand(-1, 1, valid.shape[1], -1)}
+        biased = isinstance(self.model, WavLMModel)  # its layers hand a bias of relative positions on
+        if biased:
+            options = {"attention_mask": valid.long(), "position_bias": None}
         for place, layer in zip(layers, self.model.encoder.layers, strict=True):
-            hidden = layer(hidden, attention_mask=mask)
-            hidden = hidden if isinstance(hidden, Tensor) else hidden[0]
+            output = layer(hidden, **options)
+            hidden = output if isinstance(output, Tensor) else output[0]
             place.copy_(hidden)
+            if biased:
+                options["position_bias"] = output[1]
         return layers
 
     def _convolved(self, wavs: Tensor, samples: Tensor) -> Tensor:

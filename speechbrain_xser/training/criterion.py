@@ -110,7 +110,7 @@ class Criterion:
         -------
         >>> from types import SimpleNamespace as Part
         >>> from speechbrain_xser.training.stages import ASR_STAGE
-        >>> from speechbrain_xser.decoder.decoder import AnswerLogits
+        >>> from speechbrain_xser.decoder.answer_logits import AnswerLogits
         >>> answer = AnswerLogits(torch.zeros(3, 4), torch.tensor([0, 1, 2]), rows=torch.zeros(3))  # 3 * log(4) nats
         >>> branch = Part(latent=Part(kl=torch.ones(2, 5)))
         >>> Criterion().parts(Part(answer=answer, content=branch, descriptor=None), ASR_STAGE)

@@ -134,8 +134,9 @@ class WindowSampler(Sampler[list[int]]):
         return windows
 
     def _sort_pools(self, order: np.ndarray) -> np.ndarray:
-        pool = -(-len(order) // max(1, round(len(self) / self.pool_windows)))
         if self.window_work is None:
             pool = self.window_size * self.world_size * self.pool_windows
+        else:
+            pool = -(-len(order) // max(1, round(len(self) / self.pool_windows)))
         pools = [order[start : start + pool] for start in range(0, len(order), pool)]
         return np.concatenate([pool[np.argsort(-self.work[pool], kind="stable")] for pool in pools])

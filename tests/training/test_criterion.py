@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from speechbrain_xser.decoder.decoder import AnswerLogits
+from speechbrain_xser.decoder.answer_logits import AnswerLogits
 from speechbrain_xser.training.criterion import Criterion, Totals
 from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE
 

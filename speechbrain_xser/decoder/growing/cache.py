@@ -7,15 +7,16 @@ one by one, and a row goes back by writing over what lies behind its end.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from speechbrain_xser.decoder.growing.graphs import GraphedSteps
-from speechbrain_xser.decoder.reading.attention import masked_attention
+from speechbrain_xser.decoder.reading.attention import Visible
 from speechbrain_xser.decoder.reading.output_layer import few_logits
-from speechbrain_xser.decoder.reading.packing import additive_mask, padded_keys, picked
+from speechbrain_xser.decoder.reading.packing import padded_keys, picked
 from speechbrain_xser.decoder.reading.trunk import last_states, run
 from speechbrain_xser.decoder.sequence import Stream
 
@@ -165,25 +166,13 @@ class _Step:
     """The attention plan of a step: writes the tokens' keys and values, and looks at all that came before them."""
 
     def __init__(self, cache: RowCache, columns: Tensor, distance: Tensor) -> None:
-        self.cache, self.columns, self.distance = cache, columns, distance
+        self.cache, self.columns, self.visible = cache, columns, Visible(distance)
         self.index = torch.arange(len(columns), device=columns.device)[:, None]
-        self._masks: dict[int | None, Tensor] = {}
 
-    def attend(
-        self,
-        layer: int,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        scaling: float | None = None,
-        sliding_window: int | None = None,
-        softcap: float | None = None,
-    ) -> Tensor:
-        """[R, H, n, D] over the row's keys and values."""
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
+        """[R, n, H, D] over the row's keys and values."""
         seen = []
         for buffer, states in ((self.cache._keys[layer], key), (self.cache._values[layer], value)):
             buffer[self.index, self.columns] = states.transpose(1, 2)
-            seen.append(buffer[:, : self.distance.shape[-1]].transpose(1, 2))
-        if sliding_window not in self._masks:
-            self._masks[sliding_window] = additive_mask(self.distance, sliding_window, query, key)
-        return masked_attention(query, *seen, self._masks[sliding_window], scaling, softcap).transpose(1, 2)
+            seen.append(buffer[:, : self.visible.distance.shape[-1]].transpose(1, 2))
+        return self.visible.attend(query, *seen, **options).transpose(1, 2)

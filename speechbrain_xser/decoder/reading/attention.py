@@ -36,7 +36,7 @@ class AttentionPlan(Protocol):
         key, value : Tensor
             Of the same call, [B, G, M, D], with G dividing H.
         **options
-            Of :func:`masked_attention`.
+            Of :meth:`Visible.attend`.
 
         Returns
         -------
@@ -112,7 +112,7 @@ def masked_attention(
         [B, G, M, D]; G heads serve H / G queries each.
     mask : Tensor
         0 where a query may look and -inf where not, [B, 1, H / G * N, M], in the type of ``query``; from
-        :func:`~speechbrain_xser.decoder.reading.packing.additive_mask`.
+        :func:`additive_mask`.
     scaling : float, optional
         Of the products; 1 / sqrt(D) by default.
     softcap : float, optional
@@ -141,3 +141,82 @@ def masked_attention(
         scores = softcap * torch.tanh(scores / softcap) + mask
         heard = scores.softmax(-1, dtype=torch.float32).to(value.dtype) @ value
     return heard.unflatten(2, (share, query.shape[2])).flatten(1, 2)
+
+
+class Visible:
+    """What each query of a call may look at: nothing that comes after it, and what its layer's window shows.
+
+    Arguments
+    ---------
+    distance : Tensor
+        How far each key lies before its query, [R, L, M]; negative for what it may not see.
+
+    Example
+    -------
+    >>> visible, states = Visible(torch.tensor([[[0, -1], [1, 0]]])), torch.randn(1, 1, 2, 8)
+    >>> torch.allclose(visible.attend(states, states, states)[:, :, 0], states[:, :, 0], atol=1e-6)
+    True
+    """
+
+    def __init__(self, distance: Tensor) -> None:
+        self.distance = distance
+        self._masks: dict[int | None, Tensor] = {}  # by window: layers of a kind share one
+
+    def attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        scaling: float | None = None,
+        sliding_window: int | None = None,
+        softcap: float | None = None,
+    ) -> Tensor:
+        """Attention of rows.
+
+        Arguments
+        ---------
+        query : Tensor
+            [R, H, L, D].
+        key, value : Tensor
+            [R, G, M, D].
+        scaling, softcap
+            As for :func:`masked_attention`.
+        sliding_window : int, optional
+            How many positions back a query looks, itself included.
+
+        Returns
+        -------
+        Tensor
+            [R, H, L, D].
+        """
+        if sliding_window not in self._masks:
+            self._masks[sliding_window] = additive_mask(self.distance, sliding_window, query, key)
+        return masked_attention(query, key, value, self._masks[sliding_window], scaling, softcap)
+
+
+def additive_mask(distance: Tensor, window: int | None, query: Tensor, key: Tensor) -> Tensor:
+    """What a query may look at: nothing that comes after it, and nothing outside a window.
+
+    Arguments
+    ---------
+    distance : Tensor
+        How far each key lies before its query, [R, L, M]; negative for what is to come.
+    window : int, optional
+        Positions that are seen, the query's own included; ``None`` for all.
+    query, key : Tensor
+        [., H, ., D] and [., G, ., D]: H / G queries stand behind each other where they share keys.
+
+    Returns
+    -------
+    Tensor
+        0 where visible and -inf where not, [R, 1, H / G * L, M], in the type of ``query``.
+
+    Example
+    -------
+    >>> heads = torch.zeros(1, 2, 1, 8)
+    >>> additive_mask(torch.tensor([[[2, 1, 0, -1]]]), 2, heads, heads)
+    tensor([[[[-inf, 0., 0., -inf]]]])
+    """
+    visible = distance >= 0 if window is None else (distance >= 0) & (distance < window)
+    mask = torch.zeros(visible.shape, dtype=query.dtype, device=visible.device)
+    return mask.masked_fill_(~visible, float("-inf"))[:, None].repeat(1, 1, query.shape[1] // key.shape[1], 1)

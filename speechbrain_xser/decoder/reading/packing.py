@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from speechbrain_xser.decoder.reading.attention import masked_attention
+from speechbrain_xser.decoder.reading.attention import Visible
 
 
 class Layout(NamedTuple):
@@ -87,20 +87,9 @@ class PackedAttention:
         rows = _Rows(layout, last)
         self.asking, self.answering = (part.to(device, non_blocking=True) for part in (rows.asking, rows.answering))
         self.keys = rows.keys.to(device, non_blocking=True)
-        # how far each key lies before its query; negative: not yet
-        self.distance = rows.distance.to(device, non_blocking=True)
-        self._masks: dict[int | None, Tensor] = {}
+        self.visible = Visible(rows.distance.to(device, non_blocking=True))
 
-    def attend(
-        self,
-        layer: int,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        scaling: float | None = None,
-        sliding_window: int | None = None,
-        softcap: float | None = None,
-    ) -> Tensor:
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
         """A layer's attention over the stream.
 
         Arguments
@@ -111,21 +100,18 @@ class PackedAttention:
             Of the places that ask, [1, H, A, D].
         key, value : Tensor
             Of the whole stream, [1, G, N, D].
-        scaling, softcap
-            As for :func:`~speechbrain_xser.decoder.reading.attention.masked_attention`.
-        sliding_window : int, optional
-            How many positions back a query looks, itself included.
+        **options
+            Of :meth:`Visible.attend <speechbrain_xser.decoder.reading.attention.Visible.attend>`.
 
         Returns
         -------
         Tensor
             [1, A, H, D].
         """
-        rows = [picked(key, self.keys), picked(value, self.keys)]
-        if sliding_window not in self._masks:
-            self._masks[sliding_window] = additive_mask(self.distance, sliding_window, query, key)
-        asked = picked(query, self.asking)
-        output = masked_attention(asked, *rows, self._masks[sliding_window], scaling, softcap)
+        rows = (
+            picked(states, places) for states, places in ((query, self.asking), (key, self.keys), (value, self.keys))
+        )
+        output = self.visible.attend(*rows, **options)
         return output.transpose(1, 2).flatten(0, 1).index_select(0, self.answering)[None]
 
 
@@ -153,34 +139,6 @@ def picked(stream: Tensor, places: Tensor) -> Tensor:
     """
     states = stream[0].transpose(0, 1)  # [N, H, D]
     return states.index_select(0, places.flatten()).view(*places.shape, *states.shape[1:]).transpose(1, 2)
-
-
-def additive_mask(distance: Tensor, window: int | None, query: Tensor, key: Tensor) -> Tensor:
-    """What a query may look at: nothing that comes after it, and nothing outside a window.
-
-    Arguments
-    ---------
-    distance : Tensor
-        How far each key lies before its query, [R, L, M]; negative for what is to come.
-    window : int, optional
-        Positions that are seen, the query's own included; ``None`` for all.
-    query, key : Tensor
-        [., H, ., D] and [., G, ., D]: H / G queries stand behind each other where they share keys.
-
-    Returns
-    -------
-    Tensor
-        0 where visible and -inf where not, [R, 1, H / G * L, M], in the type of ``query``.
-
-    Example
-    -------
-    >>> heads = torch.zeros(1, 2, 1, 8)
-    >>> additive_mask(torch.tensor([[[2, 1, 0, -1]]]), 2, heads, heads)
-    tensor([[[[-inf, 0., 0., -inf]]]])
-    """
-    visible = distance >= 0 if window is None else (distance >= 0) & (distance < window)
-    mask = torch.zeros(visible.shape, dtype=query.dtype, device=visible.device)
-    return mask.masked_fill_(~visible, float("-inf"))[:, None].repeat(1, 1, query.shape[1] // key.shape[1], 1)
 
 
 def padded_keys(layout: Layout) -> Tensor:

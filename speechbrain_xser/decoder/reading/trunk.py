@@ -94,11 +94,12 @@ def last_states(
     >>> torch.allclose(head(states)[0], llm(torch.tensor([[1, 5, 7, 9]])).logits[0, -1], atol=1e-5)
     True
     """
-    plan, asking = (Watched(PackedAttention(layout, stream.device, some), keep) for some in (None, last))
+    plan = Watched(PackedAttention(layout, stream.device), keep)
     places, positions = (
         part.to(stream.device, non_blocking=True) for part in (layout.last(last), layout.positions()[None])
     )
     if _is_prunable(llm):
+        asking = Watched(PackedAttention(layout, stream.device, last), keep)
         output = _pruned(llm, stream[None], positions, plan, asking, places)
     else:
         logits = run(llm, plan, positions, inputs_embeds=stream[None], logits_to_keep=places)

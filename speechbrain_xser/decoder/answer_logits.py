@@ -1,0 +1,43 @@
+"""What the decoder gives of a batch of answers: logits where they are asked for, and a loss without all of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from speechbrain_xser.decoder.reading.cross_entropy import chunked_cross_entropy
+
+
+class AnswerLogits(NamedTuple):
+    """What predicts each answer token, all rows concatenated, the end of each answer included.
+
+    Logits are made when they are asked for; the loss is summed without all of them at once.
+    """
+
+    states: Tensor  # [N, e], what the output layer reads
+    targets: Tensor  # [N] int64
+    rows: Tensor  # [N] int64, which utterance
+    head: nn.Module = nn.Identity()  # the output layer, from [N, e] to [N, V]
+    kind: torch.dtype | None = None  # autocast's type in the forward, None outside of it
+
+    @property
+    def logits(self) -> Tensor:
+        """Logits where an answer token is predicted, [N, V], in the LLM's type."""
+        with self._autocast():
+            return self.head(self.states)
+
+    def nats(self) -> Tensor:
+        """Cross-entropy of all answers, [], float32, summed over tokens.
+
+        Example
+        -------
+        >>> float(AnswerLogits(torch.zeros(3, 4), torch.tensor([0, 1, 2]), torch.zeros(3)).nats() / 3)  # log(4)
+        1.3862943649291992
+        """
+        with self._autocast():
+            return chunked_cross_entropy(self.states, self.head, self.targets)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.states.device.type, self.kind, enabled=self.kind is not None)
