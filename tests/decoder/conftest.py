@@ -82,3 +82,16 @@ def other_llm_folder(folder, family: str, llm_folder: str) -> str:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
+
+
+class Guesses:
+    """Guesses the same tokens each time."""
+
+    def __init__(self, *tokens):
+        self.tokens = list(tokens)
+
+    def guess(self, ids, limit):
+        return self.tokens[:limit]
+
+    def learn(self, ids):
+        pass

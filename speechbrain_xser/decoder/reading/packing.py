@@ -108,9 +108,7 @@ class PackedAttention:
         Tensor
             [1, A, H, D].
         """
-        rows = (
-            picked(states, places) for states, places in ((query, self.asking), (key, self.keys), (value, self.keys))
-        )
+        rows = picked(query, self.asking), picked(key, self.keys), picked(value, self.keys)
         output = self.visible.attend(*rows, **options)
         return output.transpose(1, 2).flatten(0, 1).index_select(0, self.answering)[None]
 
