@@ -149,3 +149,18 @@ def test_attention_with_sinks_is_refused(llm):
     attention, query = llm.model.layers[0].self_attn, torch.zeros(1, 4, 2, 8)
     with pytest.raises(BackboneError, match="attention sinks"):
         planned_attention(attention, query, query, query, None, plan=object(), s_aux=torch.zeros(4))
+
+
+def test_gradients_under_dropout_are_those_of_the_written_out_formula(decoder):
+    layer = with_lora(decoder, scale=1.0).train().causal.model.layers[0].mlp.down_proj
+    layer.lora_dropout["default"].p = 0.3
+    x = torch.randn(6, 64, requires_grad=True)
+    output = layer(x)
+    dropped = layer.dropout(x, 0.3)  # the same draw
+    down, up = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    expected = x @ layer.base_layer.weight.T + 2 / dropped.share * ((x * dropped.kept) @ down.T) @ up.T
+    towards, inputs = torch.randn_like(output), (x, down, up)
+    assert not dropped.kept.all()
+    torch.testing.assert_close(output, expected)
+    for found, wanted in zip(*(torch.autograd.grad(one, inputs, towards) for one in (output, expected)), strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)

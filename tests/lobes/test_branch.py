@@ -7,6 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from speechbrain_xser.lobes import Adapter, Branch, LayerStates, Mode, VariationalBottleneck, silent_tokens
 from speechbrain_xser.lobes.bottleneck import Latent
+from speechbrain_xser.lobes.branch import branch_sums
 
 
 @pytest.fixture
@@ -109,3 +110,20 @@ def test_a_frozen_branch_of_any_kind_neither_drops_out_nor_changes_its_mode():
     first, second = (branch(states, "frozen").latent.z for _ in range(2))
     assert torch.equal(first, torch.ones(2, 12, 8)) and torch.equal(first, second)
     assert branch.bottleneck.dropout.training
+
+
+def summing(*modes):
+    """Two branches over three layers, and their sums in these modes."""
+    pair = [Branch(VariationalBottleneck(3, 8, latent=4), Adapter(4, 6)) for _ in modes]
+    return pair, branch_sums(torch.randn(3, 2, 12, 8), pair, modes)
+
+
+def test_nothing_is_summed_for_a_branch_that_is_off():
+    _, sums = summing("train", "off")
+    assert sums[0].shape == (2, 12, 8) and sums[1] is None
+
+
+def test_a_frozen_branchs_layer_weights_get_no_gradient_from_the_common_product():
+    (trained, frozen), sums = summing("train", "frozen")
+    sum(one.square().sum() for one in sums).backward()
+    assert trained.bottleneck.mix.logits.grad.abs().sum() > 0 and frozen.bottleneck.mix.logits.grad is None
