@@ -31,11 +31,25 @@ REQUIREMENTS = [
     "av>=14,<19",  # sound of mp4, m4a and webm files without a system ffmpeg
     "ftfy>=6.3,<7",  # repairs wrongly decoded transcripts
     "ijson>=3.3,<4",  # reads JSON files of gigabytes piece by piece
+    "silero-vad>=6.2,<7",  # where speech is in a long recording; its weights are in it
     "tqdm>=4.66,<5",  # the progress bar
 ]
 
+DOCS = [
+    "sphinx>=8.1,<10",  # the documentation
+    "myst-parser>=4,<6",  # its pages are Markdown
+    "myst-nb>=1.3,<2",  # and notebooks
+    "furo>=2025.12.19",  # its theme
+    "nbclient>=0.10,<1",  # runs the notebooks
+    "ipykernel>=6.29,<8",  # what they run in
+]
+WEB = ["gradio>=6.31,<7"]  # xser serve
+
 EXTRAS = {
     "dev": [
+        *DOCS,
+        *WEB,
+        "playwright>=1.50,<2",  # drives a real browser in tests of pages
         "pytest>=8.2,<10",  # tests and doctests
         "ruff>=0.6,<1",  # the linter
         "praat-parselmouth>=0.4.5,<0.5",  # reference for pitch
@@ -46,6 +60,8 @@ EXTRAS = {
         "matplotlib>=3.8,<4",  # pictures of reports
         "bitsandbytes>=0.50,<1",  # quantised decoders
     ],
+    "docs": DOCS,
+    "web": WEB,
     "report": ["scikit-learn>=1.4,<2", "matplotlib>=3.8,<4"],  # xser reproduce and xser probe
     "praat": ["praat-parselmouth>=0.4.5,<0.5"],  # Praat's pitch tracker; GPL-3.0
     "datasets": ["datasets>=4,<6"],  # corpora that are saved as Hugging Face datasets

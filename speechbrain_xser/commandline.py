@@ -15,6 +15,7 @@ from speechbrain_xser.errors import TrainingError, XserError
 
 logger = get_logger(__name__)
 
+FAULTY_INPUT = 2  # what was given cannot be used; also click's code for a wrong option
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 
 
@@ -22,20 +23,23 @@ INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 def one_line_errors() -> Iterator[None]:
     """Ends the process with one line where the fault is not the program's; the traceback goes into the run's log.
 
+    The exit code is 2 for what cannot be used, and 130 after Ctrl-C.
+
     Example
     -------
     >>> from speechbrain_xser.errors import SettingsError
-    >>> with one_line_errors():
+    >>> with one_line_errors():  # "error: beta is 'a lot'; expected a number." on the error stream
     ...     raise SettingsError("beta is 'a lot'; expected a number.")
     Traceback (most recent call last):
         ...
-    SystemExit: error: beta is 'a lot'; expected a number.
+    SystemExit: 2
     """
     try:
         yield
     except (XserError, OSError) as error:
         logger.debug("The run ended here.", exc_info=True)
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(FAULTY_INPUT)
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on where this one stopped.", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -95,7 +95,7 @@ class ExplainableSER(nn.Module):
         PromptError
             If an utterance is longer than the decoder's context.
         """
-        content, descriptor = self._branches(wavs, samples, stage)
+        content, descriptor = self.branches(wavs, samples, stage)
         with nullcontext() if stage.decoder == Mode.TRAIN else evaluating(self.decoder):
             answer = self.decoder(content.tokens, descriptor.tokens, stage.instruction, answers)
         return Forward(answer, _computed(content), _computed(descriptor))
@@ -117,7 +117,7 @@ class ExplainableSER(nn.Module):
         tuple of SoftTokens
             Content and descriptor tokens, [B, K, e] with counts [B] each.
         """
-        content, descriptor = self._branches(wavs, samples, stage)
+        content, descriptor = self.branches(wavs, samples, stage)
         return content.tokens, descriptor.tokens
 
     def generate(
@@ -212,7 +212,21 @@ class ExplainableSER(nn.Module):
             answers = self.decoder.generate(*tokens, stage.instruction, **options)
             return answers, self.decoder.emotion_probabilities(*tokens, stage.instruction, answers, emotions)
 
-    def _branches(self, wavs: Tensor, samples: Tensor, stage: Stage) -> tuple[BranchOutput, BranchOutput]:
+    def branches(
+        self, wavs: Tensor, samples: Tensor, stage: Stage = SER_STAGE
+    ) -> tuple[BranchOutput, BranchOutput]:
+        """Soft tokens of both branches, with the latents that they were made from.
+
+        Arguments
+        ---------
+        wavs, samples, stage
+            As for :meth:`encode`.
+
+        Returns
+        -------
+        tuple of BranchOutput
+            Content and descriptor; the latent of one that is off is ``None``.
+        """
         states, modes = self.encoder(wavs, samples), (stage.content, stage.descriptor)
         content, descriptor = branch_sums(states.layers, (self.content, self.descriptor), modes)
         return self.content(states, stage.content, content), self.descriptor(states, stage.descriptor, descriptor)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from speechbrain_xser.annotator.emphasis import prominences
 from speechbrain_xser.annotator.gender import gender_log_odds
-from speechbrain_xser.annotator.heard import hear
+from speechbrain_xser.annotator.heard import Heard, hear
 from speechbrain_xser.annotator.intonation import FEWEST_VOICED, contour, range_semitones
 from speechbrain_xser.annotator.level import speech_decibels
 from speechbrain_xser.annotator.rate import rate_of, speech_seconds
@@ -97,7 +97,11 @@ def measure(wav: Tensor, transcript: str | None = None, language: str = "en", tr
     >>> measure(torch.zeros(16000)) == Measures()
     True
     """
-    heard = hear(wav, tracker)
+    return measures_of(hear(wav, tracker), transcript, language)
+
+
+def measures_of(heard: Heard, transcript: str | None = None, language: str = "en") -> Measures:
+    """The measures of a clip whose pitch and level were followed already; the rest as for :func:`measure`."""
     if not heard.speech.any():
         return Measures()
     voiced = heard.hertz[heard.hertz > 0]

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
-from speechbrain_xser.cli.annotate import annotate_command
-from speechbrain_xser.cli.check import check_command
-from speechbrain_xser.cli.pack import pack_command
-from speechbrain_xser.cli.probe import probe_command
-from speechbrain_xser.cli.reproduce import reproduce_command
-from speechbrain_xser.cli.score import score_command
-from speechbrain_xser.cli.setup_spice import setup_spice_command
+COMMANDS = {
+    "explain": "what is said in a clip, how, with what emotion, and why the model says so",
+    "timeline": "the same over a recording of hours",
+    "serve": "a web page that explains what is recorded or uploaded",
+    "annotate": "descriptors for anyone's own audio",
+    "check": "looks at a corpus before a run does",
+    "prepare": "manifests of a corpus",
+    "pack": "a corpus in WebDataset shards",
+    "train": "trains a recipe",
+    "evaluate": "scores a trained model on a manifest",
+    "score": "scores files of answers",
+    "reproduce": "a table of the paper, from its runs to its report",
+    "probe": "what each branch of a trained model keeps",
+    "faithfulness": "how far a model's paragraphs and evidence can be trusted",
+    "export": "a trained model as one merged folder, for use and for the hub",
+    "setup-spice": "fetches what the SPICE metric needs",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Commands by name, each in a module that is imported when it is asked for: ``--help`` needs no torch."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command, or None where there is no such one."""
+        if name not in COMMANDS:
+            return None
+        module = import_module(f"speechbrain_xser.cli.{name.replace('-', '_')}")
+        return getattr(module, f"{name.replace('-', '_')}_command")
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line each, without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="speechbrain_xser")
 def xser() -> None:
     """Explainable speech emotion recognition."""
-
-
-xser.add_command(annotate_command)
-xser.add_command(check_command)
-xser.add_command(pack_command)
-xser.add_command(probe_command)
-xser.add_command(reproduce_command)
-xser.add_command(score_command)
-xser.add_command(setup_spice_command)

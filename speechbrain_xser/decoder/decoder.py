@@ -368,7 +368,7 @@ class LLMDecoder(OwnsPart):
         begun, rest = [], []
         for prefix, row in zip(prefixes, candidates, strict=True):
             wholes = [plain_tokens(prefix + candidate, self.tokenizer) for candidate in row]
-            shared = _shared_length([plain_tokens(prefix, self.tokenizer), *wholes])
+            shared = shared_length([plain_tokens(prefix, self.tokenizer), *wholes])
             begun.append(wholes[0][:shared])
             rest.append([whole[shared:] for whole in wholes])
         if not all(ids for row in rest for ids in row):
@@ -379,12 +379,12 @@ class LLMDecoder(OwnsPart):
         return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
-def _shared_length(sequences: list[list[int]]) -> int:
+def shared_length(sequences: list[list[int]]) -> int:
     """Length of the longest beginning that all sequences have.
 
     Example
     -------
-    >>> _shared_length([[1, 2, 3], [1, 2], [1, 2, 4]])
+    >>> shared_length([[1, 2, 3], [1, 2], [1, 2, 4]])
     2
     """
     places = zip(*sequences, strict=False)

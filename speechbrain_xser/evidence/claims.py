@@ -11,7 +11,8 @@ from torch import Tensor
 from speechbrain_xser.annotator.cutoffs import Cutoffs, reference_cutoffs
 from speechbrain_xser.annotator.describe import descriptors_of
 from speechbrain_xser.annotator.emphasis import emphasised
-from speechbrain_xser.annotator.measures import Measures, measure
+from speechbrain_xser.annotator.heard import Heard, hear
+from speechbrain_xser.annotator.measures import Measures, measures_of
 from speechbrain_xser.answer.parse import descriptor_spans, parse
 from speechbrain_xser.answer.record import Record
 from speechbrain_xser.answer.render import DOUBLE_QUOTES
@@ -92,9 +93,20 @@ def check_claims(
     >>> [(claim.field, claim.verdict.value) for claim in claims if claim.field != "gender"]
     [('age', 'cannot be measured'), ('pitch', 'supported'), ('volume', 'contradicted')]
     """
+    return claims_of(paragraph, hear(wav), transcript, cutoffs, language)
+
+
+def claims_of(
+    paragraph: str,
+    heard: Heard,
+    transcript: str | None = None,
+    cutoffs: Cutoffs | None = None,
+    language: str = "en",
+) -> list[Claim]:
+    """The same of a clip whose pitch and level were followed already; the rest as for :func:`check_claims`."""
     record = parse(paragraph)
     said = transcript if transcript is not None else record.transcript
-    measures = measure(wav, said, language)
+    measures = measures_of(heard, said, language)
     found = descriptors_of(measures, cutoffs or reference_cutoffs(), said, record.descriptors.gender)
     found["gender"] = descriptors_of(measures, cutoffs or reference_cutoffs())["gender"]  # of the signal alone
     spans = descriptor_spans(paragraph)

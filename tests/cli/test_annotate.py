@@ -75,14 +75,14 @@ def test_a_wrong_option_is_one_line_before_anything_is_measured(tmp_path, argume
     folder = tones(tmp_path / "clips", 1)
     write_manifest(folder / "mine.jsonl", [Utterance("a", "000.wav", transcript="Hello")])
     done = run(folder / "mine.jsonl", "--out", tmp_path / "out", *arguments)
-    assert done.exit_code == 1 and done.output.startswith("error: ") and done.output.count("\n") == 1
+    assert done.exit_code == 2 and done.output.startswith("error: ") and done.output.count("\n") == 1
     assert not (tmp_path / "out" / "manifest.jsonl").exists() or "martian" in arguments
 
 
 def test_an_empty_folder_says_what_was_expected(tmp_path):
     (tmp_path / "clips").mkdir()
     done = run(tmp_path / "clips", "--out", tmp_path / "out")
-    assert done.exit_code == 1 and "expected .wav" in done.output
+    assert done.exit_code == 2 and "expected .wav" in done.output
 
 
 def test_two_at_once_do_not_write_into_one_another(tmp_path):
@@ -101,7 +101,7 @@ def test_two_at_once_do_not_write_into_one_another(tmp_path):
         assert other.stdout.readline() == "claimed\n"
         done = run(folder, "--out", tmp_path / "out")
         other.stdin.close()
-    assert done.exit_code == 1 and str(tmp_path / "out") in done.output
+    assert done.exit_code == 2 and str(tmp_path / "out") in done.output
     assert run(folder, "--out", tmp_path / "out").exit_code == 0
 
 

@@ -46,6 +46,6 @@ def test_a_manifest_that_is_no_text_is_one_line(manifest):
     done = subprocess.run(
         [sys.executable, "-m", "speechbrain_xser.cli", "check", str(manifest)], capture_output=True, text=True
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.strip().startswith("error: ") and "byte order mark" in done.stderr
     assert "Traceback" not in done.stderr

@@ -157,7 +157,7 @@ def test_jars_are_taken_from_a_folder_and_a_missing_one_is_named(monkeypatch, tm
     for name in list(ARTIFACTS)[:-1]:
         (tmp_path / "given" / name).write_bytes(b"jar")
     done = CliRunner().invoke(xser, ["setup-spice", "--from", str(tmp_path / "given")])
-    assert done.exit_code == 1 and list(ARTIFACTS)[-1] in done.output
+    assert done.exit_code == 2 and list(ARTIFACTS)[-1] in done.output
     (tmp_path / "given" / list(ARTIFACTS)[-1]).write_bytes(b"jar")
     done = CliRunner().invoke(xser, ["setup-spice", "--from", str(tmp_path / "given")])
     assert done.exit_code == 0 and why_no_spice() is None and done.output.strip() == str(tmp_path / "jars")

@@ -56,9 +56,11 @@ def test_our_own_recipes_use_keys_that_there_are(corpus, monkeypatch):
     assert load_recipe(path, "data_folder: none")[0]["batch_size"] > 0
 
 
-def test_a_file_that_is_not_there_is_one_line(tmp_path):
-    with pytest.raises(SystemExit, match="error: .*gone.yaml.*No such file"), one_line_errors():
+def test_a_file_that_is_not_there_is_one_line_and_ends_with_2(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught, one_line_errors():
         load_recipe(tmp_path / "gone.yaml")
+    [line] = capsys.readouterr().err.splitlines()
+    assert caught.value.code == 2 and line.startswith("error: ") and "gone.yaml" in line and "No such file" in line
 
 
 def test_ctrl_c_is_one_line_and_the_shell_s_exit_code(capsys):

@@ -1,0 +1,102 @@
+"""The model that a command uses: its options, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+import speechbrain_xser
+
+if TYPE_CHECKING:
+    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+
+PACKAGED = (
+    "No --model was given: using the tiny model that comes with the package. It shows how everything works and runs "
+    "anywhere, but knows only a few hundred words of made-up sentences and CREMA-D's twelve: for your own recordings "
+    "its words and emotions are not to be trusted."
+)
+
+
+def model_options(command: Callable) -> Callable:
+    """Adds ``--model``, ``--revision`` and ``--device``, the arguments of :func:`load_recognizer`.
+
+    Example
+    -------
+    >>> @click.command()
+    ... @model_options
+    ... def tell(model, revision, device):
+    ...     print(model, device)
+    >>> tell(["--device", "cpu"], standalone_mode=False)
+    None cpu
+    """
+    for option in (
+        click.option("--device", help="cpu, cuda, cuda:1.  [default: cuda where there is one]"),
+        click.option("--revision", help="The full commit of a hub id."),
+        click.option("--model", help="A trained folder, or a hub id.  [default: the packaged tiny model]"),
+    ):
+        command = option(command)
+    return command
+
+
+def load_recognizer(
+    model: str | None, revision: str | None = None, device: str | None = None, **options: object
+) -> ExplainableEmotionRecognizer:
+    """Loads the model that the options name; without one the packaged model, which is said on the error stream.
+
+    Arguments
+    ---------
+    model, revision, device
+        As given on the command line.
+    **options
+        Of :meth:`~speechbrain_xser.inference.ExplainableEmotionRecognizer.from_hparams`.
+
+    Returns
+    -------
+    ExplainableEmotionRecognizer
+
+    Raises
+    ------
+    SettingsError
+        If there is no such device.
+    BackboneError, CheckpointError, UnsafeModelError
+        If the model cannot be loaded.
+
+    Example
+    -------
+    >>> load_recognizer(None, device="cpu").hparams.stage
+    'ser'
+    """
+    from speechbrain_xser.inference import ExplainableEmotionRecognizer  # torch is slow to load
+
+    if model is None:
+        click.echo(PACKAGED, err=True)
+    source = speechbrain_xser.packaged_model() if model is None else model
+    run_opts = {"device": checked_device(device)}
+    return ExplainableEmotionRecognizer.from_hparams(source, revision=revision, run_opts=run_opts, **options)
+
+
+def checked_device(device: str | None) -> str:
+    """A device that is there.
+
+    Example
+    -------
+    >>> checked_device("tpu")
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.SettingsError: device 'tpu' cannot be used here, expected cpu, cuda or cuda:N...
+    """
+    import torch
+
+    from speechbrain_xser.errors import SettingsError
+
+    name = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        found = f"there are {torch.cuda.device_count()} GPUs"
+        raise SettingsError(
+            f"device {name!r} cannot be used here, expected cpu, cuda or cuda:N ({found}). Leave --device out."
+        ) from error
+    return name

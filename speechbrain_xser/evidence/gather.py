@@ -1,0 +1,120 @@
+"""All evidence of one clip, beside what the model says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from speechbrain_xser.annotator.cutoffs import Cutoffs
+from speechbrain_xser.annotator.heard import hear
+from speechbrain_xser.evidence.attribution import Attribution, voice_or_words, with_voice
+from speechbrain_xser.evidence.claims import Claim, claims_of
+from speechbrain_xser.evidence.curves import Curves, curves_of
+from speechbrain_xser.evidence.where import Where, where_in_time
+from speechbrain_xser.modes import evaluating
+from speechbrain_xser.training.stages import STAGES
+
+if TYPE_CHECKING:
+    from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
+
+
+class Evidence(NamedTuple):
+    """One clip: what is said of it, and why."""
+
+    explanation: Explanation
+    claims: list[Claim]  # of the paragraph, against the signal
+    attribution: Attribution  # voice or words
+    swapped: dict[str, float] | None  # the classes' probabilities with the other voice, where one was given
+    where: Where
+    curves: Curves
+
+    def as_dict(self) -> dict:
+        """Plain values for JSON; pitch, level and waveform over time are left out.
+
+        Returns
+        -------
+        dict
+            ``claims``, ``voice_or_words``, ``swapped`` and ``where``.
+        """
+        return {
+            "claims": [claim._asdict() | {"verdict": claim.verdict.value} for claim in self.claims],
+            "voice_or_words": self.attribution._asdict() | {"total": self.attribution.total},
+            "swapped": self.swapped,
+            "where": _plain(self.where),
+        }
+
+
+def gather_evidence(
+    recognizer: ExplainableEmotionRecognizer,
+    wav: Tensor,
+    explanation: Explanation | None = None,
+    voice: Tensor | None = None,
+    transcript: str | None = None,
+    cutoffs: Cutoffs | None = None,
+) -> Evidence:
+    """Explains a clip and gathers the evidence.
+
+    Arguments
+    ---------
+    recognizer : ExplainableEmotionRecognizer
+        Of a model with an LLM.
+    wav : Tensor
+        Samples at the encoder's rate, [S], as ``recognizer.load_audio`` reads them.
+    explanation : Explanation, optional
+        The clip's, where it was explained already.
+    voice : Tensor, optional
+        Another clip, [S'], whose voice is swapped in.
+    transcript : str, optional
+        What is really said; by default what the paragraph quotes.
+    cutoffs : Cutoffs, optional
+        Where low ends and high begins; by default the package's references.
+
+    Returns
+    -------
+    Evidence
+
+    Raises
+    ------
+    AudioError
+        If a waveform is empty, not finite, or too long for the model.
+
+    Example
+    -------
+    >>> import speechbrain_xser
+    >>> from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
+    >>> evidence = gather_evidence(recognizer, 0.1 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000))
+    >>> evidence.attribution.emotion == evidence.explanation.emotion
+    True
+    """
+    explanation = explanation or recognizer.explain_batch(wav[None])[0]
+    model, stage, emotions = recognizer.mods.model, STAGES[recognizer.hparams.stage], recognizer.hparams.emotions
+    paragraph = explanation.paragraph
+    with evaluating(model), torch.no_grad():
+        content, descriptor = _heard(recognizer, wav)
+        [attribution] = voice_or_words(model, content.tokens, descriptor.tokens, stage, [paragraph], emotions)
+        swapped = None
+        if voice is not None:
+            other = _heard(recognizer, voice)[1].tokens
+            [row] = with_voice(model, content.tokens, other, stage, [paragraph], emotions).tolist()
+            swapped = dict(zip(emotions, row, strict=True))
+    where = where_in_time(model, content, descriptor, stage, paragraph, emotions, attribution.emotion)
+    heard = hear(wav)
+    claims = claims_of(paragraph, heard, transcript, cutoffs)
+    return Evidence(explanation, claims, attribution, swapped, where, curves_of(wav, heard))
+
+
+def _heard(recognizer: ExplainableEmotionRecognizer, wav: Tensor):
+    samples, stage = torch.tensor([len(wav)]), STAGES[recognizer.hparams.stage]
+    return recognizer.mods.model.branches(wav[None].to(recognizer.device), samples, stage)
+
+
+def _plain(value: object) -> object:
+    """Named tuples and tensors as dictionaries and lists."""
+    if isinstance(value, Tensor):
+        return [round(number, 6) for number in value.tolist()]
+    if hasattr(value, "_asdict"):
+        return {name: _plain(part) for name, part in value._asdict().items()}
+    return value

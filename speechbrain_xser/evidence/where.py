@@ -1,0 +1,172 @@
+"""Where in a clip the evidence lies: how much each branch keeps of every frame, and what the label owes to each token.
+
+The divergence of a frame's posterior from the prior is what the bottleneck lets through of that frame, in nats. The
+label's log-odds are followed back to the soft tokens, and the gradient times the token itself is the token's share to
+first order::
+
+    share_k = sum_e  x_ke * d log_odds(label) / d x_ke
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from speechbrain_xser.decoder.decoder import shared_length
+from speechbrain_xser.decoder.prompt import plain_tokens
+from speechbrain_xser.emotion_slot import emotion_slot
+from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.lobes.branch import BranchOutput
+from speechbrain_xser.modes import evaluating
+
+if TYPE_CHECKING:
+    from speechbrain_xser.model import ExplainableSER
+    from speechbrain_xser.training.stages import Stage
+
+
+class BranchTrace(NamedTuple):
+    """One branch over the time of one clip."""
+
+    kl_nats: Tensor | None  # [T] float32, of each frame; None where the branch is off or has no bottleneck
+    shares: Tensor  # [K] float32, nats of the label's log-odds, of each soft token to first order
+    layer_weights: Tensor | None  # [n] float32, summing to one; None where the branch is off or sums no layers
+
+
+class Where(NamedTuple):
+    """Both branches over the time of one clip."""
+
+    emotion: str  # the label that the shares belong to
+    content: BranchTrace
+    descriptor: BranchTrace
+    frame_seconds: float  # between two frames
+    token_seconds: float  # between two soft tokens; token k hears its frames from k * token_seconds on
+
+
+def where_in_time(
+    model: ExplainableSER,
+    content: BranchOutput,
+    descriptor: BranchOutput,
+    stage: Stage,
+    answer: str,
+    emotions: Sequence[str],
+    emotion: str,
+) -> Where:
+    """Traces of one utterance.
+
+    Sources: gradient times input (Shrikumar et al., 2016, arXiv:1605.01713); the divergence as the rate of a bottleneck
+    (Alemi et al., 2017, ICLR).
+
+    Arguments
+    ---------
+    model : ExplainableSER
+        With an LLM.
+    content, descriptor : BranchOutput
+        Of one clip, from ``model.branches``.
+    stage : Stage
+        Its instruction.
+    answer : str
+        The answer; the text before its emotion is given.
+    emotions : sequence of str
+        The model's classes.
+    emotion : str
+        The one to be explained.
+
+    Returns
+    -------
+    Where
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_model
+    >>> from speechbrain_xser.training.stages import SER_STAGE
+    >>> model = tiny_model(tempfile.mkdtemp()).eval()
+    >>> branches = model.branches(torch.randn(1, 16000), torch.tensor([16000]))
+    >>> where = where_in_time(model, *branches, SER_STAGE, "A man speaks, his anger evident.", ["angry", "sad"], "sad")
+    >>> where.content.kl_nats.shape, where.descriptor.shares.shape, round(where.frame_seconds, 3)
+    (torch.Size([49]), torch.Size([9]), 0.02)
+    """
+    tokens = content.tokens, descriptor.tokens
+    shares = gradient_times_input(model, *tokens, stage, answer, emotions, emotion)
+    frame_seconds = _frame_seconds(model)
+    traces = [
+        _trace(branch, output, share)
+        for branch, output, share in zip(
+            (model.content, model.descriptor), (content, descriptor), shares, strict=True
+        )
+    ]
+    return Where(emotion, *traces, frame_seconds, frame_seconds * model.descriptor.adapter.stack)
+
+
+def gradient_times_input(
+    model: ExplainableSER,
+    content: SoftTokens,
+    descriptor: SoftTokens,
+    stage: Stage,
+    answer: str,
+    emotions: Sequence[str],
+    emotion: str,
+) -> tuple[Tensor, Tensor]:
+    """What each soft token adds to the label's log-odds, to first order; arguments as of :func:`where_in_time`.
+
+    Returns
+    -------
+    tuple of Tensor
+        Of content and of descriptor tokens, [K] each, nats.
+    """
+    both = [one._replace(embeddings=one.embeddings.detach().requires_grad_()) for one in (content, descriptor)]
+    with evaluating(model), torch.enable_grad():
+        scores = word_scores(model, *both, stage, answer, emotions)
+        chosen = list(emotions).index(emotion)
+        others = torch.cat([scores[:chosen], scores[chosen + 1 :]])
+        log_odds = scores[chosen] - others.logsumexp(0)
+        gradients = torch.autograd.grad(log_odds, [one.embeddings for one in both])
+    shares = [(one.embeddings.detach() * slope).sum(-1)[0] for one, slope in zip(both, gradients, strict=True)]
+    return tuple(
+        share[:count].float().cpu() for share, count in zip(shares, (int(one.counts[0]) for one in both), strict=True)
+    )
+
+
+def word_scores(
+    model: ExplainableSER,
+    content: SoftTokens,
+    descriptor: SoftTokens,
+    stage: Stage,
+    answer: str,
+    emotions: Sequence[str],
+) -> Tensor:
+    """The mean log-probability of each emotion's word in its place, with a graph; the softmax of it is the label's.
+
+    Returns
+    -------
+    Tensor
+        [C], float32, nats a token, as ``decoder.score`` gives them without a graph.
+    """
+    decoder, slot, count = model.decoder, emotion_slot(answer, tuple(emotions)), len(emotions)
+    texts = [slot.prefix + word for word in slot.words]
+    ids = [plain_tokens(text, decoder.tokenizer) for text in texts]
+    begun = shared_length([plain_tokens(slot.prefix, decoder.tokenizer), *ids])
+    rows = [SoftTokens(one.embeddings.expand(count, -1, -1), one.counts.expand(count)) for one in (content, descriptor)]
+    found = decoder(*rows, stage.instruction, texts)
+    said = found.logits.float().log_softmax(-1).gather(-1, found.targets[:, None])[:, 0]
+    ends = torch.tensor([len(row) + 1 for row in ids]).cumsum(0).tolist()  # each row has its end token behind it
+    return torch.stack([said[end - len(row) - 1 + begun : end - 1].mean() for end, row in zip(ends, ids, strict=True)])
+
+
+def _trace(branch, output: BranchOutput, shares: Tensor) -> BranchTrace:
+    mix = getattr(branch.bottleneck, "mix", None)
+    if output.latent is None:
+        return BranchTrace(None, shares, None)
+    frames = int(output.latent.frames[0])
+    kl = None if output.latent.posterior is None else output.latent.kl[0, :frames].detach().float().cpu()
+    return BranchTrace(kl, shares, None if mix is None else mix.weights.detach().cpu())
+
+
+def _frame_seconds(model: ExplainableSER) -> float:
+    """Between two frames, by counting: an encoder of any kind says how many frames it makes of a number of samples."""
+    rate = model.encoder.sample_rate
+    first, second = model.encoder.frame_counts(torch.tensor([10 * rate, 110 * rate])).tolist()
+    return 100 / (second - first)
