@@ -89,7 +89,7 @@ def claims_table(claims: Sequence[Claim]) -> str:
 
 
 def _right(name: str) -> str:
-    return ' class="xser-number"' if name in ("value", "percentile") else ""
+    return ' class="xser-number"' if name == "percentile" else ""
 
 
 def _row(claim: Claim, ranked: bool) -> str:
@@ -99,7 +99,7 @@ def _row(claim: Claim, ranked: bool) -> str:
     place = f'<td class="xser-number">{percentile(claim).removesuffix(" percentile") or "–"}</td>' if ranked else ""
     return (
         f'<tr><th scope="row">{escape(claim.field)}</th><td>{escape(claim.said)}</td>'
-        f'<td>{escape(claim.measured or "–")}</td><td class="xser-number">{value or "–"}</td>{place}'
+        f'<td>{escape(claim.measured or "–")}</td><td>{value or "–"}</td>{place}'
         f'<td class="xser-verdict {CLASSES[claim.verdict]}"><span aria-hidden="true">{SIGNS[claim.verdict]}</span> '
         f"{claim.verdict.value}</td></tr>\n"
     )

@@ -15,7 +15,8 @@ from speechbrain_xser.page.plot import signal_plot
 
 NOTES = {
     "Emotion": "How likely the model finds each emotion's word in this place of the paragraph. ▸ is the one it named.",
-    "Voice or words": "How much of the label's log-odds each of the two branches carries (exact Shapley values).",
+    "Voice or words": "How much of the label's log-odds comes from what is said, and how much from how it is said "
+    "(exact Shapley values of the two branches).",
     "Another voice": "The probabilities when the words are these and the voice is that of another clip.",
     "Claims against the signal": "What the paragraph says of the voice, beside what is measured in the recording.",
     "Over time": "What was heard, what each branch let through of every frame (its information in nats), and what the "
