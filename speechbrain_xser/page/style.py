@@ -63,6 +63,10 @@ TABLES = """
 .xser-table.xser-shares { max-width: 34rem; }
 .xser-table thead th { color: var(--xser-muted); font-weight: 500; white-space: nowrap; }
 .xser-table tbody th { font-weight: 600; }
+@media (max-width: 30rem) {
+  .xser-table { font-size: 0.8rem; } .xser-table :is(th, td) { padding-right: 0.5rem; }
+  .xser-table .xser-verdict { white-space: normal; }
+}
 .xser-table .xser-number { text-align: right; white-space: nowrap; }
 .xser-unit { color: var(--xser-muted); font-size: 0.85em; }
 .xser-bars { border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
