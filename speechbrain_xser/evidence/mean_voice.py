@@ -137,4 +137,4 @@ def read_mean_voice(folder: str | Path) -> MeanVoice | None:
         tensors = load_file(path)
         return MeanVoice(tensors["latent"].float(), int(tensors["clips"]))
     except (SafetensorError, KeyError, OSError) as error:
-        raise CheckpointError(f"{path}: damaged ({error}), expected a mean voice. Fetch it again, or remove it.") from None
+        raise CheckpointError(f"{path}: damaged ({error}), expected a mean voice; fetch or remove it") from error
