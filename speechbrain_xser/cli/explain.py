@@ -40,7 +40,9 @@ INTERRUPTED = "Interrupted; what was printed is whole, and no report was written
 @click.option("--fast", is_flag=True, help="Merge LoRA and guess tokens ahead: the same answers but for rounding.")
 @click.option("--structured", is_flag=True, help="Every paragraph in one form: faster, and never left unparsed.")
 @click.option("--evidence", is_flag=True, help="Tell claims against the signal, and voice or words, too.")
-@click.option("--swap", metavar="OTHER", type=click.Path(), help="Evidence with the voice of this clip swapped in, too.")
+@click.option(
+    "--swap", metavar="OTHER", type=click.Path(), help="Evidence with the voice of this clip swapped in, too."
+)
 @click.option("--html", type=NewFile(), help="Write one self-contained page with all evidence.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, as in a pipe.")
 def explain_command(
@@ -104,7 +106,9 @@ def _printer(clips: Sequence[Clip], as_json: bool, evidence: object) -> Callable
     from speechbrain_xser.explaining.rows import TerminalTable, plain_row
 
     if as_json:
-        return lambda pair: click.echo(json.dumps(plain_row(pair[0], pair[1] if evidence else None), ensure_ascii=False))
+        return lambda pair: click.echo(
+            json.dumps(plain_row(pair[0], pair[1] if evidence else None), ensure_ascii=False)
+        )
     table = TerminalTable([clip.name for clip in clips], sys.stdout)
     return lambda pair: pair[0].explanation and table.add(pair[0], pair[1] if evidence else None)
 
@@ -125,7 +129,8 @@ def _tell(found: Iterable[Pair], show: Callable[[Pair], None], html: str | None,
                 show((told, evidence))
                 if told.explanation is None:
                     click.echo(told.fault, err=True)
-            report.add(told, evidence if html else None)
+            if html or told.explanation is None:
+                report.add(told, evidence)
         if html and report.contents:
             report.write(html)
             click.echo(f"The page is in {html}.", err=True)

@@ -18,7 +18,13 @@ from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.explaining.clips import Clip
 
 STANDARD_INPUT = "-"
-BEGINNINGS = ((b"fLaC", ".flac"), (b"OggS", ".ogg"), (b"ID3", ".mp3"), (b"\x1a\x45\xdf\xa3", ".webm"), (b"RF64", ".wav"))
+BEGINNINGS = (
+    (b"fLaC", ".flac"),
+    (b"OggS", ".ogg"),
+    (b"ID3", ".mp3"),
+    (b"\x1a\x45\xdf\xa3", ".webm"),
+    (b"RF64", ".wav"),
+)
 RIFF_KINDS = {b"WAVE": ".wav", b"AVI ": ".avi"}
 HEAD = 4096  # bytes that are looked at
 
