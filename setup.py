@@ -33,6 +33,7 @@ REQUIREMENTS = [
     "ijson>=3.3,<4",  # reads JSON files of gigabytes piece by piece
     "silero-vad>=6.2,<7",  # where speech is in a long recording; its weights are in it
     "tqdm>=4.66,<5",  # the progress bar
+    "rich>=13.9,<16",  # tables that fit the terminal
 ]
 
 DOCS = [

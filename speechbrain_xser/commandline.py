@@ -23,12 +23,12 @@ FAULTY_INPUT = 2  # what was given cannot be used; also click's code for a wrong
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 NOBODY_READS = 141  # the same for one whose output is no longer read
 EXTRAS = {"sklearn": "report", "matplotlib": "report", "gradio": "web", "datasets": "datasets"}  # what brings what
-RESUMES = "Interrupted; the same command goes on where this one stopped."
+GOES_ON = "Interrupted; the same command goes on where this one stopped."
 STARTS_ANEW = "Interrupted; nothing half-written is left."
 
 
 @contextmanager
-def one_line_errors(resumes: bool = True) -> Iterator[None]:
+def one_line_errors(stopped: str = GOES_ON) -> Iterator[None]:
     """Ends the process with one line where the fault is not the program's; the traceback goes into the run's log.
 
     The exit code is 2 for what cannot be used, 130 after Ctrl-C, and 141 where the output is piped into something that
@@ -36,8 +36,8 @@ def one_line_errors(resumes: bool = True) -> Iterator[None]:
 
     Arguments
     ---------
-    resumes : bool
-        Whether the same command goes on where an interrupted one stopped, which is said then.
+    stopped : str
+        What is said after Ctrl-C; by default that the same command goes on.
 
     Example
     -------
@@ -63,7 +63,7 @@ def one_line_errors(resumes: bool = True) -> Iterator[None]:
         print(f'error: {library} is missing: pip install "speechbrain_xser[{EXTRAS[library]}]"', file=sys.stderr)
         sys.exit(FAULTY_INPUT)
     except KeyboardInterrupt:
-        print(RESUMES if resumes else STARTS_ANEW, file=sys.stderr)
+        print(stopped, file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 

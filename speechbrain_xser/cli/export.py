@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from speechbrain_xser.commandline import one_line_errors
+from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
 
 if TYPE_CHECKING:
     from speechbrain_xser.publishing import Published
@@ -39,7 +39,7 @@ def export_command(
     Example:
       xser export results/CREMA-D/fd_ser_sed_asr/model --out exported
     """
-    with one_line_errors(resumes=False):
+    with one_line_errors(STARTS_ANEW):
         if public and not repository:
             raise click.UsageError("--public is for --push-to-hub OWNER/NAME.")
         from speechbrain_xser.hub import model_folder  # torch is slow to load

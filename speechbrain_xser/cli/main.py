@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from speechbrain_xser.commandline import as_a_command, one_line_errors
+from speechbrain_xser.commandline import STARTS_ANEW, as_a_command, one_line_errors
 
 COMMANDS = {
     "explain": "what is said in a clip, how, with what emotion, and why the model says so",
@@ -53,7 +53,7 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> object:
         """Runs a command; what it, or its import, cannot do is one line."""
-        with one_line_errors(resumes=False), as_a_command():
+        with one_line_errors(STARTS_ANEW), as_a_command():
             return super().invoke(context)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:

@@ -69,8 +69,11 @@ def load_recognizer(
     >>> load_recognizer(None, device="cpu").hparams.stage
     'ser'
     """
+    from transformers.utils.logging import disable_progress_bar
+
     from speechbrain_xser.inference import ExplainableEmotionRecognizer  # torch is slow to load
 
+    disable_progress_bar()  # of weights that are read in a blink
     if model is None:
         click.echo(PACKAGED, err=True)
     source = speechbrain_xser.packaged_model() if model is None else model

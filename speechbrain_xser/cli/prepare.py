@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-from speechbrain_xser.commandline import one_line_errors
+from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
 from speechbrain_xser.recipe_folder import preparations, recipe_folder, use_recipes
 
 
@@ -31,7 +31,7 @@ class Corpora(click.Group):
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """One line each, without running their code."""
-        with one_line_errors(resumes=False), formatter.section("Corpora"):
+        with one_line_errors(STARTS_ANEW), formatter.section("Corpora"):
             formatter.write_dl(list(preparations(recipe_folder(context.params.get("recipes"))).items()))
 
 
