@@ -91,7 +91,7 @@ def _sounds(path: str | os.PathLike, start, stop, max_seconds) -> tuple[Tensor, 
         try:
             samples = _read(file, path, start, stop, max_seconds)
         except soundfile.SoundFileError as error:
-            raise _not_audio(path, error) from error
+            raise not_audio(path, error) from error
         return torch.from_numpy(samples).mean(dim=1), file.samplerate
 
 
@@ -167,7 +167,7 @@ def read_header(path: str | os.PathLike) -> Header:
     if is_video(path):
         return Header(*track_header(path))
     with open_audio(path) as file:
-        return Header(_stated(file.frames, path) / file.samplerate, file.samplerate, file.channels)
+        return Header(stated_frames(file.frames, path) / file.samplerate, file.samplerate, file.channels)
 
 
 def open_audio(path: str | os.PathLike, whole: bool = True) -> soundfile.SoundFile:
@@ -206,10 +206,10 @@ def open_audio(path: str | os.PathLike, whole: bool = True) -> soundfile.SoundFi
     try:
         return soundfile.SoundFile(os.fspath(path) if member is None else read_member(member))
     except soundfile.SoundFileError as error:
-        raise _not_audio(path, error) from error
+        raise not_audio(path, error) from error
 
 
-def _not_audio(path: str | os.PathLike, error: soundfile.SoundFileError) -> AudioError:
+def not_audio(path: str | os.PathLike, error: soundfile.SoundFileError) -> AudioError:
     return AudioError(
         f"{path}: cannot be read as audio ({str(error).rsplit(': ', 1)[-1]}); it is damaged, truncated or of another "
         "kind. Expected wav, flac, ogg, opus or mp3: convert or fetch it again."
@@ -261,7 +261,7 @@ def _check_there(path: str | os.PathLike) -> None:
         raise AudioError(f"{path}: raw samples without a header, expected wav, flac, ogg, opus or mp3. Convert it.")
 
 
-def _stated(frames: int, path: str | os.PathLike) -> int:
+def stated_frames(frames: int, path: str | os.PathLike) -> int:
     """The header's number of frames, if it states one: else nobody can tell whether the file is whole."""
     if frames == UNKNOWN_FRAMES:
         raise AudioError(f"{path}: its header does not state its length, expected a whole file. Encode it again.")
@@ -270,7 +270,7 @@ def _stated(frames: int, path: str | os.PathLike) -> int:
 
 def _read(file: soundfile.SoundFile, path, start: float | None, stop: float | None, max_seconds: float | None):
     """The samples of a segment, [frames, channels], all of them."""
-    first, last = _segment(_stated(file.frames, path), file.samplerate, path, start, stop)
+    first, last = _segment(stated_frames(file.frames, path), file.samplerate, path, start, stop)
     check_seconds((last - first) / file.samplerate, max_seconds, path)
     file.seek(first)
     samples = file.read(last - first, dtype="float32", always_2d=True)
