@@ -28,8 +28,7 @@ FORMATS = ("table", "jsonl", "json", "csv", "srt", "vtt", "rttm", "html")
 NOT_KEPT = "Interrupted; with --out the moments would be kept, and the same command would go on."
 PACKAGED_NAME = "the tiny model of the package"
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s [{elapsed}<{remaining}]"
-OPEN_PACKAGED_NAME = "the tiny model of the package"
-BAR = "{desc}: {n:.0f} s [{elapsed}]"  # of a recording that does not state its length
+OPEN_BAR = "{desc}: {n:.0f} s [{elapsed}]"  # of a recording that does not state its length
 
 
 @click.command("timeline")
