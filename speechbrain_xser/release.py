@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from speechbrain_xser.enclosed import CONFIG_FILES, INDEX, INSIDE, TOKENIZER_FILES, WEIGHTS, enclosed, with_enclosed
 from speechbrain_xser.errors import CheckpointError
+from speechbrain_xser.evidence.mean_voice import MeanVoice, read_mean_voice, write_mean_voice
 from speechbrain_xser.export import written_folder
-from speechbrain_xser.hub import ADAPTER_FILES, BRANCHES, CARD, HYPERPARAMS, METADATA, backbone_folder
+from speechbrain_xser.hub import ADAPTER_FILES, BRANCHES, CARD, HYPERPARAMS, MEAN_VOICE, METADATA, backbone_folder
 from speechbrain_xser.hyperparams import SETTINGS, backbones, checked_parts, hyperparams_text, plain_config
 from speechbrain_xser.licences import base_licence
 from speechbrain_xser.lobes.backbone import load_backbone
@@ -56,6 +57,7 @@ def release_folder(
     with_encoder: bool = False,
     licence: str | None = None,
     corpora: Sequence[str] = (),
+    voice: MeanVoice | None = None,
 ) -> Release:
     """Writes a trained folder anew, for use elsewhere and for the hub.
 
@@ -74,6 +76,8 @@ def release_folder(
         The hub's name of the weights' licence; by default what follows from the base.
     corpora : sequence of str
         What it was trained on, where the folder does not say it.
+    voice : MeanVoice, optional
+        Of the training set, in the place of the folder's own.
 
     Returns
     -------
@@ -109,6 +113,8 @@ def release_folder(
         if merging:
             _write_merged(trained, staging / "llm")
         _copy_own(trained, staging, with_adapter=arguments["lora"] is not None and not merging)
+        if (voice := voice or read_mean_voice(trained.folder)) is not None:
+            write_mean_voice(staging, voice)
         metadata = _write_texts(staging, trained, inside, merging, training, licence, out.resolve().name)
     bases = training["bases"].values()
     return Release(str(out), merging, tuple(sorted(inside)), licence or base_licence(bases), _needs(metadata))
@@ -153,7 +159,7 @@ def check_place(source: Path, out: Path) -> None:
         raise CheckpointError(f"{out}: is, holds or lies in the folder that is exported; give another place")
     if out.exists() and not out.is_dir():
         raise CheckpointError(f"{out}: is a file; give a new folder")
-    own = {HYPERPARAMS, METADATA, BRANCHES, CARD, ATTRIBUTES, "adapter", "llm", "encoder"}
+    own = {HYPERPARAMS, METADATA, BRANCHES, MEAN_VOICE, CARD, ATTRIBUTES, "adapter", "llm", "encoder"}
     strange = sorted(path.name for path in out.iterdir() if path.name not in own) if out.exists() else []
     if strange:
         raise CheckpointError(f"{out}: holds {', '.join(strange[:3])}, which is no trained folder's; give a new folder")

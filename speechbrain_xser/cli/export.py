@@ -11,6 +11,7 @@ import click
 from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
 
 if TYPE_CHECKING:
+    from speechbrain_xser.evidence.mean_voice import MeanVoice
     from speechbrain_xser.publishing import Published
     from speechbrain_xser.release import Release
 
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 @click.option("--with-encoder", is_flag=True, help="Put the speech encoder into the folder too.")
 @click.option("--licence", "--license", help="Of the weights, as the hub names it.  [default: the base's]")
 @click.option("--trained-on", "corpora", multiple=True, metavar="CORPUS", help="For the card; several.")
+@click.option("--mean-voice-of", "manifest", metavar="MANIFEST", help="Hear the mean voice of a training set anew.")
+@click.option("--data-folder", help="What {data_root} in that manifest stands for.")
 @click.option("--push-to-hub", "repository", metavar="OWNER/NAME", help="Put it on the hub, private.")
 @click.option("--public", is_flag=True, help="With --push-to-hub: for everybody to see.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def export_command(
-    model, out, revision, no_merge, with_encoder, licence, corpora, repository, public, as_json
+    model, out, revision, no_merge, with_encoder, licence, corpora, manifest, data_folder, repository, public, as_json
 ) -> None:
     """Writes MODEL, a trained folder, a hub id or packaged:xser-tiny, with LoRA merged into the LLM's weights.
 
@@ -48,10 +51,24 @@ def export_command(
 
         if repository:
             check_push(repository)
-        release = release_folder(model_folder(model, revision), out, not no_merge, with_encoder, licence, corpora)
+        folder = model_folder(model, revision)
+        voice = _voice(folder, manifest, data_folder) if manifest else None
+        release = release_folder(folder, out, not no_merge, with_encoder, licence, corpora, voice)
         published = push_folder(out, repository, public) if repository else None
     told = release._asdict() | {"published": published._asdict() if published else None}
     click.echo(json.dumps(told, indent=1) if as_json else _text(release, published))
+
+
+def _voice(folder: str, manifest: str, data_folder: str | None) -> MeanVoice | None:
+    """The mean voice of a manifest as a trained folder hears it."""
+    from speechbrain_xser.data.sampled import sampled_batches
+    from speechbrain_xser.evidence.mean_voice import CLIPS, mean_voice
+    from speechbrain_xser.restore import read_model_folder
+    from speechbrain_xser.training.stages import STAGES
+
+    model, hparams = read_model_folder(folder)
+    batches = sampled_batches(manifest, data_folder, hparams["max_seconds"], CLIPS, "mean voice")
+    return mean_voice(model, batches, STAGES[hparams["stage"]])
 
 
 def _text(release: Release, published: Published | None) -> str:
