@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from speechbrain_xser.errors import CheckpointError
@@ -107,7 +107,8 @@ def voice_tokens(model: ExplainableSER, voice: MeanVoice, frames: Tensor) -> Sof
 
 def write_mean_voice(folder: str | Path, voice: MeanVoice) -> None:
     """Writes it into a model folder."""
-    save_file({"latent": voice.latent.contiguous(), "clips": torch.tensor(voice.clips)}, Path(folder, MEAN_VOICE))
+    tensors = {"latent": voice.latent.contiguous(), "clips": torch.tensor(voice.clips)}
+    Path(folder, MEAN_VOICE).write_bytes(save(tensors))  # save_file would make it readable for one user alone
 
 
 def read_mean_voice(folder: str | Path) -> MeanVoice | None:
