@@ -41,7 +41,8 @@ TEXT = """
 .xser-claim.xser-contradicted { text-decoration-style: wavy; text-decoration-color: var(--xser-bad);
   text-decoration-thickness: 1.5px; }
 .xser-claim.xser-unmeasured { text-decoration-style: dotted; text-decoration-color: var(--xser-open); }
-.xser-sign { display: inline-block; font-size: 0.65em; font-weight: 700; vertical-align: super; line-height: 0; margin-left: 0.1em; }
+.xser-sign { display: inline-block; font-size: 0.65em; font-weight: 700; vertical-align: super; line-height: 0;
+  margin-left: 0.1em; }
 .xser-sign.xser-supported, .xser-verdict.xser-supported { color: var(--xser-good); }
 .xser-sign.xser-contradicted, .xser-verdict.xser-contradicted { color: var(--xser-bad); }
 .xser-sign.xser-unmeasured, .xser-verdict.xser-unmeasured { color: var(--xser-open); }
@@ -64,8 +65,8 @@ TABLES = """
 .xser-table thead th { color: var(--xser-muted); font-weight: 500; white-space: nowrap; }
 .xser-table tbody th { font-weight: 600; }
 @media (max-width: 30rem) {
-  .xser-table { font-size: 0.8rem; } .xser-table :is(th, td) { padding-right: 0.5rem; }
-  .xser-table .xser-verdict { white-space: normal; }
+  .xser-table { font-size: 0.75rem; } .xser-table :is(th, td) { padding-right: 0.35rem; }
+  .xser-table .xser-verdict { white-space: normal; padding-right: 0; }
 }
 .xser-table .xser-number { text-align: right; white-space: nowrap; }
 .xser-unit { color: var(--xser-muted); font-size: 0.85em; }

@@ -1,6 +1,7 @@
 """Which clips a command line names."""
 
 import io
+import os
 
 import pytest
 import soundfile
@@ -30,8 +31,8 @@ def test_paths_come_a_line_each_or_ended_by_nul(tmp_path, text):
 
 
 def test_a_path_may_be_of_any_bytes(tmp_path):
-    [name] = named(["-"], tmp_path, b"caf\xe9.wav\n")
-    assert name.encode("utf-8", "surrogateescape") == b"caf\xe9.wav"
+    [clip] = find_clips(["-"], io.BytesIO(b"caf\xe9.wav\n"), tmp_path)
+    assert os.fsencode(clip.path) == b"caf\xe9.wav" and clip.name == "caf\\xe9.wav"
 
 
 @pytest.mark.parametrize(
