@@ -1,12 +1,13 @@
 """Writes a trained model folder: what trained, and how to find and recognise what did not.
 
-==================== =================================================================
-hyperparams.yaml     ``modules`` and ``pretrainer``, and the values they are built from
-model.safetensors    branches and adapters
-adapter/             the decoder's LoRA, as a folder that plain ``peft`` loads
-metadata.json        the backbones' names, revisions and fingerprints; the training run
-README.md            the model card
-==================== =================================================================
+====================== =================================================================
+hyperparams.yaml       ``modules`` and ``pretrainer``, and the values they are built from
+model.safetensors      branches and adapters
+adapter/               the decoder's LoRA, as a folder that plain ``peft`` loads
+metadata.json          the backbones' names, revisions and fingerprints; the training run
+mean_voice.safetensors the training set's mean voice, where it is known
+README.md              the model card
+====================== =================================================================
 
 The folder is written beside its place and moved there at the end, so that it is there completely or not at all.
 """
@@ -23,6 +24,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from speechbrain_xser.errors import CheckpointError
+from speechbrain_xser.evidence.mean_voice import MeanVoice, write_mean_voice
 from speechbrain_xser.hub import ADAPTER, BRANCHES, CARD, HYPERPARAMS, METADATA
 from speechbrain_xser.hyperparams import SETTINGS, backbones, hyperparams_text, plain_config
 from speechbrain_xser.lobes.encoder import SSLEncoder
@@ -34,7 +36,11 @@ from speechbrain_xser.versions import VERSION
 
 
 def write_model_folder(
-    folder: str | Path, model: ExplainableSER, config: Mapping[str, object], card: str | None = None
+    folder: str | Path,
+    model: ExplainableSER,
+    config: Mapping[str, object],
+    card: str | None = None,
+    voice: MeanVoice | None = None,
 ) -> str:
     """Writes a trained model folder, atomically; a folder already in its place is replaced.
 
@@ -49,6 +55,8 @@ def write_model_folder(
         :func:`~speechbrain_xser.hyperparams.plain_config` takes it.
     card : str, optional
         Text of README.md; written from the metadata by default.
+    voice : MeanVoice, optional
+        Of the training set.
 
     Returns
     -------
@@ -79,7 +87,7 @@ def write_model_folder(
     shutil.rmtree(staging, ignore_errors=True)
     try:
         staging.mkdir(parents=True)
-        _write_files(staging, model, config, card)
+        _write_files(staging, model, config, card, voice)
         _replace(staging, folder)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{folder}: cannot be written ({error}); free space, or give another place") from error
@@ -88,7 +96,9 @@ def write_model_folder(
     return str(folder)
 
 
-def _write_files(staging: Path, model: ExplainableSER, config: dict, card: str | None) -> None:
+def _write_files(
+    staging: Path, model: ExplainableSER, config: dict, card: str | None, voice: MeanVoice | None
+) -> None:
     arguments = config["model"]
     if not isinstance(model.encoder, SSLEncoder):
         raise CheckpointError(
@@ -102,6 +112,8 @@ def _write_files(staging: Path, model: ExplainableSER, config: dict, card: str |
     save_file(tensors, staging / BRANCHES, metadata={"format": "pt"})
     if arguments["lora"]:
         _write_adapter(staging / ADAPTER, model, arguments)
+    if voice is not None:
+        write_mean_voice(staging, voice)
     described = {name: describe_backbone(*source) for name, source in backbones(arguments).items()}
     metadata = Metadata(VERSION, described, config["training"])
     write_metadata(staging / METADATA, metadata)

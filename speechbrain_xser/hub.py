@@ -20,8 +20,10 @@ METADATA = "metadata.json"
 BRANCHES = "model.safetensors"
 ADAPTER = "adapter"  # a PEFT adapter folder
 CARD = "README.md"
+MEAN_VOICE = "mean_voice.safetensors"  # of the training set; a folder may lack it
 ADAPTER_WEIGHTS = "adapter_model.safetensors"  # the name that plain peft reads
-FILES = (HYPERPARAMS, METADATA, BRANCHES, f"{ADAPTER}/adapter_config.json", f"{ADAPTER}/{ADAPTER_WEIGHTS}", CARD)
+ADAPTER_FILES = (f"{ADAPTER}/adapter_config.json", f"{ADAPTER}/{ADAPTER_WEIGHTS}")
+FILES = (HYPERPARAMS, METADATA, BRANCHES, *ADAPTER_FILES, MEAN_VOICE, CARD)
 NEVER_OPENED = frozenset(".py .pyc .so .bin .pt .pth .ckpt .pkl .pickle .npy .npz .joblib".split())
 COMMIT = re.compile(r"[0-9a-f]{40}")
 

@@ -28,6 +28,7 @@ from speechbrain_xser.data.audio import load_audio, seconds_of
 from speechbrain_xser.data.waveform import check_seconds, check_wave
 from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
 from speechbrain_xser.errors import AudioError
+from speechbrain_xser.evidence.mean_voice import MeanVoice, read_mean_voice
 from speechbrain_xser.hub import HYPERPARAMS, model_folder
 from speechbrain_xser.lengths import counts_from_relative, valid_mask
 from speechbrain_xser.lobes.adapter import SoftTokens
@@ -80,6 +81,7 @@ class ExplainableEmotionRecognizer(Pretrained):
     HPARAMS_NEEDED = ["emotions", "max_seconds", "stage"]
     MODULES_NEEDED = ["model"]
     decoding = PLAIN_DECODING
+    mean_voice: MeanVoice | None = None  # of the training set, where the folder has it
 
     @classmethod
     def from_hparams(
@@ -146,6 +148,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         model, hparams = read_model_folder(folder, overrides, hparams_file)
         hparams["savedir"] = savedir
         recognizer = cls(modules={"model": model}, hparams=hparams, run_opts=run_opts, **kwargs)
+        recognizer.mean_voice = read_mean_voice(folder)
         if merge:
             recognizer.merge()
         form = structured_form(hparams["emotions"]) if structured else None

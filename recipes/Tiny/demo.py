@@ -14,11 +14,11 @@ import torch
 
 RECIPES = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(RECIPES))
-from evaluate import explain_manifest, scores  # noqa: E402
 from train import main as train  # noqa: E402
 
 import speechbrain_xser  # noqa: E402
 from speechbrain_xser.answer.render import render  # noqa: E402
+from speechbrain_xser.evaluation import explain_manifest, scores  # noqa: E402
 from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation  # noqa: E402
 from speechbrain_xser.metrics import table  # noqa: E402
 from speechbrain_xser.training.commandline import load_recipe  # noqa: E402

@@ -12,7 +12,9 @@ from speechbrain_xser.annotator.heard import hear
 from speechbrain_xser.evidence.attribution import Attribution, voice_or_words, with_voice
 from speechbrain_xser.evidence.claims import Claim, claims_of
 from speechbrain_xser.evidence.curves import Curves, curves_of
+from speechbrain_xser.evidence.mean_voice import voice_tokens
 from speechbrain_xser.evidence.where import Where, where_in_time
+from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.modes import evaluating
 from speechbrain_xser.training.stages import STAGES
 
@@ -27,6 +29,7 @@ class Evidence(NamedTuple):
     claims: list[Claim]  # of the paragraph, against the signal
     attribution: Attribution  # voice or words
     swapped: dict[str, float] | None  # the classes' probabilities with the other voice, where one was given
+    average: dict[str, float] | None  # the same with the training set's mean voice, where the model has it
     where: Where
     curves: Curves
 
@@ -36,12 +39,13 @@ class Evidence(NamedTuple):
         Returns
         -------
         dict
-            ``claims``, ``voice_or_words``, ``swapped`` and ``where``.
+            ``claims``, ``voice_or_words``, ``swapped``, ``average`` and ``where``.
         """
         return {
             "claims": [claim._asdict() | {"verdict": claim.verdict.value} for claim in self.claims],
             "voice_or_words": self.attribution._asdict() | {"total": self.attribution.total},
             "swapped": self.swapped,
+            "average": self.average,
             "where": _plain(self.where),
         }
 
@@ -95,15 +99,23 @@ def gather_evidence(
     with evaluating(model), torch.no_grad():
         content, descriptor = _heard(recognizer, wav)
         [attribution] = voice_or_words(model, content.tokens, descriptor.tokens, stage, [paragraph], emotions)
-        swapped = None
-        if voice is not None:
-            other = _heard(recognizer, voice)[1].tokens
-            [row] = with_voice(model, content.tokens, other, stage, [paragraph], emotions).tolist()
-            swapped = dict(zip(emotions, row, strict=True))
+        other, mean = None if voice is None else _heard(recognizer, voice)[1].tokens, None
+        if recognizer.mean_voice is not None and descriptor.latent is not None:
+            mean = voice_tokens(model, recognizer.mean_voice, descriptor.latent.frames)
+        swapped = _with(model, content.tokens, other, stage, paragraph, emotions)
+        average = _with(model, content.tokens, mean, stage, paragraph, emotions)
     where = where_in_time(model, content, descriptor, stage, paragraph, emotions, attribution.emotion)
     heard = hear(wav)
     claims = claims_of(paragraph, heard, transcript, cutoffs)
-    return Evidence(explanation, claims, attribution, swapped, where, curves_of(wav, heard))
+    return Evidence(explanation, claims, attribution, swapped, average, where, curves_of(wav, heard))
+
+
+def _with(model, content: SoftTokens, voice: SoftTokens | None, stage, paragraph: str, emotions) -> dict | None:
+    """The classes' probabilities with another voice."""
+    if voice is None:
+        return None
+    [row] = with_voice(model, content, voice, stage, [paragraph], emotions).tolist()
+    return dict(zip(emotions, row, strict=True))
 
 
 def _heard(recognizer: ExplainableEmotionRecognizer, wav: Tensor):

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
-from zlib import crc32
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.pipeline import collate, dataset
+from speechbrain_xser.data.sampled import sampled_batches
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.modes import evaluating
 
 VIEWS = ("weighted sum", "content", "descriptor")
-BATCH = 16
 
 
 class Clip(NamedTuple):
@@ -55,8 +51,7 @@ def read_clips(
     max_seconds : float
         Longer clips are left out.
     limit : int, optional
-        So many clips at most, drawn by a checksum of their ids: every n-th of a manifest in the order of file names may
-        leave out whole classes.
+        So many clips at most, drawn by :func:`~speechbrain_xser.data.sampled.sampled_batches`.
 
     Returns
     -------
@@ -69,15 +64,8 @@ def read_clips(
     TrainingError
         If more than one clip in a hundred cannot be read.
     """
-    clips = dataset(manifest, data_folder, max_seconds, skip_long=True)
-    chosen = sorted(range(len(clips)), key=lambda index: crc32(clips.data_ids[index].encode("utf-8")))[:limit]
-    unreadable, found = FaultCounter(len(chosen)), []
-    for start in tqdm(range(0, len(chosen), BATCH), desc="listening", unit="batch"):
-        batch = collate([clips[index] for index in chosen[start : start + BATCH]])
-        unreadable.add(batch.faults)
-        if batch.utterances:
-            found += _clips(model, batch.wavs, batch.samples, batch.utterances)
-    return found
+    batches = sampled_batches(manifest, data_folder, max_seconds, limit)
+    return [clip for batch in batches for clip in _clips(model, batch.wavs, batch.samples, batch.utterances)]
 
 
 def _clips(model: ExplainableSER, wavs: Tensor, samples: Tensor, utterances: Sequence[Utterance]) -> Iterator[Clip]:

@@ -150,9 +150,9 @@ def command(plan: Plan, run: Run) -> list[str]:
     begun = plan.out / Run(PRETRAINING, run.system, run.seed).name / "model"
     save_folder = plan.out / run.corpus / "manifests"
     if is_evaluation(plan, run):
-        options = {"model": begun, "manifest": manifest(plan, run, "test"), "data_folder": plan.data_folder}
-        options |= {"answers": plan.out / run.name / "test_answers.jsonl"}
-        return [str(plan.recipes / "evaluate.py"), *_options(options)]
+        answers = plan.out / run.name / "test_answers.jsonl"
+        options = {"model": begun, "data-folder": plan.data_folder, "answers": answers}
+        return ["-m", "speechbrain_xser.cli", "evaluate", str(manifest(plan, run, "test")), *_options(options)]
     yaml = plan.recipes / run.corpus / "hparams" / "train.yaml"
     if not yaml.is_file():
         raise ReproductionError(f"{yaml}: there is no such recipe; --recipes names the folder of recipes.")

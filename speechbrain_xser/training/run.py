@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
-from speechbrain.utils.distributed import run_on_main
+from speechbrain.utils.distributed import if_main_process, run_on_main
 from speechbrain.utils.train_logger import FileTrainLogger
 from torch.utils.data import DataLoader
 
@@ -17,6 +17,8 @@ from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.pipeline import dataset
+from speechbrain_xser.data.sampled import sampled_batches
+from speechbrain_xser.evidence.mean_voice import CLIPS, MeanVoice, mean_voice
 from speechbrain_xser.export import write_model_folder
 from speechbrain_xser.feature_cache import keep_features
 from speechbrain_xser.hyperparams import backbones, plain_config
@@ -277,10 +279,26 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
     }
     if hparams.get("emotions"):
         config["emotions"] = list(hparams["emotions"])
+    voice = training_voice(hparams, brain)
     if isinstance(brain.model.encoder, CachedEncoder):
         brain.model.encoder = brain.model.encoder.encoder
     folder = Path(hparams["output_folder"]) / ("debug_model" if brain.debug else "model")
-    return run_on_main(write_model_folder, [folder, brain.model, config])
+    return run_on_main(write_model_folder, [folder, brain.model, config], {"voice": voice})
+
+
+def training_voice(hparams: Mapping[str, Any], brain: XserBrain) -> MeanVoice | None:
+    """The mean voice of the training set as the trained model hears it; ``None`` where it hears no voice.
+
+    Returns
+    -------
+    MeanVoice or None
+        On the main process; ``None`` on others.
+    """
+    if not if_main_process():
+        return None
+    settings = TrainingSettings.from_hparams(hparams)
+    some = (hparams["train_manifest"], hparams.get("data_folder"), settings.max_seconds, CLIPS, "mean voice")
+    return mean_voice(brain.model, sampled_batches(*some), brain.schedule.stages[-1])
 
 
 def plain_scores(scores: Scores) -> dict[str, float]:

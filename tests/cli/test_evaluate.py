@@ -1,6 +1,5 @@
 """The evaluation of a folder on a manifest: every clip that can be read, and no other in silence."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +9,8 @@ import pytest
 import soundfile
 
 from speechbrain_xser.errors import TrainingError
+from speechbrain_xser.evaluation import explain_manifest
 from speechbrain_xser.testing import tiny_manifest
-
-SPEC = importlib.util.spec_from_file_location("evaluate", Path(__file__).parents[2] / "recipes" / "evaluate.py")
-evaluate = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(evaluate)
 
 RECOGNIZER = SimpleNamespace(
     explain_batches=lambda batches: ([f"row of {len(wavs)}"] * len(wavs) for wavs, _ in batches),
@@ -25,7 +21,7 @@ RECOGNIZER = SimpleNamespace(
 def test_an_unreadable_clip_is_named_and_left_out(tmp_path, caplog):
     manifest = tiny_manifest(tmp_path, clips=3)
     (tmp_path / "train" / "001.wav").unlink()
-    utterances, explanations = evaluate.explain_manifest(RECOGNIZER, manifest, batch_size=1)
+    utterances, explanations = explain_manifest(RECOGNIZER, manifest, batch_size=1)
     assert sorted(utterance.id for utterance in utterances) == ["train-000", "train-002"]
     assert explanations == ["row of 1"] * 2
     assert "skipped utterance 'train-001'" in caplog.text
@@ -37,7 +33,7 @@ def test_a_clip_that_is_longer_than_the_model_takes_is_named_and_left_out(tmp_pa
     soundfile.write(tmp_path / "train" / "001.wav", np.zeros(40 * 16000), 16000)
     lines = [json.loads(line) for line in Path(manifest).read_text().splitlines()]
     Path(manifest).write_text("".join(json.dumps({**line, "duration": stated}) + "\n" for line in lines))
-    utterances, _ = evaluate.explain_manifest(RECOGNIZER, manifest)
+    utterances, _ = explain_manifest(RECOGNIZER, manifest)
     assert sorted(utterance.id for utterance in utterances) == ["train-000", "train-002"]
     assert "001.wav: 40.00 s long, expected at most 30 s" in caplog.text and "train-001" in caplog.text
 
@@ -47,4 +43,4 @@ def test_more_unreadable_clips_than_allowed_stop_it(tmp_path):
     for name in ("000.wav", "001.wav"):
         (tmp_path / "train" / name).unlink()
     with pytest.raises(TrainingError, match="2 of 3 clips cannot be read"):
-        evaluate.explain_manifest(RECOGNIZER, manifest)
+        explain_manifest(RECOGNIZER, manifest)

@@ -1,0 +1,140 @@
+"""The mean voice of a training set: what the descriptor branch hears on average, as something to compare a clip with.
+
+It is the mean of the descriptor latents over the frames of some hundred training clips. With it in the place of a
+clip's own voice the label says what the words alone suggest in a voice that is like everybody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from speechbrain_xser.errors import CheckpointError
+from speechbrain_xser.hub import MEAN_VOICE
+from speechbrain_xser.lengths import valid_mask
+from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.modes import evaluating
+from speechbrain_xser.training.stages import SER_STAGE, Stage
+
+if TYPE_CHECKING:
+    from speechbrain_xser.data.pipeline import Batch
+    from speechbrain_xser.model import ExplainableSER
+
+CLIPS = 512  # of a training set; more change the mean by less than its rounding
+
+
+class MeanVoice(NamedTuple):
+    """What a descriptor branch hears on average."""
+
+    latent: Tensor  # [Z] float32
+    clips: int  # that it was taken over
+
+
+@torch.no_grad()
+def mean_voice(model: ExplainableSER, batches: Iterable[Batch], stage: Stage = SER_STAGE) -> MeanVoice | None:
+    """The mean descriptor latent of some clips, every frame counting the same.
+
+    Arguments
+    ---------
+    model : ExplainableSER
+        Trained.
+    batches : iterable of Batch
+        E.g. from :func:`~speechbrain_xser.data.sampled.sampled_batches`.
+    stage : Stage
+        One that hears the voice.
+
+    Returns
+    -------
+    MeanVoice or None
+        None where the stage's descriptor branch is off, or there is no clip.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.data.sampled import sampled_batches
+    >>> from speechbrain_xser.testing import tiny_manifest, tiny_model
+    >>> place = tempfile.mkdtemp()
+    >>> voice = mean_voice(tiny_model(place), sampled_batches(tiny_manifest(place, clips=2), None, 30.0))
+    >>> voice.clips, voice.latent.dtype
+    (2, torch.float32)
+    """
+    total, frames, clips = 0.0, 0, 0
+    for batch in batches:
+        with evaluating(model):
+            latent = model.branches(batch.wavs.to(device_of(model)), batch.samples, stage)[1].latent
+        if latent is None:
+            return None
+        valid = valid_mask(latent.frames, latent.z.shape[1], latent.z.device)
+        total = total + latent.z[valid].double().sum(0).cpu()
+        frames, clips = frames + int(latent.frames.sum()), clips + len(batch.samples)
+    return MeanVoice((total / frames).float(), clips) if clips else None
+
+
+def device_of(model: ExplainableSER) -> torch.device:
+    """Where a model's own parameters lie."""
+    return next(model.descriptor.parameters()).device
+
+
+def voice_tokens(model: ExplainableSER, voice: MeanVoice, frames: Tensor) -> SoftTokens:
+    """The soft tokens of clips that are spoken in the mean voice.
+
+    Arguments
+    ---------
+    model : ExplainableSER
+        Whose voice it is.
+    voice : MeanVoice
+        Latent [Z].
+    frames : Tensor
+        Frames of each clip, [B] int64.
+
+    Returns
+    -------
+    SoftTokens
+        Embeddings [B, K, e] and counts [B].
+    """
+    adapter = model.descriptor.adapter
+    z = voice.latent.to(device_of(model)).expand(len(frames), int(frames.max()), -1)
+    z = z * valid_mask(frames, z.shape[1], z.device)[..., None]
+    with evaluating(adapter), torch.no_grad():
+        return adapter(z.to(next(adapter.parameters()).dtype), frames)
+
+
+def write_mean_voice(folder: str | Path, voice: MeanVoice) -> None:
+    """Writes it into a model folder."""
+    save_file({"latent": voice.latent.contiguous(), "clips": torch.tensor(voice.clips)}, Path(folder, MEAN_VOICE))
+
+
+def read_mean_voice(folder: str | Path) -> MeanVoice | None:
+    """Reads it from a model folder.
+
+    Returns
+    -------
+    MeanVoice or None
+        None where the folder has none.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> write_mean_voice(folder, MeanVoice(torch.ones(4), 3))
+    >>> read_mean_voice(folder).clips, read_mean_voice(folder / "elsewhere")
+    (3, None)
+    """
+    path = Path(folder, MEAN_VOICE)
+    if not path.is_file():
+        return None
+    try:
+        tensors = load_file(path)
+        return MeanVoice(tensors["latent"].float(), int(tensors["clips"]))
+    except (SafetensorError, KeyError, OSError) as error:
+        raise CheckpointError(f"{path}: damaged ({error}), expected a mean voice. Fetch it again, or remove it.") from None

@@ -1,0 +1,176 @@
+"""Bars: probabilities of the emotions, what each branch carries, and the weights of the encoder's layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+from torch import Tensor
+
+from speechbrain_xser.evidence.attribution import COALITIONS, Attribution
+from speechbrain_xser.evidence.where import Where
+from speechbrain_xser.page.numbers import percent, signed
+
+WORDS, VOICE = "words: what is said", "voice: how it is said"
+SMALLEST_SCALE = 1.0  # nats; bars of an effect that is next to nothing stay short
+MOST_LABELS = 13  # columns of layers that have room for their values
+
+
+def probability_bars(probabilities: Mapping[str, float], named: str | None) -> str:
+    """A bar for each emotion, the most probable first.
+
+    Arguments
+    ---------
+    probabilities : mapping of str to float
+        Of the emotions; they sum to one.
+    named : str or None
+        The emotion that the paragraph names.
+
+    Returns
+    -------
+    str
+        HTML of one table.
+
+    Example
+    -------
+    >>> bars = probability_bars({"sad": 0.25, "angry": 0.75}, "angry")
+    >>> bars.index("75.0 %") < bars.index("25.0 %"), bars.count('class="xser-named"')
+    (True, 1)
+    """
+    ordered = sorted(probabilities.items(), key=lambda pair: -pair[1])
+    rows = "".join(_probability(emotion, share, emotion == named) for emotion, share in ordered)
+    return f'<table class="xser-bars" aria-label="Probability of each emotion">\n<tbody>\n{rows}</tbody></table>'
+
+
+def _probability(emotion: str, share: float, named: bool) -> str:
+    marked = ' class="xser-named"' if named else ""
+    return (
+        f'<tr{marked}><th scope="row">{"▸ " if named else ""}{escape(emotion)}</th><td><div class="xser-track">'
+        f'<div class="xser-fill" style="left:0;width:{100 * share:.2f}%"></div></div></td>'
+        f'<td class="xser-number">{percent(share)}</td></tr>\n'
+    )
+
+
+def branch_bar(attribution: Attribution) -> str:
+    """What each branch carries of the label's log-odds: to the right for the label, to the left against it.
+
+    Arguments
+    ---------
+    attribution : Attribution
+        Of one clip.
+
+    Returns
+    -------
+    str
+        HTML.
+
+    Example
+    -------
+    >>> bar = branch_bar(Attribution("sad", -0.5, 2.0, {}))
+    >>> "left:37.50%;width:12.50%" in bar, "left:50.00%;width:50.00%" in bar, "+1.50 nats" in bar
+    (True, True, True)
+    """
+    scale = max(abs(attribution.content), abs(attribution.descriptor), SMALLEST_SCALE)
+    rows = _branch(WORDS, "xser-words", attribution.content, scale)
+    rows += _branch(VOICE, "xser-voice", attribution.descriptor, scale)
+    label = escape(attribution.emotion)
+    return (
+        f'<table class="xser-bars" aria-label="What words and voice carry of the label {label}">\n<tbody>\n{rows}'
+        f'<tr class="xser-sum"><th scope="row">together</th><td><div class="xser-ends"><span>← against</span>'
+        f'<span>for “{label}” →</span></div></td><td class="xser-number">{signed(attribution.total)} nats</td></tr>\n'
+        "</tbody></table>"
+    )
+
+
+def _branch(name: str, kind: str, nats: float, scale: float) -> str:
+    width = 50 * abs(nats) / scale
+    left = 50.0 - width if nats < 0 else 50.0
+    return (
+        f'<tr><th scope="row">{name.split(":")[0]}</th><td><div class="xser-track"><div class="xser-fill {kind}" '
+        f'style="left:{left:.2f}%;width:{width:.2f}%"></div><div class="xser-zero"></div></div></td>'
+        f'<td class="xser-number">{signed(nats)} nats</td></tr>\n'
+    )
+
+
+def distributions_table(distributions: Mapping[str, Mapping[str, float]]) -> str:
+    """Probabilities of every emotion, a column for each thing that was heard.
+
+    Arguments
+    ---------
+    distributions : mapping of str to mapping
+        Probabilities by emotion, by the column's name; those of ``attribution.distributions`` are put in plain words.
+
+    Returns
+    -------
+    str
+        HTML.
+
+    Example
+    -------
+    >>> table = distributions_table({"both": {"sad": 0.25, "angry": 0.75}})
+    >>> '<th scope="col" class="xser-number">words and voice</th>' in table
+    True
+    """
+    plain = dict(zip(COALITIONS, ("words and voice", "words only", "voice only", "neither"), strict=True))
+    head = "".join(
+        f'<th scope="col" class="xser-number">{escape(plain.get(name, name))}</th>' for name in distributions
+    )
+    emotions = next(iter(distributions.values()), {})
+    rows = "".join(
+        f'<tr><th scope="row">{escape(emotion)}</th>'
+        + "".join(f'<td class="xser-number">{percent(shares[emotion])}</td>' for shares in distributions.values())
+        + "</tr>\n"
+        for emotion in emotions
+    )
+    return (
+        '<div class="xser-scroll" tabindex="0" role="region" aria-label="Probabilities by what was heard">'
+        f'<table class="xser-table xser-shares">\n<thead><tr><th scope="col">emotion</th>{head}</tr></thead>\n'
+        f"<tbody>\n{rows}</tbody></table></div>"
+    )
+
+
+def layer_bars(where: Where) -> str:
+    """Which layers of the encoder each branch listens to.
+
+    Arguments
+    ---------
+    where : Where
+        Of one clip.
+
+    Returns
+    -------
+    str
+        HTML; a sentence for a branch that sums no layers.
+
+    Example
+    -------
+    >>> import torch
+    >>> from speechbrain_xser.evidence.where import BranchTrace
+    >>> one, none = (BranchTrace(None, torch.zeros(2), weights) for weights in (torch.tensor([0.25, 0.75]), None))
+    >>> bars = layer_bars(Where("sad", one, none, 0.02, 0.1))
+    >>> "layer 1: 75.0 %" in bars, "sums no layers" in bars
+    (True, True)
+    """
+    pairs = ((WORDS, "xser-words", where.content), (VOICE, "xser-voice", where.descriptor))
+    figures = "".join(_layers(name, kind, trace.layer_weights) for name, kind, trace in pairs)
+    return f'<div class="xser-layers">{figures}</div>'
+
+
+def _layers(name: str, kind: str, weights: Tensor | None) -> str:
+    if weights is None:
+        return f"<figure><figcaption>{name}: this branch is off or sums no layers.</figcaption></figure>"
+    shares = weights.tolist()
+    told = ", ".join(f"layer {place}: {percent(share)}" for place, share in enumerate(shares))
+    columns = "".join(_column(kind, share, max(shares), len(shares)) for share in shares)
+    step = 1 if len(shares) <= MOST_LABELS else 4
+    places = "".join(f"<span>{place if place % step == 0 else ''}</span>" for place in range(len(shares)))
+    return (
+        f'<figure role="img" aria-label="{name}: {told}"><figcaption>{name}</figcaption>'
+        f'<div class="xser-columns">{columns}</div><div class="xser-places">{places}</div></figure>'
+    )
+
+
+def _column(kind: str, share: float, largest: float, count: int) -> str:
+    shown = f"<span>{100 * share:.0f}</span>" if count <= MOST_LABELS else ""
+    height = 100 * share / largest if largest > 0 else 0
+    return f'<div class="xser-column {kind}" style="height:{height:.1f}%" title="{percent(share)}">{shown}</div>'

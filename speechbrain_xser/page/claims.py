@@ -1,0 +1,105 @@
+"""Claims of a paragraph beside what was measured: as a sentence, and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from speechbrain_xser.evidence.claims import Claim, Verdict
+from speechbrain_xser.page.numbers import ordinal, plain
+
+SIGNS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNMEASURED: "?"}
+CLASSES = {
+    Verdict.SUPPORTED: "xser-supported",
+    Verdict.CONTRADICTED: "xser-contradicted",
+    Verdict.UNMEASURED: "xser-unmeasured",
+}
+HEADER = ("claim", "said", "measured", "value", "percentile", "verdict")
+
+
+def claim_text(claim: Claim) -> str:
+    """What was said and what was measured, in plain text.
+
+    Arguments
+    ---------
+    claim : Claim
+        Of a paragraph.
+
+    Returns
+    -------
+    str
+        One line.
+
+    Example
+    -------
+    >>> claim_text(Claim("pitch", "low", (0, 3), Verdict.CONTRADICTED, "normal", 142.4, "Hz"))
+    'pitch: said low, measured normal (142 Hz); contradicted'
+    >>> claim_text(Claim("age", "elderly", None, Verdict.UNMEASURED, None, None, ""))
+    'age: said elderly; cannot be measured'
+    """
+    inside = [part for part in (measured_value(claim), percentile(claim)) if part]
+    told = f"{claim.field}: said {claim.said}"
+    if claim.measured is not None:
+        told += f", measured {claim.measured}"
+    if inside:
+        told += f" ({', '.join(inside)})"
+    return f"{told}; {claim.verdict.value}"
+
+
+def measured_value(claim: Claim) -> str:
+    """The value with its unit, or nothing where there is none."""
+    return "" if claim.value is None else f"{plain(claim.value)} {claim.unit}".strip()
+
+
+def percentile(claim: Claim) -> str:
+    """The value's place among clips of reference, or nothing where it is not known."""
+    place = getattr(claim, "percentile", None)
+    return "" if place is None else f"{ordinal(place)} percentile"
+
+
+def claims_table(claims: Sequence[Claim]) -> str:
+    """A row for each claim.
+
+    Arguments
+    ---------
+    claims : sequence of Claim
+        In the order of the rows.
+
+    Returns
+    -------
+    str
+        HTML; a sentence where there is no claim.
+
+    Example
+    -------
+    >>> claim = Claim("pitch", "low", (0, 3), Verdict.SUPPORTED, "low", 98.0, "Hz")
+    >>> '<th scope="row">pitch</th>' in claims_table([claim]), "98" in claims_table([claim])
+    (True, True)
+    """
+    if not claims:
+        return '<p class="xser-note">The paragraph says nothing of the voice.</p>'
+    ranked = any(percentile(claim) for claim in claims)
+    names = [name for name in HEADER if ranked or name != "percentile"]
+    head = "".join(f'<th scope="col"{_right(name)}>{name}</th>' for name in names)
+    rows = "".join(_row(claim, ranked) for claim in claims)
+    return (
+        '<div class="xser-scroll" tabindex="0" role="region" aria-label="Claims and measured values">'
+        f'<table class="xser-table">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>'
+    )
+
+
+def _right(name: str) -> str:
+    return ' class="xser-number"' if name == "percentile" else ""
+
+
+def _row(claim: Claim, ranked: bool) -> str:
+    value = ""
+    if claim.value is not None:
+        value = f'{plain(claim.value)} <span class="xser-unit">{escape(claim.unit)}</span>'
+    place = f'<td class="xser-number">{percentile(claim).removesuffix(" percentile") or "–"}</td>' if ranked else ""
+    return (
+        f'<tr><th scope="row">{escape(claim.field)}</th><td>{escape(claim.said)}</td>'
+        f'<td>{escape(claim.measured or "–")}</td><td>{value or "–"}</td>{place}'
+        f'<td class="xser-verdict {CLASSES[claim.verdict]}"><span aria-hidden="true">{SIGNS[claim.verdict]}</span> '
+        f"{claim.verdict.value}</td></tr>\n"
+    )

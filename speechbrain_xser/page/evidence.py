@@ -1,0 +1,85 @@
+"""All evidence of one clip, from what is said of it down to the layers that were listened to."""
+
+from __future__ import annotations
+
+from html import escape
+
+from speechbrain_xser.evidence.attribution import Attribution
+from speechbrain_xser.evidence.gather import Evidence
+from speechbrain_xser.inference import Explanation
+from speechbrain_xser.page.bars import branch_bar, distributions_table, layer_bars, probability_bars
+from speechbrain_xser.page.claims import claims_table
+from speechbrain_xser.page.numbers import percent
+from speechbrain_xser.page.paragraph import legend, marked_paragraph
+from speechbrain_xser.page.plot import signal_plot
+
+NOTES = {
+    "Emotion": "How likely the model finds each emotion's word in this place of the paragraph. ▸ is the one it named.",
+    "Voice or words": "How much of the label's log-odds comes from what is said, and how much from how it is said "
+    "(exact Shapley values of the two branches).",
+    "Another voice": "The probabilities when the words are these and the voice is that of another clip.",
+    "Claims against the signal": "What the paragraph says of the voice, beside what is measured in the recording.",
+    "Over time": "What was heard, what each branch let through of every frame (its information in nats), and what the "
+    "label owes to each moment, to first order.",
+    "Layers": "The share of each layer of the speech encoder in what a branch hears, in percent; 0 is its input.",
+}
+
+
+def evidence_sections(evidence: Evidence) -> str:
+    """Paragraph, probabilities, voice or words, claims, curves and layers of one clip.
+
+    Arguments
+    ---------
+    evidence : Evidence
+        Of one clip.
+
+    Returns
+    -------
+    str
+        HTML of one ``div``; it needs the style of a document, and no script.
+
+    Example
+    -------
+    >>> import speechbrain_xser, torch
+    >>> from speechbrain_xser.evidence.gather import gather_evidence
+    >>> from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
+    >>> found = gather_evidence(recognizer, 0.1 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000))
+    >>> [name for name in NOTES if f"<h3>{name}</h3>" in evidence_sections(found)]
+    ['Emotion', 'Voice or words', 'Claims against the signal', 'Over time', 'Layers']
+    """
+    told = evidence.explanation
+    emotion = _part("Emotion", probability_bars(told.probabilities, told.emotion))
+    parts = [
+        f"{marked_paragraph(told.paragraph, evidence.claims)}\n{legend()}\n{_facts(told)}",
+        f'<div class="xser-pair">{emotion}{_part("Voice or words", _shared(evidence.attribution))}</div>\n',
+        "" if evidence.swapped is None else _part("Another voice", _swapped(evidence)),
+        _part("Claims against the signal", claims_table(evidence.claims)),
+        _part("Over time", signal_plot(evidence.curves, evidence.where)),
+        _part("Layers", layer_bars(evidence.where)),
+    ]
+    return f'<div class="xser-evidence">\n{"".join(parts)}</div>\n'
+
+
+def _part(name: str, inside: str) -> str:
+    return f'<section class="xser-part"><h3>{name}</h3>\n<p class="xser-note">{NOTES[name]}</p>\n{inside}\n</section>\n'
+
+
+def _facts(told: Explanation) -> str:
+    emotion = "the paragraph names none" if told.emotion is None else escape(told.emotion)
+    if told.emotion in told.probabilities:
+        emotion += f" ({percent(told.probabilities[told.emotion])})"
+    said = "the paragraph quotes no words" if told.transcript is None else f"“{escape(told.transcript)}”"
+    return f'<dl class="xser-facts"><dt>Emotion</dt><dd>{emotion}</dd><dt>Transcript</dt><dd>{said}</dd></dl>\n'
+
+
+def _shared(attribution: Attribution) -> str:
+    return (
+        f'{branch_bar(attribution)}\n<details class="xser-details"><summary>The four distributions behind it</summary>'
+        f"{distributions_table(attribution.distributions)}</details>"
+    )
+
+
+def _swapped(evidence: Evidence) -> str:
+    own = evidence.attribution.distributions["both"]
+    return distributions_table({"its own voice": own, "the other voice": evidence.swapped})

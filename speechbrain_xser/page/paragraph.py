@@ -1,0 +1,79 @@
+"""A paragraph in which every claim can be seen: underlined by its verdict, with a sign at its end.
+
+Claims may lie in one another ("young man" is an age, "man" a gender), so the text is cut wherever one begins or ends.
+Where several cover a piece, it is underlined as the worst of them and its tooltip tells all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from speechbrain_xser.evidence.claims import Claim, Verdict
+from speechbrain_xser.page.claims import CLASSES, SIGNS, claim_text
+
+WORST = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.UNMEASURED)  # the first that is there counts
+MEANINGS = {
+    Verdict.SUPPORTED: "supported by the signal",
+    Verdict.CONTRADICTED: "contradicted by the signal",
+    Verdict.UNMEASURED: "cannot be measured",
+}
+
+
+def marked_paragraph(paragraph: str, claims: Sequence[Claim]) -> str:
+    """A paragraph with its claims marked.
+
+    Arguments
+    ---------
+    paragraph : str
+        Any text.
+    claims : sequence of Claim
+        Of it; one without a span is not marked.
+
+    Returns
+    -------
+    str
+        HTML of one ``p``.
+
+    Example
+    -------
+    >>> claim = Claim("gender", "male", (2, 5), Verdict.SUPPORTED, "male", -3.0, "nats")
+    >>> print(marked_paragraph("A man & a dog.", [claim]))
+    <p class="xser-paragraph">A <mark class="xser-claim xser-supported" title="gender: said male, measured male \
+(−3 nats); supported">man<span class="xser-sign xser-supported" role="img" aria-label="supported by the signal" \
+title="gender: said male, measured male (−3 nats); supported">✓</span></mark> &amp; a dog.</p>
+    """
+    placed = [claim for claim in claims if claim.span and _inside(claim.span, len(paragraph))]
+    cuts = sorted({0, len(paragraph)}.union(*(_inside(claim.span, len(paragraph)) for claim in placed)))
+    pieces = [_piece(paragraph, first, last, placed) for first, last in zip(cuts, cuts[1:], strict=False)]
+    return f'<p class="xser-paragraph">{"".join(pieces)}</p>'
+
+
+def legend() -> str:
+    """What the signs mean, as a list."""
+    items = "".join(f"<li>{_sign(verdict, '')} {meaning}</li>" for verdict, meaning in MEANINGS.items())
+    return f'<ul class="xser-legend">{items}</ul>'
+
+
+def _inside(span: tuple[int, int], length: int) -> tuple[int, ...]:
+    """A span within the text, or nothing where no character of it is left."""
+    first, last = max(span[0], 0), min(span[1], length)
+    return (first, last) if first < last else ()
+
+
+def _piece(paragraph: str, first: int, last: int, claims: Sequence[Claim]) -> str:
+    text = escape(paragraph[first:last])
+    over = [claim for claim in claims if claim.span[0] <= first and last <= claim.span[1]]
+    if not over:
+        return text
+    worst = next(verdict for verdict in WORST if any(claim.verdict == verdict for claim in over))
+    told = escape("\n".join(claim_text(claim) for claim in over))
+    ended = [claim for claim in over if min(claim.span[1], len(paragraph)) == last]
+    signs = "".join(_sign(claim.verdict, claim_text(claim)) for claim in ended)
+    return f'<mark class="xser-claim {CLASSES[worst]}" title="{told}">{text}{signs}</mark>'
+
+
+def _sign(verdict: Verdict, told: str) -> str:
+    title = f' title="{escape(told)}"' if told else ""
+    named = f'role="img" aria-label="{MEANINGS[verdict]}"' if told else 'aria-hidden="true"'
+    return f'<span class="xser-sign {CLASSES[verdict]}" {named}{title}>{SIGNS[verdict]}</span>'

@@ -1,0 +1,203 @@
+"""Waveform, pitch, level, and what the model made of each moment, on one time axis, as one SVG.
+
+Curves are drawn in boxes that stretch with the page, words and ticks are not: so lines stay thin and words readable
+from a phone to a wide screen. Which curve is whose is said by its name and by a broken line, not by colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from itertools import groupby
+from typing import NamedTuple
+
+from torch import Tensor
+
+from speechbrain_xser.evidence.curves import Curves
+from speechbrain_xser.evidence.where import Where
+from speechbrain_xser.page.numbers import plain
+from speechbrain_xser.page.ticks import ticks
+
+WIDTH = 1000  # of a box, in its own units
+HEIGHT = 84  # of a box, pixels
+GAP = 38  # between two boxes, pixels; the lower one's name stands there
+AXIS = 40  # below the last one, pixels
+SILENCE = -60.0  # dB re full scale; what is below is drawn there
+TIME_TICKS = 6
+BOTH = '<tspan class="xser-words" dx="8">— words</tspan> <tspan class="xser-voice">- - voice</tspan>'
+
+
+class Panel(NamedTuple):
+    """One box of the plot."""
+
+    name: str
+    aside: str  # unit and how to read it
+    low: float
+    high: float
+    marks: Sequence[float]  # ticks, inside low..high
+    drawn: str  # SVG paths in a box of WIDTH x HEIGHT
+    keys: str = ""  # of its curves
+
+
+def signal_plot(curves: Curves, where: Where | None = None) -> str:
+    """Draws a clip over time.
+
+    Arguments
+    ---------
+    curves : Curves
+        Waveform, pitch and level.
+    where : Where, optional
+        What each branch kept of every frame and what the label owes to each token; left out where it is not given.
+
+    Returns
+    -------
+    str
+        One SVG element, as wide as its place.
+
+    Example
+    -------
+    >>> import torch
+    >>> from speechbrain_xser.annotator.heard import hear
+    >>> from speechbrain_xser.evidence.curves import curves_of
+    >>> wav = 0.5 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000)
+    >>> drawn = signal_plot(curves_of(wav, hear(wav)))
+    >>> [name for name in ("Waveform", "Pitch", "Level", "Information") if f">{name} " in drawn]
+    ['Waveform', 'Pitch', 'Level']
+    """
+    panels = [_waveform(curves), _pitch(curves), _level(curves)]
+    if where is not None:
+        panels += [panel for panel in (_information(curves, where), _shares(curves, where)) if panel is not None]
+    height = len(panels) * (HEIGHT + GAP) + AXIS
+    names = ", ".join(panel.name.lower() for panel in panels)
+    boxes = "".join(_box(panel, place, curves) for place, panel in enumerate(panels))
+    return (
+        f'<svg class="xser-plot" role="img" aria-label="{names} over {curves.seconds:.1f} seconds" width="100%" '
+        f'height="{height}">\n{boxes}{_time_axis(curves.seconds, height - AXIS)}</svg>'
+    )
+
+
+def _waveform(curves: Curves) -> Panel:
+    peak = max(float(curves.peaks.abs().max()), 1e-4)
+    steps = [(WIDTH * place / (len(curves.peaks) - 0.5), pair) for place, pair in enumerate(curves.peaks.tolist())]
+    upper = [(x, _height(pair[1], -peak, peak)) for x, pair in steps]
+    lower = [(x, _height(pair[0], -peak, peak)) for x, pair in reversed(steps)]
+    drawn = f'<path class="xser-wave" d="M{_points(upper + lower)}Z"/>'
+    return Panel("Waveform", f"of full scale, peak {plain(peak)}", -peak, peak, (0.0,), drawn)
+
+
+def _pitch(curves: Curves) -> Panel:
+    voiced = curves.hertz[curves.hertz > 0]
+    if len(voiced) == 0:
+        return Panel("Pitch", "F0, Hz: no voiced sound", 0.0, 1.0, (), "")
+    low, high, marks = ticks(float(voiced.min()), float(voiced.max()))
+    spoken = [value if value > 0 else None for value in curves.hertz.tolist()]
+    return Panel("Pitch", "F0, Hz", low, high, marks, _curve(_heard_times(curves), spoken, low, high, curves))
+
+
+def _level(curves: Curves) -> Panel:
+    decibels = curves.decibels.clamp(min=SILENCE)
+    low, high, marks = ticks(float(decibels.min()), float(decibels.max()))
+    drawn = _curve(_heard_times(curves), decibels.tolist(), low, high, curves)
+    return Panel("Level", "dB re full scale", low, high, marks, drawn)
+
+
+def _information(curves: Curves, where: Where) -> Panel | None:
+    kept = {"xser-words": where.content.kl_nats, "xser-voice": where.descriptor.kl_nats}
+    kept = {kind: nats for kind, nats in kept.items() if nats is not None}
+    if not kept:
+        return None
+    _, high, marks = ticks(0.0, max(float(nats.max()) for nats in kept.values()))
+    drawn = "".join(
+        _curve(_centres(nats, where.frame_seconds), nats.tolist(), 0.0, high, curves, kind)
+        for kind, nats in kept.items()
+    )
+    return Panel("Information kept", "nats a frame", 0.0, high, marks, drawn, BOTH)
+
+
+def _shares(curves: Curves, where: Where) -> Panel | None:
+    shares = {"xser-words": where.content.shares, "xser-voice": where.descriptor.shares}
+    found = [value for share in shares.values() for value in share.tolist()]
+    if not found:
+        return None
+    low, high, marks = ticks(min(0.0, *found), max(0.0, *found))
+    drawn = "".join(
+        _steps(share.tolist(), where.token_seconds, low, high, curves.seconds, kind) for kind, share in shares.items()
+    )
+    return Panel(f"Share in “{where.emotion}”", "nats a token", low, high, marks, drawn, BOTH)
+
+
+def _heard_times(curves: Curves) -> list[float]:
+    return [curves.start_seconds + place * curves.hop_seconds for place in range(len(curves.hertz))]
+
+
+def _centres(values: Tensor, step: float) -> list[float]:
+    return [(place + 0.5) * step for place in range(len(values))]
+
+
+def _curve(times: Sequence[float], values: Sequence, low: float, high: float, curves: Curves, kind="xser-curve") -> str:
+    """A line that is broken where a value is None."""
+    placed = zip(times, values, strict=True)
+    runs = [list(run) for there, run in groupby(placed, key=lambda pair: pair[1] is not None) if there]
+    lines = [[(WIDTH * time / curves.seconds, _height(value, low, high)) for time, value in run] for run in runs]
+    return f'<path class="{kind}" d="{"".join(f"M{_points(line)}h.1" for line in lines)}"/>'
+
+
+def _steps(values: Sequence[float], step: float, low: float, high: float, seconds: float, kind: str) -> str:
+    """An area between zero and a line of steps."""
+    zero, corners = _height(0.0, low, high), []
+    for place, value in enumerate(values):
+        edges = [WIDTH * min(edge * step, seconds) / seconds for edge in (place, place + 1)]
+        corners += [(edge, _height(value, low, high)) for edge in edges]
+    around = [(corners[0][0], zero), *corners, (corners[-1][0], zero)] if corners else []
+    return f'<path class="xser-area {kind}" d="M{_points(around)}Z"/>' if around else ""
+
+
+def _height(value: float, low: float, high: float) -> float:
+    return HEIGHT * (high - value) / (high - low)
+
+
+def _points(points: Sequence[tuple[float, float]]) -> str:
+    return "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+
+
+def _box(panel: Panel, place: int, curves: Curves) -> str:
+    top = place * (HEIGHT + GAP) + GAP - 8
+    marks = [(top + _height(mark, panel.low, panel.high), mark) for mark in panel.marks]
+    grid = "".join(f'<line class="xser-grid" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>' for y, _ in marks)
+    labels = "".join(f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{plain(mark)}</text>' for y, mark in marks)
+    return (
+        f'<text class="xser-panel" x="0" y="{top - 8}">{escape(panel.name)} '
+        f'<tspan class="xser-aside">{panel.aside}</tspan>{panel.keys}</text>{grid}{labels}'
+        f'<svg x="0" y="{top}" width="100%" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'preserveAspectRatio="none">{"".join(_pauses(curves))}{panel.drawn}</svg>\n'
+    )
+
+
+def _pauses(curves: Curves) -> Iterator[str]:
+    """Shaded where nobody speaks."""
+    first = curves.start_seconds
+    edges, spoken = [0.0, first], [False]
+    for speaks, run in groupby(curves.speech.tolist()):
+        edges.append(edges[-1] + len(list(run)) * curves.hop_seconds)
+        spoken.append(speaks)
+    for start, stop, speaks in zip(edges, [*edges[1:], curves.seconds], [*spoken, False], strict=True):
+        width = WIDTH * (min(stop, curves.seconds) - start) / curves.seconds
+        if not speaks and width > 0:
+            yield f'<rect class="xser-silent" x="{WIDTH * start / curves.seconds:.1f}" y="0" width="{width:.1f}" ' + (
+                f'height="{HEIGHT}"/>'
+            )
+
+
+def _time_axis(seconds: float, top: float) -> str:
+    _, _, marks = ticks(0.0, seconds, TIME_TICKS)
+    shown = [mark for mark in marks if mark <= seconds]
+    placed = [(f"{100 * mark / seconds:.2f}%", plain(mark)) for mark in shown]
+    labels = "".join(
+        f'<line class="xser-axis" x1="{x}" x2="{x}" y1="{top - 8}" y2="{top - 3}"/>'
+        f'<text x="{x}" y="{top + 12}" text-anchor="middle">{text}</text>'
+        for x, text in placed
+    )
+    return (
+        f'<line class="xser-axis" x1="0" x2="100%" y1="{top - 8}" y2="{top - 8}"/>{labels}'
+        f'<text x="100%" y="{top + 30}" text-anchor="end">time in seconds; shaded: no speech</text>\n'
+    )

@@ -1,0 +1,76 @@
+"""The mean voice: against clips heard one by one, and through a model folder."""
+
+import pytest
+import torch
+
+from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.data.manifest import read_manifest
+from speechbrain_xser.data.sampled import sampled_batches
+from speechbrain_xser.errors import CheckpointError
+from speechbrain_xser.evidence.gather import gather_evidence
+from speechbrain_xser.evidence.mean_voice import MeanVoice, mean_voice, read_mean_voice, voice_tokens
+from speechbrain_xser.export import write_model_folder
+from speechbrain_xser.inference import ExplainableEmotionRecognizer
+from speechbrain_xser.testing import tiny_manifest, tiny_model
+from speechbrain_xser.training.stages import ASR_STAGE
+
+ARGUMENTS = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 8}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("voices")
+
+
+@pytest.fixture(scope="module")
+def model(place):
+    return tiny_model(place, **ARGUMENTS)
+
+
+@pytest.fixture(scope="module")
+def manifest(place):
+    return tiny_manifest(place, clips=5)
+
+
+def test_it_is_the_mean_over_the_frames_of_clips_heard_one_by_one(model, manifest, place):
+    found = mean_voice(model, sampled_batches(manifest, str(place), 30.0, batch_size=3))
+    latents = []
+    for row in read_manifest(manifest):
+        wav = load_audio(row.wav.replace("{data_root}", str(place)))
+        with torch.no_grad():
+            latents.append(model.eval().branches(wav[None], torch.tensor([len(wav)]))[1].latent.posterior.mean[0])
+    torch.testing.assert_close(found.latent, torch.cat(latents).mean(0), atol=1e-5, rtol=1e-5)
+    assert found.clips == 5
+
+
+def test_a_stage_without_a_voice_has_no_mean_of_it(model, manifest, place):
+    assert mean_voice(model, sampled_batches(manifest, str(place), 30.0), ASR_STAGE) is None
+    assert mean_voice(model, []) is None
+
+
+def test_its_tokens_are_as_many_as_the_clip_s_and_all_alike(model):
+    tokens = voice_tokens(model, MeanVoice(torch.randn(8), 1), torch.tensor([49, 12]))
+    assert tokens.counts.tolist() == [9, 2]
+    assert tokens.embeddings[0].unique(dim=0).shape[0] == 1 and tokens.embeddings[1, 2:].count_nonzero() == 0
+    torch.testing.assert_close(tokens.embeddings[1, 0], tokens.embeddings[0, 0])
+
+
+def test_it_travels_with_the_model_and_stands_in_the_evidence(model, place, manifest):
+    arguments = ARGUMENTS | {"encoder_source": str(place / "encoder"), "llm_source": str(place / "llm")}
+    voice = mean_voice(model, sampled_batches(manifest, str(place), 30.0))
+    folders = [
+        write_model_folder(place / name, model, {"model": arguments}, voice=one)
+        for name, one in (("with", voice), ("without", None))
+    ]
+    known, unknown = (ExplainableEmotionRecognizer.from_hparams(folder, run_opts={"device": "cpu"}) for folder in folders)
+    torch.testing.assert_close(known.mean_voice.latent, voice.latent)
+    wav = 0.1 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000)
+    assert gather_evidence(unknown, wav).average is None
+    average = gather_evidence(known, wav).average
+    assert sum(average.values()) == pytest.approx(1.0) and set(average) == set(known.hparams.emotions)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "mean_voice.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(CheckpointError, match="mean_voice.safetensors: damaged"):
+        read_mean_voice(tmp_path)
