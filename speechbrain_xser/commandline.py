@@ -17,13 +17,19 @@ logger = get_logger(__name__)
 
 FAULTY_INPUT = 2  # what was given cannot be used; also click's code for a wrong option
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
+GOES_ON = "Interrupted; the same command goes on where this one stopped."
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
+def one_line_errors(interrupted: str = GOES_ON) -> Iterator[None]:
     """Ends the process with one line where the fault is not the program's; the traceback goes into the run's log.
 
     The exit code is 2 for what cannot be used, and 130 after Ctrl-C.
+
+    Arguments
+    ---------
+    interrupted : str
+        What is said after Ctrl-C.
 
     Example
     -------
@@ -41,7 +47,7 @@ def one_line_errors() -> Iterator[None]:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(FAULTY_INPUT)
     except KeyboardInterrupt:
-        print("Interrupted; the same command goes on where this one stopped.", file=sys.stderr)
+        print(interrupted, file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 

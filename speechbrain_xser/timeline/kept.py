@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from speechbrain_xser.annotator.journal import Journal
@@ -36,14 +37,16 @@ class KeptMoments:
     >>> from speechbrain_xser.inference import Explanation
     >>> moment = Moment(0.0, 1.0, Explanation("", None, Descriptors(), None, {}))
     >>> with Journal(getfixture("tmp_path") / "a.journal", Moment) as journal:
-    ...     KeptMoments(journal, "one").add(Span(0, 16000), moment)
-    ...     Span(0, 16000) in KeptMoments(journal, "one"), Span(0, 16000) in KeptMoments(journal, "other")
-    (True, False)
+    ...     one, other = KeptMoments(journal, "one"), KeptMoments(journal, "other")
+    ...     one.add(Span(0, 16000), moment)
+    ...     Span(0, 16000) in one, Span(0, 16000) in other, one.take([Span(0, 16000)]) == list(one) == [moment]
+    (True, False, True)
     """
 
     def __init__(self, journal: Journal[Moment], fingerprint: str):
         self._journal, self._fingerprint = journal, fingerprint
         self.added = 0  # moments, by this run
+        self._taken: list[Span] = []
 
     def _key(self, span: Span) -> str:
         return f"{self._fingerprint} {span.start} {span.stop}"
@@ -51,8 +54,14 @@ class KeptMoments:
     def __contains__(self, span: Span) -> bool:
         return self._key(span) in self._journal
 
-    def __getitem__(self, span: Span) -> Moment:
-        return self._journal[self._key(span)]
+    def __iter__(self) -> Iterator[Moment]:
+        """The moments that were taken, one at a time."""
+        return (self._journal[self._key(span)] for span in self._taken)
+
+    def take(self, spans: list[Span]) -> list[Moment]:
+        """Reads the moments of some places, which are this recording's next."""
+        self._taken += spans
+        return [self._journal[self._key(span)] for span in spans]
 
     def add(self, span: Span, moment: Moment) -> None:
         """Writes a moment, if it is new; it is safe when this returns."""

@@ -154,14 +154,14 @@ def _moments(
     """Moments of a group, from the journal if it has all of them."""
     spans = [speech.span for speech in group]
     if kept is not None and all(span in kept for span in spans):
-        return [kept[span] for span in spans]
+        return kept.take(spans)
     found = explain_speech(recognizer, [speech.samples for speech in group], batch_size)
     moments = [Moment(*_seconds(span), explanation) for span, explanation in zip(spans, found, strict=True)]
     if kept is None:
         return moments
     for span, moment in zip(spans, moments, strict=True):
         kept.add(span, moment)
-    return [kept[span] for span in spans]
+    return kept.take(spans)
 
 
 def explain_speech(recognizer: ExplainableEmotionRecognizer, waves: list[Tensor], batch_size: int) -> list[Explanation]:
