@@ -33,6 +33,7 @@ REQUIREMENTS = [
     "ijson>=3.3,<4",  # reads JSON files of gigabytes piece by piece
     "silero-vad>=6.2,<7",  # where speech is in a long recording; its weights are in it
     "tqdm>=4.66,<5",  # the progress bar
+    "rich>=13.9,<16",  # tables that fit the terminal
 ]
 
 DOCS = [
@@ -50,6 +51,8 @@ EXTRAS = {
     "dev": [
         *DOCS,
         *WEB,
+        "srt>=3.5,<4",  # reads the subtitles that are written
+        "webvtt-py>=0.5,<0.7",
         "playwright>=1.50,<2",  # drives a real browser in tests of pages
         "pytest>=8.2,<10",  # tests and doctests
         "ruff>=0.6,<1",  # the linter
@@ -81,7 +84,15 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=["speechbrain_xser", "speechbrain_xser.*"]),
-    package_data={"speechbrain_xser": ["packaged/**/*", "annotator/*.json", "reproduction/*.csv"]},
+    package_data={
+        "speechbrain_xser": [
+            "packaged/**/*",
+            "annotator/*.json",
+            "reproduction/*.csv",
+            "timeline/*.css",
+            "timeline/*.js",
+        ]
+    },
     install_requires=REQUIREMENTS,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["xser = speechbrain_xser.cli.main:xser"]},

@@ -91,7 +91,7 @@ def _sounds(path: str | os.PathLike, start, stop, max_seconds) -> tuple[Tensor, 
         try:
             samples = _read(file, path, start, stop, max_seconds)
         except soundfile.SoundFileError as error:
-            raise _not_audio(path, error) from error
+            raise not_audio(path, error) from error
         return torch.from_numpy(samples).mean(dim=1), file.samplerate
 
 
@@ -167,16 +167,18 @@ def read_header(path: str | os.PathLike) -> Header:
     if is_video(path):
         return Header(*track_header(path))
     with open_audio(path) as file:
-        return Header(_stated(file.frames, path) / file.samplerate, file.samplerate, file.channels)
+        return Header(stated_frames(file.frames, path) / file.samplerate, file.samplerate, file.channels)
 
 
-def open_audio(path: str | os.PathLike) -> soundfile.SoundFile:
+def open_audio(path: str | os.PathLike, whole: bool = True) -> soundfile.SoundFile:
     """Opens a file, or a clip inside an archive, that is whole as far as can be told without decoding it.
 
     Arguments
     ---------
     path : str or path-like
         An audio file, or an address of :mod:`speechbrain_xser.data.member`.
+    whole : bool
+        Whether a file that lacks its end is refused; :func:`check_whole` tells later.
 
     Returns
     -------
@@ -198,29 +200,46 @@ def open_audio(path: str | os.PathLike) -> soundfile.SoundFile:
     """
     member = member_of(path)
     if member is None:
-        _check_file(path)
+        _check_there(path)
+        if whole:
+            check_whole(path)
     try:
         return soundfile.SoundFile(os.fspath(path) if member is None else read_member(member))
     except soundfile.SoundFileError as error:
-        raise _not_audio(path, error) from error
+        raise not_audio(path, error) from error
 
 
-def _not_audio(path: str | os.PathLike, error: soundfile.SoundFileError) -> AudioError:
+def not_audio(path: str | os.PathLike, error: soundfile.SoundFileError) -> AudioError:
     return AudioError(
         f"{path}: cannot be read as audio ({str(error).rsplit(': ', 1)[-1]}); it is damaged, truncated or of another "
         "kind. Expected wav, flac, ogg, opus or mp3: convert or fetch it again."
     )
 
 
-def _check_file(path: str | os.PathLike) -> None:
-    """Missing, empty or cut: found before the decoder is asked."""
-    if not os.path.isfile(path):
-        found = "a folder" if os.path.isdir(path) else "no such file"
-        raise AudioError(f"{path}: {found}, expected an audio file. Check the path, in a manifest the data folder too.")
-    if os.path.getsize(path) == 0:
-        raise AudioError(f"{path}: 0 bytes, expected an audio file. Fetch it again.")
-    if os.fspath(path).lower().endswith(".raw"):
-        raise AudioError(f"{path}: raw samples without a header, expected wav, flac, ogg, opus or mp3. Convert it.")
+def check_whole(path: str | os.PathLike) -> None:
+    """Refuses a wav or ogg file that lacks its end, without decoding it.
+
+    Arguments
+    ---------
+    path : str or path-like
+        An audio file that is there.
+
+    Raises
+    ------
+    AudioError
+        If bytes are missing that the file promises.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> soundfile.write(path, torch.zeros(100).numpy(), 8000)
+    >>> path.write_bytes(path.read_bytes()[:-20]) > 0
+    True
+    >>> check_whole(path)
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.AudioError: ...a.wav: truncated, its header promises 20 bytes more. Fetch it again.
+    """
     try:
         missing, early = missing_bytes(path), ends_early(path)
     except OSError as error:
@@ -231,7 +250,18 @@ def _check_file(path: str | os.PathLike) -> None:
         raise AudioError(f"{path}: truncated, its last page is not there. Fetch it again.")
 
 
-def _stated(frames: int, path: str | os.PathLike) -> int:
+def _check_there(path: str | os.PathLike) -> None:
+    """Missing or empty: found before the decoder is asked."""
+    if not os.path.isfile(path):
+        found = "a folder" if os.path.isdir(path) else "no such file"
+        raise AudioError(f"{path}: {found}, expected an audio file. Check the path, in a manifest the data folder too.")
+    if os.path.getsize(path) == 0:
+        raise AudioError(f"{path}: 0 bytes, expected an audio file. Fetch it again.")
+    if os.fspath(path).lower().endswith(".raw"):
+        raise AudioError(f"{path}: raw samples without a header, expected wav, flac, ogg, opus or mp3. Convert it.")
+
+
+def stated_frames(frames: int, path: str | os.PathLike) -> int:
     """The header's number of frames, if it states one: else nobody can tell whether the file is whole."""
     if frames == UNKNOWN_FRAMES:
         raise AudioError(f"{path}: its header does not state its length, expected a whole file. Encode it again.")
@@ -240,7 +270,7 @@ def _stated(frames: int, path: str | os.PathLike) -> int:
 
 def _read(file: soundfile.SoundFile, path, start: float | None, stop: float | None, max_seconds: float | None):
     """The samples of a segment, [frames, channels], all of them."""
-    first, last = _segment(_stated(file.frames, path), file.samplerate, path, start, stop)
+    first, last = _segment(stated_frames(file.frames, path), file.samplerate, path, start, stop)
     check_seconds((last - first) / file.samplerate, max_seconds, path)
     file.seek(first)
     samples = file.read(last - first, dtype="float32", always_2d=True)

@@ -68,7 +68,7 @@ def load_track(path: str | os.PathLike, max_seconds: float | None = None) -> Tra
     >>> track.samples.mean(0), track.samples.shape, track.sample_rate
     (tensor([ 0.5000, -0.5000]), torch.Size([800, 2]), 8000)
     """
-    blocks = list(_blocks(path, max_seconds))
+    blocks = list(stream_track(path, max_seconds))
     return Track(torch.cat([block.samples for block in blocks]), *blocks[0][1:])
 
 
@@ -98,7 +98,7 @@ def load_voice(path: str | os.PathLike, max_seconds: float | None = None) -> Voi
     >>> load_voice(path).samples.abs().max()
     tensor(0.)
     """
-    blocks = [Voice(centre(block), block.sample_rate) for block in _blocks(path, max_seconds)]
+    blocks = [Voice(centre(block), block.sample_rate) for block in stream_track(path, max_seconds)]
     return Voice(torch.cat([block.samples for block in blocks]), blocks[0].sample_rate)
 
 
@@ -131,7 +131,7 @@ def track_header(path: str | os.PathLike) -> tuple[float, int, int]:
     with _readable(path) as container:
         stream = container.streams.audio[0]
         seconds, rate, channels = _stated_seconds(container, stream), stream.rate, stream.channels
-    return seconds or sum(len(block.samples) for block in _blocks(path, None)) / rate, rate, channels
+    return seconds or sum(len(block.samples) for block in stream_track(path)) / rate, rate, channels
 
 
 def centre(track: Track) -> Tensor:
@@ -158,10 +158,64 @@ def centre(track: Track) -> Tensor:
     return track.samples.mean(dim=1)
 
 
-def _blocks(path: str | os.PathLike, max_seconds: float | None) -> Iterator[Track]:
-    """The track block by block, all of it or an error."""
+def stream_track(path: str | os.PathLike, max_seconds: float | None = None) -> Iterator[Track]:
+    """Reads a file's first sound track block by block, in flat memory.
+
+    Arguments
+    ---------
+    path, max_seconds
+        As for :func:`load_track`.
+
+    Yields
+    ------
+    Track
+        Some milliseconds each; all of the track, or an error after what is there.
+
+    Raises
+    ------
+    AudioError
+        As :func:`load_track`.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> soundfile.write(path, torch.zeros(8000, 2).numpy(), 8000)
+    >>> sum(len(block.samples) for block in stream_track(path))
+    8000
+    """
     with _readable(path) as container:
         yield from _decoded(container, path, max_seconds)
+
+
+def stated_seconds(path: str | os.PathLike) -> float | None:
+    """Length of a file's first sound track by its header alone.
+
+    Arguments
+    ---------
+    path : str or path-like
+        As for :func:`load_track`.
+
+    Returns
+    -------
+    float or None
+        Seconds; None where the file states nothing (a browser's webm, aac).
+
+    Raises
+    ------
+    AudioError
+        As :func:`load_track`.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> soundfile.write(path, torch.zeros(4000).numpy(), 8000)
+    >>> stated_seconds(path)
+    0.5
+    """
+    with _readable(path) as container:
+        return _stated_seconds(container, container.streams.audio[0]) or None
 
 
 @contextmanager

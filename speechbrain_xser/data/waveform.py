@@ -122,7 +122,27 @@ def resampled(wave: Tensor, rate: int, sample_rate: int, name: str | os.PathLike
     >>> resampled(torch.zeros(800), 8000, 16000, "a.wav").shape
     torch.Size([1600])
     """
+    check_ratio(rate, sample_rate, name)
+    return wave if rate == sample_rate else resample(wave, rate, sample_rate)
+
+
+def check_ratio(rate: int, sample_rate: int, name: str | os.PathLike) -> None:
+    """Refuses a rate that cannot be resampled.
+
+    Arguments
+    ---------
+    rate, sample_rate, name
+        As for :func:`resampled`.
+
+    Raises
+    ------
+    AudioError
+        As :func:`resampled`.
+
+    Example
+    -------
+    >>> check_ratio(44100, 16000, "a.wav")
+    """
     common = math.gcd(rate, sample_rate)
     if (rate // common) * (sample_rate // common) > MAX_FILTER:
         raise AudioError(f"{name}: {rate} Hz has no small ratio to {sample_rate} Hz. Convert it to {sample_rate} Hz.")
-    return wave if rate == sample_rate else resample(wave, rate, sample_rate)

@@ -11,7 +11,7 @@ from speechbrain_xser.evidence.attribution import COALITIONS, Attribution
 from speechbrain_xser.evidence.where import Where
 from speechbrain_xser.page.numbers import percent, signed
 
-WORDS, VOICE = "words (what is said)", "voice (how it is said)"
+WORDS, VOICE = "words: what is said", "voice: how it is said"
 SMALLEST_SCALE = 1.0  # nats; bars of an effect that is next to nothing stay short
 MOST_LABELS = 13  # columns of layers that have room for their values
 
@@ -76,7 +76,7 @@ def branch_bar(attribution: Attribution) -> str:
     label = escape(attribution.emotion)
     return (
         f'<table class="xser-bars" aria-label="What words and voice carry of the label {label}">\n<tbody>\n{rows}'
-        f'<tr><th scope="row">together</th><td><div class="xser-ends"><span>← against “{label}”</span>'
+        f'<tr class="xser-sum"><th scope="row">together</th><td><div class="xser-ends"><span>← against</span>'
         f'<span>for “{label}” →</span></div></td><td class="xser-number">{signed(attribution.total)} nats</td></tr>\n'
         "</tbody></table>"
     )
@@ -86,7 +86,7 @@ def _branch(name: str, kind: str, nats: float, scale: float) -> str:
     width = 50 * abs(nats) / scale
     left = 50.0 - width if nats < 0 else 50.0
     return (
-        f'<tr><th scope="row">{name}</th><td><div class="xser-track"><div class="xser-fill {kind}" '
+        f'<tr><th scope="row">{name.split(":")[0]}</th><td><div class="xser-track"><div class="xser-fill {kind}" '
         f'style="left:{left:.2f}%;width:{width:.2f}%"></div><div class="xser-zero"></div></div></td>'
         f'<td class="xser-number">{signed(nats)} nats</td></tr>\n'
     )
@@ -124,7 +124,7 @@ def distributions_table(distributions: Mapping[str, Mapping[str, float]]) -> str
     )
     return (
         '<div class="xser-scroll" tabindex="0" role="region" aria-label="Probabilities by what was heard">'
-        f'<table class="xser-table">\n<thead><tr><th scope="col">emotion</th>{head}</tr></thead>\n'
+        f'<table class="xser-table xser-shares">\n<thead><tr><th scope="col">emotion</th>{head}</tr></thead>\n'
         f"<tbody>\n{rows}</tbody></table></div>"
     )
 

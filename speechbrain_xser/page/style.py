@@ -49,6 +49,7 @@ TEXT = """
 .xser-legend { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; color: var(--xser-muted); font-size: 0.875rem;
   margin: 0 0 0.75rem; padding: 0; list-style: none; }
 .xser-legend li { margin: 0; }
+.xser-legend .xser-sign { font-size: 1em; vertical-align: baseline; margin: 0 0.15em 0 0; }
 .xser-key { display: inline-block; width: 0.75em; height: 0.75em; border-radius: 2px; margin-right: 0.4em; }
 .xser-facts { display: grid; grid-template-columns: auto 1fr; gap: 0.2rem 1rem; margin: 0 0 0.5rem; }
 .xser-facts dt { color: var(--xser-muted); }
@@ -59,14 +60,20 @@ TABLES = """
 .xser-table { border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 .xser-table :is(th, td) { padding: 0.4rem 0.9rem 0.4rem 0; text-align: left; vertical-align: top; border: 0;
   border-bottom: 1px solid var(--xser-rule); }
+.xser-table.xser-shares { max-width: 34rem; }
 .xser-table thead th { color: var(--xser-muted); font-weight: 500; white-space: nowrap; }
 .xser-table tbody th { font-weight: 600; }
+@media (max-width: 30rem) {
+  .xser-table { font-size: 0.8rem; } .xser-table :is(th, td) { padding-right: 0.5rem; }
+  .xser-table .xser-verdict { white-space: normal; }
+}
 .xser-table .xser-number { text-align: right; white-space: nowrap; }
 .xser-unit { color: var(--xser-muted); font-size: 0.85em; }
 .xser-bars { border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 .xser-bars :is(th, td) { padding: 0.2rem 0; border: 0; text-align: left; font-weight: 400; }
 .xser-bars th { white-space: nowrap; padding-right: 0.75rem; width: 1%; }
 .xser-bars td.xser-number { text-align: right; white-space: nowrap; padding-left: 0.75rem; width: 1%; }
+.xser-bars .xser-sum :is(th, td) { border-top: 1px solid var(--xser-rule); }
 .xser-bars .xser-named :is(th, td) { font-weight: 700; }
 .xser-track { position: relative; height: 0.85rem; border-radius: 3px; background: var(--xser-track); }
 .xser-fill { position: absolute; top: 0; bottom: 0; border-radius: 3px; background: var(--xser-wave); }

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.errors import ReproductionError
+from speechbrain_xser.evidence.sheet import carried_sheet, claims_sheet
+from speechbrain_xser.page.document import document
 from speechbrain_xser.probing.sheet import probe_sheet
+from speechbrain_xser.reproduction.believed import believe_seeds
 from speechbrain_xser.reproduction.outcomes import Outcome
 from speechbrain_xser.reproduction.plan import Plan, Run
 from speechbrain_xser.reproduction.plots import PROPOSED, draw
@@ -29,19 +32,6 @@ from speechbrain_xser.reproduction.sheets import (
 from speechbrain_xser.sheet import Sheet
 
 FOLDER = "report"
-STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.9rem; }
-th, td { padding: 0.3rem 0.7rem; text-align: right; white-space: nowrap; }
-th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; }
-thead th { border-bottom: 2px solid; }
-tbody tr:nth-child(even) { background: color-mix(in srgb, currentColor 6%, transparent); }
-section > p, figcaption { font-size: 0.9rem; opacity: 0.85; }
-img { max-width: 100%; height: auto; background: white; border-radius: 4px; }
-figure { margin: 1.5rem 0; }
-"""
 
 
 def write_report(plan: Plan, tables: Sequence[int], folder: Path | None = None) -> Path:
@@ -115,7 +105,8 @@ def _sheets(plan: Plan, tables: Sequence[int], outcomes: Mapping[str, Outcome]) 
     found += [emotion_sheet(plan, outcomes)] if labelled else []
     found += [transcript_sheet(outcomes), descriptor_sheet(outcomes)]
     if PROPOSED in outcomes and plan.setting != "zero-shot":
-        found += [probe_sheet(probe_seeds(plan, PROPOSED))]
+        believed = believe_seeds(plan, PROPOSED)
+        found += [claims_sheet(believed), carried_sheet(believed), probe_sheet(probe_seeds(plan, PROPOSED))]
     if PROPOSED in outcomes and labelled:
         found += [confusion_sheet(outcomes[PROPOSED])]
     return [sheet for sheet in found if sheet is not None]
@@ -132,11 +123,7 @@ def _page(title: str, sheets: Sequence[Sheet], pictures: Mapping[str, str], fold
         f"<figcaption>{html.escape(caption)}</figcaption></figure>\n"
         for name, caption in pictures.items()
     )
-    return (
-        f"<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content='width=device-width'>\n"
-        f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n<h1>{html.escape(title)}</h1>\n"
-        f"{''.join(sheet.html() for sheet in sheets)}{drawn}</html>\n"
-    )
+    return document(title, f"{''.join(sheet.html() for sheet in sheets)}{drawn}", wide=True)
 
 
 def _encoded(path: Path) -> str:

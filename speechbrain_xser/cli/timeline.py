@@ -1,0 +1,184 @@
+"""``xser timeline``: recordings of hours."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from tqdm import tqdm
+
+import speechbrain_xser
+from speechbrain_xser.cli.model import load_recognizer, model_options
+from speechbrain_xser.cli.paths import NewFile
+from speechbrain_xser.commandline import GOES_ON, claimed, one_line_errors
+
+if TYPE_CHECKING:
+    from speechbrain_xser.timeline.kept import KeptMoments
+    from speechbrain_xser.timeline.moment import Moment
+    from speechbrain_xser.timeline.recording import Recording
+    from speechbrain_xser.timeline.source import Source
+
+FORMATS = ("table", "jsonl", "json", "csv", "srt", "vtt", "rttm", "html")
+NOT_KEPT = "Interrupted; with --out the moments would be kept, and the same command would go on."
+PACKAGED_NAME = "the tiny model of the package"
+BAR = "{desc}: {percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s [{elapsed}<{remaining}]"
+OPEN_BAR = "{desc}: {n:.0f} s [{elapsed}]"  # of a recording that does not state its length
+
+
+@click.command("timeline")
+@click.argument("file", type=click.Path())
+@click.option("--out", "outs", multiple=True, type=NewFile(), help=f"A file: NAME.{', .'.join(FORMATS[1:])}.")
+@click.option("--format", "shown", type=click.Choice(FORMATS), help="Of what is printed.")
+@click.option("--max-seconds", default=15.0, show_default=True, help="Longest moment; longer speech is cut in itself.")
+@click.option("--pause-seconds", default=0.5, show_default=True, help="A pause of this length ends a moment.")
+@click.option("--min-seconds", default=0.25, show_default=True, help="Shorter speech is none.")
+@click.option("--context-seconds", default=0.1, show_default=True, help="Kept before and after speech.")
+@click.option("--threshold", default=0.5, show_default=True, help="Probability from which 32 ms are speech.")
+@click.option("--batch-size", default=8, show_default=True, type=click.IntRange(1, 256), help="Moments at a time.")
+@click.option("--embed-audio", is_flag=True, help="Put the sound into the HTML page, as Opus.")
+@click.option("--json", "as_json", is_flag=True, help="Tell the counts as JSON.")
+@model_options
+def timeline_command(
+    file, outs, shown, batch_size, embed_audio, as_json, model, revision, device, **seconds: float
+) -> None:
+    """What is said in FILE, when, how, and with what emotion; FILE may be hours long.
+
+    Speech is cut at its pauses into moments, and each is explained. Without --out they are printed as they are found,
+    as a table on a terminal and as JSON lines in a pipe. With --out (any number of times) files are written at the
+    end, and NAME.journal beside the first keeps each moment as it is found: the same command goes on where a stopped
+    one was. A recording that is damaged or lacks its end gives the moments that are there, and exit code 2.
+
+    \b
+    Example:
+      xser timeline interview.m4a --out interview.html --out interview.srt
+    """
+    shown = shown or (None if outs else "table" if sys.stdout.isatty() else "jsonl")
+    with one_line_errors(GOES_ON if outs else NOT_KEPT):
+        from speechbrain_xser.timeline.outputs import writer_of  # imports torch, for seconds
+        from speechbrain_xser.timeline.recording import Recording
+
+        writers = {out: writer_of(out, embed_audio) for out in outs}
+        recording = Recording(file)
+        recognizer = load_recognizer(model, revision, device)
+        source = _source(recording, recognizer, model, seconds)
+        with _kept(outs, source, model, revision) as kept:
+            tally = Tally(_moments(recognizer, source, batch_size, kept))
+            _consume(tally, source, shown)
+            for out, writer in writers.items():
+                _write(out, writer, kept, source)
+            _tell(tally, source, kept, outs, as_json)
+        if recording.fault is not None:
+            raise recording.fault
+
+
+class Tally:
+    """Moments that are counted as they pass.
+
+    Example
+    -------
+    >>> tally = Tally([])
+    >>> list(tally), tally.moments, tally.speech_seconds
+    ([], 0, 0.0)
+    """
+
+    def __init__(self, moments: Iterable[Moment]):
+        self._all = moments
+        self.moments, self.speech_seconds = 0, 0.0
+
+    def __iter__(self) -> Iterator[Moment]:
+        for moment in self._all:
+            self.moments += 1
+            self.speech_seconds += moment.end_seconds - moment.start_seconds
+            yield moment
+
+
+def _source(recording: Recording, recognizer, model: str | None, seconds: dict[str, float]) -> Source:
+    """What the outputs say of themselves; wrong settings end here."""
+    from speechbrain_xser.timeline.cutting import Cutting
+    from speechbrain_xser.timeline.source import Source
+
+    cutting = Cutting(**seconds).checked(recognizer.hparams.max_seconds)
+    return Source(recording, model or PACKAGED_NAME, tuple(recognizer.hparams.emotions), cutting)
+
+
+@contextmanager
+def _kept(
+    outs: tuple[str, ...], source: Source, model: str | None, revision: str | None
+) -> Iterator[KeptMoments | None]:
+    """The journal beside the first output, held by one run at a time; None without outputs."""
+    from speechbrain_xser.annotator.journal import Journal
+    from speechbrain_xser.hub import model_folder
+    from speechbrain_xser.timeline.kept import KeptMoments, fingerprint_of, journal_beside
+    from speechbrain_xser.timeline.moment import Moment
+
+    if not outs:
+        yield None
+        return
+    path, folder = journal_beside(outs[0]), model_folder(model or speechbrain_xser.packaged_model(), revision)
+    with claimed(path.parent, lock=path.name), Journal(path, Moment) as journal:
+        yield KeptMoments(journal, fingerprint_of(source.recording.path, folder, source.cutting))
+
+
+def _moments(recognizer, source: Source, batch_size: int, kept: KeptMoments | None) -> Iterator[Moment]:
+    """The moments, under a bar; a recording's fault only ends them."""
+    from speechbrain_xser.errors import AudioError
+    from speechbrain_xser.timeline.timeline import read_timeline
+
+    recording = source.recording
+    with tqdm(total=recording.seconds, desc=source.name, disable=None, bar_format=_bar(recording)) as bar:
+        found = read_timeline(
+            recognizer, recording, source.cutting, batch_size, kept, lambda seconds: bar.update(seconds - bar.n)
+        )
+        try:
+            yield from found
+        except AudioError:
+            if recording.fault is None:
+                raise
+
+
+def _bar(recording: Recording) -> str:
+    return OPEN_BAR if recording.seconds is None else BAR
+
+
+def _consume(moments: Iterable[Moment], source: Source, shown: str | None) -> None:
+    """Takes all moments, printing them where they are to be seen."""
+    from speechbrain_xser.timeline.outputs import WRITERS
+
+    for text in WRITERS[shown](moments, source) if shown else ("" for _ in moments):
+        if text:
+            tqdm.write(text, file=sys.stdout, end="")
+            sys.stdout.flush()
+
+
+def _write(out: str, writer, kept: KeptMoments, source: Source) -> None:
+    from speechbrain_xser.timeline.outputs import write_output
+
+    write_output(out, writer, kept, source)
+
+
+def _tell(tally: Tally, source: Source, kept: KeptMoments | None, outs: tuple[str, ...], as_json: bool) -> None:
+    """What was found, on the output if nothing else is there."""
+    counts = {
+        "recording": os.fspath(source.recording.path),
+        "seconds": round(source.recording.read_seconds, 3),
+        "speech_seconds": round(tally.speech_seconds, 3),
+        "moments": tally.moments,
+        "explained": tally.moments if kept is None else kept.added,
+        "files": list(outs),
+    }
+    click.echo(json.dumps(counts, ensure_ascii=False) if as_json else _sentence(counts), err=not outs)
+
+
+def _sentence(counts: dict) -> str:
+    seconds, files = counts["seconds"], "".join(f"\n{path}" for path in counts["files"])
+    name = Path(counts["recording"]).name
+    if counts["moments"] == 0:
+        return f"{name}: no speech was found in {seconds:.1f} s; the timeline is empty.{files}"
+    found = f"{name}: {counts['moments']} moments, {counts['speech_seconds']:.1f} of {seconds:.1f} s are speech"
+    return f"{found}; {counts['explained']} were explained now.{files}"

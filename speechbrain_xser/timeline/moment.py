@@ -1,0 +1,61 @@
+"""One stretch of speech in a recording, and what it was found to be."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from speechbrain_xser.answer import Descriptors
+from speechbrain_xser.inference import Explanation
+
+
+class Moment(NamedTuple):
+    """Speech between two pauses.
+
+    Example
+    -------
+    >>> descriptors = Descriptors(gender="male")
+    >>> explanation = Explanation("A man says ...", "hello", descriptors, "neutral", {"neutral": 1.0})
+    >>> moment = Moment(1.5, 2.25, explanation)
+    >>> Moment.from_dict(moment.as_dict()) == moment, moment.probability
+    (True, 1.0)
+    """
+
+    start_seconds: float  # in the recording
+    end_seconds: float
+    explanation: Explanation
+
+    @property
+    def probability(self) -> float | None:
+        """Of the emotion that the paragraph names, None where it names none of the model's classes."""
+        return self.explanation.probabilities.get(self.explanation.emotion)
+
+    def as_dict(self) -> dict:
+        """Plain values that JSON can hold, exactly."""
+        found = self.explanation
+        return {
+            "start_seconds": self.start_seconds,
+            "end_seconds": self.end_seconds,
+            "emotion": found.emotion,
+            "probabilities": found.probabilities,
+            "transcript": found.transcript,
+            "descriptors": found.descriptors._asdict(),
+            "paragraph": found.paragraph,
+        }
+
+    def rounded(self) -> dict:
+        """Plain values for people: milliseconds, and probabilities to four places."""
+        probabilities = {name: round(value, 4) for name, value in self.explanation.probabilities.items()}
+        start, end = round(self.start_seconds, 3), round(self.end_seconds, 3)
+        return self.as_dict() | {"start_seconds": start, "end_seconds": end, "probabilities": probabilities}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Moment:
+        """The moment of such values."""
+        emphasis = values["descriptors"]["emphasis"]
+        descriptors = Descriptors(
+            **{**values["descriptors"], "emphasis": None if emphasis is None else tuple(emphasis)}
+        )
+        explanation = Explanation(
+            values["paragraph"], values["transcript"], descriptors, values["emotion"], values["probabilities"]
+        )
+        return cls(values["start_seconds"], values["end_seconds"], explanation)

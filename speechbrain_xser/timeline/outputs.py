@@ -1,0 +1,98 @@
+"""Which writer makes which file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from speechbrain_xser.data.files import written_beside
+from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.timeline.formats import csv_text, json_text, jsonl_text, rttm_text, table_text
+from speechbrain_xser.timeline.moment import Moment
+from speechbrain_xser.timeline.page import page_text
+from speechbrain_xser.timeline.source import Source
+from speechbrain_xser.timeline.subtitles import srt_text, vtt_text
+
+Writer = Callable[[Iterable[Moment], Source], Iterator[str]]
+
+WRITERS: dict[str, Writer] = {
+    "table": table_text,
+    "jsonl": jsonl_text,
+    "json": json_text,
+    "csv": csv_text,
+    "srt": srt_text,
+    "vtt": vtt_text,
+    "rttm": rttm_text,
+    "html": page_text,
+}
+
+
+def writer_of(out: str | os.PathLike, embed_audio: bool = False) -> Writer:
+    """The writer that an output's suffix names.
+
+    Arguments
+    ---------
+    out : str or path-like
+        Where the output will lie.
+    embed_audio : bool
+        Whether a page holds the recording's sound.
+
+    Returns
+    -------
+    Callable
+        Takes moments and their source, gives pieces of text.
+
+    Raises
+    ------
+    SettingsError
+        If there is none.
+
+    Example
+    -------
+    >>> writer_of("a.SRT").__name__
+    'srt_text'
+    >>> writer_of("a.txt")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.SettingsError: --out a.txt: '.txt' is no format, expected .jsonl, .json, .csv, .srt, .vtt, \
+.rttm or .html. Give another name.
+    """
+    suffix = Path(out).suffix.lower().removeprefix(".")
+    if suffix not in WRITERS or suffix == "table":
+        *others, last = (f".{name}" for name in WRITERS if name != "table")
+        expected = f"{', '.join(others)} or {last}"
+        raise SettingsError(f"--out {out}: '{Path(out).suffix}' is no format, expected {expected}. Give another name.")
+    return partial(page_text, folder=Path(out).parent, embed_audio=embed_audio) if suffix == "html" else WRITERS[suffix]
+
+
+def write_output(out: str | os.PathLike, writer: Writer, moments: Iterable[Moment], source: Source) -> None:
+    """Writes a file, whole or not at all.
+
+    Arguments
+    ---------
+    out : str or path-like
+        Where.
+    writer : Callable
+        Of :func:`writer_of`.
+    moments : iterable of Moment
+        Read once, one at a time.
+    source : Source
+        Of the moments.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+
+    Example
+    -------
+    >>> out = getfixture("tmp_path") / "a.srt"
+    >>> write_output(out, writer_of(out), [], None)
+    >>> out.read_text()
+    ''
+    """
+    with written_beside(out) as file:
+        for text in writer(moments, source):
+            file.write(text)

@@ -1,0 +1,74 @@
+"""A timeline as subtitles: SubRip (srt) and WebVTT (https://www.w3.org/TR/webvtt1/).
+
+A cue is one line, ``[angry 87 %] what was said``. An arrow in the text would be taken for a line of times: WebVTT has
+an escape for it, SubRip has none, so there it becomes a shorter arrow.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Iterator
+
+from speechbrain_xser.timeline.moment import Moment
+from speechbrain_xser.timeline.source import Source
+
+ARROW = "-->"
+
+
+def srt_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
+    """Numbered cues with decimal commas.
+
+    Arguments
+    ---------
+    moments : iterable of Moment
+        In the order of time.
+    source : Source
+        Of the moments.
+
+    Yields
+    ------
+    str
+        A cue.
+    """
+    for number, moment in enumerate(moments, start=1):
+        text = cue_text(moment).replace(ARROW, "->")
+        yield f"{number}\n{_times(moment, ',')}\n{text}\n\n"
+
+
+def vtt_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
+    """A header, and cues with decimal points whose text is escaped; arguments as of :func:`srt_text`."""
+    yield "WEBVTT\n\n"
+    for moment in moments:
+        yield f"{_times(moment, '.')}\n{html.escape(cue_text(moment), quote=False)}\n\n"
+
+
+def cue_text(moment: Moment) -> str:
+    """The emotion with its probability, and the words, in one line.
+
+    Example
+    -------
+    >>> from speechbrain_xser.answer import Descriptors
+    >>> from speechbrain_xser.inference import Explanation
+    >>> cue_text(Moment(0, 1, Explanation("", "come\\nin", Descriptors(), "angry", {"angry": 0.866})))
+    '[angry 87 %] come in'
+    """
+    share = "" if moment.probability is None else f" {100 * moment.probability:.0f} %"
+    said = " ".join((moment.explanation.transcript or "").split())
+    return f"[{moment.explanation.emotion or 'unknown'}{share}] {said}".rstrip()
+
+
+def timestamp(seconds: float, point: str) -> str:
+    """Hours, two digits or more, minutes, seconds and milliseconds.
+
+    Example
+    -------
+    >>> timestamp(3661.0625, ","), timestamp(400000.0, ".")
+    ('01:01:01,062', '111:06:40.000')
+    """
+    milliseconds = round(seconds * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"
+
+
+def _times(moment: Moment, point: str) -> str:
+    return f"{timestamp(moment.start_seconds, point)} {ARROW} {timestamp(moment.end_seconds, point)}"

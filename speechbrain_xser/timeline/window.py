@@ -1,0 +1,42 @@
+"""The last seconds of a stream, addressed by their places in the whole."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class Window:
+    """Samples that are still needed.
+
+    Example
+    -------
+    >>> window = Window()
+    >>> for block in torch.arange(6.0).split(3):
+    ...     window.append(block)
+    >>> window.forget(2)
+    >>> window.cut(2, 4), window.stop
+    (tensor([2., 3.]), 6)
+    """
+
+    def __init__(self):
+        self._samples = torch.zeros(0)
+        self._first = 0
+
+    @property
+    def stop(self) -> int:
+        """Samples that were appended since the stream's start."""
+        return self._first + len(self._samples)
+
+    def append(self, block: Tensor) -> None:
+        """Takes the next samples, [S]."""
+        self._samples = torch.cat([self._samples, block])
+
+    def forget(self, before: int) -> None:
+        """Lets go of all samples before a place."""
+        dropped = min(max(0, before - self._first), len(self._samples))
+        self._samples, self._first = self._samples[dropped:].clone(), self._first + dropped
+
+    def cut(self, start: int, stop: int) -> Tensor:
+        """A copy of the samples from one place to another, [stop - start]."""
+        return self._samples[start - self._first : stop - self._first].clone()
