@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted(path for folder in ("speechbrain_xser", "recipes", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
+FOLDERS = ("speechbrain_xser", "recipes", "benchmarks", "docs")
+FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 OVERRIDDEN = ("forward", "backward")  # of torch; what they take is told by the class or the function around it
 MISSPELT = re.compile(r"^ *(Args|Argument|Parameters|Return|Yield|Raise|Examples):? *\n *-{3,}", re.MULTILINE)
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
