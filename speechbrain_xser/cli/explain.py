@@ -31,6 +31,15 @@ NOTE = PACKAGED.replace("No --model was given: using the", "Explained by the")
 INTERRUPTED = "Interrupted; what was printed is whole, and no report was written."
 
 
+def _no_recording(context: click.Context, option: click.Parameter, html: str | None) -> str | None:
+    """The page's path; ``--html a.wav`` is a slip that would cost the recording."""
+    from speechbrain_xser.data.audio import AUDIO_SUFFIXES, VIDEO_SUFFIXES  # torch is slow to load
+
+    if html is not None and html.lower().endswith((*AUDIO_SUFFIXES, *VIDEO_SUFFIXES)):
+        raise click.BadParameter(f"{html!r} is named like a recording. Name the page, for example report.html.")
+    return html
+
+
 @click.command("explain")
 @click.argument("sources", nargs=-1, required=True, metavar="FILE... | FOLDER | -", type=click.Path(allow_dash=True))
 @model_options
@@ -43,7 +52,7 @@ INTERRUPTED = "Interrupted; what was printed is whole, and no report was written
 @click.option(
     "--swap", metavar="OTHER", type=click.Path(), help="Evidence with the voice of this clip swapped in, too."
 )
-@click.option("--html", type=NewFile(), help="Write one self-contained page with all evidence.")
+@click.option("--html", type=NewFile(), callback=_no_recording, help="Write one self-contained page with all evidence.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, as in a pipe.")
 def explain_command(
     sources, model, revision, device, batch_size, fast, structured, evidence, swap, html, as_json

@@ -152,7 +152,15 @@ def test_without_a_clip_no_page_is_written(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["a.wav", "--html", "/nowhere/a.html"], ["a.wav", "--batch-size", "0"], ["a.wav", "--html", "."]]
+    "arguments",
+    [
+        [],
+        ["a.wav", "--html", "/nowhere/a.html"],
+        ["a.wav", "--html", "."],
+        ["a.wav", "--html", "/dev/null"],
+        ["--html", "a.wav", "b.wav"],
+        ["a.wav", "--batch-size", "0"],
+    ],
 )
 def test_a_wrong_command_line_ends_before_any_work(monkeypatch, arguments):
     monkeypatch.setattr(command, "load_recognizer", None)
