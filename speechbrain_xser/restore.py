@@ -68,6 +68,7 @@ def read_model_folder(
     _check_backbones(folder, factory)
     model = _build(partial(factory, **(arguments or {})), path)
     pretrainer.load_into(model, folder)
+    hparams["modules"] = {"model": factory}
     return model.eval(), hparams
 
 

@@ -66,7 +66,7 @@ def explain_command(
 
     options = {"merge": fast, "speculate": GUESSED if fast else 0, "structured": structured}
     with one_line_errors(INTERRUPTED), _reader_may_leave(), tempfile.TemporaryDirectory() as folder:
-        clips = list(find_clips(sources, click.get_binary_stream("stdin"), Path(folder)))
+        clips = list(find_clips(sources, sys.stdin.buffer, Path(folder)))
         recognizer = load_recognizer(model, revision, device, **options)
         voice = None if swap is None else recognizer.load_audio(swap)
         told = _evident(recognizer, _explained(recognizer, clips, batch_size), voice, evidence or swap or html)

@@ -20,7 +20,7 @@ from speechbrain_xser.data.preparation import SUMMARY
 from speechbrain_xser.data.summary import summary_text
 
 ARGUMENT = re.compile(r"^    ((?:\w+, )*\w+) : .*\n((?:        .*\n)+)", re.MULTILINE)
-READ = ("data_folder",)  # a folder that is there
+PATHS = {"data_folder": click.Path(exists=True), "save_folder": click.Path(file_okay=False)}
 
 
 def prepare_command(prepare: Callable[..., dict[str, str]], arguments: Sequence[str] | None = None) -> None:
@@ -119,6 +119,5 @@ def _option(name: str, parameter: inspect.Parameter, text: str | None) -> click.
         return click.Option([dashed, name], type=click.Choice(kinds), **shared)
     if bool in kinds:
         return click.Option([f"{dashed}/--no-{_dashed(name)}", name], **shared)
-    if name in READ:
-        return click.Option([dashed, name], type=click.Path(exists=True), **shared)
-    return click.Option([dashed, name], type=next((kind for kind in kinds if kind in (int, float)), str), **shared)
+    kind = PATHS.get(name) or next((kind for kind in kinds if kind in (int, float)), str)
+    return click.Option([dashed, name], type=kind, **shared)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +18,7 @@ from speechbrain_xser.inference import Explanation
 from speechbrain_xser.page.claims import SIGNS, claim_text
 from speechbrain_xser.page.numbers import percent, signed
 
-EMOTION_WIDTH = 10  # of the longest emotion's word
+EMOTION_WIDTH = len("disgusted 100 %")
 COLOURS = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "red", Verdict.UNMEASURED: "bright_black"}
 HEADER = ("file", "emotion", "transcript", "descriptors")
 
@@ -67,11 +68,12 @@ def descriptor_text(descriptors: Descriptors) -> str:
 
 
 def emotion_text(explanation: Explanation) -> str:
-    """The emotion that the paragraph names, with its probability."""
+    """The emotion that the paragraph names, with its probability in whole percents."""
     named = explanation.emotion
     if named is None:
         return "none named"
-    return f"{named} {percent(explanation.probabilities[named])}" if named in explanation.probabilities else named
+    share = explanation.probabilities.get(named)
+    return named if share is None else f"{named} {100 * share:.0f} %"
 
 
 class TerminalTable:
@@ -92,9 +94,8 @@ class TerminalTable:
     >>> said = Explanation("He is sad.", "so be it", Descriptors(gender="male"), "sad", {"sad": 0.75, "angry": 0.25})
     >>> TerminalTable(["a.wav"], file).add(Told(Clip("a.wav", "a.wav"), said))
     >>> print(*(line.rstrip() for line in file.getvalue().splitlines()), sep="\\n")
-    file   emotion     transcript                    descriptors
-    a.wav  sad         so be it                      male
-           75.0 %
+    file   emotion          transcript                  descriptors
+    a.wav  sad 75 %         so be it                    male
     """
 
     def __init__(self, names: Sequence[str], file: TextIO) -> None:
@@ -128,7 +129,7 @@ class TerminalTable:
                 self._line(f"with {name}: {told}")
 
     def _line(self, text: str, style: str = "") -> None:
-        self.console.print(Text(f"  {text}", style))
+        self.console.print(Padding(Text(text, style), (0, 0, 0, 2)))
 
 
 def _last(pair: tuple[str, float]) -> float:

@@ -82,12 +82,19 @@ def sound_suffix(head: bytes) -> str | None:
 
 def _below(source: str) -> Iterator[Clip]:
     if not Path(source).is_dir():
-        yield Clip(source, source)
+        yield Clip(_printable(source), source)
         return
     try:
-        yield from (Clip(str(path), str(path)) for path in find_audio_below(source, (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES)))
+        found = find_audio_below(source, (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES))
     except ManifestError as error:
-        yield Clip(source, source, str(error))
+        yield Clip(_printable(source), source, _printable(str(error)))
+        return
+    yield from (Clip(_printable(str(path)), str(path)) for path in found)
+
+
+def _printable(path: str) -> str:
+    """A path whose bytes that are no UTF-8 stand as escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _streamed(stream: BinaryIO, folder: Path) -> Iterator[Clip]:

@@ -54,8 +54,8 @@ def evidence_sections(evidence: Evidence) -> str:
     parts = [
         f"{marked_paragraph(told.paragraph, evidence.claims)}\n{legend()}\n{_facts(told)}",
         f'<div class="xser-pair">{emotion}{_part("Voice or words", _shared(evidence.attribution))}</div>\n',
-        _voices(evidence),
         _part("Claims against the signal", claims_table(evidence.claims)),
+        _voices(evidence),
         _part("Over time", signal_plot(evidence.curves, evidence.where)),
         _part("Layers", layer_bars(evidence.where)),
     ]
