@@ -76,7 +76,7 @@ def write_recipes(app) -> None:
     for readme in ROOT.glob("recipes/*/README.md"):
         page = folder / f"{readme.parent.name}.md"
         text = readme.read_text(encoding="utf-8").replace("](../../docs/", "](../")
-        text = re.sub(r"\]\(\.\./([\w-]+)/README\.md", r"](\1.md", text)
+        text = re.sub(r"\]\(\.\./(?!results/)([\w-]+)/README\.md", r"](\1.md", text)
         if not page.exists() or page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")
 
