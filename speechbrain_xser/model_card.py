@@ -144,7 +144,7 @@ def _front_matter(metadata: Metadata, has_lora: bool, licence: str, name: str) -
     front |= {key: values.get(key) for key in ("base_model", "base_model_relation", "metrics", "model-index")}
     if not bases:
         del front["base_model_relation"]
-    return yaml_dump({key: value for key, value in front.items() if value is not None})
+    return yaml_dump({key: value for key, value in front.items() if value is not None}, sort_keys=False)
 
 
 def _base_names(metadata: Metadata) -> list[str]:

@@ -36,7 +36,7 @@ def export_command(
 
     The folder OUT is what from_hparams and --model take, with the LLM and its tokenizer inside, and is laid out for the
     hub: model card with results, licence note, large files. The answers are those of MODEL, but for rounding to the
-    type of the LLM's weights. Memory: the LLM once (16 GB for 8 billion parameters), and 4 GB.
+    type of the LLM's weights. Memory: the LLM once (16 GB for 8 billion parameters), and 1 GB.
 
     \b
     Example:

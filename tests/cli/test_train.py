@@ -9,9 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from speechbrain_xser.cli.main import xser
 from speechbrain_xser.cli.train import option, recipe_path
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_manifest
@@ -69,9 +67,3 @@ def test_a_stopped_training_leaves_a_checkpoint_and_no_model(tmp_path):
     assert process.returncode == 130 and "Traceback" not in told
     assert list((tmp_path / "run" / "checkpoints").iterdir())
     assert not (tmp_path / "run" / "model").exists()
-
-
-def test_a_training_ends_with_its_table_and_folder(tmp_path):
-    done = CliRunner().invoke(xser, ["train", *arguments(tmp_path)])
-    assert done.exit_code == 0, done.output
-    assert "UA" in done.stdout and f"Trained model: {tmp_path / 'run' / 'model'}" in done.stdout
