@@ -8,7 +8,7 @@ function startTimeline(root) {
   const rows = [...root.querySelectorAll(".xser-moment")];
   const audio = root.querySelector("audio"), now = find("xser-now"), on = find("xser-on"), lost = find("xser-lost");
   const shown = emotions.map(() => true);
-  let view = [0, seconds], selected = -1, until = Infinity;
+  let view = [0, seconds], selected = -1, until = Infinity, crowded = null;
 
   const two = (value) => String(value).padStart(2, "0");
   const clock = (value, tenths) => {
@@ -32,8 +32,16 @@ function startTimeline(root) {
     svg.querySelectorAll("path").forEach((path, place) => path.setAttribute("d", paths[place].join("")));
   }
 
+  function fill() { // the large plot shows means where moments would be finer than three pixels
+    const seen = moments.filter(([start, end]) => end > view[0] && start < view[1]).length;
+    const many = seen > detail.clientWidth / 3;
+    if (many !== crowded) stack(detail.querySelector("svg"), many ? means : moments);
+    crowded = many;
+  }
+
   function place() { // everything that hangs on the view
     const width = view[1] - view[0];
+    fill();
     detail.querySelector("svg").setAttribute("viewBox", `${view[0]} 0 ${width} 1`);
     brush.style.left = (100 * view[0]) / seconds + "%";
     brush.style.width = Math.max((100 * width) / seconds, 0.4) + "%";
@@ -156,7 +164,8 @@ function startTimeline(root) {
     const index = Number(button.dataset.emotion);
     shown[index] = !shown[index];
     button.setAttribute("aria-pressed", shown[index]);
-    stack(detail.querySelector("svg"), moments);
+    crowded = null;
+    fill();
     stack(overview.querySelector("svg"), means);
   }));
   rows.forEach((row, index) => row.querySelector(".xser-times").addEventListener("click", () => play(index)));
