@@ -115,7 +115,7 @@ def timeline_sections(
         f'<style>{STYLE}</style>\n<div class="xser-timeline">\n'
         f'<script type="application/json" class="xser-data">{_script_safe(data)}</script>\n'
         f"{EXPLAINED}{_legend(emotions)}{_plots(columns, means, seconds, emotions)}{_player(audio_source, name)}"
-        f'<ol class="xser-moments" aria-label="Moments">\n{rows}\n</ol>\n</div>\n'
+        f'<ol class="xser-moments" tabindex="0" aria-label="Moments">\n{rows}\n</ol>\n</div>\n'
     )
 
 

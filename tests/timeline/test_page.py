@@ -142,6 +142,18 @@ def test_a_click_on_the_plot_plays_what_is_there(opened):
     assert selected(opened) == ["5"] and seconds_played(opened) >= 11.0
 
 
+def test_a_moment_that_is_selected_in_the_plot_is_seen_in_the_list(chromium, tmp_path):
+    tab = chromium.new_page(viewport={"width": 1000, "height": 700})
+    tab.goto(page(tmp_path, [moment(2.0 * at + 1.0, f"word {at}") for at in range(500)]).as_uri())
+    tab.locator(".xser-detail").focus()
+    tab.keyboard.press("End")
+    tab.wait_for_timeout(200)
+    row, box = (tab.locator(name).bounding_box() for name in (".xser-selected", ".xser-moments"))
+    assert box["y"] <= row["y"] and row["y"] + row["height"] <= box["y"] + box["height"] + 1
+    assert selected(tab) == ["499"]
+    tab.close()
+
+
 def test_hovering_tells_the_moment(opened):
     box = opened.locator(".xser-detail").bounding_box()
     opened.mouse.move(box["x"] + box["width"] * 3.5 / 20, box["y"] + 20)
