@@ -156,7 +156,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         return recognizer
 
     def explain_file(self, path: str | Path) -> Explanation:
-        """Explains one audio file (wav, flac, ogg, opus, mp3), at any rate and with any number of channels.
+        """Explains one audio or video file (wav, flac, ogg, opus, mp3, m4a, mp4, webm), of any rate, with any channels.
 
         Arguments
         ---------

@@ -38,7 +38,7 @@ OPEN_BAR = "{desc}: {n:.0f} s [{elapsed}]"  # of a recording that does not state
 @click.option("--max-seconds", default=15.0, show_default=True, help="Longest moment; longer speech is cut in itself.")
 @click.option("--pause-seconds", default=0.5, show_default=True, help="A pause of this length ends a moment.")
 @click.option("--min-seconds", default=0.25, show_default=True, help="Shorter speech is none.")
-@click.option("--context-seconds", default=0.1, show_default=True, help="Kept before and after speech.")
+@click.option("--context-seconds", default=0.2, show_default=True, help="Kept before and after speech.")
 @click.option("--threshold", default=0.5, show_default=True, help="Probability from which 32 ms are speech.")
 @click.option("--batch-size", default=8, show_default=True, type=click.IntRange(1, 256), help="Moments at a time.")
 @click.option("--embed-audio", is_flag=True, help="Put the sound into the HTML page, as Opus.")

@@ -37,7 +37,7 @@ class Cutting(NamedTuple):
     max_seconds: float = 15.0  # the longest moment, context included
     pause_seconds: float = 0.5  # a pause of this length ends a moment; shorter ones are within it
     min_seconds: float = 0.25  # shorter speech is none
-    context_seconds: float = 0.1  # kept before and after speech
+    context_seconds: float = 0.2  # kept before and after speech
     threshold: float = 0.5  # probability from which a frame is speech
 
     def checked(self, model_seconds: float) -> Cutting:
@@ -104,7 +104,7 @@ class Cutter:
     >>> speech, silence = Frame(0.9, 0.1), Frame(0.1, 0.0)
     >>> cutter = Cutter(Cutting())
     >>> [span for frame in [silence] * 30 + [speech] * 30 + [silence] * 30 for span in cutter.push(frame)]
-    [Span(start=13760, stop=32320)]
+    [Span(start=12160, stop=33920)]
     """
 
     def __init__(self, cutting: Cutting):

@@ -38,7 +38,7 @@ function startTimeline(root) {
     brush.style.left = (100 * view[0]) / seconds + "%";
     brush.style.width = Math.max((100 * width) / seconds, 0.4) + "%";
     const steps = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000];
-    const room = Math.max(2, Math.floor(detail.clientWidth / 90));
+    const room = Math.max(2, Math.floor(detail.clientWidth / 75));
     const step = steps.find((one) => width / one <= room) || 86400;
     ticks.replaceChildren();
     for (let at = Math.ceil(view[0] / step) * step; at <= view[1]; at += step) {

@@ -27,6 +27,10 @@ HERE = Path(__file__).parent
 STYLE = COLOURS + HERE.joinpath("page.css").read_text(encoding="utf-8")
 TIMELINE_SCRIPT = HERE.joinpath("page.js").read_text(encoding="utf-8")
 BINS = 240  # of the whole recording's means
+EXPLAINED = (
+    '<p class="xser-note">Each column is a stretch of speech: its height is divided among the emotions by their '
+    "probabilities. Between columns nobody speaks.</p>\n"
+)
 NO_SPEECH = '<p class="xser-empty">No speech was found in this recording: the timeline is empty.</p>'
 
 
@@ -109,7 +113,7 @@ def timeline_sections(
     return (
         f'<style>{STYLE}</style>\n<div class="xser-timeline">\n'
         f'<script type="application/json" class="xser-data">{_script_safe(data)}</script>\n'
-        f"{_legend(emotions)}{_plots(columns, means, seconds, emotions)}{_player(audio_source, name)}"
+        f"{EXPLAINED}{_legend(emotions)}{_plots(columns, means, seconds, emotions)}{_player(audio_source, name)}"
         f'<ol class="xser-moments" aria-label="Moments">\n{rows}\n</ol>\n</div>\n'
     )
 

@@ -80,15 +80,20 @@ class Recording:
             yield resampler.flush()
 
     def _gathered(self) -> Iterator[tuple[Tensor, int]]:
-        """The decoder's blocks, joined to longer ones."""
-        held, rate = [], 0
-        for wave, rate in self._tracks() if is_video(self.path) else self._sounds():  # noqa: B007 (used below)
-            held.append(wave)
-            if sum(map(len, held)) >= BLOCK_SECONDS * rate:
-                yield torch.cat(held), rate
-                held = []
+        """The decoder's blocks, joined to longer ones; all of them before its error."""
+        held, rate, fault = [], 0, None
+        try:
+            for wave, rate in self._tracks() if is_video(self.path) else self._sounds():
+                held.append(wave)
+                if sum(map(len, held)) >= BLOCK_SECONDS * rate:
+                    yield torch.cat(held), rate
+                    held = []
+        except AudioError as error:
+            fault = error
         if held:
             yield torch.cat(held), rate
+        if fault is not None:
+            raise fault
 
     def _tracks(self) -> Iterator[tuple[Tensor, int]]:
         for block in stream_track(self.path):
@@ -97,6 +102,7 @@ class Recording:
     def _sounds(self) -> Iterator[tuple[Tensor, int]]:
         """Blocks of an audio file; an error after what is there, if it is not all."""
         with open_audio(self.path, whole=False) as file:
+            file.seekable = lambda: False  # soundfile seeks after each read, and an mp3 then goes on with a click
             wanted, found = file.frames * (MP3_SHARE if file.format == "MP3" else 1), 0
             while len(samples := self._read(file)):
                 found += len(samples)

@@ -47,7 +47,7 @@ class Resampler:
         self._period, self._given_a_period = rate // common, sample_rate // common
         self._filter = Resample(rate, sample_rate, dtype=torch.float32)  # as the filter of the function
         reach = 0 if rate == sample_rate else self._filter.width
-        self._context_periods = math.ceil(reach / self._period) + 1
+        self._context_periods = math.ceil(reach / self._period)
         self._context = self._context_periods * self._period
         self._held = torch.zeros(self._context)
         self._taken, self._given = 0, 0  # samples

@@ -1,0 +1,196 @@
+"""``xser timeline`` as a user runs it, stops it and kills it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import srt
+from click.testing import CliRunner
+
+import speechbrain_xser
+from speechbrain_xser.cli import timeline
+from speechbrain_xser.cli.main import xser
+from tests.timeline.stub import RATE, Loudness, Stub, tones
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def stub(monkeypatch):
+    """A model of arithmetic, and a detector of loudness."""
+    monkeypatch.setattr(timeline, "load_recognizer", lambda *_: Stub())
+    monkeypatch.setattr("speechbrain_xser.timeline.timeline.SpeechDetector", Loudness)
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """Two tones."""
+    soundfile.write(tmp_path / "talk.flac", tones(1.024, 2.048, 1.024, 1.024, 1.024), RATE)
+    return tmp_path / "talk.flac"
+
+
+def run(*arguments):
+    return CliRunner().invoke(xser, ["timeline", *map(str, arguments)])
+
+
+def test_a_pipe_gets_a_line_of_json_a_moment(recording):
+    done = run(recording)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.exit_code == 0 and [row["start_seconds"] for row in rows] == [0.824, 3.896]
+    assert "2 moments, 3.9 of 6.1 s are speech" in done.stderr
+
+
+def test_a_format_is_printed_by_its_name(recording):
+    assert [cue.content[:5] for cue in srt.parse(run(recording, "--format", "srt").stdout)] == ["[sad ", "[sad "]
+
+
+def test_files_are_written_in_the_formats_of_their_names(recording, tmp_path):
+    names = ["a.json", "a.jsonl", "a.csv", "a.srt", "a.vtt", "a.rttm", "a.html"]
+    outs = [part for name in names for part in ("--out", tmp_path / name)]
+    done = run(recording, *outs, "--json")
+    counts = json.loads(done.stdout)
+    assert (counts["moments"], counts["explained"], counts["speech_seconds"]) == (2, 2, 3.872)
+    assert counts["files"] == [str(tmp_path / name) for name in names]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names, "a.journal", "talk.flac"])
+    assert 'src="talk.flac"' in (tmp_path / "a.html").read_text()
+
+
+def test_the_same_command_again_explains_nothing_and_writes_the_same(recording, tmp_path):
+    run(recording, "--out", tmp_path / "a.json")
+    first = (tmp_path / "a.json").read_bytes()
+    again = run(recording, "--out", tmp_path / "a.json", "--json")
+    assert json.loads(again.stdout)["explained"] == 0 and (tmp_path / "a.json").read_bytes() == first
+
+
+def test_other_settings_do_not_take_what_was_kept(recording, tmp_path):
+    run(recording, "--out", tmp_path / "a.json")
+    other = run(recording, "--out", tmp_path / "a.json", "--context-seconds", "0", "--json")
+    assert json.loads(other.stdout)["explained"] == 2
+
+
+def test_the_sound_can_be_put_into_the_page(recording, tmp_path):
+    run(recording, "--out", tmp_path / "a.html", "--embed-audio")
+    assert 'src="data:audio/ogg;base64,T2dnUw' in (tmp_path / "a.html").read_text()
+
+
+@pytest.mark.parametrize("suffix", ["json", "srt", "html"])
+def test_no_speech_is_an_empty_timeline_that_says_so(tmp_path, suffix):
+    soundfile.write(tmp_path / "still.wav", np.zeros(3 * RATE), RATE)
+    done = run(tmp_path / "still.wav", "--out", tmp_path / f"a.{suffix}")
+    assert done.exit_code == 0 and "still.wav: no speech was found in 3.0 s" in done.stdout
+    assert (tmp_path / f"a.{suffix}").exists()
+
+
+def test_half_a_recording_is_written_as_far_as_it_goes_and_ends_with_two(tmp_path):
+    soundfile.write(tmp_path / "talk.wav", tones(*[1.0] * 30), RATE)
+    content = (tmp_path / "talk.wav").read_bytes()
+    (tmp_path / "talk.wav").write_bytes(content[: len(content) // 2])
+    done = run(tmp_path / "talk.wav", "--out", tmp_path / "a.json")
+    written = json.loads((tmp_path / "a.json").read_text())
+    assert done.exit_code == 2 and re.search("error: .*talk.wav: truncated", done.stderr)
+    assert len(written["moments"]) == 8 and "truncated" in written["fault"]
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["--out", "a.txt"], "'.txt' is no format, expected .jsonl, .json"),
+        (["--out", "nowhere/a.json"], "there is no folder 'nowhere'"),
+        (["--max-seconds", "31"], "max_seconds is 31, expected 2 to 30"),
+        (["--context-seconds", "1"], "context_seconds is 1, expected 0 to half of pause_seconds"),
+    ],
+)
+def test_a_wrong_option_is_told_before_any_work(recording, arguments, told, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    done = run(recording, *arguments)
+    assert done.exit_code == 2 and told in done.stderr and os.listdir(tmp_path) == ["talk.flac"]
+
+
+@pytest.mark.parametrize("name", ["gone.wav", "."])
+def test_a_recording_that_is_none_is_one_line(tmp_path, name):
+    done = run(tmp_path / name)
+    assert done.exit_code == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_another_run_that_writes_the_same_journal_is_not_met(recording, tmp_path):
+    script = (
+        "import sys\n"
+        "from speechbrain_xser.commandline import claimed\n"
+        f"with claimed({str(tmp_path)!r}, lock='a.journal'):\n"
+        "    print('claimed', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "claimed\n"
+        refused = run(recording, "--out", tmp_path / "a.json")
+        other.stdin.close()
+    assert refused.exit_code == 2 and "Another run is writing" in refused.stderr
+    assert run(recording, "--out", tmp_path / "a.json").exit_code == 0
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory):
+    """Eighty words of a synthetic voice, a second apart: three groups."""
+    from speechbrain_xser.data.synthetic.espeak import Espeak, Speaking
+
+    espeak, parts = Espeak(), []
+    for place in range(80):
+        wave = espeak.say(["yesterday", "the minister", "umbrella"][place % 3], Speaking("en-us+m3"))
+        parts += [wave, np.zeros(espeak.sample_rate)]
+    path = tmp_path_factory.mktemp("speech") / "words.wav"
+    soundfile.write(path, np.concatenate(parts), espeak.sample_rate)
+    return path
+
+
+def started(speech, out):
+    """A slow run, when it has kept some moments."""
+    command = [sys.executable, "-m", "tests.timeline.run_stub", str(speech), str(out), "1"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True
+    )
+    journal = out.with_suffix(".journal")
+    while process.poll() is None and (not journal.exists() or journal.stat().st_size < 1000):
+        time.sleep(0.01)
+    return process, journal
+
+
+def test_a_killed_run_goes_on_and_writes_what_an_uninterrupted_one_writes(speech, tmp_path, monkeypatch):
+    monkeypatch.undo()  # the real detector, as in the process
+    monkeypatch.setattr(timeline, "load_recognizer", lambda *_: Stub())
+    process, journal = started(speech, tmp_path / "killed.json")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    kept = len(journal.read_bytes().splitlines())
+    assert process.returncode == -signal.SIGKILL and 0 < kept < 80 and not (tmp_path / "killed.json").exists()
+    with open(journal, "ab") as file:
+        file.write(b'{"key": "half a li')
+    rest = json.loads(run(speech, "--out", tmp_path / "killed.json", "--json").stdout)
+    whole = json.loads(run(speech, "--out", tmp_path / "whole.json", "--json").stdout)
+    assert rest["explained"] == whole["moments"] - kept and whole["explained"] == whole["moments"] > 70
+    assert (tmp_path / "killed.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(speech, tmp_path):
+    process, journal = started(speech, tmp_path / "a.json")
+    process.send_signal(signal.SIGINT)
+    told = process.communicate()[1]
+    assert process.returncode == 130 and "goes on where this one stopped" in told and "Traceback" not in told
+    assert [path.name for path in tmp_path.iterdir()] == ["a.journal"] and journal.stat().st_size > 0
+
+
+def test_the_packaged_model_explains_a_recording_and_says_what_it_is(recording, monkeypatch, tmp_path):
+    monkeypatch.undo()
+    done = run(recording, "--out", tmp_path / "a.json", "--device", "cpu", "--threshold", "0.2")
+    assert done.exit_code == 0 and "No --model was given" in done.stderr
+    assert json.loads((tmp_path / "a.json").read_text())["model"] == timeline.PACKAGED_NAME
+    assert Path(speechbrain_xser.packaged_model()).is_dir()

@@ -1,0 +1,24 @@
+"""A timeline with the stub for a model, in a process of its own: tells its peak memory, waits where it is asked to.
+
+python run_stub.py RECORDING OUT [PAUSE]: waits so many seconds before each batch, so that it can be killed.
+"""
+
+import resource
+import sys
+import time
+
+from speechbrain_xser.cli import timeline
+from tests.timeline.stub import Stub
+
+
+class Slow(Stub):
+    def explain_batches(self, batches, joined=8):
+        time.sleep(float(sys.argv[3]) if len(sys.argv) > 3 else 0.0)
+        yield from super().explain_batches(batches, joined)
+
+
+timeline.load_recognizer = lambda *_: Slow()
+try:
+    timeline.timeline_command([sys.argv[1], "--out", sys.argv[2], "--json"])
+finally:
+    print("kilobytes", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

@@ -1,0 +1,71 @@
+"""A recogniser whose answers are arithmetic, a detector that hears loudness, and recordings with known speech."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from speechbrain_xser.answer import Descriptors
+from speechbrain_xser.answer.record import EMOTIONS
+from speechbrain_xser.inference import Explanation
+
+RATE = 16000
+
+
+class Stub:
+    """Says how many samples each row has, and how many rows it was given at a time."""
+
+    def __init__(self, max_seconds=30.0):
+        self.hparams = SimpleNamespace(max_seconds=max_seconds, emotions=list(EMOTIONS))
+        self.rows = []  # of each batch
+
+    def explain_batches(self, batches, joined=8):
+        for wavs, shares in batches:
+            self.rows.append(len(wavs))
+            yield [
+                self._explain(wav[: round(len(wav) * share)]) for wav, share in zip(wavs, shares.tolist(), strict=True)
+            ]
+
+    def _explain(self, wav):
+        share = len(wav) % 1000 / 1000
+        probabilities = dict.fromkeys(EMOTIONS, 0.0) | {"sad": share, "angry": 1 - share}
+        words = f"{len(wav)} samples, peak {wav.abs().max():.4f}"
+        return Explanation(
+            f"A man says {words}.", words, Descriptors(gender="male", emphasis=("never",)), "sad", probabilities
+        )
+
+
+class Loudness:
+    """Whatever is louder than a hundredth of full scale is speech."""
+
+    def probabilities(self, frames):
+        return (frames.abs().amax(dim=1) > 0.01).float()
+
+
+def tones(*seconds, rate=RATE, hertz=440.0):
+    """Silence and tone in turn, of so many seconds each; silence comes first."""
+    parts = []
+    for place, length in enumerate(seconds):
+        time = np.arange(round(length * rate)) / rate
+        parts.append(0.3 * np.sin(2 * np.pi * hertz * time) * (place % 2))
+    return np.concatenate(parts).astype("float32")
+
+
+def frames(probabilities, levels=None):
+    """Frames of such probabilities, and of one level if no other is given."""
+    from speechbrain_xser.timeline.cutting import Frame
+
+    return [Frame(*pair) for pair in zip(probabilities, levels or [0.1] * len(probabilities), strict=True)]
+
+
+def spans(cutting, given):
+    """All spans of a stream of frames."""
+    from speechbrain_xser.timeline.cutting import Cutter
+
+    cutter = Cutter(cutting)
+    return [span for frame in given for span in cutter.push(frame)] + cutter.flush(len(given) * 512)
+
+
+def samples(recording):
+    """All of a recording."""
+    return torch.cat([torch.zeros(0), *recording.blocks()])
