@@ -1,8 +1,8 @@
 """The page itself: its parts, and what happens when one of them is used.
 
 Every session has its clips in memory, none has a file; events of the page are not part of the API, which has endpoints
-of its own. Gradio starts every event at once (no limit of its own), for an upload that waited in a queue could be
-removed by another upload of the same content; the model's turn is waited for inside.
+of its own. Gradio starts every event at once, so that no upload waits in a queue to be read and removed; the model's
+turn is waited for inside.
 """
 
 from __future__ import annotations

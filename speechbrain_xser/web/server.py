@@ -127,8 +127,10 @@ def _imported() -> tuple:
     try:
         from speechbrain_xser.web import look
         from speechbrain_xser.web.app import build_app
+        from speechbrain_xser.web.uploads import separate_uploads
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("gradio"):
             raise
         raise SettingsError("the web page needs Gradio: pip install speechbrain_xser[web]") from error
+    separate_uploads()
     return build_app, look
