@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from speechbrain_xser.commandline import one_line_errors
+from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
 from speechbrain_xser.errors import MetricError
 from speechbrain_xser.plain_table import plain_table
 
@@ -34,7 +34,7 @@ def score_command(answers, as_json) -> None:
     """
     from speechbrain_xser.metrics.answers import compare, read_answers  # torch is slow to load
 
-    with one_line_errors(resumes=False):
+    with one_line_errors(STARTS_ANEW):
         found = compare({name: read_answers(path) for name, path in _named(answers).items()})
     click.echo(json.dumps({n: _plain(c) for n, c in found.items()}, indent=1) if as_json else _text(found))
 

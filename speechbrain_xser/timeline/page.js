@@ -5,10 +5,10 @@ function startTimeline(root) {
   const { emotions, seconds, moments, means } = JSON.parse(find("xser-data").textContent);
   const [detail, overview, ticks, tip] = ["xser-detail", "xser-overview", "xser-ticks", "xser-tip"].map(find);
   const [band, brush, playhead] = ["xser-band", "xser-brush", "xser-playhead"].map(find);
-  const rows = [...root.querySelectorAll(".xser-moment")];
+  const list = find("xser-moments"), rows = [...root.querySelectorAll(".xser-moment")];
   const audio = root.querySelector("audio"), now = find("xser-now"), on = find("xser-on"), lost = find("xser-lost");
   const shown = emotions.map(() => true);
-  let view = [0, seconds], selected = -1, until = Infinity;
+  let view = [0, seconds], selected = -1, until = Infinity, crowded = null;
 
   const two = (value) => String(value).padStart(2, "0");
   const clock = (value, tenths) => {
@@ -32,8 +32,16 @@ function startTimeline(root) {
     svg.querySelectorAll("path").forEach((path, place) => path.setAttribute("d", paths[place].join("")));
   }
 
+  function fill() { // the large plot shows means where moments would be finer than three pixels
+    const seen = moments.filter(([start, end]) => end > view[0] && start < view[1]).length;
+    const many = seen > detail.clientWidth / 3;
+    if (many !== crowded) stack(detail.querySelector("svg"), many ? means : moments);
+    crowded = many;
+  }
+
   function place() { // everything that hangs on the view
     const width = view[1] - view[0];
+    fill();
     detail.querySelector("svg").setAttribute("viewBox", `${view[0]} 0 ${width} 1`);
     brush.style.left = (100 * view[0]) / seconds + "%";
     brush.style.width = Math.max((100 * width) / seconds, 0.4) + "%";
@@ -74,6 +82,12 @@ function startTimeline(root) {
     return text("xser-times").replace("▶ ", "") + ", " + text("xser-emotion") + ": " + text("xser-said");
   };
 
+  function reveal(row) { // in the list alone; rows that were never drawn have a height only afterwards
+    const move = () => { list.scrollTop = row.offsetTop - list.clientHeight / 8; };
+    move();
+    requestAnimationFrame(move);
+  }
+
   function select(index, scroll) {
     if (selected >= 0) rows[selected].classList.remove("xser-selected");
     selected = index;
@@ -84,11 +98,11 @@ function startTimeline(root) {
     const [start, end] = moments[index], width = view[1] - view[0];
     if (start < view[0] || end > view[1]) zoom((start + end - width) / 2, (start + end + width) / 2);
     else mark();
-    if (scroll) rows[index].scrollIntoView({ block: "nearest" });
+    if (scroll) reveal(rows[index]);
   }
 
-  function play(index) {
-    select(index, false);
+  function play(index, scroll) {
+    select(index, scroll);
     if (!audio) return;
     until = on.checked ? Infinity : moments[index][1];
     audio.currentTime = moments[index][0];
@@ -120,8 +134,7 @@ function startTimeline(root) {
   });
   detail.addEventListener("pointerleave", () => { tip.hidden = true; });
   detail.addEventListener("click", (event) => {
-    const index = nearest(timeAt(detail, event, view));
-    play(index);
+    play(nearest(timeAt(detail, event, view)), true);
   });
   detail.addEventListener("keydown", (event) => {
     const last = moments.length - 1, [first, end] = view, half = (end - first) / 2;
@@ -130,8 +143,8 @@ function startTimeline(root) {
       ArrowLeft: () => select(Math.max(selected - 1, 0), true),
       Home: () => select(0, true),
       End: () => select(last, true),
-      Enter: () => play(Math.max(selected, 0)),
-      " ": () => (audio && !audio.paused ? audio.pause() : play(Math.max(selected, 0))),
+      Enter: () => play(Math.max(selected, 0), true),
+      " ": () => (audio && !audio.paused ? audio.pause() : play(Math.max(selected, 0), true)),
       "+": () => zoomAround(0.5),
       "-": () => zoomAround(2),
       PageDown: () => zoom(first + half, end + half),
@@ -156,10 +169,11 @@ function startTimeline(root) {
     const index = Number(button.dataset.emotion);
     shown[index] = !shown[index];
     button.setAttribute("aria-pressed", shown[index]);
-    stack(detail.querySelector("svg"), moments);
+    crowded = null;
+    fill();
     stack(overview.querySelector("svg"), means);
   }));
-  rows.forEach((row, index) => row.querySelector(".xser-times").addEventListener("click", () => play(index)));
+  rows.forEach((row, index) => row.querySelector(".xser-times").addEventListener("click", () => play(index, false)));
 
   let from = null;
   overview.addEventListener("pointerdown", (event) => {

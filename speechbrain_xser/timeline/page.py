@@ -29,7 +29,8 @@ TIMELINE_SCRIPT = HERE.joinpath("page.js").read_text(encoding="utf-8")
 BINS = 240  # of the whole recording's means
 EXPLAINED = (
     '<p class="xser-note">Each column is a stretch of speech: its height is divided among the emotions by their '
-    "probabilities. Between columns nobody speaks.</p>\n"
+    "probabilities. Between columns nobody speaks. In the small plot, and in the large one where it would be crowded, "
+    "a column is the mean of some time; zoom in for single moments.</p>\n"
 )
 NO_SPEECH = '<p class="xser-empty">No speech was found in this recording: the timeline is empty.</p>'
 
@@ -114,7 +115,7 @@ def timeline_sections(
         f'<style>{STYLE}</style>\n<div class="xser-timeline">\n'
         f'<script type="application/json" class="xser-data">{_script_safe(data)}</script>\n'
         f"{EXPLAINED}{_legend(emotions)}{_plots(columns, means, seconds, emotions)}{_player(audio_source, name)}"
-        f'<ol class="xser-moments" aria-label="Moments">\n{rows}\n</ol>\n</div>\n'
+        f'<ol class="xser-moments" tabindex="0" aria-label="Moments">\n{rows}\n</ol>\n</div>\n'
     )
 
 
@@ -141,7 +142,7 @@ def _plots(columns: Sequence[Column], means: Sequence[Column], seconds: float, e
     return (
         '<div class="xser-stage"><div class="xser-detail" tabindex="0" role="slider" aria-label="Emotions over time" '
         f'aria-valuemin="1" aria-valuemax="{len(columns)}" aria-valuenow="1">'
-        f"{_svg(columns, seconds, emotions)}"
+        f"{_svg(columns if len(columns) < 2 * BINS else means, seconds, emotions)}"
         '<div class="xser-band" hidden></div><div class="xser-playhead" hidden></div></div>'
         '<div class="xser-ticks" aria-hidden="true"></div><div class="xser-tip" role="status" hidden></div>'
         f'<div class="xser-overview">{_svg(means, seconds, emotions)}<div class="xser-brush"></div></div></div>\n'

@@ -1,12 +1,12 @@
 """A colour for each emotion that stays itself for colour-blind readers, on white and on black.
 
-Source: Okabe and Ito (2008), Color Universal Design, https://jfly.uni-koeln.de/color; grey and a dark tone in place of
+Source: Okabe and Ito (2008), Color Universal Design, https://jfly.uni-koeln.de/color; grey and brown in place of
 its black and its yellow, which paper swallows. The order is that of ``EMOTIONS``; a model of more classes begins again.
 """
 
 from __future__ import annotations
 
-LIGHT = ("#a3a8b0", "#e69f00", "#0065a8", "#d0460b", "#cc79a7", "#009e73", "#5a4032")
+LIGHT = ("#b4b8bf", "#e69f00", "#0065a8", "#d0460b", "#d46fb4", "#009e73", "#5a4032")
 DARK = ("#767c86", "#f0b429", "#3a8fd8", "#f0602a", "#e79cc6", "#22c39a", "#a98a6d")
 
 

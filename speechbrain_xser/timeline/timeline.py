@@ -20,6 +20,7 @@ from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
 from speechbrain_xser.timeline.cutting import PLAIN_CUTTING, Cutter, Cutting, Frame, Span
 from speechbrain_xser.timeline.detector import FRAME_SAMPLES, SpeechDetector
+from speechbrain_xser.timeline.heap import return_freed_memory
 from speechbrain_xser.timeline.kept import KeptMoments
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.recording import Recording
@@ -96,6 +97,7 @@ def read_timeline(
     found = find_speech(recording, cutting, detector or SpeechDetector(), progress)
     while group := list(islice(found, batch_size * BATCHES)):
         yield from _moments(recognizer, group, batch_size, kept)
+        return_freed_memory()
     if recording.fault is not None:
         raise recording.fault
 

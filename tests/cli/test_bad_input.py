@@ -1,6 +1,7 @@
 """Bad input to every command: exit code 2, a line that names the fault, no traceback, and nothing written.
 
-A row is a call with names of files that ``there`` makes, and words of the message. New commands add rows.
+A row is a call with names of files that ``there`` makes, and words of the message. New commands add rows. ``explain``
+tells of each file by itself, and its own tests look at that.
 """
 
 import json
@@ -28,12 +29,17 @@ CALLS = [
     ("train gone.yaml", "There is no recipe 'gone.yaml', expected a YAML file, or one of: CREMA-D"),
     ("export ./gone --out out", "'./gone' is no folder here"),
     ("setup-spice --from gone", "'gone' does not exist"),
+    ("timeline gone.wav", "gone.wav"),
+    ("faithfulness gone.jsonl", "'gone.jsonl' does not exist"),
+    ("serve --model gone/gone --device cpu", "revision is None; give the full commit"),
     # a folder in the place of a file, and the other way round
     ("check folder", "'folder' is a directory"),
     ("pack folder --out out", "'folder' is a directory"),
     ("evaluate folder", "'folder' is a directory"),
     ("score folder", "'folder' is a directory"),
     ("train folder", "There is no recipe 'folder'"),
+    ("timeline folder", "folder"),
+    ("faithfulness folder", "'folder' is a directory"),
     ("annotate folder --out good.jsonl", "'good.jsonl' is a file"),
     ("pack good.jsonl --out good.jsonl", "'good.jsonl' is a file"),
     ("export packaged:xser-tiny --out good.jsonl", "'good.jsonl' is a file"),
@@ -50,6 +56,8 @@ CALLS = [
     *[(f"annotate {name} --out out", name) for name in ("text.jsonl", "binary.jsonl")],
     *[(f"train {name}", name) for name in ("empty.jsonl", "text.jsonl", "binary.jsonl")],
     ("annotate folder --out out", "expected .wav"),
+    ("timeline binary.jsonl --device cpu", "binary.jsonl"),
+    ("faithfulness binary.jsonl --device cpu", "binary.jsonl"),
     ("probe --model packaged:xser-tiny --train empty.jsonl --test good.jsonl", "empty.jsonl"),
     # no model
     ("evaluate good.jsonl --device cpu --model folder", "hyperparams.yaml"),
@@ -61,6 +69,13 @@ CALLS = [
     ("export packaged:gone --out out", "no packaged model is called 'gone'"),
     ("probe --model folder --train good.jsonl --test good.jsonl", "hyperparams.yaml"),
     # wrong values
+    ("explain corpus/a.wav --device tpu", "device 'tpu' cannot be used here"),
+    ("timeline corpus/a.wav --device tpu", "device 'tpu' cannot be used here"),
+    ("serve --device tpu", "device 'tpu' cannot be used here"),
+    ("faithfulness good.jsonl --device tpu", "device 'tpu' cannot be used here"),
+    ("timeline corpus/a.wav --out gone/a.srt --device cpu", "gone"),
+    ("explain corpus/a.wav --html gone/a.html --device cpu", "gone"),
+    ("serve --port 99999", "99999"),
     ("evaluate good.jsonl --device tpu", "device 'tpu' cannot be used here"),
     ("evaluate good.jsonl --batch-size 0", "0 is not in the range"),
     ("evaluate good.jsonl --answers gone/a.jsonl", "there is no folder 'gone'"),

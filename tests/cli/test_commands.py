@@ -67,7 +67,7 @@ def test_a_reader_that_has_gone_is_no_error(tmp_path):
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-@pytest.mark.parametrize("env", [{"LANG": "C", "LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}])
+@pytest.mark.parametrize("env", [{"LANG": "C", "LC_ALL": "C"}, {"PYTHONIOENCODING": "latin-1"}])
 def test_a_name_that_the_terminal_cannot_show_is_no_crash(tmp_path, env):
     folder = tmp_path / "Müller 話"
     folder.mkdir()
@@ -78,12 +78,13 @@ def test_a_name_that_the_terminal_cannot_show_is_no_crash(tmp_path, env):
 
 
 def test_a_name_of_no_text_is_no_crash(tmp_path):
-    path = os.fsencode(tmp_path) + b"/\xff.jsonl"
-    with open(path, "w") as file:
-        file.write(json.dumps(ROW) + "\n")
-    command = [sys.executable, "-m", "speechbrain_xser.cli", "score", path, path + b"x"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True)
-    assert done.returncode == 2 and b"does not exist" in done.stderr and b"Traceback" not in done.stderr
+    paths = [os.fsencode(tmp_path) + name for name in (b"/\xff.jsonl", b"/b.jsonl")]
+    for path in paths:
+        Path(os.fsdecode(path)).write_text(json.dumps(ROW) + "\n")
+    command = [sys.executable, "-m", "speechbrain_xser.cli", "score", *paths]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
+    assert done.returncode == 0 and b"\\udcff.jsonl" in done.stdout and b"Traceback" not in done.stderr
 
 
 def test_ctrl_c_anywhere_ends_with_130(monkeypatch):

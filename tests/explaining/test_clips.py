@@ -27,10 +27,10 @@ def recordings(tmp_path_factory) -> list[Clip]:
     return [Clip(path.name, str(path)) for path in sorted(folder.iterdir())]
 
 
-def counted(module: torch.nn.Module, work) -> list[int]:
-    """Rows of each forward of a module while something is done."""
+def counted(module: torch.nn.Module, work) -> list[tuple[int, ...]]:
+    """Rows and samples of each forward of a module while something is done."""
     rows = []
-    handle = module.register_forward_hook(lambda _, inputs, __: rows.append(len(inputs[0])))
+    handle = module.register_forward_hook(lambda _, inputs, __: rows.append(tuple(inputs[0].shape)))
     try:
         list(work())
     finally:
@@ -45,7 +45,7 @@ def test_clips_are_told_in_the_order_in_which_they_were_given(recognizer, record
     assert [told.explanation.paragraph for told in found] == alone
 
 
-def test_the_encoder_is_called_as_often_as_for_sorted_batches(recognizer, recordings):
+def test_the_encoder_hears_what_it_hears_of_sorted_batches(recognizer, recordings):
     def batches():
         order = sorted((read_clip(recognizer, clip) for clip in recordings), key=len)
         for start in range(0, len(order), 2):
@@ -55,7 +55,8 @@ def test_the_encoder_is_called_as_often_as_for_sorted_batches(recognizer, record
 
     encoder = recognizer.mods.model.encoder
     expected = counted(encoder, lambda: recognizer.explain_batches(batches()))
-    assert counted(encoder, lambda: explain_clips(recognizer, recordings, batch_size=2)) == expected == [2, 2, 1]
+    found = counted(encoder, lambda: explain_clips(recognizer, recordings, batch_size=2))
+    assert found == expected == [(2, 8000), (2, 14400), (1, 17600)]  # 0.3 and 0.5 s, 0.7 and 0.9 s, 1.1 s
 
 
 def test_waveforms_are_read_when_their_turn_comes(recognizer, recordings, monkeypatch):

@@ -19,6 +19,6 @@ class Slow(Stub):
 
 timeline.load_recognizer = lambda *_: Slow()
 try:
-    timeline.timeline_command([sys.argv[1], "--out", sys.argv[2], "--json"])
+    timeline.timeline_command([sys.argv[1], "--out", sys.argv[2], "--batch-size", "2", "--json"])
 finally:
     print("kilobytes", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
