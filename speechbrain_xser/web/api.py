@@ -18,7 +18,7 @@ at [{address}gradio_api/info]({address}gradio_api/info).
 ```python
 from gradio_client import Client, handle_file
 
-client = Client("{address}")
+client = Client("{address}", analytics_enabled=False)
 told = client.predict(clip=handle_file("clip.wav"), voice=None, api_name="/explain")
 print(told["paragraph"], told["probabilities"])
 for moment in client.predict(recording=handle_file("meeting.mp3"), api_name="/timeline")["moments"]:
@@ -56,7 +56,7 @@ def api_text(address: str) -> str:
 
     Example
     -------
-    >>> 'Client("http://127.0.0.1:7860/")' in api_text("http://127.0.0.1:7860/")
+    >>> 'Client("http://127.0.0.1:7860/"' in api_text("http://127.0.0.1:7860/")
     True
     """
     return TEXT.format(address=address)

@@ -1,8 +1,8 @@
 """The page itself: its parts, and what happens when one of them is used.
 
 Every session has its clips in memory, none has a file; events of the page are not part of the API, which has endpoints
-of its own. Gradio starts every event at once (no limit of its own), for an upload that waited in a queue could be
-removed by another upload of the same content; the model's turn is waited for inside.
+of its own. Gradio starts every event at once, so that no upload waits in a queue to be read and removed; the model's
+turn is waited for inside.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import gradio
 
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.web.api import api_text
-from speechbrain_xser.web.clip import Clip, read_upload
+from speechbrain_xser.web.clip import LONG, Clip, read_upload
 from speechbrain_xser.web.examples import Example, speak_examples
 from speechbrain_xser.web.explaining import Explainer
 from speechbrain_xser.web.fragments import alert, hint, notice, player
@@ -31,8 +31,8 @@ FIRST = "Record or upload a clip first, or take an example."
 NO_FILE = "Upload a recording first."
 TITLE = (
     '<h1 class="xser-web-title">What is said, how, and with what emotion</h1>'
-    '<p class="xser-web-lead">A paragraph about a clip of speech, every claim of it checked against the signal, and what '
-    "made the model say so. Nothing that you hand in is kept.</p>"
+    '<p class="xser-web-lead">A paragraph about a clip of speech, every claim of it checked against the signal, and '
+    "what made the model say so. Nothing that you hand in is kept.</p>"
 )
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
 
@@ -152,7 +152,7 @@ def build_app(recognizer: ExplainableEmotionRecognizer, settings: WebSettings, a
         _html(TITLE + notice(settings.model))
         with gradio.Tab("Clip"):
             _clip_tab(page)
-        with gradio.Tab("Recording"):
+        with gradio.Tab(LONG):
             _recording_tab(page)
         with gradio.Tab("API"):
             gradio.Markdown(api_text(address), elem_classes="xser-web-api")
@@ -197,8 +197,8 @@ def _html(text: str) -> gradio.HTML:
 
 
 def _recording_tab(page: Page) -> None:
-    hours = f"{page.settings.max_hours:g} hours, {page.settings.max_megabytes:g} MB"
-    given = gradio.File(label=f"A recording, up to {hours}", file_types=["audio", "video"], height=140, elem_id=RECORDING)
+    label = f"A recording, up to {page.settings.max_hours:g} hours and {page.settings.max_megabytes:g} MB"
+    given = gradio.File(label=label, file_types=["audio", "video"], height=140, elem_id=RECORDING)
     with gradio.Row():
         button, stop = gradio.Button("Read the recording", variant="primary"), gradio.Button("Stop")
     result = gradio.HTML(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from speechbrain_xser.inference import ExplainableEmotionRecognizer
 
 SILENT_PEAK = 0.001  # of full scale, -60 dB
+LONG = "Long recording"  # the page's other tab
 GONE = "{name} is no longer here: nothing that is uploaded is kept. Please hand it in again."
 
 
@@ -76,7 +77,7 @@ def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_
     upload = Path(path)
     try:
         with taken(upload) as file, for_people(file):
-            check_length(seconds_of(file), max_seconds, file.name, "For longer ones there is the tab “Recording”.")
+            check_length(seconds_of(file), max_seconds, file.name, f"For longer ones there is “{LONG}”.")
             wav = recognizer.load_audio(file)
     except FileNotFoundError as error:
         raise AudioError(GONE.format(name=upload.name)) from error

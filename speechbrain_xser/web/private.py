@@ -107,15 +107,15 @@ def remove_upload(path: Path) -> None:
 
     Example
     -------
-    >>> folder = getfixture("tmp_path")
-    >>> (folder / "1f").mkdir(), (folder / "1f" / "a.wav").touch()
+    >>> uploads = getfixture("tmp_path") / "uploads"
+    >>> (uploads / "1f").mkdir(parents=True), (uploads / "1f" / "a.wav").touch()
     (None, None)
-    >>> remove_upload(folder / "1f" / "a.wav")
-    >>> list(folder.iterdir())
+    >>> remove_upload(uploads / "1f" / "a.wav")
+    >>> list(uploads.iterdir())
     []
     """
     path.unlink(missing_ok=True)
-    if path.parent.name != UPLOADS:
+    if path.parent.parent.name == UPLOADS:
         try:
             path.parent.rmdir()
         except OSError:  # another file is in it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,11 +122,15 @@ def free_port(host: str, port: int) -> int:
 def _imported() -> tuple:
     """Gradio, told before it is loaded that nothing is to be sent."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    # a timeline's numbers are in a script element that is not meant to be run
+    warnings.filterwarnings("ignore", message="A `<script>` tag was found", category=UserWarning)
     try:
         from speechbrain_xser.web import look
         from speechbrain_xser.web.app import build_app
+        from speechbrain_xser.web.uploads import separate_uploads
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("gradio"):
             raise
         raise SettingsError("the web page needs Gradio: pip install speechbrain_xser[web]") from error
+    separate_uploads()
     return build_app, look

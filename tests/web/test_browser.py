@@ -1,0 +1,176 @@
+"""The page in a real browser, served by ``xser serve`` as a user starts it."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.web.conftest import files_below
+
+playwright = pytest.importorskip("playwright.sync_api")
+expect = playwright.expect
+CHROMIUM = shutil.which("chromium")
+PATIENCE = 90_000  # milliseconds; a machine may be busy, and nothing here is timed
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and os.environ.get("CI") != "true", reason="needs the browser chromium"
+)
+# every text that a part of the page ever showed, for a browser may miss what it is only asked about
+WATCH = """(selector) => {
+  window.seen = [];
+  const look = () => { for (const part of document.querySelectorAll(selector)) {
+    if (part.textContent !== window.seen.at(-1)) window.seen.push(part.textContent); } };
+  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
+
+
+class Served(NamedTuple):
+    """A server of its own process."""
+
+    process: subprocess.Popen
+    address: str
+    place: Path  # its temporary files
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    place = tmp_path_factory.mktemp("served")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "speechbrain_xser.cli", "serve", "--port", "0", "--max-seconds", "20"],
+        env=os.environ | {"TMPDIR": str(place)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # as in a terminal
+    )
+    line = process.stdout.readline()
+    try:
+        yield Served(process, line.split()[2], place)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, served):
+    """Opens the page as another user each time."""
+    contexts = []
+
+    def opened():
+        contexts.append(browser.new_context())
+        page = contexts[-1].new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(served.address)
+        expect(page.get_by_role("tab", name="Long recording")).to_be_visible(timeout=PATIENCE)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def upload(page, path):
+    """Chooses a file where the open tab asks for one."""
+    button = page.get_by_role("tabpanel").filter(visible=True).get_by_role("button", name=re.compile("upload", re.I))
+    with page.expect_file_chooser() as chooser:
+        button.first.click()
+    chooser.value.set_files(path)
+
+
+def ask(page):
+    button = page.get_by_role("button", name="Explain")
+    expect(button).to_be_enabled(timeout=PATIENCE)
+    button.click()
+
+
+def test_the_model_is_announced_with_what_it_is_not_good_for(open_page):
+    expect(open_page().get_by_role("note")).to_contain_text("its words and emotions are not to be trusted")
+
+
+def test_a_clip_is_explained_while_one_looks(open_page, recognizer, spoken, served):
+    page, hosts = open_page(), set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url)[:2]))
+    page.reload()
+    upload(page, spoken[0])
+    expect(page.get_by_label(f"Clip: {spoken[0].name}")).to_be_visible(timeout=PATIENCE)
+    page.evaluate(WATCH, ".xser-web-growing .xser-paragraph")
+    ask(page)
+    expect(page.get_by_role("table", name="Probability of each emotion")).to_be_visible(timeout=PATIENCE)
+    paragraph = recognizer.explain_file(spoken[0]).paragraph
+    texts = [text for text in page.evaluate("window.seen") if text]
+    assert len(texts) > 3 and all(paragraph.startswith(text) for text in texts)
+    said = page.locator(".xser-evidence .xser-paragraph").inner_text()
+    assert re.sub("[✓✗?]", "", said) == paragraph
+    expect(page.get_by_role("table", name="What words and voice carry")).to_be_visible()
+    expect(page.get_by_role("heading", name="Claims against the signal")).to_be_visible()
+    expect(page.locator("svg.xser-plot")).to_contain_text("F0, Hz")
+    assert {host for kind, host in hosts if kind not in ("data", "blob")} == {urlsplit(served.address).netloc}
+    assert files_below(next(served.place.glob("xser-serve-*")) / "uploads") == []
+
+
+def test_a_file_that_is_none_has_a_message_and_the_page_goes_on(open_page, spoken, tmp_path):
+    (tmp_path / "notes.wav").write_text("not audio")
+    page = open_page()
+    upload(page, tmp_path / "notes.wav")
+    expect(page.get_by_role("alert")).to_contain_text("notes.wav: cannot be read as audio", timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Explain")).to_be_disabled()
+    upload(page, spoken[0])
+    expect(page.get_by_label(f"Clip: {spoken[0].name}")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("alert").filter(visible=True)).to_have_count(0)
+    expect(page.get_by_role("button", name="Explain")).to_be_enabled()
+
+
+def test_a_long_recording_becomes_a_timeline_with_the_users_own_sound(open_page, recording, served):
+    page = open_page()
+    page.get_by_role("tab", name="Long recording").click()
+    upload(page, recording)
+    page.evaluate(WATCH, ".xser-web-progress")
+    expect(page.get_by_text(recording.stem).first).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("button", name="Read the recording").click()
+    moments = page.get_by_role("list", name="Moments").get_by_role("listitem")
+    expect(moments).to_have_count(2, timeout=PATIENCE)
+    assert any("read" in text for text in page.evaluate("window.seen"))
+    page.wait_for_function("document.querySelector('.xser-timeline audio').duration > 5")
+    assert files_below(next(served.place.glob("xser-serve-*")) / "uploads") == []
+
+
+def test_two_users_at_once_see_their_own_clips(open_page, recognizer, spoken):
+    pages = [open_page(), open_page()]
+    for page, path in zip(pages, spoken, strict=True):
+        upload(page, path)
+    for page in pages:
+        ask(page)
+    for page, path in zip(pages, spoken, strict=True):
+        told = recognizer.explain_file(path)
+        facts = page.locator(".xser-facts")
+        expect(facts).to_contain_text(told.transcript, timeout=PATIENCE)
+        expect(facts).to_contain_text(told.emotion)
+
+
+def test_an_example_needs_no_file(open_page):
+    page = open_page()
+    page.get_by_role("button", name="An angry man").click()
+    expect(page.locator(".xser-facts")).to_contain_text("angry", timeout=PATIENCE)
+
+
+def test_ctrl_c_ends_it_and_leaves_nothing(served):
+    served.process.send_signal(signal.SIGINT)
+    _, said = served.process.communicate(timeout=60)
+    assert served.process.returncode == 130
+    assert "Traceback" not in said and said.rstrip().endswith("nothing that was uploaded is left.")
+    assert list(served.place.iterdir()) == []

@@ -1,0 +1,76 @@
+"""The folder of a server, which holds uploads only while they are read."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from speechbrain_xser.web.private import private_folder, remove_abandoned, remove_old, taken
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_the_folder_goes_with_all_that_is_in_it_whatever_ends_the_server(place):
+    with pytest.raises(SystemExit), private_folder() as folder:
+        (folder / "uploads" / "a.wav").write_text("speech")
+        raise SystemExit
+    assert list(place.iterdir()) == []
+
+
+def test_only_its_owner_can_open_the_folder(place):
+    with private_folder() as folder:
+        assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_temporary_files_of_anyone_in_the_process_are_in_the_folder(place):
+    with private_folder() as folder, tempfile.NamedTemporaryFile() as file:
+        assert file.name.startswith(str(folder))
+    assert tempfile.tempdir == str(place) and "GRADIO_TEMP_DIR" not in os.environ
+
+
+def test_what_a_killed_server_left_is_removed_by_the_next(place):
+    code = "import os\nfrom speechbrain_xser.web.private import *\nwith private_folder(): os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(place)}, check=False)
+    assert len(list(place.glob("xser-serve-*"))) == 1
+    with private_folder() as folder:
+        assert list(place.iterdir()) == [folder]
+
+
+def test_the_folder_of_a_server_that_runs_is_left_alone(place):
+    with private_folder() as folder:
+        remove_abandoned(place)
+        assert folder.exists()
+
+
+def test_an_upload_is_removed_though_reading_it_fails(place):
+    upload = place / "uploads" / "1f" / "a.wav"
+    upload.parent.mkdir(parents=True)
+    upload.touch()
+    with pytest.raises(ValueError), taken(upload):
+        raise ValueError
+    assert [path.name for path in place.rglob("*")] == ["uploads"]
+
+
+def test_another_upload_of_the_same_content_and_name_does_not_take_the_file_away(place):
+    upload = place / "a.wav"
+    upload.write_text("speech")
+    with taken(upload) as mine:
+        upload.write_text("speech")
+        with taken(upload):
+            pass
+        assert mine.read_text() == "speech"
+
+
+def test_uploads_that_nobody_asked_about_are_removed_and_new_ones_stay(place):
+    for name, age in (("old.wav", 700), ("new.wav", 10)):
+        (place / name).touch()
+        then = (place / name).stat().st_mtime - age
+        os.utime(place / name, (then, then))
+    remove_old(place, seconds=600)
+    assert [path.name for path in place.iterdir()] == ["new.wav"]

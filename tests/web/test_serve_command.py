@@ -1,0 +1,92 @@
+"""``xser serve`` as a user starts and ends it; what needs a browser is in test_browser."""
+
+import os
+import signal
+import socket
+import sys
+import tempfile
+
+import pytest
+from click.testing import CliRunner
+
+from speechbrain_xser.cli import serve
+from speechbrain_xser.cli.main import xser
+from speechbrain_xser.web.server import Server
+
+
+@pytest.fixture
+def run(recognizer, tmp_path, monkeypatch):
+    """Runs the command with a model that is loaded already; the server ends at once, by a signal."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(serve, "load_recognizer", lambda *_: recognizer)
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+
+    def ran(*arguments, ended_by=signal.SIGTERM):
+        def wait(server):
+            (server.folder / "uploads" / "a.wav").write_text("speech")
+            os.kill(os.getpid(), ended_by)
+            signal.pause()
+
+        monkeypatch.setattr(Server, "wait", wait)
+        return CliRunner().invoke(xser, ["serve", "--port", "0", *map(str, arguments)])
+
+    yield ran
+    for each, handler in handlers.items():
+        signal.signal(each, handler)
+
+
+@pytest.mark.parametrize("ended_by, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_ending_the_server_leaves_nothing_that_was_uploaded(run, tmp_path, ended_by, code):
+    done = run(ended_by=ended_by)
+    assert done.exit_code == code
+    assert done.stdout.startswith("Serving at http://127.0.0.1:")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken_is_one_clear_line(run):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("--port", port)
+    assert done.exit_code == 2
+    assert f"cannot listen at 127.0.0.1, port {port} (Address already in use)" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_serving_others_is_warned_of(run):
+    done = run("--host", "0.0.0.0")
+    assert "warning: everyone who can reach 0.0.0.0 can use this page" in done.stderr
+
+
+def test_serving_oneself_is_not_warned_of(run):
+    assert "warning" not in run().stderr
+
+
+def test_an_address_of_another_machine_is_one_clear_line(run):
+    done = run("--host", "192.0.2.1")
+    assert done.exit_code == 2 and "cannot listen at 192.0.2.1" in done.stderr
+
+
+def test_longer_clips_than_the_model_takes_are_refused(run):
+    done = run("--max-seconds", 31)
+    assert done.exit_code == 2
+    assert "--max-seconds 31: this model takes up to 30 s." in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--max-seconds", "--max-megabytes", "--max-hours"])
+def test_a_limit_of_nothing_is_refused(run, option):
+    assert run(option, 0).exit_code == 2
+
+
+def test_without_gradio_the_remedy_is_named(run, monkeypatch):
+    for name in ("app", "look"):
+        monkeypatch.delitem(sys.modules, f"speechbrain_xser.web.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    done = run()
+    assert done.exit_code == 2 and "pip install speechbrain_xser[web]" in done.stderr
+
+
+def test_help_ends_with_an_example_and_offers_no_sharing(run):
+    done = run("--help")
+    assert "xser serve --model" in done.output and "--share" not in done.output
