@@ -1,10 +1,12 @@
 # Every target installs what it needs first; `make help` lists them.
-# VENV=folder puts the environment elsewhere, PIP_FLAGS=... is handed to pip, DATA=folder names real speech for tests.
+# VENV=folder puts the environment elsewhere, PIP_FLAGS=... is handed to pip, DATA=folder names real speech for tests,
+# JOBS=4 runs so many of them at a time.
 
 PYTHON ?= python3
 VENV ?= .venv
 PIP_FLAGS ?=
 ARGS ?=
+JOBS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -15,7 +17,7 @@ ifdef DATA
 export XSER_DATA := $(DATA)
 endif
 
-.PHONY: help setup demo test doctest lint train-tiny clean
+.PHONY: help setup demo test doctest docs lint train-tiny clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,11 +36,16 @@ demo: $(STAMP) ## train, evaluate and explain on the embedded corpus, in minutes
 
 test: export OMP_NUM_THREADS ?= 1
 test: $(STAMP) ## run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 doctest: export OMP_NUM_THREADS ?= 1
 doctest: $(STAMP) ## run the examples in every docstring
-	$(BIN)/python -m pytest --doctest-modules speechbrain_xser recipes $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --doctest-modules speechbrain_xser recipes $(ARGS)
+
+docs: export OMP_NUM_THREADS ?= 1
+docs: $(STAMP) ## build the documentation into docs/_build/html; a warning is an error
+	rm -rf docs/api docs/recipes
+	$(BIN)/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
 
 lint: $(STAMP) ## check the code's style
 	$(BIN)/python -m ruff check .
@@ -47,5 +54,5 @@ train-tiny: $(STAMP) ## train the packaged model again, at full length; continue
 	$(BIN)/python recipes/train.py recipes/Tiny/hparams/train.yaml $(ARGS)
 
 clean: ## remove the environment and caches, not what runs have written
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache docs/_build docs/api docs/recipes
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

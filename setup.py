@@ -33,13 +33,15 @@ REQUIREMENTS = [
     "ijson>=3.3,<4",  # reads JSON files of gigabytes piece by piece
     "silero-vad>=6.2,<7",  # where speech is in a long recording; its weights are in it
     "tqdm>=4.66,<5",  # the progress bar
+    "rich>=13.9,<16",  # tables that fit the terminal
 ]
 
 DOCS = [
-    "sphinx>=8.1,<10",  # the documentation
+    "sphinx>=8.2,<10",  # the documentation
     "myst-parser>=4,<6",  # its pages are Markdown
     "myst-nb>=1.3,<2",  # and notebooks
-    "furo>=2025.12.19",  # its theme
+    "furo>=2025.12.19,<2027",  # its theme
+    "nbformat>=5.10,<6",  # reads them
     "nbclient>=0.10,<1",  # runs the notebooks
     "ipykernel>=6.29,<8",  # what they run in
 ]
@@ -53,10 +55,12 @@ EXTRAS = {
         "webvtt-py>=0.5,<0.7",
         "playwright>=1.50,<2",  # drives a real browser in tests of pages
         "pytest>=8.2,<10",  # tests and doctests
+        "pytest-xdist>=3.6,<4",  # on several cores
         "ruff>=0.6,<1",  # the linter
         "praat-parselmouth>=0.4.5,<0.5",  # reference for pitch
         "datasets>=4,<6",  # read by the generic importer's tests
         "librosa>=0.11,<0.12",  # a second dynamic time warping, for tests
+        "yamllint>=1.35,<2",  # the style of YAML, by SpeechBrain's rules
         "webdataset>=1.0,<2",  # reads packed shards in tests
         "scikit-learn>=1.4,<2",  # probes, the prosody baseline, and reference values in tests
         "matplotlib>=3.8,<4",  # pictures of reports

@@ -1,35 +1,43 @@
-"""A command as a user meets it: what goes wrong is one clear line, and a folder is written by one run at a time."""
+"""A command as a user meets it: what goes wrong is one clear line, and a folder is written by one run at a time.
+
+Importing this is quick: it needs no torch.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import logging
+import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from speechbrain.utils.distributed import if_main_process
-from speechbrain.utils.logger import get_logger
-
 from speechbrain_xser.errors import TrainingError, XserError
 
-logger = get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 FAULTY_INPUT = 2  # what was given cannot be used; also click's code for a wrong option
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
+NOBODY_READS = 141  # the same for one whose output is no longer read
+EXTRAS = {"sklearn": "report", "matplotlib": "report", "gradio": "web", "datasets": "datasets"}  # what brings what
 GOES_ON = "Interrupted; the same command goes on where this one stopped."
+STARTS_ANEW = "Interrupted; nothing half-written is left."
 
 
 @contextmanager
-def one_line_errors(interrupted: str = GOES_ON) -> Iterator[None]:
+def one_line_errors(stopped: str = GOES_ON) -> Iterator[None]:
     """Ends the process with one line where the fault is not the program's; the traceback goes into the run's log.
 
-    The exit code is 2 for what cannot be used, and 130 after Ctrl-C.
+    The exit code is 2 for what cannot be used, 130 after Ctrl-C, and 141 where the output is piped into something that
+    has ended.
 
     Arguments
     ---------
-    interrupted : str
-        What is said after Ctrl-C.
+    stopped : str
+        What is said after Ctrl-C; by default that the same command goes on.
 
     Example
     -------
@@ -42,13 +50,58 @@ def one_line_errors(interrupted: str = GOES_ON) -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:
+        _end_unread()
     except (XserError, OSError) as error:
         logger.debug("The run ended here.", exc_info=True)
         print(f"error: {error}", file=sys.stderr)
         sys.exit(FAULTY_INPUT)
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in EXTRAS:
+            raise
+        print(f'error: {library} is missing: pip install "speechbrain_xser[{EXTRAS[library]}]"', file=sys.stderr)
+        sys.exit(FAULTY_INPUT)
     except KeyboardInterrupt:
-        print(interrupted, file=sys.stderr)
+        print(stopped, file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def _end_unread() -> None:
+    """Ends in silence; Python would complain at its end about what it could not write."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+    sys.exit(NOBODY_READS)
+
+
+@contextmanager
+def as_a_command() -> Iterator[None]:
+    """What holds for every command: any name of a file can be printed, and SIGTERM ends it tidily with 143.
+
+    Example
+    -------
+    >>> with as_a_command():
+    ...     os.kill(os.getpid(), signal.SIGTERM)
+    Traceback (most recent call last):
+        ...
+    SystemExit: 143
+    """
+    logging.getLogger("speechbrain.utils.train_logger").setLevel(logging.ERROR)  # it misses torchvision, we do not
+    for stream in (sys.stdout, sys.stderr):
+        if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _exit(number: int, frame: object) -> None:
+    sys.exit(128 + number)
 
 
 @contextmanager
@@ -76,6 +129,8 @@ def claimed(folder: str | Path, wait: bool = False, lock: str = ".lock") -> Iter
     >>> with claimed(getfixture("tmp_path") / "run"):
     ...     pass
     """
+    from speechbrain.utils.distributed import if_main_process  # imports torch, for seconds
+
     if not if_main_process():
         yield
         return

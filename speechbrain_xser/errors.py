@@ -65,3 +65,7 @@ class ReproductionError(XserError):
 
 class ProbeError(XserError, RuntimeError):
     """Branches cannot be probed: too few clips, no labels, or scikit-learn is missing."""
+
+
+class PublishingError(XserError, RuntimeError):
+    """A folder cannot be put on the hub: offline, no token, no right to write there, or a name that is none."""

@@ -17,7 +17,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -82,18 +83,52 @@ def write_model_folder(
     >>> sorted(path.name for path in Path(folder).iterdir())
     ['README.md', 'adapter', 'hyperparams.yaml', 'metadata.json', 'model.safetensors']
     """
-    folder, config = Path(folder), plain_config(config)
+    config = plain_config(config)
+    with written_folder(folder) as staging:
+        _write_files(staging, model, config, card, voice)
+    return str(folder)
+
+
+@contextmanager
+def written_folder(folder: str | Path) -> Iterator[Path]:
+    """A new folder that takes its place at the end, with all that was written into it, and only if nothing went wrong.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where it shall be; what is there is replaced.
+
+    Returns
+    -------
+    context manager of Path
+        Where to write.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be written (names path and remedy); what was there is still there.
+
+    Example
+    -------
+    >>> place = getfixture("tmp_path") / "trained"
+    >>> with written_folder(place) as staging:
+    ...     _ = (staging / "README.md").write_text("# Mine")
+    ...     place.exists()
+    False
+    >>> [path.name for path in place.parent.iterdir()]
+    ['trained']
+    """
+    folder = Path(folder).absolute()
     staging = folder.with_name(f".{folder.name}.staging-{os.getpid()}")
     shutil.rmtree(staging, ignore_errors=True)
     try:
         staging.mkdir(parents=True)
-        _write_files(staging, model, config, card, voice)
+        yield staging
         _replace(staging, folder)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{folder}: cannot be written ({error}); free space, or give another place") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return str(folder)
 
 
 def _write_files(

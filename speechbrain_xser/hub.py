@@ -12,6 +12,7 @@ from pathlib import Path
 
 import huggingface_hub
 
+from speechbrain_xser.enclosed import NAMES, PATTERNS
 from speechbrain_xser.errors import UnsafeModelError
 from speechbrain_xser.sources import loading, resolve_source
 
@@ -23,7 +24,7 @@ CARD = "README.md"
 MEAN_VOICE = "mean_voice.safetensors"  # of the training set; a folder may lack it
 ADAPTER_WEIGHTS = "adapter_model.safetensors"  # the name that plain peft reads
 ADAPTER_FILES = (f"{ADAPTER}/adapter_config.json", f"{ADAPTER}/{ADAPTER_WEIGHTS}")
-FILES = (HYPERPARAMS, METADATA, BRANCHES, *ADAPTER_FILES, MEAN_VOICE, CARD)
+FILES = (HYPERPARAMS, METADATA, BRANCHES, *ADAPTER_FILES, MEAN_VOICE, CARD, *PATTERNS)
 NEVER_OPENED = frozenset(".py .pyc .so .bin .pt .pth .ckpt .pkl .pickle .npy .npz .joblib".split())
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -107,7 +108,8 @@ def refuse_code(folder: str | Path) -> None:
     speechbrain_xser.errors.UnsafeModelError: ...: holds custom.py; a model folder has safetensors, YAML and JSON only
     """
     folder = Path(folder)
-    files = [path for path in [*folder.glob("*"), *(folder / ADAPTER).glob("*")] if path.suffix in NEVER_OPENED]
+    places = [folder, *(folder / name for name in (ADAPTER, *NAMES))]
+    files = [path for place in places for path in place.glob("*") if path.suffix in NEVER_OPENED]
     if files:
         names = ", ".join(sorted(str(path.relative_to(folder)) for path in files))
         raise UnsafeModelError(f"{folder}: holds {names}; a model folder has safetensors, YAML and JSON only")

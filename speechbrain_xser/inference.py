@@ -32,7 +32,7 @@ from speechbrain_xser.evidence.mean_voice import MeanVoice, read_mean_voice
 from speechbrain_xser.hub import HYPERPARAMS, model_folder
 from speechbrain_xser.lengths import counts_from_relative, valid_mask
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.modes import evaluating
+from speechbrain_xser.modes import each_within, evaluating
 from speechbrain_xser.restore import read_model_folder
 from speechbrain_xser.training.stages import STAGES
 
@@ -156,7 +156,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         return recognizer
 
     def explain_file(self, path: str | Path) -> Explanation:
-        """Explains one audio file (wav, flac, ogg, opus, mp3), at any rate and with any number of channels.
+        """Explains one audio or video file (wav, flac, ogg, opus, mp3, m4a, mp4, webm), of any rate, with any channels.
 
         Arguments
         ---------
@@ -283,6 +283,43 @@ class ExplainableEmotionRecognizer(Pretrained):
                 yield list(islice(found, 0 if one is None else len(one[0].counts)))
             if refused is not None:
                 raise refused
+
+    def explain_live(self, wav: Tensor) -> Iterator[str | Explanation]:
+        """Explains one clip and shows the paragraph while it is generated.
+
+        Arguments
+        ---------
+        wav : Tensor or array
+            Samples at the encoder's rate, [S], floats in -1..1.
+
+        Yields
+        ------
+        str or Explanation
+            The paragraph so far after each step, the whole one, and at last what :meth:`explain_batch` gives.
+
+        Raises
+        ------
+        AudioError
+            As :meth:`explain_batch`, when the first text is asked for.
+
+        Example
+        -------
+        >>> import speechbrain_xser
+        >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
+        >>> wav = 0.1 * torch.randn(16000, generator=torch.Generator().manual_seed(1))
+        >>> *texts, explanation = recognizer.explain_live(wav)
+        >>> len(texts) > 1, texts[-1] == explanation.paragraph, [explanation] == recognizer.explain_batch(wav[None])
+        (True, True, True)
+        """
+        yield from each_within(self._live(torch.as_tensor(wav)), lambda: self.inference_ctx, torch.no_grad)
+
+    def _live(self, wav: Tensor) -> Iterator[str | Explanation]:
+        tokens, model, stage = self._encoded(wav[None], None), self.mods.model, STAGES[self.hparams.stage]
+        options = {"close_quotes": stage.quotes, "decoding": self.decoding}
+        for text in model.decoder.generate_live(*tokens, stage.instruction, **options):
+            yield text
+        [found] = model.decoder.emotion_probabilities(*tokens, stage.instruction, [text], self.hparams.emotions)
+        yield self._explanation(text, found.tolist())
 
     def _encoded(self, wavs: Tensor, wav_lens: Tensor | None) -> tuple[SoftTokens, SoftTokens] | None:
         """Soft tokens of a batch that can be used, or None for an empty one."""

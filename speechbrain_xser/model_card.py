@@ -9,9 +9,19 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub.utils import yaml_dump
+
+from speechbrain_xser.enclosed import INSIDE
+from speechbrain_xser.licences import OTHER, base_licence, licence_note
 from speechbrain_xser.metadata import Backbone, Metadata
 
 LOCAL = "a local folder"
+SCORES = {  # of a run's test, as the hub names tasks and metrics; in percent
+    "wer": ("automatic-speech-recognition", "wer", "word error rate (%)"),
+    "ua": ("audio-classification", "recall", "unweighted accuracy, mean recall of the emotions (%)"),
+    "wa": ("audio-classification", "accuracy", "weighted accuracy of the emotion (%)"),
+}
 TEXT = """---
 {front}---
 
@@ -34,9 +44,7 @@ print(explanation.paragraph, explanation.emotion, explanation.probabilities)
 
 ## What is in it
 
-Branches and adapters (`model.safetensors`) and the decoder's LoRA (`adapter/`, which plain `peft` loads
-onto the base below). The frozen backbones are not in it; they are found by name and must have these fingerprints
-(SHA-256, first 12 digits):
+{contents} Backbones must have these fingerprints (SHA-256, first 12 digits):
 
 | part | source | revision | fingerprint |
 |---|---|---|---|
@@ -48,6 +56,10 @@ Emotions: {emotions}. Clips up to {max_seconds:g} s; stage `{stage}`. Written by
 
 {training}
 
+## Licence
+
+{licence}
+
 ## Limits
 
 The answer is generated text: a transcript or a descriptor in it can be wrong without any sign of it, and a clip
@@ -56,19 +68,35 @@ decisions about people, such as in hiring, policing, medicine or credit.
 """
 
 
-def model_card(metadata: Metadata, stage: str, emotions: Sequence[str], max_seconds: float) -> str:
+def model_card(
+    metadata: Metadata,
+    stage: str,
+    emotions: Sequence[str],
+    max_seconds: float,
+    has_lora: bool = True,
+    licence: str | None = None,
+    name: str = "speechbrain_xser",
+) -> str:
     """Writes the text of a model card.
 
     Arguments
     ---------
     metadata : Metadata
-        The folder's metadata.
+        The folder's metadata. Of "training" the card reads "purpose", "test" (scores in percent), "corpus" (that of the
+        test), "corpora" (names of all recipes that it was trained by) and "bases" (the sources of backbones that are
+        inside the folder now).
     stage : str
         Name of the stage that answers.
     emotions : sequence of str
         The model's classes.
     max_seconds : float
         Longest clip.
+    has_lora : bool
+        Whether the folder holds LoRA beside its base.
+    licence : str, optional
+        The hub's name of the weights' licence; by default what follows from the bases that are inside the folder.
+    name : str
+        Of the model, for the hub's table of results.
 
     Returns
     -------
@@ -84,36 +112,87 @@ def model_card(metadata: Metadata, stage: str, emotions: Sequence[str], max_seco
     >>> "- meta-llama/Llama-3.1-8B-Instruct" in card.splitlines()
     True
     """
+    corpora, bases = metadata.training.get("corpora", []), metadata.training.get("bases", {})
     return TEXT.format(
-        front=_front_matter(metadata),
-        backbones="\n".join(_row(name, backbone) for name, backbone in metadata.backbones.items()),
+        front=_front_matter(metadata, has_lora, licence or base_licence(bases.values()), name),
+        contents=_contents(metadata, has_lora),
+        backbones="\n".join(_row(part, backbone, bases) for part, backbone in metadata.backbones.items()),
         emotions=", ".join(emotions),
         max_seconds=max_seconds,
         stage=stage,
         version=metadata.version,
         purpose=metadata.training.get("purpose", "Not stated."),
         training=_training(metadata.training),
+        licence=licence_note(list(map(_shown, bases.values())), corpora),
     )
 
 
-def _front_matter(metadata: Metadata) -> str:
-    lines = ["library_name: speechbrain", "license: apache-2.0", "pipeline_tag: audio-classification", "tags:"]
-    lines += [f"- {tag}" for tag in ("speechbrain", "speechbrain_xser", "speech-emotion-recognition", "lora")]
-    names = [backbone.source for backbone in metadata.backbones.values() if _is_hub_id(backbone.source)]
-    return "\n".join(lines + (["base_model:"] + [f"- {name}" for name in names] if names else [])) + "\n"
+def _front_matter(metadata: Metadata, has_lora: bool, licence: str, name: str) -> str:
+    """What the hub reads; its keys in the order of its own examples."""
+    results, bases = _results(metadata), _base_names(metadata)
+    values = ModelCardData(
+        model_name=name,
+        eval_results=results or None,
+        metrics=sorted({result.metric_type for result in results}) or None,
+        base_model=bases or None,
+        base_model_relation="adapter" if has_lora else "finetune",
+        license_name="see-the-section-licence" if licence == OTHER else None,
+    ).to_dict()
+    tags = ["speechbrain", "speechbrain_xser", "speech-emotion-recognition", *(["lora"] if has_lora else [])]
+    front = {"library_name": "speechbrain", "license": licence, "license_name": values.pop("license_name", None)}
+    front |= {"pipeline_tag": "audio-classification", "tags": tags}
+    front |= {key: values.get(key) for key in ("base_model", "base_model_relation", "metrics", "model-index")}
+    if not bases:
+        del front["base_model_relation"]
+    return yaml_dump({key: value for key, value in front.items() if value is not None}, sort_keys=False)
+
+
+def _base_names(metadata: Metadata) -> list[str]:
+    """Hub ids of the backbones, wherever their weights are now."""
+    bases = metadata.training.get("bases", {})
+    names = [bases.get(part, backbone.source) for part, backbone in metadata.backbones.items()]
+    return [name for name in names if _is_hub_id(name)]
+
+
+def _results(metadata: Metadata) -> list[EvalResult]:
+    """The measured scores that the hub has a name for."""
+    test, corpus = metadata.training.get("test", {}), metadata.training.get("corpus", "test set of the run")
+    return [
+        EvalResult(task, corpus, corpus, metric, round(test[key], 2), metric_name=label, dataset_split="test")
+        for key, (task, metric, label) in SCORES.items()
+        if isinstance(test, dict) and key in test
+    ]
+
+
+def _contents(metadata: Metadata, has_lora: bool) -> str:
+    """What lies in the folder, and what does not."""
+    parts = ["Branches and adapters (`model.safetensors`)"]
+    if has_lora:
+        parts.append("the decoder's LoRA (`adapter/`, which plain `peft` loads onto the base below)")
+    inside = [part for part, backbone in metadata.backbones.items() if backbone.source.startswith(INSIDE)]
+    parts += [f"the {part} (`{part}/`{', LoRA merged into its weights' if part == 'llm' else ''})" for part in inside]
+    others = [part for part in metadata.backbones if part not in inside]
+    found = f" The frozen {' and '.join(others)} is not in it, but found by name." if others else ""
+    return f"{'; '.join(parts)}.{found}"
 
 
 def _is_hub_id(source: str) -> bool:
-    return not source.startswith("packaged:") and not Path(source).is_absolute() and not Path(source).is_dir()
+    local = source.startswith(("packaged:", INSIDE)) or Path(source).is_absolute() or Path(source).is_dir()
+    return not local
 
 
-def _row(part: str, backbone: Backbone) -> str:
-    source = LOCAL if Path(backbone.source).is_absolute() else f"`{backbone.source}`"
+def _shown(source: str) -> str:
+    """A source without what is only of this machine."""
+    return LOCAL if Path(source).is_absolute() else f"`{source}`"
+
+
+def _row(part: str, backbone: Backbone, bases: dict[str, str]) -> str:
+    source = _shown(backbone.source) + (f", made from {_shown(bases[part])}" if part in bases else "")
     return f"| {part} | {source} | {backbone.revision or '-'} | `{backbone.fingerprint[:12]}` |"
 
 
 def _training(values: dict) -> str:
-    """One line for each plain value about the run; its purpose has a section of its own."""
-    shown = {name: value for name, value in values.items() if name != "purpose"}
+    """One line for each plain value about the run; what has a section of its own is left out."""
+    shown = {name: value for name, value in values.items() if name not in ("purpose", "corpora", "bases")}
     lines = [f"* {name}: {value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items()]
     return "\n".join(lines) or "Nothing was recorded."

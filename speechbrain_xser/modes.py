@@ -1,11 +1,18 @@
-"""Eval for a while: what is frozen, and what only answers, neither draws nor drops out."""
+"""Eval for a while: what is frozen, and what only answers, neither draws nor drops out.
+
+Modes and locks that hold inside the steps of a generator must not hold between them: what runs there is somebody
+else's, perhaps in another thread.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TypeVar
 
 from torch import nn
+
+Step = TypeVar("Step")
 
 
 @contextmanager
@@ -28,3 +35,38 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for part, mode in modes:
             part.training = mode
+
+
+def each_within(steps: Iterator[Step], *contexts: Callable[[], AbstractContextManager]) -> Iterator[Step]:
+    """Runs every step of a generator inside contexts that are left again before the step's result is handed on.
+
+    Arguments
+    ---------
+    steps : iterator
+        Its steps.
+    *contexts : callable
+        Each gives a context manager, entered anew for every step.
+
+    Yields
+    ------
+    object
+        What the steps yield.
+
+    Example
+    -------
+    >>> import torch
+    >>> def modes():
+    ...     while True:
+    ...         yield torch.is_grad_enabled()
+    >>> next(each_within(modes(), torch.no_grad)), torch.is_grad_enabled()
+    (False, True)
+    """
+    done = object()
+    while True:
+        with ExitStack() as stack:
+            for context in contexts:
+                stack.enter_context(context())
+            step = next(steps, done)
+        if step is done:
+            return
+        yield step

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from speechbrain_xser.enclosed import with_enclosed
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError, XserError
 from speechbrain_xser.hub import HYPERPARAMS, METADATA
 from speechbrain_xser.hyperparams import backbones, checked_parts
 from speechbrain_xser.metadata import check_backbone, read_metadata
 from speechbrain_xser.model import ExplainableSER
-from speechbrain_xser.pretrainer import FILE_NAME
+from speechbrain_xser.pretrainer import FILE_NAME, FolderPretrainer
 from speechbrain_xser.safe_yaml import load_safely, read_text
 
 
 def read_model_folder(
-    folder: str | Path, overrides: dict | None = None, hparams_file: str = HYPERPARAMS
+    folder: str | Path,
+    overrides: dict | None = None,
+    hparams_file: str = HYPERPARAMS,
+    arguments: Mapping[str, object] | None = None,
 ) -> tuple[ExplainableSER, dict]:
     """Builds the model of a trained folder and loads its weights, strictly.
 
@@ -28,6 +32,8 @@ def read_model_folder(
         The caller's own values for keys of the YAML.
     hparams_file : str
         Name of the YAML inside the folder.
+    arguments : mapping, optional
+        Arguments of ``build_model`` that go over the folder's own, for another use of the same model.
 
     Returns
     -------
@@ -58,10 +64,11 @@ def read_model_folder(
     """
     path = Path(folder) / _plain_name(hparams_file)
     hparams = load_safely(read_text(path), overrides, str(path))
-    factory, pretrainer = checked_parts(hparams, path)
+    factory, pretrainer = _located_parts(hparams, path)
     _check_backbones(folder, factory)
-    model = _build(factory, path)
+    model = _build(partial(factory, **(arguments or {})), path)
     pretrainer.load_into(model, folder)
+    hparams["modules"] = {"model": factory}
     return model.eval(), hparams
 
 
@@ -81,9 +88,15 @@ def load_weights(model: ExplainableSER, folder: str | Path) -> None:
         As :func:`read_model_folder`.
     """
     path = Path(folder) / HYPERPARAMS
-    factory, pretrainer = checked_parts(load_safely(read_text(path), None, str(path)), path)
+    factory, pretrainer = _located_parts(load_safely(read_text(path), None, str(path)), path)
     _check_backbones(folder, factory)
     pretrainer.load_into(model, folder)
+
+
+def _located_parts(hparams: dict, path: Path) -> tuple[partial, FolderPretrainer]:
+    """The parts of loaded hyperparameters; backbones inside the folder by where they lie."""
+    factory, pretrainer = checked_parts(hparams, path)
+    return partial(factory.func, **with_enclosed(factory.keywords, path.parent)), pretrainer
 
 
 def _check_backbones(folder: str | Path, factory: partial) -> None:

@@ -11,6 +11,7 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_xser.answer.record import EMOTIONS
+from speechbrain_xser.data.manifest import Utterance, read_manifest
 from speechbrain_xser.data.synthetic.corpus import SAMPLE_RATE, plan, speak
 from speechbrain_xser.inference import Explanation
 from speechbrain_xser.lengths import counts_from_relative, valid_mask
@@ -97,3 +98,33 @@ def test_each_case_names_tests_that_there_are():
     for number, cell in rows:
         named = set(re.findall(r"`(test_\w+)`", cell))
         assert named and named <= found, (number, named - found)
+
+
+@pytest.mark.parametrize("document", ["docs/start.md", "docs/use-a-model.md"])
+def test_the_python_of_a_page_runs_from_its_first_block_to_its_last(document, tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "clip.wav", speak(plan("test", 0, seed=1)), SAMPLE_RATE)
+    monkeypatch.chdir(tmp_path)
+    printed = []
+    names = {"print": lambda *values: printed.append(values)}
+    for example in blocks(document, "python"):
+        exec(example, names)
+    assert names["explanation"].paragraph and printed[0]
+
+
+def test_the_line_of_a_manifest_can_be_read(tmp_path):
+    (line,) = blocks("docs/data.md", "json")
+    (tmp_path / "manifest.jsonl").write_text(line, encoding="utf-8")
+    (clip,) = read_manifest(tmp_path / "manifest.jsonl")
+    assert (clip.emotion, clip.pitch) == ("angry", None)
+
+
+def test_the_page_of_data_names_every_field_of_a_manifest():
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    assert [field for field in Utterance._fields if f"`{field}`" not in text and f'"{field}"' not in text] == []
+
+
+def test_every_picture_of_a_page_is_used_and_has_words_for_who_cannot_see_it():
+    texts = [path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]]
+    shown = re.findall(r"!\[([^\]]*)\]\((?:docs/)?images/([^)]+)\)", "\n".join(texts))
+    assert {name for _, name in shown} == {path.name for path in (ROOT / "docs" / "images").iterdir()}
+    assert all(len(words) > 40 for words, _ in shown)

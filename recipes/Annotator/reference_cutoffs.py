@@ -1,4 +1,5 @@
-"""Makes the fixed bounds of low and high from annotated manifests, by SpeechCraft's percentiles over all their clips.
+"""Makes the fixed bounds of low and high from annotated manifests, by SpeechCraft's percentiles over all their clips,
+and the percentiles of pitch that evidence names.
 
     python -m recipes.Annotator.reference_cutoffs --annotated annotated/cremad annotated/librispeech \
         --data_folders corpora/cremad corpora/librispeech \
@@ -11,13 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from speechbrain_xser.annotator.clips import clip_of
 from speechbrain_xser.annotator.cutoffs import corpus_cutoffs
 from speechbrain_xser.annotator.journal import Journal
 from speechbrain_xser.annotator.measures import Measures
+from speechbrain_xser.annotator.percentile import KEY, percentiles_of
 from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.manifest import read_manifest
 
@@ -39,8 +41,12 @@ def rounded(values: dict) -> dict:
     >>> rounded({"pitch_hertz": {"male": (124.888, 214.782)}, "source": "here"})
     {'pitch_hertz': {'male': [124.89, 214.78]}, 'source': 'here'}
     """
-    kinds = {dict: rounded, tuple: lambda pair: [round(value, 2) for value in pair]}
+    kinds = {dict: rounded, tuple: _numbers, list: _numbers}
     return {name: kinds.get(type(value), lambda same: same)(value) for name, value in values.items()}
+
+
+def _numbers(row: Sequence[float]) -> list[float]:
+    return [round(value, 2) for value in row]
 
 
 def main() -> None:
@@ -55,6 +61,7 @@ def main() -> None:
     folders = zip(given.annotated, given.data_folders, strict=True)
     clips = [clip for folder, data in folders for clip in measured(folder, data, given.language)]
     found = corpus_cutoffs(clips, f"{given.source}; {len(clips)} clips, SpeechCraft's percentiles").as_dict()
+    found[KEY] = percentiles_of(clips)
     with written_beside(given.out) as file:
         json.dump(rounded(found), file, indent=1)
         file.write("\n")

@@ -106,9 +106,11 @@ class EncoderBrain(PretrainingBrain):
     """Glue: the weighted losses, and what the validation counts."""
 
     def compute_forward(self, batch, stage):
+        """What the heads say of each frame."""
         return self.modules.encoder(batch["wavs"], batch["samples"])
 
     def compute_objectives(self, predictions, batch, stage):
+        """The weighed sum of all targets' losses."""
         phones = batch["phones"][:, : predictions.phones.shape[1]]
         known = phones >= 0
         nats = nn.functional.cross_entropy(predictions.phones[known], phones[known], reduction="sum")
@@ -130,15 +132,18 @@ class EncoderBrain(PretrainingBrain):
         return sum(weights[name] * loss for name, loss in losses._asdict().items())
 
     def count_errors(self, log_probs: Tensor, frames: Tensor, texts: list[str]) -> None:
+        """Words of the most probable path beside those of the transcript."""
         for row, count, text in zip(log_probs.argmax(-1), frames, texts, strict=True):
             ids = torch.unique_consecutive(row[:count])
             heard = "".join(CHARACTERS[i - 1] for i in ids.tolist() if i > 0)
             self.wer.append([text], [heard.split()], [text.split()])
 
     def on_stage_start(self, stage, epoch=None):
+        """Begins the counts of a validation."""
         self.wer, self.right, self.unexplained = sb.utils.metric_stats.ErrorRateStats(), {"phones": [], "F0": []}, []
 
     def valid_stats(self, loss):
+        """Error rates of words, phonemes and F0, and how much of the functionals is explained."""
         right = {f"{name}_right": 100 * float(torch.cat(flags).float().mean()) for name, flags in self.right.items()}
         explained = 100 * (1 - sum(self.unexplained) / len(self.unexplained))
         return {"loss": loss, "WER": float(self.wer.summarize("error_rate")), **right, "prosody_explained": explained}

@@ -11,10 +11,14 @@ from typing import Generic, Protocol, TypeVar
 class Kept(Protocol):
     """What a journal keeps: it can become plain values, and come back from them."""
 
-    def as_dict(self) -> dict: ...
+    def as_dict(self) -> dict:
+        """Plain values, for JSON."""
+        ...
 
     @classmethod
-    def from_dict(cls, values: dict) -> Kept: ...
+    def from_dict(cls, values: dict) -> Kept:
+        """What :meth:`as_dict` made plain."""
+        ...
 
 
 Found = TypeVar("Found", bound=Kept)

@@ -186,6 +186,7 @@ class _Writer:
         self.begun: set[str] = set()
 
     def paragraph(self, plan: list[_Sentence]) -> str:
+        """All sentences of a plan, the person named anew from one to the next."""
         text = _capital(self._first(plan[0]))
         for before, sentence in pairwise(plan):
             subject = self.draws.pick((self.pronoun, self.pronoun, f"the {self.person}"))

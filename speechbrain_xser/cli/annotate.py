@@ -10,12 +10,8 @@ from typing import get_args
 
 import click
 
-from speechbrain_xser.annotator.annotate import annotate
-from speechbrain_xser.annotator.classifier import recognizer_classifier
 from speechbrain_xser.commandline import claimed, one_line_errors
-from speechbrain_xser.data.audio import AUDIO_SUFFIXES, VIDEO_SUFFIXES, seconds_of
 from speechbrain_xser.data.manifest import Utterance, stream_manifest, write_manifest
-from speechbrain_xser.data.named import find_audio_below
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.errors import AudioError
 
@@ -53,6 +49,9 @@ def annotate_command(source, out, data_folder, language, cutoffs, wording, class
     Example:
       xser annotate recordings --out annotated
     """
+    from speechbrain_xser.annotator.annotate import annotate  # torch is slow to load
+    from speechbrain_xser.annotator.classifier import recognizer_classifier
+
     with one_line_errors(), claimed(out):
         path = Path(out, "manifest.jsonl")
         labels = recognizer_classifier(classifier) if classifier else None
@@ -75,6 +74,9 @@ def _rewriter(llm: str) -> Callable[..., dict[str, int]]:
 
 def _utterances(source: Path, data_folder: str | None) -> Iterator[Utterance]:
     """The records of a manifest with paths that hold from anywhere, or one record a clip of a folder."""
+    from speechbrain_xser.data.audio import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+    from speechbrain_xser.data.named import find_audio_below
+
     if source.is_dir():
         clips = find_audio_below(source, (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES))
         yield from (_utterance(clip, source) for clip in clips)
@@ -85,6 +87,8 @@ def _utterances(source: Path, data_folder: str | None) -> Iterator[Utterance]:
 
 def _utterance(clip: Path, source: Path) -> Utterance:
     """A clip of a folder; its length is null where it cannot be read, which the measuring tells."""
+    from speechbrain_xser.data.audio import seconds_of
+
     try:
         seconds = round(seconds_of(clip), 4)
     except AudioError:

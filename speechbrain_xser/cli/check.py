@@ -7,8 +7,7 @@ import sys
 
 import click
 
-from speechbrain_xser.commandline import one_line_errors
-from speechbrain_xser.data.doctor import check
+from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
 from speechbrain_xser.data.known import KNOWN
 
 
@@ -29,7 +28,9 @@ def check_command(manifests, data_folder, corpus, min_seconds, max_seconds, work
     Example:
       xser check results/CREMA-D/{train,valid,test}.jsonl --data-folder corpora/CREMA-D
     """
-    with one_line_errors():
+    from speechbrain_xser.data.doctor import check  # torch is slow to load
+
+    with one_line_errors(STARTS_ANEW):
         report = check(manifests, data_folder, corpus, min_seconds, max_seconds, workers)
     click.echo(json.dumps(report.as_dict(), indent=1, ensure_ascii=False) if as_json else report.text())
     sys.exit(0 if report.healthy else 1)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
+
+from speechbrain_xser.commandline import STARTS_ANEW, as_a_command, one_line_errors
 
 COMMANDS = {
     "explain": "what is said in a clip, how, with what emotion, and why the model says so",
@@ -38,6 +41,20 @@ class Commands(click.Group):
             return None
         module = import_module(f"speechbrain_xser.cli.{name.replace('-', '_')}")
         return getattr(module, f"{name.replace('-', '_')}_command")
+
+    def resolve_command(self, context: click.Context, words: list[str]) -> tuple:
+        """The command that the first word names; a wrong one is told the nearest."""
+        name = words[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = get_close_matches(name.replace("_", "-"), COMMANDS, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(COMMANDS)}."
+            context.fail(f"No such command {name!r}. {hint}")
+        return super().resolve_command(context, words)
+
+    def invoke(self, context: click.Context) -> object:
+        """Runs a command; what it, or its import, cannot do is one line."""
+        with one_line_errors(STARTS_ANEW), as_a_command():
+            return super().invoke(context)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """One line each, without importing any of them."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 import speechbrain_xser
+from speechbrain_xser.devices import checked_device
 
 if TYPE_CHECKING:
     from speechbrain_xser.inference import ExplainableEmotionRecognizer
@@ -68,35 +69,13 @@ def load_recognizer(
     >>> load_recognizer(None, device="cpu").hparams.stage
     'ser'
     """
+    from transformers.utils.logging import disable_progress_bar
+
     from speechbrain_xser.inference import ExplainableEmotionRecognizer  # torch is slow to load
 
+    disable_progress_bar()  # of weights that are read in a blink
     if model is None:
         click.echo(PACKAGED, err=True)
     source = speechbrain_xser.packaged_model() if model is None else model
     run_opts = {"device": checked_device(device)}
     return ExplainableEmotionRecognizer.from_hparams(source, revision=revision, run_opts=run_opts, **options)
-
-
-def checked_device(device: str | None) -> str:
-    """A device that is there.
-
-    Example
-    -------
-    >>> checked_device("tpu")
-    Traceback (most recent call last):
-        ...
-    speechbrain_xser.errors.SettingsError: device 'tpu' cannot be used here, expected cpu, cuda or cuda:N...
-    """
-    import torch
-
-    from speechbrain_xser.errors import SettingsError
-
-    name = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        found = f"there are {torch.cuda.device_count()} GPUs"
-        raise SettingsError(
-            f"device {name!r} cannot be used here, expected cpu, cuda or cuda:N ({found}). Leave --device out."
-        ) from error
-    return name

@@ -8,9 +8,6 @@ from pathlib import Path
 import click
 
 from speechbrain_xser.commandline import one_line_errors
-from speechbrain_xser.data.packing import CLIPS_PER_SHARD, pack
-from speechbrain_xser.data.preparation import SUMMARY
-from speechbrain_xser.data.summary import summary_text
 from speechbrain_xser.errors import ManifestError
 
 
@@ -18,9 +15,10 @@ from speechbrain_xser.errors import ManifestError
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder of the shards and new manifests.")
 @click.option("--data-folder", type=click.Path(), help="What {data_root} in the manifests stands for.")
-@click.option("--clips-per-shard", type=click.IntRange(min=1), default=CLIPS_PER_SHARD, show_default=True)
+@click.option("--clips-per-shard", type=click.IntRange(min=1), help="Clips of a shard.  [default: 1000]")
 @click.option("--workers", type=click.IntRange(min=1), help="Shards at a time; one a core by default.")
-def pack_command(manifests, out, data_folder, clips_per_shard, workers) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def pack_command(manifests, out, data_folder, clips_per_shard, workers, as_json) -> None:
     """Packs MANIFESTS into WebDataset shards (16 kHz FLAC), for disks that are slow with many small files.
 
     OUT/NAME.jsonl is the manifest of the packed clips, OUT its data folder. The same command goes on where a stopped
@@ -30,10 +28,15 @@ def pack_command(manifests, out, data_folder, clips_per_shard, workers) -> None:
     Example:
       xser pack results/CREMA-D/{train,valid,test}.jsonl --data-folder corpora/CREMA-D --out packed
     """
+    from speechbrain_xser.data.packing import CLIPS_PER_SHARD, pack  # torch is slow to load
+    from speechbrain_xser.data.preparation import SUMMARY
+    from speechbrain_xser.data.summary import summary_text
+
     with one_line_errors():
         named = {Path(path).stem: path for path in manifests}
         if len(named) < len(manifests):
             raise ManifestError("Two manifests have one name, expected different ones: pack them into two folders.")
-        paths = pack(named, out, data_folder, clips_per_shard, workers)
+        paths = pack(named, out, data_folder, clips_per_shard or CLIPS_PER_SHARD, workers)
         summary = json.loads(Path(out, SUMMARY).read_text(encoding="utf-8"))
-    click.echo("\n".join([summary_text(summary), *paths.values()]))
+    told = json.dumps({**summary, "paths": {name: str(path) for name, path in paths.items()}}, indent=1)
+    click.echo(told if as_json else "\n".join([summary_text(summary), *paths.values()]))

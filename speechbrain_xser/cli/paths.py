@@ -26,6 +26,8 @@ class NewFile(click.Path):
         """The path, if its folder is there and can be written to."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         folder = str(path.parent)
+        if path.exists() and not path.is_file():  # a file is moved into place, and a device would be gone
+            self.fail(f"{str(path)!r} is no ordinary file. Name one that is to be written.", param, ctx)
         if not path.parent.is_dir():
             self.fail(f"there is no folder {folder!r} that could hold {path.name!r}. Make it first.", param, ctx)
         if not os.access(folder, os.W_OK):

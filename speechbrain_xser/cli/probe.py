@@ -6,7 +6,7 @@ import json
 
 import click
 
-from speechbrain_xser.commandline import one_line_errors
+from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
 from speechbrain_xser.plain_table import plain_table
 
 
@@ -28,10 +28,10 @@ def probe_command(model, revision, train, test, data_folder, clips, as_json) -> 
       xser probe --model results/CREMA-D/fd_ser_sed_asr/model --train results/CREMA-D/train.jsonl \\
         --test results/CREMA-D/test.jsonl --data-folder corpora/CREMA-D
     """
-    from speechbrain_xser.probing.model import probe_model  # torch is slow to load
-    from speechbrain_xser.probing.sheet import probe_sheet
+    with one_line_errors(STARTS_ANEW):
+        from speechbrain_xser.probing.model import probe_model  # torch is slow to load
+        from speechbrain_xser.probing.sheet import probe_sheet
 
-    with one_line_errors():
         probes = probe_model(model, train, test, data_folder, clips, revision=revision)
     sheet = probe_sheet([probes])
     told = json.dumps([probe._asdict() for probe in probes], indent=1)

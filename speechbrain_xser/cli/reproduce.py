@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
-import speechbrain_xser
 from speechbrain_xser.commandline import claimed, one_line_errors
+from speechbrain_xser.recipe_folder import recipe_folder
 from speechbrain_xser.reproduction.plan import SETTINGS, Plan
 from speechbrain_xser.reproduction.published import SED, systems
 
 FIRST_SEED = 1986
-RECIPES = Path(speechbrain_xser.__file__).parents[1] / "recipes"
 
 
 @click.command("reproduce")
@@ -36,7 +35,9 @@ RECIPES = Path(speechbrain_xser.__file__).parents[1] / "recipes"
 @click.option("--pretraining-set", "more", multiple=True, metavar="KEY=VALUE", help="The same of SpeechCraft's recipe.")
 @click.option("--without", multiple=True, type=click.Choice(SED), help="A description metric that is left out.")
 @click.option(
-    "--recipes", type=click.Path(exists=True, file_okay=False), default=RECIPES, help="The folder of recipes."
+    "--recipes",
+    type=click.Path(exists=True, file_okay=False),
+    help="The folder of recipes.  [default: the checkout's]",
 )
 @click.option("--report", type=click.Path(file_okay=False), help="Where the report goes.  [default: OUT/report]")
 @click.option("--report-only", is_flag=True, help="Write the report of the runs that are finished.")
@@ -73,7 +74,7 @@ def reproduce_command(
             setting,
             str(Path(data_folder).resolve()),
             Path(out or Path("results", "reproduction", f"{corpus}-{scale}")),
-            Path(recipes),
+            recipe_folder(recipes),
             tuple(dict.fromkeys([*systems(tables), *extra])),
             tuple(range(FIRST_SEED, FIRST_SEED + seeds)),
             pretraining_folder,

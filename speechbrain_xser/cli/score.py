@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from speechbrain_xser.commandline import one_line_errors
+from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
 from speechbrain_xser.errors import MetricError
-from speechbrain_xser.metrics.answers import Comparison, compare, read_answers
-from speechbrain_xser.metrics.table import table
 from speechbrain_xser.plain_table import plain_table
+
+if TYPE_CHECKING:
+    from speechbrain_xser.metrics.answers import Comparison
 
 NAMES = {"ua": "UA", "wa": "WA", "wer": "WER"}
 
@@ -30,7 +32,9 @@ def score_command(answers, as_json) -> None:
     Example:
       xser score results/a/test_answers.jsonl results/b/test_answers.jsonl
     """
-    with one_line_errors():
+    from speechbrain_xser.metrics.answers import compare, read_answers  # torch is slow to load
+
+    with one_line_errors(STARTS_ANEW):
         found = compare({name: read_answers(path) for name, path in _named(answers).items()})
     click.echo(json.dumps({n: _plain(c) for n, c in found.items()}, indent=1) if as_json else _text(found))
 
@@ -46,6 +50,8 @@ def _named(paths: tuple[str, ...]) -> dict[str, str]:
 
 
 def _text(found: dict[str, Comparison]) -> str:
+    from speechbrain_xser.metrics.table import table
+
     rows = [("95 % interval", *found)]
     for rate, label in NAMES.items():
         cells = [comparison.intervals.get(rate) for comparison in found.values()]

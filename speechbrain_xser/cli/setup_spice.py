@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from speechbrain_xser.commandline import one_line_errors
-from speechbrain_xser.metrics.spice import fetch_jars
 
 
 @click.command("setup-spice")
@@ -20,7 +19,13 @@ def setup_spice_command(source) -> None:
 
     They come from Maven Central through mvn, some 390 MB, into ~/.cache/speechbrain_xser/spice or the folder that the
     variable XSER_SPICE names. Without them SPICE is reported as not computed, and all other metrics as they are.
+
+    \b
+    Example:
+      xser setup-spice
     """
+    from speechbrain_xser.metrics.spice import fetch_jars  # torch is slow to load
+
     with one_line_errors():
         folder = fetch_jars(source)
     click.echo(str(folder))

@@ -1,20 +1,25 @@
-"""Data: audio files, manifests and batches ("moves to" ``speechbrain/dataio``)."""
+"""Data: audio files, manifests and batches ("moves to" ``speechbrain/dataio``); each loaded when it is asked for."""
 
-from speechbrain_xser.data.audio import load_audio
-from speechbrain_xser.data.faults import Fault, FaultCounter
-from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
-from speechbrain_xser.data.pipeline import Batch, collate, dataset
-from speechbrain_xser.data.waveform import check_wave
+from __future__ import annotations
 
-__all__ = [
-    "Batch",
-    "Fault",
-    "FaultCounter",
-    "Utterance",
-    "check_wave",
-    "collate",
-    "dataset",
-    "load_audio",
-    "read_manifest",
-    "write_manifest",
-]
+from importlib import import_module
+
+_LAZY = {
+    "Batch": "pipeline",
+    "Fault": "faults",
+    "FaultCounter": "faults",
+    "Utterance": "manifest",
+    "check_wave": "waveform",
+    "collate": "pipeline",
+    "dataset": "pipeline",
+    "load_audio": "audio",
+    "read_manifest": "manifest",
+    "write_manifest": "manifest",
+}
+__all__ = list(_LAZY)
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

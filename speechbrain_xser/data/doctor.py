@@ -136,6 +136,8 @@ def check(
 
 
 class _Entry(NamedTuple):
+    """A clip, and where its record stands."""
+
     side: str  # the manifest's name
     folder: str  # where the manifest lies
     utterance: Utterance

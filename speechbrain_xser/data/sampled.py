@@ -61,7 +61,7 @@ def sampled_batches(
     clips = dataset(manifest, data_folder, max_seconds, skip_long=True)
     chosen = sorted(range(len(clips)), key=lambda index: crc32(clips.data_ids[index].encode("utf-8")))[:limit]
     unreadable = FaultCounter(len(chosen))
-    for start in tqdm(range(0, len(chosen), batch_size), desc=label, unit="batch"):
+    for start in tqdm(range(0, len(chosen), batch_size), desc=label, unit="batch", disable=None):
         batch = collate([clips[index] for index in chosen[start : start + batch_size]])
         unreadable.add(batch.faults)
         if batch.utterances:

@@ -5,7 +5,7 @@ The base belongs to whoever published it and is in no checkpoint; the decoder's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from speechbrain_xser.decoder.answer_logits import AnswerLogits
-from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding, candidate_scores, greedy
+from speechbrain_xser.decoder.generation import PLAIN_DECODING, Answering, Decoding, candidate_scores, greedy
 from speechbrain_xser.decoder.growing.answer import Answer
 from speechbrain_xser.decoder.growing.drafts import NGramDrafts
 from speechbrain_xser.decoder.growing.guide import FormGuide
+from speechbrain_xser.decoder.growing.text import growing_text
 from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_tokenizer
 from speechbrain_xser.decoder.ownership import OwnsPart
 from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PromptTemplate, plain_tokens
@@ -30,7 +31,7 @@ from speechbrain_xser.decoder.tokens import answer_tokens
 from speechbrain_xser.emotion_slot import emotion_slot
 from speechbrain_xser.errors import CheckpointError, PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.modes import evaluating
+from speechbrain_xser.modes import each_within, evaluating
 
 SCORED_ROWS = 32  # whose candidates are scored at a time
 
@@ -240,6 +241,44 @@ class LLMDecoder(OwnsPart):
             rows = self._rows(content, descriptor, instruction, begun, limit)
             greedy(self.causal, rows.prompts, rows.totals, answers, self.pad_id, decoding.rows, decoding.graphs)
         return [self._text(start + answer.new) for start, answer in zip(begun, answers, strict=True)]
+
+    def generate_live(
+        self,
+        content: SoftTokens,
+        descriptor: SoftTokens,
+        instruction: str,
+        close_quotes: bool = False,
+        decoding: Decoding = PLAIN_DECODING,
+    ) -> Iterator[str]:
+        """The answer of one row while it grows, and at last the one that :meth:`generate` gives.
+
+        Arguments
+        ---------
+        content, descriptor : SoftTokens
+            Embeddings [1, K, e] with counts [1].
+        instruction, close_quotes, decoding
+            As for :meth:`generate`.
+
+        Yields
+        ------
+        str
+            The text so far, without half a character at its end; the last one is whole.
+
+        Raises
+        ------
+        PromptError
+            As :meth:`generate`.
+        """
+        answer = self._answer([], self.max_new_tokens, close_quotes, decoding)
+
+        def texts() -> Iterator[str]:
+            rows = self._rows(content, descriptor, instruction, [[]], self.max_new_tokens)
+            growing = Answering(self.causal, rows.prompts, rows.totals, [answer], self.pad_id, 1, decoding.graphs)
+            for _ in growing.steps():
+                yield self._text(answer.new)
+
+        yield from growing_text(each_within(texts(), torch.no_grad, lambda: evaluating(self)))
+        yield self._text(answer.new)
 
     def score(
         self,

@@ -7,7 +7,7 @@ left move together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -110,7 +110,13 @@ class Answering:
 
     def run(self) -> None:
         """To the end."""
+        for _ in self.steps():
+            pass
+
+    def steps(self) -> Iterator[None]:
+        """To the end, with a pause before each step, in which the answers so far can be looked at."""
         while self._free(self._ended()):
+            yield
             self._step()
 
     def _ended(self) -> list[int]:

@@ -61,7 +61,7 @@ def load_tokenizer(source: str, revision: str | None = None) -> PreTrainedTokeni
     'by the door'
     """
     with loading(source, revision):
-        return AutoTokenizer.from_pretrained(resolve_source(source), revision=revision)
+        return AutoTokenizer.from_pretrained(resolve_source(source), revision=revision, trust_remote_code=False)
 
 
 def load_llm(
@@ -119,12 +119,13 @@ def load_llm(
                 revision=revision,
                 dtype=DTYPES[dtype],
                 use_safetensors=True,
+                trust_remote_code=False,
                 output_loading_info=True,
                 **options,
             )
             refuse_incomplete(source, report)
         else:
-            config = AutoConfig.from_pretrained(path, revision=revision)
+            config = AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=False)
             llm = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype])
     use_plans(llm)
     if fused_kernels:

@@ -43,6 +43,11 @@ class Attribution(NamedTuple):
     distributions: dict[str, dict[str, float]]  # the classes' probabilities, for each of COALITIONS
 
     @property
+    def carrier(self) -> str:
+        """The branch with the greater share, "content" or "descriptor"."""
+        return "content" if self.content > self.descriptor else "descriptor"
+
+    @property
     def total(self) -> float:
         """Log-odds with both branches, less those with neither."""
         return self.content + self.descriptor
@@ -93,7 +98,7 @@ def voice_or_words(
     found = {}
     with evaluating(model):
         for name, (said, heard) in COALITIONS.items():
-            tokens = content if said else _off(content), descriptor if heard else _off(descriptor)
+            tokens = content if said else switched_off(content), descriptor if heard else switched_off(descriptor)
             found[name] = model.decoder.emotion_probabilities(*tokens, stage.instruction, answers, emotions).cpu()
     labels = [_label(answer, row, emotions) for answer, row in zip(answers, found["both"], strict=True)]
     return [_attribution(row, label, found, emotions) for row, label in enumerate(labels)]
@@ -129,8 +134,14 @@ def with_voice(
         return model.decoder.emotion_probabilities(content, voice, stage.instruction, answers, emotions)
 
 
-def _off(tokens: SoftTokens) -> SoftTokens:
-    """A branch that is off, as training has it."""
+def switched_off(tokens: SoftTokens) -> SoftTokens:
+    """A branch that is off, as training has it.
+
+    Example
+    -------
+    >>> switched_off(SoftTokens(torch.ones(1, 1, 2), torch.tensor([1]))).embeddings
+    tensor([[[0., 0.]]])
+    """
     return tokens._replace(embeddings=torch.zeros_like(tokens.embeddings))
 
 

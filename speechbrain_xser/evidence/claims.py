@@ -13,6 +13,7 @@ from speechbrain_xser.annotator.describe import descriptors_of
 from speechbrain_xser.annotator.emphasis import emphasised
 from speechbrain_xser.annotator.heard import Heard, hear
 from speechbrain_xser.annotator.measures import Measures, measures_of
+from speechbrain_xser.annotator.percentile import pitch_percentile
 from speechbrain_xser.answer.parse import descriptor_spans, parse
 from speechbrain_xser.answer.record import Record
 from speechbrain_xser.answer.render import DOUBLE_QUOTES
@@ -50,6 +51,7 @@ class Claim(NamedTuple):
     measured: str | None  # the label that the signal gives
     value: float | None  # what was measured
     unit: str
+    percentile: float | None = None  # of pitch, among voices of the gender that it is judged for
 
 
 def check_claims(
@@ -123,7 +125,9 @@ def _claim(
         return None
     name, unit = UNITS.get(field, (None, ""))
     measured, value = found.get(field), getattr(measures, name) if name else None
-    return Claim(field, said, span, _verdict(said, measured), measured, value, unit)
+    gender = record.descriptors.gender or found["gender"]
+    percentile = pitch_percentile(value, gender) if field == "pitch" else None
+    return Claim(field, said, span, _verdict(said, measured), measured, value, unit, percentile)
 
 
 def _verdict(said: str, measured: str | None) -> Verdict:

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from speechbrain_xser.annotator.cutoffs import Cutoffs
 from speechbrain_xser.annotator.heard import hear
+from speechbrain_xser.decoder.decoder import LLMDecoder
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.evidence.attribution import Attribution, voice_or_words, with_voice
 from speechbrain_xser.evidence.claims import Claim, claims_of
 from speechbrain_xser.evidence.curves import Curves, curves_of
@@ -83,6 +85,8 @@ def gather_evidence(
     ------
     AudioError
         If a waveform is empty, not finite, or too long for the model.
+    SettingsError
+        If the model writes no paragraphs, or its stage names no emotion.
 
     Example
     -------
@@ -93,8 +97,13 @@ def gather_evidence(
     >>> evidence.attribution.emotion == evidence.explanation.emotion
     True
     """
-    explanation = explanation or recognizer.explain_batch(wav[None])[0]
     model, stage, emotions = recognizer.mods.model, STAGES[recognizer.hparams.stage], recognizer.hparams.emotions
+    if not (isinstance(model.decoder, LLMDecoder) and stage.names_emotion):
+        raise SettingsError(
+            f"This model answers with a {type(model.decoder).__name__} in stage {stage.name!r}, expected an LLM that "
+            "names an emotion: evidence is gathered of paragraphs. Use a model of another system."
+        )
+    explanation = explanation or recognizer.explain_batch(wav[None])[0]
     paragraph = explanation.paragraph
     with evaluating(model), torch.no_grad():
         content, descriptor = _heard(recognizer, wav)

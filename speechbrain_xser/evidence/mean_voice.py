@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from speechbrain_xser.errors import CheckpointError
@@ -107,7 +107,8 @@ def voice_tokens(model: ExplainableSER, voice: MeanVoice, frames: Tensor) -> Sof
 
 def write_mean_voice(folder: str | Path, voice: MeanVoice) -> None:
     """Writes it into a model folder."""
-    save_file({"latent": voice.latent.contiguous(), "clips": torch.tensor(voice.clips)}, Path(folder, MEAN_VOICE))
+    tensors = {"latent": voice.latent.contiguous(), "clips": torch.tensor(voice.clips)}
+    Path(folder, MEAN_VOICE).write_bytes(save(tensors))  # save_file would make it readable for one user alone
 
 
 def read_mean_voice(folder: str | Path) -> MeanVoice | None:
@@ -137,4 +138,4 @@ def read_mean_voice(folder: str | Path) -> MeanVoice | None:
         tensors = load_file(path)
         return MeanVoice(tensors["latent"].float(), int(tensors["clips"]))
     except (SafetensorError, KeyError, OSError) as error:
-        raise CheckpointError(f"{path}: damaged ({error}), expected a mean voice. Fetch it again, or remove it.") from None
+        raise CheckpointError(f"{path}: damaged ({error}), expected a mean voice; fetch or remove it") from error

@@ -55,7 +55,7 @@ def load_backbone(source: str, revision: str | None, dtype: str, load_weights: b
         raise BackboneError(f"Unknown dtype {dtype!r} of the encoder {source!r}: expected one of {', '.join(DTYPES)}.")
     source = resolve_source(source)
     with loading(source, revision):
-        config = AutoConfig.from_pretrained(source, revision=revision)
+        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
         family = _family(source, config)
         if not load_weights:
             # one legacy constructor in transformers ignores the default device

@@ -85,6 +85,8 @@ def layer_sums(weights: Sequence[Tensor], layers: Tensor) -> tuple[Tensor, ...]:
 
 
 class _LayerSums(torch.autograd.Function):
+    """All sums as one product, which keeps nothing but the layers and the weights."""
+
     @staticmethod
     def forward(ctx, layers, *weights):
         stacked = torch.stack([one.detach() for one in weights]).to(layers.dtype)

@@ -14,7 +14,7 @@ CLASSES = {
     Verdict.CONTRADICTED: "xser-contradicted",
     Verdict.UNMEASURED: "xser-unmeasured",
 }
-HEADER = ("claim", "said", "measured", "value", "percentile", "verdict")
+HEADER = ("claim", "said", "measured", "value", "verdict")
 
 
 def claim_text(claim: Claim) -> str:
@@ -78,28 +78,23 @@ def claims_table(claims: Sequence[Claim]) -> str:
     """
     if not claims:
         return '<p class="xser-note">The paragraph says nothing of the voice.</p>'
-    ranked = any(percentile(claim) for claim in claims)
-    names = [name for name in HEADER if ranked or name != "percentile"]
-    head = "".join(f'<th scope="col"{_right(name)}>{name}</th>' for name in names)
-    rows = "".join(_row(claim, ranked) for claim in claims)
+    head = "".join(f'<th scope="col">{name}</th>' for name in HEADER)
     return (
         '<div class="xser-scroll" tabindex="0" role="region" aria-label="Claims and measured values">'
-        f'<table class="xser-table">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>'
+        f'<table class="xser-table">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{"".join(map(_row, claims))}</tbody>'
+        "</table></div>"
     )
 
 
-def _right(name: str) -> str:
-    return ' class="xser-number"' if name == "percentile" else ""
-
-
-def _row(claim: Claim, ranked: bool) -> str:
-    value = ""
+def _row(claim: Claim) -> str:
+    """The value's unit and its percentile stand small beside it."""
+    value = "–"
     if claim.value is not None:
-        value = f'{plain(claim.value)} <span class="xser-unit">{escape(claim.unit)}</span>'
-    place = f'<td class="xser-number">{percentile(claim).removesuffix(" percentile") or "–"}</td>' if ranked else ""
+        aside = ", ".join(part for part in (claim.unit, percentile(claim)) if part)
+        value = f'{plain(claim.value)} <span class="xser-unit">{escape(aside)}</span>'
     return (
         f'<tr><th scope="row">{escape(claim.field)}</th><td>{escape(claim.said)}</td>'
-        f'<td>{escape(claim.measured or "–")}</td><td>{value or "–"}</td>{place}'
+        f"<td>{escape(claim.measured or '–')}</td><td>{value}</td>"
         f'<td class="xser-verdict {CLASSES[claim.verdict]}"><span aria-hidden="true">{SIGNS[claim.verdict]}</span> '
         f"{claim.verdict.value}</td></tr>\n"
     )

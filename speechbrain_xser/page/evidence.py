@@ -17,7 +17,8 @@ NOTES = {
     "Emotion": "How likely the model finds each emotion's word in this place of the paragraph. ▸ is the one it named.",
     "Voice or words": "How much of the label's log-odds comes from what is said, and how much from how it is said "
     "(exact Shapley values of the two branches).",
-    "Another voice": "The probabilities when the words are these and the voice is that of another clip.",
+    "Another voice": "The probabilities when the words are these and the voice is another: the mean of the training "
+    "set, or that of another clip.",
     "Claims against the signal": "What the paragraph says of the voice, beside what is measured in the recording.",
     "Over time": "What was heard, what each branch let through of every frame (its information in nats), and what the "
     "label owes to each moment, to first order.",
@@ -53,8 +54,8 @@ def evidence_sections(evidence: Evidence) -> str:
     parts = [
         f"{marked_paragraph(told.paragraph, evidence.claims)}\n{legend()}\n{_facts(told)}",
         f'<div class="xser-pair">{emotion}{_part("Voice or words", _shared(evidence.attribution))}</div>\n',
-        "" if evidence.swapped is None else _part("Another voice", _swapped(evidence)),
         _part("Claims against the signal", claims_table(evidence.claims)),
+        _voices(evidence),
         _part("Over time", signal_plot(evidence.curves, evidence.where)),
         _part("Layers", layer_bars(evidence.where)),
     ]
@@ -80,6 +81,9 @@ def _shared(attribution: Attribution) -> str:
     )
 
 
-def _swapped(evidence: Evidence) -> str:
-    own = evidence.attribution.distributions["both"]
-    return distributions_table({"its own voice": own, "the other voice": evidence.swapped})
+def _voices(evidence: Evidence) -> str:
+    """Beside its own voice those that there are; nothing where there is none."""
+    others = {"the mean voice": evidence.average, "the other clip's": evidence.swapped}
+    others = {name: found for name, found in others.items() if found is not None}
+    own = {"its own voice": evidence.attribution.distributions["both"]}
+    return _part("Another voice", distributions_table(own | others)) if others else ""

@@ -23,8 +23,9 @@ HEIGHT = 84  # of a box, pixels
 GAP = 38  # between two boxes, pixels; the lower one's name stands there
 AXIS = 40  # below the last one, pixels
 SILENCE = -60.0  # dB re full scale; what is below is drawn there
-TIME_TICKS = 6
-BOTH = '<tspan class="xser-words" dx="8">— words</tspan> <tspan class="xser-voice">- - voice</tspan>'
+LEAST_HERTZ, LEAST_DECIBELS = 40.0, 12.0  # on an axis, so that a steady voice looks steady
+TIME_TICKS = 8
+BOTH = '<tspan class="xser-words">— words</tspan> <tspan class="xser-voice" dx="6">- - voice</tspan>'
 
 
 class Panel(NamedTuple):
@@ -36,7 +37,7 @@ class Panel(NamedTuple):
     high: float
     marks: Sequence[float]  # ticks, inside low..high
     drawn: str  # SVG paths in a box of WIDTH x HEIGHT
-    keys: str = ""  # of its curves
+    keys: str = ""  # whose curve is whose, where there are two
 
 
 def signal_plot(curves: Curves, where: Where | None = None) -> str:
@@ -68,11 +69,11 @@ def signal_plot(curves: Curves, where: Where | None = None) -> str:
     if where is not None:
         panels += [panel for panel in (_information(curves, where), _shares(curves, where)) if panel is not None]
     height = len(panels) * (HEIGHT + GAP) + AXIS
-    names = ", ".join(panel.name.lower() for panel in panels)
+    told = f"{', '.join(panel.name.lower() for panel in panels)} over {curves.seconds:.1f} seconds"
     boxes = "".join(_box(panel, place, curves) for place, panel in enumerate(panels))
     return (
-        f'<svg class="xser-plot" role="img" aria-label="{names} over {curves.seconds:.1f} seconds" width="100%" '
-        f'height="{height}">\n{boxes}{_time_axis(curves.seconds, height - AXIS)}</svg>'
+        f'<svg class="xser-plot" role="img" aria-label="{escape(told)}" width="100%" height="{height}">\n'
+        f"{boxes}{_time_axis(curves.seconds, height - AXIS)}</svg>"
     )
 
 
@@ -89,14 +90,14 @@ def _pitch(curves: Curves) -> Panel:
     voiced = curves.hertz[curves.hertz > 0]
     if len(voiced) == 0:
         return Panel("Pitch", "F0, Hz: no voiced sound", 0.0, 1.0, (), "")
-    low, high, marks = ticks(float(voiced.min()), float(voiced.max()))
+    low, high, marks = ticks(*_apart(float(voiced.min()), float(voiced.max()), LEAST_HERTZ))
     spoken = [value if value > 0 else None for value in curves.hertz.tolist()]
     return Panel("Pitch", "F0, Hz", low, high, marks, _curve(_heard_times(curves), spoken, low, high, curves))
 
 
 def _level(curves: Curves) -> Panel:
     decibels = curves.decibels.clamp(min=SILENCE)
-    low, high, marks = ticks(float(decibels.min()), float(decibels.max()))
+    low, high, marks = ticks(*_apart(float(decibels.min()), float(decibels.max()), LEAST_DECIBELS))
     drawn = _curve(_heard_times(curves), decibels.tolist(), low, high, curves)
     return Panel("Level", "dB re full scale", low, high, marks, drawn)
 
@@ -111,7 +112,7 @@ def _information(curves: Curves, where: Where) -> Panel | None:
         _curve(_centres(nats, where.frame_seconds), nats.tolist(), 0.0, high, curves, kind)
         for kind, nats in kept.items()
     )
-    return Panel("Information kept", "nats a frame", 0.0, high, marks, drawn, BOTH)
+    return Panel("Information", "nats a frame", 0.0, high, marks, drawn, BOTH)
 
 
 def _shares(curves: Curves, where: Where) -> Panel | None:
@@ -123,7 +124,8 @@ def _shares(curves: Curves, where: Where) -> Panel | None:
     drawn = "".join(
         _steps(share.tolist(), where.token_seconds, low, high, curves.seconds, kind) for kind, share in shares.items()
     )
-    return Panel(f"Share in “{where.emotion}”", "nats a token", low, high, marks, drawn, BOTH)
+    keys = BOTH if _information(curves, where) is None else ""  # they stand above already
+    return Panel(f"Share in “{where.emotion}”", "nats a token", low, high, marks, drawn, keys)
 
 
 def _heard_times(curves: Curves) -> list[float]:
@@ -152,6 +154,11 @@ def _steps(values: Sequence[float], step: float, low: float, high: float, second
     return f'<path class="xser-area {kind}" d="M{_points(around)}Z"/>' if around else ""
 
 
+def _apart(low: float, high: float, least: float) -> tuple[float, float]:
+    missing = max(least - (high - low), 0.0)
+    return low - missing / 2, high + missing / 2
+
+
 def _height(value: float, low: float, high: float) -> float:
     return HEIGHT * (high - value) / (high - low)
 
@@ -167,7 +174,8 @@ def _box(panel: Panel, place: int, curves: Curves) -> str:
     labels = "".join(f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{plain(mark)}</text>' for y, mark in marks)
     return (
         f'<text class="xser-panel" x="0" y="{top - 8}">{escape(panel.name)} '
-        f'<tspan class="xser-aside">{panel.aside}</tspan>{panel.keys}</text>{grid}{labels}'
+        f'<tspan class="xser-aside">{panel.aside}</tspan></text>{grid}{labels}'
+        f'<text class="xser-panel" x="100%" y="{top - 8}" text-anchor="end">{panel.keys}</text>'
         f'<svg x="0" y="{top}" width="100%" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'preserveAspectRatio="none">{"".join(_pauses(curves))}{panel.drawn}</svg>\n'
     )

@@ -41,7 +41,8 @@ TEXT = """
 .xser-claim.xser-contradicted { text-decoration-style: wavy; text-decoration-color: var(--xser-bad);
   text-decoration-thickness: 1.5px; }
 .xser-claim.xser-unmeasured { text-decoration-style: dotted; text-decoration-color: var(--xser-open); }
-.xser-sign { font-size: 0.65em; font-weight: 700; vertical-align: super; line-height: 0; margin-left: 0.1em; }
+.xser-sign { display: inline-block; font-size: 0.65em; font-weight: 700; vertical-align: super; line-height: 0;
+  margin-left: 0.1em; }
 .xser-sign.xser-supported, .xser-verdict.xser-supported { color: var(--xser-good); }
 .xser-sign.xser-contradicted, .xser-verdict.xser-contradicted { color: var(--xser-bad); }
 .xser-sign.xser-unmeasured, .xser-verdict.xser-unmeasured { color: var(--xser-open); }
@@ -49,7 +50,7 @@ TEXT = """
 .xser-legend { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; color: var(--xser-muted); font-size: 0.875rem;
   margin: 0 0 0.75rem; padding: 0; list-style: none; }
 .xser-legend li { margin: 0; }
-.xser-legend .xser-sign { font-size: 1em; vertical-align: baseline; margin: 0 0.15em 0 0; }
+.xser-legend .xser-sign { display: inline-block; font-size: 1em; vertical-align: baseline; margin: 0 0.15em 0 0; }
 .xser-key { display: inline-block; width: 0.75em; height: 0.75em; border-radius: 2px; margin-right: 0.4em; }
 .xser-facts { display: grid; grid-template-columns: auto 1fr; gap: 0.2rem 1rem; margin: 0 0 0.5rem; }
 .xser-facts dt { color: var(--xser-muted); }
@@ -63,6 +64,10 @@ TABLES = """
 .xser-table.xser-shares { max-width: 34rem; }
 .xser-table thead th { color: var(--xser-muted); font-weight: 500; white-space: nowrap; }
 .xser-table tbody th { font-weight: 600; }
+@media (max-width: 30rem) {
+  .xser-table { font-size: 0.75rem; } .xser-table :is(th, td) { padding-right: 0.35rem; }
+  .xser-table .xser-verdict { white-space: normal; padding-right: 0; }
+}
 .xser-table .xser-number { text-align: right; white-space: nowrap; }
 .xser-unit { color: var(--xser-muted); font-size: 0.85em; }
 .xser-bars { border-collapse: collapse; width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
@@ -98,7 +103,7 @@ LAYOUT = """
   color: var(--xser-ink); }
 .xser-places { display: flex; gap: 2px; color: var(--xser-muted); font-size: 0.75rem; }
 .xser-places span { flex: 1; min-width: 0; text-align: center; }
-.xser-contents { columns: 2 18rem; padding-left: 1.5rem; }
+.xser-contents { columns: 2 18rem; padding-left: 2.25rem; }
 .xser-contents li { overflow-wrap: anywhere; break-inside: avoid; margin-bottom: 0.3rem; }
 """
 PLOT = """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 from speechbrain_xser.data.files import written_beside
+from speechbrain_xser.hub import BRANCHES
 
 
 def kept(path: Path, digest: str, make: Callable[[], object]) -> object:
@@ -42,3 +44,26 @@ def kept(path: Path, digest: str, make: Callable[[], object]) -> object:
     with written_beside(path) as file:
         json.dump({"digest": digest, "result": result}, file)
     return result
+
+
+def weights_digest(folder: Path) -> str:
+    """Of a model folder's branches.
+
+    Arguments
+    ---------
+    folder : Path
+        A trained model.
+
+    Returns
+    -------
+    str
+        SHA-256, 64 hexadecimal digits.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> _ = (folder / "model.safetensors").write_bytes(b"")
+    >>> weights_digest(folder)[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256((folder / BRANCHES).read_bytes()).hexdigest()

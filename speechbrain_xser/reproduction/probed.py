@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from speechbrain_xser.probing.model import probe_model
 from speechbrain_xser.probing.probes import Probe
-from speechbrain_xser.reproduction.kept import kept
+from speechbrain_xser.reproduction.kept import kept, weights_digest
 from speechbrain_xser.reproduction.plan import Plan, Run, manifest
 
 
@@ -30,8 +29,7 @@ def probe_seeds(plan: Plan, system: str) -> list[list[Probe]]:
 
 def _probes(plan: Plan, run: Run) -> list[Probe]:
     folder = plan.out / run.name / "model"
-    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    found = kept(plan.out / run.name / "probes.json", digest, lambda: _made(plan, run, folder))
+    found = kept(plan.out / run.name / "probes.json", weights_digest(folder), lambda: _made(plan, run, folder))
     return [Probe(*values) for values in found]
 
 

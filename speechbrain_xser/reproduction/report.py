@@ -12,8 +12,10 @@ from pathlib import Path
 
 from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.errors import ReproductionError
+from speechbrain_xser.evidence.sheet import carried_sheet, claims_sheet
 from speechbrain_xser.page.document import document
 from speechbrain_xser.probing.sheet import probe_sheet
+from speechbrain_xser.reproduction.believed import believe_seeds
 from speechbrain_xser.reproduction.outcomes import Outcome
 from speechbrain_xser.reproduction.plan import Plan, Run
 from speechbrain_xser.reproduction.plots import PROPOSED, draw
@@ -103,7 +105,8 @@ def _sheets(plan: Plan, tables: Sequence[int], outcomes: Mapping[str, Outcome]) 
     found += [emotion_sheet(plan, outcomes)] if labelled else []
     found += [transcript_sheet(outcomes), descriptor_sheet(outcomes)]
     if PROPOSED in outcomes and plan.setting != "zero-shot":
-        found += [probe_sheet(probe_seeds(plan, PROPOSED))]
+        believed = believe_seeds(plan, PROPOSED)
+        found += [claims_sheet(believed), carried_sheet(believed), probe_sheet(probe_seeds(plan, PROPOSED))]
     if PROPOSED in outcomes and labelled:
         found += [confusion_sheet(outcomes[PROPOSED])]
     return [sheet for sheet in found if sheet is not None]

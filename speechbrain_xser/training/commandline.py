@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ def load_recipe(path: str | Path, overrides: str = "") -> tuple[dict[str, Any], 
         ...
     speechbrain_xser.errors.SettingsError: ...recipe.yaml has no key 'sead'; did you mean 'seed'?
     """
+    _check_lines(overrides.splitlines())
     lines = {line.partition(":")[0]: line for line in overrides.splitlines()}
     try:
         given = YAML().load("\n".join(lines.values())) or {}
@@ -65,6 +66,16 @@ def load_recipe(path: str | Path, overrides: str = "") -> tuple[dict[str, Any], 
         raise
     except LOAD_ERRORS as error:
         raise SettingsError(f"{path} cannot be loaded with these values: {' '.join(str(error).split())}") from error
+
+
+def _check_lines(lines: Sequence[str]) -> None:
+    """Every line is a key and its value."""
+    for line in lines:
+        key, colon, value = line.partition(":")
+        if not colon:
+            raise SettingsError(f"{line!r} is no option, expected --key=value.")
+        if not value.strip():
+            raise SettingsError(f"--{key} has no value, expected --{key}=value, or --{key}=null for none.")
 
 
 def _check_keys(path: Path, given: Mapping[str, Any]) -> None:

@@ -21,9 +21,10 @@ from speechbrain_xser.data.sampled import sampled_batches
 from speechbrain_xser.evidence.mean_voice import CLIPS, MeanVoice, mean_voice
 from speechbrain_xser.export import write_model_folder
 from speechbrain_xser.feature_cache import keep_features
+from speechbrain_xser.hub import METADATA
 from speechbrain_xser.hyperparams import backbones, plain_config
 from speechbrain_xser.lobes.cached import CachedEncoder
-from speechbrain_xser.metadata import describe_backbone
+from speechbrain_xser.metadata import describe_backbone, read_metadata
 from speechbrain_xser.metrics import Scores, table
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.restore import load_weights
@@ -269,6 +270,7 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
         "steps": None if brain.evaluated is None else brain.evaluated.step,
         "test": {} if scores is None else plain_scores(scores),
     }
+    training |= corpora(hparams)
     if hparams.get("purpose"):
         training["purpose"] = str(hparams["purpose"]).strip()
     config = {
@@ -299,6 +301,22 @@ def training_voice(hparams: Mapping[str, Any], brain: XserBrain) -> MeanVoice | 
     settings = TrainingSettings.from_hparams(hparams)
     some = (hparams["train_manifest"], hparams.get("data_folder"), settings.max_seconds, CLIPS, "mean voice")
     return mean_voice(brain.model, sampled_batches(*some), brain.schedule.stages[-1])
+
+
+def corpora(hparams: Mapping[str, Any]) -> dict[str, Any]:
+    """The corpus of a run by the recipe that prepared it, and all corpora of the models that it began with.
+
+    Example
+    -------
+    >>> corpora({"prepare": None})
+    {}
+    """
+    prepare, start = hparams.get("prepare"), hparams.get("start_from")
+    before = read_metadata(Path(start) / METADATA).training.get("corpora", []) if start else []
+    prepare = getattr(prepare, "func", prepare)
+    own = [] if prepare is None else [prepare.__module__.partition(".")[0]]
+    known = list(dict.fromkeys([*before, *own]))
+    return {**({"corpus": own[0]} if own else {}), **({"corpora": known} if known else {})}
 
 
 def plain_scores(scores: Scores) -> dict[str, float]:

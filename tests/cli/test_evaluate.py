@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
+from speechbrain_xser.cli.main import xser
 from speechbrain_xser.errors import TrainingError
 from speechbrain_xser.evaluation import explain_manifest
 from speechbrain_xser.testing import tiny_manifest
@@ -44,3 +46,26 @@ def test_more_unreadable_clips_than_allowed_stop_it(tmp_path):
         (tmp_path / "train" / name).unlink()
     with pytest.raises(TrainingError, match="2 of 3 clips cannot be read"):
         explain_manifest(RECOGNIZER, manifest)
+
+
+@pytest.fixture
+def manifests(tmp_path, monkeypatch):
+    """Two manifests of one clip each, which the packaged model hears."""
+    monkeypatch.chdir(tmp_path)
+    return [tiny_manifest(tmp_path, clips=1, split=split) for split in ("valid", "test")]
+
+
+def test_each_manifest_is_a_column_and_every_answer_is_kept_for_score(manifests, tmp_path):
+    done = CliRunner().invoke(xser, ["evaluate", *manifests, "--device", "cpu", "--answers", "answers.jsonl"])
+    assert done.exit_code == 0 and done.stdout.split()[2:4] == ["valid", "test"]
+    assert "No --model was given: using the tiny model that comes with the package" in done.stderr
+    rows = [json.loads(line) for line in Path("answers.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rows] == ["valid-000", "test-000"]
+    scored = CliRunner().invoke(xser, ["score", "answers.jsonl"])
+    assert scored.exit_code == 0 and "answers parsed" in scored.stdout
+
+
+def test_json_has_the_numbers_of_each_manifest(manifests):
+    done = CliRunner().invoke(xser, ["evaluate", *manifests, "--device", "cpu", "--json"])
+    told = json.loads(done.stdout)
+    assert list(told) == ["valid", "test"] and told["valid"]["clips"] == 1 and 0 <= told["test"]["ua"] <= 100

@@ -75,3 +75,10 @@ def test_an_emphasised_word_is_judged_by_its_prominence():
 def test_a_word_that_was_not_said_cannot_be_measured():
     found = verdicts('A man speaks, stating, "so be it", accentuating the word "never".', tone(150, -20))
     assert found["emphasis"].verdict == Verdict.UNMEASURED
+
+
+def test_pitch_stands_at_its_percentile_among_voices_of_the_gender_that_is_named():
+    low, high = (reference_cutoffs().pitch_hertz["female"][place] for place in (0, 1))  # the 10th and 60th percentile
+    found = [verdicts("A woman with low pitch speaks.", tone(hertz, -20))["pitch"].percentile for hertz in (low, high)]
+    assert found == [pytest.approx(10, abs=2), pytest.approx(60, abs=2)]
+    assert verdicts("A man with low volume speaks.", tone(150, -20))["volume"].percentile is None

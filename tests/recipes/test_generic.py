@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -139,10 +140,12 @@ def test_a_folder_without_sound_or_with_several_tables_is_refused(clips, tmp_pat
         recipe.prepare(clips, tmp_path / "out")
 
 
-def test_a_wrong_column_is_one_line_of_the_command(clips, tmp_path):
+def test_a_wrong_column_is_one_line_of_the_command(clips, tmp_path, capsys):
     table(clips, ["name,mood", "p0/say.wav,joy"])
-    with pytest.raises(SystemExit, match="clips.csv: No column with the clips' paths. .* 'name', 'mood'"):
+    with pytest.raises(SystemExit) as caught:
         prepare_command(recipe.prepare, [f"--data_folder={clips}", f"--save_folder={tmp_path / 'out'}"])
+    [line] = capsys.readouterr().err.splitlines()
+    assert caught.value.code == 2 and re.search("clips.csv: No column with the clips' paths. .* 'name', 'mood'", line)
 
 
 @needs_real_clips

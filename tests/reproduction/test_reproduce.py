@@ -45,5 +45,6 @@ def test_a_table_that_was_killed_at_any_moment_ends_as_one_that_was_not(tmp_path
     assert again.returncode == 0, f"killed after {moment:.1f} s: {again.stderr[-2000:]}"
 
     found, expected = report_of(tmp_path / "killed"), report_of(tmp_path / "whole")
-    assert PICTURES | {"report.md", "report.html", "table1.csv", "probes.csv"} <= set(found)
+    sheets = {f"{name}.csv" for name in ("table1", "probes", "claims", "carriers")}
+    assert PICTURES | sheets | {"report.md", "report.html"} <= set(found)
     assert found == expected, f"killed after {moment:.1f} s"

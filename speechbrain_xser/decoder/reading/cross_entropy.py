@@ -51,6 +51,8 @@ def chunked_cross_entropy(states: Tensor, head: nn.Module, targets: Tensor, chun
 
 
 class _Chunked(torch.autograd.Function):
+    """The loss and its gradients, chunk by chunk, in one pass."""
+
     @staticmethod
     def forward(ctx, states, weight, bias, targets, rows):
         learns, total = states.requires_grad, states.new_zeros((), dtype=torch.float32)

@@ -1,0 +1,157 @@
+"""``xser explain``: what is said in recordings, how, with what emotion, and why the model says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from tqdm import tqdm
+
+from speechbrain_xser.cli.model import PACKAGED, load_recognizer, model_options
+from speechbrain_xser.cli.paths import NewFile
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from speechbrain_xser.evidence.gather import Evidence
+    from speechbrain_xser.explaining.clips import Clip, Told
+
+    Pair = tuple[Told, Evidence | None]  # no evidence where none is wanted, or nothing was explained
+
+GUESSED = 4  # tokens ahead
+READER_GONE = 141  # what a shell reports for a process whose reader has left
+NOTE = PACKAGED.replace("No --model was given: using the", "Explained by the")
+INTERRUPTED = "Interrupted; what was printed is whole, and no report was written."
+
+
+def _no_recording(context: click.Context, option: click.Parameter, html: str | None) -> str | None:
+    """The page's path; ``--html a.wav`` is a slip that would cost the recording."""
+    from speechbrain_xser.data.audio import AUDIO_SUFFIXES, VIDEO_SUFFIXES  # torch is slow to load
+
+    if html is not None and html.lower().endswith((*AUDIO_SUFFIXES, *VIDEO_SUFFIXES)):
+        raise click.BadParameter(f"{html!r} is named like a recording. Name the page, for example report.html.")
+    return html
+
+
+@click.command("explain")
+@click.argument("sources", nargs=-1, required=True, metavar="FILE... | FOLDER | -", type=click.Path(allow_dash=True))
+@model_options
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Clips at once; changes no answer."
+)
+@click.option("--fast", is_flag=True, help="Merge LoRA and guess tokens ahead: the same answers but for rounding.")
+@click.option("--structured", is_flag=True, help="Every paragraph in one form: faster, and never left unparsed.")
+@click.option("--evidence", is_flag=True, help="Tell claims against the signal, and voice or words, too.")
+@click.option(
+    "--swap", metavar="OTHER", type=click.Path(), help="Evidence with the voice of this clip swapped in, too."
+)
+@click.option("--html", type=NewFile(), callback=_no_recording, help="Write one self-contained page with all evidence.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, as in a pipe.")
+def explain_command(
+    sources, model, revision, device, batch_size, fast, structured, evidence, swap, html, as_json
+) -> None:
+    """Explains recordings: a table on a terminal, JSON lines in a pipe.
+
+    FILE may be wav, flac, mp3, ogg, opus, m4a, mp4 or webm, of any rate and with any number of channels. A FOLDER is
+    searched below. With - come paths from standard input, one a line, or one sound file itself.
+
+    A recording that cannot be read is named and stops no other; the command then ends with 2. Recordings that are
+    longer than a model takes at once are for xser timeline.
+
+    \b
+    Example:
+      xser explain interview.m4a recordings --html report.html
+      find . -name '*.opus' | xser explain - | jq .emotion
+    """
+    from speechbrain_xser.commandline import FAULTY_INPUT, one_line_errors
+    from speechbrain_xser.explaining.sources import find_clips
+
+    options = {"merge": fast, "speculate": GUESSED if fast else 0, "structured": structured}
+    with one_line_errors(INTERRUPTED), _reader_may_leave(), tempfile.TemporaryDirectory() as folder:
+        clips = list(find_clips(sources, sys.stdin.buffer, Path(folder)))
+        recognizer = load_recognizer(model, revision, device, **options)
+        voice = None if swap is None else recognizer.load_audio(swap)
+        told = _evident(recognizer, _explained(recognizer, clips, batch_size), voice, evidence or swap or html)
+        show = _printer(clips, as_json or not sys.stdout.isatty(), evidence or swap)
+        note = NOTE if model is None else f"Explained by {model}."
+        failed = _tell(told, show, html, note)
+    sys.exit(FAULTY_INPUT if failed else 0)
+
+
+def _explained(recognizer, clips: Sequence[Clip], batch_size: int) -> Iterator[Told]:
+    """Explanations with a progress bar, where it takes longer than a blink and a person is looking."""
+    from speechbrain_xser.explaining.clips import explain_clips
+
+    found = explain_clips(recognizer, clips, batch_size)
+    options = {"desc": "explaining", "unit": "clip", "delay": 2, "leave": False, "disable": None}
+    return tqdm(found, total=len(clips), file=sys.stderr, **options)
+
+
+def _evident(recognizer, told: Iterable[Told], voice: Tensor | None, wanted: object) -> Iterator[Pair]:
+    """Adds the evidence to every clip, where it is wanted."""
+    from speechbrain_xser.errors import AudioError
+    from speechbrain_xser.evidence.gather import gather_evidence
+    from speechbrain_xser.explaining.clips import read_clip
+
+    for one in told:
+        if not wanted or one.explanation is None:
+            yield one, None
+            continue
+        try:
+            yield one, gather_evidence(recognizer, read_clip(recognizer, one.clip), one.explanation, voice)
+        except AudioError as error:  # gone since it was explained
+            yield one._replace(explanation=None, fault=str(error)), None
+
+
+def _printer(clips: Sequence[Clip], as_json: bool, evidence: object) -> Callable[[Pair], None]:
+    """How a clip is shown on standard output."""
+    from speechbrain_xser.explaining.rows import TerminalTable, plain_row
+
+    if as_json:
+        return lambda pair: click.echo(
+            json.dumps(plain_row(pair[0], pair[1] if evidence else None), ensure_ascii=False)
+        )
+    table = TerminalTable([clip.name for clip in clips], sys.stdout)
+    return lambda pair: pair[0].explanation and table.add(pair[0], pair[1] if evidence else None)
+
+
+def _tell(found: Iterable[Pair], show: Callable[[Pair], None], html: str | None, note: str) -> int:
+    """Shows every clip as it comes and writes the page at the end.
+
+    Returns
+    -------
+    int
+        Clips that could not be explained.
+    """
+    from speechbrain_xser.explaining.report import Report
+
+    with Report(note) as report:
+        for told, evidence in found:
+            with tqdm.external_write_mode(sys.stdout):
+                show((told, evidence))
+                if told.explanation is None:
+                    click.echo(told.fault, err=True)
+            if html or told.explanation is None:
+                report.add(told, evidence)
+        if html and report.contents:
+            report.write(html)
+            click.echo(f"The page is in {html}.", err=True)
+        return len(report.refused)
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Ends in silence where whoever read the output has heard enough, as ``head`` does."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(READER_GONE)

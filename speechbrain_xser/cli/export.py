@@ -1,0 +1,83 @@
+"""``xser export``: a trained model as one folder, for use elsewhere and for the hub."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
+
+if TYPE_CHECKING:
+    from speechbrain_xser.evidence.mean_voice import MeanVoice
+    from speechbrain_xser.publishing import Published
+    from speechbrain_xser.release import Release
+
+
+@click.command("export")
+@click.argument("model")
+@click.option("--out", required=True, type=click.Path(file_okay=False), help="The new folder.")
+@click.option("--revision", help="The full commit of MODEL, where it is a hub id.")
+@click.option("--no-merge", is_flag=True, help="Keep LoRA as an adapter of a base that is found by name.")
+@click.option("--with-encoder", is_flag=True, help="Put the speech encoder into the folder too.")
+@click.option("--licence", "--license", help="Of the weights, as the hub names it.  [default: the base's]")
+@click.option("--trained-on", "corpora", multiple=True, metavar="CORPUS", help="For the card; several.")
+@click.option("--mean-voice-of", "manifest", metavar="MANIFEST", help="Hear the mean voice of a training set anew.")
+@click.option("--data-folder", help="What {data_root} in that manifest stands for.")
+@click.option("--push-to-hub", "repository", metavar="OWNER/NAME", help="Put it on the hub, private.")
+@click.option("--public", is_flag=True, help="With --push-to-hub: for everybody to see.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def export_command(
+    model, out, revision, no_merge, with_encoder, licence, corpora, manifest, data_folder, repository, public, as_json
+) -> None:
+    """Writes MODEL, a trained folder, a hub id or packaged:xser-tiny, with LoRA merged into the LLM's weights.
+
+    The folder OUT is what from_hparams and --model take, with the LLM and its tokenizer inside, and is laid out for the
+    hub: model card with results, licence note, large files. The answers are those of MODEL, but for rounding to the
+    type of the LLM's weights. Memory: the LLM once (16 GB for 8 billion parameters), and 1 GB.
+
+    \b
+    Example:
+      xser export results/CREMA-D/fd_ser_sed_asr/model --out exported
+    """
+    with one_line_errors(STARTS_ANEW):
+        if public and not repository:
+            raise click.UsageError("--public is for --push-to-hub OWNER/NAME.")
+        from speechbrain_xser.hub import model_folder  # torch is slow to load
+        from speechbrain_xser.publishing import check_push, push_folder
+        from speechbrain_xser.release import release_folder
+
+        if repository:
+            check_push(repository)
+        folder = model_folder(model, revision)
+        voice = _voice(folder, manifest, data_folder) if manifest else None
+        release = release_folder(folder, out, not no_merge, with_encoder, licence, corpora, voice)
+        published = push_folder(out, repository, public) if repository else None
+    told = release._asdict() | {"published": published._asdict() if published else None}
+    click.echo(json.dumps(told, indent=1) if as_json else _text(release, published))
+
+
+def _voice(folder: str, manifest: str, data_folder: str | None) -> MeanVoice | None:
+    """The mean voice of a manifest as a trained folder hears it."""
+    from speechbrain_xser.data.sampled import sampled_batches
+    from speechbrain_xser.evidence.mean_voice import CLIPS, mean_voice
+    from speechbrain_xser.restore import read_model_folder
+    from speechbrain_xser.training.stages import STAGES
+
+    model, hparams = read_model_folder(folder)
+    batches = sampled_batches(manifest, data_folder, hparams["max_seconds"], CLIPS, "mean voice")
+    return mean_voice(model, batches, STAGES[hparams["stage"]])
+
+
+def _text(release: Release, published: Published | None) -> str:
+    size = sum(path.stat().st_size for path in Path(release.folder).rglob("*") if path.is_file())
+    lora = "LoRA is merged into the LLM" if release.merged else "LoRA is not merged"
+    lines = [
+        f"{release.folder}: {size / 1e6:,.1f} MB. {lora}. Licence of the weights: {release.licence} (see README.md).",
+        f"Inside: {', '.join(release.inside) or 'no backbone'}. By name: {'; '.join(release.needs) or 'none'}.",
+    ]
+    if published:
+        lines.append(f"{published.url} at {published.commit}")
+    return "\n".join(lines)

@@ -1,0 +1,76 @@
+"""``xser serve``: the web page."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import click
+
+from speechbrain_xser.cli.model import PACKAGED, load_recognizer, model_options
+from speechbrain_xser.commandline import INTERRUPTED, one_line_errors
+
+POSITIVE = click.FloatRange(0, min_open=True)
+ASKED_TO_END = 143  # what a shell reports for a process that SIGTERM ended
+OPEN_TO_OTHERS = (
+    "warning: everyone who can reach {host} can use this page, without a password and without encryption. Leave --host "
+    "out to serve this machine alone."
+)
+
+
+@click.command("serve")
+@model_options
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; 0.0.0.0 for all.")
+@click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0 for any that is free.")
+@click.option("--max-seconds", type=POSITIVE, help="Longest clip.  [default: the model's]")
+@click.option("--max-megabytes", type=POSITIVE, default=500, show_default=True, help="Largest upload.")
+@click.option("--max-hours", type=POSITIVE, default=4, show_default=True, help="Longest recording.")
+@click.option("--open/--no-browser", "open_browser", default=False, help="Open the page in a browser.")
+def serve_command(model, revision, device, host, port, max_seconds, max_megabytes, max_hours, open_browser) -> None:
+    """Serves a web page that explains what is recorded or uploaded.
+
+    Only this machine can reach it unless --host says otherwise. Nothing that is uploaded is kept, and nothing is
+    fetched from elsewhere. It runs until Ctrl-C.
+
+    \b
+    Example:
+      xser serve --model results/CREMA-D/fd_ser_sed_asr/model --port 8080 --open
+    """
+    signal.signal(signal.SIGTERM, _end)
+    with one_line_errors():
+        try:
+            from speechbrain_xser.web.server import OWN_HOSTS, free_port, serving
+            from speechbrain_xser.web.settings import WebSettings
+
+            port = free_port(host, port)  # before the seconds that a model takes to load
+            recognizer = load_recognizer(model, revision, device)
+            longest = checked_seconds(max_seconds, recognizer.hparams.max_seconds)
+            told = PACKAGED if model is None else f"Model: {model}"
+            settings = WebSettings(told, model is None, longest, max_megabytes, max_hours)
+            if host not in OWN_HOSTS:
+                click.echo(OPEN_TO_OTHERS.format(host=host), err=True)
+            with serving(recognizer, settings, host, port, open_browser) as server:
+                click.echo(f"Serving at {server.address} (Ctrl-C ends it)")
+                server.wait()
+        except KeyboardInterrupt:
+            click.echo("Stopped; nothing that was uploaded is left.", err=True)
+            sys.exit(INTERRUPTED)
+
+
+def checked_seconds(wanted: float | None, longest: float) -> float:
+    """The longest clip, which is at most what the model takes.
+
+    Example
+    -------
+    >>> checked_seconds(None, 30.0), checked_seconds(10.0, 30.0)
+    (30.0, 10.0)
+    """
+    from speechbrain_xser.errors import SettingsError
+
+    if wanted is not None and wanted > longest:
+        raise SettingsError(f"--max-seconds {wanted:g}: this model takes up to {longest:g} s. Give that or less.")
+    return longest if wanted is None else wanted
+
+
+def _end(*_: object) -> None:
+    sys.exit(ASKED_TO_END)

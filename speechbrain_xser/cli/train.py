@@ -1,0 +1,88 @@
+"""``xser train``: a recipe, trained; what ``python recipes/train.py`` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from speechbrain_xser.commandline import one_line_errors
+from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.recipe_folder import recipe_folder, recipe_yamls, use_recipes
+
+
+@click.command("train", context_settings={"ignore_unknown_options": True})
+@click.argument("recipe")
+@click.argument("values", nargs=-1, type=click.UNPROCESSED, metavar="[--KEY=VALUE]...")
+@click.option(
+    "--recipes",
+    type=click.Path(exists=True, file_okay=False),
+    help="The folder of recipes.  [default: the checkout's]",
+)
+def train_command(recipe, values, recipes) -> None:
+    """Trains RECIPE: a YAML file, or the name of a corpus, whose recipes/CORPUS/hparams/train.yaml is meant.
+
+    It prepares the corpus, trains, evaluates the best checkpoint, and writes the trained folder. The same command goes
+    on where a stopped or killed one was; Ctrl-C stops after the step at hand, with a checkpoint.
+
+    Every key of the YAML is an option, such as --data_folder=FOLDER or --seed=1, and so are SpeechBrain's run options,
+    such as --device=cpu or --precision=bf16. For several GPUs: torchrun --nproc_per_node=8 recipes/train.py RECIPE.yaml
+
+    \b
+    Example:
+      xser train CREMA-D --data_folder=corpora/CREMA-D --system=fd_ser_sed_asr
+    """
+    with one_line_errors():
+        path = recipe_path(recipe, recipes)
+        from speechbrain_xser.training.command import main  # torch is slow to load
+
+        main([str(path), *map(option, values)])
+
+
+def recipe_path(recipe: str, recipes: str | None = None) -> Path:
+    """The YAML that a recipe's name means, with its folder of recipes ready to be imported from.
+
+    Arguments
+    ---------
+    recipe : str
+        A file, or a corpus's name.
+    recipes : str or None
+        The folder of recipes; None for the checkout's.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    SettingsError
+        If there is no such recipe; names those that there are.
+
+    Example
+    -------
+    >>> recipe_path("crema-d", "recipes").name
+    'train.yaml'
+    """
+    path = Path(recipe)
+    if path.is_file():
+        parents = path.resolve().parents
+        use_recipes(Path(recipes) if recipes else parents[min(2, len(parents) - 1)])  # recipes/CORPUS/hparams/FILE
+        return path
+    known = recipe_yamls(recipe_folder(recipes))
+    named = {name.lower(): file for name, file in known.items()}
+    if recipe.lower() not in named:
+        raise SettingsError(f"There is no recipe {recipe!r}, expected a YAML file, or one of: {', '.join(known)}.")
+    use_recipes(recipe_folder(recipes))
+    return named[recipe.lower()]
+
+
+def option(word: str) -> str:
+    """An option as recipes spell it, with underscores.
+
+    Example
+    -------
+    >>> option("--data-folder=my-corpora")
+    '--data_folder=my-corpora'
+    """
+    name, equals, value = word.partition("=")
+    return name[:2] + name[2:].replace("-", "_") + equals + value if name.startswith("--") else word

@@ -1,0 +1,138 @@
+"""Backbones that lie inside a trained folder, where ``xser export`` puts them: ``llm_source: inside:llm``.
+
+A folder may come from anybody, so a backbone inside of it may be nothing but a list of known files, in a sub-folder of
+one of two names, and may name nothing outside of that: no code of a model of its own (``auto_map``), no adapter that
+names another base, no shard that lies elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from speechbrain_xser.errors import UnsafeModelError
+
+INSIDE = "inside:"
+NAMES = ("encoder", "llm")
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json", "merges.txt", "chat_template.jinja",
+)  # fmt: skip
+CONFIG_FILES = ("config.json", "generation_config.json", "preprocessor_config.json")
+INDEX = "model.safetensors.index.json"
+ALLOWED = frozenset((*CONFIG_FILES, *TOKENIZER_FILES, INDEX))
+WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
+PATTERNS = tuple(f"{name}/{file}" for name in NAMES for file in (*sorted(ALLOWED), "model*.safetensors"))  # for the hub
+
+
+def with_enclosed(arguments: Mapping[str, object], folder: str | Path) -> dict[str, object]:
+    """The arguments of a model, with the places of those backbones that lie inside its folder.
+
+    Arguments
+    ---------
+    arguments : mapping
+        Of ``build_model``.
+    folder : str or Path
+        The trained folder.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    UnsafeModelError
+        If a source names anything else inside the folder, or what lies there is not only a backbone.
+
+    Example
+    -------
+    >>> with_enclosed({"encoder_source": "packaged:hubert-tiny", "llm_source": None}, "anywhere")
+    {'encoder_source': 'packaged:hubert-tiny', 'llm_source': None}
+    >>> with_enclosed({"encoder_source": "packaged:hubert-tiny", "llm_source": "inside:../llm"}, "anywhere")
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.UnsafeModelError: anywhere: llm_source is 'inside:../llm'; inside a folder it is \
+'inside:llm'
+    """
+    return {**arguments, **{f"{name}_source": enclosed_folder(folder, name) for name in enclosed(arguments, folder)}}
+
+
+def enclosed(arguments: Mapping[str, object], folder: str | Path) -> list[str]:
+    """Which backbones lie inside the folder; UnsafeModelError where a source names anything else inside of it.
+
+    Example
+    -------
+    >>> enclosed({"encoder_source": "packaged:hubert-tiny", "llm_source": "inside:llm"}, "anywhere")
+    ['llm']
+    """
+    found = []
+    for name in NAMES:
+        source = arguments.get(f"{name}_source")
+        if isinstance(source, str) and source.startswith(INSIDE):
+            if source != INSIDE + name:
+                raise UnsafeModelError(f"{folder}: {name}_source is {source!r}; inside a folder it is '{INSIDE}{name}'")
+            found.append(name)
+    return found
+
+
+def enclosed_folder(folder: str | Path, name: str) -> str:
+    """The place of a backbone inside a trained folder, when all that lies there has been looked at.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The trained folder.
+    name : str
+        "encoder" or "llm".
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UnsafeModelError
+        If it is not there, leads out of the folder, or holds or names what no backbone needs.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "llm").mkdir()
+    >>> _ = (folder / "llm" / "config.json").write_text('{"auto_map": {"AutoConfig": "other/name--code.Config"}}')
+    >>> enclosed_folder(folder, "llm")
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.UnsafeModelError: ...config.json: names code (auto_map), which is never run
+    """
+    place = Path(folder) / name
+    if not place.is_dir() or place.resolve() != Path(folder).resolve() / name:
+        raise UnsafeModelError(f"{place}: expected a folder of its own there; the model folder is not complete")
+    for path in place.iterdir():
+        if not path.is_file() or not (path.name in ALLOWED or WEIGHTS.fullmatch(path.name)):
+            raise UnsafeModelError(f"{path}: is no file of a backbone; nothing in this folder was loaded")
+    for path in place.glob("*config.json"):
+        if "auto_map" in _content(path):
+            raise UnsafeModelError(f"{path}: names code (auto_map), which is never run")
+    _check_index(place / INDEX)
+    return str(place)
+
+
+def _check_index(path: Path) -> None:
+    """The shards lie beside the index."""
+    if not path.exists():
+        return
+    shards = _content(path).get("weight_map")
+    if not isinstance(shards, dict) or not all(isinstance(n, str) and WEIGHTS.fullmatch(n) for n in shards.values()):
+        raise UnsafeModelError(f"{path}: expected names of shards beside it, such as model-00001-of-00002.safetensors")
+
+
+def _content(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UnsafeModelError(f"{path}: is no JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise UnsafeModelError(f"{path}: expected keys and values, found {type(content).__name__}")
+    return content

@@ -1,0 +1,170 @@
+"""How far a model can be believed, over a manifest: whether the signal supports what its paragraphs claim, and whether
+the branch that is said to carry a label really does."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from speechbrain_xser.annotator.clips import Clip, clip_of
+from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.parallel import in_parallel
+from speechbrain_xser.data.sampled import sampled_batches
+from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.evidence.claims import Verdict, check_claims
+from speechbrain_xser.evidence.knockout import Knockout, knock_out
+from speechbrain_xser.modes import evaluating
+from speechbrain_xser.training.stages import STAGES
+
+if TYPE_CHECKING:
+    from speechbrain_xser.data.pipeline import Batch
+    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+
+CLIPS = 500
+FIELDS = ("gender", "pitch", "volume", "speed", "intonation", "emphasis")  # those that can be measured
+
+
+class Support(NamedTuple):
+    """What the signal says of one descriptor's claims.
+
+    Example
+    -------
+    >>> Support(supported=3, contradicted=1, unmeasured=6).share
+    75.0
+    """
+
+    supported: int
+    contradicted: int
+    unmeasured: int
+
+    @property
+    def share(self) -> float | None:
+        """Percent of the measured claims that are supported; None where none was measured."""
+        measured = self.supported + self.contradicted
+        return 100 * self.supported / measured if measured else None
+
+
+class Faithfulness(NamedTuple):
+    """Of one model on one manifest."""
+
+    claims: dict[str, Support]  # by descriptor
+    knockouts: tuple[Knockout, ...]  # one a clip
+
+
+class Carried(NamedTuple):
+    """Of many clips, how their losses compare; in percent."""
+
+    by_voice: float  # of the labels the Shapley value gives to the descriptor branch
+    renamed_named: float  # name another emotion without the branch that is named
+    renamed_other: float  # and without the other
+    moved_more: float  # move further without the named branch than without the other
+
+
+def measure_faithfulness(
+    recognizer: ExplainableEmotionRecognizer,
+    manifest: str,
+    data_folder: str | None = None,
+    clips: int | None = CLIPS,
+    workers: int | None = None,
+) -> Faithfulness:
+    """Checks the claims of a model's paragraphs, and takes out its branches.
+
+    Arguments
+    ---------
+    recognizer : ExplainableEmotionRecognizer
+        Of a model with both branches.
+    manifest : str
+        JSONL; where it has transcripts, rate and emphasis are measured with them.
+    data_folder : str, optional
+        What {data_root} in the manifest stands for.
+    clips : int, optional
+        At most, drawn by a checksum of their ids; None for all.
+    workers : int, optional
+        Clips that are measured at a time; one a core by default.
+
+    Returns
+    -------
+    Faithfulness
+
+    Raises
+    ------
+    ManifestError
+        If the manifest is wrong, or none of its clips can be read.
+    TrainingError
+        If more than one clip in a hundred cannot be read.
+
+    Example
+    -------
+    >>> import speechbrain_xser
+    >>> from speechbrain_xser.testing import tiny_manifest
+    >>> recognizer = speechbrain_xser.ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
+    >>> manifest = tiny_manifest(getfixture("tmp_path"), clips=2)
+    >>> found = measure_faithfulness(recognizer, manifest, workers=1)
+    >>> len(found.knockouts), sorted(set(found.claims) - set(FIELDS))
+    (2, [])
+    """
+    batches = sampled_batches(manifest, data_folder, recognizer.hparams.max_seconds, clips, "taking out branches")
+    told, knockouts = [], []
+    for utterances, paragraphs, found in _batches(recognizer, batches):
+        told += zip(utterances, paragraphs, strict=True)
+        knockouts += found
+    if not told:
+        raise ManifestError(f"{manifest}: no clip can be read, expected some. Say xser check {manifest}.")
+    folder = os.path.dirname(os.path.abspath(manifest))
+    sounds = [(clip_of(utterance, data_folder, folder), paragraph) for utterance, paragraph in told]
+    return Faithfulness(_supports(sounds, workers), tuple(knockouts))
+
+
+def carried(knockouts: Sequence[Knockout]) -> Carried:
+    """Compares what the loss of the named branch does with what the loss of the other does.
+
+    Example
+    -------
+    >>> from speechbrain_xser.evidence.knockout import Loss
+    >>> voice = Knockout("descriptor", {"content": Loss(False, 0.1), "descriptor": Loss(True, 0.6)})
+    >>> carried([voice, voice._replace(carrier="content")])
+    Carried(by_voice=50.0, renamed_named=50.0, renamed_other=50.0, moved_more=50.0)
+    """
+    return Carried(
+        _percent(one.carrier == "descriptor" for one in knockouts),
+        _percent(one.named.renamed for one in knockouts),
+        _percent(one.other.renamed for one in knockouts),
+        _percent(one.named.moved > one.other.moved for one in knockouts),
+    )
+
+
+def _percent(facts: Iterable[bool]) -> float:
+    facts = list(facts)
+    return 100 * sum(facts) / len(facts)
+
+
+def _batches(
+    recognizer: ExplainableEmotionRecognizer, batches: Iterable[Batch]
+) -> Iterator[tuple[Sequence[Utterance], list[str], list[Knockout]]]:
+    model, stage, emotions = recognizer.mods.model, STAGES[recognizer.hparams.stage], recognizer.hparams.emotions
+    for batch in batches:
+        with evaluating(model), torch.no_grad():
+            tokens = model.encode(batch.wavs.to(recognizer.device), batch.samples, stage)
+            paragraphs, _ = model.explain_tokens(*tokens, stage, emotions, recognizer.decoding)
+            found = knock_out(model, *tokens, stage, paragraphs, emotions, recognizer.decoding)
+        yield batch.utterances, paragraphs, found
+
+
+def _supports(sounds: Sequence[tuple[Clip, str]], workers: int | None) -> dict[str, Support]:
+    counts = Counter()
+    for verdicts in in_parallel(_verdicts, sounds, "checking claims", len(sounds), workers):
+        counts.update(verdicts)
+    told = [field for field in FIELDS if any(counts[field, verdict] for verdict in Verdict)]
+    return {field: Support(*(counts[field, verdict] for verdict in Verdict)) for field in told}
+
+
+def _verdicts(sound: tuple[Clip, str]) -> list[tuple[str, Verdict]]:
+    clip, paragraph = sound
+    wav = load_audio(clip.path, clip.start, clip.stop)
+    claims = check_claims(paragraph, wav, clip.transcript or None, language=clip.language)
+    return [(claim.field, claim.verdict) for claim in claims if claim.field in FIELDS]

@@ -1,0 +1,148 @@
+"""Many clips through a recogniser: clips of similar length together, told in the order in which they were given.
+
+Lengths come from the headers and a waveform is read when its turn comes, so memory does not grow with the number of
+clips. Sorting is within a window of clips, so that the first answers do not wait for the last clip; within a window
+the work is that of ``explain_batches`` over sorted batches. What cannot be read is told as such and stops no other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from speechbrain_xser.data.audio import load_audio, seconds_of
+from speechbrain_xser.errors import AudioError
+from speechbrain_xser.lengths import relative_from_counts
+
+if TYPE_CHECKING:
+    from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
+
+WINDOW = 32  # batches
+
+
+class Clip(NamedTuple):
+    """A recording that is to be explained."""
+
+    name: str  # as a person knows it
+    path: str
+    fault: str | None = None  # why it is known beforehand that it cannot be read
+
+
+class Told(NamedTuple):
+    """What became of a clip: an explanation, or what was wrong with it."""
+
+    clip: Clip
+    explanation: Explanation | None
+    fault: str | None = None
+
+
+def explain_clips(
+    recognizer: ExplainableEmotionRecognizer, clips: Iterable[Clip], batch_size: int = 8
+) -> Iterator[Told]:
+    """Explains clips of any number.
+
+    Arguments
+    ---------
+    recognizer : ExplainableEmotionRecognizer
+        The model.
+    clips : iterable of Clip
+        Read a window at a time.
+    batch_size : int
+        Clips that go through the encoder together; it does not change an explanation.
+
+    Yields
+    ------
+    Told
+        One for each clip, in order.
+
+    Example
+    -------
+    >>> import speechbrain_xser
+    >>> from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    >>> from speechbrain_xser.testing import tiny_manifest
+    >>> folder = getfixture("tmp_path")
+    >>> _ = tiny_manifest(folder, clips=1)
+    >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
+    >>> clips = [Clip("none", "none.wav"), Clip("one", str(folder / "train" / "000.wav"))]
+    >>> [(told.clip.name, told.explanation is None, told.fault) for told in explain_clips(recognizer, clips)]
+    [('none', True, 'none: no such file, expected an audio file. Check the path, ...'), ('one', False, None)]
+    """
+    clips = iter(clips)
+    while window := list(islice(clips, WINDOW * batch_size)):
+        yield from _ordered(_window(recognizer, window, batch_size))
+
+
+def read_clip(recognizer: ExplainableEmotionRecognizer, clip: Clip) -> Tensor:
+    """The waveform of a clip, [S], as the model hears it.
+
+    Raises
+    ------
+    AudioError
+        If it cannot be read; names the clip as a person knows it.
+    """
+    try:
+        return load_audio(clip.path, sample_rate=recognizer.mods.model.encoder.sample_rate)
+    except AudioError as error:
+        raise AudioError(str(error).replace(clip.path, clip.name)) from error
+
+
+def _ordered(found: Iterable[tuple[int, Told]]) -> Iterator[Told]:
+    """Puts what comes in any order into that of its places, as early as may be."""
+    waiting, place = {}, 0
+    for index, told in found:
+        waiting[index] = told
+        while place in waiting:
+            yield waiting.pop(place)
+            place += 1
+
+
+def _window(recognizer, window: Sequence[Clip], batch_size: int) -> Iterator[tuple[int, Told]]:
+    """Every clip of a window with its place, faults as soon as they are known."""
+    seconds: dict[int, float] = {}
+    for place, clip in enumerate(window):
+        try:
+            seconds[place] = _checked_seconds(clip, recognizer.hparams.max_seconds)
+        except AudioError as error:
+            yield place, Told(clip, None, str(error))
+    order = sorted(seconds, key=seconds.__getitem__)
+    rows, faults = deque(), []
+    for found in recognizer.explain_batches(_batches(recognizer, window, order, batch_size, rows, faults)):
+        for place, explanation in zip(rows.popleft(), found, strict=True):
+            yield place, Told(window[place], explanation)
+    yield from faults
+
+
+def _checked_seconds(clip: Clip, max_seconds: float) -> float:
+    if clip.fault is not None:
+        raise AudioError(clip.fault)
+    try:
+        seconds = seconds_of(clip.path)
+    except AudioError as error:
+        raise AudioError(str(error).replace(clip.path, clip.name)) from error
+    if seconds > max_seconds:
+        raise AudioError(
+            f"{clip.name}: {seconds:.1f} s long, expected at most {max_seconds:g} s for one paragraph. "
+            f"Long recordings are told in parts by: xser timeline {clip.name}"
+        )
+    return seconds
+
+
+def _batches(recognizer, window, order, batch_size, rows: deque, faults: list) -> Iterator[tuple[Tensor, Tensor]]:
+    """Padded batches of clips of similar length; which clips are in each goes into ``rows``."""
+    for start in range(0, len(order), batch_size):
+        waves = {}
+        for place in order[start : start + batch_size]:
+            try:
+                waves[place] = read_clip(recognizer, window[place])
+            except AudioError as error:
+                faults.append((place, Told(window[place], None, str(error))))
+        if waves:
+            rows.append(list(waves))
+            counts = torch.tensor([len(wave) for wave in waves.values()])
+            yield pad_sequence(list(waves.values()), batch_first=True), relative_from_counts(counts)

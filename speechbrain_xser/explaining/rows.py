@@ -1,0 +1,136 @@
+"""What is told of a clip: one object for a program, one row for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from speechbrain_xser.answer.record import Descriptors
+from speechbrain_xser.evidence.claims import Verdict
+from speechbrain_xser.evidence.gather import Evidence
+from speechbrain_xser.explaining.clips import Told
+from speechbrain_xser.inference import Explanation
+from speechbrain_xser.page.claims import SIGNS, claim_text
+from speechbrain_xser.page.numbers import percent, signed
+
+EMOTION_WIDTH = len("disgusted 100 %")
+COLOURS = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "red", Verdict.UNMEASURED: "bright_black"}
+HEADER = ("file", "emotion", "transcript", "descriptors")
+
+
+def plain_row(told: Told, evidence: Evidence | None = None) -> dict:
+    """Values for JSON.
+
+    Arguments
+    ---------
+    told : Told
+        Of one clip.
+    evidence : Evidence, optional
+        Added where it is given.
+
+    Returns
+    -------
+    dict
+        ``path``, and ``error`` or what an explanation holds.
+
+    Example
+    -------
+    >>> from speechbrain_xser.explaining.clips import Clip
+    >>> plain_row(Told(Clip("a.wav", "a.wav"), None, "a.wav: no such file"))
+    {'path': 'a.wav', 'error': 'a.wav: no such file'}
+    """
+    if told.explanation is None:
+        return {"path": told.clip.name, "error": told.fault}
+    found = told.explanation._asdict() | {"descriptors": told.explanation.descriptors._asdict()}
+    return {"path": told.clip.name, **found, **({} if evidence is None else evidence.as_dict())}
+
+
+def descriptor_text(descriptors: Descriptors) -> str:
+    """Descriptors in a few words.
+
+    Example
+    -------
+    >>> descriptor_text(Descriptors(gender="male", pitch="low", speed="fast", emphasis=("never",), topic="politics"))
+    'male, low pitch, fast speed, stress on never, about politics'
+    """
+    said = descriptors
+    levels = [(name, getattr(said, name)) for name in ("pitch", "volume", "speed", "intonation")]
+    parts = [said.gender, said.age, *(f"{value} {name}" for name, value in levels if value)]
+    parts += [f"stress on {', '.join(said.emphasis)}"] if said.emphasis else []
+    parts += [f"{said.tone} tone"] if said.tone else []
+    parts += [f"about {said.topic}"] if said.topic else []
+    return ", ".join(part for part in parts if part)
+
+
+def emotion_text(explanation: Explanation) -> str:
+    """The emotion that the paragraph names, with its probability in whole percents."""
+    named = explanation.emotion
+    if named is None:
+        return "none named"
+    share = explanation.probabilities.get(named)
+    return named if share is None else f"{named} {100 * share:.0f} %"
+
+
+class TerminalTable:
+    """A table that grows by a row at a time; its columns are as wide as the terminal has room for.
+
+    Arguments
+    ---------
+    names : sequence of str
+        Of all clips, for the first column's width.
+    file : text file
+        The terminal.
+
+    Example
+    -------
+    >>> import io
+    >>> from speechbrain_xser.explaining.clips import Clip
+    >>> file = io.StringIO()
+    >>> said = Explanation("He is sad.", "so be it", Descriptors(gender="male"), "sad", {"sad": 0.75, "angry": 0.25})
+    >>> TerminalTable(["a.wav"], file).add(Told(Clip("a.wav", "a.wav"), said))
+    >>> print(*(line.rstrip() for line in file.getvalue().splitlines()), sep="\\n")
+    file   emotion          transcript                  descriptors
+    a.wav  sad 75 %         so be it                    male
+    """
+
+    def __init__(self, names: Sequence[str], file: TextIO) -> None:
+        self.console = Console(file=file, highlight=False)
+        room = self.console.width - EMOTION_WIDTH - 2 * len(HEADER)
+        name = min(max(map(len, names), default=4), room // 3)
+        self.widths = (max(name, 4), EMOTION_WIDTH, (room - name) // 2, room - name - (room - name) // 2)
+        self.begun = False
+
+    def add(self, told: Told, evidence: Evidence | None = None) -> None:
+        """Prints an explained clip, and below it the evidence where it is given."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=not self.begun, header_style="dim")
+        for title, width in zip(HEADER, self.widths, strict=True):
+            table.add_column(title, width=width, overflow="fold")
+        said = told.explanation
+        cells = (told.clip.name, emotion_text(said), said.transcript or "–", descriptor_text(said.descriptors) or "–")
+        table.add_row(*(Text(cell, style) for cell, style in zip(cells, ("", "bold", "", ""), strict=True)))
+        self.begun = True
+        self.console.print(table)
+        if evidence is not None:
+            self._evidence(evidence)
+
+    def _evidence(self, evidence: Evidence) -> None:
+        for claim in evidence.claims:
+            self._line(f"{SIGNS[claim.verdict]} {claim_text(claim)}", COLOURS[claim.verdict])
+        shares = evidence.attribution
+        self._line(f"{shares.emotion}: voice {signed(shares.descriptor)} nats, words {signed(shares.content)} nats")
+        for name, found in (("the mean voice", evidence.average), ("the other clip's voice", evidence.swapped)):
+            if found is not None:
+                told = ", ".join(f"{label} {percent(share)}" for label, share in sorted(found.items(), key=_last))
+                self._line(f"with {name}: {told}")
+
+    def _line(self, text: str, style: str = "") -> None:
+        self.console.print(Padding(Text(text, style), (0, 0, 0, 2)))
+
+
+def _last(pair: tuple[str, float]) -> float:
+    return -pair[1]

@@ -1,0 +1,92 @@
+"""What a trained model may be used for, as far as it follows from what it was made of.
+
+The code is Apache-2.0. Weights are another matter: those of a base stay under the base's licence, and corpora have
+terms that many read as holding for what was trained on them. What is not known here is said to be unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+OWN = "apache-2.0"
+OTHER = "other"  # the hub's word for a licence that is in none of its lists
+BASES = {  # by the beginning of a hub id; the hub's names of licences
+    "packaged:": OWN,
+    "meta-llama/Llama-3.1": "llama3.1",
+    "meta-llama/Llama-3.2": "llama3.2",
+    "meta-llama/Llama-3.3": "llama3.3",
+    "meta-llama/Meta-Llama-3-": "llama3",
+    "mistralai/Mistral-7B": OWN,
+    "TinyLlama/": OWN,
+}
+CORPORA = {  # by a recipe's name
+    "CREMA-D": "Open Database License 1.0, contents under the Database Contents License 1.0",
+    "EmoDB": "CC0 1.0",
+    "EMOSEC": "none is stated; ask its authors",
+    "EmotionCoT": "see its authors' release; the clips are those of other corpora",
+    "IEMOCAP": "University of Southern California, for research, on request",
+    "MELD": "GPL-3.0 for the annotations; the clips are from a television series",
+    "RAVDESS": "CC BY-NC-SA 4.0: not for commercial use",
+    "SpeechCraft": "none is stated for the annotations; GigaSpeech: non-commercial research; LibriTTS-R: CC BY 4.0",
+    "TESS": "CC BY-NC-ND 4.0: not for commercial use",
+    "Tiny": "spoken by eSpeak NG; of this package, Apache-2.0",
+}
+
+
+def base_licence(sources: Iterable[str]) -> str:
+    """The licence of weights that hold those of bases, by the hub's name of it.
+
+    Arguments
+    ---------
+    sources : iterable of str
+        The bases whose weights are in the folder.
+
+    Returns
+    -------
+    str
+        "apache-2.0" where there are none; "other" where one is unknown here, or they differ.
+
+    Example
+    -------
+    >>> base_licence([]), base_licence(["meta-llama/Llama-3.1-8B-Instruct"]), base_licence(["owner/name"])
+    ('apache-2.0', 'llama3.1', 'other')
+    """
+    found = {_licence_of(source) for source in sources} - {OWN}
+    return OWN if not found else found.pop() if len(found) == 1 else OTHER
+
+
+def _licence_of(source: str) -> str:
+    return next((licence for start, licence in BASES.items() if source.startswith(start)), OTHER)
+
+
+def licence_note(bases: Sequence[str], corpora: Sequence[str]) -> str:
+    """The section of a model card that says what the weights were made of, and under what terms that is.
+
+    Arguments
+    ---------
+    bases : sequence of str
+        Whose weights are in the folder.
+    corpora : sequence of str
+        What it was trained on, by names of recipes; empty where that was not recorded.
+
+    Returns
+    -------
+    str
+        Markdown.
+
+    Example
+    -------
+    >>> print(licence_note([], ["EmoDB"]))
+    The code is Apache-2.0. The branches, adapters and LoRA are its author's to license.
+    <BLANKLINE>
+    Trained on:
+    <BLANKLINE>
+    * EmoDB: CC0 1.0
+    """
+    lines = ["The code is Apache-2.0. The branches, adapters and LoRA are its author's to license."]
+    if bases:
+        lines[0] += f" The weights of {', '.join(bases)} are in this folder, changed or not, under their own licence."
+    if not corpora:
+        return "\n\n".join([*lines, "What it was trained on was not recorded, and so under what terms that was had."])
+    rows = [f"* {name}: {CORPORA.get(name, 'its terms are not known here')}" for name in corpora]
+    return "\n\n".join([*lines, "Trained on:", "\n".join(rows)])

@@ -1,0 +1,87 @@
+"""A training from its command line, step after step: ``recipes/train.py`` and ``xser train`` are both this.
+
+SpeechBrain's own parts read the command line, join the ranks and keep a copy of the hyperparameters; the steps are in
+``training/run.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import speechbrain as sb
+from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
+from speechbrain.utils.run_opts import RunOptions
+
+from speechbrain_xser.commandline import claimed, one_line_errors
+from speechbrain_xser.devices import checked_device
+from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.run import (
+    evaluation_scores,
+    export,
+    make_brain,
+    make_loaders,
+    make_model,
+    merged,
+    run_option,
+    summary,
+    write_answers,
+)
+from speechbrain_xser.training.settings import TrainingSettings
+
+
+@one_line_errors()
+def main(arguments: Sequence[str]) -> None:
+    """Prepares, trains, evaluates the best checkpoint, and writes the trained folder.
+
+    Arguments
+    ---------
+    arguments : sequence of str
+        A recipe's YAML, values for its keys (``--key=value``) and SpeechBrain's run options.
+
+    Raises
+    ------
+    SystemExit
+        With 2 for what cannot be used, 130 after Ctrl-C, 143 after SIGTERM.
+
+    Example
+    -------
+    >>> main([str(getfixture("tmp_path") / "nowhere.yaml")])  # "error: ...nowhere.yaml cannot be loaded ..."
+    Traceback (most recent call last):
+        ...
+    SystemExit: 2
+    """
+    hparams_file, run_opts, given = sb.parse_arguments(list(arguments))
+    ddp_init_group(run_opts)
+    hparams, overrides = load_recipe(hparams_file, given)
+    hparams = merged(hparams)
+    TrainingSettings.from_hparams(hparams)  # a wrong number is told before the corpus is prepared
+    checked_device(run_opts["device"])
+    with claimed(hparams["output_folder"]):
+        sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
+        run(hparams, run_opts)
+
+
+def run(hparams: dict, run_opts: RunOptions) -> None:
+    """The run, in an output folder of its own.
+
+    Arguments
+    ---------
+    hparams : dict
+        Of the recipe, merged.
+    run_opts : RunOptions
+        SpeechBrain's, from the command line.
+    """
+    if hparams.get("prepare") is not None:
+        run_on_main(hparams["prepare"])
+    model = make_model(hparams)
+    loaders = make_loaders(hparams, run_option("grad_accumulation_factor", hparams, run_opts))
+    brain = make_brain(hparams, run_opts, model, len(loaders.train.dataset))
+    brain.fit(loaders.train, loaders.valid)
+    scores = None
+    if loaders.test is not None:
+        brain.evaluate(loaders.test)
+        scores = evaluation_scores(brain)
+        run_on_main(write_answers, [f"{hparams['output_folder']}/test_answers.jsonl", brain.evaluation.answers])
+    folder = export(hparams, brain, scores)
+    if if_main_process():
+        print(summary(scores, folder))

@@ -1,0 +1,218 @@
+"""The page itself: its parts, and what happens when one of them is used.
+
+Every session has its clips in memory, none has a file; events of the page are not part of the API, which has endpoints
+of its own. Gradio starts every event at once (no limit of its own), for an upload that waited in a queue could be
+removed by another upload of the same content; the model's turn is waited for inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import gradio
+
+from speechbrain_xser.errors import AudioError
+from speechbrain_xser.web.api import api_text
+from speechbrain_xser.web.clip import Clip, read_upload
+from speechbrain_xser.web.examples import Example, speak_examples
+from speechbrain_xser.web.explaining import Explainer
+from speechbrain_xser.web.fragments import alert, hint, notice, player
+from speechbrain_xser.web.look import RECORDING, START_TIMELINE
+from speechbrain_xser.web.recording import recording_answer, recording_pieces
+from speechbrain_xser.web.sessions import Sessions
+from speechbrain_xser.web.settings import WebSettings
+
+if TYPE_CHECKING:
+    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+
+CLIP, VOICE = "Clip", "Other voice"
+FIRST = "Record or upload a clip first, or take an example."
+NO_FILE = "Upload a recording first."
+TITLE = (
+    '<h1 class="xser-web-title">What is said, how, and with what emotion</h1>'
+    '<p class="xser-web-lead">A paragraph about a clip of speech, every claim of it checked against the signal, and what '
+    "made the model say so. Nothing that you hand in is kept.</p>"
+)
+PRIVATE = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+
+
+class Page:
+    """What the parts of the page do.
+
+    Arguments
+    ---------
+    recognizer : ExplainableEmotionRecognizer
+        Of a model with an LLM.
+    settings : WebSettings
+        Limits.
+    """
+
+    def __init__(self, recognizer: ExplainableEmotionRecognizer, settings: WebSettings) -> None:
+        self.explainer, self.settings, self.sessions = Explainer(recognizer), settings, Sessions()
+        self.examples = speak_examples()
+
+    def hand_in(self, place: str) -> Callable:
+        """The event of a clip that was recorded or uploaded; the input is empty again afterwards."""
+
+        def handed(path: str | None, request: gradio.Request) -> tuple:
+            if path is None:  # the input was emptied
+                return gradio.skip(), gradio.skip(), gradio.skip()
+            try:
+                clip = self._read(path)
+            except AudioError as error:
+                clip, seen = None, alert(str(error))
+            else:
+                seen = player(clip, place)
+            self.sessions.keep(request.session_hash, place, clip)
+            return None, seen, self._button(request)
+
+        return handed
+
+    def hand_in_example(self, example: Example) -> Callable:
+        """The event of a chosen example."""
+
+        def chosen(request: gradio.Request) -> tuple:
+            self.sessions.keep(request.session_hash, CLIP, example.clip)
+            return player(example.clip, CLIP), self._button(request)
+
+        return chosen
+
+    def drop_voice(self, request: gradio.Request) -> str:
+        """The event of taking the other voice away."""
+        self.sessions.keep(request.session_hash, VOICE, None)
+        return ""
+
+    def explain(self, request: gradio.Request) -> Iterator[str]:
+        """The event of asking for an explanation."""
+        clip, voice = (self.sessions.get(request.session_hash, place) for place in (CLIP, VOICE))
+        yield from self._told(alert(FIRST) if clip is None else self.explainer.pieces(clip, voice))
+
+    def read_recording(self, path: str | None) -> Iterator[str]:
+        """The event of asking for a timeline."""
+        hours = self.settings.max_hours
+        yield from self._told(recording_pieces(self.explainer, path, hours) if path else alert(NO_FILE))
+
+    def forget(self, request: gradio.Request) -> None:
+        """The event of a page that is closed."""
+        self.sessions.forget(request.session_hash)
+
+    def api_explain(self, clip: str, voice: str | None = None) -> dict:
+        """Explains a clip of speech: paragraph, transcript, descriptors, emotion, probabilities, and the evidence."""
+        return self._answered(lambda: self.explainer.answer(self._read(clip), self._read(voice) if voice else None))
+
+    def api_timeline(self, recording: str) -> dict:
+        """Explains each stretch of speech of a long recording."""
+        return self._answered(lambda: recording_answer(self.explainer, recording, self.settings.max_hours))
+
+    def _button(self, request: gradio.Request) -> gradio.Button:
+        """Explain can be clicked when there is a clip."""
+        return gradio.Button(interactive=self.sessions.get(request.session_hash, CLIP) is not None)
+
+    def _read(self, path: str) -> Clip:
+        return read_upload(self.explainer.recognizer, path, self.settings.max_seconds)
+
+    @staticmethod
+    def _told(pieces: str | Iterator[str]) -> Iterator[str]:
+        """What cannot be used is a message in the page's own place for it."""
+        try:
+            yield from [pieces] if isinstance(pieces, str) else pieces
+        except AudioError as error:
+            yield alert(str(error))
+
+    @staticmethod
+    def _answered(answer: Callable[[], object]) -> object:
+        """What cannot be used is an error of the API, with the message."""
+        try:
+            return answer()
+        except AudioError as error:
+            raise gradio.Error(str(error), print_exception=False) from error
+
+
+def build_app(recognizer: ExplainableEmotionRecognizer, settings: WebSettings, address: str = "/") -> gradio.Blocks:
+    """Puts the page together.
+
+    Arguments
+    ---------
+    recognizer : ExplainableEmotionRecognizer
+        Of a model with an LLM.
+    settings : WebSettings
+        What is said of the model, and limits.
+    address : str
+        Of the server, for the examples of the API.
+
+    Returns
+    -------
+    gradio.Blocks
+        Not launched; ``launch`` needs the theme and the style of :mod:`speechbrain_xser.web.look`.
+    """
+    page = Page(recognizer, settings)
+    with gradio.Blocks(title="xser: explainable speech emotion", analytics_enabled=False) as app:
+        _endpoints(page)  # before the page's events, which must not have their names
+        _html(TITLE + notice(settings.model))
+        with gradio.Tab("Clip"):
+            _clip_tab(page)
+        with gradio.Tab("Recording"):
+            _recording_tab(page)
+        with gradio.Tab("API"):
+            gradio.Markdown(api_text(address), elem_classes="xser-web-api")
+        app.unload(page.forget)
+    return app
+
+
+def _clip_tab(page: Page) -> None:
+    with gradio.Row(equal_height=False):
+        with gradio.Column(scale=2, min_width=280):
+            button = gradio.Button("Explain", variant="primary", interactive=False, render=False)
+            shown = _clip_input(page, CLIP, f"Your clip, up to {page.settings.max_seconds:g} seconds", button)
+            with gradio.Accordion("Swap in another voice", open=False):
+                _html('<p class="xser-note">What would the label be, were the same words said in this voice?</p>')
+                other = _clip_input(page, VOICE, "A clip of the other voice", button)
+                gradio.Button("Without another voice", size="sm").click(page.drop_voice, None, other, **PRIVATE)
+            button.render()
+            _html('<p class="xser-note">Examples, spoken by a synthesiser:</p>')
+            with gradio.Row(elem_classes="xser-web-examples"):
+                examples = [gradio.Button(example.title, size="sm", min_width=110) for example in page.examples]
+        with gradio.Column(scale=5, min_width=320, elem_classes="xser-web-results"):
+            result = _html(hint("The paragraph and its evidence will stand here."))
+    button.click(page.explain, None, result, **PRIVATE)
+    for part, example in zip(examples, page.examples, strict=True):
+        chosen = part.click(page.hand_in_example(example), None, [shown, button], **PRIVATE)
+        chosen.then(page.explain, None, result, **PRIVATE)
+
+
+def _clip_input(page: Page, place: str, label: str, button: gradio.Button) -> gradio.HTML:
+    """Where a clip is handed in, and below it where it can be heard again."""
+    given = gradio.Audio(
+        sources=["upload", "microphone"], type="filepath", label=label, editable=False, elem_classes="xser-web-input"
+    )
+    shown = _html("")
+    given.change(page.hand_in(place), given, [given, shown, button], **PRIVATE)
+    return shown
+
+
+def _html(text: str) -> gradio.HTML:
+    """Text of ours, in our own style."""
+    return gradio.HTML(text, apply_default_css=False, js_on_load=None)
+
+
+def _recording_tab(page: Page) -> None:
+    hours = f"{page.settings.max_hours:g} hours, {page.settings.max_megabytes:g} MB"
+    given = gradio.File(label=f"A recording, up to {hours}", file_types=["audio", "video"], height=140, elem_id=RECORDING)
+    with gradio.Row():
+        button, stop = gradio.Button("Read the recording", variant="primary"), gradio.Button("Stop")
+    result = gradio.HTML(
+        hint("Every stretch of speech will stand here."), apply_default_css=False, js_on_load=START_TIMELINE
+    )
+    reading = button.click(page.read_recording, given, result, **PRIVATE)
+    reading.then(lambda: None, None, given, **PRIVATE)
+    stop.click(lambda: (None, hint("Stopped.")), None, [given, result], cancels=[reading], **PRIVATE)
+
+
+def _endpoints(page: Page) -> None:
+    """The API's: nothing of them is seen on the page."""
+    labels = "a clip of speech", "another voice", "a long recording"
+    clip, voice, recording = (gradio.Audio(visible=False, type="filepath", label=label) for label in labels)
+    answer, button = gradio.JSON(visible=False, label="answer"), gradio.Button(visible=False)
+    button.click(page.api_explain, [clip, voice], answer, api_name="explain", concurrency_limit=None)
+    button.click(page.api_timeline, recording, answer, api_name="timeline", concurrency_limit=None)

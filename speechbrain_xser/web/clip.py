@@ -1,0 +1,131 @@
+"""A clip as a user hands it in: read, checked, and its file removed at once; what is wrong is said to a person."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import soundfile
+from torch import Tensor
+
+from speechbrain_xser.data.audio import seconds_of
+from speechbrain_xser.errors import AudioError
+from speechbrain_xser.web.private import taken
+
+if TYPE_CHECKING:
+    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+
+SILENT_PEAK = 0.001  # of full scale, -60 dB
+GONE = "{name} is no longer here: nothing that is uploaded is kept. Please hand it in again."
+
+
+class Clip(NamedTuple):
+    """What was handed in."""
+
+    name: str  # of the file, for people
+    wav: Tensor  # [S] float32, at the encoder's rate
+    sample_rate: int  # hertz
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return len(self.wav) / self.sample_rate
+
+    def source(self) -> str:
+        """The clip as the address of an ``audio`` element: a browser plays it without asking the server."""
+        file = io.BytesIO()
+        soundfile.write(file, self.wav.numpy(), self.sample_rate, format="WAV", subtype="PCM_16")
+        return "data:audio/wav;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_seconds: float) -> Clip:
+    """Reads an uploaded clip into memory and removes its file, whatever comes of it.
+
+    Arguments
+    ---------
+    recognizer : ExplainableEmotionRecognizer
+        Whose encoder's rate counts.
+    path : str or Path
+        The upload.
+    max_seconds : float
+        Longest clip, by the file's header, before it is decoded.
+
+    Returns
+    -------
+    Clip
+
+    Raises
+    ------
+    AudioError
+        If it cannot be read, is too long, or is silent; the message names the file as the user knows it.
+
+    Example
+    -------
+    >>> import speechbrain_xser
+    >>> from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> soundfile.write(path, [0.5, -0.5] * 4000, 16000)
+    >>> read_upload(recognizer, path, max_seconds=30).seconds, path.exists()
+    (0.5, False)
+    """
+    upload = Path(path)
+    try:
+        with taken(upload) as file, for_people(file):
+            check_length(seconds_of(file), max_seconds, file.name, "For longer ones there is the tab “Recording”.")
+            wav = recognizer.load_audio(file)
+    except FileNotFoundError as error:
+        raise AudioError(GONE.format(name=upload.name)) from error
+    if wav.abs().max() < SILENT_PEAK:
+        raise AudioError(f"{upload.name} is silent: nothing in it is louder than -60 dB. Is the microphone on?")
+    return Clip(upload.name, wav, recognizer.mods.model.encoder.sample_rate)
+
+
+def check_length(seconds: float, max_seconds: float, name: str, advice: str) -> None:
+    """Refuses what is too long.
+
+    Example
+    -------
+    >>> check_length(95, 30, "a.wav", "Cut it.")
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.AudioError: a.wav is 1:35 min long; at most 30 s can be used here. Cut it.
+    """
+    if seconds > max_seconds:
+        raise AudioError(f"{name} is {said(seconds)} long; at most {said(max_seconds)} can be used here. {advice}")
+
+
+@contextmanager
+def for_people(path: Path) -> Iterator[None]:
+    """Messages say the file's name in place of the server's path.
+
+    Example
+    -------
+    >>> with for_people(Path("/tmp/1f/a.wav")):
+    ...     raise AudioError("/tmp/1f/a.wav: 0 bytes.")
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.AudioError: a.wav: 0 bytes.
+    """
+    try:
+        yield
+    except AudioError as error:
+        raise AudioError(str(error).replace(str(path), path.name)) from error
+
+
+def said(seconds: float) -> str:
+    """A length for people.
+
+    Example
+    -------
+    >>> said(2.34), said(30), said(90), said(7200)
+    ('2.3 s', '30 s', '1:30 min', '2:00 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    whole, unit = (round(seconds), "min") if seconds < 3600 else (round(seconds / 60), "h")
+    return f"{whole // 60}:{whole % 60:02} {unit}"

@@ -1,0 +1,43 @@
+"""Clips to try without a microphone: a few sentences of the embedded corpus, spoken when the server starts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from speechbrain_xser.data.synthetic.corpus import SAMPLE_RATE, plan, speak
+from speechbrain_xser.web.clip import Clip
+
+SEED = 1
+CHOSEN = (3, 1, 2, 5)  # of the test voices, which no packaged model has heard
+
+
+class Example(NamedTuple):
+    """A clip and what is true of it."""
+
+    title: str
+    clip: Clip
+
+
+def speak_examples() -> list[Example]:
+    """Speaks the examples; nothing is fetched or read.
+
+    Returns
+    -------
+    list of Example
+
+    Example
+    -------
+    >>> [example.title for example in speak_examples()][:2]
+    ['An angry woman', 'A happy man']
+    """
+    return [_example(number) for number in CHOSEN]
+
+
+def _example(number: int) -> Example:
+    drawn = plan("test", number, SEED)
+    person = {"female": "woman", "male": "man"}[drawn.voice.gender]
+    article = "An" if drawn.emotion[0] in "aeiou" else "A"
+    title = f"{article} {drawn.emotion} {person}"
+    return Example(title, Clip(f"{title} (eSpeak NG)", torch.from_numpy(speak(drawn)), SAMPLE_RATE))

@@ -1,0 +1,107 @@
+"""A long recording read for the page and for programs: moment by moment, with how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+
+from speechbrain_xser.errors import AudioError
+from speechbrain_xser.modes import each_within
+from speechbrain_xser.timeline.moment import Moment
+from speechbrain_xser.timeline.page import timeline_sections
+from speechbrain_xser.timeline.recording import Recording
+from speechbrain_xser.timeline.timeline import read_timeline
+from speechbrain_xser.web.clip import GONE, check_length, for_people, said
+from speechbrain_xser.web.explaining import Explainer
+from speechbrain_xser.web.fragments import alert, progress_bar
+from speechbrain_xser.web.private import taken
+
+BATCH = 2  # moments at a time: the bar moves, and others get their turn in between
+ADVICE = "On the command line, xser timeline reads any length."
+NO_SOUND = "data:,"  # the page's script puts the user's own file in its place
+
+
+def recording_pieces(explainer: Explainer, path: str | Path, max_hours: float) -> Iterator[str]:
+    """HTML while an uploaded recording is read, at last its timeline; the file is removed, whatever comes of it.
+
+    Arguments
+    ---------
+    explainer : Explainer
+        Shares the model.
+    path : str or Path
+        The upload.
+    max_hours : float
+        Longest recording.
+
+    Yields
+    ------
+    str
+
+    Raises
+    ------
+    AudioError
+        If it cannot be used at all; what ends early is shown as far as it goes, with a message.
+    """
+    name, moments, fault = Path(path).name, [], ""
+    yield progress_bar(0, 1, f"Opening {name} …")
+    try:
+        for moment, recording in _read(explainer, path, max_hours):
+            moments.append(moment)
+            yield _bar(moment, recording)
+    except AudioError as error:
+        if not moments:
+            raise
+        fault = alert(str(error))
+    yield fault + timeline_sections(moments, NO_SOUND, name=name)
+
+
+def recording_answer(explainer: Explainer, path: str | Path, max_hours: float) -> dict:
+    """An uploaded recording as plain values; arguments as of :func:`recording_pieces`.
+
+    Returns
+    -------
+    dict
+        ``moments``, and ``fault``: why there are no more of them, None where the recording is whole.
+    """
+    moments, fault = [], None
+    try:
+        for moment, _ in _read(explainer, path, max_hours):
+            moments.append(moment.as_dict())
+    except AudioError as error:
+        if not moments:
+            raise
+        fault = str(error)
+    return {"moments": moments, "fault": fault}
+
+
+def _read(explainer: Explainer, path: str | Path, max_hours: float) -> Iterator[tuple[Moment, Recording]]:
+    """Each moment, and the recording, which says how far it has been read."""
+    upload = Path(path)
+    try:
+        with taken(upload) as file, for_people(file):
+            recording = Recording(file)
+            check_length(recording.seconds, 3600 * max_hours, file.name, ADVICE)
+            for moment in each_within(
+                read_timeline(explainer.recognizer, recording, batch_size=BATCH), lambda: explainer.turn
+            ):
+                check_length(recording.read_seconds, 3600 * max_hours, file.name, ADVICE)  # a stream states no length
+                yield moment, recording
+    except FileNotFoundError as error:
+        raise AudioError(GONE.format(name=upload.name)) from error
+
+
+def _bar(moment: Moment, recording: Recording) -> str:
+    doing = f"{said(recording.read_seconds)} read"
+    if recording.seconds:
+        doing = f"{said(min(recording.read_seconds, recording.seconds))} of {said(recording.seconds)} read"
+    return progress_bar(recording.read_seconds, recording.seconds, doing) + _last(moment)
+
+
+def _last(moment: Moment) -> str:
+    """What was just found."""
+    told = moment.explanation
+    return (
+        f'<p class="xser-web-last"><span>{said(moment.start_seconds)}</span> <b>{escape(told.emotion or "–")}</b> '
+        f"{escape(told.transcript or told.paragraph)}</p>"
+    )

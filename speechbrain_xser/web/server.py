@@ -1,0 +1,131 @@
+"""The server around the page: a port, a folder that goes with it, and nothing from outside."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.web.private import UPLOADS, private_folder, remove_old
+from speechbrain_xser.web.settings import WebSettings
+
+if TYPE_CHECKING:
+    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+
+OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
+FORGOTTEN_SECONDS = 600.0  # an upload that nobody asks about is removed
+LOOK_SECONDS = 30.0  # how often
+
+
+class Server(NamedTuple):
+    """One that is running."""
+
+    address: str  # for a browser
+    folder: Path  # holds uploads while they are read
+
+    def wait(self) -> None:
+        """Until the process is asked to end; removes uploads that nobody asked about."""
+        while True:
+            time.sleep(LOOK_SECONDS)
+            remove_old(self.folder / UPLOADS, FORGOTTEN_SECONDS)
+
+
+@contextmanager
+def serving(
+    recognizer: ExplainableEmotionRecognizer,
+    settings: WebSettings,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    open_browser: bool = False,
+) -> Iterator[Server]:
+    """Serves the page while the block runs.
+
+    Arguments
+    ---------
+    recognizer : ExplainableEmotionRecognizer
+        Of a model with an LLM.
+    settings : WebSettings
+        What is said of the model, and limits.
+    host : str
+        Address to listen at.
+    port : int
+        0 for any that is free.
+    open_browser : bool
+        Whether the page is opened in the user's browser.
+
+    Yields
+    ------
+    Server
+
+    Raises
+    ------
+    SettingsError
+        If Gradio is not installed, or nobody can listen at this address and port.
+    """
+    port = free_port(host, port)
+    with private_folder() as folder:
+        build_app, look = _imported()
+        address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/"
+        app = build_app(recognizer, settings, address)
+        app.launch(
+            server_name=host,
+            server_port=port,
+            inbrowser=open_browser,
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            ssr_mode=False,
+            enable_monitoring=False,
+            max_file_size=settings.max_bytes,
+            footer_links=["api"],
+            theme=look.theme(),
+            head=look.HEAD,
+        )
+        try:
+            yield Server(address, folder)
+        finally:
+            app.close(verbose=False)
+
+
+def free_port(host: str, port: int) -> int:
+    """The port, if one can listen there; any for 0.
+
+    Raises
+    ------
+    SettingsError
+        If it is taken, or the host is not one of this machine.
+
+    Example
+    -------
+    >>> free_port("127.0.0.1", 0) > 0
+    True
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"cannot listen at {host}, port {port} ({error.strerror or error}). Give another --port, or 0 for any "
+                "that is free; --host must be an address of this machine."
+            ) from error
+        return listening.getsockname()[1]
+
+
+def _imported() -> tuple:
+    """Gradio, told before it is loaded that nothing is to be sent."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    try:
+        from speechbrain_xser.web import look
+        from speechbrain_xser.web.app import build_app
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("gradio"):
+            raise
+        raise SettingsError("the web page needs Gradio: pip install speechbrain_xser[web]") from error
+    return build_app, look

@@ -1,0 +1,44 @@
+"""What each open page has handed in: clips in memory, by session, forgotten when the page is closed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from speechbrain_xser.web.clip import Clip
+
+
+class Sessions:
+    """Clips of every open page, under the names of their places.
+
+    Example
+    -------
+    >>> import torch
+    >>> sessions, clip = Sessions(), Clip("a.wav", torch.zeros(8000), 16000)
+    >>> sessions.keep("page 1", "voice", clip)
+    >>> sessions.get("page 1", "voice") is clip, sessions.get("page 2", "voice")
+    (True, None)
+    >>> sessions.forget("page 1")
+    >>> sessions.get("page 1", "voice") is None
+    True
+    """
+
+    def __init__(self) -> None:
+        self._clips: dict[str, dict[str, Clip]] = defaultdict(dict)
+
+    def keep(self, session: str, place: str, clip: Clip | None) -> None:
+        """Puts a clip in a place, instead of what was there; None empties it."""
+        if clip is None:
+            self._clips[session].pop(place, None)
+        else:
+            self._clips[session][place] = clip
+
+    def get(self, session: str, place: str) -> Clip | None:
+        """What is in a place."""
+        return self._clips.get(session, {}).get(place)
+
+    def forget(self, session: str) -> None:
+        """Drops all of a session."""
+        self._clips.pop(session, None)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._clips.values()))

@@ -1,0 +1,232 @@
+"""``xser explain`` as a user runs it: on files of every kind, in a pipe, on a terminal, and when it is stopped."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+import speechbrain_xser
+from speechbrain_xser.cli import explain as command
+from speechbrain_xser.cli.main import xser
+from speechbrain_xser.data.waveform import resampled
+from speechbrain_xser.inference import ExplainableEmotionRecognizer
+from tests.cli.spoken import RATE, sentence, write_speech
+from tests.data.media import write_media
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "speechbrain_xser.cli", "explain"]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model(), run_opts={"device": "cpu"})
+
+
+@pytest.fixture
+def run(recognizer, monkeypatch):
+    """Runs the command with a model that is loaded once for all tests."""
+    monkeypatch.setattr(command, "load_recognizer", lambda *_, **__: recognizer)
+
+    def invoke(*arguments, text: bytes | None = None):
+        return CliRunner().invoke(xser, ["explain", *map(str, arguments)], input=text)
+
+    return invoke
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory) -> Path:
+    return write_speech(tmp_path_factory.mktemp("speech") / "speech.wav")
+
+
+def rows(done) -> list[dict]:
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_every_clip_is_a_line_of_json(run, speech, recognizer):
+    done = run(speech)
+    [row] = rows(done)
+    expected = recognizer.explain_file(speech)
+    assert done.exit_code == 0 and row["path"] == str(speech) and row["paragraph"] == expected.paragraph
+    assert row["transcript"] == "Daniel and the mayor rejected the ancient parliament"  # which it has never heard
+    assert row["emotion"] == "neutral" and row["probabilities"] == pytest.approx(expected.probabilities)
+    assert row["descriptors"]["gender"] == "male" and "claims" not in row
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".wav"])
+def test_what_loses_nothing_is_explained_like_the_wav(run, speech, tmp_path, suffix):
+    """A flac, and a wav of two channels that are the same."""
+    samples = soundfile.read(speech, dtype="int16")[0]
+    soundfile.write(tmp_path / f"same{suffix}", np.stack([samples, samples], 1) if suffix == ".wav" else samples, RATE)
+    first, second = rows(run(speech, tmp_path / f"same{suffix}"))
+    assert first["paragraph"] == second["paragraph"]
+    assert second["probabilities"] == pytest.approx(first["probabilities"], abs=1e-4)
+
+
+MEDIA = [
+    ("a.mp3", {}),
+    ("a.ogg", {}),
+    ("a.opus", {"format": "OGG", "subtype": "OPUS"}),
+    ("a.m4a", "aac"),
+    ("a.mp4", "aac"),
+    ("a.webm", "libopus"),
+]
+
+
+@pytest.mark.parametrize(("name", "kind"), MEDIA)
+def test_sound_of_any_kind_is_heard(run, tmp_path, name, kind):
+    """Two channels at 48 kHz; the words survive every codec."""
+    import torch
+
+    samples = resampled(torch.from_numpy(sentence()).float(), RATE, 48000, "sentence").numpy()
+    samples = np.stack([samples, samples], 1)
+    if isinstance(kind, str):
+        write_media(tmp_path / name, samples, "stereo", kind)
+    else:
+        soundfile.write(tmp_path / name, samples, 48000, **kind)
+    [row] = rows(run(tmp_path / name))
+    assert {"daniel", "mayor"} <= set(row["transcript"].lower().split())
+
+
+def test_a_folder_and_a_list_in_standard_input_are_told_in_their_order(run, tmp_path):
+    for name, seconds in (("b.wav", 0.5), ("deep/a.wav", 1.0), ("c.wav", 0.7)):
+        write_speech(tmp_path / name, seconds=seconds)
+    text = f"{tmp_path / 'c.wav'}\n{tmp_path / 'b.wav'}\n".encode()
+    found = [Path(row["path"]).name for row in rows(run(tmp_path, "-", text=text))]
+    assert found == ["b.wav", "c.wav", "a.wav", "c.wav", "b.wav"]
+
+
+def test_a_sound_file_in_standard_input_is_explained(run, speech):
+    [row] = rows(run("-", text=speech.read_bytes()))
+    assert row["path"] == "-" and row["emotion"] == "neutral"
+
+
+def test_half_a_sound_file_in_standard_input_is_a_fault(run, speech):
+    done = run("-", text=speech.read_bytes()[:20000])
+    assert done.exit_code == 2 and rows(done)[0]["error"].startswith("-: truncated")
+
+
+def test_a_clip_that_cannot_be_read_is_named_and_the_code_is_2(run, speech, tmp_path):
+    (tmp_path / "bad.wav").write_text("no sound")
+    done = run("gone.wav", speech, tmp_path / "bad.wav")
+    gone, good, bad = rows(done)
+    assert done.exit_code == 2 and set(gone) == {"path", "error"} and good["emotion"] == "neutral"
+    assert "cannot be read as audio" in bad["error"] and bad["error"] in done.stderr and "Traceback" not in done.stderr
+
+
+def test_evidence_and_another_voice_are_told_when_asked_for(run, speech, tmp_path):
+    other = write_speech(tmp_path / "other.wav", 2)
+    [plain] = rows(run(speech, "--evidence"))
+    [swapped] = rows(run(speech, "--swap", other))
+    assert plain["swapped"] is None and plain["claims"][0]["verdict"] in ("supported", "contradicted")
+    assert sum(swapped["swapped"].values()) == pytest.approx(1)
+    shares = swapped["voice_or_words"]
+    assert shares["content"] + shares["descriptor"] == pytest.approx(shares["total"])
+
+
+def test_another_voice_that_cannot_be_read_is_one_line(run, speech):
+    done = run(speech, "--swap", "gone.wav")
+    assert done.exit_code == 2 and done.stderr.startswith("error: gone.wav") and done.stdout == ""
+
+
+def test_the_page_holds_every_clip_and_names_what_is_missing(run, speech, tmp_path):
+    page = tmp_path / "report.html"
+    done = run(speech, "gone.wav", write_speech(tmp_path / "b.wav", 2), "--html", page)
+    text = page.read_text(encoding="utf-8")
+    assert done.exit_code == 2 and text.count('class="xser-evidence"') == 2 and "gone.wav: no such file" in text
+    assert "not to be trusted" in text and "claims" not in rows(done)[0]
+
+
+def test_without_a_clip_no_page_is_written(run, tmp_path):
+    assert run("gone.wav", "--html", tmp_path / "report.html").exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["a.wav", "--html", "/nowhere/a.html"],
+        ["a.wav", "--html", "."],
+        ["a.wav", "--html", "/dev/null"],
+        ["--html", "a.wav", "b.wav"],
+        ["a.wav", "--batch-size", "0"],
+    ],
+)
+def test_a_wrong_command_line_ends_before_any_work(monkeypatch, arguments):
+    monkeypatch.setattr(command, "load_recognizer", None)
+    done = CliRunner().invoke(xser, ["explain", *arguments])
+    assert done.exit_code == 2 and "Error: " in done.stderr and done.exception.__class__ is SystemExit
+
+
+def test_a_reader_that_leaves_a_real_pipe_is_met_with_silence():
+    script = (
+        "from speechbrain_xser.cli.explain import _reader_may_leave\n"
+        "with _reader_may_leave():\n"
+        "    while True:\n"
+        "        print('a line', flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"a line\n"
+        process.stdout.close()
+        told = process.stderr.read()
+    assert process.returncode == 141 and told == b""
+
+
+class Stopped(NamedTuple):
+    """What a terminal showed of a command until it was stopped, and what was left."""
+
+    told: str
+    code: int
+    left: list[str]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory) -> Stopped:
+    """Twelve clips and a page on a terminal; Ctrl-C once the first clip was told."""
+    place = tmp_path_factory.mktemp("stopped")
+    for number in range(12):
+        write_speech(place / "clips" / f"{number:02d}.wav", number)
+    ours, theirs = pty.openpty()
+    arguments = [str(place / "clips"), "--html", str(place / "report.html"), "--batch-size", "1"]
+    environment = {**ENVIRONMENT, "COLUMNS": "90", "TERM": "xterm", "NO_COLOR": "1"}
+    with subprocess.Popen([*COMMAND, *arguments], cwd=ROOT, env=environment, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        told, sent = b"", False
+        while read := read_terminal(ours):
+            told += read
+            if b"descriptors" in told and not sent:
+                process.send_signal(signal.SIGINT)
+                sent = True
+    os.close(ours)
+    return Stopped(told.decode(), process.returncode, [path.name for path in place.iterdir()])
+
+
+def read_terminal(descriptor: int) -> bytes:
+    """What is there to be read, nothing when the other end is closed."""
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:
+        return b""
+
+
+def test_on_a_terminal_there_is_a_table_and_the_model_is_named(stopped):
+    assert "tiny model that comes with the package" in stopped.told and "Loading" not in stopped.told
+    assert "neutral 100 %" in stopped.told and "Daniel and the mayor" in stopped.told
+    assert '"paragraph"' not in stopped.told
+
+
+def test_ctrl_c_leaves_no_page_and_no_traceback(stopped):
+    assert stopped.code == 130 and stopped.left == ["clips"]
+    assert "no report was written" in stopped.told and "Traceback" not in stopped.told

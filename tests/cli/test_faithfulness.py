@@ -1,0 +1,32 @@
+"""``xser faithfulness`` as a user runs it."""
+
+import json
+
+from click.testing import CliRunner
+
+from speechbrain_xser.cli.main import xser
+from speechbrain_xser.evidence.faithfulness import Support
+from speechbrain_xser.testing import tiny_manifest
+
+
+def run(*arguments):
+    return CliRunner().invoke(xser, ["faithfulness", *map(str, arguments), "--workers", "1", "--device", "cpu"])
+
+
+def test_it_prints_both_tables_and_says_which_model_it_is(tmp_path):
+    done = run(tiny_manifest(tmp_path, clips=2), "--clips", 2)
+    assert done.exit_code == 0 and "tiny model that comes with the package" in done.stderr
+    assert "supported %" in done.stdout and "written anew without the named branch, %" in done.stdout
+
+
+def test_json_has_counts_and_shares(tmp_path):
+    done = run(tiny_manifest(tmp_path, clips=2), "--json")
+    found = json.loads(done.stdout)
+    assert found["clips"] == 2 and set(found["carriers"]) >= {"by_voice", "moved_more"}
+    assert all(sum(claim[verdict] for verdict in Support._fields) <= 2 for claim in found["claims"].values())
+
+
+def test_a_manifest_that_is_none_is_one_line(tmp_path):
+    (tmp_path / "broken.jsonl").write_text("{")
+    done = run(tmp_path / "broken.jsonl")
+    assert done.exit_code == 2 and "error: " in done.stderr and "Traceback" not in done.output

@@ -1,0 +1,79 @@
+"""All evidence of one clip, with the packaged model."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+import speechbrain_xser
+from speechbrain_xser.decoder.heads import HeadsDecoder
+from speechbrain_xser.errors import AudioError, SettingsError
+from speechbrain_xser.evidence.claims import check_claims
+from speechbrain_xser.evidence.gather import gather_evidence
+from speechbrain_xser.inference import ExplainableEmotionRecognizer
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model(), run_opts={"device": "cpu"})
+
+
+@pytest.fixture(scope="module")
+def wav():
+    time = torch.arange(20000) / 16000
+    return 0.2 * torch.sin(6.2832 * (180 + 40 * torch.sin(12 * time)) * time)
+
+
+@pytest.fixture(scope="module")
+def evidence(recognizer, wav):
+    return gather_evidence(recognizer, wav)
+
+
+def test_it_is_beside_the_explanation_that_the_clip_gets_anyway(recognizer, wav, evidence):
+    assert evidence.explanation == recognizer.explain_batch(wav[None])[0]
+    assert evidence.claims == check_claims(evidence.explanation.paragraph, wav)
+    assert evidence.attribution.distributions["both"] == pytest.approx(evidence.explanation.probabilities, abs=1e-5)
+
+
+def test_an_explanation_that_is_there_is_not_made_again(recognizer, wav, evidence):
+    told = evidence.explanation._replace(paragraph="A woman with high pitch speaks, her sadness evident.")
+    found = gather_evidence(recognizer, wav, told)
+    assert found.explanation is told and found.attribution.emotion == found.where.emotion == "sad"
+    assert [claim.field for claim in found.claims] == ["gender", "pitch"]
+
+
+def test_a_clip_in_its_own_voice_keeps_its_label(recognizer, wav):
+    found = gather_evidence(recognizer, wav, voice=wav)
+    assert found.swapped == pytest.approx(found.explanation.probabilities, abs=1e-5)
+
+
+def test_json_holds_it(recognizer, evidence):
+    found = json.loads(json.dumps(evidence.as_dict()))
+    assert set(found) == {"claims", "voice_or_words", "swapped", "average", "where"}
+    frames = 20000
+    for kernel, stride in recognizer.mods.model.encoder.convolutions:
+        frames = (frames - kernel) // stride + 1
+    assert len(found["where"]["content"]["kl_nats"]) == frames
+    shares = found["voice_or_words"]
+    assert shares["total"] == pytest.approx(shares["content"] + shares["descriptor"])
+
+
+def test_a_clip_that_is_too_long_is_refused(recognizer):
+    with pytest.raises(AudioError, match="30"):
+        gather_evidence(recognizer, 0.1 * torch.randn(31 * 16000))
+
+
+@pytest.mark.skipif("XSER_DATA" not in os.environ, reason="XSER_DATA names no folder with CREMA-D")
+def test_an_actor_who_shouts_is_heard_by_the_voice_and_not_by_the_words(recognizer):
+    folder = Path(os.environ["XSER_DATA"], "cremad", "AudioWAV")
+    clips = [next(folder.glob(f"{actor}_DFA_ANG_XX.*")) for actor in ("1002", "1004")]
+    found = [gather_evidence(recognizer, recognizer.load_audio(clip)) for clip in clips]
+    assert all(abs(one.attribution.descriptor) > abs(one.attribution.content) for one in found)
+
+
+def test_a_model_that_writes_no_paragraphs_is_named(recognizer, wav, monkeypatch):
+    monkeypatch.setattr(recognizer.mods.model, "decoder", HeadsDecoder(4, emotions=["angry", "sad"]))
+    with pytest.raises(SettingsError, match="HeadsDecoder in stage 'ser', expected an LLM"):
+        gather_evidence(recognizer, wav)

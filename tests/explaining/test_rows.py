@@ -1,0 +1,80 @@
+"""The table as it stands on a terminal, and the report's page."""
+
+import io
+import re
+
+import pytest
+
+from speechbrain_xser.answer.record import Descriptors
+from speechbrain_xser.explaining.clips import Clip, Told
+from speechbrain_xser.explaining.report import Report
+from speechbrain_xser.explaining.rows import TerminalTable, descriptor_text, emotion_text, plain_row
+from speechbrain_xser.inference import Explanation
+from tests.page.reading import Reader
+
+WORDS = Descriptors("male", "elderly", "low", "high", "slow", "flat", ("never", "again"), "calm", "news")
+SAID = Explanation("He is [bold]sad[/bold].", "so be it " * 12, WORDS, "sad", {"sad": 0.996, "angry": 0.004})
+
+
+def told(name="a.wav", explanation=SAID) -> Told:
+    return Told(Clip(name, name), explanation)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_no_line_is_longer_than_the_terminal_and_no_word_is_lost(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    file = io.StringIO()
+    table = TerminalTable(["a" * 90 + ".wav", "b.wav"], file)
+    table.add(told("a" * 90 + ".wav"))
+    table.add(told("b.wav"))
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= columns
+    assert file.getvalue().count("file") == 1 and "".join(line[: table.widths[0]] for line in lines).count("a") == 92
+
+
+def test_a_name_with_brackets_is_no_style(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    file = io.StringIO()
+    TerminalTable(["[red]x.wav"], file).add(told("[red]x.wav"))
+    assert "[red]x.wav" in file.getvalue()
+
+
+def test_descriptors_are_told_in_words():
+    assert descriptor_text(WORDS) == (
+        "male, elderly, low pitch, high volume, slow speed, flat intonation, stress on never, again, calm tone, "
+        "about news"
+    )
+    assert descriptor_text(Descriptors()) == ""
+
+
+def test_an_emotion_has_its_probability_where_the_model_has_one():
+    found = [emotion_text(SAID._replace(emotion=emotion)) for emotion in ("sad", "happy", None)]
+    assert found == ["sad 100 %", "happy", "none named"]
+
+
+def test_a_row_for_a_program_has_every_field():
+    row = plain_row(told())
+    assert list(row) == ["path", "paragraph", "transcript", "descriptors", "emotion", "probabilities"]
+    assert row["descriptors"]["emphasis"] == ("never", "again")
+
+
+def test_contents_lead_to_every_section(monkeypatch, tmp_path):
+    monkeypatch.setattr("speechbrain_xser.explaining.report.evidence_sections", lambda evidence: f"<p>{evidence}</p>")
+    with Report("A <tiny> model.") as report:
+        report.add(told("<b>.wav"), "first")
+        report.add(told("b.wav"), "second")
+        report.add(Told(Clip("c", "c"), None, "c: no <such> file"))
+        report.write(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    reader = Reader(page)
+    assert re.findall(r'href="#([^"]+)"', page) == re.findall(r'<h2 id="([^"]+)"', page) == ["clip-1", "clip-2"]
+    assert not reader.of("b") and "A <tiny> model." in reader.text and "c: no <such> file" in reader.text
+    assert page.index("<p>first</p>") < page.index("<p>second</p>") < page.index("Not explained")
+
+
+def test_one_recording_has_no_contents(monkeypatch, tmp_path):
+    monkeypatch.setattr("speechbrain_xser.explaining.report.evidence_sections", lambda evidence: "")
+    with Report() as report:
+        report.add(told(), None)
+        report.write(tmp_path / "report.html")
+    assert "<nav" not in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -1,0 +1,59 @@
+"""The table of claims, and the numbers in it."""
+
+from typing import NamedTuple
+
+import pytest
+
+from speechbrain_xser.evidence.claims import Claim, Verdict
+from speechbrain_xser.page.claims import claim_text, claims_table
+from speechbrain_xser.page.numbers import ordinal, percent, plain, signed
+from tests.page.reading import Reader
+
+
+class Ranked(NamedTuple):
+    """A claim that knows its place among other clips."""
+
+    field: str = "pitch"
+    said: str = "low"
+    span: tuple | None = (0, 3)
+    verdict: Verdict = Verdict.SUPPORTED
+    measured: str | None = "low"
+    value: float | None = 98.04
+    unit: str = "Hz"
+    percentile: float | None = 12.3
+
+
+def test_a_row_tells_the_claim_the_measure_and_the_verdict():
+    page = Reader(claims_table([Claim("pitch", "low", None, Verdict.CONTRADICTED, "high", 231.4, "Hz")]))
+    assert [told in page.text for told in ("pitch", "low", "high", "231 Hz", "✗ contradicted")] == [True] * 5
+    assert len(page.of("th", scope="col")) == 5 and len(page.of("th", scope="row")) == 1 and not page.faults
+
+
+def test_a_percentile_is_told_where_there_is_one():
+    assert "98 Hz, 12th percentile" in Reader(claims_table([Ranked()])).text
+    assert "12th percentile" in claim_text(Ranked()) and "percentile" not in claim_text(Ranked(percentile=None))
+
+
+def test_what_cannot_be_measured_has_no_number():
+    page = Reader(claims_table([Claim("age", "elderly", (0, 2), Verdict.UNMEASURED, None, None, "")]))
+    assert "–" in page.text and "None" not in page.text and "? cannot be measured" in page.text
+
+
+def test_the_emphasised_word_is_text_and_never_a_tag():
+    page = Reader(claims_table([Claim("emphasis", "<b>", None, Verdict.UNMEASURED, "<u>", 1.0, "standard <i>")]))
+    assert not {"b", "u", "i"} & {tag for tag, _ in page.elements} and "standard <i>" in page.text
+
+
+def test_no_claim_is_a_sentence():
+    assert Reader(claims_table([])).text == "The paragraph says nothing of the voice."
+
+
+@pytest.mark.parametrize(("value", "told"), [(0, "0.0 %"), (0.5, "50.0 %"), (0.0004, "<0.1 %"), (1, "100.0 %")])
+def test_shares_are_percents(value, told):
+    assert percent(value) == told
+
+
+def test_numbers_have_the_digits_that_count():
+    assert [plain(1234.5), plain(-0.01234), plain(0.0)] == ["1234", "−0.0123", "0"]
+    assert [signed(0.004), signed(-12.346), signed(0.5)] == ["0.00", "−12.35", "+0.50"]
+    assert [ordinal(value) for value in (0, 22, 111, 99.6)] == ["0th", "22nd", "111th", "100th"]
