@@ -1,10 +1,12 @@
 # Every target installs what it needs first; `make help` lists them.
-# VENV=folder puts the environment elsewhere, PIP_FLAGS=... is handed to pip, DATA=folder names real speech for tests.
+# VENV=folder puts the environment elsewhere, PIP_FLAGS=... is handed to pip, DATA=folder names real speech for tests,
+# JOBS=4 runs so many of them at a time.
 
 PYTHON ?= python3
 VENV ?= .venv
 PIP_FLAGS ?=
 ARGS ?=
+JOBS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -34,11 +36,11 @@ demo: $(STAMP) ## train, evaluate and explain on the embedded corpus, in minutes
 
 test: export OMP_NUM_THREADS ?= 1
 test: $(STAMP) ## run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 doctest: export OMP_NUM_THREADS ?= 1
 doctest: $(STAMP) ## run the examples in every docstring
-	$(BIN)/python -m pytest --doctest-modules speechbrain_xser recipes $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --doctest-modules speechbrain_xser recipes $(ARGS)
 
 docs: export OMP_NUM_THREADS ?= 1
 docs: $(STAMP) ## build the documentation into docs/_build/html; a warning is an error

@@ -55,6 +55,7 @@ EXTRAS = {
         "webvtt-py>=0.5,<0.7",
         "playwright>=1.50,<2",  # drives a real browser in tests of pages
         "pytest>=8.2,<10",  # tests and doctests
+        "pytest-xdist>=3.6,<4",  # on several cores
         "ruff>=0.6,<1",  # the linter
         "praat-parselmouth>=0.4.5,<0.5",  # reference for pitch
         "datasets>=4,<6",  # read by the generic importer's tests

@@ -148,7 +148,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         model, hparams = read_model_folder(folder, overrides, hparams_file)
         hparams["savedir"] = savedir
         recognizer = cls(modules={"model": model}, hparams=hparams, run_opts=run_opts, **kwargs)
-        recognizer.mean_voice = read_mean_voice(folder)
+        recognizer.mean_voice = read_mean_voice(folder, model)
         if merge:
             recognizer.merge()
         form = structured_form(hparams["emotions"]) if structured else None
@@ -324,7 +324,7 @@ class ExplainableEmotionRecognizer(Pretrained):
     def _encoded(self, wavs: Tensor, wav_lens: Tensor | None) -> tuple[SoftTokens, SoftTokens] | None:
         """Soft tokens of a batch that can be used, or None for an empty one."""
         wavs = torch.as_tensor(wavs)
-        samples = self._checked_samples(wavs, wav_lens)
+        samples = self.checked_samples(wavs, wav_lens)
         if len(wavs) == 0:
             return None
         wavs = wavs.float().masked_fill(~valid_mask(samples, wavs.shape[1], wavs.device), 0.0)
@@ -353,8 +353,14 @@ class ExplainableEmotionRecognizer(Pretrained):
         named = dict(zip(self.hparams.emotions, probabilities, strict=True))
         return Explanation(paragraph, record.transcript, record.descriptors, record.emotion, named)
 
-    def _checked_samples(self, wavs: Tensor, wav_lens: Tensor | None) -> Tensor:
-        """Valid samples of each row, [B] int64; refuses what cannot be used, by row."""
+    def checked_samples(self, wavs: Tensor, wav_lens: Tensor | None = None) -> Tensor:
+        """Valid samples of each row, [B] int64.
+
+        Raises
+        ------
+        AudioError
+            As :meth:`explain_batch`, of what cannot be used.
+        """
         if wavs.dim() != 2 or not wavs.is_floating_point():
             raise AudioError(f"wavs is {wavs.dtype} of shape {list(wavs.shape)}; expected floats [B, S]")
         wav_lens = torch.ones(len(wavs)) if wav_lens is None else torch.as_tensor(wav_lens)

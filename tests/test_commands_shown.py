@@ -73,7 +73,8 @@ def known_flags(command: click.Command) -> set[str]:
 
 
 def test_commands_are_found_where_pages_show_them():
-    text = "    xser check a.jsonl \\\n        --json\n| do | `xser pack b --out c` |\n    find . | xser explain - | jq\n"
+    text = "    xser check a.jsonl \\\n        --json\n| do | `xser pack b --out c` |\n"
+    text += "    find . | xser explain - | jq\n"
     assert [shown.words for shown in shown_in("page", text)] == [
         ["check", "a.jsonl", "--json"],
         ["pack", "b", "--out", "c"],

@@ -30,13 +30,13 @@ def evaluate_command(manifests, model, revision, device, data_folder, batch_size
     Example:
       xser evaluate results/CREMA-D/test.jsonl --data-folder corpora/CREMA-D --model results/CREMA-D/model
     """
-    from speechbrain_xser.commandline import one_line_errors
+    from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
     from speechbrain_xser.evaluation import answers as rows
     from speechbrain_xser.evaluation import explain_manifest, scores
     from speechbrain_xser.metrics.table import table
     from speechbrain_xser.training.run import plain_scores, write_answers
 
-    with one_line_errors():
+    with one_line_errors(STARTS_ANEW):
         recognizer = load_recognizer(model, revision, device)
         found = {
             name: explain_manifest(recognizer, path, data_folder, batch_size)

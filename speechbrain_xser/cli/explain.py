@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
     Pair = tuple[Told, Evidence | None]  # no evidence where none is wanted, or nothing was explained
 
 GUESSED = 4  # tokens ahead
-READER_GONE = 141  # what a shell reports for a process whose reader has left
 NOTE = PACKAGED.replace("No --model was given: using the", "Explained by the")
 INTERRUPTED = "Interrupted; what was printed is whole, and no report was written."
 
@@ -74,8 +71,8 @@ def explain_command(
     from speechbrain_xser.explaining.sources import find_clips
 
     options = {"merge": fast, "speculate": GUESSED if fast else 0, "structured": structured}
-    with one_line_errors(INTERRUPTED), _reader_may_leave(), tempfile.TemporaryDirectory() as folder:
-        clips = list(find_clips(sources, sys.stdin.buffer, Path(folder)))
+    with one_line_errors(INTERRUPTED), tempfile.TemporaryDirectory() as folder:
+        clips = list(find_clips(sources, sys.stdin and sys.stdin.buffer, Path(folder)))
         recognizer = load_recognizer(model, revision, device, **options)
         voice = None if swap is None else recognizer.load_audio(swap)
         told = _evident(recognizer, _explained(recognizer, clips, batch_size), voice, evidence or swap or html)
@@ -144,14 +141,3 @@ def _tell(found: Iterable[Pair], show: Callable[[Pair], None], html: str | None,
             report.write(html)
             click.echo(f"The page is in {html}.", err=True)
         return len(report.refused)
-
-
-@contextmanager
-def _reader_may_leave() -> Iterator[None]:
-    """Ends in silence where whoever read the output has heard enough, as ``head`` does."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(READER_GONE)

@@ -30,9 +30,9 @@ def faithfulness_command(manifest, model, revision, device, data_folder, clips, 
     Example:
       xser faithfulness results/CREMA-D/test.jsonl --data-folder corpora/CREMA-D --model results/CREMA-D/1986/model
     """
-    from speechbrain_xser.commandline import one_line_errors
+    from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
 
-    with one_line_errors():
+    with one_line_errors(STARTS_ANEW):
         from speechbrain_xser.evidence.faithfulness import measure_faithfulness  # torch is slow to load
 
         recognizer = load_recognizer(model, revision, device)

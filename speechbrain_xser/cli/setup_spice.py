@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from speechbrain_xser.commandline import one_line_errors
+from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
 
 
 @click.command("setup-spice")
@@ -26,6 +26,6 @@ def setup_spice_command(source) -> None:
     """
     from speechbrain_xser.metrics.spice import fetch_jars  # torch is slow to load
 
-    with one_line_errors():
+    with one_line_errors(STARTS_ANEW):
         folder = fetch_jars(source)
     click.echo(str(folder))

@@ -204,7 +204,7 @@ def open_audio(path: str | os.PathLike, whole: bool = True) -> soundfile.SoundFi
         if whole:
             check_whole(path)
     try:
-        return soundfile.SoundFile(os.fspath(path) if member is None else read_member(member))
+        return soundfile.SoundFile(os.fsencode(path) if member is None else read_member(member))
     except soundfile.SoundFileError as error:
         raise not_audio(path, error) from error
 

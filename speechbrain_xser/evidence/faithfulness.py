@@ -15,9 +15,11 @@ from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.parallel import in_parallel
 from speechbrain_xser.data.sampled import sampled_batches
-from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.errors import ManifestError, SettingsError
 from speechbrain_xser.evidence.claims import Verdict, check_claims
+from speechbrain_xser.evidence.gather import check_paragraphs
 from speechbrain_xser.evidence.knockout import Knockout, knock_out
+from speechbrain_xser.lobes.branch import Mode
 from speechbrain_xser.modes import evaluating
 from speechbrain_xser.training.stages import STAGES
 
@@ -97,6 +99,8 @@ def measure_faithfulness(
         If the manifest is wrong, or none of its clips can be read.
     TrainingError
         If more than one clip in a hundred cannot be read.
+    SettingsError
+        If the model writes no paragraphs, or has one branch only.
 
     Example
     -------
@@ -108,6 +112,13 @@ def measure_faithfulness(
     >>> len(found.knockouts), sorted(set(found.claims) - set(FIELDS))
     (2, [])
     """
+    stage = STAGES[recognizer.hparams.stage]
+    check_paragraphs(recognizer.mods.model, stage)
+    if Mode.OFF in (stage.content, stage.descriptor):
+        raise SettingsError(
+            f"In stage {stage.name!r} of this model a branch is off, expected two to take out in turn. Use a model of "
+            "another system."
+        )
     batches = sampled_batches(manifest, data_folder, recognizer.hparams.max_seconds, clips, "taking out branches")
     told, knockouts = [], []
     for utterances, paragraphs, found in _batches(recognizer, batches):

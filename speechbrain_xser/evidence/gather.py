@@ -9,6 +9,7 @@ from torch import Tensor
 
 from speechbrain_xser.annotator.cutoffs import Cutoffs
 from speechbrain_xser.annotator.heard import hear
+from speechbrain_xser.data.waveform import SAMPLE_RATE, resampled
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.evidence.attribution import Attribution, voice_or_words, with_voice
@@ -18,10 +19,11 @@ from speechbrain_xser.evidence.mean_voice import voice_tokens
 from speechbrain_xser.evidence.where import Where, where_in_time
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.modes import evaluating
-from speechbrain_xser.training.stages import STAGES
+from speechbrain_xser.training.stages import STAGES, Stage
 
 if TYPE_CHECKING:
     from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
+    from speechbrain_xser.model import ExplainableSER
 
 
 class Evidence(NamedTuple):
@@ -98,11 +100,9 @@ def gather_evidence(
     True
     """
     model, stage, emotions = recognizer.mods.model, STAGES[recognizer.hparams.stage], recognizer.hparams.emotions
-    if not (isinstance(model.decoder, LLMDecoder) and stage.names_emotion):
-        raise SettingsError(
-            f"This model answers with a {type(model.decoder).__name__} in stage {stage.name!r}, expected an LLM that "
-            "names an emotion: evidence is gathered of paragraphs. Use a model of another system."
-        )
+    check_paragraphs(model, stage)
+    for clip in (wav,) if voice is None else (wav, voice):
+        recognizer.checked_samples(clip[None])
     explanation = explanation or recognizer.explain_batch(wav[None])[0]
     paragraph = explanation.paragraph
     with evaluating(model), torch.no_grad():
@@ -114,9 +114,34 @@ def gather_evidence(
         swapped = _with(model, content.tokens, other, stage, paragraph, emotions)
         average = _with(model, content.tokens, mean, stage, paragraph, emotions)
     where = where_in_time(model, content, descriptor, stage, paragraph, emotions, attribution.emotion)
+    wav = resampled(wav, model.encoder.sample_rate, SAMPLE_RATE, "the clip")
     heard = hear(wav)
     claims = claims_of(paragraph, heard, transcript, cutoffs)
     return Evidence(explanation, claims, attribution, swapped, average, where, curves_of(wav, heard))
+
+
+def check_paragraphs(model: ExplainableSER, stage: Stage) -> None:
+    """Refuses a model that writes no paragraphs.
+
+    Raises
+    ------
+    SettingsError
+        If it has no LLM, or the stage names no emotion.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_model
+    >>> check_paragraphs(tiny_model(tempfile.mkdtemp()), STAGES["asr"])
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.SettingsError: This model answers with a LLMDecoder in stage 'asr', expected ...
+    """
+    if not (isinstance(model.decoder, LLMDecoder) and stage.names_emotion):
+        raise SettingsError(
+            f"This model answers with a {type(model.decoder).__name__} in stage {stage.name!r}, expected an LLM that "
+            "names an emotion: evidence is gathered of paragraphs. Use a model of another system."
+        )
 
 
 def _with(model, content: SoftTokens, voice: SoftTokens | None, stage, paragraph: str, emotions) -> dict | None:

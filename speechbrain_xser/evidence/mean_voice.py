@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
     from speechbrain_xser.model import ExplainableSER
 
-CLIPS = 512  # of a training set; more change the mean by less than its rounding
+CLIPS = 512  # of a training set: the standard error of their mean is about a tenth of its size
 
 
 class MeanVoice(NamedTuple):
@@ -111,8 +111,15 @@ def write_mean_voice(folder: str | Path, voice: MeanVoice) -> None:
     Path(folder, MEAN_VOICE).write_bytes(save(tensors))  # save_file would make it readable for one user alone
 
 
-def read_mean_voice(folder: str | Path) -> MeanVoice | None:
+def read_mean_voice(folder: str | Path, model: ExplainableSER | None = None) -> MeanVoice | None:
     """Reads it from a model folder.
+
+    Arguments
+    ---------
+    folder : str or Path
+        A model folder.
+    model : ExplainableSER, optional
+        Whose latents it must fit.
 
     Returns
     -------
@@ -122,7 +129,7 @@ def read_mean_voice(folder: str | Path) -> MeanVoice | None:
     Raises
     ------
     CheckpointError
-        If the file is damaged.
+        If the file is damaged, or of another model.
 
     Example
     -------
@@ -136,6 +143,11 @@ def read_mean_voice(folder: str | Path) -> MeanVoice | None:
         return None
     try:
         tensors = load_file(path)
-        return MeanVoice(tensors["latent"].float(), int(tensors["clips"]))
-    except (SafetensorError, KeyError, OSError) as error:
+        voice = MeanVoice(tensors["latent"].float(), int(tensors["clips"]))
+        if voice.latent.dim() != 1 or not voice.latent.isfinite().all():
+            raise ValueError(f"a latent of shape {list(voice.latent.shape)}, not one finite vector")
+        if model is not None:
+            voice_tokens(model, voice, torch.tensor([1]))
+        return voice
+    except (SafetensorError, KeyError, OSError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path}: damaged ({error}), expected a mean voice; fetch or remove it") from error

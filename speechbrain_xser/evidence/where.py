@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
     from speechbrain_xser.training.stages import Stage
 
-FAINTEST = 1e-4  # of a token's own size, where the way from silence begins
-STEPS = 8  # on that way; the sum of the shares is then right within a few hundredths of a nat
+FAINTEST = 1e-5  # of a token's own size, where the way from silence begins
+STEPS = 16  # on that way; on five clips of CREMA-D the sum of the shares was then 0.02 to 0.14 nats off
 
 
 class BranchTrace(NamedTuple):

@@ -29,15 +29,15 @@ RIFF_KINDS = {b"WAVE": ".wav", b"AVI ": ".avi"}
 HEAD = 4096  # bytes that are looked at
 
 
-def find_clips(sources: Sequence[str], stream: BinaryIO, folder: Path) -> Iterator[Clip]:
+def find_clips(sources: Sequence[str], stream: BinaryIO | None, folder: Path) -> Iterator[Clip]:
     """Clips in the order in which they are named, those of a folder in the order of their paths.
 
     Arguments
     ---------
     sources : sequence of str
         Files, folders, or ``-`` for what comes through ``stream``.
-    stream : binary file
-        Standard input.
+    stream : binary file or None
+        Standard input; None where it is closed.
     folder : Path
         Where a sound file from standard input is put.
 
@@ -92,14 +92,28 @@ def _below(source: str) -> Iterator[Clip]:
     yield from (Clip(_printable(str(path)), str(path)) for path in found)
 
 
+def _is_text(head: bytes) -> bool:
+    """Whether it is names, one of which may begin as a sound file does: no sound file lacks control bytes.
+
+    Example
+    -------
+    >>> _is_text("ID3_naïve.wav\n".encode()), _is_text(b"ID3\x04\x00")
+    (True, False)
+    """
+    return not any(byte < 32 and byte not in b"\t\n\r" for byte in head.replace(b"\0", b"\n")) and head[:1] != b"\xff"
+
+
 def _printable(path: str) -> str:
     """A path whose bytes that are no UTF-8 stand as escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _streamed(stream: BinaryIO, folder: Path) -> Iterator[Clip]:
+def _streamed(stream: BinaryIO | None, folder: Path) -> Iterator[Clip]:
+    if stream is None:
+        yield Clip(STANDARD_INPUT, STANDARD_INPUT, "-: standard input is closed, expected paths or a sound file.")
+        return
     head = stream.read(HEAD)
-    suffix = sound_suffix(head)
+    suffix = None if _is_text(head) else sound_suffix(head)
     if suffix is None:
         yield from _listed(head + stream.read())
         return

@@ -53,7 +53,7 @@ def measured_value(claim: Claim) -> str:
 
 def percentile(claim: Claim) -> str:
     """The value's place among clips of reference, or nothing where it is not known."""
-    place = getattr(claim, "percentile", None)
+    place = claim.percentile
     return "" if place is None else f"{ordinal(place)} percentile"
 
 

@@ -1,5 +1,7 @@
 """Audio files at the border: what is read, and what is refused by name."""
 
+import os
+
 import numpy
 import pytest
 import soundfile
@@ -224,3 +226,10 @@ def test_a_waveform_of_two_minutes_is_refused_where_there_is_a_limit():
     assert check_wave(wave) is wave
     with pytest.raises(AudioError, match="120.00 s long"):
         check_wave(wave, max_seconds=30.0)
+
+
+def test_a_name_of_any_bytes_can_be_read(tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), b"x\xff.wav")
+    with open(path, "wb") as file:
+        soundfile.write(file, numpy.zeros(800), 16000, format="WAV")
+    assert load_audio(os.fsdecode(path)).shape == (800,)

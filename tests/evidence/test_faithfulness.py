@@ -8,8 +8,9 @@ import soundfile
 import torch
 
 from speechbrain_xser.data.manifest import Utterance, write_manifest
+from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.generation import PLAIN_DECODING
-from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.errors import ManifestError, SettingsError
 from speechbrain_xser.evidence.faithfulness import Faithfulness, Support, carried, measure_faithfulness
 from speechbrain_xser.evidence.knockout import Knockout, Loss, knock_out
 from speechbrain_xser.evidence.sheet import carried_sheet, claims_sheet
@@ -20,8 +21,11 @@ EMOTIONS = ["angry", "sad"]
 ANGRY, SAD = "A man with high volume speaks, his anger evident.", "A man with low volume speaks, his sadness evident."
 
 
-class Voiced(torch.nn.Module):
+class Voiced(LLMDecoder):
     """Hears anger in a voice and sadness in silence: 0.9 with a voice, 0.2 without, 0.1 less where words are heard."""
+
+    def __init__(self):
+        torch.nn.Module.__init__(self)  # no LLM behind it
 
     def emotion_probabilities(self, content, descriptor, instruction, answers, emotions):
         said, heard = (float(tokens.embeddings.abs().sum() > 0) for tokens in (content, descriptor))
@@ -106,3 +110,10 @@ def test_the_tables_sum_over_seeds():
     ]
     assert claims_sheet(runs).rows == (("pitch", "75.0", "3", "1", "3"), ("speed", "-", "0", "0", "2"))
     assert dict(carried_sheet(runs).rows)["clips"] == "3"
+
+
+@pytest.mark.parametrize("stage", ["asr", "ser_sed"])
+def test_a_model_without_paragraphs_or_with_one_branch_is_refused(recognizer, tmp_path, stage):
+    recognizer.hparams.stage = stage
+    with pytest.raises(SettingsError, match=f"stage '{stage}'"):
+        measure_faithfulness(recognizer, clips(tmp_path, [-10]), workers=1)

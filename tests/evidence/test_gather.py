@@ -77,3 +77,18 @@ def test_a_model_that_writes_no_paragraphs_is_named(recognizer, wav, monkeypatch
     monkeypatch.setattr(recognizer.mods.model, "decoder", HeadsDecoder(4, emotions=["angry", "sad"]))
     with pytest.raises(SettingsError, match="HeadsDecoder in stage 'ser', expected an LLM"):
         gather_evidence(recognizer, wav)
+
+
+@pytest.mark.parametrize("voice", [torch.full((16000,), torch.nan), torch.zeros(0), torch.zeros(31 * 16000)])
+def test_a_voice_that_cannot_be_heard_is_refused(recognizer, wav, voice):
+    with pytest.raises(AudioError):
+        gather_evidence(recognizer, wav, voice=voice)
+
+
+@pytest.mark.skipif("XSER_DATA" not in os.environ, reason="XSER_DATA names no folder with CREMA-D")
+def test_the_shares_of_real_clips_add_up_to_within_a_fifth_of_a_nat(recognizer):
+    folder = Path(os.environ["XSER_DATA"], "cremad", "AudioWAV")
+    for name in ("1002_IOM_FEA_XX", "1002_DFA_NEU_XX", "1002_IEO_SAD_HI"):
+        found = gather_evidence(recognizer, recognizer.load_audio(next(folder.glob(f"{name}.*"))))
+        told = found.where.content.shares.sum() + found.where.descriptor.shares.sum()
+        assert float(told) == pytest.approx(found.attribution.total, abs=0.2)

@@ -74,3 +74,11 @@ def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "mean_voice.safetensors").write_bytes(b"not tensors")
     with pytest.raises(CheckpointError, match="mean_voice.safetensors: damaged"):
         read_mean_voice(tmp_path)
+
+
+@pytest.mark.parametrize("latent", [torch.ones(5), torch.ones(1, 8), torch.full((8,), torch.nan)])
+def test_the_voice_of_another_model_is_refused_when_the_folder_is_read(model, place, latent):
+    arguments = ARGUMENTS | {"encoder_source": str(place / "encoder"), "llm_source": str(place / "llm")}
+    folder = write_model_folder(place / "other", model, {"model": arguments}, voice=MeanVoice(latent, 1))
+    with pytest.raises(CheckpointError, match="mean_voice.safetensors: damaged"):
+        ExplainableEmotionRecognizer.from_hparams(folder, run_opts={"device": "cpu"})

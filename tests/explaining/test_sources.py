@@ -67,3 +67,14 @@ def test_a_film_is_known_by_how_it_begins(tmp_path, name, codec, suffix):
 def test_raw_aac_is_not_taken_for_mp3(tmp_path):
     write_media(tmp_path / "a.aac", TONE, "mono", "aac")
     assert sound_suffix((tmp_path / "a.aac").read_bytes()[:64]) == ".aac"
+
+
+@pytest.mark.parametrize("name", ["ID3_song.wav", "OggS.wav", "RF64.wav", "\u00e9l\u00e8ftyp.wav"])
+def test_a_name_that_begins_as_a_sound_file_does_is_a_name(tmp_path, name):
+    assert named(["-"], tmp_path, f"{name}\n".encode()) == [name]
+
+
+def test_a_closed_standard_input_is_a_fault_only_where_it_is_asked_for(tmp_path):
+    assert [clip.name for clip in find_clips(["a.wav"], None, tmp_path)] == ["a.wav"]
+    [clip] = find_clips(["-"], None, tmp_path)
+    assert "standard input is closed" in clip.fault

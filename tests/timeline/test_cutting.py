@@ -49,6 +49,12 @@ def test_long_speech_without_a_pause_is_cut_where_it_is_quietest():
     assert in_frames(BARE._replace(max_seconds=3.2), [SPEECH] * 133, levels) == [(0, 71), (71, 133)]
 
 
+def test_nothing_is_left_out_after_a_cut_without_a_pause():
+    levels = [0.2] * 70 + [0.01] * 3 + [0.2] * 60
+    given = [SPEECH] * 68 + [BETWEEN] * 9 + [SPEECH] * 56
+    assert in_frames(BARE._replace(max_seconds=3.2), given, levels) == [(0, 71), (71, 133)]
+
+
 def test_a_pause_in_the_first_quarter_is_no_place_to_cut():
     given = [SPEECH] * 20 + [SILENCE] * 10 + [SPEECH] * 30 + [SILENCE] * 4 + [SPEECH] * 60
     assert in_frames(BARE._replace(max_seconds=3.2), given) == [(0, 60), (64, 124)]

@@ -45,9 +45,11 @@ def test_the_result_does_not_depend_on_the_batch_size(recording):
     assert max(one.rows) == 1 and max(five.rows) == 5 and sum(five.rows) == 70
 
 
-def test_moments_are_in_the_order_of_time_though_batches_are_by_length(recording):
-    starts = [moment.start_seconds for moment in moments(recording)]
-    assert len(starts) == 70 and starts == sorted(starts)
+def test_each_moment_has_its_own_explanation_though_batches_are_by_length(recording):
+    found = moments(recording)
+    lengths = [round(RATE * (moment.end_seconds - moment.start_seconds)) for moment in found]
+    assert [moment.explanation.transcript.split()[0] for moment in found] == list(map(str, lengths))
+    assert len(found) == 70 and found == sorted(found, key=lambda moment: moment.start_seconds)
 
 
 def test_moments_come_while_the_recording_is_read(recording):
