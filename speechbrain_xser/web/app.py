@@ -200,10 +200,12 @@ def _recording_tab(page: Page) -> None:
     label = f"A recording, up to {page.settings.max_hours:g} hours and {page.settings.max_megabytes:g} MB"
     given = gradio.File(label=label, file_types=["audio", "video"], height=140, elem_id=RECORDING)
     with gradio.Row():
-        button, stop = gradio.Button("Read the recording", variant="primary"), gradio.Button("Stop")
+        button = gradio.Button("Read the recording", variant="primary", interactive=False)
+        stop = gradio.Button("Stop")
     result = gradio.HTML(
         hint("Every stretch of speech will stand here."), apply_default_css=False, js_on_load=START_TIMELINE
     )
+    given.change(lambda path: gradio.Button(interactive=path is not None), given, button, **PRIVATE)
     reading = button.click(page.read_recording, given, result, **PRIVATE)
     reading.then(lambda: None, None, given, **PRIVATE)
     stop.click(lambda: (None, hint("Stopped.")), None, [given, result], cancels=[reading], **PRIVATE)

@@ -10,7 +10,7 @@ from speechbrain_xser.data.synthetic.corpus import SAMPLE_RATE, plan, speak
 from speechbrain_xser.web.clip import Clip
 
 SEED = 1
-CHOSEN = (3, 1, 2, 5)  # of the test voices, which no packaged model has heard
+CHOSEN = (3, 1, 2, 5)  # by number, spoken by test voices, which no packaged model has heard
 
 
 class Example(NamedTuple):
@@ -30,7 +30,7 @@ def speak_examples() -> list[Example]:
     Example
     -------
     >>> [example.title for example in speak_examples()][:2]
-    ['An angry woman', 'A happy man']
+    ['An angry man', 'A happy man']
     """
     return [_example(number) for number in CHOSEN]
 

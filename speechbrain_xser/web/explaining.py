@@ -1,4 +1,8 @@
-"""One clip explained for the page and for programs; the model is used by one at a time, a step of each in turn."""
+"""One clip explained for the page and for programs; the model is used by one at a time.
+
+A clip keeps its turn to the end, a long recording gives it away after every few moments: who explains a clip waits for
+those before, never for a recording of hours.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from speechbrain_xser.evidence.gather import Evidence, gather_evidence
-from speechbrain_xser.modes import each_within
 from speechbrain_xser.page.evidence import evidence_sections
 from speechbrain_xser.web.clip import Clip
 from speechbrain_xser.web.fragments import growing_paragraph
@@ -37,7 +40,7 @@ class Explainer:
 
     def __init__(self, recognizer: ExplainableEmotionRecognizer) -> None:
         self.recognizer = recognizer
-        self.turn = Lock()  # held while the model computes, never while a page waits for the next piece
+        self.turn = Lock()  # of whoever uses the model
 
     def pieces(self, clip: Clip, voice: Clip | None = None) -> Iterator[str]:
         """HTML of the result while it comes: the paragraph as it grows, at last everything.
@@ -58,14 +61,15 @@ class Explainer:
         AudioError
             If a clip cannot be used.
         """
-        text = ""
-        yield growing_paragraph(text, "Listening …")
-        for found in each_within(self.recognizer.explain_live(clip.wav), lambda: self.turn):
-            if isinstance(found, str):
-                text = found
-                yield growing_paragraph(text, "Writing …")
-        yield growing_paragraph(text, "Gathering the evidence …")
-        yield evidence_sections(self._evidence(clip, voice, found))
+        yield growing_paragraph("", "Waiting for the model …")
+        with self.turn:
+            yield growing_paragraph("", "Listening …")
+            for found in self.recognizer.explain_live(clip.wav):
+                if isinstance(found, str):
+                    yield growing_paragraph(found, "Writing …")
+            yield growing_paragraph(found.paragraph, "Gathering the evidence …")
+            evidence = self._evidence(clip, voice, found)
+        yield evidence_sections(evidence)
 
     def answer(self, clip: Clip, voice: Clip | None = None) -> dict:
         """The same as plain values.
@@ -80,10 +84,10 @@ class Explainer:
         dict
             The explanation's fields, and those of the evidence.
         """
-        evidence = self._evidence(clip, voice)
+        with self.turn:
+            evidence = self._evidence(clip, voice)
         told = evidence.explanation
         return {**told._asdict(), "descriptors": told.descriptors._asdict(), **evidence.as_dict()}
 
     def _evidence(self, clip: Clip, voice: Clip | None, explanation=None) -> Evidence:
-        with self.turn:
-            return gather_evidence(self.recognizer, clip.wav, explanation, None if voice is None else voice.wav)
+        return gather_evidence(self.recognizer, clip.wav, explanation, None if voice is None else voice.wav)

@@ -12,6 +12,7 @@ FRAME = """
   monospace; font-family: var(--font); width: 100%; max-width: 76rem !important; margin: 0 auto; }
 .gradio-container.gradio-container .html-container { padding: 0; }
 .gradio-container.gradio-container .fillable { padding-inline: clamp(1rem, 3vw, 2rem); }
+.dark .gradio-container audio { color-scheme: dark; }
 footer .divider { display: none; }
 """
 OWN = """
@@ -28,17 +29,22 @@ OWN = """
   font-size: 0.9rem; margin-bottom: 0.35rem; overflow-wrap: anywhere; }
 .xser-web-player figcaption span { color: var(--xser-muted); white-space: nowrap; }
 .xser-web-player audio { width: 100%; height: 2.5rem; display: block; }
-.dark .xser-web-player audio, .dark .xser-web-progress progress { color-scheme: dark; }
 .xser-web-growing, .xser-web-last { color: var(--xser-ink); }
 .xser-web-caret { display: inline-block; width: 0.5ch; height: 1em; margin-left: 0.1em; vertical-align: -0.1em;
   background: var(--xser-line); animation: xser-web-blink 1s steps(2, start) infinite; }
 @keyframes xser-web-blink { to { opacity: 0; } }
 @media (prefers-reduced-motion: reduce) { .xser-web-caret { animation: none; } }
 .xser-web-doing { color: var(--xser-muted); font-size: 0.9rem; margin: 0.25rem 0 0; }
-.xser-web-progress progress { width: 100%; height: 0.9rem; accent-color: var(--xser-words); }
+.xser-web-progress progress { appearance: none; display: block; width: 100%; height: 0.75rem; border: 0;
+  border-radius: 4px; overflow: hidden; background: var(--xser-track); }
+.xser-web-progress ::-webkit-progress-bar { background: var(--xser-track); }
+.xser-web-progress ::-webkit-progress-value { background: var(--xser-words); }
+.xser-web-progress ::-moz-progress-bar { background: var(--xser-words); }
 .xser-web-last span { color: var(--xser-muted); font-variant-numeric: tabular-nums; }
 .xser-web-results { min-width: 0; }
+.xser-web-last { margin: 0.5rem 0 0; }
 .xser-web-api pre { overflow-x: auto; }
+.xser-web-api :is(th, td) { border-color: var(--xser-rule); }
 """
 RECORDING = "xser-web-recording"  # id of the part that takes a recording
 # The server keeps no recording, so the page plays the user's own file, which only the browser still has.

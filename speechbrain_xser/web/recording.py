@@ -17,7 +17,7 @@ from speechbrain_xser.web.explaining import Explainer
 from speechbrain_xser.web.fragments import alert, progress_bar
 from speechbrain_xser.web.private import taken
 
-BATCH = 2  # moments at a time: the bar moves, and others get their turn in between
+BATCH = 1  # moments encoded at a time, four of them answered together: the bar moves, and others get their turn
 ADVICE = "On the command line, xser timeline reads any length."
 NO_SOUND = "data:,"  # the page's script puts the user's own file in its place
 

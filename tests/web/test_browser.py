@@ -92,8 +92,8 @@ def upload(page, path):
     chooser.value.set_files(path)
 
 
-def ask(page):
-    button = page.get_by_role("button", name="Explain")
+def ask(page, name="Explain"):
+    button = page.get_by_role("button", name=name)
     expect(button).to_be_enabled(timeout=PATIENCE)
     button.click()
 
@@ -140,8 +140,7 @@ def test_a_long_recording_becomes_a_timeline_with_the_users_own_sound(open_page,
     page.get_by_role("tab", name="Long recording").click()
     upload(page, recording)
     page.evaluate(WATCH, ".xser-web-progress")
-    expect(page.get_by_text(recording.stem).first).to_be_visible(timeout=PATIENCE)
-    page.get_by_role("button", name="Read the recording").click()
+    ask(page, "Read the recording")
     moments = page.get_by_role("list", name="Moments").get_by_role("listitem")
     expect(moments).to_have_count(2, timeout=PATIENCE)
     assert any("read" in text for text in page.evaluate("window.seen"))

@@ -1,0 +1,49 @@
+"""Who uses the model, and what of it a page shows."""
+
+import re
+from threading import Thread
+
+import pytest
+
+from speechbrain_xser.web.clip import read_upload
+from speechbrain_xser.web.explaining import Explainer
+from speechbrain_xser.web.recording import recording_pieces
+from tests.web.conftest import copied
+
+
+@pytest.fixture
+def explainer(recognizer):
+    return Explainer(recognizer)
+
+
+@pytest.fixture
+def clips(recognizer, spoken, tmp_path):
+    return [read_upload(recognizer, copied(path, tmp_path), max_seconds=30) for path in spoken]
+
+
+def test_the_paragraph_grows_and_the_evidence_comes_last(explainer, clips, recognizer):
+    *growing, last = explainer.pieces(clips[0])
+    paragraph = recognizer.explain_batch(clips[0].wav[None])[0].paragraph
+    texts = [re.search('xser-paragraph">(.*?)<span', piece).group(1).replace("&quot;", '"') for piece in growing]
+    assert len(set(texts)) > 5 and all(paragraph.startswith(text) for text in texts) and texts[-1] == paragraph
+    assert "xser-evidence" in last
+
+
+def test_a_page_that_is_closed_in_the_middle_gives_the_model_back(explainer, clips):
+    pieces = explainer.pieces(clips[0])
+    for _ in range(4):
+        next(pieces)
+    assert explainer.turn.locked()
+    pieces.close()
+    assert not explainer.turn.locked()
+
+
+def test_a_clip_does_not_wait_for_the_end_of_a_recording(explainer, clips, recording, tmp_path):
+    reading = recording_pieces(explainer, copied(recording, tmp_path), max_hours=1)
+    next(reading), next(reading)  # in the middle of it
+    told = []
+    other = Thread(target=lambda: told.append(explainer.answer(clips[1])))
+    other.start()
+    other.join(60)
+    assert told and told[0]["emotion"]
+    reading.close()
