@@ -12,7 +12,7 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 sys.path[:0] = [str(ROOT), str(DOCS)]
 
-from reference import describe_field  # noqa: E402
+from reference import describe_field, leave_type_variable  # noqa: E402
 
 project = "speechbrain_xser"
 author = "the authors of speechbrain_xser"
@@ -30,8 +30,7 @@ default_role = "code"
 
 # Only names of this package have to resolve: no other project's index is fetched.
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(?!speechbrain_xser\.).*"),
-    (r"py:.*", r".*\.(T|Item|Result|Found)")]  # type variables
+nitpick_ignore_regex = [(r"py:.*", r"(?!speechbrain_xser\.).*")]
 suppress_warnings = ["ref.python"]  # a short name in a docstring that two modules have leads to one of them
 
 myst_enable_extensions = ["colon_fence", "deflist"]
@@ -91,3 +90,4 @@ def setup(app) -> None:
     app.connect("builder-inited", write_recipes)
     app.connect("source-read", link_recipes)
     app.connect("autodoc-process-docstring", describe_field)
+    app.connect("missing-reference", leave_type_variable)

@@ -21,7 +21,7 @@ PAGES = [
     for page in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("recipes/*/README.md"))]
     if not BUILT & set(page.parents)
 ]
-STARTS = re.compile(r"(?:^ *|`|\| |do )(xser|python|torchrun) (?=[\w-])", re.MULTILINE)
+STARTS = re.compile(r"(?:^ *(?:\$ )?|`|\| |do )(xser|python|torchrun) (?=[\w-])", re.MULTILINE)
 FREE = "train"  # takes every key of a recipe
 
 
