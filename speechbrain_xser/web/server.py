@@ -70,7 +70,7 @@ def serving(
     """
     port = free_port(host, port)
     with private_folder() as folder:
-        build_app, look = _imported()
+        build_app, look, uploads = _imported()
         address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/"
         app = build_app(recognizer, settings, address)
         app.launch(
@@ -86,6 +86,7 @@ def serving(
             footer_links=["api"],
             theme=look.theme(),
             head=look.HEAD,
+            app_kwargs={"exception_handlers": {FileNotFoundError: uploads.not_here}},
         )
         try:
             yield Server(address, folder)
@@ -125,12 +126,11 @@ def _imported() -> tuple:
     # a timeline's numbers are in a script element that is not meant to be run
     warnings.filterwarnings("ignore", message="A `<script>` tag was found", category=UserWarning)
     try:
-        from speechbrain_xser.web import look
+        from speechbrain_xser.web import look, uploads
         from speechbrain_xser.web.app import build_app
-        from speechbrain_xser.web.uploads import separate_uploads
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("gradio"):
             raise
         raise SettingsError("the web page needs Gradio: pip install speechbrain_xser[web]") from error
-    separate_uploads()
-    return build_app, look
+    uploads.separate_uploads()
+    return build_app, look, uploads

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import secrets
 
+from fastapi import Request
+from fastapi.responses import PlainTextResponse
 from gradio import route_utils
 from gradio.route_utils import GradioUploadFile
 
@@ -31,3 +33,14 @@ def separate_uploads() -> None:
     2
     """
     route_utils.GradioUploadFile = OwnUpload
+
+
+def not_here(request: Request, error: Exception) -> PlainTextResponse:
+    """The answer to a browser that wants to play an upload just as it is taken away.
+
+    Example
+    -------
+    >>> not_here(None, FileNotFoundError()).status_code
+    404
+    """
+    return PlainTextResponse("Nothing that is uploaded is kept.", status_code=404)
