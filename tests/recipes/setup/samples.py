@@ -5,7 +5,7 @@ from pathlib import Path
 from speechbrain_xser.data.manifest import read_manifest, write_manifest
 from speechbrain_xser.testing import tiny_manifest
 
-FOLDER = Path("tests/tmp/samples")
+FOLDER = Path("tests/tmp/samples").resolve()
 EMOTIONS = ("neutral", "happy", "sad", "angry")  # of all corpora
 
 
