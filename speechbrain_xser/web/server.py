@@ -71,6 +71,8 @@ def serving(
     port = free_port(host, port)
     with private_folder() as folder:
         build_app, look, uploads = _imported()
+        from starlette.middleware import Middleware  # comes with Gradio
+
         address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/"
         app = build_app(recognizer, settings, address)
         app.launch(
@@ -86,7 +88,7 @@ def serving(
             footer_links=["api"],
             theme=look.theme(),
             head=look.HEAD,
-            app_kwargs={"exception_handlers": {FileNotFoundError: uploads.not_here}},
+            app_kwargs={"middleware": [Middleware(uploads.NoUploadsBack)]},
         )
         try:
             yield Server(address, folder)

@@ -1,4 +1,4 @@
-"""Every upload in a folder of its own, so that nobody's is removed with somebody else's.
+"""Every upload in a folder of its own, so that nobody's is removed with somebody else's, and none handed out again.
 
 Gradio names an upload's folder by a hash of its content alone: two people who hand in the same file at the same time
 share it, and it is gone for the second when the first one's has been read.
@@ -6,12 +6,15 @@ share it, and it is gone for the second when the first one's has been read.
 
 from __future__ import annotations
 
+import re
 import secrets
 
-from fastapi import Request
-from fastapi.responses import PlainTextResponse
 from gradio import route_utils
 from gradio.route_utils import GradioUploadFile
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+FILES = re.compile("/file[=/]")  # how Gradio addresses whatever lies in its temporary folder
 
 
 class OwnUpload(GradioUploadFile):
@@ -35,12 +38,22 @@ def separate_uploads() -> None:
     route_utils.GradioUploadFile = OwnUpload
 
 
-def not_here(request: Request, error: Exception) -> PlainTextResponse:
-    """The answer to a browser that wants to play an upload just as it is taken away.
+class NoUploadsBack:
+    """An ASGI application that hands no upload out again, not even to who sent it.
 
-    Example
-    -------
-    >>> not_here(None, FileNotFoundError()).status_code
-    404
+    A player of Gradio's asks for it at once, just as it is read and removed; our own has the sound in the page.
+
+    Arguments
+    ---------
+    app : callable
+        Gradio's.
     """
-    return PlainTextResponse("Nothing that is uploaded is kept.", status_code=404)
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers 404 to whoever asks for a file, and lets everything else through."""
+        asked_for_file = scope["type"] == "http" and FILES.search(scope["path"])
+        answer = PlainTextResponse("Nothing that is uploaded is kept.", status_code=404) if asked_for_file else self.app
+        await answer(scope, receive, send)

@@ -171,5 +171,6 @@ def test_ctrl_c_ends_it_and_leaves_nothing(served):
     served.process.send_signal(signal.SIGINT)
     _, said = served.process.communicate(timeout=60)
     assert served.process.returncode == 130
-    assert "Traceback" not in said and said.rstrip().endswith("nothing that was uploaded is left.")
+    assert "Traceback" not in said, said
+    assert said.rstrip().endswith("nothing that was uploaded is left.")
     assert list(served.place.iterdir()) == []

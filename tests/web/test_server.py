@@ -92,6 +92,13 @@ def test_an_upload_beyond_the_limit_is_refused_whoever_sends_it(server):
     assert files_below(server.folder / "uploads") == []
 
 
+def test_no_upload_is_handed_out_again(server):
+    sent = httpx.post(f"{server.address}gradio_api/upload", files={"files": ("a.txt", b"private")})
+    [path] = sent.json()
+    assert httpx.get(f"{server.address}gradio_api/file={path}").status_code == 404
+    os.remove(path)
+
+
 def test_the_description_names_two_endpoints_and_no_event_of_the_page(ask):
     assert set(ask.client.view_api(return_format="dict")["named_endpoints"]) == {"/explain", "/timeline"}
 
