@@ -109,6 +109,7 @@ def enclosed_folder(folder: str | Path, name: str) -> str:
     place = Path(folder) / name
     if not place.is_dir() or place.resolve() != Path(folder).resolve() / name:
         raise UnsafeModelError(f"{place}: expected a folder of its own there; the model folder is not complete")
+    refuse_links_out(folder)
     for path in place.iterdir():
         if not path.is_file() or not (path.name in ALLOWED or WEIGHTS.fullmatch(path.name)):
             raise UnsafeModelError(f"{path}: is no file of a backbone; nothing in this folder was loaded")
@@ -117,6 +118,38 @@ def enclosed_folder(folder: str | Path, name: str) -> str:
             raise UnsafeModelError(f"{path}: names code (auto_map), which is never run")
     _check_index(place / INDEX)
     return str(place)
+
+
+def refuse_links_out(folder: str | Path) -> None:
+    """Refuses a model folder of which a file is a link to somewhere else: copied, it would give away what is there.
+
+    The hub's cache, whose files are links to the same repository's blobs, is allowed.
+
+    Arguments
+    ---------
+    folder : str or Path
+        A model folder.
+
+    Raises
+    ------
+    UnsafeModelError
+        Names the file.
+
+    Example
+    -------
+    >>> folder, secret = getfixture("tmp_path") / "model", getfixture("tmp_path") / "secret"
+    >>> folder.mkdir(), secret.touch(), (folder / "README.md").symlink_to(secret)
+    (None, None, None)
+    >>> refuse_links_out(folder)
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.UnsafeModelError: ...README.md: is a link out of the model folder, which is never followed
+    """
+    whole = Path(folder).resolve()
+    roots = [whole, whole.parents[1] / "blobs"] if whole.parent.name == "snapshots" else [whole]
+    for path in Path(folder).rglob("*"):
+        if not any(path.resolve().is_relative_to(root) for root in roots):
+            raise UnsafeModelError(f"{path}: is a link out of the model folder, which is never followed")
 
 
 def _check_index(path: Path) -> None:

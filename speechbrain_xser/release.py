@@ -12,11 +12,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_xser.enclosed import CONFIG_FILES, INDEX, INSIDE, TOKENIZER_FILES, WEIGHTS, enclosed, with_enclosed
+from speechbrain_xser.enclosed import (
+    ALLOWED,
+    CONFIG_FILES,
+    INDEX,
+    INSIDE,
+    NAMES,
+    TOKENIZER_FILES,
+    WEIGHTS,
+    enclosed,
+    refuse_links_out,
+    with_enclosed,
+)
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.evidence.mean_voice import MeanVoice, read_mean_voice, write_mean_voice
 from speechbrain_xser.export import written_folder
-from speechbrain_xser.hub import ADAPTER_FILES, BRANCHES, CARD, HYPERPARAMS, MEAN_VOICE, METADATA, backbone_folder
+from speechbrain_xser.hub import (
+    ADAPTER_FILES,
+    BRANCHES,
+    CARD,
+    FILES,
+    HYPERPARAMS,
+    METADATA,
+    backbone_folder,
+)
 from speechbrain_xser.hyperparams import SETTINGS, backbones, checked_parts, hyperparams_text, plain_config
 from speechbrain_xser.licences import base_licence
 from speechbrain_xser.lobes.backbone import load_backbone
@@ -100,6 +119,7 @@ def release_folder(
     >>> sorted(path.name for path in Path(release.folder).iterdir())
     ['.gitattributes', 'README.md', 'hyperparams.yaml', 'llm', 'metadata.json', 'model.safetensors']
     """
+    refuse_links_out(source)
     trained, out = read_trained(source), Path(out)
     check_place(trained.folder, out)
     arguments = trained.config["model"]
@@ -160,10 +180,21 @@ def check_place(source: Path, out: Path) -> None:
         raise CheckpointError(f"{out}: is, holds or lies in the folder that is exported; give another place")
     if out.exists() and not out.is_dir():
         raise CheckpointError(f"{out}: is a file; give a new folder")
-    own = {HYPERPARAMS, METADATA, BRANCHES, MEAN_VOICE, CARD, ATTRIBUTES, "adapter", "llm", "encoder"}
-    strange = sorted(path.name for path in out.iterdir() if path.name not in own) if out.exists() else []
+    found = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()) if out.exists() else []
+    strange = [name for name in found if name not in (ATTRIBUTES, *FILES) and not _is_backbone_file(name)]
     if strange:
         raise CheckpointError(f"{out}: holds {', '.join(strange[:3])}, which is no trained folder's; give a new folder")
+    if found and not (METADATA in found and _content(out / ATTRIBUTES) == LARGE_FILES):
+        raise CheckpointError(f"{out}: holds {found[0]}, and is no older export; give a new folder")
+
+
+def _is_backbone_file(name: str) -> bool:
+    part, _, file = name.partition("/")
+    return part in NAMES and (file in ALLOWED or WEIGHTS.fullmatch(file) is not None)
+
+
+def _content(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
 def _training(trained: Trained, inside: set[str], corpora: Sequence[str]) -> dict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -93,4 +94,4 @@ def _utterance(clip: Path, source: Path) -> Utterance:
         seconds = round(seconds_of(clip), 4)
     except AudioError:
         seconds = None
-    return Utterance(str(clip.relative_to(source)), str(clip.resolve()), duration=seconds)
+    return Utterance(str(clip.relative_to(source)), os.path.abspath(clip), duration=seconds)

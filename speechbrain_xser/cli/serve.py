@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 
@@ -10,7 +11,17 @@ import click
 from speechbrain_xser.cli.model import PACKAGED, load_recognizer, model_options
 from speechbrain_xser.commandline import INTERRUPTED, one_line_errors
 
-POSITIVE = click.FloatRange(0, min_open=True)
+
+class Positive(click.FloatRange):
+    """A number above 0; NaN, which no limit holds back, and infinity are none."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        return number if math.isfinite(number) else self.fail(f"{value} is no finite number", param, ctx)
+
+
+POSITIVE = Positive(0, min_open=True)
 ASKED_TO_END = 143  # what a shell reports for a process that SIGTERM ended
 OPEN_TO_OTHERS = (
     "warning: everyone who can reach {host} can use this page, without a password and without encryption. Leave --host "

@@ -14,6 +14,7 @@ from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_xser.commandline import claimed, one_line_errors
 from speechbrain_xser.devices import checked_device
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.run import (
     evaluation_scores,
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str]) -> None:
     ddp_init_group(run_opts)
     hparams, overrides = load_recipe(hparams_file, given)
     hparams = merged(hparams)
+    if missing := [key for key in ("output_folder", "train_manifest", "valid_manifest", "model") if key not in hparams]:
+        raise SettingsError(f"{hparams_file}: has no {', '.join(missing)}, expected a recipe. Name one, e.g. CREMA-D.")
     TrainingSettings.from_hparams(hparams)  # a wrong number is told before the corpus is prepared
     checked_device(run_opts["device"])
     with claimed(hparams["output_folder"]):

@@ -158,7 +158,7 @@ def test_a_source_inside_can_be_the_folder_s_own_llm_alone(copy, source):
 def test_a_link_out_of_the_folder_is_not_followed(copy, tmp_path):
     shutil.move(copy / "llm", tmp_path / "llm")
     (copy / "llm").symlink_to(tmp_path / "llm")
-    with pytest.raises(UnsafeModelError, match="expected a folder of its own"):
+    with pytest.raises(UnsafeModelError, match="is a link out of the model folder"):
         read_model_folder(copy)
 
 
@@ -235,3 +235,28 @@ def test_the_terms_of_every_corpus_are_in_the_card():
 def test_results_are_of_no_corpus_that_was_not_recorded():
     [result] = card(corpora=["MELD"], test={"wer": 5.0}).data.eval_results
     assert (result.dataset_name, result.metric_type, result.metric_value) == ("test set of the run", "wer", 5.0)
+
+
+def test_nobody_else_s_files_are_lost_under_an_export(trained, tmp_path):
+    for number, name in enumerate(("README.md", "encoder/my.txt", "llm/notes.md", "adapter/adapter_config.json")):
+        path = tmp_path / str(number) / name
+        path.parent.mkdir(parents=True)
+        path.write_text("mine")
+        with pytest.raises(CheckpointError, match="give a new folder"):
+            release_folder(trained.folder, tmp_path / str(number))
+        assert path.read_text() == "mine"
+
+
+def test_another_trained_folder_is_not_replaced_by_an_export(trained, tmp_path):
+    other = shutil.copytree(trained.folder, tmp_path / "other")
+    with pytest.raises(CheckpointError, match="no older export"):
+        release_folder(trained.folder, other)
+    assert (Path(other) / "adapter" / "adapter_model.safetensors").is_file()
+
+
+def test_what_a_link_in_a_folder_leads_to_is_never_published(trained, tmp_path):
+    (tmp_path / "secret").write_text("mine")
+    copy = Path(shutil.copytree(trained.folder, tmp_path / "copy"))
+    (copy / "mean_voice.safetensors").symlink_to(tmp_path / "secret")
+    with pytest.raises(UnsafeModelError, match="mean_voice.safetensors: is a link out"):
+        release_folder(copy, tmp_path / "out")

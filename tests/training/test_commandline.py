@@ -7,6 +7,7 @@ import pytest
 
 from speechbrain_xser.commandline import claimed, one_line_errors
 from speechbrain_xser.errors import SettingsError, TrainingError
+from speechbrain_xser.training.command import main
 from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.settings import TrainingSettings
 
@@ -95,3 +96,10 @@ def test_a_second_run_in_the_same_folder_is_refused_until_the_first_has_gone(tmp
     first.join()
     with claimed(tmp_path / "run"):
         assert (tmp_path / "run").is_dir()
+
+
+def test_a_yaml_that_is_no_recipe_is_named_with_what_it_lacks(tmp_path, capsys):
+    (tmp_path / "other.yaml").write_text("seed: 1\n")
+    with pytest.raises(SystemExit) as caught:
+        main([str(tmp_path / "other.yaml")])
+    assert caught.value.code == 2 and "other.yaml: has no output_folder, train_manifest" in capsys.readouterr().err
