@@ -210,6 +210,24 @@ def open_audio(path: str | os.PathLike, whole: bool = True) -> soundfile.SoundFi
 
 
 def not_audio(path: str | os.PathLike, error: soundfile.SoundFileError) -> AudioError:
+    """What is said of a file that libsndfile cannot read.
+
+    Arguments
+    ---------
+    path : str or path-like
+        The file.
+    error : soundfile.SoundFileError
+        Its own words.
+
+    Returns
+    -------
+    AudioError
+
+    Example
+    -------
+    >>> str(not_audio("a.wav", soundfile.SoundFileError("a.wav: unknown format")))[:50]
+    'a.wav: cannot be read as audio (unknown format); i'
+    """
     return AudioError(
         f"{path}: cannot be read as audio ({str(error).rsplit(': ', 1)[-1]}); it is damaged, truncated or of another "
         "kind. Expected wav, flac, ogg, opus or mp3: convert or fetch it again."

@@ -32,7 +32,8 @@ BATCHES = 4  # that are explained together
 class Detector(Protocol):
     """Whatever tells how likely speech is: a method as :meth:`SpeechDetector.probabilities`."""
 
-    def probabilities(self, frames: Tensor) -> Tensor: ...
+    def probabilities(self, frames: Tensor) -> Tensor:
+        """Probabilities of speech, [T], of frames [T, 512] that follow one another."""
 
 
 class Speech(NamedTuple):
