@@ -33,7 +33,7 @@ def pitch_percentile(hertz: float | None, gender: str | None) -> float | None:
 
     Example
     -------
-    >>> pitch_percentile(50.0, "male"), pitch_percentile(400.0, "male"), pitch_percentile(None, "male")
+    >>> pitch_percentile(50.0, "male"), pitch_percentile(600.0, "male"), pitch_percentile(None, "male")
     (0.0, 100.0, None)
     >>> pitch_percentile(180.0, "female") < pitch_percentile(180.0, "male")
     True

@@ -97,7 +97,7 @@ def _is_text(head: bytes) -> bool:
 
     Example
     -------
-    >>> _is_text("ID3_naïve.wav\n".encode()), _is_text(b"ID3\x04\x00")
+    >>> _is_text("ID3_naïve.wav".encode()), _is_text(bytes([73, 68, 51, 4, 0]))
     (True, False)
     """
     return not any(byte < 32 and byte not in b"\t\n\r" for byte in head.replace(b"\0", b"\n")) and head[:1] != b"\xff"

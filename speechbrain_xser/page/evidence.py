@@ -47,7 +47,7 @@ def evidence_sections(evidence: Evidence) -> str:
     >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
     >>> found = gather_evidence(recognizer, 0.1 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000))
     >>> [name for name in NOTES if f"<h3>{name}</h3>" in evidence_sections(found)]
-    ['Emotion', 'Voice or words', 'Claims against the signal', 'Over time', 'Layers']
+    ['Emotion', 'Voice or words', 'Another voice', 'Claims against the signal', 'Over time', 'Layers']
     """
     told = evidence.explanation
     emotion = _part("Emotion", probability_bars(told.probabilities, told.emotion))
