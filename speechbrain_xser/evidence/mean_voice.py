@@ -102,7 +102,8 @@ def voice_tokens(model: ExplainableSER, voice: MeanVoice, frames: Tensor) -> Sof
     z = voice.latent.to(device_of(model)).expand(len(frames), int(frames.max()), -1)
     z = z * valid_mask(frames, z.shape[1], z.device)[..., None]
     with evaluating(adapter), torch.no_grad():
-        return adapter(z.to(next(adapter.parameters()).dtype), frames)
+        kind = next((weight.dtype for weight in adapter.parameters()), z.dtype)  # one that hands frames on has none
+        return adapter(z.to(kind), frames)
 
 
 def write_mean_voice(folder: str | Path, voice: MeanVoice) -> None:

@@ -1,5 +1,7 @@
 """The mean voice: against clips heard one by one, and through a model folder."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -11,6 +13,9 @@ from speechbrain_xser.evidence.gather import gather_evidence
 from speechbrain_xser.evidence.mean_voice import MeanVoice, mean_voice, read_mean_voice, voice_tokens
 from speechbrain_xser.export import write_model_folder
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
+from speechbrain_xser.lobes.adapter import FrameTokens
+from speechbrain_xser.lobes.bottleneck import NoBottleneck
+from speechbrain_xser.lobes.branch import Branch
 from speechbrain_xser.testing import tiny_manifest, tiny_model
 from speechbrain_xser.training.stages import ASR_STAGE
 
@@ -82,3 +87,9 @@ def test_the_voice_of_another_model_is_refused_when_the_folder_is_read(model, pl
     folder = write_model_folder(place / "other", model, {"model": arguments}, voice=MeanVoice(latent, 1))
     with pytest.raises(CheckpointError, match="mean_voice.safetensors: damaged"):
         ExplainableEmotionRecognizer.from_hparams(folder, run_opts={"device": "cpu"})
+
+
+def test_an_adapter_that_hands_frames_on_has_a_mean_voice_too():
+    model = SimpleNamespace(descriptor=Branch(NoBottleneck(3), FrameTokens(8)))
+    tokens = voice_tokens(model, MeanVoice(torch.arange(8.0), 1), torch.tensor([3]))
+    assert tokens.embeddings.tolist() == [[list(map(float, range(8)))] * 3]
