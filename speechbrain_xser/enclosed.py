@@ -148,7 +148,11 @@ def refuse_links_out(folder: str | Path) -> None:
     whole = Path(folder).resolve()
     roots = [whole, whole.parents[1] / "blobs"] if whole.parent.name == "snapshots" else [whole]
     for path in Path(folder).rglob("*"):
-        if not any(path.resolve().is_relative_to(root) for root in roots):
+        try:
+            place = path.resolve()
+        except RuntimeError as error:
+            raise UnsafeModelError(f"{path}: is a link to itself, expected a file") from error
+        if not any(place.is_relative_to(root) for root in roots):
             raise UnsafeModelError(f"{path}: is a link out of the model folder, which is never followed")
 
 

@@ -4,6 +4,9 @@ A message says which file or utterance, what was found, what was expected and wh
 hierarchy is one import; what it buys is that a caller can catch :class:`XserError` and nothing else.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class XserError(Exception):
     """Base of all errors of this package.
@@ -69,3 +72,21 @@ class ProbeError(XserError, RuntimeError):
 
 class PublishingError(XserError, RuntimeError):
     """A folder cannot be put on the hub: offline, no token, no right to write there, or a name that is none."""
+
+
+@contextmanager
+def told_as(name: str, path: str) -> Iterator[None]:
+    """An :class:`AudioError` names a file as a person knows it, not by where it lies.
+
+    Example
+    -------
+    >>> with told_as("a.wav", "/uploads/1f/a.wav"):
+    ...     raise AudioError("/uploads/1f/a.wav: 0 bytes.")
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.AudioError: a.wav: 0 bytes.
+    """
+    try:
+        yield
+    except AudioError as error:
+        raise AudioError(str(error).replace(path, name)) from error

@@ -13,8 +13,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from speechbrain_xser.data.faults import FaultCounter
-from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.manifest import Utterance, read_manifest
 from speechbrain_xser.data.pipeline import collate, dataset
+from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.lengths import relative_from_counts
 from speechbrain_xser.metrics.scores import Scores, score
 from speechbrain_xser.training.validation import Answer
@@ -68,7 +69,7 @@ def explain_manifest(
     unreadable, utterances, explanations = FaultCounter(len(clips)), [], []
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        for start in tqdm(range(0, len(order), batch_size), desc="explaining", unit="batch"):
+        for start in tqdm(range(0, len(order), batch_size), desc="explaining", unit="batch", disable=None):
             batch = collate([clips[index] for index in order[start : start + batch_size]])
             unreadable.add(batch.faults)
             if batch.utterances:
@@ -78,6 +79,42 @@ def explain_manifest(
     for found in recognizer.explain_batches(batches()):
         explanations += found
     return utterances, explanations
+
+
+def check_manifests(manifests: Sequence[str], apart: bool = False) -> None:
+    """Reads manifests before any work begins.
+
+    Arguments
+    ---------
+    manifests : sequence of str
+        JSONL.
+    apart : bool
+        Whether no two of them may have an id in common.
+
+    Raises
+    ------
+    ManifestError
+        If one is wrong, or two share an id.
+
+    Example
+    -------
+    >>> from speechbrain_xser.testing import tiny_manifest
+    >>> manifest = tiny_manifest(getfixture("tmp_path"), clips=2)
+    >>> check_manifests([manifest, manifest])
+    >>> check_manifests([manifest, manifest], apart=True)
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.ManifestError: ...train.jsonl: 'train-000' is in another manifest too, ...
+    """
+    seen: set[str] = set()
+    for manifest in manifests:
+        ids = [row.id for row in read_manifest(manifest)]
+        if apart and (shared := seen.intersection(ids)):
+            raise ManifestError(
+                f"{manifest}: {min(shared)!r} is in another manifest too, expected ids of its own: their answers stand "
+                "in one file. Evaluate them one by one."
+            )
+        seen.update(ids)
 
 
 def scores(utterances: Sequence[Utterance], explanations: Sequence[Explanation]) -> Scores:

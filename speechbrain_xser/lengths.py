@@ -4,8 +4,11 @@ SpeechBrain hands relative lengths (floats in 0..1) around; they become counts o
 may stay on the CPU while the tensors are elsewhere: whoever needs a shape can then read them without waiting.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 
 def counts_from_relative(relative: Tensor, longest: int) -> Tensor:
@@ -50,6 +53,29 @@ def relative_from_counts(counts: Tensor) -> Tensor:
     tensor([0.5000, 1.0000], dtype=torch.float64)
     """
     return counts.double() / counts.max()
+
+
+def padded(waves: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Waveforms as one batch, zero at padding.
+
+    Arguments
+    ---------
+    waves : sequence of Tensor
+        B waveforms, [S] each.
+
+    Returns
+    -------
+    tuple of Tensor
+        [B, S], and SpeechBrain's relative lengths, [B].
+
+    Example
+    -------
+    >>> padded([torch.ones(2), torch.ones(4)])[0]
+    tensor([[1., 1., 0., 0.],
+            [1., 1., 1., 1.]])
+    """
+    counts = torch.tensor([len(wave) for wave in waves])
+    return pad_sequence(list(waves), batch_first=True), relative_from_counts(counts)
 
 
 def valid_mask(counts: Tensor, longest: int, device: torch.device | None = None) -> Tensor:

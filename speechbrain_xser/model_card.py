@@ -94,7 +94,7 @@ def model_card(
     has_lora : bool
         Whether the folder holds LoRA beside its base.
     licence : str, optional
-        The hub's name of the weights' licence; by default what follows from the bases that are inside the folder.
+        The hub's name of the weights' licence; by default :func:`weights_licence`.
     name : str
         Of the model, for the hub's table of results.
 
@@ -108,13 +108,13 @@ def model_card(
     >>> backbones = {"llm": Backbone("meta-llama/Llama-3.1-8B-Instruct", "0e9e39f", "ab" * 32)}
     >>> card = model_card(Metadata("0.1.0", backbones, {"seed": 1}), "ser", ["sad", "happy"], 30.0)
     >>> card.splitlines()[:4]
-    ['---', 'library_name: speechbrain', 'license: apache-2.0', 'pipeline_tag: audio-classification']
+    ['---', 'library_name: speechbrain', 'license: llama3.1', 'pipeline_tag: audio-classification']
     >>> "- meta-llama/Llama-3.1-8B-Instruct" in card.splitlines()
     True
     """
     corpora, bases = metadata.training.get("corpora", []), metadata.training.get("bases", {})
     return TEXT.format(
-        front=_front_matter(metadata, has_lora, licence or base_licence(bases.values()), name),
+        front=_front_matter(metadata, has_lora, licence or weights_licence(metadata), name),
         contents=_contents(metadata, has_lora),
         backbones="\n".join(_row(part, backbone, bases) for part, backbone in metadata.backbones.items()),
         emotions=", ".join(emotions),
@@ -125,6 +125,29 @@ def model_card(
         training=_training(metadata.training),
         licence=licence_note(list(map(_shown, bases.values())), corpora),
     )
+
+
+def weights_licence(metadata: Metadata) -> str:
+    """The licence that follows from the bases: of what is inside the folder, and of the LLM, whose LoRA is made of it.
+
+    Arguments
+    ---------
+    metadata : Metadata
+        Of the folder.
+
+    Returns
+    -------
+    str
+        The hub's name of it.
+
+    Example
+    -------
+    >>> weights_licence(Metadata("0.1.0", {"llm": Backbone("owner/name", None, "ab")}, {}))
+    'other'
+    """
+    inside = metadata.training.get("bases", {})
+    llm = [backbone.source for part, backbone in metadata.backbones.items() if part == "llm" and part not in inside]
+    return base_licence([*inside.values(), *llm])
 
 
 def _front_matter(metadata: Metadata, has_lora: bool, licence: str, name: str) -> str:
@@ -170,7 +193,7 @@ def _contents(metadata: Metadata, has_lora: bool) -> str:
     if has_lora:
         parts.append("the decoder's LoRA (`adapter/`, which plain `peft` loads onto the base below)")
     inside = [part for part, backbone in metadata.backbones.items() if backbone.source.startswith(INSIDE)]
-    parts += [f"the {part} (`{part}/`{', LoRA merged into its weights' if part == 'llm' else ''})" for part in inside]
+    parts += [f"the {part} (`{part}/`)" for part in inside]
     others = [part for part in metadata.backbones if part not in inside]
     found = f" The frozen {' and '.join(others)} is not in it, but found by name." if others else ""
     return f"{'; '.join(parts)}.{found}"

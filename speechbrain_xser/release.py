@@ -24,7 +24,7 @@ from speechbrain_xser.enclosed import (
     refuse_links_out,
     with_enclosed,
 )
-from speechbrain_xser.errors import CheckpointError
+from speechbrain_xser.errors import CheckpointError, XserError
 from speechbrain_xser.evidence.mean_voice import MeanVoice, read_mean_voice, write_mean_voice
 from speechbrain_xser.export import written_folder
 from speechbrain_xser.hub import (
@@ -37,10 +37,9 @@ from speechbrain_xser.hub import (
     backbone_folder,
 )
 from speechbrain_xser.hyperparams import SETTINGS, backbones, checked_parts, hyperparams_text, plain_config
-from speechbrain_xser.licences import base_licence
 from speechbrain_xser.lobes.backbone import load_backbone
 from speechbrain_xser.metadata import Backbone, Metadata, check_backbone, read_metadata, write_metadata
-from speechbrain_xser.model_card import model_card
+from speechbrain_xser.model_card import model_card, weights_licence
 from speechbrain_xser.restore import read_model_folder
 from speechbrain_xser.safe_yaml import load_safely, read_text
 from speechbrain_xser.sources import fingerprint
@@ -56,7 +55,7 @@ class Release(NamedTuple):
     """What was written."""
 
     folder: str
-    merged: bool  # whether LoRA is in the LLM's weights
+    merged: bool  # whether LoRA is in the LLM's weights, by this export
     inside: tuple[str, ...]  # backbones that lie in the folder
     licence: str  # of the weights, as the hub names it
     needs: tuple[str, ...]  # what others must have beside the folder, in words
@@ -137,8 +136,7 @@ def release_folder(
         if (voice := voice or read_mean_voice(trained.folder)) is not None:
             write_mean_voice(staging, voice)
         metadata = _write_texts(staging, trained, inside, merging, training, licence, out.resolve().name)
-    bases = training["bases"].values()
-    return Release(str(out), merging, tuple(sorted(inside)), licence or base_licence(bases), _needs(metadata))
+    return Release(str(out), merging, tuple(sorted(inside)), licence or weights_licence(metadata), _needs(metadata))
 
 
 def read_trained(source: str | Path) -> Trained:
@@ -180,21 +178,27 @@ def check_place(source: Path, out: Path) -> None:
         raise CheckpointError(f"{out}: is, holds or lies in the folder that is exported; give another place")
     if out.exists() and not out.is_dir():
         raise CheckpointError(f"{out}: is a file; give a new folder")
-    found = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()) if out.exists() else []
+    found = sorted(str(path.relative_to(out)) for path in out.rglob("*") if not path.is_dir()) if out.exists() else []
     strange = [name for name in found if name not in (ATTRIBUTES, *FILES) and not _is_backbone_file(name)]
     if strange:
         raise CheckpointError(f"{out}: holds {', '.join(strange[:3])}, which is no trained folder's; give a new folder")
-    if found and not (METADATA in found and _content(out / ATTRIBUTES) == LARGE_FILES):
+    if found and not _is_release(out):
         raise CheckpointError(f"{out}: holds {found[0]}, and is no older export; give a new folder")
+
+
+def _is_release(folder: Path) -> bool:
+    """Whether an export was written there."""
+    try:
+        read_metadata(folder / METADATA)
+        attributes = (folder / ATTRIBUTES).read_text(encoding="utf-8")
+    except (XserError, OSError, UnicodeDecodeError):
+        return False
+    return attributes == LARGE_FILES and (folder / HYPERPARAMS).is_file()
 
 
 def _is_backbone_file(name: str) -> bool:
     part, _, file = name.partition("/")
     return part in NAMES and (file in ALLOWED or WEIGHTS.fullmatch(file) is not None)
-
-
-def _content(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
 def _training(trained: Trained, inside: set[str], corpora: Sequence[str]) -> dict:

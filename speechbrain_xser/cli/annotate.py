@@ -83,7 +83,7 @@ def _utterances(source: Path, data_folder: str | None) -> Iterator[Utterance]:
         yield from (_utterance(clip, source) for clip in clips)
         return
     for row in stream_manifest(source):
-        yield row if data_folder is not None else row._replace(wav=str((source.parent / row.wav).resolve()))
+        yield row if data_folder is not None else row._replace(wav=os.path.abspath(source.parent / row.wav))
 
 
 def _utterance(clip: Path, source: Path) -> Utterance:

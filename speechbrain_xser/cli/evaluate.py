@@ -32,11 +32,12 @@ def evaluate_command(manifests, model, revision, device, data_folder, batch_size
     """
     from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
     from speechbrain_xser.evaluation import answers as rows
-    from speechbrain_xser.evaluation import explain_manifest, scores
+    from speechbrain_xser.evaluation import check_manifests, explain_manifest, scores
     from speechbrain_xser.metrics.table import table
     from speechbrain_xser.training.run import plain_scores, write_answers
 
     with one_line_errors(STARTS_ANEW):
+        check_manifests(manifests, apart=bool(answers))
         recognizer = load_recognizer(model, revision, device)
         found = {
             name: explain_manifest(recognizer, path, data_folder, batch_size)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from speechbrain_xser.cli.model import PACKAGED, load_recognizer, model_options
+from speechbrain_xser.cli.model import explained_by, load_recognizer, model_options
 from speechbrain_xser.cli.paths import NewFile
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     Pair = tuple[Told, Evidence | None]  # no evidence where none is wanted, or nothing was explained
 
 GUESSED = 4  # tokens ahead
-NOTE = PACKAGED.replace("No --model was given: using the", "Explained by the")
 INTERRUPTED = "Interrupted; what was printed is whole, and no report was written."
 
 
@@ -77,8 +76,7 @@ def explain_command(
         voice = None if swap is None else recognizer.load_audio(swap)
         told = _evident(recognizer, _explained(recognizer, clips, batch_size), voice, evidence or swap or html)
         show = _printer(clips, as_json or not sys.stdout.isatty(), evidence or swap)
-        note = NOTE if model is None else f"Explained by {model}."
-        failed = _tell(told, show, html, note)
+        failed = _tell(told, show, html, explained_by(model))
     sys.exit(FAULTY_INPUT if failed else 0)
 
 

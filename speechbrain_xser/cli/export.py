@@ -36,7 +36,8 @@ def export_command(
 
     The folder OUT is what from_hparams and --model take, with the LLM and its tokenizer inside, and is laid out for the
     hub: model card with results, licence note, large files. The answers are those of MODEL, but for rounding to the
-    type of the LLM's weights. Memory: the LLM once (16 GB for 8 billion parameters), and 1 GB.
+    type of the LLM's weights; those of a quantised model can change, since its LoRA learnt beside quantised weights.
+    Memory: the LLM once (16 GB for 8 billion parameters), and 1 GB.
 
     \b
     Example:
@@ -73,9 +74,11 @@ def _voice(folder: str, manifest: str, data_folder: str | None) -> MeanVoice | N
 
 def _text(release: Release, published: Published | None) -> str:
     size = sum(path.stat().st_size for path in Path(release.folder).rglob("*") if path.is_file())
-    lora = "LoRA is merged into the LLM" if release.merged else "LoRA is not merged"
+    has_adapter = Path(release.folder, "adapter").is_dir()
+    kept = "LoRA stays an adapter of its base" if has_adapter else "no LoRA was to be merged"
+    told = "LoRA is merged into the LLM" if release.merged else kept
     lines = [
-        f"{release.folder}: {size / 1e6:,.1f} MB. {lora}. Licence of the weights: {release.licence} (see README.md).",
+        f"{release.folder}: {size / 1e6:,.1f} MB; {told}. Licence of the weights: {release.licence} (see README.md).",
         f"Inside: {', '.join(release.inside) or 'no backbone'}. By name: {'; '.join(release.needs) or 'none'}.",
     ]
     if published:

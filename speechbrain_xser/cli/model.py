@@ -13,10 +13,10 @@ from speechbrain_xser.devices import checked_device
 if TYPE_CHECKING:
     from speechbrain_xser.inference import ExplainableEmotionRecognizer
 
-PACKAGED = (
-    "No --model was given: using the tiny model that comes with the package. It shows how everything works and runs "
-    "anywhere, but knows only a few hundred words of made-up sentences and CREMA-D's twelve: for your own recordings "
-    "its words and emotions are not to be trusted."
+TINY = (
+    "the tiny model that comes with the package. It shows how everything works and runs anywhere, but knows only a few "
+    "hundred words of made-up sentences and CREMA-D's twelve: for your own recordings its words and emotions are not "
+    "to be trusted."
 )
 
 
@@ -75,7 +75,18 @@ def load_recognizer(
 
     disable_progress_bar()  # of weights that are read in a blink
     if model is None:
-        click.echo(PACKAGED, err=True)
+        click.echo(f"No --model was given: using {TINY}", err=True)
     source = speechbrain_xser.packaged_model() if model is None else model
     run_opts = {"device": checked_device(device)}
     return ExplainableEmotionRecognizer.from_hparams(source, revision=revision, run_opts=run_opts, **options)
+
+
+def explained_by(model: str | None) -> str:
+    """What a page says of the model that wrote it.
+
+    Example
+    -------
+    >>> explained_by("results/model"), explained_by(None)[:27]
+    ('Explained by results/model.', 'Explained by the tiny model')
+    """
+    return f"Explained by {TINY}" if model is None else f"Explained by {model}."

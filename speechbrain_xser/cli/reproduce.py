@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from speechbrain_xser.commandline import claimed, one_line_errors
-from speechbrain_xser.recipe_folder import recipe_folder
+from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.recipe_folder import recipe_folder, recipe_yamls
 from speechbrain_xser.reproduction.plan import SETTINGS, Plan
 from speechbrain_xser.reproduction.published import SED, systems
 
@@ -68,13 +69,16 @@ def reproduce_command(
       xser reproduce --table 2 --table 3 --corpus CREMA-D --data-folder corpora/CREMA-D --seeds 3 --jobs 2
     """
     with one_line_errors():
+        folder = recipe_folder(recipes)
+        if corpus not in (known := recipe_yamls(folder)):
+            raise SettingsError(f"{corpus}: there is no such recipe, expected one of: {', '.join(known)}.")
         plan = Plan(
             corpus,
             scale,
             setting,
             str(Path(data_folder).resolve()),
             Path(out or Path("results", "reproduction", f"{corpus}-{scale}")),
-            recipe_folder(recipes),
+            folder,
             tuple(dict.fromkeys([*systems(tables), *extra])),
             tuple(range(FIRST_SEED, FIRST_SEED + seeds)),
             pretraining_folder,

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import signal
-import sys
 
 import click
 
-from speechbrain_xser.cli.model import PACKAGED, load_recognizer, model_options
-from speechbrain_xser.commandline import INTERRUPTED, one_line_errors
+from speechbrain_xser.cli.model import explained_by, load_recognizer, model_options
+from speechbrain_xser.commandline import one_line_errors
 
 
 class Positive(click.FloatRange):
@@ -22,7 +20,6 @@ class Positive(click.FloatRange):
 
 
 POSITIVE = Positive(0, min_open=True)
-ASKED_TO_END = 143  # what a shell reports for a process that SIGTERM ended
 OPEN_TO_OTHERS = (
     "warning: everyone who can reach {host} can use this page, without a password and without encryption. Leave --host "
     "out to serve this machine alone."
@@ -47,25 +44,19 @@ def serve_command(model, revision, device, host, port, max_seconds, max_megabyte
     Example:
       xser serve --model results/CREMA-D/fd_ser_sed_asr/model --port 8080 --open
     """
-    signal.signal(signal.SIGTERM, _end)
-    with one_line_errors():
-        try:
-            from speechbrain_xser.web.server import OWN_HOSTS, free_port, serving
-            from speechbrain_xser.web.settings import WebSettings
+    with one_line_errors("Stopped; nothing that was uploaded is left."):
+        from speechbrain_xser.web.server import OWN_HOSTS, free_port, serving
+        from speechbrain_xser.web.settings import WebSettings
 
-            port = free_port(host, port)  # before the seconds that a model takes to load
-            recognizer = load_recognizer(model, revision, device)
-            longest = checked_seconds(max_seconds, recognizer.hparams.max_seconds)
-            told = PACKAGED if model is None else f"Model: {model}"
-            settings = WebSettings(told, model is None, longest, max_megabytes, max_hours)
-            if host not in OWN_HOSTS:
-                click.echo(OPEN_TO_OTHERS.format(host=host), err=True)
-            with serving(recognizer, settings, host, port, open_browser) as server:
-                click.echo(f"Serving at {server.address} (Ctrl-C ends it)")
-                server.wait()
-        except KeyboardInterrupt:
-            click.echo("Stopped; nothing that was uploaded is left.", err=True)
-            sys.exit(INTERRUPTED)
+        port = free_port(host, port)  # before the seconds that a model takes to load
+        recognizer = load_recognizer(model, revision, device)
+        longest = checked_seconds(max_seconds, recognizer.hparams.max_seconds)
+        settings = WebSettings(explained_by(model), model is None, longest, max_megabytes, max_hours)
+        if host not in OWN_HOSTS:
+            click.echo(OPEN_TO_OTHERS.format(host=host), err=True)
+        with serving(recognizer, settings, host, port, open_browser) as server:
+            click.echo(f"Serving at {server.address} (Ctrl-C ends it)")
+            server.wait()
 
 
 def checked_seconds(wanted: float | None, longest: float) -> float:
@@ -81,7 +72,3 @@ def checked_seconds(wanted: float | None, longest: float) -> float:
     if wanted is not None and wanted > longest:
         raise SettingsError(f"--max-seconds {wanted:g}: this model takes up to {longest:g} s. Give that or less.")
     return longest if wanted is None else wanted
-
-
-def _end(*_: object) -> None:
-    sys.exit(ASKED_TO_END)

@@ -60,7 +60,7 @@ def timeline_command(
     """
     shown = shown or (None if outs else "table" if sys.stdout.isatty() else "jsonl")
     with one_line_errors(GOES_ON if outs else NOT_KEPT):
-        from speechbrain_xser.timeline.outputs import writer_of  # imports torch, for seconds
+        from speechbrain_xser.timeline.outputs import write_output, writer_of  # imports torch, for seconds
         from speechbrain_xser.timeline.recording import Recording
 
         writers = {out: writer_of(out, embed_audio) for out in outs}
@@ -71,7 +71,7 @@ def timeline_command(
             tally = Tally(_moments(recognizer, source, batch_size, kept))
             _consume(tally, source, shown)
             for out, writer in writers.items():
-                _write(out, writer, kept, source)
+                write_output(out, writer, kept, source)
             _tell(tally, source, kept, outs, as_json)
         if recording.fault is not None:
             raise recording.fault
@@ -154,12 +154,6 @@ def _consume(moments: Iterable[Moment], source: Source, shown: str | None) -> No
         if text:
             tqdm.write(text, file=sys.stdout, end="")
             sys.stdout.flush()
-
-
-def _write(out: str, writer, kept: KeptMoments, source: Source) -> None:
-    from speechbrain_xser.timeline.outputs import write_output
-
-    write_output(out, writer, kept, source)
 
 
 def _tell(tally: Tally, source: Source, kept: KeptMoments | None, outs: tuple[str, ...], as_json: bool) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from speechbrain_xser.decoder.answer_logits import AnswerLogits
+from speechbrain_xser.decoder.candidates import candidate_tokens
 from speechbrain_xser.decoder.generation import PLAIN_DECODING, Answering, Decoding, candidate_scores, greedy
 from speechbrain_xser.decoder.growing.answer import Answer
 from speechbrain_xser.decoder.growing.drafts import NGramDrafts
@@ -311,7 +312,7 @@ class LLMDecoder(OwnsPart):
         PromptError
             If rows differ in their number of candidates, a candidate is empty, or a row is longer than the context.
         """
-        begun, rest = self._tokenise_candidates(prefixes, candidates)
+        begun, rest = candidate_tokens(prefixes, candidates, self.tokenizer)
         longest = max(len(ids) for row in rest for ids in row)
         with evaluating(self), torch.no_grad():
             rows = self._rows(content, descriptor, instruction, begun, more=longest)
@@ -398,33 +399,5 @@ class LLMDecoder(OwnsPart):
         check_context(rows.totals, more, self.context)
         return rows
 
-    def _tokenise_candidates(
-        self, prefixes: list[str], candidates: list[list[str]]
-    ) -> tuple[list[list[int]], list[list[list[int]]]]:
-        """Cuts prefix + candidate where all candidates of a row still agree with the prefix's own tokens."""
-        if len(prefixes) != len(candidates) or len({len(row) for row in candidates} | {0}) != 2:
-            raise PromptError("Every row needs a prefix and the same number of candidates, at least one.")
-        begun, rest = [], []
-        for prefix, row in zip(prefixes, candidates, strict=True):
-            wholes = [plain_tokens(prefix + candidate, self.tokenizer) for candidate in row]
-            shared = shared_length([plain_tokens(prefix, self.tokenizer), *wholes])
-            begun.append(wholes[0][:shared])
-            rest.append([whole[shared:] for whole in wholes])
-        if not all(ids for row in rest for ids in row):
-            raise PromptError("A candidate has no tokens of its own: none may be empty.")
-        return begun, rest
-
     def _text(self, ids: list[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-
-
-def shared_length(sequences: list[list[int]]) -> int:
-    """Length of the longest beginning that all sequences have.
-
-    Example
-    -------
-    >>> shared_length([[1, 2, 3], [1, 2], [1, 2, 4]])
-    2
-    """
-    places = zip(*sequences, strict=False)
-    return next((place for place, tokens in enumerate(places) if len(set(tokens)) > 1), min(map(len, sequences)))

@@ -101,8 +101,6 @@ def gather_evidence(
     """
     model, stage, emotions = recognizer.mods.model, STAGES[recognizer.hparams.stage], recognizer.hparams.emotions
     check_paragraphs(model, stage)
-    for clip in (wav,) if voice is None else (wav, voice):
-        recognizer.checked_samples(clip[None])
     explanation = explanation or recognizer.explain_batch(wav[None])[0]
     paragraph = explanation.paragraph
     with evaluating(model), torch.no_grad():
@@ -153,7 +151,8 @@ def _with(model, content: SoftTokens, voice: SoftTokens | None, stage, paragraph
 
 
 def _heard(recognizer: ExplainableEmotionRecognizer, wav: Tensor):
-    samples, stage = torch.tensor([len(wav)]), STAGES[recognizer.hparams.stage]
+    """Both branches of one clip, which is refused if it cannot be used."""
+    samples, stage = recognizer.checked_samples(wav[None]), STAGES[recognizer.hparams.stage]
     return recognizer.mods.model.branches(wav[None].to(recognizer.device), samples, stage)
 
 

@@ -20,8 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from speechbrain_xser.decoder.decoder import shared_length
-from speechbrain_xser.decoder.prompt import plain_tokens
+from speechbrain_xser.decoder.candidates import candidate_tokens
 from speechbrain_xser.emotion_slot import emotion_slot
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.branch import BranchOutput
@@ -181,13 +180,12 @@ def word_scores(
     """
     decoder, slot, count = model.decoder, emotion_slot(answer, tuple(emotions)), len(emotions)
     texts = [slot.prefix + word for word in slot.words]
-    ids = [plain_tokens(text, decoder.tokenizer) for text in texts]
-    begun = shared_length([plain_tokens(slot.prefix, decoder.tokenizer), *ids])
+    [begun], [words] = candidate_tokens([slot.prefix], [slot.words], decoder.tokenizer)
     rows = [SoftTokens(one.embeddings.expand(count, -1, -1), one.counts.expand(count)) for one in (content, descriptor)]
     found = decoder(*rows, stage.instruction, texts)
     said = found.logits.float().log_softmax(-1).gather(-1, found.targets[:, None])[:, 0]
-    ends = torch.tensor([len(row) + 1 for row in ids]).cumsum(0).tolist()  # each row has its end token behind it
-    return torch.stack([said[end - len(row) - 1 + begun : end - 1].mean() for end, row in zip(ends, ids, strict=True)])
+    rows = said.split([len(begun) + len(word) + 1 for word in words])  # each has its end token behind it
+    return torch.stack([row[len(begun) : -1].mean() for row in rows])
 
 
 def _trace(branch, output: BranchOutput, shares: Tensor) -> BranchTrace:

@@ -12,13 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_xser.data.audio import load_audio, seconds_of
-from speechbrain_xser.errors import AudioError
-from speechbrain_xser.lengths import relative_from_counts
+from speechbrain_xser.errors import AudioError, told_as
+from speechbrain_xser.lengths import padded
 
 if TYPE_CHECKING:
     from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
@@ -86,10 +84,8 @@ def read_clip(recognizer: ExplainableEmotionRecognizer, clip: Clip) -> Tensor:
     AudioError
         If it cannot be read; names the clip as a person knows it.
     """
-    try:
+    with told_as(clip.name, clip.path):
         return load_audio(clip.path, sample_rate=recognizer.mods.model.encoder.sample_rate)
-    except AudioError as error:
-        raise AudioError(str(error).replace(clip.path, clip.name)) from error
 
 
 def _ordered(found: Iterable[tuple[int, Told]]) -> Iterator[Told]:
@@ -121,10 +117,8 @@ def _window(recognizer, window: Sequence[Clip], batch_size: int) -> Iterator[tup
 def _checked_seconds(clip: Clip, max_seconds: float) -> float:
     if clip.fault is not None:
         raise AudioError(clip.fault)
-    try:
+    with told_as(clip.name, clip.path):
         seconds = seconds_of(clip.path)
-    except AudioError as error:
-        raise AudioError(str(error).replace(clip.path, clip.name)) from error
     if seconds > max_seconds:
         raise AudioError(
             f"{clip.name}: {seconds:.1f} s long, expected at most {max_seconds:g} s for one paragraph. "
@@ -144,5 +138,4 @@ def _batches(recognizer, window, order, batch_size, rows: deque, faults: list) -
                 faults.append((place, Told(window[place], None, str(error))))
         if waves:
             rows.append(list(waves))
-            counts = torch.tensor([len(wave) for wave in waves.values()])
-            yield pad_sequence(list(waves.values()), batch_first=True), relative_from_counts(counts)
+            yield padded(list(waves.values()))

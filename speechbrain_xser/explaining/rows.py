@@ -10,12 +10,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from speechbrain_xser.answer.record import Descriptors
 from speechbrain_xser.evidence.claims import Verdict
 from speechbrain_xser.evidence.gather import Evidence
 from speechbrain_xser.explaining.clips import Told
-from speechbrain_xser.inference import Explanation
 from speechbrain_xser.page.claims import SIGNS, claim_text
+from speechbrain_xser.page.few_words import descriptor_text, emotion_text
 from speechbrain_xser.page.numbers import percent, signed
 
 EMOTION_WIDTH = len("disgusted 100 %")
@@ -50,32 +49,6 @@ def plain_row(told: Told, evidence: Evidence | None = None) -> dict:
     return {"path": told.clip.name, **found, **({} if evidence is None else evidence.as_dict())}
 
 
-def descriptor_text(descriptors: Descriptors) -> str:
-    """Descriptors in a few words.
-
-    Example
-    -------
-    >>> descriptor_text(Descriptors(gender="male", pitch="low", speed="fast", emphasis=("never",), topic="politics"))
-    'male, low pitch, fast speed, stress on never, about politics'
-    """
-    said = descriptors
-    levels = [(name, getattr(said, name)) for name in ("pitch", "volume", "speed", "intonation")]
-    parts = [said.gender, said.age, *(f"{value} {name}" for name, value in levels if value)]
-    parts += [f"stress on {', '.join(said.emphasis)}"] if said.emphasis else []
-    parts += [f"{said.tone} tone"] if said.tone else []
-    parts += [f"about {said.topic}"] if said.topic else []
-    return ", ".join(part for part in parts if part)
-
-
-def emotion_text(explanation: Explanation) -> str:
-    """The emotion that the paragraph names, with its probability in whole percents."""
-    named = explanation.emotion
-    if named is None:
-        return "none named"
-    share = explanation.probabilities.get(named)
-    return named if share is None else f"{named} {100 * share:.0f} %"
-
-
 class TerminalTable:
     """A table that grows by a row at a time; its columns are as wide as the terminal has room for.
 
@@ -89,7 +62,9 @@ class TerminalTable:
     Example
     -------
     >>> import io
+    >>> from speechbrain_xser.answer.record import Descriptors
     >>> from speechbrain_xser.explaining.clips import Clip
+    >>> from speechbrain_xser.inference import Explanation
     >>> file = io.StringIO()
     >>> said = Explanation("He is sad.", "so be it", Descriptors(gender="male"), "sad", {"sad": 0.75, "angry": 0.25})
     >>> TerminalTable(["a.wav"], file).add(Told(Clip("a.wav", "a.wav"), said))

@@ -148,7 +148,7 @@ def layer_bars(where: Where) -> str:
     >>> from speechbrain_xser.evidence.where import BranchTrace
     >>> one, none = (BranchTrace(None, torch.zeros(2), weights) for weights in (torch.tensor([0.25, 0.75]), None))
     >>> bars = layer_bars(Where("sad", one, none, 0.02, 0.1))
-    >>> "layer 1: 75.0 %" in bars, "sums no layers" in bars
+    >>> "layer 2: 75.0 %" in bars, "sums no layers" in bars
     (True, True)
     """
     pairs = ((WORDS, "xser-words", where.content), (VOICE, "xser-voice", where.descriptor))
@@ -160,10 +160,10 @@ def _layers(name: str, kind: str, weights: Tensor | None) -> str:
     if weights is None:
         return f"<figure><figcaption>{name}: this branch is off or sums no layers.</figcaption></figure>"
     shares = weights.tolist()
-    told = ", ".join(f"layer {place}: {percent(share)}" for place, share in enumerate(shares))
+    told = ", ".join(f"layer {place}: {percent(share)}" for place, share in enumerate(shares, start=1))
     columns = "".join(_column(kind, share, max(shares), len(shares)) for share in shares)
     step = 1 if len(shares) <= MOST_LABELS else 4
-    places = "".join(f"<span>{place if place % step == 0 else ''}</span>" for place in range(len(shares)))
+    places = "".join(f"<span>{place if place % step == 0 else ''}</span>" for place in range(1, len(shares) + 1))
     return (
         f'<figure role="img" aria-label="{name}: {told}"><figcaption>{name}</figcaption>'
         f'<div class="xser-columns">{columns}</div><div class="xser-places">{places}</div></figure>'

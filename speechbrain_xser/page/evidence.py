@@ -22,7 +22,7 @@ NOTES = {
     "Claims against the signal": "What the paragraph says of the voice, beside what is measured in the recording.",
     "Over time": "What was heard, what each branch let through of every frame (its information in nats), and what the "
     "label owes to each moment: shares that add up to its log-odds (integrated gradients).",
-    "Layers": "The share of each layer of the speech encoder in what a branch hears, in percent; 0 is the first.",
+    "Layers": "The share of each layer of the speech encoder in what a branch hears, in percent.",
 }
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.hub import BRANCHES
+from speechbrain_xser.reproduction.plan import Plan, Run
 
 
 def kept(path: Path, digest: str, make: Callable[[], object]) -> object:
@@ -44,6 +46,33 @@ def kept(path: Path, digest: str, make: Callable[[], object]) -> object:
     with written_beside(path) as file:
         json.dump({"digest": digest, "result": result}, file)
     return result
+
+
+def kept_by_seed(plan: Plan, system: str, name: str, make: Callable[[Run, Path], object]) -> list[object]:
+    """What ``make`` gives of each seed's model, of the first fold where there are several, kept in the run's folder.
+
+    Arguments
+    ---------
+    plan : Plan
+        Its folder holds the finished runs.
+    system : str
+        Which system.
+    name : str
+        Of the file that keeps it.
+    make : Callable
+        Takes a run and its trained folder, gives what fits into JSON.
+
+    Returns
+    -------
+    list of object
+        One a seed, as JSON has it.
+    """
+    runs = [Run(plan.corpus, system, seed, plan.folds[0]) for seed in plan.seeds]
+    folders = [plan.out / run.name for run in runs]
+    return [
+        kept(folder / name, weights_digest(folder / "model"), partial(make, run, folder / "model"))
+        for run, folder in zip(runs, folders, strict=True)
+    ]
 
 
 def weights_digest(folder: Path) -> str:

@@ -14,8 +14,8 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from speechbrain_xser.answer import Descriptors
 from speechbrain_xser.page.document import document
+from speechbrain_xser.page.few_words import descriptor_text, emotion_text
 from speechbrain_xser.timeline.embedding import opus_address
 from speechbrain_xser.timeline.formats import clock
 from speechbrain_xser.timeline.moment import Moment
@@ -95,10 +95,11 @@ def timeline_sections(
 
     Example
     -------
+    >>> from speechbrain_xser.answer import Descriptors
     >>> from speechbrain_xser.inference import Explanation
     >>> explanation = Explanation("", "a < b", Descriptors(pitch="low"), "sad", {"sad": 0.75, "angry": 0.25})
     >>> sections = timeline_sections([Moment(1.0, 2.0, explanation)], "talk.opus")
-    >>> "a &lt; b" in sections, 'src="talk.opus"' in sections, "pitch low" in sections
+    >>> "a &lt; b" in sections, 'src="talk.opus"' in sections, "low pitch" in sections
     (True, True, True)
     >>> "No speech" in timeline_sections([])
     True
@@ -175,16 +176,15 @@ def _player(audio_source: str | None, name: str) -> str:
 
 def _row(index: int, moment: Moment, emotions: Sequence[str], audible: bool) -> str:
     found, times = moment.explanation, f"{clock(moment.start_seconds)} – {clock(moment.end_seconds)}"
-    share = "" if moment.probability is None else f" {100 * moment.probability:.0f} %"
     key = colour(emotions.index(found.emotion)) if found.emotion in emotions else "transparent"
     said = escape(found.transcript) if found.transcript else '<span class="xser-none">no words were understood</span>'
     return (
         f'<li class="xser-moment" data-moment="{index}"><button type="button" class="xser-times">'
         f"{'<span aria-hidden=true>▶ </span>' if audible else ''}{times}</button>"
         f'<span class="xser-emotion"><span class="xser-key" style="background:{key}"></span>'
-        f"{escape(found.emotion or 'no emotion named')}{share}</span>"
+        f"{escape(emotion_text(found))}</span>"
         f'<span class="xser-mix" style="background:{_gradient(moment, emotions)}"></span>'
-        f'<p class="xser-said">{said}</p><p class="xser-how">{escape(told(found.descriptors))}</p>'
+        f'<p class="xser-said">{said}</p><p class="xser-how">{escape(descriptor_text(found.descriptors))}</p>'
         f"<details><summary>paragraph</summary>{escape(found.paragraph)}</details></li>"
     )
 
@@ -197,18 +197,3 @@ def _gradient(moment: Moment, emotions: Sequence[str]) -> str:
         stops.append(f"{colour(place)} {at:.1f}% {end:.1f}%")
         at = end
     return f"linear-gradient(90deg,{','.join(stops)})"
-
-
-def told(descriptors: Descriptors) -> str:
-    """Descriptors in a line.
-
-    Example
-    -------
-    >>> told(Descriptors(gender="male", age="elderly", pitch="low", emphasis=("never",), tone="calm"))
-    'male, elderly · pitch low · emphasis “never” · tone calm'
-    """
-    values = descriptors._asdict()
-    person = ", ".join(value for value in (values.pop("gender"), values.pop("age")) if value)
-    words = values["emphasis"]
-    values["emphasis"] = " ".join(f"“{word}”" for word in words) if words else None
-    return " · ".join([*([person] if person else []), *(f"{name} {value}" for name, value in values.items() if value)])

@@ -14,10 +14,10 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
+from speechbrain_xser.lengths import padded
 from speechbrain_xser.timeline.cutting import PLAIN_CUTTING, Cutter, Cutting, Frame, Span
 from speechbrain_xser.timeline.detector import FRAME_SAMPLES, SpeechDetector
 from speechbrain_xser.timeline.heap import return_freed_memory
@@ -186,15 +186,9 @@ def explain_speech(recognizer: ExplainableEmotionRecognizer, waves: list[Tensor]
     """
     order = sorted(range(len(waves)), key=lambda index: len(waves[index]))
     together = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
-    batches = (_padded([waves[index] for index in indices]) for indices in together)
+    batches = (padded([waves[index] for index in indices]) for indices in together)
     found = [explanation for batch in recognizer.explain_batches(batches, BATCHES) for explanation in batch]
     return [explanation for _, explanation in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
-
-
-def _padded(waves: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Waves as a batch [B, S] with relative lengths [B]."""
-    longest = max(map(len, waves))
-    return pad_sequence(waves, batch_first=True), torch.tensor([len(wave) / longest for wave in waves])
 
 
 def _seconds(span: Span) -> tuple[float, float]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +11,7 @@ import soundfile
 from torch import Tensor
 
 from speechbrain_xser.data.audio import seconds_of
-from speechbrain_xser.errors import AudioError
+from speechbrain_xser.errors import AudioError, told_as
 from speechbrain_xser.web.private import taken
 
 if TYPE_CHECKING:
@@ -76,7 +74,7 @@ def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_
     """
     upload = Path(path)
     try:
-        with taken(upload) as file, for_people(file):
+        with taken(upload) as file, told_as(file.name, str(file)):
             check_length(seconds_of(file), max_seconds, file.name, f"For longer ones there is “{LONG}”.")
             wav = recognizer.load_audio(file)
     except FileNotFoundError as error:
@@ -98,24 +96,6 @@ def check_length(seconds: float, max_seconds: float, name: str, advice: str) -> 
     """
     if seconds > max_seconds:
         raise AudioError(f"{name} is {said(seconds)} long; at most {said(max_seconds)} can be used here. {advice}")
-
-
-@contextmanager
-def for_people(path: Path) -> Iterator[None]:
-    """Messages say the file's name in place of the server's path.
-
-    Example
-    -------
-    >>> with for_people(Path("/tmp/1f/a.wav")):
-    ...     raise AudioError("/tmp/1f/a.wav: 0 bytes.")
-    Traceback (most recent call last):
-        ...
-    speechbrain_xser.errors.AudioError: a.wav: 0 bytes.
-    """
-    try:
-        yield
-    except AudioError as error:
-        raise AudioError(str(error).replace(str(path), path.name)) from error
 
 
 def said(seconds: float) -> str:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from speechbrain_xser.errors import AudioError
+from speechbrain_xser.errors import AudioError, told_as
 from speechbrain_xser.modes import each_within
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.page import timeline_sections
 from speechbrain_xser.timeline.recording import Recording
 from speechbrain_xser.timeline.timeline import read_timeline
-from speechbrain_xser.web.clip import GONE, check_length, for_people, said
+from speechbrain_xser.web.clip import GONE, check_length, said
 from speechbrain_xser.web.explaining import Explainer
 from speechbrain_xser.web.fragments import alert, progress_bar
 from speechbrain_xser.web.private import taken
@@ -79,7 +79,7 @@ def _read(explainer: Explainer, path: str | Path, max_hours: float) -> Iterator[
     """Each moment, and the recording, which says how far it has been read."""
     upload = Path(path)
     try:
-        with taken(upload) as file, for_people(file):
+        with taken(upload) as file, told_as(file.name, str(file)):
             recording = Recording(file)
             check_length(recording.seconds, 3600 * max_hours, file.name, ADVICE)
             for moment in each_within(

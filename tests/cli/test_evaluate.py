@@ -69,3 +69,10 @@ def test_json_has_the_numbers_of_each_manifest(manifests):
     done = CliRunner().invoke(xser, ["evaluate", *manifests, "--device", "cpu", "--json"])
     told = json.loads(done.stdout)
     assert list(told) == ["valid", "test"] and told["valid"]["clips"] == 1 and 0 <= told["test"]["ua"] <= 100
+
+
+def test_a_second_manifest_that_is_none_is_seen_before_the_first_is_explained(tmp_path, monkeypatch):
+    (tmp_path / "broken.jsonl").write_text("{")
+    monkeypatch.setattr("speechbrain_xser.cli.evaluate.load_recognizer", lambda *_: pytest.fail("the model was loaded"))
+    done = CliRunner().invoke(xser, ["evaluate", tiny_manifest(tmp_path, clips=1), str(tmp_path / "broken.jsonl")])
+    assert done.exit_code == 2 and "broken.jsonl" in done.stderr

@@ -27,3 +27,8 @@ def test_a_wrong_call_is_one_line(tmp_path, words, said):
 def test_help_has_an_example():
     for command in ("reproduce", "probe"):
         assert f"xser {command} --" in CliRunner().invoke(xser, [command, "--help"]).output
+
+
+def test_a_mistyped_corpus_leaves_nothing_behind(tmp_path):
+    words = ["--table", "2", "--corpus", "cremad", "--data-folder", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert CliRunner().invoke(xser, ["reproduce", *words]).exit_code == 2 and not (tmp_path / "out").exists()

@@ -8,8 +8,9 @@ import pytest
 from speechbrain_xser.answer.record import Descriptors
 from speechbrain_xser.explaining.clips import Clip, Told
 from speechbrain_xser.explaining.report import Report
-from speechbrain_xser.explaining.rows import TerminalTable, descriptor_text, emotion_text, plain_row
+from speechbrain_xser.explaining.rows import TerminalTable, plain_row
 from speechbrain_xser.inference import Explanation
+from speechbrain_xser.page.few_words import descriptor_text, emotion_text
 from tests.page.reading import Reader
 
 WORDS = Descriptors("male", "elderly", "low", "high", "slow", "flat", ("never", "again"), "calm", "news")

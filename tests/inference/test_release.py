@@ -260,3 +260,23 @@ def test_what_a_link_in_a_folder_leads_to_is_never_published(trained, tmp_path):
     (copy / "mean_voice.safetensors").symlink_to(tmp_path / "secret")
     with pytest.raises(UnsafeModelError, match="mean_voice.safetensors: is a link out"):
         release_folder(copy, tmp_path / "out")
+
+
+def test_lora_of_a_base_has_the_base_s_licence_wherever_the_base_lies():
+    backbones = {"llm": Backbone("meta-llama/Llama-3.1-8B-Instruct", "0e9e39f", "ab" * 32)}
+    card = model_card(Metadata("0.1.0", backbones, {"bases": {}}), "ser", ["sad"], 30.0, has_lora=True)
+    assert "license: llama3.1" in card.splitlines()
+
+
+def test_a_damaged_export_is_no_place_for_another_one(released, trained, tmp_path):
+    place = Path(shutil.copytree(released, tmp_path / "old"))
+    (place / "metadata.json").write_text("{")
+    with pytest.raises(CheckpointError, match="no older export"):
+        release_folder(trained.folder, place)
+
+
+def test_a_link_to_itself_is_named(trained, tmp_path):
+    copy = Path(shutil.copytree(trained.folder, tmp_path / "copy"))
+    (copy / "mean_voice.safetensors").symlink_to("mean_voice.safetensors")
+    with pytest.raises(UnsafeModelError, match="mean_voice.safetensors: is a link to itself"):
+        release_folder(copy, tmp_path / "out")
