@@ -1,7 +1,7 @@
 """The pictures of these pages, taken anew in a real browser: ``python docs/pictures.py`` (needs Chromium).
 
-All of them show the packaged model on speech of the embedded corpus, so nothing else is needed. eSpeak NG does not speak a
-sentence twice alike to the last sample, so a word of an answer may differ from one time to the next.
+All of them show the packaged model on speech of the embedded corpus, so nothing else is needed. eSpeak NG does not
+speak a sentence twice alike to the last sample, so a word of an answer may differ from one time to the next.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ IMAGES = ROOT / "docs" / "images"
 WIDE, PHONE = {"width": 1100, "height": 900}, {"width": 390, "height": 844}
 VIEWS = {"light": ("light", WIDE), "dark": ("dark", WIDE), "phone": ("light", PHONE)}
 EXAMPLE = "A sad woman"  # of the web page, and the clip of the report
+CLAIMS = "section.xser-part:has(h3:text('Claims against'))"
 SENTENCES, PAUSE_SECONDS = 60, 1.5  # of the long recording
 COLOURS = 64  # of a picture
 PATIENCE = 300_000.0  # milliseconds
@@ -73,7 +74,7 @@ def take_report(browser: Browser, folder: Path, clip: Path) -> None:
         with opened(browser, view, report.as_uri()) as page:
             page.screenshot(path=IMAGES / f"explain-{view}.png", full_page=True)
     with opened(browser, "light", report.as_uri()) as page:
-        top, claims = (page.locator(part).bounding_box() for part in ("h1", "section.xser-part:has(h3:text('Claims against'))"))
+        top, claims = (page.locator(part).bounding_box() for part in ("h1", CLAIMS))
         height = claims["y"] + claims["height"] - top["y"]
         page.screenshot(
             path=IMAGES / "explanation-light.png",
