@@ -55,11 +55,31 @@ def base_licence(sources: Iterable[str]) -> str:
     return OWN if not found else found.pop() if len(found) == 1 else OTHER
 
 
+def is_known(source: str) -> bool:
+    """Whether this package knows a base's licence.
+
+    Arguments
+    ---------
+    source : str
+        A backbone's source.
+
+    Returns
+    -------
+    bool
+
+    Example
+    -------
+    >>> is_known("meta-llama/Llama-3.2-1B"), is_known("owner/name")
+    (True, False)
+    """
+    return _licence_of(source) != OTHER
+
+
 def _licence_of(source: str) -> str:
     return next((licence for start, licence in BASES.items() if source.startswith(start)), OTHER)
 
 
-def licence_note(bases: Sequence[str], corpora: Sequence[str]) -> str:
+def licence_note(bases: Sequence[str], corpora: Sequence[str], llm: Sequence[str] = ()) -> str:
     """The section of a model card that says what the weights were made of, and under what terms that is.
 
     Arguments
@@ -68,6 +88,8 @@ def licence_note(bases: Sequence[str], corpora: Sequence[str]) -> str:
         Whose weights are in the folder.
     corpora : sequence of str
         What it was trained on, by names of recipes; empty where that was not recorded.
+    llm : sequence of str
+        Bases outside the folder that its LoRA was made with.
 
     Returns
     -------
@@ -86,6 +108,8 @@ def licence_note(bases: Sequence[str], corpora: Sequence[str]) -> str:
     lines = ["The code is Apache-2.0. The branches, adapters and LoRA are its author's to license."]
     if bases:
         lines[0] += f" The weights of {', '.join(bases)} are in this folder, changed or not, under their own licence."
+    if llm:
+        lines[0] += f" LoRA was made with {', '.join(llm)}, whose licence may bind it."
     if not corpora:
         return "\n\n".join([*lines, "What it was trained on was not recorded, and so under what terms that was had."])
     rows = [f"* {name}: {CORPORA.get(name, 'its terms are not known here')}" for name in corpora]

@@ -13,7 +13,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from huggingface_hub.utils import yaml_dump
 
 from speechbrain_xser.enclosed import INSIDE
-from speechbrain_xser.licences import OTHER, base_licence, licence_note
+from speechbrain_xser.licences import OTHER, OWN, base_licence, is_known, licence_note
 from speechbrain_xser.metadata import Backbone, Metadata
 
 LOCAL = "a local folder"
@@ -123,12 +123,14 @@ def model_card(
         version=metadata.version,
         purpose=metadata.training.get("purpose", "Not stated."),
         training=_training(metadata.training),
-        licence=licence_note(list(map(_shown, bases.values())), corpora),
+        licence=licence_note(list(map(_shown, bases.values())), corpora, list(map(_shown, _outside_llm(metadata)))),
     )
 
 
 def weights_licence(metadata: Metadata) -> str:
-    """The licence that follows from the bases: of what is inside the folder, and of the LLM, whose LoRA is made of it.
+    """The licence that follows from the bases: of what is inside the folder, and of the LLM that LoRA was made with.
+
+    Weights inside whose licence is not known are under "other"; LoRA beside an unknown LLM is its author's to license.
 
     Arguments
     ---------
@@ -142,12 +144,17 @@ def weights_licence(metadata: Metadata) -> str:
 
     Example
     -------
-    >>> weights_licence(Metadata("0.1.0", {"llm": Backbone("owner/name", None, "ab")}, {}))
-    'other'
+    >>> weights_licence(Metadata("0.1.0", {"llm": Backbone("meta-llama/Llama-3.1-8B-Instruct", None, "ab")}, {}))
+    'llama3.1'
     """
-    inside = metadata.training.get("bases", {})
-    llm = [backbone.source for part, backbone in metadata.backbones.items() if part == "llm" and part not in inside]
-    return base_licence([*inside.values(), *llm])
+    return base_licence([*metadata.training.get("bases", {}).values(), *filter(is_known, _outside_llm(metadata))])
+
+
+def _outside_llm(metadata: Metadata) -> list[str]:
+    """The source of the LLM that the folder's LoRA was made with: somebody else's, and not inside."""
+    found = metadata.backbones.get("llm")
+    inside = "llm" in metadata.training.get("bases", {})
+    return [] if found is None or inside or base_licence([found.source]) == OWN else [found.source]
 
 
 def _front_matter(metadata: Metadata, has_lora: bool, licence: str, name: str) -> str:

@@ -266,6 +266,7 @@ def test_lora_of_a_base_has_the_base_s_licence_wherever_the_base_lies():
     backbones = {"llm": Backbone("meta-llama/Llama-3.1-8B-Instruct", "0e9e39f", "ab" * 32)}
     card = model_card(Metadata("0.1.0", backbones, {"bases": {}}), "ser", ["sad"], 30.0, has_lora=True)
     assert "license: llama3.1" in card.splitlines()
+    assert "made with `meta-llama/Llama-3.1-8B-Instruct`, whose licence may bind it" in card.partition("## Licence")[2]
 
 
 def test_a_damaged_export_is_no_place_for_another_one(released, trained, tmp_path):
