@@ -183,7 +183,7 @@ class LLMDecoder(OwnsPart):
             If a row is longer than the context, or the numbers of rows differ.
         """
         ids = self.answer_tokens(answers)
-        stream = self._stream(content, descriptor, instruction, [row[:-1] for row in ids])
+        stream = self.stream(content, descriptor, instruction, [row[:-1] for row in ids])
         lengths = [len(row) for row in ids]
         states, head = last_states(self.causal, stream.embeddings, stream.layout, lengths)
         if any(parameter.requires_grad for parameter in head.parameters()):
@@ -194,6 +194,33 @@ class LLMDecoder(OwnsPart):
         kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         targets, rows = (part.to(states.device, non_blocking=True) for part in (targets, rows))
         return AnswerLogits(states, targets, rows, head, kind)
+
+    def stream(
+        self, content: SoftTokens, descriptor: SoftTokens, instruction: str, begun: list[list[int]], more: int = 0
+    ) -> Stream:
+        """What the LLM reads: prompts, soft tokens and the answers so far.
+
+        Arguments
+        ---------
+        content, descriptor : SoftTokens
+            Embeddings [B, K, e] with counts [B].
+        instruction : str
+            What the user asks.
+        begun : list of list of int
+            Token ids of each row's answer so far; may be empty.
+        more : int
+            Tokens to come.
+
+        Returns
+        -------
+        Stream
+
+        Raises
+        ------
+        PromptError
+            If a row is longer than the context with those to come, or the numbers of rows differ.
+        """
+        return self._rows(content, descriptor, instruction, begun, more).prompts(range(len(begun)))
 
     def generate(
         self,
@@ -378,12 +405,6 @@ class LLMDecoder(OwnsPart):
             drafter = self._drafts.setdefault(decoding.speculate, NGramDrafts(decoding.speculate))
         quotes = self.odd_quotes if close_quotes or guide else ()
         return Answer(begun, limit, self.eos_ids, quotes, guide, drafter)
-
-    def _stream(
-        self, content: SoftTokens, descriptor: SoftTokens, instruction: str, begun: list[list[int]], more: int = 0
-    ) -> Stream:
-        """Prompts, soft tokens and the answers so far, within the context."""
-        return self._rows(content, descriptor, instruction, begun, more).prompts(range(len(begun)))
 
     def _rows(
         self, content: SoftTokens, descriptor: SoftTokens, instruction: str, begun: list[list[int]], more: int

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 
 from speechbrain_xser.decoder.candidates import candidate_tokens
+from speechbrain_xser.decoder.reading.packing import Layout
+from speechbrain_xser.decoder.reading.trunk import last_states
 from speechbrain_xser.emotion_slot import emotion_slot
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.branch import BranchOutput
@@ -178,14 +180,17 @@ def word_scores(
     Tensor
         [C], float32, nats a token, as ``decoder.score`` gives them without a graph.
     """
-    decoder, slot, count = model.decoder, emotion_slot(answer, tuple(emotions)), len(emotions)
-    texts = [slot.prefix + word for word in slot.words]
+    decoder, slot = model.decoder, emotion_slot(answer, tuple(emotions))
     [begun], [words] = candidate_tokens([slot.prefix], [slot.words], decoder.tokenizer)
-    rows = [SoftTokens(one.embeddings.expand(count, -1, -1), one.counts.expand(count)) for one in (content, descriptor)]
-    found = decoder(*rows, stage.instruction, texts)
-    said = found.logits.float().log_softmax(-1).gather(-1, found.targets[:, None])[:, 0]
-    rows = said.split([len(begun) + len(word) + 1 for word in words])  # each has its end token behind it
-    return torch.stack([row[len(begun) : -1].mean() for row in rows])
+    embed, lengths = decoder.causal.get_input_embeddings(), list(map(len, words))
+    prompt = decoder.stream(content, descriptor, stage.instruction, [begun], max(lengths)).embeddings
+    ids = torch.tensor([token for word in words for token in word], device=prompt.device)
+    # all that the words have in common is read once; each word is read behind its last token
+    rows = [torch.cat([prompt[-1:], embed(word[:-1])]) for word in ids.split(lengths)]
+    layout = Layout(len(prompt) - 1, tuple(lengths))
+    states, head = last_states(decoder.causal, torch.cat([prompt[:-1], *rows]), layout, lengths)
+    said = head(states).float().log_softmax(-1).gather(-1, ids[:, None])[:, 0]
+    return torch.stack([word.mean() for word in said.split(lengths)])
 
 
 def _trace(branch, output: BranchOutput, shares: Tensor) -> BranchTrace:
