@@ -30,6 +30,7 @@ from speechbrain_xser.training.distributed import rank, world_size
 from speechbrain_xser.training.memory import VALID_KNOB, name_out_of_memory
 from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
 from speechbrain_xser.training.position import Position
+from speechbrain_xser.training.precision import warn_if_emulated
 from speechbrain_xser.training.recovery import Recovery
 from speechbrain_xser.training.schedule import StageSchedule, Turn
 from speechbrain_xser.training.seeding import seed_step
@@ -123,6 +124,7 @@ class XserBrain(sb.Brain):
             super().__init__({"model": model}, hparams=hparams, run_opts=run_opts)
         except ValueError as error:  # e.g. fp16 on a CPU
             raise SettingsError(str(error)) from error
+        warn_if_emulated(self.precision, self.device)
         if self.optimizer_step_limit is not None:
             self.optimizer_step_limit = int(self.optimizer_step_limit)  # the command line gives a text
         if self.debug and not self.debug_persistently:

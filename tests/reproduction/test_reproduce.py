@@ -17,7 +17,8 @@ PICTURES = {"confusions.png", "layers.png"}
 def command(folder: Path, out: Path) -> list[str]:
     manifests = {split: folder / f"{split}.jsonl" for split in ("train", "valid", "test")}
     values = [f"{split}_manifest={path}" for split, path in manifests.items()]
-    values += ["prepare=null", "training={steps_per_turn: null, valid_search_every: 1}", "search_limit=2"]
+    values += ["prepare=null", "precision=fp32", "search_limit=2"]
+    values += ["training={steps_per_turn: null, valid_search_every: 1}"]
     return [
         *(sys.executable, "-m", "speechbrain_xser.cli", "reproduce", "--table", "1", "--corpus", "CREMA-D"),
         *("--data-folder", str(folder), "--out", str(out), "--jobs", "2", "--without", "SPICE"),
