@@ -58,7 +58,7 @@ def main(paper: bool, size: str | None, device: str | None, out: str, page: str 
 
 def run(size: Size, folder: Path, device: str) -> tuple[list[Row], dict[str, object]]:
     """Everything, at one size."""
-    most = ceilings(device)
+    most = ceilings(size, device)
     model = build(size, folder, device)
     rows = noted(training.rows(model, size, device))
     ours, _ = training.batches(size, device)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 from benchmarks.clock import measure
+from benchmarks.sizes import Size
 
 
 class Ceilings(NamedTuple):
@@ -16,9 +17,9 @@ class Ceilings(NamedTuple):
     bandwidth: float  # bytes read and written a second
 
 
-def ceilings(device: str) -> Ceilings:
+def ceilings(size: Size, device: str) -> Ceilings:
     """The best of a large square product and a large copy."""
-    side, words = (8192, 1 << 29) if device != "cpu" else (1024, 1 << 25)
+    side, words = size.ceiling
     a, b = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
     source = torch.empty(words, device=device, dtype=torch.float32).fill_(1)
     target = torch.empty_like(source)

@@ -35,6 +35,7 @@ class Size(NamedTuple):
     new_tokens: tuple[int, ...]  # of an answer
     repeats: int  # measurements of each variant
     explained: int  # utterances of a batch job
+    ceiling: tuple[int, int]  # side of the square product, and words of the copy, that show what the machine can do
 
 
 PAPER_LORA = {"r": 16, "alpha": 32, "dropout": 0.05}
@@ -54,6 +55,7 @@ CI = Size(
     new_tokens=(6,),
     repeats=1,
     explained=6,
+    ceiling=(128, 1 << 20),
 )
 CPU = Size(
     "cpu",
@@ -70,6 +72,7 @@ CPU = Size(
     new_tokens=(30, 60),
     repeats=3,
     explained=64,
+    ceiling=(1024, 1 << 25),
 )
 PAPER = Size(
     "paper",
@@ -84,5 +87,6 @@ PAPER = Size(
     new_tokens=(30, 60),
     repeats=5,
     explained=256,
+    ceiling=(8192, 1 << 29),
 )
 SIZES = {size.name: size for size in (CI, CPU, PAPER)}

@@ -135,13 +135,13 @@ def gradient_times_input(
     """
     tokens, chosen = (content, descriptor), list(emotions).index(emotion)
     found = [torch.zeros(int(one.counts[0])) for one in tokens]
-    for size, weight in _way(steps):
-        fainter = [one._replace(embeddings=(size * one.embeddings.detach()).requires_grad_()) for one in tokens]
-        with evaluating(model), torch.enable_grad():
+    with evaluating(model), torch.enable_grad():
+        for size, weight in _way(steps):
+            fainter = [one._replace(embeddings=(size * one.embeddings.detach()).requires_grad_()) for one in tokens]
             odds = log_odds(word_scores(model, *fainter, stage, answer, emotions), chosen)
             slopes = torch.autograd.grad(odds, [one.embeddings for one in fainter])
-        for shares, one, slope in zip(found, fainter, slopes, strict=True):
-            shares += weight * (one.embeddings.detach() * slope).sum(-1)[0, : len(shares)].float().cpu()
+            for shares, one, slope in zip(found, fainter, slopes, strict=True):
+                shares += weight * (one.embeddings.detach() * slope).sum(-1)[0, : len(shares)].float().cpu()
     return tuple(found)
 
 
