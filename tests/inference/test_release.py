@@ -281,3 +281,17 @@ def test_a_link_to_itself_is_named(trained, tmp_path):
     (copy / "mean_voice.safetensors").symlink_to("mean_voice.safetensors")
     with pytest.raises(UnsafeModelError, match="mean_voice.safetensors: is a link to itself"):
         release_folder(copy, tmp_path / "out")
+
+
+def test_the_hub_s_cache_links_to_blobs_of_its_own_and_no_other_folder_may(trained, tmp_path):
+    def linked(place):
+        copy = Path(shutil.copytree(trained.folder, place))
+        blob = place.parents[1] / "blobs" / "abc"
+        blob.parent.mkdir(exist_ok=True)
+        (copy / "README.md").rename(blob)
+        (copy / "README.md").symlink_to(blob)
+        return copy
+
+    assert release_folder(linked(tmp_path / "cache" / "snapshots" / "abc"), tmp_path / "out")
+    with pytest.raises(UnsafeModelError, match="README.md: is a link out"):
+        release_folder(linked(tmp_path / "mine" / "models" / "abc"), tmp_path / "another")

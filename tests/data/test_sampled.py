@@ -1,0 +1,22 @@
+"""Which clips are drawn: by the checksum of their ids, whose values for single letters are published."""
+
+from pathlib import Path
+
+from speechbrain_xser.data.manifest import read_manifest, write_manifest
+from speechbrain_xser.data.sampled import sampled_batches
+from speechbrain_xser.testing import tiny_manifest
+
+
+def test_clips_are_drawn_by_the_checksum_of_their_ids_and_not_by_their_place(tmp_path):
+    """CRC-32 of a is e8b7be43, of b 71beeff9, of c 06b9df6f."""
+    rows = read_manifest(tiny_manifest(tmp_path, clips=3))
+    named = [row._replace(id=name) for row, name in zip(rows, "abc", strict=True)]
+    manifests = [write(tmp_path / f"{place}.jsonl", order) for place, order in enumerate((named, named[::-1]))]
+    for manifest in manifests:
+        [batch] = sampled_batches(manifest, str(tmp_path), 30.0, limit=2)
+        assert [utterance.id for utterance in batch.utterances] == ["c", "b"]
+
+
+def write(path: Path, rows: list) -> str:
+    write_manifest(path, rows)
+    return str(path)
