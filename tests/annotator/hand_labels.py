@@ -1,17 +1,15 @@
 """EmoDB's hand-labelled syllables and stresses, as the words of its transcripts."""
 
-import os
 from functools import lru_cache
-from pathlib import Path
 
 import pytest
 
 from recipes.Annotator.accents import NEW_SPEAKERS, Labelled, labelled_clips
+from tests.genuine import DATA
 
-REAL = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data"))
-LABELS = REAL / "annotations" / "emodb"
+LABELS = DATA / "annotations" / "emodb"
 needs_emodb = pytest.mark.skipif(
-    not (REAL / "emodb" / "wav").is_dir() or not (LABELS / "lablaut").is_dir(),
+    not (DATA / "emodb" / "wav").is_dir() or not (LABELS / "lablaut").is_dir(),
     reason="EmoDB's clips and labels are not here: set XSER_DATA to the folder with emodb/ and annotations/emodb/",
 )
 
@@ -19,4 +17,4 @@ needs_emodb = pytest.mark.skipif(
 @lru_cache
 def new_speakers() -> list[Labelled]:
     """The clips of the five speakers that the weights were not chosen on."""
-    return labelled_clips(REAL / "emodb", LABELS, NEW_SPEAKERS)
+    return labelled_clips(DATA / "emodb", LABELS, NEW_SPEAKERS)

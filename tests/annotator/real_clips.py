@@ -1,22 +1,20 @@
 """Clips of real corpora, evenly spread over each corpus's list."""
 
 import csv
-import os
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
 
 from speechbrain_xser.data.audio import load_audio
+from tests.genuine import DATA
 
-REAL = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data"))
 MAX_SECONDS = 5.0
 CORPORA = ("ravdess", "cremad", "emodb", "librispeech")
 LANGUAGES = {"emodb": "de"}
 needs_real_clips = pytest.mark.skipif(
-    not all((REAL / corpus / "manifest.csv").is_file() for corpus in CORPORA),
+    not all((DATA / corpus / "manifest.csv").is_file() for corpus in CORPORA),
     reason=f"real speech is not here: set XSER_DATA to the folder with {', '.join(CORPORA)}",
 )
 
@@ -35,7 +33,7 @@ class Clip(NamedTuple):
 
 def rows(corpus: str, **wanted: str) -> list[dict[str, str]]:
     """The corpus's list, of the wanted values only."""
-    with open(REAL / corpus / "manifest.csv", encoding="utf-8", newline="") as file:
+    with open(DATA / corpus / "manifest.csv", encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if all(row[key] == value for key, value in wanted.items())]
 
 
@@ -45,7 +43,7 @@ def spread(found: list, count: int) -> list:
 
 
 def read(corpus: str, row: dict[str, str]) -> Clip:
-    return Clip(row, load_audio(REAL / corpus / row["path"]), LANGUAGES.get(corpus, "en"))
+    return Clip(row, load_audio(DATA / corpus / row["path"]), LANGUAGES.get(corpus, "en"))
 
 
 @lru_cache

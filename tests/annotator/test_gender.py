@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,18 +12,18 @@ import speechbrain_xser
 from speechbrain_xser.annotator.gender import gender_log_odds, gender_of, speaker_gender
 from speechbrain_xser.annotator.heard import hear
 from speechbrain_xser.data.audio import load_audio
+from tests.genuine import DATA
 
-REAL = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data"))
 needs_real_speech = pytest.mark.skipif(
-    not (REAL / "ravdess").is_dir(), reason="needs real speech: set XSER_DATA to a folder with ravdess/"
+    not (DATA / "ravdess").is_dir(), reason="needs real speech: set XSER_DATA to a folder with ravdess/"
 )
 
 
 def estimates(corpus, keep):
     """Log odds, gender and speaker of some of a corpus's clips."""
-    with open(REAL / corpus / "manifest.csv", encoding="utf-8", newline="") as file:
+    with open(DATA / corpus / "manifest.csv", encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if keep(row)]
-    return [(gender_log_odds(hear(load_audio(REAL / corpus / row["path"]))), row) for row in rows]
+    return [(gender_log_odds(hear(load_audio(DATA / corpus / row["path"]))), row) for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +60,7 @@ def test_the_speaker_whom_librispeech_lists_wrongly_is_heard_as_people_hear_her(
 @needs_real_speech
 @pytest.mark.parametrize("gain", [0.1, 1.7])
 def test_gain_and_silence_around_the_clip_change_nothing(gain):
-    wav = load_audio(next((REAL / "ravdess" / "Actor_03").glob("*.flac")))
+    wav = load_audio(next((DATA / "ravdess" / "Actor_03").glob("*.flac")))
     changed = torch.nn.functional.pad(gain * wav, (3777, 1234))
     assert gender_log_odds(hear(changed)) == pytest.approx(gender_log_odds(hear(wav)), abs=1e-2)
 

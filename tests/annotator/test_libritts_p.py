@@ -1,8 +1,6 @@
 """Gender against the words of LibriTTS-P's three listeners."""
 
-import os
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import pytest
 
@@ -11,14 +9,14 @@ from recipes.Annotator.voices import Voice, voices
 from speechbrain_xser.annotator.gender import gender_log_odds, speaker_gender
 from speechbrain_xser.annotator.heard import hear
 from speechbrain_xser.data.audio import load_audio
+from tests.genuine import DATA
 
-REAL = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data"))
-WORDS = REAL / "annotations" / "libritts_p"
+WORDS = DATA / "annotations" / "libritts_p"
 needs_words = pytest.mark.skipif(
     not WORDS.is_dir(), reason="LibriTTS-P is not here: set XSER_DATA to the folder with annotations/libritts_p/"
 )
 needs_readers = pytest.mark.skipif(
-    not (WORDS.is_dir() and (REAL / "librispeech").is_dir()),
+    not (WORDS.is_dir() and (DATA / "librispeech").is_dir()),
     reason="LibriTTS-P or LibriSpeech is not here: set XSER_DATA to the folder with both",
 )
 
@@ -77,14 +75,14 @@ def test_listeners_and_list_agree_on_nearly_all_readers(listed, listeners):
 
 @needs_readers
 def test_all_readers_heard_here_have_words(listeners):
-    names = {reader(clip) for clip in voices(REAL / "librispeech")}
+    names = {reader(clip) for clip in voices(DATA / "librispeech")}
     assert len(names) == 40 and all(majority(listeners[name]) for name in names)
 
 
 @needs_readers
 def test_the_voice_says_what_the_listeners_say(listeners):
     clips = defaultdict(list)
-    for clip in voices(REAL / "librispeech"):
+    for clip in voices(DATA / "librispeech"):
         clips[reader(clip)].append(load_audio(clip.path))
     odds = {name: [gender_log_odds(hear(wav)) for wav in found[:3]] for name, found in clips.items()}
     words = {name: word for name, found in odds.items() if (word := speaker_gender(found))}

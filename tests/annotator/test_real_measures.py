@@ -11,7 +11,8 @@ from speechbrain_xser.annotator.intonation import range_semitones
 from speechbrain_xser.annotator.level import frame_decibels, speech_decibels, speech_frames
 from speechbrain_xser.annotator.pitch import praat_track
 from speechbrain_xser.annotator.syllables import count_nuclei, count_syllables
-from tests.annotator.real_clips import CORPORA, MAX_SECONDS, REAL, clips, needs_real_clips, read, rows, spread
+from tests.annotator.real_clips import CORPORA, MAX_SECONDS, clips, needs_real_clips, read, rows, spread
+from tests.genuine import DATA
 
 pytestmark = needs_real_clips
 SPEAKERS = [f"ravdess-{number:02}" for number in range(1, 25)]
@@ -82,7 +83,7 @@ def test_the_wider_the_emotion_the_wider_the_range():
 
 def hand_syllables(id: str) -> list[tuple[float, str]]:
     """EmoDB's hand-labelled syllables: when each begins, and a full stop at the end."""
-    path = REAL / "annotations" / "emodb" / "silb" / f"{id.removeprefix('emodb-')}.silb"
+    path = DATA / "annotations" / "emodb" / "silb" / f"{id.removeprefix('emodb-')}.silb"
     lines = [line.split() for line in path.read_text(encoding="latin-1").splitlines()]
     return [(float(line[0]), line[1]) for line in lines if len(line) == 2]
 

@@ -1,8 +1,6 @@
 """``xser prepare``: a corpus's own preparation, found by name, in this process."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +9,9 @@ from click.testing import CliRunner
 
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.data.manifest import read_manifest
+from tests.genuine import DATA
 
-ROOT = Path(__file__).parents[2]
-CREMAD = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data")) / "cremad"
+CREMAD = DATA / "cremad"
 
 
 def run(*words):

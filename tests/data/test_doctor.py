@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +9,7 @@ import soundfile
 
 from speechbrain_xser.data.doctor import SERIOUS, check
 from speechbrain_xser.errors import ManifestError
-
-REAL = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data"))
+from tests.genuine import DATA
 
 
 def speech(folder, name, seed=0, seconds=1.0, rate=16000, channels=1, gain=0.1, subtype="PCM_16"):
@@ -104,10 +102,10 @@ def test_the_report_is_the_same_on_several_processes(tmp_path):
     assert check(path, workers=2) == check(path, workers=1)
 
 
-@pytest.mark.skipif(not (REAL / "ravdess").is_dir(), reason="needs RAVDESS: set XSER_DATA to a folder with ravdess/")
+@pytest.mark.skipif(not (DATA / "ravdess").is_dir(), reason="needs RAVDESS: set XSER_DATA to a folder with ravdess/")
 def test_the_genuine_twin_of_ravdess_is_found(tmp_path):
     names = ("03-01-03-01-02-01-07", "03-01-03-01-02-02-07", "03-01-01-01-01-01-07")
     records = [{"id": name, "wav": f"ravdess/Actor_07/{name}.flac", "transcript": "x"} for name in names]
-    report = check(manifest(tmp_path, "train", *records), data_folder=REAL, workers=1)
+    report = check(manifest(tmp_path, "train", *records), data_folder=DATA, workers=1)
     assert kinds(report) == ["duplicate audio"]
     assert report.findings[0].clips == (f"{names[0]} (train) = {names[1]} (train)",)

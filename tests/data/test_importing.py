@@ -1,7 +1,6 @@
 """Anybody's rows and data sets as utterances: labels, ids, paths and what is left out."""
 
 import io
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from speechbrain_xser.data.importing import Importer
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.tables import read_table
 from speechbrain_xser.errors import ManifestError
+from tests.genuine import DATA
 
-LISTS = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data")) / "annotations"
+LISTS = DATA / "annotations"
 needs_lists = pytest.mark.skipif(
     not LISTS.is_dir(), reason="the annotation files are not here: set XSER_DATA to the folder with annotations/"
 )

@@ -1,7 +1,6 @@
 """Shards: the same samples as the files, readable by the library webdataset, and safe to stop."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -18,9 +17,9 @@ from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manif
 from speechbrain_xser.data.packing import pack
 from speechbrain_xser.data.pipeline import collate, dataset, resolve
 from speechbrain_xser.errors import AudioError, TrainingError
+from tests.genuine import DATA
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data"))
 SPEECH = DATA / "cremad" / "AudioWAV"
 needs_speech = pytest.mark.skipif(not SPEECH.is_dir(), reason="CREMA-D is not here: set XSER_DATA")
 

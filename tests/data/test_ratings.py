@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -10,16 +9,17 @@ import pytest
 from speechbrain_xser.data.ratings import RATINGS, read_votes, write_ratings
 from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.metrics.raters import human_ceiling
+from tests.genuine import DATA
 
 SPEC = importlib.util.spec_from_file_location(
     "cremad_votes", Path(__file__).parents[2] / "recipes" / "CREMA-D" / "prepare.py"
 )
 recipe = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(recipe)
-GENUINE = Path(os.environ.get("XSER_DATA", "nowhere"), "annotations", "cremad", "tabulatedVotes_first1999.csv")
+GENUINE = DATA / "annotations" / "cremad" / "tabulatedVotes_first1999.csv"
 
 
-@pytest.mark.skipif(not GENUINE.exists(), reason="the release's table of votes is not here")
+@pytest.mark.skipif(not GENUINE.exists(), reason="the release's table of votes is not here: set XSER_DATA")
 def test_the_genuine_table_is_read(tmp_path):
     write_ratings(tmp_path, recipe.read_listeners(GENUINE))
     votes = read_votes(tmp_path / RATINGS)

@@ -1,7 +1,6 @@
 """Tables as people keep them: separators, quotation marks, marks of byte order, and what is wrong with them."""
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import pytest
 from speechbrain_xser.data.tables import read_table
 from speechbrain_xser.data.words import EMOTION_WORDS, age_of, plain_word
 from speechbrain_xser.errors import ManifestError
+from tests.genuine import DATA
 
-LISTS = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data")) / "annotations"
+LISTS = DATA / "annotations"
 needs_lists = pytest.mark.skipif(
     not LISTS.is_dir(), reason="the annotation files are not here: set XSER_DATA to the folder with annotations/"
 )

@@ -1,14 +1,13 @@
 """Transcripts made plain: what is undone, and what stays as it is."""
 
 import csv
-import os
-from pathlib import Path
 
 import pytest
 
 from speechbrain_xser.data.text import plain_text
+from tests.genuine import DATA
 
-REAL = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data")) / "annotations" / "meld"
+REAL = DATA / "annotations" / "meld"
 needs_meld = pytest.mark.skipif(
     not REAL.is_dir(), reason="MELD's tables are not here: set XSER_DATA to the folder with annotations/meld"
 )

@@ -1,8 +1,5 @@
 """Sound out of containers: the right channel, all of it, or an error that names the file."""
 
-import os
-from pathlib import Path
-
 import av
 import numpy as np
 import pytest
@@ -17,8 +14,9 @@ from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.data.video import load_track, load_voice
 from speechbrain_xser.errors import AudioError
 from tests.data.media import write_media, write_silent_film
+from tests.genuine import DATA
 
-REAL = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data")) / "librispeech"
+REAL = DATA / "librispeech"
 needs_speech = pytest.mark.skipif(
     not REAL.is_dir(), reason="LibriSpeech is not here: set XSER_DATA to the folder with librispeech/"
 )

@@ -1,8 +1,6 @@
 """All evidence of one clip, with the packaged model."""
 
 import json
-import os
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +12,7 @@ from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.evidence.claims import check_claims
 from speechbrain_xser.evidence.gather import gather_evidence
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
+from tests.genuine import DATA
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +65,9 @@ def test_a_clip_that_is_too_long_is_refused(recognizer):
         gather_evidence(recognizer, 0.1 * torch.randn(31 * 16000))
 
 
-@pytest.mark.skipif("XSER_DATA" not in os.environ, reason="XSER_DATA names no folder with CREMA-D")
+@pytest.mark.skipif(not (DATA / "cremad").is_dir(), reason="CREMA-D is not here: set XSER_DATA")
 def test_an_actor_who_shouts_is_heard_by_the_voice_and_not_by_the_words(recognizer):
-    folder = Path(os.environ["XSER_DATA"], "cremad", "AudioWAV")
+    folder = DATA / "cremad" / "AudioWAV"
     clips = [next(folder.glob(f"{actor}_DFA_ANG_XX.*")) for actor in ("1002", "1004")]
     found = [gather_evidence(recognizer, recognizer.load_audio(clip)) for clip in clips]
     assert all(abs(one.attribution.descriptor) > abs(one.attribution.content) for one in found)
@@ -86,9 +85,9 @@ def test_a_voice_that_cannot_be_heard_is_refused(recognizer, wav, voice):
         gather_evidence(recognizer, wav, voice=voice)
 
 
-@pytest.mark.skipif("XSER_DATA" not in os.environ, reason="XSER_DATA names no folder with CREMA-D")
+@pytest.mark.skipif(not (DATA / "cremad").is_dir(), reason="CREMA-D is not here: set XSER_DATA")
 def test_the_shares_of_real_clips_add_up_to_within_a_fifth_of_a_nat(recognizer):
-    folder = Path(os.environ["XSER_DATA"], "cremad", "AudioWAV")
+    folder = DATA / "cremad" / "AudioWAV"
     for name in ("1002_IOM_FEA_XX", "1002_DFA_NEU_XX", "1002_IEO_SAD_HI"):
         found = gather_evidence(recognizer, recognizer.load_audio(next(folder.glob(f"{name}.*"))))
         told = found.where.content.shares.sum() + found.where.descriptor.shares.sum()

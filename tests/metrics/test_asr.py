@@ -2,15 +2,12 @@
 
 import io
 import math
-import os
-from pathlib import Path
 
 import pytest
 from speechbrain.utils.metric_stats import ErrorRateStats
 
 from speechbrain_xser.metrics import CharacterErrorRate, WordErrorRate
-
-REAL = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data"))
+from tests.genuine import DATA
 
 
 def errors(references, hypotheses):
@@ -59,10 +56,10 @@ def test_statistics_are_written_with_every_utterance():
     assert stream.getvalue() == "50.00 % WER, 2 words, S 0 D 1 I 0\n0\n  ref: a b\n  hyp: a\n"
 
 
-@pytest.mark.skipif(not (REAL / "metrics").is_dir(), reason="needs published transcripts: set XSER_DATA")
+@pytest.mark.skipif(not (DATA / "metrics").is_dir(), reason="needs published transcripts: set XSER_DATA")
 def test_a_published_system_has_its_published_rate():
     def texts(name):
-        lines = (REAL / "metrics" / f"wer_test-other_{name}.tsv").read_text(encoding="utf-8").splitlines()
+        lines = (DATA / "metrics" / f"wer_test-other_{name}.tsv").read_text(encoding="utf-8").splitlines()
         return dict((line.split("\t", 1) + [""])[:2] for line in lines)
 
     references, hypotheses = texts("ref"), texts("hyp_b1")

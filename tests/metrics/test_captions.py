@@ -3,10 +3,8 @@
 import csv
 import io
 import json
-import os
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -15,9 +13,10 @@ from speechbrain_xser.cli.main import xser
 from speechbrain_xser.errors import MetricError
 from speechbrain_xser.metrics.captions import METRICS, CaptionScore, caption_scores, character_tokens, ptb_tokens
 from speechbrain_xser.metrics.spice import ARTIFACTS, fetch_jars, spice_scores, why_no_spice
+from tests.genuine import DATA
 
-DATA = Path(os.environ.get("XSER_DATA", Path(__file__).parents[3] / "shared" / "data")) / "metrics"
-needs_figures = pytest.mark.skipif(not DATA.is_dir(), reason="published figures are not here: set XSER_DATA")
+FIGURES = DATA / "metrics"
+needs_figures = pytest.mark.skipif(not FIGURES.is_dir(), reason="published figures are not here: set XSER_DATA")
 needs_jars = pytest.mark.skipif(why_no_spice() is not None, reason=f"SPICE: {why_no_spice()}")
 needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="METEOR and the PTB tokenizer need Java")
 NAMES = {"ROUGE_L": "ROUGE-L", **{f"Bleu_{n}": f"BLEU-{n}" for n in range(1, 5)}}
@@ -30,7 +29,7 @@ def without_jars(request, monkeypatch, tmp_path):
 
 
 def published() -> dict:
-    return json.loads((DATA / "caption_published.json").read_text())
+    return json.loads((FIGURES / "caption_published.json").read_text())
 
 
 def scored(references, hypotheses, tokens="spaces", metrics=("BLEU-1", "BLEU-4", "ROUGE-L", "CIDEr", "SPICE")):
@@ -64,8 +63,8 @@ def test_aac_metrics_figures_and_its_cider_d_by_sentence():
 @needs_figures
 @pytest.mark.parametrize("name", ["aac_example_1.csv", "aac_example_2.csv"])
 def test_the_reference_implementation_s_figures_on_hundreds_of_items(name):
-    wanted = json.loads((DATA / "caption_reference_impl.json").read_text())["sets"][name]
-    with open(DATA / name, encoding="utf-8", newline="") as file:
+    wanted = json.loads((FIGURES / "caption_reference_impl.json").read_text())["sets"][name]
+    with open(FIGURES / name, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     plain = lambda text: " ".join(re.sub(r'--|\.\.\.|[.,!?;:"()\[\]{}]', " ", text.lower()).split())  # noqa: E731
     references = [[plain(row[f"caption_{n}"]) for n in range(1, 6) if row[f"caption_{n}"]] for row in rows]

@@ -3,7 +3,6 @@
 import importlib.util
 import inspect
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -12,9 +11,9 @@ import pytest
 
 from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.data.manifest import read_manifest
+from tests.genuine import DATA
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data"))
 RECIPES = sorted(path.parent.name for path in (ROOT / "recipes").glob("*/prepare.py") if path.parent.name != "Tiny")
 LANGUAGES = {"EmoDB": '"de"', "EMOSEC": '"zh"', "Generic": "language"}  # of the others: the annotator's own, English
 

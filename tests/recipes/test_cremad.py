@@ -2,7 +2,6 @@
 
 import csv
 import importlib.util
-import os
 import zlib
 from pathlib import Path
 
@@ -13,9 +12,10 @@ import soundfile
 from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.errors import ManifestError, TrainingError
+from tests.genuine import DATA
 
 ROOT = Path(__file__).parents[2]
-REAL = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data")) / "cremad"
+REAL = DATA / "cremad"
 needs_real_clips = pytest.mark.skipif(
     not (REAL / "AudioWAV").is_dir(), reason="CREMA-D's clips are not here: set XSER_DATA to the folder with cremad/"
 )

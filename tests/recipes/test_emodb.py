@@ -3,7 +3,6 @@
 import csv
 import importlib.util
 import json
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -14,9 +13,9 @@ import soundfile
 
 from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.errors import ManifestError
+from tests.genuine import DATA
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data"))
 REAL, LISTS = DATA / "emodb", DATA / "annotations"
 EMOBOX = LISTS / "emobox" / "emodb" / "fold_1" / "emodb_test_fold_1.jsonl"
 needs_real_clips = pytest.mark.skipif(

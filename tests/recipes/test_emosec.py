@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -14,9 +13,10 @@ import soundfile
 from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.errors import ManifestError
+from tests.genuine import DATA
 
 ROOT = Path(__file__).parents[2]
-LISTS = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data")) / "annotations" / "secap"
+LISTS = DATA / "annotations" / "secap"
 needs_lists = pytest.mark.skipif(
     not LISTS.is_dir(), reason="SECap's lists are not here: set XSER_DATA to the folder with annotations/secap"
 )

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,8 @@ from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.data.paragraphs import with_paragraphs
 from speechbrain_xser.errors import ManifestError
+from tests.genuine import DATA
 
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data"))
 EMOBOX, MELD = DATA / "annotations" / "emobox", DATA / "annotations" / "meld"
 needs_lists = pytest.mark.skipif(
     not (EMOBOX.is_dir() and MELD.is_dir()), reason="EmoBox's and MELD's lists are not here: set XSER_DATA"

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import re
 from pathlib import Path
 
@@ -14,9 +13,9 @@ from speechbrain_xser.data.command import prepare_command
 from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.data.tables import read_table
 from speechbrain_xser.errors import ManifestError
+from tests.genuine import DATA
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data"))
 needs_real_clips = pytest.mark.skipif(
     not (DATA / "emodb").is_dir(), reason="real clips are not here: set XSER_DATA to the folder with emodb/ and tess/"
 )

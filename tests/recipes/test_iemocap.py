@@ -12,9 +12,10 @@ import soundfile
 
 from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.errors import ManifestError
+from tests.genuine import DATA
 
 ROOT = Path(__file__).parents[2]
-LISTS = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data")) / "annotations"
+LISTS = DATA / "annotations"
 MERGED = {"neu": "neutral", "hap": "happy", "exc": "happy", "ang": "angry", "sad": "sad"}
 TEST_SIZES = [1085, 1023, 1151, 1031, 1241]
 

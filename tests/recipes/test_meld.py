@@ -18,9 +18,9 @@ from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.errors import ManifestError, TrainingError
 from tests.data.media import write_media, write_silent_film
+from tests.genuine import DATA
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data"))
 TABLES, EMOBOX = DATA / "annotations" / "meld", DATA / "annotations" / "emobox" / "meld" / "fold_1"
 needs_tables = pytest.mark.skipif(
     not (TABLES.is_dir() and EMOBOX.is_dir()),

@@ -3,7 +3,6 @@
 import csv
 import importlib.util
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,9 @@ import soundfile
 
 from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.errors import ManifestError
+from tests.genuine import DATA
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data"))
 REAL, EMOBOX = DATA / "ravdess", DATA / "annotations" / "emobox" / "ravdess" / "fold_1" / "ravdess_test_fold_1.jsonl"
 needs_real_clips = pytest.mark.skipif(
     not REAL.is_dir(), reason="RAVDESS' clips are not here: set XSER_DATA to the folder with ravdess/"

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -19,9 +18,8 @@ from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.data.speakers import hashed_side
 from speechbrain_xser.errors import ManifestError, TrainingError
+from tests.genuine import DATA
 
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data"))
 GENUINE = DATA / "annotations" / "speechcraft" / "labels_LJspeech_0.json"
 SAMPLE = DATA / "annotations" / "gigaspeech" / "GigaSpeech_sample.json"
 SPEECH = DATA / "librispeech" / "test-other"

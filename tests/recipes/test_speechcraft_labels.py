@@ -1,17 +1,14 @@
 """SpeechCraft's label strings: their variations, and the genuine file where it is."""
 
 import json
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from SpeechCraft.labels import read_labels
 
 from speechbrain_xser.errors import LabelError
+from tests.genuine import DATA
 
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data"))
 GENUINE = DATA / "annotations" / "speechcraft" / "labels_LJspeech_0.json"
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import importlib.util
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,10 @@ import soundfile
 
 from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.errors import ManifestError
+from tests.genuine import DATA
 
 ROOT = Path(__file__).parents[2]
-REAL = Path(os.environ.get("XSER_DATA", ROOT.parent / "shared" / "data")) / "tess"
+REAL = DATA / "tess"
 needs_real_clips = pytest.mark.skipif(
     not REAL.is_dir(), reason="TESS' clips are not here: set XSER_DATA to the folder with tess/"
 )
