@@ -202,23 +202,12 @@ class LLMDecoder(OwnsPart):
 
         Arguments
         ---------
-        content, descriptor : SoftTokens
-            Embeddings [B, K, e] with counts [B].
-        instruction : str
-            What the user asks.
+        content, descriptor, instruction
+            As of ``forward``, which raises the same.
         begun : list of list of int
             Token ids of each row's answer so far; may be empty.
         more : int
-            Tokens to come.
-
-        Returns
-        -------
-        Stream
-
-        Raises
-        ------
-        PromptError
-            If a row is longer than the context with those to come, or the numbers of rows differ.
+            Tokens to come, for which the context must have room.
         """
         return self._rows(content, descriptor, instruction, begun, more).prompts(range(len(begun)))
 
