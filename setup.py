@@ -10,8 +10,8 @@ from setuptools import find_packages, setup
 
 REQUIREMENTS = [
     "speechbrain>=1.1,<1.2",  # Brain, Pretrained, DynamicItemDataset; the tests look at 1.1's behaviour
-    "torch==2.11.*",  # the matched pair: the torchaudio of a newer torch cannot be imported by speechbrain
-    "torchaudio==2.11.*",  # speechbrain imports it; resampling and MFCC
+    "torch>=2.11,<2.16",  # 2.11.0 loads torchaudio 2.11.0 only, 2.15 loads 2.11.1: an empty environment gets the latter
+    "torchaudio>=2.11,<2.12",  # speechbrain imports it; resampling and MFCC
     "transformers>=5.24,<6",  # backbones; 5.24 takes keys and values as `cache`
     "peft>=0.21,<0.22",  # LoRA in the standard adapter folder; adapter names are matched strictly
     "hyperpyyaml>=1.2.2,<2",  # the YAML of every experiment
@@ -33,6 +33,9 @@ REQUIREMENTS = [
     "ijson>=3.3,<4",  # reads JSON files of gigabytes piece by piece
     "silero-vad>=6.2,<7",  # where speech is in a long recording; its weights are in it
     "tqdm>=4.66,<5",  # the progress bar
+    "filelock>=3.16,<4",  # one writer of a folder at a time, on every system
+    "psutil>=6,<8",  # whether another process still runs, on every system
+    "jinja2>=3.1,<4",  # chat templates of LLMs
     "rich>=13.9,<16",  # tables that fit the terminal
 ]
 

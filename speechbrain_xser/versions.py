@@ -18,8 +18,8 @@ from speechbrain_xser.errors import VersionError
 
 VERSION = "0.1.0"  # of this package, as in setup.py
 TESTED = {  # the same bounds as in setup.py; hub versions are bounded by transformers
-    "torch": "==2.11.*",
-    "torchaudio": "==2.11.*",
+    "torch": ">=2.11,<2.16",
+    "torchaudio": ">=2.11,<2.12",
     "speechbrain": ">=1.1,<1.2",
     "transformers": ">=5.24,<6",
     "peft": ">=0.21,<0.22",
