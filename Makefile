@@ -1,14 +1,16 @@
 # Every target installs what it needs first; `make help` lists them.
-# VENV=folder puts the environment elsewhere, PIP_FLAGS=... is handed to pip, DATA=folder names real speech for tests,
-# JOBS=4 runs so many of them at a time.
+# VENV=folder puts the environment elsewhere, VERSIONS=oldest takes the lower bounds of setup.py instead of the newest
+# versions, DATA=folder names real speech for tests, JOBS=4 runs so many of them at a time, ARGS=... is handed on.
 
 PYTHON ?= python3
-VENV ?= .venv
-PIP_FLAGS ?=
+VERSIONS ?= newest
+VENV ?= $(if $(filter newest,$(VERSIONS)),.venv,.venv-$(VERSIONS))
 ARGS ?=
 JOBS ?= 2
 BIN := $(VENV)/bin
+UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
 # The package is small enough that more threads only wait for each other; nothing is fetched at run time.
 export TOKENIZERS_PARALLELISM := false
@@ -17,19 +19,31 @@ ifdef DATA
 export XSER_DATA := $(DATA)
 endif
 
-.PHONY: help setup demo test doctest docs lint train-tiny clean
+.PHONY: help setup lock demo test doctest docs lint dist check-wheel train-tiny clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(STAMP) ## create the environment and install the package into it
+setup: $(STAMP) ## create the environment with the locked versions and install the package into it
 
-$(STAMP): setup.py pyproject.toml
+$(STAMP): setup.py pyproject.toml requirements/$(VERSIONS).txt $(UV)
+	@begun=$$(date +%s); echo "installing requirements/$(VERSIONS).txt into $(VENV)"; \
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$(VERSIONS).txt && \
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . && \
+	echo "installed in $$(($$(date +%s) - begun)) s, $$(du -sh $(VENV) | cut -f1) in $(VENV)"
+	@touch $@
+
+$(UV): requirements/uv.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else \
 	  f"$(PYTHON) is Python {v[0]}.{v[1]}, expected 3.11 to 3.13: say make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
+
+lock: $(UV) ## write requirements from setup.py; keeps the versions that still fit, ARGS=--upgrade takes the newest
+	$(COMPILE) setup.py --extra dev $(ARGS) --output-file requirements/newest.txt
+	$(COMPILE) setup.py --extra dev $(ARGS) --resolution lowest-direct --output-file requirements/oldest.txt
+	$(COMPILE) requirements/uv.in $(ARGS) --output-file requirements/uv.txt
 
 demo: $(STAMP) ## train, evaluate and explain on the embedded corpus, in minutes
 	$(BIN)/python recipes/Tiny/demo.py $(ARGS)
@@ -50,9 +64,16 @@ docs: $(STAMP) ## build the documentation into docs/_build/html; a warning is an
 lint: $(STAMP) ## check the code's style
 	$(BIN)/python -m ruff check .
 
+dist: $(STAMP) ## build wheel and sdist into dist
+	rm -rf dist build
+	$(UV) build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist .
+
+check-wheel: dist ## install the wheel into an empty environment and use it outside the checkout
+	UV=$(abspath $(UV)) PYTHON=$(abspath $(BIN)/python) tests/wheel/check dist/*.whl requirements/$(VERSIONS).txt
+
 train-tiny: $(STAMP) ## train the packaged model again, at full length; continues where it was stopped
 	$(BIN)/python recipes/train.py recipes/Tiny/hparams/train.yaml $(ARGS)
 
 clean: ## remove the environment and caches, not what runs have written
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache docs/_build docs/api docs/recipes
+	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .ruff_cache docs/_build docs/api docs/recipes
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

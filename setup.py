@@ -1,7 +1,8 @@
 """Metadata and dependencies; the tools' settings are in pyproject.toml.
 
-Each requirement has a lower bound, the oldest version that the tests ran with, and an upper bound where a next
-version is known, or by its numbering announced, to break.
+Each requirement has a lower bound, the oldest version that the tests ran with (`make test VERSIONS=oldest`), and an
+upper bound where a next version is known, or by its numbering announced, to break. The package reads them from its
+metadata when it is imported (`versions.py`). Which exact versions `make` installs stands in `requirements`.
 """
 
 from pathlib import Path
@@ -33,7 +34,7 @@ REQUIREMENTS = [
     "ijson>=3.3,<4",  # reads JSON files of gigabytes piece by piece
     "silero-vad>=6.2,<7",  # where speech is in a long recording; its weights are in it
     "tqdm>=4.66,<5",  # the progress bar
-    "filelock>=3.16,<4",  # one writer of a folder at a time, on every system
+    "filelock>=3.16,<5",  # one writer of a folder at a time, on every system
     "psutil>=6,<8",  # whether another process still runs, on every system
     "jinja2>=3.1,<4",  # chat templates of LLMs
     "rich>=13.9,<16",  # tables that fit the terminal
@@ -60,6 +61,7 @@ EXTRAS = {
         "pytest>=8.2,<10",  # tests and doctests
         "pytest-xdist>=3.6,<4",  # on several cores
         "ruff>=0.6,<1",  # the linter
+        "setuptools>=77,<85",  # builds the package without fetching anything
         "praat-parselmouth>=0.4.5,<0.5",  # reference for pitch
         "datasets>=4,<6",  # read by the generic importer's tests
         "librosa>=0.11,<0.12",  # a second dynamic time warping, for tests
@@ -102,6 +104,8 @@ setup(
     entry_points={"console_scripts": ["xser = speechbrain_xser.cli.main:xser"]},
     classifiers=[
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Intended Audience :: Science/Research",
         "Topic :: Multimedia :: Sound/Audio :: Speech",
     ],

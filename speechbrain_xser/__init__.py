@@ -9,9 +9,14 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from speechbrain_xser.versions import check_versions
+from speechbrain_xser.errors import VersionError
+from speechbrain_xser.versions import check_versions, end_in_one_line
 
-check_versions()
+try:
+    check_versions()
+except VersionError:
+    end_in_one_line()
+    raise
 
 _LAZY = {
     "ExplainableEmotionRecognizer": "speechbrain_xser.inference",
