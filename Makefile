@@ -28,7 +28,7 @@ setup: $(STAMP) ## create the environment with the locked versions and install t
 
 $(STAMP): setup.py pyproject.toml requirements/$(VERSIONS).txt $(UV)
 	@begun=$$(date +%s); echo "installing requirements/$(VERSIONS).txt into $(VENV)"; \
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$(VERSIONS).txt && \
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/$(VERSIONS).txt && \
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . && \
 	echo "installed in $$(($$(date +%s) - begun)) s, $$(du -sh $(VENV) | cut -f1) in $(VENV)"
 	@touch $@

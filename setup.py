@@ -11,7 +11,7 @@ from setuptools import find_packages, setup
 
 REQUIREMENTS = [
     "speechbrain>=1.1,<1.2",  # Brain, Pretrained, DynamicItemDataset; the tests look at 1.1's behaviour
-    "torch>=2.11,<2.16",  # 2.11.0 loads torchaudio 2.11.0 only, 2.15 loads 2.11.1: an empty environment gets the latter
+    "torch>=2.11,<2.16",  # up to 2.12 it loads torchaudio 2.11.0 only, 2.15 only 2.11.1, which is what pip takes
     "torchaudio>=2.11,<2.12",  # speechbrain imports it; resampling and MFCC
     "transformers>=5.24,<6",  # backbones; 5.24 takes keys and values as `cache`
     "peft>=0.21,<0.22",  # LoRA in the standard adapter folder; adapter names are matched strictly

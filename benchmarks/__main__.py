@@ -17,6 +17,9 @@ import click
 if find_spec("speechbrain") is None:
     os.environ.setdefault("XSER_ONLY_MODEL_CODE", "1")
 
+import speechbrain_xser  # noqa: E402, F401, it checks the versions of what is imported next
+
+# isort: split
 import torch  # noqa: E402
 
 from benchmarks import decoding, encoding, growth, limits, ranks, training  # noqa: E402

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
 
+import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
+
+# isort: split
 import numpy as np
 import torch
 from torch import Tensor

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from speechbrain_xser.errors import TrainingError, XserError
+from speechbrain_xser.versions import install_hint
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def one_line_errors(stopped: str = GOES_ON) -> Iterator[None]:
         library = (error.name or "").partition(".")[0]
         if library not in EXTRAS:
             raise
-        print(f'error: {library} is missing: pip install "speechbrain_xser[{EXTRAS[library]}]"', file=sys.stderr)
+        print(f"error: {library} is missing. Say: {install_hint(EXTRAS[library])}", file=sys.stderr)
         sys.exit(FAULTY_INPUT)
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)

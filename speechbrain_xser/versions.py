@@ -54,7 +54,9 @@ class Broken(NamedTuple):
 
 KNOWN_BROKEN = (
     # undefined symbol: torch_exception_get_what_without_backtrace
-    Broken({"torch": "==2.11.*", "torchaudio": "==2.11.1"}, "torchaudio==2.11.0"),
+    Broken({"torch": ">=2.11,<2.13", "torchaudio": "==2.11.1"}, "torchaudio==2.11.0"),
+    # compiled with CUDA 13.0, torch with 13.2
+    Broken({"torch": ">=2.15", "torchaudio": "==2.11.0"}, "torchaudio==2.11.1"),
     # every YAML load of hyperpyyaml ends in an AttributeError
     Broken({"ruamel.yaml": ">=0.19"}, "ruamel.yaml<0.19"),
 )
@@ -140,7 +142,7 @@ def install_hint(extra: str) -> str:
     >>> install_hint("web")
     'pip install "gradio<7,>=6.31"'
     """
-    return _install(f"{one.name}{one.specifier}" for one in requirements(extra))
+    return _install([f"{one.name}{one.specifier}" for one in requirements(extra)] or [f".[{extra}]"])
 
 
 def _install(wanted: Iterable[str]) -> str:
@@ -234,7 +236,7 @@ def _refuse(what: str, wanted: Iterable[str]) -> NoReturn:
 def end_in_one_line() -> None:
     """A :class:`VersionError` that nobody catches ends a script with its one line instead of a traceback.
 
-    It is raised while modules are imported, so that no script has a place to catch it. Other errors are shown as before.
+    It is raised while modules are imported, so no script has a place to catch it. Other errors are shown as before.
     """
     shown_before = sys.excepthook
 

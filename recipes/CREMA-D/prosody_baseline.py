@@ -14,6 +14,9 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
+
+# isort: split
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression

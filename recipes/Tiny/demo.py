@@ -9,6 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+import speechbrain_xser  # it checks the versions of what is imported next
+
+# isort: split
 import speechbrain as sb
 import torch
 
@@ -16,7 +19,6 @@ RECIPES = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(RECIPES))
 from train import main as train  # noqa: E402
 
-import speechbrain_xser  # noqa: E402
 from speechbrain_xser.answer.render import render  # noqa: E402
 from speechbrain_xser.evaluation import explain_manifest, scores  # noqa: E402
 from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation  # noqa: E402

@@ -12,6 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from random import Random
 
+import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
+
+# isort: split
 import torch
 from torch import Tensor, nn
 from torch.utils.data import IterableDataset

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from speechbrain_xser.data.prosody import FLOOR, HOP_SECONDS, _frames
 from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.versions import install_hint
 
 SAMPLE_RATE = 16000
 HOP = round(HOP_SECONDS * SAMPLE_RATE)
@@ -110,8 +111,8 @@ def praat_track(wav: Tensor) -> Tensor:
         import parselmouth
     except ImportError as error:
         raise SettingsError(
-            "tracker 'praat': parselmouth is not installed, expected it. Say pip install speechbrain_xser[praat], or "
-            "use tracker 'correlation'."
+            f"tracker 'praat': parselmouth is not installed, expected it. Say: {install_hint('praat')}, or use tracker "
+            "'correlation'."
         ) from error
     count, quarter = len(wav) // HOP + 1, HOP // 4  # Praat centres its frames in the sound: room for exactly these
     before = round(WINDOW_SECONDS * SAMPLE_RATE / 2) + quarter

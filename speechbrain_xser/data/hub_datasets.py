@@ -17,6 +17,7 @@ from speechbrain_xser.data.importing import Importer
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.tables import Row
 from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.versions import install_hint
 
 SAVED = ("dataset_dict.json", "state.json")  # what ``save_to_disk`` leaves in a folder
 STORED = (".parquet", ".arrow")
@@ -49,7 +50,7 @@ def open_datasets(path: str | os.PathLike) -> dict[str, object]:
     speechbrain_xser.errors.ManifestError: /nowhere: no data set ...
     """
     if find_spec("datasets") is None:
-        raise ManifestError(f"{path}: to open it, the optional library datasets is needed: pip install datasets.")
+        raise ManifestError(f"{path}: to open it, the library datasets is needed. Say: {install_hint('datasets')}")
     from datasets import Dataset, load_dataset, load_from_disk
 
     try:

@@ -8,6 +8,7 @@ import torch
 from transformers import BitsAndBytesConfig
 
 from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.versions import install_hint
 
 BITS = ("4bit", "8bit")
 
@@ -48,7 +49,7 @@ def quantized(quantization: str | None, dtype: torch.dtype) -> dict[str, object]
         raise BackboneError(f"Unknown quantization {quantization!r}: expected one of {', '.join(BITS)}, or null.")
     if find_spec("bitsandbytes") is None:
         raise BackboneError(
-            f"{quantization} weights need bitsandbytes: `pip install bitsandbytes`, or set quantization to null."
+            f"{quantization} weights need bitsandbytes. Say: {install_hint('quantized')}, or set quantization to null."
         )
     four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": dtype}
     config = (

@@ -23,6 +23,7 @@ from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.metrics.text import normalise
 from speechbrain_xser.probing.latents import VIEWS, Clip
 from speechbrain_xser.training.stages import TRANSCRIBE
+from speechbrain_xser.versions import install_hint
 
 FIELDS: dict[str, Callable[[Utterance], str | None]] = {
     "speaker": lambda clip: clip.speaker,
@@ -107,7 +108,7 @@ def _regression():
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
-        raise ProbeError('Probing needs scikit-learn: pip install "speechbrain_xser[report]".') from error
+        raise ProbeError(f"Probing needs scikit-learn. Say: {install_hint('report')}") from error
     return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
 
 

@@ -13,6 +13,7 @@ from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.reproduction.outcomes import Outcome
 from speechbrain_xser.reproduction.plan import Plan, Run
 from speechbrain_xser.reproduction.published import rows
+from speechbrain_xser.versions import install_hint
 
 BETAS = {"beta_1": 1.0, "beta_1e-1": 0.1, "beta_1e-2": 0.01, "fd_ser_sed_asr": 0.001, "beta_1e-4": 0.0001}
 PROPOSED = "fd_ser_sed_asr"
@@ -162,7 +163,7 @@ def _pyplot():
     try:
         import matplotlib
     except ImportError as error:
-        raise ReproductionError('The report draws with matplotlib: pip install "speechbrain_xser[report]".') from error
+        raise ReproductionError(f"The report draws with matplotlib. Say: {install_hint('report')}") from error
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 

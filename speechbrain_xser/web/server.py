@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.versions import install_hint
 from speechbrain_xser.web.private import UPLOADS, private_folder, remove_old
 from speechbrain_xser.web.settings import WebSettings
 
@@ -133,6 +134,6 @@ def _imported() -> tuple:
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("gradio"):
             raise
-        raise SettingsError("the web page needs Gradio: pip install speechbrain_xser[web]") from error
+        raise SettingsError(f"the web page needs Gradio. Say: {install_hint('web')}") from error
     uploads.separate_uploads()
     return build_app, look, uploads

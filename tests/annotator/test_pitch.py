@@ -97,5 +97,5 @@ def test_both_trackers_have_a_frame_every_ten_milliseconds(samples):
 
 def test_a_missing_parselmouth_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "parselmouth", None)
-    with pytest.raises(SettingsError, match=r"pip install speechbrain_xser\[praat\]"):
+    with pytest.raises(SettingsError, match=r'pip install "praat-parselmouth'):
         praat_track(torch.ones(RATE))

@@ -83,7 +83,7 @@ def test_without_weights_the_shapes_are_those_of_the_folder(llm_folder, llm):
 @pytest.mark.parametrize("bits", ["4bit", "8bit"])
 def test_quantised_weights_without_bitsandbytes_name_the_remedy(llm_folder, bits, monkeypatch):
     monkeypatch.setattr("speechbrain_xser.decoder.quantization.find_spec", lambda name: None)
-    with pytest.raises(BackboneError, match=f"{bits} weights need .*pip install bitsandbytes"):
+    with pytest.raises(BackboneError, match=f'{bits} weights need .*pip install "bitsandbytes'):
         load_llm(llm_folder, quantization=bits)
 
 
@@ -123,7 +123,7 @@ def test_an_unknown_quantization_is_refused(llm_folder):
 def test_fused_kernels_without_liger_name_the_remedy(llm_folder, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr("speechbrain_xser.decoder.kernels.find_spec", lambda name: None)
-    with pytest.raises(BackboneError, match="pip install liger-kernel"):
+    with pytest.raises(BackboneError, match='pip install "liger-kernel'):
         load_llm(llm_folder, fused_kernels=True)
 
 
