@@ -53,7 +53,7 @@ def plainly(texts) -> list[str]:
 
 def test_both_paragraphs_are_rewritten_and_still_say_the_record(tmp_path):
     paths = manifest(tmp_path, *clips(3))
-    counts = rewrite(paths, Rewriter("plain", plainly), tmp_path / "rewrites.jsonl")
+    counts = rewrite(paths, Rewriter("plain", plainly), tmp_path / "rewrites.sqlite")
     rows = read_manifest(paths["train"])
     assert counts == {"rewritten": 6, "kept": 0}
     assert rows[0].description == "Somebody happy is heard." and 'saying "word 0"' in rows[0].caption
@@ -64,14 +64,14 @@ def test_what_is_not_taken_leaves_the_template_s_text(tmp_path):
     before = clips(4)
     paths = manifest(tmp_path, *before)
     worse = Rewriter("worse", lambda texts: ["A calm old lady hums." for _ in texts])
-    assert rewrite(paths, worse, tmp_path / "rewrites.jsonl")["rewritten"] == 0
+    assert rewrite(paths, worse, tmp_path / "rewrites.sqlite")["rewritten"] == 0
     assert read_manifest(paths["train"]) == before
 
 
 def test_a_human_s_paragraph_is_not_even_asked_about(tmp_path):
     own = Utterance("a", "a.wav", transcript="hi", emotion="sad", caption='A tired voice says, "hi".')
     paths, asked = manifest(tmp_path, own), []
-    rewrite(paths, Rewriter("x", lambda texts: asked.extend(texts) or texts), tmp_path / "rewrites.jsonl")
+    rewrite(paths, Rewriter("x", lambda texts: asked.extend(texts) or texts), tmp_path / "rewrites.sqlite")
     assert asked == [] and read_manifest(paths["train"]) == [own]
 
 
@@ -85,27 +85,27 @@ def test_a_killed_run_asks_only_for_what_it_lacks(tmp_path):
         return plainly(texts)
 
     with pytest.raises(KeyboardInterrupt):
-        rewrite(paths, Rewriter("plain", breaking), tmp_path / "rewrites.jsonl", batch_size=4)
+        rewrite(paths, Rewriter("plain", breaking), tmp_path / "rewrites.sqlite", batch_size=4)
     assert read_manifest(paths["train"]) == clips(6)  # untouched till all is there
     again = []
     whole = Rewriter("plain", lambda texts: again.extend(texts) or plainly(texts))
-    assert rewrite(paths, whole, tmp_path / "rewrites.jsonl") == {"rewritten": 12, "kept": 0}
+    assert rewrite(paths, whole, tmp_path / "rewrites.sqlite") == {"rewritten": 12, "kept": 0}
     assert len(asked) == 8 and again and not set(asked) & set(again)
 
 
 def test_another_rewriter_is_asked_anew(tmp_path):
-    rewrite(manifest(tmp_path, *clips(1)), Rewriter("plain", plainly), tmp_path / "rewrites.jsonl")
-    rewrite(manifest(tmp_path, *clips(1)), Rewriter("other", plainly), tmp_path / "rewrites.jsonl")
-    assert len((tmp_path / "rewrites.jsonl").read_text().splitlines()) == 4
+    rewrite(manifest(tmp_path, *clips(1)), Rewriter("plain", plainly), tmp_path / "rewrites.sqlite")
+    rewrite(manifest(tmp_path, *clips(1)), Rewriter("other", plainly), tmp_path / "rewrites.sqlite")
+    assert len((tmp_path / "rewrites.sqlite").read_text().splitlines()) == 4
 
 
 def test_a_real_llm_that_writes_rubbish_changes_nothing(tmp_path):
     before = clips(2)
     paths = manifest(tmp_path, *before)
     tiny = llm_rewriter("packaged:llama-tiny", max_new_tokens=12)
-    counts = rewrite(paths, tiny, tmp_path / "rewrites.jsonl", batch_size=3)
+    counts = rewrite(paths, tiny, tmp_path / "rewrites.sqlite", batch_size=3)
     assert counts == {"rewritten": 0, "kept": 4} and read_manifest(paths["train"]) == before
-    answers = [json.loads(line)["found"] for line in (tmp_path / "rewrites.jsonl").read_text().splitlines()]
+    answers = [json.loads(line)["found"] for line in (tmp_path / "rewrites.sqlite").read_text().splitlines()]
     assert answers == [{"text": None}] * 4
 
 

@@ -119,7 +119,7 @@ def test_a_real_kill_loses_no_measure(tmp_path):
         "1",
     ]
     journal, process = (
-        out / "measures.jsonl",
+        out / "measures.sqlite",
         subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}),
     )
     while process.poll() is None and (not journal.exists() or journal.stat().st_size < 1000):
@@ -147,7 +147,7 @@ def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(tmp_path):
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and not (out / "measures.jsonl").exists():
+        while process.poll() is None and not (out / "measures.sqlite").exists():
             time.sleep(0.01)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)

@@ -32,7 +32,7 @@ def needs(corpus: str):
 def annotated(name: str, data_folder: Path, save_folder: Path, **options) -> list:
     paths = load_recipe(name).prepare(data_folder, save_folder, annotate=True, **options)
     clips = {clip.id: clip for path in paths.values() for clip in read_manifest(path)}
-    assert (save_folder / "measures.jsonl").exists() and (save_folder / "cutoffs.json").exists()
+    assert (save_folder / "measures.sqlite").exists() and (save_folder / "cutoffs.json").exists()
     return list(clips.values())
 
 
@@ -58,7 +58,7 @@ def test_emodb_s_clips_get_descriptors_from_german_words(tmp_path):
     assert len(clips) > 20 and all(clip.gender and clip.age for clip in clips)
     for field in ("pitch", "volume", "speed", "intonation"):
         assert sum(getattr(clip, field) is not None for clip in clips) >= 0.9 * len(clips), field
-    measures = [json.loads(line)["found"] for line in (tmp_path / "save" / "measures.jsonl").read_text().splitlines()]
+    measures = [json.loads(line)["found"] for line in (tmp_path / "save" / "measures.sqlite").read_text().splitlines()]
     assert {found["rate_from"] for found in measures} == {"transcript"}
     assert all(parse(clip.caption) == clip.record() for clip in clips)
 

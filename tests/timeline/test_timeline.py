@@ -7,7 +7,6 @@ import torch
 from torchaudio.functional import resample
 
 import speechbrain_xser
-from speechbrain_xser.annotator.journal import Journal
 from speechbrain_xser.data.synthetic.espeak import Espeak, Speaking
 from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
@@ -15,6 +14,7 @@ from speechbrain_xser.timeline.cutting import Cutting
 from speechbrain_xser.timeline.kept import KeptMoments
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.timeline import read_timeline
+from speechbrain_xser.utils.journal import Journal
 from tests.annotator.real_clips import clips, needs_real_clips
 from tests.timeline.stub import RATE, Loudness, Stub, tones
 
