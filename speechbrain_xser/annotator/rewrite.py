@@ -100,8 +100,8 @@ def rewrite(
         missing = _missing(asked, rewriter, answers)
         bar = tqdm(desc="rewriting", unit="paragraph", disable=None)
         while batch := list(islice(missing, batch_size)):
-            for text, written in zip(batch, rewriter.write(batch), strict=True):
-                answers.add(_key(text, rewriter), Answer(checked(text, written)))
+            pairs = zip(batch, rewriter.write(batch), strict=True)
+            answers.add_all((_key(text, rewriter), Answer(checked(text, written))) for text, written in pairs)
             bar.update(len(batch))
         bar.close()
         counts: Counter[str] = Counter(rewritten=0, kept=0)

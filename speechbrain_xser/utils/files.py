@@ -77,7 +77,7 @@ def moved_into_place(path: str | os.PathLike, synced: bool = True) -> Iterator[P
             sync(path.parent)
     except OSError as error:
         if error.filename == os.fspath(beside) or (error.filename is None and error.errno in FULL):
-            error.filename, error.filename2 = os.fspath(path), None
+            error.filename = os.fspath(path)
         raise
     finally:
         with suppress(OSError):  # moved away, or never made

@@ -20,8 +20,7 @@ from typing import Protocol, TypeVar
 
 from speechbrain_xser.errors import JournalError
 
-MAGIC = b"SQLite format 3\0"
-APPLICATION = int.from_bytes(b"xser", "big")  # the database's application_id, at byte 68
+APPLICATION = int.from_bytes(b"xser", "big")  # the database's application_id
 FORMAT = 1  # the database's user_version, of the table below
 TABLE = "CREATE TABLE {} (key TEXT PRIMARY KEY, found TEXT NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID"
 REMEDIES = {
@@ -29,7 +28,7 @@ REMEDIES = {
     "FULL": "{path}: no room on the disk. What was kept is safe: make room, and the same command goes on.",
     "CORRUPT": "{path} is damaged ({error}): put a copy in its place, or remove it, and what it kept is found again.",
     "READONLY": "{path} cannot be written ({error}): check the rights on the file and on its folder.",
-    "IOERR": "{path}: {error} ({code}). What was kept is safe: see to the disk's room and state, or use a local disk.",
+    "IOERR": "{path}: {error} ({code}). What was kept is safe: check rights and room of the disk, or use a local one.",
 }
 ALIKE = {"NOTADB": "CORRUPT", "CANTOPEN": "READONLY", "PERM": "READONLY", "LOCKED": "BUSY"}
 
@@ -78,14 +77,31 @@ class Journal(Mapping[str, Found]):
 
     def __init__(self, path: str | os.PathLike, kind: type[Found]):
         self.path, self._kind, self._table = Path(path), kind, f'"{kind.__name__}"'
-        _refuse_foreign(self.path)
         with self._told():
+            self._refuse_foreign()
             self._database = sqlite3.connect(self.path, timeout=0, isolation_level=None)
             try:
                 self._open()
             except BaseException:
                 self._database.close()
                 raise
+
+    def _refuse_foreign(self) -> None:
+        """Looks at a file without a lock and without repairs, which would change another program's database."""
+        if not self.path.exists() or not self.path.stat().st_size:
+            return
+        try:
+            with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+                found = database.execute("PRAGMA application_id").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorname != "SQLITE_NOTADB":
+                return  # opening it tells more, or mends it from the log of a killed run
+            found = error
+        if found != APPLICATION:
+            raise JournalError(
+                f"{self.path} is no journal of this program ({found}, expected {APPLICATION}): name another file, or "
+                "move this one away. If an earlier version wrote it, what it kept is found again."
+            )
 
     def _open(self) -> None:
         """Takes the file for this run alone, makes its table, or checks all of it."""
@@ -193,18 +209,3 @@ class Journal(Mapping[str, Found]):
 def _checksum(key: str, text: str) -> int:
     return zlib.crc32(f"{key}\n{text}".encode())
 
-
-def _refuse_foreign(path: Path) -> None:
-    """Reads the first bytes of a file before SQLite does, which would repair another program's database."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(72)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise JournalError(REMEDIES["READONLY"].format(path=path, error=error.strerror)) from error
-    if head and (head[:16] != MAGIC or int.from_bytes(head[68:72], "big") != APPLICATION):
-        raise JournalError(
-            f"{path} is no journal of this program: it begins with {head[:16]!r}. Name another file, or move this one "
-            "away; if an earlier version wrote it, what it kept is found again."
-        )

@@ -1,6 +1,5 @@
 """The annotator over whole manifests: what it fills, what it leaves, and how it goes on after a kill."""
 
-import json
 import os
 import tracemalloc
 import wave
@@ -13,7 +12,7 @@ import soundfile
 from speechbrain_xser import packaged_model
 from speechbrain_xser.annotator import annotate as module
 from speechbrain_xser.annotator.annotate import annotate
-from speechbrain_xser.annotator.classifier import Classifier, recognizer_classifier
+from speechbrain_xser.annotator.classifier import Classifier, Estimate, recognizer_classifier
 from speechbrain_xser.annotator.clips import clip_of
 from speechbrain_xser.annotator.cutoffs import corpus_cutoffs, cutoffs_from, reference_cutoffs
 from speechbrain_xser.annotator.describe import descriptors_of
@@ -22,7 +21,7 @@ from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.data.paragraphs import with_paragraphs
-from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.errors import JournalError, ManifestError
 from speechbrain_xser.utils.journal import Journal
 
 CUTOFFS = cutoffs_from(
@@ -120,16 +119,45 @@ def test_a_changed_file_is_measured_again(tmp_path):
     assert annotate(paths, tmp_path / "measures.sqlite", workers=1)["measured"] == 1
 
 
-def test_a_half_line_of_a_killed_run_is_cut_off(tmp_path):
-    path = tmp_path / "measures.sqlite"
-    with Journal(path, Measures) as journal:
-        journal.add("a", Measures(f0_hertz=100.0))
-        journal.add("b", Measures(f0_hertz=200.0, prominences=(1.0, 2.0)))
-    os.truncate(path, path.stat().st_size - 5)
-    with Journal(path, Measures) as journal:
-        assert ("a" in journal, "b" in journal) == (True, False)
-        journal.add("c", Measures(f0_hertz=300.0))
-    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "c"]
+def test_another_file_of_the_same_size_name_and_time_is_measured_again(tmp_path):
+    path = tmp_path / tone(tmp_path, "a", 200, 0.1)
+    rows, before = [Utterance("a", "a.wav", gender="female")], path.stat()
+    annotate(write(tmp_path, train=rows), tmp_path / "measures.sqlite", workers=1)
+    tone(tmp_path, "a", 400, 0.1)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size and path.stat().st_mtime_ns == before.st_mtime_ns
+    paths = write(tmp_path, train=rows)
+    assert annotate(paths, tmp_path / "measures.sqlite", workers=1)["measured"] == 1
+    assert read_manifest(paths["train"])[0].pitch == "high"
+
+
+def test_a_clip_of_a_changed_archive_is_measured_again(tmp_path):
+    tone(tmp_path, "a", 200, 0.1)
+    content = (tmp_path / "a.wav").read_bytes()
+    rows = [Utterance("a", f"a.tar#100+{len(content)}")]
+    counts = []
+    for first in (b"", b"other bytes before the clip", bytes(50)):  # only the last part of the clip itself
+        (tmp_path / "a.tar").write_bytes(first.ljust(100, b"-")[:100] + content)
+        content = content[:-50] + bytes(50) if first else content
+        counts.append(annotate(write(tmp_path, train=rows), tmp_path / "measures.sqlite", workers=1)["measured"])
+    assert counts == [1, 0, 1]
+
+
+def test_a_recording_of_many_segments_is_digested_once(tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(module, "sound_digest", lambda path: read.append(path) or "digest")
+    wav = tone(tmp_path, "a", 200, 0.1)
+    rows = [Utterance(f"a{n}", wav, start=n / 10, stop=n / 10 + 0.5) for n in range(5)]
+    annotate(write(tmp_path, train=rows), tmp_path / "measures.sqlite", workers=1)
+    assert read == [str(tmp_path / "a.wav")]
+
+
+def test_an_old_measures_file_or_a_diary_is_refused_and_not_emptied(tmp_path):
+    paths = write(tmp_path, train=[Utterance("a", tone(tmp_path, "a", 200, 0.1))])
+    (tmp_path / "diary.txt").write_text("Monday: rain\n")
+    with pytest.raises(JournalError, match="diary.txt is no journal of this program"):
+        annotate(paths, tmp_path / "diary.txt", workers=1)
+    assert (tmp_path / "diary.txt").read_text() == "Monday: rain\n"
 
 
 def test_an_unreadable_clip_stays_as_it_was_and_is_counted(tmp_path):
@@ -168,8 +196,8 @@ def test_a_classifier_fills_what_is_null_and_nothing_else(tmp_path):
     assert "happ" in read_manifest(paths["train"])[0].caption
     annotate(write(tmp_path, train=rows), tmp_path / "measures.sqlite", workers=1, classifier=mine)
     assert asked == [16000] * 2  # what was estimated is kept
-    estimates = [json.loads(line) for line in (tmp_path / "estimates.sqlite").read_text().splitlines()]
-    assert [(line["key"].split()[1], line["found"]["emotion"]) for line in estimates] == [("mine", "happy")] * 2
+    with Journal(tmp_path / "estimates.sqlite", Estimate) as estimates:
+        assert [(key.split()[1], found.emotion) for key, found in estimates.items()] == [("mine", "happy")] * 2
 
 
 def test_emotion_and_age_stay_null_without_a_classifier(tmp_path):
