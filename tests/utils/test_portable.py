@@ -4,16 +4,7 @@ import subprocess
 import sys
 
 POSIX_ONLY = ("fcntl", "grp", "termios", "tty", "pty", "syslog")  # psutil itself needs `resource` on Linux
-MODULES = (
-    "utils.files",
-    "utils.journal",
-    "commandline",
-    "annotator.annotate",
-    "data.packing",
-    "timeline.heap",
-    "timeline.kept",
-    "web.private",
-)
+MODULES = ("utils.files", "utils.journal", "commandline", "data.member", "timeline.heap", "web.private")
 
 
 def without_posix(code: str) -> subprocess.CompletedProcess:
