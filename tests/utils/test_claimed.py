@@ -3,9 +3,11 @@
 import errno
 import multiprocessing
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import speechbrain.utils.distributed  # noqa: F401 (a claim imports it, which takes seconds)
 
 from speechbrain_xser.commandline import claimed, one_line_errors
 from speechbrain_xser.errors import TrainingError
@@ -16,9 +18,9 @@ def claim_and_fork(folder, ready, leave):
     with claimed(folder):
         if os.fork() == 0:
             ready.set()
-            leave.wait(60)
+            leave.wait(300)
             os._exit(0)
-        leave.wait(60)
+        time.sleep(300)  # an event would wait for a killed process to wake
 
 
 def test_the_claim_of_a_killed_run_goes_with_it_though_its_workers_still_run(tmp_path):
@@ -26,7 +28,7 @@ def test_the_claim_of_a_killed_run_goes_with_it_though_its_workers_still_run(tmp
     ready, leave = context.Event(), context.Event()
     run = context.Process(target=claim_and_fork, args=(tmp_path / "run", ready, leave))
     run.start()
-    assert ready.wait(60)
+    assert ready.wait(300)
     run.kill()
     run.join()
     try:
@@ -47,7 +49,7 @@ def test_a_run_that_waits_gets_the_folder_when_the_other_leaves(tmp_path):
         with claimed(tmp_path / "run"):
             waiting = threads.submit(claimed(tmp_path / "run", wait=True).__enter__)
             assert not waiting.done()
-        waiting.result(timeout=60)
+        waiting.result(timeout=300)
 
 
 def test_a_rank_that_is_not_the_first_claims_nothing(tmp_path, monkeypatch):
