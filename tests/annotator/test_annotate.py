@@ -3,6 +3,7 @@
 import os
 import tracemalloc
 import wave
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from speechbrain_xser.annotator.measures import Measures
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from speechbrain_xser.data.member import sound_digest
 from speechbrain_xser.data.paragraphs import with_paragraphs
 from speechbrain_xser.errors import JournalError, ManifestError
 from speechbrain_xser.utils.journal import Journal
@@ -229,8 +231,9 @@ def peak_bytes(folder: Path, clips: int) -> int:
     rows = [Utterance(f"a{n}", "a.wav", start=n / 100, stop=n / 100 + 1, transcript="go " * 50) for n in range(clips)]
     paths = write(folder, train=rows)
     with Journal(folder / "measures.sqlite", Measures) as journal:
-        for row in rows:
-            journal.add(clip_of(row, None, folder).key, Measures(level_decibels=-20.0))
+        digest = cache(sound_digest)
+        keys = (clip_of(row, None, folder, digest=digest).key for row in rows)
+        journal.add_all((key, Measures(level_decibels=-20.0)) for key in keys)
     del rows
     tracemalloc.start()
     annotate(paths, folder / "measures.sqlite", workers=1)
