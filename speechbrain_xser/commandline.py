@@ -5,7 +5,6 @@ Importing this is quick: it needs no torch.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import signal
@@ -114,7 +113,8 @@ def _exit(number: int, frame: object) -> None:
 def claimed(folder: str | Path, wait: bool = False, lock: str = ".lock") -> Iterator[None]:
     """Keeps a folder for one run at a time: two would remove each other's checkpoints.
 
-    The claim is a lock of the main process, so that one that was killed leaves nothing behind.
+    The claim is a lock of the main process, which the system drops when that ends, however it ends. Processes that it
+    forks do not keep it.
 
     Arguments
     ---------
@@ -128,27 +128,36 @@ def claimed(folder: str | Path, wait: bool = False, lock: str = ".lock") -> Iter
     Raises
     ------
     TrainingError
-        If another run holds the folder and is not waited for.
+        If another run holds the folder and is not waited for, or the folder cannot be locked.
 
     Example
     -------
     >>> with claimed(getfixture("tmp_path") / "run"):
     ...     pass
     """
+    from filelock import FileLock, Timeout
     from speechbrain.utils.distributed import if_main_process  # imports torch, for seconds
 
     if not if_main_process():
         yield
         return
     Path(folder).mkdir(parents=True, exist_ok=True)
-    with open(Path(folder) / lock, "a", encoding="utf-8") as file:
+    claim = FileLock(Path(folder) / lock)
+    try:
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
+            claim.acquire(timeout=0)
+        except Timeout as error:
             if not wait:
                 raise TrainingError(
                     f"Another run is writing to {folder}: wait for its end, or name another folder."
                 ) from error
             logger.info("Waiting for another run that is writing to %s.", folder)
-            fcntl.lockf(file, fcntl.LOCK_EX)
+            claim.acquire()
+    except OSError as error:
+        raise TrainingError(
+            f"{folder} cannot be locked ({error}): name a folder that you may write to, on a disk that has locks."
+        ) from error
+    try:
         yield
+    finally:
+        claim.release()

@@ -70,6 +70,10 @@ class ProbeError(XserError, RuntimeError):
     """Branches cannot be probed: too few clips, no labels, or scikit-learn is missing."""
 
 
+class JournalError(XserError, RuntimeError):
+    """A file that keeps what was found cannot be used: another program's, damaged, held by another run, no room."""
+
+
 class PublishingError(XserError, RuntimeError):
     """A folder cannot be put on the hub: offline, no token, no right to write there, or a name that is none."""
 

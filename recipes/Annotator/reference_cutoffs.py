@@ -17,16 +17,16 @@ from pathlib import Path
 
 from speechbrain_xser.annotator.clips import clip_of
 from speechbrain_xser.annotator.cutoffs import corpus_cutoffs
-from speechbrain_xser.annotator.journal import Journal
 from speechbrain_xser.annotator.measures import Measures
 from speechbrain_xser.annotator.percentile import KEY, percentiles_of
-from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.manifest import read_manifest
+from speechbrain_xser.utils.files import written_beside
+from speechbrain_xser.utils.journal import Journal
 
 
 def measured(folder: Path, data_folder: str, language: str) -> Iterator[tuple[Measures, str | None]]:
     """What was measured of each clip of a folder, and its gender."""
-    with Journal(folder / "measures.jsonl", Measures) as journal:
+    with Journal(folder / "measures.sqlite", Measures) as journal:
         for row in read_manifest(folder / "manifest.jsonl"):
             clip = clip_of(row, data_folder, str(folder), language)
             if clip.key in journal:

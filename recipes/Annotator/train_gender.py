@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from recipes.Annotator.voices import Voice, features, listen, voices
 from speechbrain_xser.annotator.gender import CEPSTRA
-from speechbrain_xser.data.files import written_beside
+from speechbrain_xser.utils.files import written_beside
 
 CORPORA = {"cremad": "CREMA-D, ODbL 1.0", "librispeech": "LibriSpeech, CC BY 4.0"}
 PENALTY = 0.1  # inverse strength

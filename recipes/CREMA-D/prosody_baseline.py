@@ -27,7 +27,9 @@ from tqdm import tqdm
 
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance, read_manifest
+from speechbrain_xser.data.member import sound_digest
 from speechbrain_xser.data.prosody import cepstral_functionals, prosody_functionals
+from speechbrain_xser.utils.files import moved_into_place
 
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)  # inverse strength, LogisticRegression's C
 SPLITS = ("train", "valid", "test")
@@ -54,20 +56,25 @@ class Scores(NamedTuple):
 
 def functionals(utterance: Utterance, data_folder: str) -> dict[str, float]:
     """All functionals of one utterance by name."""
-    wav = load_audio(utterance.wav.replace("{data_root}", str(data_folder)))
+    wav = load_audio(_path(utterance, data_folder))
     return {**prosody_functionals(wav), **cepstral_functionals(wav)}
+
+
+def _path(utterance: Utterance, data_folder: str) -> str:
+    return utterance.wav.replace("{data_root}", str(data_folder))
 
 
 def extract(manifest: str, data_folder: str, cache_folder: Path) -> tuple[list[str], Features]:
     """The functionals' names and a split's features, computed once and then read from the cache."""
     cache = cache_folder / f"{Path(manifest).stem}_functionals.npz"
     utterances = read_manifest(manifest)
-    ids = np.array([utterance.id for utterance in utterances])
+    ids = np.array([f"{row.id} {sound_digest(_path(row, data_folder))}" for row in utterances])
     if not cache.exists() or not np.array_equal(np.load(cache)["ids"], ids):
         rows = [functionals(utterance, data_folder) for utterance in tqdm(utterances, desc=cache.stem)]
         cache_folder.mkdir(parents=True, exist_ok=True)
         values = np.array([list(row.values()) for row in rows], dtype=np.float32)
-        np.savez(cache, ids=ids, names=np.array(list(rows[0])), values=values)
+        with moved_into_place(cache) as beside, open(beside, "wb") as file:
+            np.savez(file, ids=ids, names=np.array(list(rows[0])), values=values)
     stored = np.load(cache)
     emotions = np.array([utterance.emotion for utterance in utterances])
     return stored["names"].tolist(), Features(stored["values"], emotions)

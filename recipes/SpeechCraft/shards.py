@@ -14,6 +14,7 @@ from SpeechCraft.gigaspeech import Shard
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.probe import UNREADABLE
+from speechbrain_xser.utils.files import moved_into_place
 
 
 class Wanted(NamedTuple):
@@ -66,10 +67,8 @@ def _extract(archive: Path, missing: dict[str, Path]) -> None:
             target = missing.get(Path(member.name).name)
             if target is None or not member.isfile():
                 continue
-            beside = target.with_suffix(f".{os.getpid()}.part")
-            with open(beside, "wb") as file:
+            with moved_into_place(target) as beside, open(beside, "wb") as file:
                 shutil.copyfileobj(tar.extractfile(member), file)
-            os.replace(beside, target)
 
 
 def _found(clip: Utterance | Dropped, why: str) -> Utterance | Dropped:

@@ -14,7 +14,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -25,19 +25,20 @@ from speechbrain_xser.annotator.clips import Clip, Rows, each_clip, read_rows
 from speechbrain_xser.annotator.cutoffs import Cutoffs, corpus_cutoffs, reference_cutoffs
 from speechbrain_xser.annotator.describe import descriptors_of
 from speechbrain_xser.annotator.gender import speaker_gender
-from speechbrain_xser.annotator.journal import Journal
 from speechbrain_xser.annotator.measures import Measures, measure
 from speechbrain_xser.data.audio import load_audio
-from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.manifest import Utterance, write_manifest
+from speechbrain_xser.data.member import sound_digest
 from speechbrain_xser.data.paragraphs import Wording, has_own_paragraphs, with_paragraphs
 from speechbrain_xser.data.parallel import in_parallel
 from speechbrain_xser.errors import AudioError
+from speechbrain_xser.utils.files import written_beside
+from speechbrain_xser.utils.journal import Journal
 
 logger = logging.getLogger(__name__)
 
 TRAIN = "train"
-ESTIMATES = "estimates.jsonl"
+ESTIMATES = "estimates.sqlite"
 
 
 class Measured(NamedTuple):
@@ -65,8 +66,8 @@ def annotate(
         Paths by name. The bounds of a manifest come from the one named ``train`` beside it (``fold_1/train`` for
         ``fold_1/test``), from itself where there is none.
     journal : str or path-like
-        Where the measures are kept, a JSONL file; beside it are written ``cutoffs.json``, and ``estimates.jsonl`` of a
-        classifier.
+        Where the measures are kept, for :class:`~speechbrain_xser.utils.journal.Journal` to read; beside it are written
+        ``cutoffs.json``, and ``estimates.sqlite`` of a classifier.
     data_folder : str, path-like or None
         What ``{data_root}`` stands for.
     language : str
@@ -89,8 +90,11 @@ def annotate(
     ------
     ManifestError
         If a manifest is wrong, or a classifier's label is outside its vocabulary.
+    JournalError
+        If the journal is another file, damaged, or in use.
     """
-    rows = {name: partial(read_rows, path, data_folder, language) for name, path in manifests.items()}
+    digest = cache(sound_digest)  # manifests are read several times
+    rows = {name: partial(read_rows, path, data_folder, language, digest) for name, path in manifests.items()}
     bounds: dict[str, Cutoffs] = {}
     with ExitStack() as stack:
         measured = stack.enter_context(Journal(journal, Measures))
@@ -126,7 +130,7 @@ def annotation(
     wanted : bool
         What the recipe's ``annotate`` says.
     save_folder : str or path-like
-        Where ``measures.jsonl`` goes; measures that are there are used.
+        Where ``measures.sqlite`` goes; measures that are there are used.
     data_folder : str or path-like
         What ``{data_root}`` stands for.
     language : str
@@ -144,7 +148,7 @@ def annotation(
     >>> annotation(False, "results", "corpus"), annotation(True, "results", "corpus")[0].keywords["language"]
     ([], 'en')
     """
-    journal = Path(save_folder, "measures.jsonl")
+    journal = Path(save_folder, "measures.sqlite")
     step = partial(annotate, journal=journal, data_folder=data_folder, language=language, wording=wording)
     return [step] if wanted else []
 

@@ -9,15 +9,16 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from speechbrain_xser.data.manifest import Utterance, stream_manifest
+from speechbrain_xser.data.member import sound_digest
 from speechbrain_xser.data.pipeline import resolve
 
-VERSION = 2  # of the measurements; another one measures everything again
+VERSION = 3  # of the measurements; another one measures everything again
 
 
 class Clip(NamedTuple):
     """What a worker needs of one clip."""
 
-    key: str  # equal for an equal file, segment, transcript, language and version
+    key: str  # equal for equal bytes at one path, segment, transcript, language and version
     path: str
     start: float | None
     stop: float | None
@@ -29,7 +30,11 @@ Rows = Callable[[], Iterator[tuple[Utterance, Clip]]]  # reads a manifest from i
 
 
 def clip_of(
-    utterance: Utterance, data_folder: str | os.PathLike | None, folder: str | os.PathLike, language: str = "en"
+    utterance: Utterance,
+    data_folder: str | os.PathLike | None,
+    folder: str | os.PathLike,
+    language: str = "en",
+    digest: Callable[[str], str] = sound_digest,
 ) -> Clip:
     """Where an utterance's sound is, and the key of its measures.
 
@@ -43,6 +48,8 @@ def clip_of(
         Where the manifest lies.
     language : str
         Of the transcript.
+    digest : Callable
+        Gives that of a path's bytes; a cached one reads a recording of many segments once.
 
     Returns
     -------
@@ -54,14 +61,16 @@ def clip_of(
     '/corpus/a.wav'
     """
     path = resolve(utterance, data_folder, folder)
-    size = os.path.getsize(path) if os.path.exists(path) else -1
-    known = [VERSION, path, size, utterance.start, utterance.stop, utterance.transcript, language]
+    known = [VERSION, path, digest(path), utterance.start, utterance.stop, utterance.transcript, language]
     key = sha256(json.dumps(known).encode()).hexdigest()[:24]
     return Clip(key, path, utterance.start, utterance.stop, utterance.transcript, language)
 
 
 def read_rows(
-    path: str | os.PathLike, data_folder: str | os.PathLike | None, language: str
+    path: str | os.PathLike,
+    data_folder: str | os.PathLike | None,
+    language: str,
+    digest: Callable[[str], str] = sound_digest,
 ) -> Iterator[tuple[Utterance, Clip]]:
     """A manifest line by line, each line with its clip.
 
@@ -73,6 +82,8 @@ def read_rows(
         What ``{data_root}`` stands for; None for the manifest's own folder.
     language : str
         Of the transcripts.
+    digest : Callable
+        As for :func:`clip_of`.
 
     Yields
     ------
@@ -85,7 +96,7 @@ def read_rows(
     """
     folder = os.path.dirname(os.path.abspath(path))
     for row in stream_manifest(path):
-        yield row, clip_of(row, data_folder, folder, language)
+        yield row, clip_of(row, data_folder, folder, language, digest)
 
 
 def each_clip(rows: dict[str, Rows]) -> Iterator[tuple[Utterance, Clip]]:

@@ -18,11 +18,11 @@ from typing import NamedTuple
 import torch
 from tqdm import tqdm
 
-from speechbrain_xser.annotator.journal import Journal
 from speechbrain_xser.answer import canonical, parse
 from speechbrain_xser.data.manifest import Utterance, stream_manifest, write_manifest
 from speechbrain_xser.data.paragraphs import has_own_paragraphs
 from speechbrain_xser.decoder.llm import load_llm, load_tokenizer
+from speechbrain_xser.utils.journal import Journal
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def rewrite(
     rewriter : Rewriter
         For an LLM, :func:`llm_rewriter`.
     journal : str or path-like
-        Where the answers are kept, a JSONL file.
+        Where the answers are kept, for :class:`~speechbrain_xser.utils.journal.Journal` to read.
     batch_size : int
         Paragraphs at a time.
 
@@ -81,6 +81,8 @@ def rewrite(
     ------
     ManifestError
         If a manifest is wrong.
+    JournalError
+        If the journal is another file, damaged, or in use.
 
     Example
     -------
@@ -90,7 +92,7 @@ def rewrite(
     >>> path = str(folder / "train.jsonl")
     >>> write_manifest(path, [with_paragraphs(Utterance("a", "a.wav", gender="male", emotion="angry"))])
     >>> angry = Rewriter("by hand", lambda texts: ["An angry man can be heard." for _ in texts])
-    >>> rewrite({"train": path}, angry, folder / "rewrites.jsonl"), read_manifest(path)[0].description
+    >>> rewrite({"train": path}, angry, folder / "rewrites.sqlite"), read_manifest(path)[0].description
     ({'rewritten': 2, 'kept': 0}, 'An angry man can be heard.')
     """
     with Journal(journal, Answer) as answers:
@@ -98,8 +100,8 @@ def rewrite(
         missing = _missing(asked, rewriter, answers)
         bar = tqdm(desc="rewriting", unit="paragraph", disable=None)
         while batch := list(islice(missing, batch_size)):
-            for text, written in zip(batch, rewriter.write(batch), strict=True):
-                answers.add(_key(text, rewriter), Answer(checked(text, written)))
+            pairs = zip(batch, rewriter.write(batch), strict=True)
+            answers.add_all((_key(text, rewriter), Answer(checked(text, written))) for text, written in pairs)
             bar.update(len(batch))
         bar.close()
         counts: Counter[str] = Counter(rewritten=0, kept=0)

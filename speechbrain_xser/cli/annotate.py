@@ -43,8 +43,8 @@ from speechbrain_xser.errors import AudioError
 def annotate_command(source, out, data_folder, language, cutoffs, wording, classifier, llm, workers, as_json) -> None:
     """Measures every clip of SOURCE, a manifest or a folder of audio, and writes its descriptors.
 
-    OUT/manifest.jsonl has the columns and both paragraphs, OUT/measures.jsonl the numbers behind them. The same command
-    goes on where a stopped one was. Emotion and age are never guessed; a classifier of yours may fill them.
+    OUT/manifest.jsonl has the columns and both paragraphs, OUT/measures.sqlite the numbers behind them. The same
+    command goes on where a stopped one was. Emotion and age are never guessed; a classifier of yours may fill them.
 
     \b
     Example:
@@ -58,10 +58,10 @@ def annotate_command(source, out, data_folder, language, cutoffs, wording, class
         labels = recognizer_classifier(classifier) if classifier else None
         rewriter = _rewriter(llm) if llm else None
         write_manifest(path, _utterances(Path(source), data_folder))
-        journal = Path(out, "measures.jsonl")
+        journal = Path(out, "measures.sqlite")
         counts = annotate({"manifest": str(path)}, journal, data_folder, language, cutoffs, workers, wording, labels)
         if rewriter is not None:
-            counts |= rewriter({"manifest": str(path)}, journal=Path(out, "rewrites.jsonl"))
+            counts |= rewriter({"manifest": str(path)}, journal=Path(out, "rewrites.sqlite"))
     click.echo(json.dumps(counts) if as_json else ", ".join(f"{name} {count}" for name, count in counts.items()))
     click.echo(str(path), err=as_json)
 

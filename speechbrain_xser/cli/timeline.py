@@ -16,7 +16,7 @@ from tqdm import tqdm
 import speechbrain_xser
 from speechbrain_xser.cli.model import load_recognizer, model_options
 from speechbrain_xser.cli.paths import NewFile
-from speechbrain_xser.commandline import GOES_ON, claimed, one_line_errors
+from speechbrain_xser.commandline import GOES_ON, one_line_errors
 
 if TYPE_CHECKING:
     from speechbrain_xser.timeline.kept import KeptMoments
@@ -112,16 +112,16 @@ def _kept(
     outs: tuple[str, ...], source: Source, model: str | None, revision: str | None
 ) -> Iterator[KeptMoments | None]:
     """The journal beside the first output, held by one run at a time; None without outputs."""
-    from speechbrain_xser.annotator.journal import Journal
     from speechbrain_xser.hub import model_folder
     from speechbrain_xser.timeline.kept import KeptMoments, fingerprint_of, journal_beside
     from speechbrain_xser.timeline.moment import Moment
+    from speechbrain_xser.utils.journal import Journal
 
     if not outs:
         yield None
         return
     path, folder = journal_beside(outs[0]), model_folder(model or speechbrain_xser.packaged_model(), revision)
-    with claimed(path.parent, lock=path.name), Journal(path, Moment) as journal:
+    with Journal(path, Moment) as journal:
         yield KeptMoments(journal, fingerprint_of(source.recording.path, folder, source.cutting))
 
 

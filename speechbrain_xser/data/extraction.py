@@ -1,8 +1,9 @@
 """The speech of video files, decoded once and kept as 16 kHz mono FLAC.
 
-A FLAC that is there is whole (written beside, then moved into place), so a killed run goes on where it was. It is made
-again only where its video is newer, and stays where its video is gone. It is the whole clip: what is too long is cut by
-its line in the manifest, so another limit decodes nothing again.
+A FLAC that is there is whole (written beside, then moved into place), so a killed run goes on where it was. It has the
+digest of its video's bytes as its comment: it is made again only where the video is another, and stays where the video
+is gone. It is the whole clip: what is too long is cut by its line in the manifest, so another limit decodes nothing
+again.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ import soundfile
 from speechbrain_xser.data.audio import seconds_of
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.member import sound_digest
 from speechbrain_xser.data.parallel import in_parallel
 from speechbrain_xser.data.preparation import extend_summary
 from speechbrain_xser.data.probe import UNREADABLE
 from speechbrain_xser.data.video import load_voice
 from speechbrain_xser.data.waveform import SAMPLE_RATE, check_wave, resampled
 from speechbrain_xser.errors import AudioError
+from speechbrain_xser.utils.files import moved_into_place
 
 logger = logging.getLogger(__name__)
 
@@ -71,22 +74,29 @@ def extract_voice(video: str | os.PathLike, flac: str | os.PathLike) -> Extracte
     >>> first.seconds, again, soundfile.info(folder / "audio" / "a.flac").samplerate
     (0.5, Extracted(seconds=0.5, cpu_seconds=None), 16000)
     """
-    if _is_done(video, flac):
+    digest = sound_digest(video)
+    if _is_done(flac, digest):
         return Extracted(seconds_of(flac), None)
     started = time.process_time()
     voice = load_voice(video)
     wave = resampled(check_wave(voice.samples, video), voice.sample_rate, SAMPLE_RATE, video)
     Path(flac).parent.mkdir(parents=True, exist_ok=True)
-    beside = f"{os.fspath(flac)}.part"
-    soundfile.write(beside, wave.numpy(), SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-    os.replace(beside, flac)
+    with (
+        moved_into_place(flac) as beside,
+        soundfile.SoundFile(beside, "w", SAMPLE_RATE, 1, format="FLAC", subtype="PCM_16") as file,
+    ):
+        file.comment = digest
+        file.write(wave.numpy())
     return Extracted(len(wave) / SAMPLE_RATE, time.process_time() - started)
 
 
-def _is_done(video: str | os.PathLike, flac: str | os.PathLike) -> bool:
-    if not (os.path.exists(flac) and os.path.exists(video)):
-        return os.path.exists(flac)
-    return os.path.getmtime(flac) >= os.path.getmtime(video)
+def _is_done(flac: str | os.PathLike, digest: str) -> bool:
+    """Whether the FLAC is there, and of the video that has this digest; "" is that of one that is gone."""
+    try:
+        with soundfile.SoundFile(flac) as file:
+            return digest in ("", file.comment)
+    except soundfile.LibsndfileError:  # not there, or half a file
+        return False
 
 
 class Extraction:

@@ -18,6 +18,7 @@ from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.tables import Row
 from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.versions import install_hint
+from speechbrain_xser.utils.files import moved_into_place
 
 SAVED = ("dataset_dict.json", "state.json")  # what ``save_to_disk`` leaves in a folder
 STORED = (".parquet", ".arrow")
@@ -196,9 +197,8 @@ def _file(sound: dict | None, number: int, folder: Path) -> str | None:
     if suffix is None:
         raise ManifestError(f"Clip {number} of the data set begins with {content[:4]!r}, expected wav, flac, ogg, mp3.")
     file = folder / f"{number:06}-{Path(path or 'clip').stem}{suffix}"
-    if not file.exists() or file.stat().st_size != len(content):
+    if not file.exists() or file.read_bytes() != content:
         folder.mkdir(parents=True, exist_ok=True)
-        beside = file.with_name(f"{file.name}.part")
-        beside.write_bytes(content)
-        os.replace(beside, file)
+        with moved_into_place(file, synced=False) as beside:  # half a file is written again
+            beside.write_bytes(content)
     return str(file)

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from speechbrain_xser.answer.labels import check_labels
 from speechbrain_xser.answer.record import Descriptors, Record
-from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.utils.files import written_beside
 
 
 class Utterance(NamedTuple):

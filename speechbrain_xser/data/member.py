@@ -6,12 +6,14 @@ archive must not be compressed.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from io import BytesIO
 from typing import NamedTuple
 
 from speechbrain_xser.errors import AudioError
+from speechbrain_xser.utils.files import file_digest
 
 ADDRESS = re.compile(r"(?P<archive>.+\.tar)#(?P<offset>\d+)\+(?P<size>\d+)", re.DOTALL)
 
@@ -106,3 +108,32 @@ def read_member(member: Member) -> BytesIO:
         found = f"{len(content)} of {member.size} bytes are there"
         raise AudioError(f"{member.address}: truncated, {found}. Pack or fetch it again.")
     return BytesIO(content)
+
+
+def sound_digest(path: str | os.PathLike) -> str:
+    """The SHA-256 of a clip's bytes: what is kept of a clip is kept under it, since size and time can stay the same.
+
+    Arguments
+    ---------
+    path : str or path-like
+        A file, or a place in an archive.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits; "" where no regular file can be read, which reading the sound tells better.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.tar"
+    >>> _ = path.write_bytes(b"..sound..")
+    >>> sound_digest(f"{path}#2+5") == sound_digest(path), sound_digest("nowhere.wav")
+    (False, '')
+    """
+    member = member_of(path)
+    try:
+        if not os.path.isfile(file_of(path)):  # reading a pipe would empty it
+            return ""
+        return file_digest(path) if member is None else hashlib.sha256(read_member(member).getbuffer()).hexdigest()
+    except (OSError, AudioError):
+        return ""

@@ -24,6 +24,7 @@ from speechbrain_xser.data.probe import probe
 from speechbrain_xser.data.tables import Row, read_table
 from speechbrain_xser.data.words import age_of
 from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.utils.files import file_digest
 
 LISTING = "manifest.csv"
 COMPARED = ("id", "speaker", "gender", "emotion", "transcript")
@@ -215,10 +216,10 @@ def _placed(clip: Utterance | Dropped, below: str) -> Utterance | Dropped:
 
 
 def _copy(clip: Utterance, first: Utterance, data_folder) -> Dropped:
-    """The second file of a clip, if it is the same file to all appearance."""
+    """The second file of a clip, if it is the same file."""
     paths = [Path(resolve(each, data_folder)) for each in (first, clip)]
-    sizes = [path.stat().st_size for path in paths]
-    if sizes[0] != sizes[1]:
+    if file_digest(paths[0]) != file_digest(paths[1]):
+        sizes = [path.stat().st_size for path in paths]
         raise ManifestError(
             f"{paths[0]} ({sizes[0]} bytes) and {paths[1]} ({sizes[1]} bytes) have one name and differ: remove the one "
             "that is not the release's."

@@ -11,8 +11,9 @@ import json
 import os
 import tarfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from io import BytesIO
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,15 +23,17 @@ from torch import Tensor
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.manifest import Utterance, stream_manifest
-from speechbrain_xser.data.member import Member
+from speechbrain_xser.data.member import Member, file_of, sound_digest
 from speechbrain_xser.data.parallel import in_parallel
 from speechbrain_xser.data.pipeline import DATA_ROOT, resolve
 from speechbrain_xser.data.preparation import prepare_once
 from speechbrain_xser.data.probe import UNREADABLE
 from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.errors import AudioError
+from speechbrain_xser.utils.files import moved_into_place
 
 CLIPS_PER_SHARD = 1000  # some 100 MB of clips of four seconds
+SOURCE = "source_sha256"
 FULL_SCALE = 32768  # of 16 bits: samples that were read from 16 bits come out as they were
 
 
@@ -44,6 +47,7 @@ class Shard(NamedTuple):
 class Clip(NamedTuple):
     """A clip as it lies in a tar."""
 
+    source: str | None  # SHA-256 of the file that it was packed from
     sound: Member
     utterance: Utterance  # its path is its name in the tar
 
@@ -102,8 +106,19 @@ def pack(
             for clips in in_parallel(_packed, shards, f"packing {name}", workers=workers):
                 yield from (clip._replace(split=name) if isinstance(clip, Utterance) else clip for clip in clips)
 
-    files = [Path(path) for path in manifests.values()]
+    files = chain(map(Path, manifests.values()), _sounds(manifests, data_folder))
     return prepare_once(save_folder, {"clips_per_shard": clips_per_shard}, files, build, list(manifests))
+
+
+def _sounds(manifests: Mapping[str, str | os.PathLike], data_folder: str | os.PathLike | None) -> Iterator[Path]:
+    """The files that hold the sound of manifests, once each, as far as they are there."""
+    seen: set[str] = set()
+    for manifest in manifests.values():
+        base = Path(manifest).resolve().parent
+        for clip in stream_manifest(manifest):
+            if (path := file_of(resolve(clip, data_folder, base))) not in seen and os.path.exists(path):
+                seen.add(path)
+                yield Path(path)
 
 
 def _shards(name: str, manifest, folder: Path, data_folder, clips_per_shard: int) -> Iterator[Shard]:
@@ -130,12 +145,14 @@ def _packed(shard: Shard) -> list[Utterance | Dropped]:
 
 
 def _is_whole(shard: Shard) -> bool:
-    """Whether the tar holds just these utterances."""
+    """Whether the tar holds just these utterances, packed from the bytes that their files have now."""
+    digest = cache(sound_digest)
     try:
-        found = {clip.utterance._replace(duration=None) for clip in _read(shard.path)}
+        found = {(clip.utterance._replace(duration=None), clip.source) for clip in _read(shard.path)}
     except (OSError, tarfile.TarError, ValueError):
         return False
-    return found == {_inside(name, clip)._replace(duration=None) for name, clip in shard.clips.items()}
+    clips = shard.clips.items()
+    return found == {(_inside(name, clip)._replace(duration=None), digest(clip.wav)) for name, clip in clips}
 
 
 def _inside(name: str, clip: Utterance, duration: float | None = None) -> Utterance:
@@ -145,8 +162,8 @@ def _inside(name: str, clip: Utterance, duration: float | None = None) -> Uttera
 
 def _write(shard: Shard) -> list[Dropped]:
     """Writes the tar beside and moves it into place; gives what could not be read."""
-    dropped, beside = [], f"{shard.path}.part"
-    with tarfile.open(beside, "w", format=tarfile.USTAR_FORMAT) as tar:
+    dropped, digest = [], cache(sound_digest)
+    with moved_into_place(shard.path) as beside, tarfile.open(beside, "w", format=tarfile.USTAR_FORMAT) as tar:
         for name, clip in shard.clips.items():
             try:
                 wave = load_audio(clip.wav, clip.start, clip.stop)
@@ -155,8 +172,8 @@ def _write(shard: Shard) -> list[Dropped]:
                 continue
             inside = _inside(name, clip, round(len(wave) / SAMPLE_RATE, 4))
             _add(tar, inside.wav, _flac(wave))
-            _add(tar, f"{name}.json", json.dumps(inside._asdict(), ensure_ascii=False).encode())
-    os.replace(beside, shard.path)
+            fields = inside._asdict() | {SOURCE: digest(clip.wav)}
+            _add(tar, f"{name}.json", json.dumps(fields, ensure_ascii=False).encode())
     return dropped
 
 
@@ -181,4 +198,5 @@ def _read(path: Path) -> Iterator[Clip]:
                 sound = Member(str(path), member.offset_data, member.size)
                 continue
             fields = json.load(tar.extractfile(member))
-            yield Clip(sound, Utterance(**fields | {"emphasis": fields["emphasis"] and tuple(fields["emphasis"])}))
+            source, emphasis = fields.pop(SOURCE, None), fields["emphasis"]
+            yield Clip(source, sound, Utterance(**fields | {"emphasis": emphasis and tuple(emphasis)}))

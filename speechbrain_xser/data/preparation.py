@@ -17,11 +17,12 @@ from speechbrain_xser.commandline import claimed
 from speechbrain_xser.data.audio import AUDIO_SUFFIXES
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.faults import Fault, FaultCounter
-from speechbrain_xser.data.files import remove_unfinished, written_beside
 from speechbrain_xser.data.manifest import Utterance, open_manifest
 from speechbrain_xser.data.paragraphs import Wording, with_paragraphs
 from speechbrain_xser.data.summary import Summary
+from speechbrain_xser.data.tables import TABLE_SUFFIXES
 from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.utils.files import file_digest, remove_unfinished, written_beside
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ DONE = "prepared.json"
 SUMMARY = "summary.json"
 LOCK = ".prepare.lock"
 VERSION = 3  # another one prepares everything again
+TEXTS = (*TABLE_SUFFIXES, ".txt")  # compared by their content
 FEWEST_CLIPS = 1000  # seen before the share of faults is judged, unless the corpus is smaller
 UNREADABLE_SHARE = 0.01  # of the clips; more faults than this stop the preparation
 
@@ -106,7 +108,8 @@ def prepare_once(
     options : dict
         Whatever else decides the manifests; must fit into JSON.
     files : Iterable[Path]
-        What is read; folder names, names and sizes are compared.
+        What is read. Folder names and names are compared; of tables and texts the content, of sound and archives,
+        which can be terabytes, the size and the time of the last change.
     build : Callable
         Gives the utterances, and what is dropped; called only when something is new. Paragraphs that they lack are
         written from their records.
@@ -187,8 +190,14 @@ def extend_summary(save_folder: str | Path, entries: dict) -> None:
 
 
 def _digest(options: dict, files: Iterable[Path]) -> str:
-    listing = [[path.parent.name, path.name, path.stat().st_size] for path in files]
+    listing = [[path.parent.name, path.name, *_state(path)] for path in files]
     return sha256(json.dumps([VERSION, Utterance._fields, options, listing], sort_keys=True).encode()).hexdigest()
+
+
+def _state(path: Path) -> tuple[int, int | str]:
+    """What tells a changed file: a label that is corrected can leave the size as it was."""
+    found = path.stat()
+    return found.st_size, file_digest(path) if path.suffix.lower() in TEXTS else found.st_mtime_ns
 
 
 def _found(done: Path, digest: str) -> dict[str, str] | None:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.utils.files import written_beside
 
 RATINGS = "ratings.jsonl"
 LABELS = {

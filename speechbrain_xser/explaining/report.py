@@ -10,12 +10,12 @@ import tempfile
 from html import escape
 from pathlib import Path
 
-from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.evidence.gather import Evidence
 from speechbrain_xser.explaining.clips import Told
 from speechbrain_xser.page.document import document
 from speechbrain_xser.page.evidence import evidence_sections
 from speechbrain_xser.page.few_words import emotion_text
+from speechbrain_xser.utils.files import written_beside
 
 PLACE = "<!-- sections -->"
 

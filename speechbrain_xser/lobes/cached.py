@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -21,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder, level_db
+from speechbrain_xser.utils.files import moved_into_place
 
 logger = logging.getLogger(__name__)
 
@@ -106,14 +105,11 @@ class CachedEncoder(nn.Module):
 
     def _write(self, path: Path, layers: Tensor) -> None:
         """Beside its place, then moved there; a disk that is full ends the caching, not the run."""
-        staging = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_file({KEY: layers}, staging)
-            os.replace(staging, path)
+            with moved_into_place(path, synced=False) as beside:  # half a file is computed again
+                save_file({KEY: layers}, beside)
         except (OSError, SafetensorError) as error:
-            with suppress(OSError):
-                staging.unlink()
             if not self._warned:
                 logger.warning("%s: clips are not kept (%s); they are computed again each time.", self.folder, error)
             self._warned = True

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from speechbrain_xser.errors import MetricError
 from speechbrain_xser.metrics.java import caption_folder, run_java
+from speechbrain_xser.utils.files import moved_into_place
 
 VERSION = "3.6.0"  # of CoreNLP, the one that SPICE was made with
 ASM = "7.3.1"
@@ -147,9 +148,8 @@ def fetch_jars(source: str | os.PathLike | None = None) -> Path:
 def _copy(jar: Path, target: Path) -> None:
     if not jar.is_file():
         raise MetricError(f"{jar}: no such file, expected the jars {', '.join(ARTIFACTS)}.")
-    beside = target.with_suffix(".part")
-    shutil.copyfile(jar, beside)
-    os.replace(beside, target)
+    with moved_into_place(target) as beside:
+        shutil.copyfile(jar, beside)
 
 
 def _fetch(artifact: str, folder: Path) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.hub import BRANCHES
 from speechbrain_xser.reproduction.plan import Plan, Run
+from speechbrain_xser.utils.files import written_beside
 
 
 def kept(path: Path, digest: str, make: Callable[[], object]) -> object:

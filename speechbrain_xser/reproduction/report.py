@@ -10,7 +10,6 @@ import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.evidence.sheet import carried_sheet, claims_sheet
 from speechbrain_xser.page.document import document
@@ -30,6 +29,7 @@ from speechbrain_xser.reproduction.sheets import (
     transcript_sheet,
 )
 from speechbrain_xser.sheet import Sheet
+from speechbrain_xser.utils.files import written_beside
 
 FOLDER = "report"
 

@@ -22,9 +22,9 @@ from joblib import cpu_count
 from tqdm import tqdm
 
 from speechbrain_xser.commandline import claimed
-from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.reproduction.plan import Plan, Run, command, is_evaluation, launcher, phases, preparation
+from speechbrain_xser.utils.files import written_beside
 
 LOG = "run.log"
 NOTE = "reproduction.json"  # what the runs of a folder have in common
@@ -192,8 +192,10 @@ def _finish(plan: Plan, ended: Started) -> None:
         log = plan.out / ended.run.name / LOG
         raise ReproductionError(f"{ended.run.name} ended with {ended.process.returncode}: {_last_words(log)} ({log})")
     line = {"run": ended.run.name, "seconds": round(time.time() - ended.since, 1)}
-    with open(plan.out / TIMES, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    path = plan.out / TIMES
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    with written_beside(path) as file:
+        file.write(f"{before}{json.dumps(line)}\n")
 
 
 def _last_words(log: Path) -> str:

@@ -7,15 +7,16 @@ over two hours that was 300 megabytes, of which nothing was needed.
 from __future__ import annotations
 
 import ctypes
+import os
 
 
 def return_freed_memory() -> None:
-    """Asks glibc to return what is free; does nothing where there is another C library.
+    """Asks glibc to return what is free; does nothing where there is another C library, or on Windows.
 
     Example
     -------
     >>> return_freed_memory()
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
+    library = None if os.name == "nt" else ctypes.CDLL(None)
+    if (trim := getattr(library, "malloc_trim", None)) is not None:
         trim(0)

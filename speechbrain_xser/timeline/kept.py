@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from speechbrain_xser.annotator.journal import Journal
 from speechbrain_xser.hub import CARD, FILES
 from speechbrain_xser.timeline.cutting import Cutting, Span
 from speechbrain_xser.timeline.moment import Moment
+from speechbrain_xser.utils.files import file_digest
+from speechbrain_xser.utils.journal import Journal
 
 VERSION = 1  # of what a moment is; a higher one forgets older journals
 DIGITS = 16  # of a fingerprint, in base 16
@@ -38,7 +39,7 @@ class KeptMoments:
     >>> moment = Moment(0.0, 1.0, Explanation("", None, Descriptors(), None, {}))
     >>> with Journal(getfixture("tmp_path") / "a.journal", Moment) as journal:
     ...     one, other = KeptMoments(journal, "one"), KeptMoments(journal, "other")
-    ...     one.add(Span(0, 16000), moment)
+    ...     one.add({Span(0, 16000): moment})
     ...     Span(0, 16000) in one, Span(0, 16000) in other, one.take([Span(0, 16000)]) == list(one) == [moment]
     (True, False, True)
     """
@@ -63,11 +64,11 @@ class KeptMoments:
         self._taken += spans
         return [self._journal[self._key(span)] for span in spans]
 
-    def add(self, span: Span, moment: Moment) -> None:
-        """Writes a moment, if it is new; it is safe when this returns."""
-        if span not in self:
-            self._journal.add(self._key(span), moment)
-            self.added += 1
+    def add(self, moments: Mapping[Span, Moment]) -> None:
+        """Writes moments that are new, all of them or none; they are safe when this returns."""
+        new = {self._key(span): moment for span, moment in moments.items() if span not in self}
+        self._journal.add_all(new.items())
+        self.added += len(new)
 
 
 def fingerprint_of(path: str | os.PathLike, model_folder: str | os.PathLike, cutting: Cutting) -> str:
@@ -96,13 +97,8 @@ def fingerprint_of(path: str | os.PathLike, model_folder: str | os.PathLike, cut
     False
     """
     files = [path, *(file for name in FILES if name != CARD and (file := Path(model_folder, name)).is_file())]
-    parts = [VERSION, list(cutting), *map(_digest, files)]
+    parts = [VERSION, list(cutting), *map(file_digest, files)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:DIGITS]
-
-
-def _digest(path: str | os.PathLike) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def journal_beside(out: str | os.PathLike) -> Path:

@@ -162,8 +162,7 @@ def _moments(
     moments = [Moment(*_seconds(span), explanation) for span, explanation in zip(spans, found, strict=True)]
     if kept is None:
         return moments
-    for span, moment in zip(spans, moments, strict=True):
-        kept.add(span, moment)
+    kept.add(dict(zip(spans, moments, strict=True)))
     return kept.take(spans)
 
 

@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader
 
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
-from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.data.sampled import sampled_batches
 from speechbrain_xser.evidence.mean_voice import CLIPS, MeanVoice, mean_voice
@@ -37,6 +36,7 @@ from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.settings import RUN_OPTIONS, TrainingSettings
 from speechbrain_xser.training.stages import target_text
 from speechbrain_xser.training.validation import Answer
+from speechbrain_xser.utils.files import written_beside
 
 NOT_LEARNED = ("source", "revision", "dtype", "quantization", "max_new_tokens")  # by suffix
 

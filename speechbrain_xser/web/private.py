@@ -6,7 +6,6 @@ folder while it is held. A lock, which the system drops with the process, tells 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -14,6 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock
 
 PREFIX = "xser-serve-"
 LOCK = ".lock"
@@ -38,15 +39,32 @@ def private_folder() -> Iterator[Path]:
     False
     """
     remove_abandoned(Path(tempfile.gettempdir()))
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    with open(folder / "locking", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        os.rename(folder / "locking", folder / LOCK)  # seen by others only when it is held
+    lock = _locked_folder()
+    folder = Path(lock.lock_file).parent
+    try:
+        with _pointed_at(folder):
+            yield folder
+    finally:
+        _remove(folder, lock)
+
+
+def _locked_folder() -> FileLock:
+    """Makes a folder and locks it; another server that looks for abandoned ones may take it away in between."""
+    while True:
+        lock = FileLock(Path(tempfile.mkdtemp(prefix=PREFIX), LOCK))
         try:
-            with _pointed_at(folder):
-                yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            lock.acquire()
+            return lock
+        except FileNotFoundError:
+            continue
+
+
+def _remove(folder: Path, lock: FileLock) -> None:
+    """Removes a folder while it is held; Windows removes the file of a lock only when that is released."""
+    shutil.rmtree(folder, ignore_errors=True)
+    lock.release()
+    if os.name == "nt":
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_abandoned(place: Path) -> None:
@@ -66,13 +84,13 @@ def remove_abandoned(place: Path) -> None:
     >>> list(place.iterdir())
     []
     """
-    for lock in place.glob(f"{PREFIX}*/{LOCK}"):
+    for path in place.glob(f"{PREFIX}*/{LOCK}"):
+        lock = FileLock(path)
         try:
-            with open(lock, encoding="utf-8") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(lock.parent, ignore_errors=True)
-        except OSError:  # in use, or another user's
+            lock.acquire(timeout=0)
+        except OSError:  # in use (a Timeout is one), or another user's
             continue
+        _remove(path.parent, lock)
 
 
 def remove_old(folder: Path, seconds: float) -> None:

@@ -1,9 +1,9 @@
 """The annotator over whole manifests: what it fills, what it leaves, and how it goes on after a kill."""
 
-import json
 import os
 import tracemalloc
 import wave
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +13,18 @@ import soundfile
 from speechbrain_xser import packaged_model
 from speechbrain_xser.annotator import annotate as module
 from speechbrain_xser.annotator.annotate import annotate
-from speechbrain_xser.annotator.classifier import Classifier, recognizer_classifier
+from speechbrain_xser.annotator.classifier import Classifier, Estimate, recognizer_classifier
 from speechbrain_xser.annotator.clips import clip_of
 from speechbrain_xser.annotator.cutoffs import corpus_cutoffs, cutoffs_from, reference_cutoffs
 from speechbrain_xser.annotator.describe import descriptors_of
-from speechbrain_xser.annotator.journal import Journal
 from speechbrain_xser.annotator.measures import Measures
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from speechbrain_xser.data.member import sound_digest
 from speechbrain_xser.data.paragraphs import with_paragraphs
-from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.errors import JournalError, ManifestError
+from speechbrain_xser.utils.journal import Journal
 
 CUTOFFS = cutoffs_from(
     {
@@ -88,7 +89,7 @@ def test_cut_offs_that_fall_are_refused():
 def test_columns_are_filled_and_what_was_there_is_kept(tmp_path):
     wav = tone(tmp_path, "a", 250, 0.5)
     paths = write(tmp_path, train=[Utterance("a", wav, gender="female", pitch="low", emotion="sad")])
-    annotate(paths, tmp_path / "measures.jsonl", workers=1)
+    annotate(paths, tmp_path / "measures.sqlite", workers=1)
     [row] = read_manifest(paths["train"])
     assert (row.pitch, row.volume, row.emotion, row.age, row.intonation) == ("low", "high", "sad", None, "flat")
     assert "high volume" in row.caption
@@ -98,7 +99,7 @@ def test_the_bounds_of_the_test_part_are_those_of_the_training_part(tmp_path):
     train = [Utterance(f"t{n}", tone(tmp_path, f"t{n}", 120, 0.001 * 1.1**n)) for n in range(24)]
     loud = [Utterance(f"v{n}", tone(tmp_path, f"v{n}", 120, 0.5)) for n in range(2)]
     paths = write(tmp_path, train=train, test=loud)
-    annotate(paths, tmp_path / "measures.jsonl", workers=1)
+    annotate(paths, tmp_path / "measures.sqlite", workers=1)
     assert [row.volume for row in read_manifest(paths["test"])] == ["high", "high"]
     words = [row.volume for row in read_manifest(paths["train"])]
     assert [words.count(word) for word in ("low", "normal", "high")] == [8, 8, 8]
@@ -106,44 +107,73 @@ def test_the_bounds_of_the_test_part_are_those_of_the_training_part(tmp_path):
 
 def test_a_second_run_measures_nothing(tmp_path, monkeypatch):
     paths = write(tmp_path, train=[Utterance("a", tone(tmp_path, "a", 200, 0.1))])
-    assert annotate(paths, tmp_path / "measures.jsonl", workers=1)["measured"] == 1
+    assert annotate(paths, tmp_path / "measures.sqlite", workers=1)["measured"] == 1
     first = Path(paths["train"]).read_bytes()
     monkeypatch.setattr(module, "measure", lambda *_: pytest.fail("measured again"))
-    assert annotate(paths, tmp_path / "measures.jsonl", workers=1)["measured"] == 0
+    assert annotate(paths, tmp_path / "measures.sqlite", workers=1)["measured"] == 0
     assert Path(paths["train"]).read_bytes() == first
 
 
 def test_a_changed_file_is_measured_again(tmp_path):
     paths = write(tmp_path, train=[Utterance("a", tone(tmp_path, "a", 200, 0.1))])
-    annotate(paths, tmp_path / "measures.jsonl", workers=1)
+    annotate(paths, tmp_path / "measures.sqlite", workers=1)
     tone(tmp_path, "a", 200, 0.1, seconds=2.0)
-    assert annotate(paths, tmp_path / "measures.jsonl", workers=1)["measured"] == 1
+    assert annotate(paths, tmp_path / "measures.sqlite", workers=1)["measured"] == 1
 
 
-def test_a_half_line_of_a_killed_run_is_cut_off(tmp_path):
-    path = tmp_path / "measures.jsonl"
-    with Journal(path, Measures) as journal:
-        journal.add("a", Measures(f0_hertz=100.0))
-        journal.add("b", Measures(f0_hertz=200.0, prominences=(1.0, 2.0)))
-    os.truncate(path, path.stat().st_size - 5)
-    with Journal(path, Measures) as journal:
-        assert ("a" in journal, "b" in journal) == (True, False)
-        journal.add("c", Measures(f0_hertz=300.0))
-    assert [json.loads(line)["key"] for line in path.read_text().splitlines()] == ["a", "c"]
+def test_another_file_of_the_same_size_name_and_time_is_measured_again(tmp_path):
+    path = tmp_path / tone(tmp_path, "a", 200, 0.1)
+    rows, before = [Utterance("a", "a.wav", gender="female")], path.stat()
+    annotate(write(tmp_path, train=rows), tmp_path / "measures.sqlite", workers=1)
+    tone(tmp_path, "a", 400, 0.1)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size and path.stat().st_mtime_ns == before.st_mtime_ns
+    paths = write(tmp_path, train=rows)
+    assert annotate(paths, tmp_path / "measures.sqlite", workers=1)["measured"] == 1
+    assert read_manifest(paths["train"])[0].pitch == "high"
+
+
+def test_a_clip_of_a_changed_archive_is_measured_again(tmp_path):
+    tone(tmp_path, "a", 200, 0.1)
+    content = (tmp_path / "a.wav").read_bytes()
+    rows = [Utterance("a", f"a.tar#100+{len(content)}")]
+    counts = []
+    for first in (b"", b"other bytes before the clip", bytes(50)):  # only the last part of the clip itself
+        (tmp_path / "a.tar").write_bytes(first.ljust(100, b"-")[:100] + content)
+        content = content[:-50] + bytes(50) if first else content
+        counts.append(annotate(write(tmp_path, train=rows), tmp_path / "measures.sqlite", workers=1)["measured"])
+    assert counts == [1, 0, 1]
+
+
+def test_a_recording_of_many_segments_is_digested_once(tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(module, "sound_digest", lambda path: read.append(path) or "digest")
+    wav = tone(tmp_path, "a", 200, 0.1)
+    rows = [Utterance(f"a{n}", wav, start=n / 10, stop=n / 10 + 0.5) for n in range(5)]
+    annotate(write(tmp_path, train=rows), tmp_path / "measures.sqlite", workers=1)
+    assert read == [str(tmp_path / "a.wav")]
+
+
+def test_an_old_measures_file_or_a_diary_is_refused_and_not_emptied(tmp_path):
+    paths = write(tmp_path, train=[Utterance("a", tone(tmp_path, "a", 200, 0.1))])
+    (tmp_path / "diary.txt").write_text("Monday: rain\n")
+    with pytest.raises(JournalError, match="diary.txt is no journal of this program"):
+        annotate(paths, tmp_path / "diary.txt", workers=1)
+    assert (tmp_path / "diary.txt").read_text() == "Monday: rain\n"
 
 
 def test_an_unreadable_clip_stays_as_it_was_and_is_counted(tmp_path):
     paths = write(
         tmp_path, train=[Utterance("a", "gone.wav", emotion="sad"), Utterance("b", tone(tmp_path, "b", 99, 0.1))]
     )
-    assert annotate(paths, tmp_path / "measures.jsonl", workers=1) == {"clips": 2, "measured": 1, "unreadable": 1}
+    assert annotate(paths, tmp_path / "measures.sqlite", workers=1) == {"clips": 2, "measured": 1, "unreadable": 1}
     assert read_manifest(paths["train"])[0].volume is None
 
 
 def test_a_human_caption_stays(tmp_path):
     wav = tone(tmp_path, "a", 200, 0.1)
     paths = write(tmp_path, train=[Utterance("a", wav, description="一个声音", transcript="你好")])
-    annotate(paths, tmp_path / "measures.jsonl", language="zh", workers=1)
+    annotate(paths, tmp_path / "measures.sqlite", language="zh", workers=1)
     [row] = read_manifest(paths["train"])
     assert (row.description, row.caption) == ("一个声音", None) and row.volume is not None
 
@@ -162,28 +192,28 @@ def test_a_classifier_fills_what_is_null_and_nothing_else(tmp_path):
         return {"emotion": "happy", "age": None}
 
     paths, mine = write(tmp_path, train=rows), Classifier("mine", labels)
-    annotate(paths, tmp_path / "measures.jsonl", workers=1, classifier=mine)
+    annotate(paths, tmp_path / "measures.sqlite", workers=1, classifier=mine)
     found = {row.id: (row.emotion, row.age) for row in read_manifest(paths["train"])}
     assert found == {"a": ("happy", None), "b": ("sad", "child"), "c": (None, None), "d": ("sad", None)}
     assert "happ" in read_manifest(paths["train"])[0].caption
-    annotate(write(tmp_path, train=rows), tmp_path / "measures.jsonl", workers=1, classifier=mine)
+    annotate(write(tmp_path, train=rows), tmp_path / "measures.sqlite", workers=1, classifier=mine)
     assert asked == [16000] * 2  # what was estimated is kept
-    estimates = [json.loads(line) for line in (tmp_path / "estimates.jsonl").read_text().splitlines()]
-    assert [(line["key"].split()[1], line["found"]["emotion"]) for line in estimates] == [("mine", "happy")] * 2
+    with Journal(tmp_path / "estimates.sqlite", Estimate) as estimates:
+        assert [(key.split()[1], found.emotion) for key, found in estimates.items()] == [("mine", "happy")] * 2
 
 
 def test_emotion_and_age_stay_null_without_a_classifier(tmp_path):
     paths = write(tmp_path, train=[Utterance("a", tone(tmp_path, "a", 200, 0.1))])
-    annotate(paths, tmp_path / "measures.jsonl", workers=1)
+    annotate(paths, tmp_path / "measures.sqlite", workers=1)
     [row] = read_manifest(paths["train"])
-    assert (row.emotion, row.age) == (None, None) and not (tmp_path / "estimates.jsonl").exists()
+    assert (row.emotion, row.age) == (None, None) and not (tmp_path / "estimates.sqlite").exists()
 
 
 def test_a_classifier_s_label_outside_its_vocabulary_is_refused(tmp_path):
     paths = write(tmp_path, train=[Utterance("a", tone(tmp_path, "a", 200, 0.1))])
     bored = Classifier("mine", lambda wav: {"emotion": "bored"})
     with pytest.raises(ManifestError, match="classifier 'mine': emotion is 'bored'"):
-        annotate(paths, tmp_path / "measures.jsonl", workers=1, classifier=bored)
+        annotate(paths, tmp_path / "measures.sqlite", workers=1, classifier=bored)
 
 
 def test_a_trained_model_is_a_classifier(tmp_path):
@@ -200,12 +230,13 @@ def peak_bytes(folder: Path, clips: int) -> int:
     soundfile.write(folder / "a.wav", np.zeros(16000 * 40), 16000)
     rows = [Utterance(f"a{n}", "a.wav", start=n / 100, stop=n / 100 + 1, transcript="go " * 50) for n in range(clips)]
     paths = write(folder, train=rows)
-    with Journal(folder / "measures.jsonl", Measures) as journal:
-        for row in rows:
-            journal.add(clip_of(row, None, folder).key, Measures(level_decibels=-20.0))
+    with Journal(folder / "measures.sqlite", Measures) as journal:
+        digest = cache(sound_digest)
+        keys = (clip_of(row, None, folder, digest=digest).key for row in rows)
+        journal.add_all((key, Measures(level_decibels=-20.0)) for key in keys)
     del rows
     tracemalloc.start()
-    annotate(paths, folder / "measures.jsonl", workers=1)
+    annotate(paths, folder / "measures.sqlite", workers=1)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak
@@ -219,7 +250,7 @@ def test_memory_holds_a_key_for_each_clip_and_not_its_row(tmp_path):
 def test_the_varied_wording_is_written_where_it_is_asked_for(tmp_path):
     wav = tone(tmp_path, "a", 250, 0.5)
     paths = write(tmp_path, train=[Utterance("a", wav, gender="female", emotion="sad", transcript="Go")])
-    annotate(paths, tmp_path / "measures.jsonl", workers=1, wording="varied")
+    annotate(paths, tmp_path / "measures.sqlite", workers=1, wording="varied")
     [row] = read_manifest(paths["train"])
     assert row.caption == with_paragraphs(row._replace(caption=None, description=None), "varied").caption
 
@@ -229,5 +260,5 @@ def test_a_speaker_s_clips_decide_the_gender_together(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "measure", lambda *_: Measures(gender_log_odds=next(odds)))
     rows = [Utterance(name, tone(tmp_path, name, 150 + 50 * n, 0.1), speaker="s") for n, name in enumerate("abc")]
     paths = write(tmp_path, train=rows)
-    annotate(paths, tmp_path / "measures.jsonl", workers=1)
+    annotate(paths, tmp_path / "measures.sqlite", workers=1)
     assert [row.gender for row in read_manifest(paths["train"])] == ["female"] * 3

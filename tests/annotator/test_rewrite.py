@@ -1,13 +1,12 @@
 """Rewriting by an LLM: what says something else is not taken."""
 
-import json
-
 import pytest
 
-from speechbrain_xser.annotator.rewrite import Rewriter, checked, llm_rewriter, rewrite
+from speechbrain_xser.annotator.rewrite import Answer, Rewriter, checked, llm_rewriter, rewrite
 from speechbrain_xser.answer import Descriptors, Record, parse, render
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.data.paragraphs import with_paragraphs
+from speechbrain_xser.utils.journal import Journal
 
 TOLD = render(Record("Go on", Descriptors("male", "elderly", "low", "normal", "slow", emphasis=("on",)), "angry"))
 GOOD = 'Stressing the word "on", an old man of low pitch and moderate volume slowly says, "Go on", and he sounds angry.'
@@ -53,7 +52,7 @@ def plainly(texts) -> list[str]:
 
 def test_both_paragraphs_are_rewritten_and_still_say_the_record(tmp_path):
     paths = manifest(tmp_path, *clips(3))
-    counts = rewrite(paths, Rewriter("plain", plainly), tmp_path / "rewrites.jsonl")
+    counts = rewrite(paths, Rewriter("plain", plainly), tmp_path / "rewrites.sqlite")
     rows = read_manifest(paths["train"])
     assert counts == {"rewritten": 6, "kept": 0}
     assert rows[0].description == "Somebody happy is heard." and 'saying "word 0"' in rows[0].caption
@@ -64,14 +63,14 @@ def test_what_is_not_taken_leaves_the_template_s_text(tmp_path):
     before = clips(4)
     paths = manifest(tmp_path, *before)
     worse = Rewriter("worse", lambda texts: ["A calm old lady hums." for _ in texts])
-    assert rewrite(paths, worse, tmp_path / "rewrites.jsonl")["rewritten"] == 0
+    assert rewrite(paths, worse, tmp_path / "rewrites.sqlite")["rewritten"] == 0
     assert read_manifest(paths["train"]) == before
 
 
 def test_a_human_s_paragraph_is_not_even_asked_about(tmp_path):
     own = Utterance("a", "a.wav", transcript="hi", emotion="sad", caption='A tired voice says, "hi".')
     paths, asked = manifest(tmp_path, own), []
-    rewrite(paths, Rewriter("x", lambda texts: asked.extend(texts) or texts), tmp_path / "rewrites.jsonl")
+    rewrite(paths, Rewriter("x", lambda texts: asked.extend(texts) or texts), tmp_path / "rewrites.sqlite")
     assert asked == [] and read_manifest(paths["train"]) == [own]
 
 
@@ -85,28 +84,29 @@ def test_a_killed_run_asks_only_for_what_it_lacks(tmp_path):
         return plainly(texts)
 
     with pytest.raises(KeyboardInterrupt):
-        rewrite(paths, Rewriter("plain", breaking), tmp_path / "rewrites.jsonl", batch_size=4)
+        rewrite(paths, Rewriter("plain", breaking), tmp_path / "rewrites.sqlite", batch_size=4)
     assert read_manifest(paths["train"]) == clips(6)  # untouched till all is there
     again = []
     whole = Rewriter("plain", lambda texts: again.extend(texts) or plainly(texts))
-    assert rewrite(paths, whole, tmp_path / "rewrites.jsonl") == {"rewritten": 12, "kept": 0}
+    assert rewrite(paths, whole, tmp_path / "rewrites.sqlite") == {"rewritten": 12, "kept": 0}
     assert len(asked) == 8 and again and not set(asked) & set(again)
 
 
 def test_another_rewriter_is_asked_anew(tmp_path):
-    rewrite(manifest(tmp_path, *clips(1)), Rewriter("plain", plainly), tmp_path / "rewrites.jsonl")
-    rewrite(manifest(tmp_path, *clips(1)), Rewriter("other", plainly), tmp_path / "rewrites.jsonl")
-    assert len((tmp_path / "rewrites.jsonl").read_text().splitlines()) == 4
+    rewrite(manifest(tmp_path, *clips(1)), Rewriter("plain", plainly), tmp_path / "rewrites.sqlite")
+    rewrite(manifest(tmp_path, *clips(1)), Rewriter("other", plainly), tmp_path / "rewrites.sqlite")
+    with Journal(tmp_path / "rewrites.sqlite", Answer) as answers:
+        assert len(answers) == 4
 
 
 def test_a_real_llm_that_writes_rubbish_changes_nothing(tmp_path):
     before = clips(2)
     paths = manifest(tmp_path, *before)
     tiny = llm_rewriter("packaged:llama-tiny", max_new_tokens=12)
-    counts = rewrite(paths, tiny, tmp_path / "rewrites.jsonl", batch_size=3)
+    counts = rewrite(paths, tiny, tmp_path / "rewrites.sqlite", batch_size=3)
     assert counts == {"rewritten": 0, "kept": 4} and read_manifest(paths["train"]) == before
-    answers = [json.loads(line)["found"] for line in (tmp_path / "rewrites.jsonl").read_text().splitlines()]
-    assert answers == [{"text": None}] * 4
+    with Journal(tmp_path / "rewrites.sqlite", Answer) as answers:
+        assert list(answers.values()) == [Answer(None)] * 4
 
 
 def test_a_paragraph_s_answer_does_not_depend_on_its_neighbours():

@@ -13,9 +13,11 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
+from speechbrain_xser.annotator.measures import Measures
 from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from speechbrain_xser.utils.journal import Journal
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,14 +121,16 @@ def test_a_real_kill_loses_no_measure(tmp_path):
         "1",
     ]
     journal, process = (
-        out / "measures.jsonl",
+        out / "measures.sqlite",
         subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}),
     )
-    while process.poll() is None and (not journal.exists() or journal.stat().st_size < 1000):
+    log = out / "measures.sqlite-wal"  # what is added goes there first
+    while process.poll() is None and (not log.exists() or log.stat().st_size < 20000):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    kept = sum(line.endswith("\n") for line in journal.open())
+    with Journal(journal, Measures) as measures:
+        kept = len(measures)
     assert 0 < kept < 60
     done = run(folder, "--out", out, "--json")
     assert json.loads(done.stdout) == {"clips": 60, "measured": 60 - kept, "unreadable": 0}
@@ -147,7 +151,7 @@ def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(tmp_path):
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and not (out / "measures.jsonl").exists():
+        while process.poll() is None and not (out / "measures.sqlite").exists():
             time.sleep(0.01)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)

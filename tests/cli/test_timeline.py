@@ -18,6 +18,8 @@ from click.testing import CliRunner
 import speechbrain_xser
 from speechbrain_xser.cli import timeline
 from speechbrain_xser.cli.main import xser
+from speechbrain_xser.timeline.moment import Moment
+from speechbrain_xser.utils.journal import Journal
 from tests.timeline.stub import RATE, Loudness, Stub, tones
 
 ROOT = Path(__file__).parents[2]
@@ -120,13 +122,34 @@ def test_a_recording_that_is_none_is_one_line(tmp_path, name):
     assert done.exit_code == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
 
 
+def test_another_recording_of_the_same_name_size_and_time_takes_no_moment_of_the_first(tmp_path):
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, tones(1.024, 2.048, 1.024, 1.024, 1.024), RATE)
+    run(path, "--out", tmp_path / "a.json")
+    before = path.stat()
+    soundfile.write(path, tones(1.024, 1.024, 1.024, 2.048, 1.024), RATE)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert json.loads(run(path, "--out", tmp_path / "a.json", "--json").stdout)["explained"] == 2
+    ends = [moment["end_seconds"] for moment in json.loads((tmp_path / "a.json").read_text())["moments"]]
+    assert ends == [pytest.approx(2.248, abs=0.01), pytest.approx(5.32, abs=0.01)]
+
+
+def test_a_file_of_the_user_s_in_the_journal_s_place_is_one_line_and_stays(recording, tmp_path):
+    (tmp_path / "a.journal").write_text("Monday: rain\n")
+    done = run(recording, "--out", tmp_path / "a.json")
+    assert done.exit_code == 2 and "a.journal is no journal of this program" in done.stderr
+    assert (tmp_path / "a.journal").read_text() == "Monday: rain\n" and done.stderr.count("\n") == 1
+
+
 def test_another_run_that_writes_the_same_journal_is_not_met(recording, tmp_path):
     script = (
-        "import fcntl, sys\n"
-        f"file = open({str(tmp_path / 'a.journal')!r}, 'a')\n"
-        "fcntl.lockf(file, fcntl.LOCK_EX)\n"
-        "print('claimed', flush=True)\n"
-        "sys.stdin.read()\n"
+        "import sys\n"
+        "from speechbrain_xser.utils.journal import Journal\n"
+        "class Moment: pass\n"  # only the name counts, and the true one's imports take seconds
+        f"with Journal({str(tmp_path / 'a.journal')!r}, Moment):\n"
+        "    print('claimed', flush=True)\n"
+        "    sys.stdin.read()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -158,10 +181,10 @@ def started(speech, out):
     process = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True
     )
-    journal = out.with_suffix(".journal")
-    while process.poll() is None and (not journal.exists() or journal.stat().st_size < 1000):
+    log = out.with_name(f"{out.stem}.journal-wal")  # what is added goes there first
+    while process.poll() is None and (not log.exists() or log.stat().st_size < 4096):
         time.sleep(0.01)
-    return process, journal
+    return process, out.with_suffix(".journal")
 
 
 def test_a_killed_run_goes_on_and_writes_what_an_uninterrupted_one_writes(speech, tmp_path, monkeypatch):
@@ -170,10 +193,9 @@ def test_a_killed_run_goes_on_and_writes_what_an_uninterrupted_one_writes(speech
     process, journal = started(speech, tmp_path / "killed.json")
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    kept = len(journal.read_bytes().splitlines())
+    with Journal(journal, Moment) as moments:
+        kept = len(moments)
     assert process.returncode == -signal.SIGKILL and 0 < kept < 20 and not (tmp_path / "killed.json").exists()
-    with open(journal, "ab") as file:
-        file.write(b'{"key": "half a li')
     rest, whole = (
         json.loads(run(speech, "--out", tmp_path / name, "--batch-size", "2", "--json").stdout)
         for name in ("killed.json", "whole.json")

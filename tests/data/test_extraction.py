@@ -32,10 +32,26 @@ def test_the_cpu_time_is_told_where_there_was_any(video, tmp_path):
     assert extract_voice(video, tmp_path / "a.flac").cpu_seconds is None
 
 
-def test_a_video_that_was_fetched_again_is_decoded_again(video, tmp_path):
+def test_another_video_of_the_same_name_is_decoded_again_whatever_its_time_says(video, tmp_path):
+    first = extract_voice(video, tmp_path / "a.flac")
+    write_media(video, np.zeros((96000, 1)), "mono")
+    os.utime(video, ns=(10**18, 10**18))  # as an archive sets it
+    again = extract_voice(video, tmp_path / "a.flac")
+    assert again.cpu_seconds is not None and again.seconds > first.seconds + 0.9
+    assert soundfile.info(tmp_path / "a.flac").frames / 16000 == again.seconds
+
+
+def test_the_same_video_fetched_again_is_not_decoded_again(video, tmp_path):
     extract_voice(video, tmp_path / "a.flac")
     os.utime(video, ns=(2**62, 2**62))
-    assert extract_voice(video, tmp_path / "a.flac").cpu_seconds is not None
+    assert extract_voice(video, tmp_path / "a.flac").cpu_seconds is None
+
+
+def test_half_a_flac_is_made_again(video, tmp_path):
+    seconds = extract_voice(video, tmp_path / "a.flac").seconds
+    (tmp_path / "a.flac").write_bytes(b"")
+    assert extract_voice(video, tmp_path / "a.flac").seconds == seconds
+    assert soundfile.info(tmp_path / "a.flac").frames == seconds * 16000
 
 
 def test_speech_stays_where_its_video_is_gone(video, tmp_path):

@@ -163,6 +163,9 @@ def test_sound_inside_a_data_set_is_written_once_as_it_is(tmp_path):
     stamp = Path(first.wav).stat().st_mtime_ns
     assert list(from_datasets(dataset, tmp_path)) == [first, second]
     assert Path(first.wav).stat().st_mtime_ns == stamp
+    Path(first.wav).write_bytes(bytes(len(clips[0]["bytes"])))  # of another data set, as large
+    assert list(from_datasets(dataset, tmp_path)) == [first, second]
+    assert Path(first.wav).read_bytes() == clips[0]["bytes"]
 
 
 def test_names_of_label_numbers_are_the_data_set_s_and_minus_one_is_unknown(tmp_path):

@@ -113,6 +113,18 @@ def test_a_changed_manifest_packs_its_shards_again(corpus):
     assert torch.equal(load_audio(resolve(clip, corpus / "packed")), load_audio(corpus / "b.wav"))
 
 
+def test_a_recording_that_was_replaced_is_packed_again_though_manifest_and_size_are_the_same(corpus):
+    packed(corpus)
+    before = {path.name: path.stat().st_mtime_ns for path in (corpus / "packed").glob("*.tar")}
+    size = (corpus / "d.wav").stat().st_size
+    (corpus / "d.wav").write_bytes((corpus / "f.wav").read_bytes())
+    assert (corpus / "d.wav").stat().st_size == size
+    clip = read_manifest(packed(corpus)["train"])[3]
+    assert torch.equal(load_audio(resolve(clip, corpus / "packed")), load_audio(corpus / "f.wav"))
+    after = {path.name: path.stat().st_mtime_ns for path in (corpus / "packed").glob("*.tar")}
+    assert [name for name in sorted(after) if after[name] != before[name]] == ["train-000001.tar"]
+
+
 def test_an_unreadable_clip_is_left_out_and_two_of_a_few_stop_it(corpus):
     (corpus / "a.wav").write_bytes(b"")
     (corpus / "b.wav").write_bytes(b"no sound")

@@ -1,5 +1,6 @@
 """Finding clips and writing manifests once."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -53,6 +54,25 @@ def test_whatever_is_new_or_missing_is_built_again(tmp_path, change):
     options = {"seed": 2} if change == "option" else {}
     prepare_once(tmp_path, options, [], lambda: calls.append(1) or one_utterance(), ["train"])
     assert calls == [1]
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "labels.JSONL", "dialogue.txt", "clip.wav", "all.tar"])
+def test_a_file_that_was_corrected_without_a_change_of_its_size_is_read_again(tmp_path, name):
+    """Of a table a letter is enough, though its time was set back; of sound and archives the time tells."""
+    (tmp_path / name).write_text("a,sad")
+    before, built = (tmp_path / name).stat(), []
+
+    def prepared() -> int:
+        prepare_once(tmp_path / "out", {}, [tmp_path / name], lambda: built.append(1) or one_utterance(), ["train"])
+        return len(built)
+
+    assert [prepared(), prepared()] == [1, 1]
+    (tmp_path / name).write_text("a,joy")
+    if Path(name).suffix not in (".wav", ".tar"):
+        os.utime(tmp_path / name, ns=(before.st_atime_ns, before.st_mtime_ns))
+    else:
+        os.utime(tmp_path / name, ns=(before.st_atime_ns, before.st_mtime_ns + 1000))
+    assert (tmp_path / name).stat().st_size == before.st_size and [prepared(), prepared()] == [2, 2]
 
 
 def test_an_empty_split_is_refused_and_not_taken_for_done(tmp_path):

@@ -2,15 +2,16 @@
 
 import importlib.util
 import inspect
-import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from speechbrain_xser.annotator.measures import Measures
 from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.data.manifest import read_manifest
+from speechbrain_xser.utils.journal import Journal
 from tests.genuine import DATA
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +33,7 @@ def needs(corpus: str):
 def annotated(name: str, data_folder: Path, save_folder: Path, **options) -> list:
     paths = load_recipe(name).prepare(data_folder, save_folder, annotate=True, **options)
     clips = {clip.id: clip for path in paths.values() for clip in read_manifest(path)}
-    assert (save_folder / "measures.jsonl").exists() and (save_folder / "cutoffs.json").exists()
+    assert (save_folder / "measures.sqlite").exists() and (save_folder / "cutoffs.json").exists()
     return list(clips.values())
 
 
@@ -58,8 +59,8 @@ def test_emodb_s_clips_get_descriptors_from_german_words(tmp_path):
     assert len(clips) > 20 and all(clip.gender and clip.age for clip in clips)
     for field in ("pitch", "volume", "speed", "intonation"):
         assert sum(getattr(clip, field) is not None for clip in clips) >= 0.9 * len(clips), field
-    measures = [json.loads(line)["found"] for line in (tmp_path / "save" / "measures.jsonl").read_text().splitlines()]
-    assert {found["rate_from"] for found in measures} == {"transcript"}
+    with Journal(tmp_path / "save" / "measures.sqlite", Measures) as journal:
+        assert {found.rate_from for found in journal.values()} == {"transcript"}
     assert all(parse(clip.caption) == clip.record() for clip in clips)
 
 

@@ -104,6 +104,14 @@ def test_two_files_of_one_name_that_differ_are_refused(corpus, tmp_path):
         recipe.prepare(corpus, tmp_path / "out")
 
 
+def test_two_files_of_one_name_and_size_that_differ_are_refused(corpus, tmp_path):
+    name = "03-01-01-01-01-01-01.wav"
+    content = (corpus / "Actor_01" / name).read_bytes()
+    (corpus / name).write_bytes(content[:-2] + b"\x01\x02")
+    with pytest.raises(ManifestError, match=f"Actor_01/{name} .* differ"):
+        recipe.prepare(corpus, tmp_path / "out")
+
+
 @pytest.mark.parametrize("stem", ["03-01-09-01-01-01-01", "03-01-01-01-01-01-25", "03-01-01-01-01-01", "song"])
 def test_a_foreign_file_name_is_refused_by_name(stem):
     with pytest.raises(ManifestError, match=stem):

@@ -7,7 +7,6 @@ import torch
 from torchaudio.functional import resample
 
 import speechbrain_xser
-from speechbrain_xser.annotator.journal import Journal
 from speechbrain_xser.data.synthetic.espeak import Espeak, Speaking
 from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
@@ -15,6 +14,7 @@ from speechbrain_xser.timeline.cutting import Cutting
 from speechbrain_xser.timeline.kept import KeptMoments
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.timeline import read_timeline
+from speechbrain_xser.utils.journal import Journal
 from tests.annotator.real_clips import clips, needs_real_clips
 from tests.timeline.stub import RATE, Loudness, Stub, tones
 
@@ -98,15 +98,25 @@ def test_what_was_explained_before_is_not_explained_again(recording, tmp_path):
 
 
 def test_a_group_that_was_cut_short_is_explained_as_the_whole_it_was(recording, tmp_path):
-    path = tmp_path / "a.journal"
-    with Journal(path, Moment) as journal:
+    with Journal(tmp_path / "a.journal", Moment) as journal:
         whole = moments(recording, kept=KeptMoments(journal, "one"))
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join(lines[:40]) + lines[40][:33])  # the second group of 32, and half a line
+        everything = dict(journal)
+    first = sorted(everything, key=lambda key: int(key.split()[1]))[:40]  # the second group of 32 is cut short
     rest = Stub()
-    with Journal(path, Moment) as journal:
+    with Journal(tmp_path / "rest.journal", Moment) as journal:
+        journal.add_all((key, everything[key]) for key in first)
         assert moments(recording, rest, kept=KeptMoments(journal, "one")) == whole
-    assert rest.rows == [8, 8, 8, 8, 6] and path.read_bytes() == b"".join(lines)
+        assert dict(journal) == everything
+    assert rest.rows == [8, 8, 8, 8, 6]
+
+
+def test_a_group_of_moments_is_kept_in_one_transaction(recording, tmp_path, monkeypatch):
+    counts = []
+    with Journal(tmp_path / "a.journal", Moment) as journal:
+        usual = journal.add_all
+        monkeypatch.setattr(journal, "add_all", lambda pairs: counts.append(len(pairs)) or usual(pairs))
+        moments(recording, kept=KeptMoments(journal, "one"))
+    assert counts == [32, 32, 6]
 
 
 def test_another_recording_model_or_setting_takes_nothing_from_the_journal(recording, tmp_path):

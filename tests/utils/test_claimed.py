@@ -1,0 +1,74 @@
+"""A folder is one run's, whatever ends that run and wherever the folder lies."""
+
+import errno
+import multiprocessing
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import speechbrain.utils.distributed  # noqa: F401 (a claim imports it, which takes seconds)
+
+from speechbrain_xser.commandline import claimed, one_line_errors
+from speechbrain_xser.errors import TrainingError
+
+
+def claim_and_fork(folder, ready, leave):
+    """A run with a worker that outlives it, as a loader's does for a while."""
+    with claimed(folder):
+        if os.fork() == 0:
+            ready.set()
+            leave.wait(300)
+            os._exit(0)
+        time.sleep(300)  # an event would wait for a killed process to wake
+
+
+def test_the_claim_of_a_killed_run_goes_with_it_though_its_workers_still_run(tmp_path):
+    context = multiprocessing.get_context("fork")
+    ready, leave = context.Event(), context.Event()
+    run = context.Process(target=claim_and_fork, args=(tmp_path / "run", ready, leave))
+    run.start()
+    assert ready.wait(300)
+    run.kill()
+    run.join()
+    try:
+        with claimed(tmp_path / "run"):
+            assert not leave.is_set()
+    finally:
+        leave.set()
+
+
+def test_two_threads_of_one_process_do_not_share_a_claim(tmp_path):
+    with claimed(tmp_path / "run"), ThreadPoolExecutor() as threads:
+        with pytest.raises(TrainingError, match="Another run is writing"):
+            threads.submit(claimed(tmp_path / "run").__enter__).result()
+
+
+def test_a_run_that_waits_gets_the_folder_when_the_other_leaves(tmp_path):
+    with ThreadPoolExecutor() as threads:
+        with claimed(tmp_path / "run"):
+            waiting = threads.submit(claimed(tmp_path / "run", wait=True).__enter__)
+            assert not waiting.done()
+        waiting.result(timeout=300)
+
+
+def test_a_rank_that_is_not_the_first_claims_nothing(tmp_path, monkeypatch):
+    with claimed(tmp_path / "run"):
+        monkeypatch.setattr("speechbrain.utils.distributed.if_main_process", lambda: False)
+        with claimed(tmp_path / "run"):
+            pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EROFS])
+def test_a_disk_without_locks_is_one_line_with_the_folder(tmp_path, monkeypatch, capsys, number):
+    """As network file systems without a lock service answer."""
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(SystemExit), one_line_errors(), claimed(tmp_path / "run"):
+        pass
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"error: {tmp_path / 'run'} cannot be locked" in line and os.strerror(number) in line
