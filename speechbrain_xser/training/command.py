@@ -77,7 +77,7 @@ def run(hparams: dict, run_opts: RunOptions) -> None:
     if hparams.get("prepare") is not None:
         run_on_main(hparams["prepare"])
     model = make_model(hparams)
-    loaders = make_loaders(hparams, run_option("grad_accumulation_factor", hparams, run_opts))
+    loaders = make_loaders(hparams, model, run_option("grad_accumulation_factor", hparams, run_opts))
     brain = make_brain(hparams, run_opts, model, len(loaders.train.dataset))
     brain.fit(loaders.train, loaders.valid)
     scores = None
