@@ -27,7 +27,7 @@ from speechbrain_xser.training import collapse
 from speechbrain_xser.training.autosave import Autosave
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.criterion import Criterion
-from speechbrain_xser.training.distributed import rank, world_size
+from speechbrain_xser.training.distributed import rank, sum_over_ranks, world_size
 from speechbrain_xser.training.memory import SMALLER_MODEL, VALID_KNOB, name_out_of_memory
 from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
 from speechbrain_xser.training.position import Position
@@ -199,8 +199,7 @@ class XserBrain(sb.Brain):
     def evaluate_batch(self, batch: Batch, stage: sb.Stage) -> Tensor:
         """Adds a batch's loss and answers to the evaluation; returns its loss, [], on the CPU."""
         self._count_faults(batch)
-        if self.stop.requested:  # the checkpoint of this epoch's training is there already
-            raise SystemExit(self.stop.exit_code)
+        self._go_on(busy=True)
         if not batch.ids:
             return torch.tensor(float("nan"))
         self.answers = answers_of(batch, self.turn.stage)
@@ -226,6 +225,30 @@ class XserBrain(sb.Brain):
                 return
             texts = self.model.generate(batch.wavs, batch.samples, self.turn.stage)
             self.evaluation.answers += map(Answer, batch.utterances, texts)
+
+    def _go_on(self, busy: bool) -> bool:
+        """Whether any rank has a batch left to evaluate; ends all of them together where any was asked to stop.
+
+        Ranks may have different numbers of batches: one that has finished goes on asking until all have.
+        """
+        stopping, left = sum_over_ranks([self.stop.requested, busy], self.device)
+        if stopping:  # the checkpoint of this epoch's training is there already
+            ddp_barrier()
+            raise SystemExit(self.stop.exit_code)
+        return left > 0
+
+    def evaluate(self, *arguments: Any, **options: Any) -> float | None:
+        """SpeechBrain's own, with the best checkpoint; a signal ends all ranks after the batch at hand, as in ``fit``.
+
+        Raises
+        ------
+        SystemExit
+            With the code 143 after a SIGTERM, or 130 after Ctrl-C.
+        CheckpointError
+            If the best checkpoint belongs to another run, or there is none to test.
+        """
+        with self.stop:
+            return super().evaluate(*arguments, **options)
 
     def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
         """Loads the best checkpoint, by UA unless told otherwise."""
@@ -286,6 +309,8 @@ class XserBrain(sb.Brain):
             self.train_stats = {"loss": float(stage_loss), **self.tally.means(), "skipped": self.stepper.guard.skipped}
             self.save()
             return
+        while self._go_on(busy=False):
+            pass
         metrics = self.evaluation.metrics(self.criterion, self.score, self.device)
         if stage == sb.Stage.TEST:
             self._log({"test of": self.turn.stage.name}, test_stats=metrics)

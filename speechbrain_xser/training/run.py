@@ -22,7 +22,7 @@ from speechbrain_xser.errors import TrainingError
 from speechbrain_xser.evidence.mean_voice import CLIPS, MeanVoice, mean_voice
 from speechbrain_xser.export import write_model_folder
 from speechbrain_xser.feature_cache import keep_features
-from speechbrain_xser.hub import METADATA
+from speechbrain_xser.hub import CHECKPOINTS, METADATA, model_folder
 from speechbrain_xser.hyperparams import backbones, plain_config
 from speechbrain_xser.lobes.cached import CachedEncoder
 from speechbrain_xser.memory import naming_memory
@@ -151,7 +151,7 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
     with naming_memory("the model was loaded", SMALLER_MODEL, TrainingError):
         model = hparams["model"]()
         if settings.start_from is not None:
-            load_weights(model, settings.start_from)
+            load_weights(model, model_folder(settings.start_from))
     if settings.feature_cache is not None:
         keep_features(model, settings.feature_cache, model_arguments(hparams))
     return model
@@ -209,7 +209,7 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
         settings.criterion(),
         settings.rates(),
         score_answers,
-        store=CheckpointStore(output / "checkpoints", settings.keep_latest),
+        store=CheckpointStore(output / CHECKPOINTS, settings.keep_latest),
         identity=run_on_main(identity, [model, arguments]),
         seed=settings.seed,
         weight_decay=settings.weight_decay,
@@ -318,7 +318,7 @@ def corpora(hparams: Mapping[str, Any]) -> dict[str, Any]:
     {}
     """
     prepare, start = hparams.get("prepare"), hparams.get("start_from")
-    before = read_metadata(Path(start) / METADATA).training.get("corpora", []) if start else []
+    before = read_metadata(Path(model_folder(start)) / METADATA).training.get("corpora", []) if start else []
     prepare = getattr(prepare, "func", prepare)
     own = [] if prepare is None else [prepare.__module__.partition(".")[0]]
     known = list(dict.fromkeys([*before, *own]))

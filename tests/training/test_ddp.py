@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +50,29 @@ def test_two_ranks_compute_the_losses_of_one_process_with_the_same_windows(ranks
     alone = observe(*make(tiny_hparams(tiny_data(tmp_path), tmp_path / "run", batch_size=2)), noise=False)
 
     assert ranks[0]["exact"]["losses"] == pytest.approx(alone["losses"], abs=1e-4)
+
+
+def test_one_signalled_rank_ends_an_evaluation_of_both_together(tmp_path):
+    """Without a launcher, which would end the other rank by force."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = str(ROOT / "tests" / "training" / "signalled_rank.py")
+    common = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "WORLD_SIZE": "2", "MASTER_PORT": str(port)}
+    started = [
+        subprocess.Popen(
+            [sys.executable, script, str(tmp_path)],
+            cwd=ROOT,
+            env={**os.environ, **common, "MASTER_ADDR": "127.0.0.1", "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(2)
+    ]
+    try:
+        codes = [process.wait(timeout=240) for process in started]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    assert codes == [128 + signal.SIGTERM] * 2
+    told = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2)]
+    assert told[0] == {"signalled": False, "evaluated": 2} and told[1] == {"signalled": True, "evaluated": 2}
