@@ -79,6 +79,30 @@ hexadecimal digits, as its page 'Files and versions' shows), or an existing fold
     return folder
 
 
+def model_files(folder: str | Path) -> list[Path]:
+    """The files of a model folder that decide its answers: all but the card; backbones by the metadata's fingerprints.
+
+    Arguments
+    ---------
+    folder : str or Path
+        A local model folder.
+
+    Returns
+    -------
+    list of Path
+        Those that are there.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "model.safetensors").touch(), (folder / "README.md").touch()
+    (None, None)
+    >>> [path.name for path in model_files(folder)]
+    ['model.safetensors']
+    """
+    return [path for name in FILES if name != CARD and (path := Path(folder, name)).is_file()]
+
+
 def _download(name: str, revision: str | None, savedir: str | Path | None) -> str:
     if not COMMIT.fullmatch(revision or ""):
         raise UnsafeModelError(

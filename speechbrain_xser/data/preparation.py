@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from speechbrain_xser.commandline import claimed
@@ -29,6 +29,7 @@ DONE = "prepared.json"
 SUMMARY = "summary.json"
 LOCK = ".prepare.lock"
 VERSION = 3  # another one prepares everything again
+TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl")
 FEWEST_CLIPS = 1000  # seen before the share of faults is judged, unless the corpus is smaller
 UNREADABLE_SHARE = 0.01  # of the clips; more faults than this stop the preparation
 
@@ -106,7 +107,7 @@ def prepare_once(
     options : dict
         Whatever else decides the manifests; must fit into JSON.
     files : Iterable[Path]
-        What is read; folder names, names and sizes are compared.
+        What is read; folder names, names, and sizes or, of tables, contents are compared.
     build : Callable
         Gives the utterances, and what is dropped; called only when something is new. Paragraphs that they lack are
         written from their records.
@@ -187,8 +188,16 @@ def extend_summary(save_folder: str | Path, entries: dict) -> None:
 
 
 def _digest(options: dict, files: Iterable[Path]) -> str:
-    listing = [[path.parent.name, path.name, path.stat().st_size] for path in files]
+    listing = [[path.parent.name, path.name, _content(path)] for path in files]
     return sha256(json.dumps([VERSION, Utterance._fields, options, listing], sort_keys=True).encode()).hexdigest()
+
+
+def _content(path: Path) -> str | int:
+    """Of a table every byte, since a label can change and its length stay; of sound and archives the size."""
+    if path.suffix.lower() not in TABLES:
+        return path.stat().st_size
+    with open(path, "rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def _found(done: Path, digest: str) -> dict[str, str] | None:

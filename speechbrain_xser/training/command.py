@@ -28,6 +28,7 @@ from speechbrain_xser.training.run import (
     write_answers,
 )
 from speechbrain_xser.training.settings import TrainingSettings
+from speechbrain_xser.training.words import read_words
 
 
 @one_line_errors()
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str]) -> None:
         ...
     SystemExit: 2
     """
-    hparams_file, run_opts, given = sb.parse_arguments(list(arguments))
+    hparams_file, run_opts, given = read_words(arguments)
     ddp_init_group(run_opts)
     hparams, overrides = load_recipe(hparams_file, given)
     hparams = merged(hparams)

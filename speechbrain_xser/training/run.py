@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -310,19 +311,40 @@ def training_voice(hparams: Mapping[str, Any], brain: XserBrain) -> MeanVoice | 
 
 
 def corpora(hparams: Mapping[str, Any]) -> dict[str, Any]:
-    """The corpus of a run by the recipe that prepared it, and all corpora of the models that it began with.
+    """The corpus of a run, and all corpora of the models that it began with.
+
+    The recipe's key ``corpus`` names it, which is there also where nothing is prepared; else the preparation's argument
+    of that name, else the folder where the preparation lies.
+
+    Arguments
+    ---------
+    hparams : mapping
+        With ``corpus`` (a name), ``prepare`` and ``start_from``, where the recipe has them.
+
+    Returns
+    -------
+    dict
+        ``corpus`` and ``corpora``, as far as they are known.
 
     Example
     -------
-    >>> corpora({"prepare": None})
-    {}
+    >>> corpora({"prepare": None}), corpora({"prepare": None, "corpus": "MELD"})
+    ({}, {'corpus': 'MELD', 'corpora': ['MELD']})
     """
-    prepare, start = hparams.get("prepare"), hparams.get("start_from")
+    start = hparams.get("start_from")
     before = read_metadata(Path(model_folder(start)) / METADATA).training.get("corpora", []) if start else []
-    prepare = getattr(prepare, "func", prepare)
-    own = [] if prepare is None else [prepare.__module__.partition(".")[0]]
-    known = list(dict.fromkeys([*before, *own]))
-    return {**({"corpus": own[0]} if own else {}), **({"corpora": known} if known else {})}
+    own = _corpus(hparams)
+    known = list(dict.fromkeys([*before, *([own] if own else [])]))
+    return {**({"corpus": own} if own else {}), **({"corpora": known} if known else {})}
+
+
+def _corpus(hparams: Mapping[str, Any]) -> str | None:
+    """The name of a run's own corpus."""
+    prepare = hparams.get("prepare")
+    named = hparams.get("corpus") or getattr(prepare, "keywords", {}).get("corpus")
+    if named or prepare is None:
+        return str(named) if named else None
+    return Path(inspect.getfile(getattr(prepare, "func", prepare))).resolve().parent.name
 
 
 def plain_scores(scores: Scores) -> dict[str, float]:

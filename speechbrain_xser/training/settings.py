@@ -180,6 +180,8 @@ def _typed(name: str, kind: str, value: Any) -> Any:
     """A value as its field's annotation says."""
     if value is None and kind.endswith("None"):
         return None
+    if kind.startswith("str") and isinstance(value, int | float):
+        return str(value)  # a folder that is called by a number
     whole = kind.startswith("int")
     if not whole and kind != "float":
         return value

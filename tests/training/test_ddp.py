@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.runner import make, tiny_data, tiny_hparams
+from tests.training.runner import START, make, tiny_data, tiny_hparams
+from tests.training.signalled_rank import evaluate_and_signal
 from tests.training.two_ranks import observe
 
 ROOT = Path(__file__).parents[2]
@@ -57,22 +58,16 @@ def test_one_signalled_rank_ends_an_evaluation_of_both_together(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    script = str(ROOT / "tests" / "training" / "signalled_rank.py")
-    common = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "WORLD_SIZE": "2", "MASTER_PORT": str(port)}
-    started = [
-        subprocess.Popen(
-            [sys.executable, script, str(tmp_path)],
-            cwd=ROOT,
-            env={**os.environ, **common, "MASTER_ADDR": "127.0.0.1", "RANK": str(rank), "LOCAL_RANK": str(rank)},
-        )
-        for rank in range(2)
-    ]
+    data = tiny_data(tmp_path, train=2, valid=7)
+    processes = [START.Process(target=evaluate_and_signal, args=(rank, port, data, tmp_path)) for rank in range(2)]
+    for process in processes:
+        process.start()
     try:
-        codes = [process.wait(timeout=240) for process in started]
+        for process in processes:
+            process.join(300)
+        assert [process.exitcode for process in processes] == [128 + signal.SIGTERM] * 2
     finally:
-        for process in started:
+        for process in processes:
             process.kill()
-            process.wait()
-    assert codes == [128 + signal.SIGTERM] * 2
     told = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2)]
-    assert told[0] == {"signalled": False, "evaluated": 2} and told[1] == {"signalled": True, "evaluated": 2}
+    assert told == [{"signalled": False, "evaluated": 2}, {"signalled": True, "evaluated": 2}]
