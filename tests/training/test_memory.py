@@ -5,6 +5,7 @@ import functools
 
 import pytest
 import torch
+from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_xser import ExplainableEmotionRecognizer, packaged_model
 from speechbrain_xser.commandline import one_line_errors
@@ -13,6 +14,7 @@ from speechbrain_xser.memory import is_out_of_memory
 from speechbrain_xser.sources import loading
 from speechbrain_xser.training import stepping, window
 from speechbrain_xser.training.checkpoint import CheckpointStore, load_tensors
+from speechbrain_xser.training.run import make_brain, make_model
 from tests.training.runner import make, tiny_data, tiny_hparams
 
 ALLOCATORS = [
@@ -109,9 +111,10 @@ def test_out_of_memory_while_a_run_loads_or_moves_its_model_is_named(data, tmp_p
     hparams = tiny_hparams(data, tmp_path)
     with pytest.raises(TrainingError, match="Out of memory while the model was loaded.*--memory"):
         make({**hparams, "model": functools.partial(failing(SHORT), **hparams["model"].keywords)})
+    model = make_model(hparams)
     monkeypatch.setattr(torch.nn.ModuleDict, "to", failing(SHORT))
     with pytest.raises(TrainingError, match="Out of memory while the model was moved"):
-        make(hparams)
+        make_brain(hparams, RunOptions.from_dictionary({"device": "cpu"}), model, utterances=7)
 
 
 def test_a_source_that_is_well_is_not_blamed_for_the_memory_that_it_needs():
