@@ -140,7 +140,7 @@ def refuse_run(folder: str | Path) -> None:
     folder = Path(folder)
     if (folder / METADATA).is_file():
         return
-    inside = sorted(path.parent for path in folder.glob(f"*/{METADATA}"))
+    inside = sorted(path.parent for path in folder.glob(f"[!.]*/{METADATA}"))
     if inside:
         named = ", or ".join(map(str, inside[:SHOWN])) + (", ..." if len(inside) > SHOWN else "")
         raise CheckpointError(f"{folder} is no trained model, but holds {_few(len(inside))}: give {named}.")

@@ -49,5 +49,5 @@ def test_a_run_on_manifests_that_are_there_already_knows_its_corpus_and_those_th
 def test_our_recipes_name_their_corpus(name, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "recipes"))
     path = ROOT / "recipes" / name / "hparams" / "train.yaml"
-    hparams, _ = load_recipe(path, {"data_folder": "none", "prepare": "null"} if name != "Tiny" else {"prepare": "null"})
+    hparams, _ = load_recipe(path, {"data_folder": "none", "prepare": "null"})
     assert corpora(hparams)["corpus"] == name
