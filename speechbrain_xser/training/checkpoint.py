@@ -170,7 +170,7 @@ class CheckpointStore:
             generation. Empty where there is no folder.
         """
         newest = {FOLDER.fullmatch(c.folder.name)["name"]: c for c in self._complete()}
-        return sorted(newest.values(), key=lambda c: (c.step, c.folder.name))
+        return [newest[name] for name in sorted(newest)]
 
     def _complete(self) -> list[Checkpoint]:
         """All that can be read, later generations of a name behind earlier ones."""
