@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from speechbrain_xser.errors import TrainingError, XserError
+from speechbrain_xser.memory import is_out_of_memory
 from speechbrain_xser.versions import install_hint
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 NOBODY_READS = 141  # the same for one whose output is no longer read
 EXTRAS = {"sklearn": "report", "matplotlib": "report", "gradio": "web", "datasets": "datasets"}  # what brings what
 GOES_ON = "Interrupted; the same command goes on where this one stopped."
+SMALLER = "give less at once (--batch-size, --batch_size), or --device cpu."
 STARTS_ANEW = "Interrupted; nothing half-written is left."
 
 
@@ -61,6 +63,13 @@ def one_line_errors(stopped: str = GOES_ON) -> Iterator[None]:
         if library not in EXTRAS:
             raise
         print(f"error: {library} is missing. Say: {install_hint(EXTRAS[library])}", file=sys.stderr)
+        sys.exit(FAULTY_INPUT)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        logger.debug("The run ended here.", exc_info=True)
+        told = str(error).strip().partition("\n")[0] or type(error).__name__
+        print(f"error: Out of memory ({told}): {SMALLER}", file=sys.stderr)
         sys.exit(FAULTY_INPUT)
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)

@@ -50,6 +50,10 @@ class TrainingError(XserError, RuntimeError):
     """Training cannot go on: too many non-finite batches or unreadable clips."""
 
 
+class OutOfMemoryError(XserError, RuntimeError):
+    """Memory ran out while a model was loaded or used; in a training it is a :class:`TrainingError`."""
+
+
 class SettingsError(XserError, ValueError):
     """A recipe's YAML or a value of the command line is wrong: an unknown key, a number that is none."""
 

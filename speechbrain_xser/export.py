@@ -15,17 +15,14 @@ The folder is written beside its place and moved there at the end, so that it is
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.evidence.mean_voice import MeanVoice, write_mean_voice
+from speechbrain_xser.folders import written_folder
 from speechbrain_xser.hub import ADAPTER, BRANCHES, CARD, HYPERPARAMS, METADATA
 from speechbrain_xser.hyperparams import SETTINGS, backbones, hyperparams_text, plain_config
 from speechbrain_xser.lobes.encoder import SSLEncoder
@@ -89,48 +86,6 @@ def write_model_folder(
     return str(folder)
 
 
-@contextmanager
-def written_folder(folder: str | Path) -> Iterator[Path]:
-    """A new folder that takes its place at the end, with all that was written into it, and only if nothing went wrong.
-
-    Arguments
-    ---------
-    folder : str or Path
-        Where it shall be; what is there is replaced.
-
-    Returns
-    -------
-    context manager of Path
-        Where to write.
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot be written (names path and remedy); what was there is still there.
-
-    Example
-    -------
-    >>> place = getfixture("tmp_path") / "trained"
-    >>> with written_folder(place) as staging:
-    ...     _ = (staging / "README.md").write_text("# Mine")
-    ...     place.exists()
-    False
-    >>> [path.name for path in place.parent.iterdir()]
-    ['trained']
-    """
-    folder = Path(folder).absolute()
-    staging = folder.with_name(f".{folder.name}.staging-{os.getpid()}")
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
-        staging.mkdir(parents=True)
-        yield staging
-        _replace(staging, folder)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{folder}: cannot be written ({error}); free space, or give another place") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
 def _write_files(
     staging: Path, model: ExplainableSER, config: dict, card: str | None, voice: MeanVoice | None
 ) -> None:
@@ -164,28 +119,3 @@ def _write_adapter(folder: Path, model: ExplainableSER, arguments: dict) -> None
     fields = json.loads(path.read_text(encoding="utf-8"))
     fields |= {"base_model_name_or_path": arguments["llm_source"], "revision": arguments["llm_revision"]}
     path.write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _replace(staging: Path, folder: Path) -> None:
-    """Syncs the staged folder to the disk and moves it into place."""
-    for path in [*staging.rglob("*"), staging]:
-        _sync(path)
-    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
-    if folder.exists():
-        os.replace(folder, old)
-    try:
-        os.replace(staging, folder)
-    except OSError:
-        if old.exists():
-            os.replace(old, folder)
-        raise
-    _sync(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,7 +13,8 @@ from pathlib import Path
 import huggingface_hub
 
 from speechbrain_xser.enclosed import NAMES, PATTERNS
-from speechbrain_xser.errors import UnsafeModelError
+from speechbrain_xser.errors import CheckpointError, UnsafeModelError
+from speechbrain_xser.folders import whole_folder
 from speechbrain_xser.sources import loading, resolve_source
 
 HYPERPARAMS = "hyperparams.yaml"
@@ -26,6 +27,8 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"  # the name that plain peft reads
 ADAPTER_FILES = (f"{ADAPTER}/adapter_config.json", f"{ADAPTER}/{ADAPTER_WEIGHTS}")
 FILES = (HYPERPARAMS, METADATA, BRANCHES, *ADAPTER_FILES, MEAN_VOICE, CARD, *PATTERNS)
 NEVER_OPENED = frozenset(".py .pyc .so .bin .pt .pth .ckpt .pkl .pickle .npy .npz .joblib".split())
+CHECKPOINTS = "checkpoints"  # in the output folder of a training
+SHOWN = 3  # models that a message names
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -51,6 +54,8 @@ def model_folder(source: str | Path, revision: str | None = None, savedir: str |
     ------
     BackboneError
         If there is no such folder or hub model, or it cannot be reached; names the remedy.
+    CheckpointError
+        If the folder is a run's, with the model in a folder of its own: names that.
     UnsafeModelError
         If a hub id comes without a commit, or the folder holds code or pickles.
 
@@ -66,11 +71,36 @@ def model_folder(source: str | Path, revision: str | None = None, savedir: str |
     speechbrain_xser.errors.UnsafeModelError: hub model 'owner/name': revision is None; give the full commit (40 \
 hexadecimal digits, as its page 'Files and versions' shows), or an existing folder
     """
-    folder = resolve_source(source)
+    folder = resolve_source(whole_folder(source))
     if not Path(folder).is_dir():
         folder = _download(folder, revision, savedir)
+    refuse_run(folder)
     refuse_code(folder)
     return folder
+
+
+def model_files(folder: str | Path) -> list[Path]:
+    """The files of a model folder that decide its answers: all but the card; backbones by the metadata's fingerprints.
+
+    Arguments
+    ---------
+    folder : str or Path
+        A local model folder.
+
+    Returns
+    -------
+    list of Path
+        Those that are there.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "model.safetensors").touch(), (folder / "README.md").touch()
+    (None, None)
+    >>> [path.name for path in model_files(folder)]
+    ['model.safetensors']
+    """
+    return [path for name in FILES if name != CARD and (path := Path(folder, name)).is_file()]
 
 
 def _download(name: str, revision: str | None, savedir: str | Path | None) -> str:
@@ -81,6 +111,50 @@ def _download(name: str, revision: str | None, savedir: str | Path | None) -> st
         )
     with loading(name, revision):
         return huggingface_hub.snapshot_download(name, revision=revision, cache_dir=savedir, allow_patterns=list(FILES))
+
+
+def refuse_run(folder: str | Path) -> None:
+    """Refuses a folder that is no trained model but holds one, or is part of one, and names that.
+
+    Arguments
+    ---------
+    folder : str or Path
+        A local folder.
+
+    Raises
+    ------
+    CheckpointError
+        Names what to give instead.
+
+    Example
+    -------
+    >>> run = getfixture("tmp_path")
+    >>> (run / "model").mkdir()
+    >>> (run / "model" / "metadata.json").touch()
+    >>> refuse_run(run / "model")
+    >>> refuse_run(run)
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.CheckpointError: ... is no trained model, but holds one: give ...model.
+    """
+    folder = Path(folder)
+    if (folder / METADATA).is_file():
+        return
+    inside = sorted(path.parent for path in folder.glob(f"[!.]*/{METADATA}"))
+    if inside:
+        named = ", or ".join(map(str, inside[:SHOWN])) + (", ..." if len(inside) > SHOWN else "")
+        raise CheckpointError(f"{folder} is no trained model, but holds {_few(len(inside))}: give {named}.")
+    if (folder.absolute().parent / METADATA).is_file():
+        raise CheckpointError(f"{folder} is a part of a trained model: give {folder.parent}.")
+    if (folder / CHECKPOINTS).is_dir():
+        raise CheckpointError(
+            f"{folder} is the folder of a training that has not written its model yet: give the training's command "
+            "again, which goes on and writes it."
+        )
+
+
+def _few(count: int) -> str:
+    return "one" if count == 1 else str(count)
 
 
 def refuse_code(folder: str | Path) -> None:

@@ -32,9 +32,13 @@ from speechbrain_xser.evidence.mean_voice import MeanVoice, read_mean_voice
 from speechbrain_xser.hub import HYPERPARAMS, model_folder
 from speechbrain_xser.lengths import counts_from_relative, valid_mask
 from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.memory import naming_memory
 from speechbrain_xser.modes import each_within, evaluating
 from speechbrain_xser.restore import read_model_folder
 from speechbrain_xser.training.stages import STAGES
+
+SMALLER_TO_LOAD = "Use the CPU (device cpu), or give run_opts a smaller dtype, or a model with a smaller LLM."
+SMALLER_TO_EXPLAIN = "Give fewer or shorter clips at once (--batch-size), or use the CPU (device cpu)."
 
 
 class Explanation(NamedTuple):
@@ -140,14 +144,17 @@ class ExplainableEmotionRecognizer(Pretrained):
             If weights are missing, broken, or of other names or shapes.
         BackboneError
             If a backbone cannot be found, or is not the one that the folder was trained with.
+        OutOfMemoryError
+            If the device has not enough memory for it; names the remedy.
         """
         run_opts = dict(run_opts or {})
         dtype = run_opts.pop("dtype", None)
         overrides = {**(overrides or {}), **({"llm_dtype": dtype} if dtype else {})}
         folder = model_folder(source, revision, savedir)
-        model, hparams = read_model_folder(folder, overrides, hparams_file)
-        hparams["savedir"] = savedir
-        recognizer = cls(modules={"model": model}, hparams=hparams, run_opts=run_opts, **kwargs)
+        with naming_memory(f"{source} was loaded", SMALLER_TO_LOAD):
+            model, hparams = read_model_folder(folder, overrides, hparams_file)
+            hparams["savedir"] = savedir
+            recognizer = cls(modules={"model": model}, hparams=hparams, run_opts=run_opts, **kwargs)
         recognizer.mean_voice = read_mean_voice(folder, model)
         if merge:
             recognizer.merge()
@@ -259,6 +266,8 @@ class ExplainableEmotionRecognizer(Pretrained):
         ------
         AudioError
             As :meth:`explain_batch`, when all batches before the one that cannot be used have been explained.
+        OutOfMemoryError
+            If memory runs out; names the remedy.
 
         Example
         -------
@@ -271,7 +280,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         batches = iter(batches)
         while group := list(islice(batches, joined)):
             tokens, refused = [], None
-            with self.inference_ctx:
+            with naming_memory(f"{len(group)} batches of clips were explained", SMALLER_TO_EXPLAIN), self.inference_ctx:
                 for batch in group:
                     try:
                         tokens.append(self._encoded(*batch))

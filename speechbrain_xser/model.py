@@ -20,6 +20,7 @@ from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
 from speechbrain_xser.decoder.heads import HeadAnswer, HeadsDecoder
 from speechbrain_xser.decoder.llm import PAPER_LORA
 from speechbrain_xser.decoder.prompt import SYSTEM, PromptTemplate
+from speechbrain_xser.decoder.protocol import Decoder
 from speechbrain_xser.lobes.adapter import Adapter, FrameTokens, SoftTokens
 from speechbrain_xser.lobes.bottleneck import NoBottleneck, VariationalBottleneck
 from speechbrain_xser.lobes.branch import Branch, BranchOutput, Mode, branch_sums
@@ -45,7 +46,7 @@ class ExplainableSER(nn.Module):
         Frozen; ours or any module that keeps the protocol.
     content, descriptor : Branch
         What is said, and how.
-    decoder : LLMDecoder or HeadsDecoder
+    decoder : Decoder
         A causal LLM with LoRA; or, for systems without one, a CTC head and a classifier.
 
     Example
@@ -63,7 +64,7 @@ class ExplainableSER(nn.Module):
     """
 
     def __init__(
-        self, encoder: SpeechEncoder, content: Branch, descriptor: Branch, decoder: LLMDecoder | HeadsDecoder
+        self, encoder: SpeechEncoder, content: Branch, descriptor: Branch, decoder: Decoder
     ) -> None:
         super().__init__()
         self.encoder = encoder

@@ -26,7 +26,7 @@ from speechbrain_xser.enclosed import (
 )
 from speechbrain_xser.errors import CheckpointError, XserError
 from speechbrain_xser.evidence.mean_voice import MeanVoice, read_mean_voice, write_mean_voice
-from speechbrain_xser.export import written_folder
+from speechbrain_xser.folders import written_folder
 from speechbrain_xser.hub import (
     ADAPTER_FILES,
     BRANCHES,

@@ -10,6 +10,7 @@ from speechbrain_xser.enclosed import with_enclosed
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError, XserError
 from speechbrain_xser.hub import HYPERPARAMS, METADATA
 from speechbrain_xser.hyperparams import backbones, checked_parts
+from speechbrain_xser.memory import is_out_of_memory
 from speechbrain_xser.metadata import check_backbone, read_metadata
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.pretrainer import FILE_NAME, FolderPretrainer
@@ -115,6 +116,8 @@ def _build(factory: Callable[[], ExplainableSER], path: Path) -> ExplainableSER:
     except XserError:
         raise
     except (TypeError, ValueError, RuntimeError, AttributeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise CheckpointError(f"{path}: no model can be built from it ({error})") from error
 
 

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.memory import is_out_of_memory
 
 PACKAGED = Path(__file__).parent / "packaged"
 IN_CHECKOUT = Path(__file__).parents[1] / "recipes" / "Tiny" / "backbones"  # more of them, too large for the wheel
@@ -92,6 +93,8 @@ give a folder that holds it, or fetch it once while online, e.g. `hf download ow
     except BackboneError:
         raise
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise  # the source is well; whoever loads it says what makes it smaller
         revision = revision or "main"
         where = f"{source!r}" if Path(source).is_dir() else f"{source!r} (revision {revision})"
         remedy = "check that the folder is a complete Hugging Face model folder"

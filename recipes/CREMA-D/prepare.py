@@ -272,7 +272,7 @@ def prepare(
     utterances = [_utterance(stem, path, actors, sides) for stem, path in clips.items()]
     return prepare_once(
         save_folder,
-        {"shares": SPLIT_SHARES, "actors": {name: list(a) for name, a in actors.items()}, "votes": len(heard)},
+        {"shares": SPLIT_SHARES, "actors": {name: list(a) for name, a in actors.items()}, "votes": heard},
         clips.values(),
         lambda: probe(utterances, data_folder, len(utterances)),
         (*SPLIT_SHARES, *fold_manifests(map(str, range(1, FOLDS + 1)))),

@@ -12,7 +12,6 @@ from pathlib import Path
 import speechbrain_xser  # it checks the versions of what is imported next
 
 # isort: split
-import speechbrain as sb
 import torch
 
 RECIPES = Path(__file__).resolve().parents[1]
@@ -24,6 +23,7 @@ from speechbrain_xser.evaluation import explain_manifest, scores  # noqa: E402
 from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation  # noqa: E402
 from speechbrain_xser.metrics import table  # noqa: E402
 from speechbrain_xser.training.commandline import load_recipe  # noqa: E402
+from speechbrain_xser.training.words import read_words  # noqa: E402
 
 OUTPUT, SHOWN = "results/demo", 3
 SHORT_RUN = {
@@ -65,7 +65,7 @@ def main() -> None:
     overrides = [f"--{name}={value}" for name, value in SHORT_RUN.items()]
     arguments = [str(RECIPES / "Tiny" / "hparams" / "train.yaml"), *overrides, *sys.argv[1:]]
     train(arguments)
-    recipe, _, given = sb.parse_arguments(arguments)
+    recipe, _, given = read_words(arguments)
     hparams, _ = load_recipe(recipe, given)
     output, clips = hparams["output_folder"], hparams["test_clips"]
     columns = {"this short run": f"{output}/model", PACKAGED: speechbrain_xser.packaged_model()}

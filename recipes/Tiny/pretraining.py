@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import speechbrain as sb
 import torch
-from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.checkpoints import Checkpointer
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
+
+from speechbrain_xser.training import commandline
+from speechbrain_xser.training.words import read_words
 
 
 def load_recipe(arguments: list[str]) -> tuple[dict, dict]:
@@ -25,12 +27,11 @@ def load_recipe(arguments: list[str]) -> tuple[dict, dict]:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such YAML.
+    SettingsError
+        If there is no such YAML, or a key is unknown.
     """
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
-    with open(hparams_file, encoding="utf-8") as file:
-        hparams = load_hyperpyyaml(file, overrides)
+    hparams_file, run_opts, given = read_words(arguments)
+    hparams, overrides = commandline.load_recipe(hparams_file, given)
     sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
     torch.manual_seed(hparams["seed"])
     return hparams, run_opts

@@ -45,11 +45,14 @@ def serve_command(model, revision, device, host, port, max_seconds, max_megabyte
       xser serve --model results/CREMA-D/fd_ser_sed_asr/model --port 8080 --open
     """
     with one_line_errors("Stopped; nothing that was uploaded is left."):
+        from speechbrain_xser.evidence.gather import check_paragraphs
+        from speechbrain_xser.training.stages import STAGES
         from speechbrain_xser.web.server import OWN_HOSTS, free_port, serving
         from speechbrain_xser.web.settings import WebSettings
 
         port = free_port(host, port)  # before the seconds that a model takes to load
         recognizer = load_recognizer(model, revision, device)
+        check_paragraphs(recognizer.mods.model, STAGES[recognizer.hparams.stage])  # the page shows the evidence
         longest = checked_seconds(max_seconds, recognizer.hparams.max_seconds)
         settings = WebSettings(explained_by(model), model is None, longest, max_megabytes, max_hours)
         if host not in OWN_HOSTS:

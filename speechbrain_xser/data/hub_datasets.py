@@ -17,8 +17,8 @@ from speechbrain_xser.data.importing import Importer
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.tables import Row
 from speechbrain_xser.errors import ManifestError
-from speechbrain_xser.versions import install_hint
 from speechbrain_xser.utils.files import moved_into_place
+from speechbrain_xser.versions import install_hint
 
 SAVED = ("dataset_dict.json", "state.json")  # what ``save_to_disk`` leaves in a folder
 STORED = (".parquet", ".arrow")

@@ -9,7 +9,7 @@ and an attention-pooled classifier over both bottlenecks (Mohebbi et al., 2024, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -152,6 +152,31 @@ class HeadsDecoder(nn.Module):
                 return spoken
             named = self._emotion_logits(content, descriptor).argmax(-1).tolist()
         return [render(Record(text or None, emotion=self.emotions[at])) for text, at in zip(spoken, named, strict=True)]
+
+    def generate_live(
+        self,
+        content: SoftTokens,
+        descriptor: SoftTokens,
+        instruction: str,
+        close_quotes: bool = False,
+        decoding: Decoding = PLAIN_DECODING,
+    ) -> Iterator[str]:
+        """The answer of one row, which is whole at once.
+
+        Arguments
+        ---------
+        content, descriptor, instruction, close_quotes, decoding
+            As for :meth:`generate`, of one row.
+
+        Yields
+        ------
+        str
+            The one that :meth:`generate` gives.
+        """
+        yield from self.generate(content, descriptor, instruction, None, close_quotes, decoding)
+
+    def merge(self) -> None:
+        """Nothing: these heads are weights of their own, and have no LoRA beside them."""
 
     def emotion_probabilities(
         self,

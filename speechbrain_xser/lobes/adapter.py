@@ -180,6 +180,10 @@ class FrameTokens(nn.Module):
         super().__init__()
         self.width = width
 
+    def token_counts(self, frames: Tensor) -> Tensor:
+        """A token a frame, [B], int64."""
+        return frames
+
     def forward(self, z: Tensor, frames: Tensor) -> SoftTokens:
         """The frames, zero at padding.
 

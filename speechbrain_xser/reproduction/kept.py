@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from speechbrain_xser.hub import BRANCHES
-from speechbrain_xser.reproduction.plan import Plan, Run
+from speechbrain_xser.hub import model_files
+from speechbrain_xser.reproduction.plan import Plan, Run, manifest
 from speechbrain_xser.utils.files import written_beside
 
 
@@ -51,6 +51,8 @@ def kept(path: Path, digest: str, make: Callable[[], object]) -> object:
 def kept_by_seed(plan: Plan, system: str, name: str, make: Callable[[Run, Path], object]) -> list[object]:
     """What ``make`` gives of each seed's model, of the first fold where there are several, kept in the run's folder.
 
+    It is kept for as long as the model's files and the manifests of training and test are the same.
+
     Arguments
     ---------
     plan : Plan
@@ -69,19 +71,24 @@ def kept_by_seed(plan: Plan, system: str, name: str, make: Callable[[Run, Path],
     """
     runs = [Run(plan.corpus, system, seed, plan.folds[0]) for seed in plan.seeds]
     folders = [plan.out / run.name for run in runs]
+
+    def digest(run: Run, folder: Path) -> str:
+        manifests = (manifest(plan, run, split) for split in ("train", "test"))
+        return files_digest([*model_files(folder), *filter(Path.is_file, manifests)])
+
     return [
-        kept(folder / name, weights_digest(folder / "model"), partial(make, run, folder / "model"))
+        kept(folder / name, digest(run, folder / "model"), partial(make, run, folder / "model"))
         for run, folder in zip(runs, folders, strict=True)
     ]
 
 
-def weights_digest(folder: Path) -> str:
-    """Of a model folder's branches.
+def files_digest(paths: Iterable[Path]) -> str:
+    """Of what some files are called and hold, wherever their folders are.
 
     Arguments
     ---------
-    folder : Path
-        A trained model.
+    paths : iterable of Path
+        In an order that is always the same.
 
     Returns
     -------
@@ -90,9 +97,14 @@ def weights_digest(folder: Path) -> str:
 
     Example
     -------
-    >>> folder = getfixture("tmp_path")
-    >>> _ = (folder / "model.safetensors").write_bytes(b"")
-    >>> weights_digest(folder)[:8]
-    'e3b0c442'
+    >>> one, other = (getfixture("tmp_path") / name for name in "ab")
+    >>> one.write_text("x"), other.write_text("x")
+    (1, 1)
+    >>> files_digest([one]) == files_digest([one]), files_digest([one]) == files_digest([other])
+    (True, False)
     """
-    return hashlib.sha256((folder / BRANCHES).read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from speechbrain_xser.hub import CARD, FILES
+from speechbrain_xser.hub import model_files
 from speechbrain_xser.timeline.cutting import Cutting, Span
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.utils.files import file_digest
@@ -96,8 +96,7 @@ def fingerprint_of(path: str | os.PathLike, model_folder: str | os.PathLike, cut
     >>> fingerprint_of(path, folder, Cutting()) == fingerprint_of(path, folder, Cutting(max_seconds=10.0))
     False
     """
-    files = [path, *(file for name in FILES if name != CARD and (file := Path(model_folder, name)).is_file())]
-    parts = [VERSION, list(cutting), *map(file_digest, files)]
+    parts = [VERSION, list(cutting), *map(file_digest, [path, *model_files(model_folder)])]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:DIGITS]
 
 

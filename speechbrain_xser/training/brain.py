@@ -21,13 +21,14 @@ from torch.utils.data import DataLoader
 
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
-from speechbrain_xser.errors import CheckpointError, PromptError, SettingsError
+from speechbrain_xser.errors import CheckpointError, PromptError, SettingsError, TrainingError
+from speechbrain_xser.memory import naming_memory
 from speechbrain_xser.training import collapse
 from speechbrain_xser.training.autosave import Autosave
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.criterion import Criterion
-from speechbrain_xser.training.distributed import rank, world_size
-from speechbrain_xser.training.memory import VALID_KNOB, name_out_of_memory
+from speechbrain_xser.training.distributed import rank, sum_over_ranks, world_size
+from speechbrain_xser.training.memory import SMALLER_MODEL, VALID_KNOB, name_out_of_memory
 from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
 from speechbrain_xser.training.position import Position
 from speechbrain_xser.training.precision import warn_if_emulated
@@ -90,8 +91,8 @@ class XserBrain(sb.Brain):
     >>> from speechbrain_xser.training.settings import TrainingSettings
     >>> folder = getfixture("tmp_path")
     >>> settings = TrainingSettings(epochs_per_stage=1, batch_size=2, num_workers=0)
-    >>> loader = train_loader(dataset(tiny_manifest(folder, clips=3)), settings)
     >>> model = tiny_model(folder)
+    >>> loader = train_loader(dataset(tiny_manifest(folder, clips=3)), model, settings)
     >>> before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     >>> parts = settings.schedule(), settings.criterion(), settings.rates()
     >>> brain = XserBrain(model, *parts, score_answers, run_opts={"device": "cpu", "noprogressbar": True})
@@ -121,7 +122,8 @@ class XserBrain(sb.Brain):
         run_opts: dict | None = None,
     ) -> None:
         try:
-            super().__init__({"model": model}, hparams=hparams, run_opts=run_opts)
+            with naming_memory("the model was moved to its device", SMALLER_MODEL, TrainingError):
+                super().__init__({"model": model}, hparams=hparams, run_opts=run_opts)
         except ValueError as error:  # e.g. fp16 on a CPU
             raise SettingsError(str(error)) from error
         warn_if_emulated(self.precision, self.device)
@@ -197,8 +199,7 @@ class XserBrain(sb.Brain):
     def evaluate_batch(self, batch: Batch, stage: sb.Stage) -> Tensor:
         """Adds a batch's loss and answers to the evaluation; returns its loss, [], on the CPU."""
         self._count_faults(batch)
-        if self.stop.requested:  # the checkpoint of this epoch's training is there already
-            raise SystemExit(self.stop.exit_code)
+        self._go_on(busy=True)
         if not batch.ids:
             return torch.tensor(float("nan"))
         self.answers = answers_of(batch, self.turn.stage)
@@ -224,6 +225,30 @@ class XserBrain(sb.Brain):
                 return
             texts = self.model.generate(batch.wavs, batch.samples, self.turn.stage)
             self.evaluation.answers += map(Answer, batch.utterances, texts)
+
+    def _go_on(self, busy: bool) -> bool:
+        """Whether any rank has a batch left to evaluate; ends all of them together where any was asked to stop.
+
+        Ranks may have different numbers of batches: one that has finished goes on asking until all have.
+        """
+        stopping, left = sum_over_ranks([self.stop.requested, busy], self.device)
+        if stopping:  # the checkpoint of this epoch's training is there already
+            ddp_barrier()
+            raise SystemExit(self.stop.exit_code)
+        return left > 0
+
+    def evaluate(self, *arguments: Any, **options: Any) -> float | None:
+        """SpeechBrain's own, with the best checkpoint; a signal ends all ranks after the batch at hand, as in ``fit``.
+
+        Raises
+        ------
+        SystemExit
+            With the code 143 after a SIGTERM, or 130 after Ctrl-C.
+        CheckpointError
+            If the best checkpoint belongs to another run, or there is none to test.
+        """
+        with self.stop:
+            return super().evaluate(*arguments, **options)
 
     def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
         """Loads the best checkpoint, by UA unless told otherwise."""
@@ -284,6 +309,8 @@ class XserBrain(sb.Brain):
             self.train_stats = {"loss": float(stage_loss), **self.tally.means(), "skipped": self.stepper.guard.skipped}
             self.save()
             return
+        while self._go_on(busy=False):
+            pass
         metrics = self.evaluation.metrics(self.criterion, self.score, self.device)
         if stage == sb.Stage.TEST:
             self._log({"test of": self.turn.stage.name}, test_stats=metrics)
@@ -295,10 +322,12 @@ class XserBrain(sb.Brain):
 
     def on_fit_start(self) -> None:
         """Wraps the model and goes on from the newest checkpoint."""
-        super().on_fit_start()
+        with naming_memory("the model was wrapped for several ranks", SMALLER_MODEL, TrainingError):
+            super().on_fit_start()
         if self.recovery is None:
             return
-        state = self.recovery.resume(self.stage_optimizers, self._run())
+        with naming_memory("the newest checkpoint was loaded", SMALLER_MODEL, TrainingError):
+            state = self.recovery.resume(self.stage_optimizers, self._run())
         if state is not None:
             self._restore(state)
         self.autosave.saved(self.optimizer_step)

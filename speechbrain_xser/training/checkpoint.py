@@ -2,7 +2,8 @@
 
 SpeechBrain's ``Checkpointer`` writes its metadata before the parameter files, orders by wall time, and breaks on a
 numpy metric or a full disk; nothing of it is used here. A checkpoint is a folder that is written beside under a
-staging name, synced to the disk and moved into place with one ``os.replace``; it is ordered by its optimiser step.
+staging name, synced to the disk and moved into place with one ``os.replace``; it is ordered by its optimiser step. One
+of a step that is saved again is the next generation of its name, beside the one before until it is there.
 It holds what trains (branches, adapters, LoRA), the optimisers' moments and the position, never the frozen
 backbones. Nothing in it is ever unpickled.
 """
@@ -24,13 +25,14 @@ from speechbrain.utils.logger import get_logger
 from torch import Tensor
 
 from speechbrain_xser.errors import CheckpointError
+from speechbrain_xser.folders import synced
 
 logger = get_logger(__name__)
 
 FORMAT = 1
 STATE_FILE = "state.json"
 STAGING, TRASH = ".staging-", ".trash-"
-FOLDER = re.compile(r"step-(\d{9})(-end)?")
+FOLDER = re.compile(r"(?P<name>step-\d{9}(-end)?)(\.(?P<generation>\d+))?")
 
 
 class Checkpoint(NamedTuple):
@@ -137,12 +139,14 @@ class CheckpointStore:
         staging = self.folder / (STAGING + name)
         try:
             self._write(staging, step, tensors, dict(state), plain)
-            _move_into_place(staging, self.folder / name)
+            place = _next_place(self.folder, name)
+            os.replace(staging, place)
+            synced(self.folder)
         except (OSError, SafetensorError) as error:
             shutil.rmtree(staging, ignore_errors=True)
             raise CheckpointError(_cannot_write(staging.parent / name, tensors, error)) from error
         self.prune()
-        return Checkpoint(self.folder / name, step, dict(state), plain)
+        return Checkpoint(place, step, dict(state), plain)
 
     def _write(self, staging: Path, step: int, tensors: Mapping, state: dict, metrics: dict) -> None:
         shutil.rmtree(staging, ignore_errors=True)
@@ -154,7 +158,7 @@ class CheckpointStore:
         document = {"format": FORMAT, "step": step, "files": files, "metrics": metrics, "state": state}
         (staging / STATE_FILE).write_text(json.dumps(document, indent=1, allow_nan=False), encoding="utf-8")
         for path in [*staging.iterdir(), staging]:
-            _sync(path)
+            synced(path)
 
     def list(self) -> list[Checkpoint]:
         """Finds the complete checkpoints; a torn one is passed over with one warning.
@@ -162,12 +166,19 @@ class CheckpointStore:
         Returns
         -------
         list of Checkpoint
-            The oldest step first; of one step, the end of an epoch last. Empty where there is no folder.
+            The oldest step first; of one step, the end of an epoch last, and of one that was saved again the last
+            generation. Empty where there is no folder.
         """
+        newest = {FOLDER.fullmatch(c.folder.name)["name"]: c for c in self._complete()}
+        return [newest[name] for name in sorted(newest)]
+
+    def _complete(self) -> list[Checkpoint]:
+        """All that can be read, later generations of a name behind earlier ones."""
         if not self.folder.is_dir():
             return []
-        found = [self._read(path) for path in sorted(self.folder.iterdir()) if FOLDER.fullmatch(path.name)]
-        return sorted((c for c in found if c is not None), key=lambda c: (c.step, c.folder.name))
+        found = [match for path in self.folder.iterdir() if (match := FOLDER.fullmatch(path.name))]
+        read = (self._read(self.folder / match.string) for match in sorted(found, key=_generation))
+        return [checkpoint for checkpoint in read if checkpoint is not None]
 
     def latest(self) -> Checkpoint | None:
         """The checkpoint with the highest step, whatever the clock says.
@@ -204,7 +215,7 @@ class CheckpointStore:
         keep = {c.folder for c in found[-self.keep_latest :]}
         best = self.best()
         keep |= {best.folder} if best else set()
-        for checkpoint in found:
+        for checkpoint in self._complete():
             if checkpoint.folder not in keep:
                 _remove(checkpoint.folder)
         for path in self.folder.iterdir():
@@ -333,11 +344,14 @@ def _cannot_write(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], err
     )
 
 
-def _move_into_place(staging: Path, folder: Path) -> None:
-    if folder.exists():
-        _remove(folder)
-    os.replace(staging, folder)
-    _sync(folder.parent)
+def _next_place(folder: Path, name: str) -> Path:
+    """Where a checkpoint goes: under its name, or under a later generation of it where that is taken."""
+    taken = [found for path in folder.iterdir() if (found := FOLDER.fullmatch(path.name)) and found["name"] == name]
+    return folder / (f"{name}.{1 + max(map(_generation, taken))}" if taken else name)
+
+
+def _generation(found: re.Match) -> int:
+    return int(found["generation"] or 0)
 
 
 def _remove(folder: Path) -> None:
@@ -346,11 +360,3 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(trash, ignore_errors=True)
     os.replace(folder, trash)
     shutil.rmtree(trash, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -56,6 +56,13 @@ class Signs(NamedTuple):
         named = {"kl": self.kl, "active": self.active_units, "gain": self.gain}
         return {f"{self.branch} {key}": value for key, value in named.items() if value is not None}
 
+    def text(self) -> str:
+        """What is known of the branch, for a person; without a bottleneck there is no KL, of one clip no gain."""
+        told = [] if self.kl is None else [f"KL {self.kl:.3g} nats a frame"]
+        told += [] if self.units is None else [f"{self.active_units} of {self.units} latent units active"]
+        told += [] if self.gain is None else [f"the right audio gains {self.gain:.3g} nats a token over another's"]
+        return ", ".join(told)
+
 
 def active_units(mean: Tensor, frames: Tensor) -> int:
     """Units whose posterior mean varies over the valid frames of a batch.
@@ -119,10 +126,10 @@ def warn(signs: list[Signs]) -> None:
     for sign in signs:
         if sign.collapsed:
             logger.warning(
-                "The %s branch has collapsed or is not listened to yet: KL %s nats a frame, %s of %s latent units "
-                "active, the right audio gains %s nats a token over another utterance's. If this lasts, lower beta or "
-                "lengthen its warm-up.",
-                *sign._replace(gain=sign.gain),
+                "The %s branch has collapsed or is not listened to yet: %s. If this lasts, lower beta or lengthen its "
+                "warm-up.",
+                sign.branch,
+                sign.text(),
             )
 
 

@@ -28,6 +28,7 @@ from speechbrain_xser.training.run import (
     write_answers,
 )
 from speechbrain_xser.training.settings import TrainingSettings
+from speechbrain_xser.training.words import read_words
 
 
 @one_line_errors()
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str]) -> None:
         ...
     SystemExit: 2
     """
-    hparams_file, run_opts, given = sb.parse_arguments(list(arguments))
+    hparams_file, run_opts, given = read_words(arguments)
     ddp_init_group(run_opts)
     hparams, overrides = load_recipe(hparams_file, given)
     hparams = merged(hparams)
@@ -77,7 +78,7 @@ def run(hparams: dict, run_opts: RunOptions) -> None:
     if hparams.get("prepare") is not None:
         run_on_main(hparams["prepare"])
     model = make_model(hparams)
-    loaders = make_loaders(hparams, run_option("grad_accumulation_factor", hparams, run_opts))
+    loaders = make_loaders(hparams, model, run_option("grad_accumulation_factor", hparams, run_opts))
     brain = make_brain(hparams, run_opts, model, len(loaders.train.dataset))
     brain.fit(loaders.train, loaders.valid)
     scores = None

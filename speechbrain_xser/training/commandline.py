@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,10 +16,12 @@ from speechbrain_xser.errors import SettingsError, XserError
 
 INCLUDE = "!include:"
 LAYERS = {kind: Path("hparams", kind if kind == "memory" else f"{kind}s") for kind in ("scale", "memory", "system")}
+ONE_REFERENCE = re.compile(r"<[^<>]*>")
+NULLS = ("null", "Null", "NULL", "~")  # of YAML
 LOAD_ERRORS = (YAMLError, OSError, ValueError, TypeError, LookupError, AttributeError, ImportError)
 
 
-def load_recipe(path: str | Path, overrides: str = "") -> tuple[dict[str, Any], Mapping[str, Any]]:
+def load_recipe(path: str | Path, overrides: str | Mapping[str, str] = "") -> tuple[dict[str, Any], Mapping[str, Any]]:
     """Loads a recipe's YAML with the values of the command line.
 
     HyperPyYAML refuses an unknown key only at the top; here one inside an included file's mapping is refused too.
@@ -30,8 +33,9 @@ def load_recipe(path: str | Path, overrides: str = "") -> tuple[dict[str, Any], 
     ---------
     path : str or Path
         HyperPyYAML text.
-    overrides : str
-        One ``key: value`` a line, as ``speechbrain.parse_arguments`` gives it; the last of equal keys counts.
+    overrides : str or mapping of str to str
+        Text by key; or one ``key: value`` a line, of which the last of equal keys counts. A value is YAML, but where
+        the recipe has text, or YAML would cut or refuse it, it is that text whole.
 
     Returns
     -------
@@ -54,10 +58,11 @@ def load_recipe(path: str | Path, overrides: str = "") -> tuple[dict[str, Any], 
         ...
     speechbrain_xser.errors.SettingsError: ...recipe.yaml has no key 'sead'; did you mean 'seed'?
     """
-    _check_lines(overrides.splitlines())
-    lines = {line.partition(":")[0]: line for line in overrides.splitlines()}
+    texts = overrides if isinstance(overrides, Mapping) else _by_key(overrides.splitlines())
+    _check_filled(texts)
     try:
-        given = YAML().load("\n".join(lines.values())) or {}
+        recipe = YAML().load(Path(path).read_text(encoding="utf-8"))
+        given = {key: read_value(text, recipe.get(key)) for key, text in texts.items()}
         _check_keys(Path(path), given)
         given = _over_layers(Path(path), given)
         with open(path, encoding="utf-8") as file:
@@ -68,13 +73,69 @@ def load_recipe(path: str | Path, overrides: str = "") -> tuple[dict[str, Any], 
         raise SettingsError(f"{path} cannot be loaded with these values: {' '.join(str(error).split())}") from error
 
 
-def _check_lines(lines: Sequence[str]) -> None:
-    """Every line is a key and its value."""
-    for line in lines:
-        key, colon, value = line.partition(":")
-        if not colon:
-            raise SettingsError(f"{line!r} is no option, expected --key=value.")
-        if not value.strip():
+def read_value(text: str, own: object = None) -> Any:
+    """A value of the command line.
+
+    Arguments
+    ---------
+    text : str
+        As it was given.
+    own : object
+        What the recipe has in its place.
+
+    Returns
+    -------
+    object
+        A number, a switch, null, a list in brackets, a mapping in braces, what has a tag or stands in quotation marks,
+        as YAML has them; all else, and all but null where the recipe has text, is the text whole.
+
+    Raises
+    ------
+    YAMLError
+        If brackets, braces or quotation marks are not closed.
+
+    Example
+    -------
+    >>> read_value("2e-4", 0.1), read_value("[1, 2]", []), read_value("b=1 #2: c"), read_value("2024", "results")
+    (0.0002, [1, 2], 'b=1 #2: c', '2024')
+    """
+    marked = text.lstrip()[:1] in ("!", '"', "'")
+    if _is_text(own) and not marked:
+        return None if text.strip() in NULLS else text
+    if not marked and text.lstrip()[:1] not in ("[", "{"):
+        return _scalar(text)
+    return YAML().load(text)
+
+
+def _is_text(own: object) -> bool:
+    """Whether a recipe has text somewhere: a reference alone may be to a number."""
+    composed = _tag(own) == "!ref" and not ONE_REFERENCE.fullmatch(own.value)
+    return isinstance(own, str) or _tag(own) == "!PLACEHOLDER" or composed
+
+
+def _scalar(text: str) -> Any:
+    """A number, a switch or null; what YAML makes anything else of, or cuts, is its text."""
+    try:
+        value = YAML().load(text)
+    except YAMLError:
+        return text
+    return value if "#" not in text and isinstance(value, int | float | None) else text
+
+
+def _tag(value: object) -> str:
+    """How a value of HyperPyYAML begins; empty for plain YAML."""
+    return getattr(getattr(value, "tag", None), "value", None) or ""
+
+
+def _by_key(lines: Sequence[str]) -> dict[str, str]:
+    if bad := [line for line in lines if ":" not in line]:
+        raise SettingsError(f"{bad[0]!r} is no option, expected --key=value.")
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def _check_filled(texts: Mapping[str, str]) -> None:
+    for key, text in texts.items():
+        if not text.strip():
             raise SettingsError(f"--{key} has no value, expected --{key}=value, or --{key}=null for none.")
 
 
@@ -88,6 +149,8 @@ def _check_keys(path: Path, given: Mapping[str, Any]) -> None:
     for name, file in files.items():
         own = recipe[name] if isinstance(recipe[name], Mapping) else {}
         more = given.get(name, {})
+        if not isinstance(more, Mapping):
+            raise SettingsError(f'--{name} is {more!r}, expected a mapping in braces: --{name}="{{key: value}}".')
         for key in [*own, *more]:
             if key not in file:
                 raise SettingsError(f"{path}: {name} has no key {key!r}{_hint(key, file, {})}")
@@ -175,7 +238,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 def _included(recipe: Mapping[str, Any], path: Path) -> dict[str, Path]:
     """The files that are included under top keys."""
-    tags = {key: getattr(getattr(node, "tag", None), "value", None) or "" for key, node in recipe.items()}
+    tags = {key: _tag(node) for key, node in recipe.items()}
     folder = path.resolve().parent
     return {key: folder / tag.removeprefix(INCLUDE) for key, tag in tags.items() if tag.startswith(INCLUDE)}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from torch.utils.data import DataLoader, Subset
@@ -11,7 +13,10 @@ from speechbrain_xser.training.distributed import rank, world_size
 from speechbrain_xser.training.sampler import WindowSampler
 from speechbrain_xser.training.settings import TrainingSettings
 from speechbrain_xser.training.signals import ignore_in_worker
-from speechbrain_xser.training.work import predicted_tokens
+from speechbrain_xser.training.work import predicted_tokens, soft_tokens_a_second
+
+if TYPE_CHECKING:
+    from speechbrain_xser.model import ExplainableSER
 
 PREFETCHED = 4  # batches that each worker reads ahead: a file that is slow to read is not waited for
 
@@ -21,13 +26,17 @@ def seconds_of_clips(clips: DynamicItemDataset) -> list[float]:
     return [clips.data[id]["duration"] for id in clips.data_ids]
 
 
-def train_loader(clips: DynamicItemDataset, settings: TrainingSettings, accumulation: int = 1) -> DataLoader:
+def train_loader(
+    clips: DynamicItemDataset, model: ExplainableSER, settings: TrainingSettings, accumulation: int = 1
+) -> DataLoader:
     """A loader whose batches are the windows of optimiser steps.
 
     Arguments
     ---------
     clips : DynamicItemDataset
         From ``data.pipeline.dataset``.
+    model : ExplainableSER
+        Decides how many soft tokens a clip is, and so which clips are about the same work.
     settings : TrainingSettings
         Batch size, seed, pools and workers.
     accumulation : int
@@ -41,14 +50,17 @@ def train_loader(clips: DynamicItemDataset, settings: TrainingSettings, accumula
     Example
     -------
     >>> from speechbrain_xser.data.pipeline import dataset
-    >>> from speechbrain_xser.testing import tiny_manifest
-    >>> clips = dataset(tiny_manifest(getfixture("tmp_path"), clips=5))
-    >>> loader = train_loader(clips, TrainingSettings(batch_size=2, num_workers=0), accumulation=2)
+    >>> from speechbrain_xser.testing import tiny_manifest, tiny_model
+    >>> place = getfixture("tmp_path")
+    >>> clips = dataset(tiny_manifest(place, clips=5))
+    >>> loader = train_loader(clips, tiny_model(place), TrainingSettings(batch_size=2, num_workers=0), accumulation=2)
     >>> sorted(len(batch.ids) for batch in loader)  # the tail is used
     [1, 4]
     """
     utterances = [clips.data[id]["utterance"] for id in clips.data_ids]
-    work = list(map(predicted_tokens, utterances, seconds_of_clips(clips)))
+    rate = soft_tokens_a_second(model)
+    soft_tokens = [rate * seconds for seconds in seconds_of_clips(clips)]
+    work = list(map(predicted_tokens, utterances, soft_tokens))
     sampler = WindowSampler(
         work,
         settings.batch_size * accumulation,

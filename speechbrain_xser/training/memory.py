@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING
 import torch
 
 from speechbrain_xser.errors import TrainingError
+from speechbrain_xser.memory import is_out_of_memory, naming_memory
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
 
 TRAIN_KNOB = "a larger --grad_accumulation_factor with a smaller --batch_size (their product is the step)"
 VALID_KNOB = 'a smaller --training="{valid_batch_size: ...}"'
-CPU_MESSAGE = "can't allocate memory"  # of torch's CPU allocator, which has no error type of its own
+SMALLER_MODEL = (
+    "Smaller batches do not help here: give the same command --memory=24gb_4bit, a smaller LoRA "
+    '(--architecture="{lora: {r: 8, ...}}"), or a device with more memory.'
+)
 
 
 @contextmanager
 def name_out_of_memory(batch: Batch, save: Callable[[], None] | None = None, knob: str = TRAIN_KNOB) -> Iterator[None]:
     """Turns an allocator's error into one that names the batch and the knob, after saving where the run stood.
 
-    The weights are those of the last whole step, so what is saved is exact. Nothing is caught and gone on from:
+    The weights are those of the last whole step, so what is saved is exact; the optimiser's own step, in which they are
+    not, is :func:`name_out_of_memory_of_step`'s. Nothing is caught and gone on from:
     under DDP the other ranks would wait for ever.
 
     Arguments
@@ -53,13 +58,41 @@ def name_out_of_memory(batch: Batch, save: Callable[[], None] | None = None, kno
     """
     try:
         yield
-    except (torch.OutOfMemoryError, RuntimeError) as error:
-        if not isinstance(error, torch.OutOfMemoryError) and CPU_MESSAGE not in str(error):
+    except Exception as error:
+        if not is_out_of_memory(error):
             raise
         torch.cuda.empty_cache()
         if save is not None:
             save()
         raise TrainingError(_message(batch, knob)) from error
+
+
+@contextmanager
+def name_out_of_memory_of_step(stage: str) -> Iterator[None]:
+    """The same for the optimiser's step, where weights may be half changed: nothing is saved, what was saved is whole.
+
+    Arguments
+    ---------
+    stage : str
+        Whose optimiser it is.
+
+    Raises
+    ------
+    TrainingError
+        For any allocator's error; other errors pass.
+
+    Example
+    -------
+    >>> with name_out_of_memory_of_step("asr"):
+    ...     raise torch.OutOfMemoryError("CUDA out of memory.")
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.TrainingError: Out of memory while AdamW stepped in stage 'asr'. No checkpoint of this step
+    is written, the last one is whole. Smaller batches do not help here: give the same command --memory=24gb_4bit, ...
+    """
+    remedy = f"No checkpoint of this step is written, the last one is whole. {SMALLER_MODEL}"
+    with naming_memory(f"AdamW stepped in stage {stage!r}", remedy, TrainingError):
+        yield
 
 
 def _message(batch: Batch, knob: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,12 +18,14 @@ from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.data.sampled import sampled_batches
+from speechbrain_xser.errors import TrainingError
 from speechbrain_xser.evidence.mean_voice import CLIPS, MeanVoice, mean_voice
 from speechbrain_xser.export import write_model_folder
 from speechbrain_xser.feature_cache import keep_features
-from speechbrain_xser.hub import METADATA
+from speechbrain_xser.hub import CHECKPOINTS, METADATA, model_folder
 from speechbrain_xser.hyperparams import backbones, plain_config
 from speechbrain_xser.lobes.cached import CachedEncoder
+from speechbrain_xser.memory import naming_memory
 from speechbrain_xser.metadata import describe_backbone, read_metadata
 from speechbrain_xser.metrics import Scores, table
 from speechbrain_xser.model import ExplainableSER
@@ -30,6 +33,7 @@ from speechbrain_xser.restore import load_weights
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
+from speechbrain_xser.training.memory import SMALLER_MODEL
 from speechbrain_xser.training.schedule import StageSchedule
 from speechbrain_xser.training.scoring import paragraph_scores, score_answers
 from speechbrain_xser.training.seeding import derive_seed
@@ -73,13 +77,15 @@ def run_option(name: str, hparams: Mapping[str, Any], run_opts: Any) -> Any:
     return run_opts[name] if given else hparams[name]
 
 
-def make_loaders(hparams: Mapping[str, Any], accumulation: int) -> Loaders:
+def make_loaders(hparams: Mapping[str, Any], model: ExplainableSER, accumulation: int) -> Loaders:
     """Reads the manifests named ``train_manifest``, ``valid_manifest`` and, if given, ``test_manifest``.
 
     Arguments
     ---------
     hparams : mapping
         With ``data_folder`` (or ``None``) and the keys of ``TrainingSettings``.
+    model : ExplainableSER
+        What they are for: it decides how much work a clip is.
     accumulation : int
         Micro-batches of an optimiser step.
 
@@ -101,7 +107,7 @@ def make_loaders(hparams: Mapping[str, Any], accumulation: int) -> Loaders:
     }
     for split in ("train", "valid"):
         check_targets(clips[split], settings.schedule())
-    train = train_loader(clips["train"], settings, accumulation)
+    train = train_loader(clips["train"], model, settings, accumulation)
     valid = evaluation_loader(clips["valid"], settings)
     return Loaders(train, valid, evaluation_loader(clips["test"], settings) if "test" in clips else None)
 
@@ -143,9 +149,10 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
     """
     settings = TrainingSettings.from_hparams(hparams)
     torch.manual_seed(derive_seed(settings.seed, "model"))
-    model = hparams["model"]()
-    if settings.start_from is not None:
-        load_weights(model, settings.start_from)
+    with naming_memory("the model was loaded", SMALLER_MODEL, TrainingError):
+        model = hparams["model"]()
+        if settings.start_from is not None:
+            load_weights(model, model_folder(settings.start_from))
     if settings.feature_cache is not None:
         keep_features(model, settings.feature_cache, model_arguments(hparams))
     return model
@@ -203,7 +210,7 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
         settings.criterion(),
         settings.rates(),
         score_answers,
-        store=CheckpointStore(output / "checkpoints", settings.keep_latest),
+        store=CheckpointStore(output / CHECKPOINTS, settings.keep_latest),
         identity=run_on_main(identity, [model, arguments]),
         seed=settings.seed,
         weight_decay=settings.weight_decay,
@@ -304,19 +311,40 @@ def training_voice(hparams: Mapping[str, Any], brain: XserBrain) -> MeanVoice | 
 
 
 def corpora(hparams: Mapping[str, Any]) -> dict[str, Any]:
-    """The corpus of a run by the recipe that prepared it, and all corpora of the models that it began with.
+    """The corpus of a run, and all corpora of the models that it began with.
+
+    The recipe's key ``corpus`` names it, which is there also where nothing is prepared; else the preparation's argument
+    of that name, else the folder where the preparation lies.
+
+    Arguments
+    ---------
+    hparams : mapping
+        With ``corpus`` (a name), ``prepare`` and ``start_from``, where the recipe has them.
+
+    Returns
+    -------
+    dict
+        ``corpus`` and ``corpora``, as far as they are known.
 
     Example
     -------
-    >>> corpora({"prepare": None})
-    {}
+    >>> corpora({"prepare": None}), corpora({"prepare": None, "corpus": "MELD"})
+    ({}, {'corpus': 'MELD', 'corpora': ['MELD']})
     """
-    prepare, start = hparams.get("prepare"), hparams.get("start_from")
-    before = read_metadata(Path(start) / METADATA).training.get("corpora", []) if start else []
-    prepare = getattr(prepare, "func", prepare)
-    own = [] if prepare is None else [prepare.__module__.partition(".")[0]]
-    known = list(dict.fromkeys([*before, *own]))
-    return {**({"corpus": own[0]} if own else {}), **({"corpora": known} if known else {})}
+    start = hparams.get("start_from")
+    before = read_metadata(Path(model_folder(start)) / METADATA).training.get("corpora", []) if start else []
+    own = _corpus(hparams)
+    known = list(dict.fromkeys([*before, *([own] if own else [])]))
+    return {**({"corpus": own} if own else {}), **({"corpora": known} if known else {})}
+
+
+def _corpus(hparams: Mapping[str, Any]) -> str | None:
+    """The name of a run's own corpus."""
+    prepare = hparams.get("prepare")
+    named = hparams.get("corpus") or getattr(prepare, "keywords", {}).get("corpus")
+    if named or prepare is None:
+        return str(named) if named else None
+    return Path(inspect.getfile(getattr(prepare, "func", prepare))).resolve().parent.name
 
 
 def plain_scores(scores: Scores) -> dict[str, float]:

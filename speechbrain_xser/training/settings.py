@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,6 +13,7 @@ from speechbrain_xser.training.optimizers import LearningRate
 from speechbrain_xser.training.schedule import StageSchedule
 
 RUN_OPTIONS = {"max_grad_norm": 1.0, "ckpt_interval_minutes": 15}  # SpeechBrain's own, with our defaults
+RATE_FIELDS = {"peak": "float", "shape": "str", "warmup_fraction": "float"}
 LEAST = {"batch_size": 1, "valid_batch_size": 1, "valid_search_every": 1, "num_workers": 0, "max_seconds": 0.1}
 
 
@@ -39,6 +40,7 @@ class TrainingSettings:
     stage1_rate_shape: str = "constant"
     stage2_learning_rate: float = 2e-5
     stage2_rate_shape: str = "cosine"
+    stage_rates: Mapping[str, Mapping[str, Any]] | None = None  # by stage, over these: peak, shape, warmup_fraction
     warmup_fraction: float = 0.03  # of a stage's steps
     weight_decay: float = 0.0
     beta: float = 1e-3  # weight of the KL
@@ -119,7 +121,10 @@ class TrainingSettings:
         return Criterion(self.beta, self.beta_warmup_fraction)
 
     def rates(self) -> dict[str, LearningRate]:
-        """A learning rate for each stage; a single stage has the second's.
+        """A learning rate for each stage of the schedule.
+
+        The first two have ``stage1_...`` and ``stage2_...``, a single one the second's; ``stage_rates`` goes over
+        both, and is where every further stage has its own.
 
         Returns
         -------
@@ -129,17 +134,54 @@ class TrainingSettings:
         Raises
         ------
         SettingsError
-            As :class:`~speechbrain_xser.training.optimizers.LearningRate`.
+            If a stage has no rate, ``stage_rates`` names what is no stage of the schedule or no value of a rate, or as
+            :class:`~speechbrain_xser.training.optimizers.LearningRate`.
+
+        Example
+        -------
+        >>> settings = TrainingSettings(stages=("asr", "ser", "joint"), stage_rates={"joint": {"peak": "1e-5"}})
+        >>> {stage: rate.peak for stage, rate in settings.rates().items()}
+        {'asr': 0.0002, 'ser': 2e-05, 'joint': 1e-05}
         """
-        first = LearningRate(self.stage1_learning_rate, self.stage1_rate_shape, self.warmup_fraction)
-        second = LearningRate(self.stage2_learning_rate, self.stage2_rate_shape, self.warmup_fraction)
-        return {self.stages[0]: first, self.stages[-1]: second}
+        names = list(dict.fromkeys(stage.name for stage in self.schedule().stages))
+        numbered = [
+            {"peak": self.stage1_learning_rate, "shape": self.stage1_rate_shape},
+            {"peak": self.stage2_learning_rate, "shape": self.stage2_rate_shape},
+        ]
+        own = _own_rates(self.stage_rates, names)
+        given = dict(zip(names, numbered[-1:] if len(names) == 1 else numbered, strict=False))
+        values = {name: {**given.get(name, {}), **own.get(name, {})} for name in names}
+        if missing := [name for name in names if "peak" not in values[name]]:
+            raise SettingsError(
+                f"The schedule has {len(names)} stages, and {', '.join(missing)} no learning rate: the first two have "
+                f'stage1_... and stage2_..., give the others --training="{{stage_rates: {{{missing[0]}: {{peak: '
+                '0.00002, shape: cosine}}}".'
+            )
+        return {name: LearningRate(**{"warmup_fraction": self.warmup_fraction, **values[name]}) for name in names}
+
+
+def _own_rates(given: object, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What ``stage_rates`` gives some stages, checked."""
+    if not isinstance(given or {}, Mapping):
+        example = f"{{{names[-1]}: {{peak: 0.00002}}}}"
+        raise SettingsError(f"stage_rates is {given!r}; expected a rate by stage, e.g. {example}.")
+    own = {}
+    for name, values in (given or {}).items():
+        if name not in names:
+            raise SettingsError(f"stage_rates has {name!r}, which is no stage of the schedule: {', '.join(names)}.")
+        if not isinstance(values, Mapping) or not values.keys() <= set(RATE_FIELDS):
+            raise SettingsError(f"stage_rates has {values!r} for {name}; expected some of {', '.join(RATE_FIELDS)}.")
+        where = f"stage_rates: {name}"
+        own[name] = {key: _typed(f"{where}: {key}", RATE_FIELDS[key], value) for key, value in values.items()}
+    return own
 
 
 def _typed(name: str, kind: str, value: Any) -> Any:
     """A value as its field's annotation says."""
     if value is None and kind.endswith("None"):
         return None
+    if kind.startswith("str") and isinstance(value, int | float):
+        return str(value)  # a folder that is called by a number
     whole = kind.startswith("int")
     if not whole and kind != "float":
         return value

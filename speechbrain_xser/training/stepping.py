@@ -9,6 +9,7 @@ from torch import Tensor
 
 from speechbrain_xser.training.distributed import sum_over_ranks
 from speechbrain_xser.training.guard import NonfiniteGuard
+from speechbrain_xser.training.memory import name_out_of_memory_of_step
 from speechbrain_xser.training.optimizers import StageOptimizers
 from speechbrain_xser.training.schedule import Turn
 from speechbrain_xser.training.window import Window
@@ -92,7 +93,7 @@ class Stepper:
         Raises
         ------
         TrainingError
-            After too many non-finite steps in a row.
+            After too many non-finite steps in a row, or if memory runs out while the optimiser steps.
         """
         name = turn.stage.name
         optimizer = self.optimizers.by_stage[name]
@@ -104,7 +105,8 @@ class Stepper:
         entropy, kl, total, stopping = sum_over_ranks([*_parts(losses), total, stop], self.device)
         ids = [part.ids for part in window.micro_batches]
         if self.guard.accepts([sum(parts) for parts in losses], ids, norm, total) and window.totals.tokens:
-            self.scaler.step(optimizer)
+            with name_out_of_memory_of_step(name):
+                self.scaler.step(optimizer)
         self.scaler.update()
         self.optimizers.zero_grad()
         entropy, kl = entropy / max(1, window.totals.tokens), kl / max(1, window.totals.frames)

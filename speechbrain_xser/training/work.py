@@ -1,4 +1,4 @@
-"""How much work an utterance is, before it is read: the tokens that the LLM will see of it."""
+"""How much work an utterance is, before it is read: the tokens that the decoder will see of it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,53 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.manifest import Utterance
+    from speechbrain_xser.model import ExplainableSER
 
-SOFT_TOKENS_A_SECOND = 20  # both branches: 50 frames a second, five a token
+SPAN = 10  # seconds over which soft tokens are counted, from SPAN to twice that
 PROMPT_TOKENS = 30  # of a row's own, after what all rows share
 DESCRIPTION_TOKENS = 35  # of a paragraph without its transcript
 CHARACTERS_A_TOKEN = 4
 
 
-def predicted_tokens(utterance: Utterance, seconds: float) -> float:
+def soft_tokens_a_second(model: ExplainableSER) -> float:
+    """Soft tokens that a second of speech adds to a prompt: what both branches' adapters make of the encoder's frames.
+
+    A branch that a stage has off counts too: its tokens are zeros in the same places.
+
+    Arguments
+    ---------
+    model : ExplainableSER
+        Only its encoder's frame formula and its adapters' token formula are asked.
+
+    Returns
+    -------
+    float
+
+    Example
+    -------
+    >>> from speechbrain_xser.testing import tiny_model
+    >>> soft_tokens_a_second(tiny_model(getfixture("tmp_path")))  # two branches: 50 frames a second, five a token
+    20.0
+    """
+    samples = torch.tensor([1, 2]) * SPAN * model.encoder.sample_rate
+    frames = model.encoder.frame_counts(samples)
+    counts = [branch.adapter.token_counts(frames) for branch in (model.content, model.descriptor)]
+    return float(sum(after - before for before, after in counts)) / SPAN
+
+
+def predicted_tokens(utterance: Utterance, soft_tokens: float) -> float:
     """Tokens of an utterance in the decoder, about: soft tokens, prompt, description and transcript.
 
     Arguments
     ---------
     utterance : Utterance
         Its text.
-    seconds : float
-        Its length.
+    soft_tokens : float
+        Of its audio.
 
     Returns
     -------
@@ -34,11 +62,11 @@ def predicted_tokens(utterance: Utterance, seconds: float) -> float:
     Example
     -------
     >>> from speechbrain_xser.data.manifest import Utterance
-    >>> predicted_tokens(Utterance("a", "a.wav", transcript="kids are talking by the door"), 3.0)  # 60 + 30 + 35 + 7
+    >>> predicted_tokens(Utterance("a", "a.wav", transcript="kids are talking by the door"), 60)  # + 30 + 35 + 7
     132.0
     """
     text = len(utterance.caption or "") or DESCRIPTION_TOKENS * CHARACTERS_A_TOKEN + len(utterance.transcript or "")
-    return SOFT_TOKENS_A_SECOND * seconds + PROMPT_TOKENS + text / CHARACTERS_A_TOKEN
+    return soft_tokens + PROMPT_TOKENS + text / CHARACTERS_A_TOKEN
 
 
 def dealt(work: Sequence[float], shares: int) -> list[list[int]]:

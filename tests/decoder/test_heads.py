@@ -1,18 +1,25 @@
 """The decoder without an LLM: CTC and a classifier, by hand."""
 
+import inspect
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
 
 from speechbrain_xser.answer import parse
 from speechbrain_xser.answer.record import EMOTIONS
+from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.heads import CHARACTERS, HeadsDecoder
+from speechbrain_xser.decoder.protocol import Decoder
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.pooling import AttentivePooling
 from speechbrain_xser.training.stages import CLASSIFY, TRANSCRIBE
 
+PACKAGE = Path(__file__).parents[2] / "speechbrain_xser"
+WHICHEVER = ["model.py", "inference.py", "evidence/attribution.py", "evidence/knockout.py", "training"]  # ask no LLM
 A, B = CHARACTERS.index("a") + 1, CHARACTERS.index("b") + 1
 
 
@@ -117,3 +124,34 @@ def test_attention_is_a_softmax_over_the_valid_frames():
         pooling.score.bias.zero_()
     pooled = pooling(torch.tensor([[[0.0], [math.log(3)], [50.0]]]), torch.tensor([2]))  # weights 1/4 and 3/4
     assert pooled.item() == pytest.approx(0.75 * math.log(3), abs=1e-6)
+
+
+def test_its_whole_paragraph_is_what_it_says_while_it_generates_and_merging_changes_nothing():
+    decoder, frames = telling(), saying([A, B])
+    before = {name: tensor.clone() for name, tensor in decoder.state_dict().items()}
+    texts = list(decoder.generate_live(frames, frames, CLASSIFY, close_quotes=True))
+    decoder.merge()
+    assert texts == decoder.generate(frames, frames, CLASSIFY)
+    assert all(decoder.state_dict()[name].equal(tensor) for name, tensor in before.items())
+
+
+PROTOCOL = [name for name in vars(Decoder) if not name.startswith("_")]
+
+
+@pytest.mark.parametrize("kind", [LLMDecoder, HeadsDecoder])
+@pytest.mark.parametrize("name", PROTOCOL)
+def test_both_decoders_answer_all_that_is_asked_of_one(kind, name):
+    asked = getattr(Decoder, name)
+    if kind is HeadsDecoder and name == "width":
+        return  # an attribute of its own
+    found = getattr(kind, name)
+    if callable(asked):
+        asked, found = (list(inspect.signature(function).parameters) for function in (asked, found))
+        assert [parameter for parameter in found if parameter in asked] == asked
+
+
+def test_nobody_asks_a_decoder_for_what_the_other_kind_does_not_have():
+    places = [PACKAGE / place for place in WHICHEVER]
+    files = [file for place in places for file in (place.glob("*.py") if place.is_dir() else [place])]
+    asked = {name for file in files for name in re.findall(r"(?:self|model)\.decoder\.(\w+)", file.read_text())}
+    assert {"generate", "generate_live", "merge", "count_tokens"} <= asked <= set(PROTOCOL)

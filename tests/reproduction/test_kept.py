@@ -1,9 +1,17 @@
 """Results that are kept beside the models that they are of."""
 
+import shutil
 from pathlib import Path
 
+import pytest
+from safetensors.torch import load_file, save_file
+
+from speechbrain_xser import packaged_model
+from speechbrain_xser.hub import ADAPTER, ADAPTER_WEIGHTS, BRANCHES, MEAN_VOICE
 from speechbrain_xser.reproduction.kept import kept_by_seed
 from speechbrain_xser.reproduction.plan import Plan
+from speechbrain_xser.timeline.cutting import Cutting
+from speechbrain_xser.timeline.kept import fingerprint_of
 
 
 def test_of_a_corpus_with_folds_the_first_one_is_asked_once_for_each_seed(tmp_path):
@@ -22,3 +30,39 @@ def test_of_a_corpus_with_folds_the_first_one_is_asked_once_for_each_seed(tmp_pa
     assert kept_by_seed(plan, "two_stage", "figures.json", make) == [[1, 1], [2, 1]]
     assert kept_by_seed(plan, "two_stage", "figures.json", make) == [[1, 1], [2, 1]]
     assert asked == ["seed1/fold1/model", "seed2/fold1/model"]
+
+
+def nudge(path: Path) -> None:
+    """One number of a file of weights is another; its size stays."""
+    tensors = load_file(path)
+    name = min(tensors)
+    save_file({**tensors, name: tensors[name] + 1}, path)
+
+
+CHANGES = {
+    "branches": lambda run: nudge(run / "model" / BRANCHES),
+    "adapter": lambda run: nudge(run / "model" / ADAPTER / ADAPTER_WEIGHTS),
+    "mean voice": lambda run: nudge(run / "model" / MEAN_VOICE),
+    "test manifest": lambda run: (run.parents[1] / "manifests" / "test.jsonl").write_text("other"),
+}
+
+
+@pytest.mark.parametrize("changed", CHANGES)
+def test_a_result_is_made_again_when_anything_of_the_model_or_its_clips_is_another(tmp_path, changed):
+    plan = Plan("CREMA-D", "tiny", "trained", "data", tmp_path, Path("recipes"), ("two_stage",), (1,))
+    run = tmp_path / "CREMA-D" / "two_stage" / "seed1"
+    shutil.copytree(packaged_model(), run / "model")
+    (tmp_path / "CREMA-D" / "manifests").mkdir()
+    (tmp_path / "CREMA-D" / "manifests" / "test.jsonl").write_text("first")
+    sound = tmp_path / "sound"
+    sound.write_bytes(b"sound")
+    results, fingerprints = iter("abc"), []
+
+    def result() -> list:
+        fingerprints.append(fingerprint_of(sound, run / "model", Cutting()))
+        return kept_by_seed(plan, "two_stage", "figures.json", lambda *_: next(results))
+
+    assert result() == result() == ["a"]
+    CHANGES[changed](run)
+    assert result() == result() == ["b"]
+    assert len(set(fingerprints)) == (1 if changed == "test manifest" else 2)  # of a timeline's moments

@@ -56,9 +56,10 @@ def tiny_hparams(data: dict, output: Path, **values) -> dict:
 def make(hparams: dict, **options):
     """Brain and loaders."""
     Path(hparams["output_folder"]).mkdir(parents=True, exist_ok=True)
-    loaders = make_loaders(hparams, hparams["grad_accumulation_factor"])
+    model = make_model(hparams)
+    loaders = make_loaders(hparams, model, hparams["grad_accumulation_factor"])
     run_opts = RunOptions.from_dictionary({"device": "cpu", "noprogressbar": True, **options})
-    return make_brain(hparams, run_opts, make_model(hparams), len(loaders.train.dataset)), loaders
+    return make_brain(hparams, run_opts, model, len(loaders.train.dataset)), loaders
 
 
 def train(hparams: dict, signal_at: int | None = None, number: int = signal.SIGKILL) -> None:

@@ -123,6 +123,14 @@ def test_saving_a_step_again_replaces_it(store):
     assert load_tensors(store.latest(), "model")["w"].eq(8).all()
 
 
+def test_the_end_of_an_epoch_is_behind_its_last_step_however_often_that_was_saved(store):
+    for metrics in (None, None, {"ua": 1.0}, None):
+        save(store, 4, metrics)
+
+    assert [found.folder.name for found in store.list()] == ["step-000000004.2", "step-000000004-end"]
+    assert store.latest().metrics == store.best().metrics == {"ua": 1.0}
+
+
 class Bomb:
     def __reduce__(self):
         return (os.system, ("touch exploded",))

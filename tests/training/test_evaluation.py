@@ -137,3 +137,19 @@ def test_longest_clips_come_first_in_an_evaluation(tmp_path):
     lengths = [int(count) for batch in loader for count in batch.samples]
 
     assert lengths == sorted(lengths, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("sign", "told"),
+    [
+        (
+            collapse.Signs("content", kl=0.123456, active_units=0, units=8, gain=0.0012345),
+            "KL 0.123 nats a frame, 0 of 8 latent units active, the right audio gains 0.00123 nats a token",
+        ),
+        (collapse.Signs("content", kl=0.5, active_units=0, units=8, gain=None), "0.5 nats a frame, 0 of 8 latent"),
+        (collapse.Signs("descriptor", None, None, None, gain=-0.25), "yet: the right audio gains -0.25 nats a token"),
+    ],
+)
+def test_a_warning_of_collapse_says_what_is_known_and_nothing_else(sign, told, caplog):
+    collapse.warn([sign])
+    assert told in caplog.text and "None" not in caplog.text

@@ -27,11 +27,12 @@ def trained(tmp_path_factory):
     tiny_encoder_folder(folder / "encoder")
     sharpen(tiny_llm_folder(folder / "llm"))
     tones = [u._replace(transcript=SAID[u.pitch]) for u in read_manifest(tiny_manifest(folder, 6))]
-    loader = train_loader(dataset(tones), TrainingSettings(batch_size=6, num_workers=0))
+    model = tiny_model(folder)
+    loader = train_loader(dataset(tones), model, TrainingSettings(batch_size=6, num_workers=0))
     schedule = StageSchedule("two_stage", epochs_per_stage=60, stages=("asr",))
     run_opts = {"device": "cpu", "noprogressbar": True, "max_grad_norm": 1.0}
     rates = {"asr": LearningRate(0.01, "cosine", warmup_fraction=0.1)}
-    brain = XserBrain(tiny_model(folder), schedule, Criterion(1e-4, 0.5), rates, score_answers, run_opts=run_opts)
+    brain = XserBrain(model, schedule, Criterion(1e-4, 0.5), rates, score_answers, run_opts=run_opts)
     brain.fit(loader)
     return brain.model.eval(), next(iter(loader))
 

@@ -2,7 +2,11 @@
 
 import pytest
 
+from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.testing import tiny_model
+from speechbrain_xser.training.optimizers import StageOptimizers
 from speechbrain_xser.training.schedule import StageSchedule
+from speechbrain_xser.training.settings import TrainingSettings
 
 
 def stages(schedule, steps_per_epoch):
@@ -45,3 +49,47 @@ def test_a_schedule_that_cannot_be_says_what_can():
         StageSchedule("two_stage", steps_per_turn=5)
     with pytest.raises(ValueError, match="Unknown stages"):
         StageSchedule(stages=("asr", "nothing"))
+
+
+THREE = {"stages": ["asr", "ser", "joint"]}
+
+
+def peaks(**values) -> dict[str, tuple]:
+    rates = TrainingSettings.from_hparams(values).rates()
+    return {stage: (rate.peak, rate.shape, rate.warmup_fraction) for stage, rate in rates.items()}
+
+
+def test_every_stage_of_a_schedule_has_its_own_rate(tmp_path):
+    joint = {"peak": "1e-6", "shape": "cosine", "warmup_fraction": 0.5}
+    settings = TrainingSettings.from_hparams({**THREE, "stage_rates": {"joint": joint}})
+    found = peaks(**THREE, stage_rates={"joint": joint})
+    assert found == {"asr": (2e-4, "constant", 0.03), "ser": (2e-5, "cosine", 0.03), "joint": (1e-6, "cosine", 0.5)}
+    optimizers = StageOptimizers(tiny_model(tmp_path), settings.schedule().stages, settings.rates())
+    assert [optimizers.set_rate(stage, 9, 10) for stage in ("asr", "joint")][0] == 2e-4
+    assert optimizers.set_rate("joint", 5, 10) == 1e-6  # after a warm-up of half its steps
+
+
+def test_one_or_two_stages_have_the_rates_that_are_numbered_and_what_stage_rates_says_goes_over_them():
+    assert peaks() == {"asr": (2e-4, "constant", 0.03), "ser": (2e-5, "cosine", 0.03)}
+    assert peaks(stages=["ser"]) == {"ser": (2e-5, "cosine", 0.03)}
+    assert peaks(order="one_stage") == {"ser": (2e-5, "cosine", 0.03)}
+    assert peaks(stages=["asr", "ser", "asr"]) == peaks()
+    assert peaks(stage_rates={"asr": {"peak": 1e-3}})["asr"] == (1e-3, "constant", 0.03)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (THREE, "3 stages, and joint no learning rate.*--training="),
+        ({**THREE, "stage_rates": {"joint": {"shape": "cosine"}}}, "joint no learning rate"),
+        ({"stage_rates": {"joint": {"peak": 1e-4}}}, "'joint', which is no stage of the schedule: asr, ser"),
+        ({"stage_rates": {"asr": 1e-4}}, "0.0001 for asr; expected some of peak, shape, warmup_fraction"),
+        ({"stage_rates": {"asr": {"rate": 1e-4}}}, "expected some of peak"),
+        ({"stage_rates": {"asr": {"peak": "fast"}}}, "stage_rates: asr: peak is 'fast'; expected a number"),
+        ({"stage_rates": {"asr": {"peak": -1}}}, "expected a positive"),
+        ({"stage_rates": [1e-4, 1e-5]}, "expected a rate by stage"),
+    ],
+)
+def test_rates_that_do_not_fit_the_schedule_are_refused_by_name(values, message):
+    with pytest.raises(SettingsError, match=message):
+        TrainingSettings.from_hparams(values).rates()

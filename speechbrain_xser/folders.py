@@ -1,0 +1,125 @@
+"""Folders that are whole or not there, and are found at every instant while a new one takes an old one's place.
+
+A folder cannot be replaced in one rename, as a file can. The old one is put aside under a fixed name, the new one takes
+its place, and only then is the old one removed. A reader that finds nothing in the place takes what was put aside.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from speechbrain_xser.errors import CheckpointError
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def written_folder(folder: str | Path) -> Iterator[Path]:
+    """A new folder that takes its place at the end, with all that was written into it, and only if nothing went wrong.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where it shall be; what is there is replaced.
+
+    Returns
+    -------
+    context manager of Path
+        Where to write.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be written (names path and remedy); what was there is still there.
+
+    Example
+    -------
+    >>> place = getfixture("tmp_path") / "trained"
+    >>> with written_folder(place) as staging:
+    ...     _ = (staging / "README.md").write_text("# Mine")
+    ...     place.exists()
+    False
+    >>> [path.name for path in place.parent.iterdir()]
+    ['trained']
+    """
+    folder = Path(folder).absolute()
+    staging = folder.with_name(f".{folder.name}.staging-{os.getpid()}")
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        if not folder.exists() and _aside(folder).is_dir():
+            os.replace(_aside(folder), folder)  # of a writer that was killed between its two renames
+        staging.mkdir(parents=True)
+        yield staging
+        _replace(staging, folder)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{folder}: cannot be written ({error}); free space, or give another place") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def whole_folder(folder: str | Path) -> str | Path:
+    """The folder, or the complete one that was put aside where a writer was killed between its two renames.
+
+    Arguments
+    ---------
+    folder : str or Path
+        As :func:`written_folder` was given it.
+
+    Returns
+    -------
+    str or Path
+        ``folder`` itself, unless it is missing and what it was to replace is there.
+
+    Example
+    -------
+    >>> place = getfixture("tmp_path") / "trained"
+    >>> (place.parent / ".trained.old").mkdir()  # the kill came between the renames
+    >>> whole_folder(place).name
+    '.trained.old'
+    >>> place.mkdir()
+    >>> whole_folder(place).name
+    'trained'
+    """
+    path = Path(folder)
+    if path.exists() or not path.name or not _aside(path).is_dir():
+        return folder
+    logger.warning("%s was being replaced when its writer was killed; the one before is used.", folder)
+    return _aside(path)
+
+
+def synced(path: str | Path) -> None:
+    """Waits until a file's content, or a folder's entries, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _replace(staging: Path, folder: Path) -> None:
+    """Syncs the staged folder to the disk and moves it into place."""
+    for path in [*staging.rglob("*"), staging]:
+        synced(path)
+    old = _aside(folder)
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)  # its successor is in place
+        os.replace(folder, old)
+    try:
+        os.replace(staging, folder)
+    except OSError:
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
+        raise
+    synced(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)

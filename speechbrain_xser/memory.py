@@ -1,0 +1,81 @@
+"""Out of memory, by whichever allocator: what was being done, and what makes it smaller.
+
+Importing this is quick: it needs no torch.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from speechbrain_xser.errors import OutOfMemoryError, XserError
+
+MESSAGES = (  # of errors that have no type of their own
+    "out of memory",  # the CUDA driver, NCCL in an all-reduce
+    "can't allocate memory",  # torch on a CPU
+    "alloc_failed",  # cuBLAS, cuDNN
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is an allocator's.
+
+    Arguments
+    ---------
+    error : BaseException
+        Of Python, torch, CUDA and its libraries, or the operating system; one of this package's own is named already.
+
+    Returns
+    -------
+    bool
+
+    Example
+    -------
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(RuntimeError("CUDA error: out of memory"))
+    (True, True)
+    >>> is_out_of_memory(RuntimeError("shapes differ")), is_out_of_memory(OSError(2, "No such file"))
+    (False, False)
+    """
+    if isinstance(error, XserError):
+        return False
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    told = str(error).lower()
+    return isinstance(error, RuntimeError) and any(message in told for message in MESSAGES)
+
+
+@contextmanager
+def naming_memory(what: str, remedy: str, kind: type[XserError] = OutOfMemoryError) -> Iterator[None]:
+    """Turns an allocator's error into one that says what needed the memory and what to do.
+
+    Arguments
+    ---------
+    what : str
+        What is done in the block, e.g. "loading 'results/model'".
+    remedy : str
+        A whole sentence.
+    kind : type
+        The error that is raised.
+
+    Raises
+    ------
+    OutOfMemoryError
+        Or ``kind``, for any allocator's error; other errors pass, and so do this package's own.
+
+    Example
+    -------
+    >>> with naming_memory("loading 'large'", "Give --device cpu."):
+    ...     raise MemoryError
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.OutOfMemoryError: Out of memory while loading 'large'. Give --device cpu.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise kind(f"Out of memory while {what}. {remedy}") from error
