@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -35,7 +36,7 @@ def model_options(command: Callable) -> Callable:
     for option in (
         click.option("--device", help="cpu, cuda, cuda:1.  [default: cuda where there is one]"),
         click.option("--revision", help="The full commit of a hub id."),
-        click.option("--model", help="A trained folder, or a hub id.  [default: the packaged tiny model]"),
+        click.option("--model", help="A trained folder, tiny (the packaged model), or a hub id.  [default: tiny]"),
     ):
         command = option(command)
     return command
@@ -77,8 +78,19 @@ def load_recognizer(
     if model is None:
         click.echo(f"No --model was given: using {TINY}", err=True)
     source = speechbrain_xser.packaged_model() if model is None else model
-    run_opts = {"device": checked_device(device)}
-    return ExplainableEmotionRecognizer.from_hparams(source, revision=revision, run_opts=run_opts, **options)
+    options |= {"revision": revision, "run_opts": {"device": checked_device(device)}, "pretrained": False}
+    return ExplainableEmotionRecognizer.from_hparams(source, **options)
+
+
+def is_tiny(model: str | None) -> bool:
+    """Whether the packaged tiny model is meant: by no name or by ``tiny``, unless a folder here is called so.
+
+    Example
+    -------
+    >>> is_tiny(None), is_tiny("tiny"), is_tiny("results/model")
+    (True, True, False)
+    """
+    return model is None or model == speechbrain_xser.TINY and not Path(model).is_dir()
 
 
 def explained_by(model: str | None) -> str:
@@ -89,4 +101,4 @@ def explained_by(model: str | None) -> str:
     >>> explained_by("results/model"), explained_by(None)[:27]
     ('Explained by results/model.', 'Explained by the tiny model')
     """
-    return f"Explained by {TINY}" if model is None else f"Explained by {model}."
+    return f"Explained by {TINY}" if is_tiny(model) else f"Explained by {model}."
