@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,16 +72,38 @@ def load_recognizer(
     >>> load_recognizer(None, device="cpu").hparams.stage
     'ser'
     """
-    from transformers.utils.logging import disable_progress_bar
-
-    from speechbrain_xser.inference import ExplainableEmotionRecognizer  # torch is slow to load
-
-    disable_progress_bar()  # of weights that are read in a blink
     if model is None:
         click.echo(f"No --model was given: using {TINY}", err=True)
     source = speechbrain_xser.packaged_model() if model is None else model
-    options |= {"revision": revision, "run_opts": {"device": checked_device(device)}, "pretrained": False}
-    return ExplainableEmotionRecognizer.from_hparams(source, **options)
+    with importing():
+        from transformers.utils.logging import disable_progress_bar
+
+        from speechbrain_xser.inference import ExplainableEmotionRecognizer  # torch is slow to load
+
+        disable_progress_bar()  # of weights that are read in a blink
+        options |= {"revision": revision, "run_opts": {"device": checked_device(device)}, "pretrained": False}
+        return ExplainableEmotionRecognizer.from_hparams(source, **options)
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Looks for no garbage meanwhile: modules are a million objects that stay, looked through again and again.
+
+    Example
+    -------
+    >>> with importing():
+    ...     gc.isenabled()
+    False
+    >>> gc.isenabled()
+    True
+    """
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def is_tiny(model: str | None) -> bool:
