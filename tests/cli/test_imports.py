@@ -32,7 +32,7 @@ UNUSED = (  # by any command that explains; each was loaded by a library, or by 
 )
 MOST_MODULES = 4000  # 3850 of torch 2.15 with transformers 5.24 and PEFT 0.21; it was 4900
 CLIPS = DATA / "cremad" / "AudioWAV"
-needs_real_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason=f"CREMA-D's clips are not here: {CLIPS}; set XSER_DATA")
+needs_real_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason=f"No clips in {CLIPS}: set XSER_DATA")
 COMMAND = """
 import json, sys
 from speechbrain_xser.cli.main import xser

@@ -10,7 +10,7 @@ from tests.genuine import DATA
 
 ROOT = Path(__file__).parents[2]
 CLIPS = DATA / "cremad" / "AudioWAV"
-needs_real_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason=f"CREMA-D's clips are not here: {CLIPS}; set XSER_DATA")
+needs_real_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason=f"No clips in {CLIPS}: set XSER_DATA")
 HIDDEN = """
 import builtins, sys
 ABSENT = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
