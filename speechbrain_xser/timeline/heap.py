@@ -7,6 +7,7 @@ over two hours that was 300 megabytes, of which nothing was needed.
 from __future__ import annotations
 
 import ctypes
+import os
 
 
 def return_freed_memory() -> None:
@@ -16,6 +17,8 @@ def return_freed_memory() -> None:
     -------
     >>> return_freed_memory()
     """
+    if os.name != "posix":  # Windows has no library of the process itself
+        return
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
