@@ -22,7 +22,9 @@ _LAZY = {
     "ExplainableEmotionRecognizer": "speechbrain_xser.inference",
     "Explanation": "speechbrain_xser.inference",
 }
-__all__ = ["packaged_model", *_LAZY]
+__all__ = ["TINY", "packaged_model", *_LAZY]
+
+TINY = "tiny"  # the packaged model's short name, wherever a model is named
 
 
 def packaged_model() -> str:

@@ -14,20 +14,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import torch
-from speechbrain.inference.interfaces import Pretrained
-from torch import Tensor
+from torch import Tensor, nn
 
 from speechbrain_xser.answer import Descriptors, parse
 from speechbrain_xser.answer.form import structured_form
 from speechbrain_xser.data.audio import load_audio, seconds_of
 from speechbrain_xser.data.waveform import check_seconds, check_wave
 from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
-from speechbrain_xser.errors import AudioError
+from speechbrain_xser.devices import checked_device
+from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.evidence.mean_voice import MeanVoice, read_mean_voice
 from speechbrain_xser.hub import HYPERPARAMS, model_folder
 from speechbrain_xser.lengths import counts_from_relative, valid_mask
@@ -51,8 +53,11 @@ class Explanation(NamedTuple):
     probabilities: dict[str, float]  # of every class of the model; sums to one
 
 
-class ExplainableEmotionRecognizer(Pretrained):
+class ExplainableEmotionRecognizer(nn.Module):
     """Explains the emotion of speech with a trained model folder.
+
+    :meth:`from_hparams` gives one that is SpeechBrain's ``Pretrained`` too; this class alone has what the commands need
+    without loading SpeechBrain.
 
     Arguments
     ---------
@@ -61,9 +66,14 @@ class ExplainableEmotionRecognizer(Pretrained):
     hparams : dict
         ``emotions``, ``max_seconds`` and ``stage`` of the folder.
     run_opts : dict, optional
-        SpeechBrain's run options; ``device`` and ``precision`` count here.
+        ``device``.
     freeze_params : bool
         Whether parameters are frozen and the model is put in eval.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such device, or a run option is SpeechBrain's alone.
 
     Example
     -------
@@ -82,10 +92,22 @@ class ExplainableEmotionRecognizer(Pretrained):
     1.0
     """
 
-    HPARAMS_NEEDED = ["emotions", "max_seconds", "stage"]
-    MODULES_NEEDED = ["model"]
     decoding = PLAIN_DECODING
     mean_voice: MeanVoice | None = None  # of the training set, where the folder has it
+
+    def __init__(
+        self, modules: dict, hparams: dict, run_opts: dict | None = None, freeze_params: bool = True
+    ) -> None:
+        super().__init__()
+        run_opts = run_opts or {}
+        if foreign := sorted(set(run_opts) - {"device"}):
+            raise SettingsError(f"Run options {foreign} are SpeechBrain's: load with from_hparams, which knows them.")
+        self.device = checked_device(run_opts.get("device"))
+        self.inference_ctx = nullcontext()
+        self.mods = nn.ModuleDict(modules).to(self.device)
+        self.hparams = SimpleNamespace(**hparams)
+        if freeze_params:
+            self.mods.eval().requires_grad_(False)
 
     @classmethod
     def from_hparams(
@@ -100,6 +122,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         speculate: int = 0,
         structured: bool = False,
         graphs: bool = False,
+        pretrained: bool = True,
         **kwargs: object,
     ) -> ExplainableEmotionRecognizer:
         """Loads a trained model folder; nothing that the folder holds is ever run.
@@ -107,7 +130,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         Arguments
         ---------
         source : str or Path
-            A local folder, ``packaged:NAME``, or a hub id.
+            A local folder, ``tiny`` for the packaged tiny model, ``packaged:NAME``, or a hub id.
         hparams_file : str
             Name of the YAML inside the folder.
         overrides : dict, optional
@@ -129,6 +152,9 @@ class ExplainableEmotionRecognizer(Pretrained):
             is left unparsed; but what the model would have said otherwise is not said.
         graphs : bool
             Whether steps are replayed as CUDA graphs, where there is a GPU.
+        pretrained : bool
+            Whether it is SpeechBrain's ``Pretrained`` too, with all its run options
+            (:class:`~speechbrain_xser.pretrained.PretrainedRecognizer`). False starts sooner, and knows ``device``.
         **kwargs
             For the constructor.
 
@@ -154,7 +180,10 @@ class ExplainableEmotionRecognizer(Pretrained):
         with naming_memory(f"{source} was loaded", SMALLER_TO_LOAD):
             model, hparams = read_model_folder(folder, overrides, hparams_file)
             hparams["savedir"] = savedir
-            recognizer = cls(modules={"model": model}, hparams=hparams, run_opts=run_opts, **kwargs)
+            kind = cls
+            if pretrained and cls is ExplainableEmotionRecognizer:
+                from speechbrain_xser.pretrained import PretrainedRecognizer as kind  # loads all of speechbrain
+            recognizer = kind(modules={"model": model}, hparams=hparams, run_opts=run_opts, **kwargs)
         recognizer.mean_voice = read_mean_voice(folder, model)
         if merge:
             recognizer.merge()

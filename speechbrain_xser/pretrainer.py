@@ -1,6 +1,6 @@
-"""Loads the trained parts of a model folder, strictly, with SpeechBrain's ``Pretrainer``.
+"""Loads the trained parts of a model folder, strictly, in the place of SpeechBrain's ``Pretrainer``.
 
-The stock class follows ``..`` out of the folder, links files into ``savedir`` under names that shadow the next
+That class follows ``..`` out of the folder, links files into ``savedir`` under names that shadow the next
 source, unpickles, and turns unrelated keys into a random model with a warning. Here files are read where they lie,
 are safetensors, and must hold exactly the model's names and shapes.
 """
@@ -11,21 +11,19 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from speechbrain.utils.parameter_transfer import Pretrainer
 from torch import Tensor, nn
 
+from speechbrain_xser.differences import check_tensors
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError
 from speechbrain_xser.hub import ADAPTER_WEIGHTS
-from speechbrain_xser.training.checkpoint import check_tensors
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.safetensors)?")
 LORA = ".lora_"  # in the names of all tensors that an LLM decoder owns
 
 
-class FolderPretrainer(Pretrainer):
+class FolderPretrainer:
     """The ``pretrainer`` of a model folder's ``hyperparams.yaml``.
 
     Arguments
@@ -48,7 +46,6 @@ name inside the folder, such as model.safetensors
     """
 
     def __init__(self, paths: dict[str, str]) -> None:
-        super().__init__()
         for part, name in paths.items():
             if part not in LOADERS:
                 raise UnsafeModelError(f"pretrainer: unknown part {part!r}; expected {', '.join(LOADERS)}")
@@ -58,25 +55,6 @@ name inside the folder, such as model.safetensors
                     "model.safetensors"
                 )
         self.names = dict(paths)
-        self.add_custom_hooks({part: LOADERS[part] for part in paths})
-
-    def collect_files(self, default_source: str | Path, **_: object) -> dict[str, Path]:
-        """Points each part at its file in the folder; nothing is copied or linked.
-
-        Arguments
-        ---------
-        default_source : str or Path
-            The model folder.
-
-        Returns
-        -------
-        dict
-            Path of each part.
-        """
-        found = {part: Path(default_source) / name for part, name in self.names.items()}
-        self.paths = {part: str(path) for part, path in found.items()}
-        self.is_local = list(found)
-        return found
 
     def load_into(self, model: nn.Module, folder: str | Path) -> None:
         """Loads every part into a model.
@@ -96,9 +74,8 @@ name inside the folder, such as model.safetensors
         expected = {"branches"} | ({"adapter"} if adapter_state(model) else set())
         if set(self.names) != expected:
             raise CheckpointError(f"{folder}: holds {sorted(self.names)}; this model's parts are {sorted(expected)}")
-        self.add_loadables({part: model for part in self.names})
-        self.collect_files(folder)
-        self.load_collected()
+        for part, name in self.names.items():
+            LOADERS[part](model, Path(folder) / name)
 
 
 def branch_state(model: nn.Module) -> dict[str, Tensor]:
@@ -125,8 +102,11 @@ def adapter_state(model: nn.Module) -> dict[str, Tensor]:
     >>> next(iter(state))
     'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight'
     """
-    llm = getattr(model.decoder, "llm", None)
-    return get_peft_model_state_dict(llm) if isinstance(llm, PeftModel) else {}
+    if not getattr(model.decoder, "has_lora", False):  # a decoder without an LLM has none
+        return {}
+    from peft import get_peft_model_state_dict  # slow to load, but where there is LoRA it is there
+
+    return get_peft_model_state_dict(model.decoder.llm)
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
@@ -162,6 +142,8 @@ def load_adapter(model: nn.Module, path: str | Path) -> None:
     path = Path(path) / ADAPTER_WEIGHTS
     found = read_tensors(path)
     check_tensors(found, adapter_state(model), str(path))
+    from peft import set_peft_model_state_dict
+
     set_peft_model_state_dict(model.decoder.llm, found)
 
 

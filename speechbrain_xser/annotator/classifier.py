@@ -99,7 +99,7 @@ def recognizer_classifier(source: str, device: str = "cpu") -> Classifier:
     """
     from speechbrain_xser.inference import ExplainableEmotionRecognizer
 
-    recognizer = ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": device})
+    recognizer = ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": device}, pretrained=False)
     longest = round(recognizer.hparams.max_seconds * SAMPLE_RATE)
 
     def labels(wav: Tensor) -> dict[str, str | None]:

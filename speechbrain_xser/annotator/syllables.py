@@ -11,7 +11,6 @@ import re
 import unicodedata
 
 import torch
-from scipy.signal import find_peaks
 
 from speechbrain_xser.annotator.heard import HOP_SECONDS, Heard
 from speechbrain_xser.annotator.language import voice_of
@@ -81,6 +80,8 @@ def count_nuclei(heard: Heard) -> int:
     >>> count_nuclei(hear(0.1 * waves))
     8
     """
+    from scipy.signal import find_peaks  # slow to load, and only here is a signal's syllable counted
+
     frames = round(SMOOTHED_SECONDS / HOP_SECONDS)
     window = torch.hann_window(frames + 2)[1:-1]
     power = torch.nn.functional.pad(10 ** (heard.decibels / 10), (frames // 2, frames // 2))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from speechbrain_xser.cli.model import explained_by, load_recognizer, model_options
+from speechbrain_xser.cli.model import explained_by, importing, load_recognizer, model_options
 from speechbrain_xser.cli.paths import NewFile
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def explain_command(
       find . -name '*.opus' | xser explain - | jq .emotion
     """
     from speechbrain_xser.commandline import FAULTY_INPUT, one_line_errors
-    from speechbrain_xser.explaining.sources import find_clips
+
+    with importing():
+        from speechbrain_xser.explaining.sources import find_clips  # and torch
 
     options = {"merge": fast, "speculate": GUESSED if fast else 0, "structured": structured}
     with one_line_errors(INTERRUPTED), tempfile.TemporaryDirectory() as folder:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -35,7 +38,7 @@ def model_options(command: Callable) -> Callable:
     for option in (
         click.option("--device", help="cpu, cuda, cuda:1.  [default: cuda where there is one]"),
         click.option("--revision", help="The full commit of a hub id."),
-        click.option("--model", help="A trained folder, or a hub id.  [default: the packaged tiny model]"),
+        click.option("--model", help="A trained folder, tiny (the packaged model), or a hub id.  [default: tiny]"),
     ):
         command = option(command)
     return command
@@ -69,16 +72,49 @@ def load_recognizer(
     >>> load_recognizer(None, device="cpu").hparams.stage
     'ser'
     """
-    from transformers.utils.logging import disable_progress_bar
-
-    from speechbrain_xser.inference import ExplainableEmotionRecognizer  # torch is slow to load
-
-    disable_progress_bar()  # of weights that are read in a blink
     if model is None:
         click.echo(f"No --model was given: using {TINY}", err=True)
     source = speechbrain_xser.packaged_model() if model is None else model
-    run_opts = {"device": checked_device(device)}
-    return ExplainableEmotionRecognizer.from_hparams(source, revision=revision, run_opts=run_opts, **options)
+    with importing():
+        from transformers.utils.logging import disable_progress_bar
+
+        from speechbrain_xser.inference import ExplainableEmotionRecognizer  # torch is slow to load
+
+        disable_progress_bar()  # of weights that are read in a blink
+        options |= {"revision": revision, "run_opts": {"device": checked_device(device)}, "pretrained": False}
+        return ExplainableEmotionRecognizer.from_hparams(source, **options)
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Looks for no garbage meanwhile: modules are a million objects that stay, looked through again and again.
+
+    Example
+    -------
+    >>> with importing():
+    ...     gc.isenabled()
+    False
+    >>> gc.isenabled()
+    True
+    """
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+def is_tiny(model: str | None) -> bool:
+    """Whether the packaged tiny model is meant: by no name or by ``tiny``, unless a folder here is called so.
+
+    Example
+    -------
+    >>> is_tiny(None), is_tiny("tiny"), is_tiny("results/model")
+    (True, True, False)
+    """
+    return model is None or model == speechbrain_xser.TINY and not Path(model).is_dir()
 
 
 def explained_by(model: str | None) -> str:
@@ -89,4 +125,4 @@ def explained_by(model: str | None) -> str:
     >>> explained_by("results/model"), explained_by(None)[:27]
     ('Explained by results/model.', 'Explained by the tiny model')
     """
-    return f"Explained by {TINY}" if model is None else f"Explained by {model}."
+    return f"Explained by {TINY}" if is_tiny(model) else f"Explained by {model}."

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from speechbrain.dataio.dataset import DynamicItemDataset
 from torch import Tensor
 
 from speechbrain_xser.data.audio import load_audio, seconds_of
@@ -15,6 +14,9 @@ from speechbrain_xser.data.faults import Fault
 from speechbrain_xser.data.manifest import Utterance, read_manifest
 from speechbrain_xser.data.waveform import check_seconds
 from speechbrain_xser.errors import AudioError, ManifestError
+
+if TYPE_CHECKING:
+    from speechbrain.dataio.dataset import DynamicItemDataset
 
 DATA_ROOT = "{data_root}"
 
@@ -75,6 +77,8 @@ def dataset(
     >>> str(clips[0]["wav"])
     "utterance 'a': /nowhere/missing.wav: no such file, expected an audio file. Check the path, ..."
     """
+    from speechbrain.dataio.dataset import DynamicItemDataset  # loads all of speechbrain, and scipy.stats with it
+
     given = isinstance(manifest, list)
     utterances = manifest if given else read_manifest(manifest)
     base = os.curdir if given else os.path.dirname(os.path.abspath(manifest))

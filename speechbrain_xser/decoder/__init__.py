@@ -5,5 +5,5 @@ Moves to ``speechbrain/integrations/huggingface``.
 
 import logging
 
-# where bitsandbytes is installed, importing peft prints its hint at a faster kernel, whatever is quantised
+# its import prints a hint at a faster kernel, whichever are there
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

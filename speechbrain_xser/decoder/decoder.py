@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from peft import PeftModel
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -114,7 +113,12 @@ class LLMDecoder(OwnsPart):
     @property
     def causal(self) -> PreTrainedModel:
         """The Hugging Face model, with LoRA in its layers."""
-        return self.llm.get_base_model() if isinstance(self.llm, PeftModel) else self.llm
+        return self.llm.get_base_model() if self.has_lora else self.llm
+
+    @property
+    def has_lora(self) -> bool:
+        """Whether LoRA is beside the linears: it was asked for, and has not been merged."""
+        return not isinstance(self.llm, PreTrainedModel)  # but PEFT's, around one
 
     @property
     def width(self) -> int:
@@ -368,7 +372,7 @@ class LLMDecoder(OwnsPart):
 
     def merge(self) -> None:
         """Adds LoRA to the base weights, for deployment: W += alpha / r * B A. The state is empty afterwards."""
-        if isinstance(self.llm, PeftModel):
+        if self.has_lora:
             self.llm = self.llm.merge_and_unload()
 
     def save_adapter(self, folder: str | Path) -> None:
@@ -379,7 +383,7 @@ class LLMDecoder(OwnsPart):
         CheckpointError
             If there is no LoRA, or it has been merged.
         """
-        if not isinstance(self.llm, PeftModel):
+        if not self.has_lora:
             raise CheckpointError("There is no LoRA to save: it was merged, or the decoder was built with lora: null.")
         self.llm.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -21,12 +20,14 @@ from transformers import (
 )
 
 from speechbrain_xser.decoder.kernels import fuse_kernels
-from speechbrain_xser.decoder.lora import use_few_passes
-from speechbrain_xser.decoder.quantization import quantized
+from speechbrain_xser.decoder.quantization import quantized, without_bitsandbytes
 from speechbrain_xser.decoder.reading.attention import use_plans
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.backbone import DTYPES
 from speechbrain_xser.sources import loading, refuse_incomplete, resolve_source
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # of a Llama layer
 PAPER_LORA: Mapping[str, object] = MappingProxyType({"r": 16, "alpha": 32, "dropout": 0.05, "targets": LINEARS})
@@ -178,6 +179,11 @@ def add_lora(
     >>> sum(p.numel() for p in llm.parameters() if p.requires_grad)  # 2 layers of r * (32 + 32) + r * (32 + 16)
     448
     """
+    with without_bitsandbytes():  # and only where there is LoRA: it is slow to load
+        from peft import LoraConfig, get_peft_model
+
+        from speechbrain_xser.decoder.lora import use_few_passes
+
     linears = {name.split(".")[-1] for name, module in llm.named_modules() if _is_linear(module)}
     missing = sorted(set(targets) - linears)
     if missing:
@@ -193,7 +199,7 @@ def add_lora(
         task_type="CAUSAL_LM",
         revision=revision,
     )
-    with warnings.catch_warnings():
+    with without_bitsandbytes(), warnings.catch_warnings():
         # peft asks transformers by a name that will go; not what a user can put right
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
         model = get_peft_model(llm, config)

@@ -12,9 +12,13 @@ import weakref
 from typing import NamedTuple
 
 import torch
-from peft import PeftModel
-from peft.tuners.lora import Linear, LoraLayer
 from torch import Tensor, nn
+
+from speechbrain_xser.decoder.quantization import without_bitsandbytes
+
+with without_bitsandbytes():
+    from peft import PeftModel
+    from peft.tuners.lora import Linear, LoraLayer
 
 QUANTISED = ("Linear4bit", "Linear8bitLt")  # PEFT's names for LoRA on bitsandbytes' layers
 LEVELS = 1 << 16  # of a dropout's probability: four decisions from each random 64-bit number

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
+from threading import RLock
 
 import torch
 from transformers import BitsAndBytesConfig
@@ -11,6 +16,35 @@ from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.versions import install_hint
 
 BITS = ("4bit", "8bit")
+LIBRARY = "bitsandbytes"
+_hiding = RLock()  # one thread at a time says which modules there are
+
+
+@contextmanager
+def without_bitsandbytes() -> Iterator[None]:
+    """Hides bitsandbytes from PEFT, which imports it for every adapter, quantised or not, and with it torch's compiler.
+
+    Nothing is hidden where it is loaded already, as for every quantised model. PEFT offers no switch: it asks whether
+    the module can be found, so that is what is answered here, and it is asked anew afterwards.
+
+    Example
+    -------
+    >>> with without_bitsandbytes():
+    ...     find_spec("bitsandbytes") is None or sys.modules["bitsandbytes"] is not None
+    True
+    """
+    with _hiding:
+        if LIBRARY in sys.modules:
+            yield
+            return
+        sys.modules[LIBRARY] = None  # what Python takes as: there is no such module
+        try:
+            yield
+        finally:
+            del sys.modules[LIBRARY]
+            known = import_module("peft.import_utils")
+            known.is_bnb_available.cache_clear()
+            known.is_bnb_4bit_available.cache_clear()
 
 
 def quantized(quantization: str | None, dtype: torch.dtype) -> dict[str, object]:
@@ -47,10 +81,12 @@ def quantized(quantization: str | None, dtype: torch.dtype) -> dict[str, object]
         return {}
     if quantization not in BITS:
         raise BackboneError(f"Unknown quantization {quantization!r}: expected one of {', '.join(BITS)}, or null.")
-    if find_spec("bitsandbytes") is None:
+    if find_spec(LIBRARY) is None:
         raise BackboneError(
             f"{quantization} weights need bitsandbytes. Say: {install_hint('quantized')}, or set quantization to null."
         )
+    with _hiding:
+        import_module(LIBRARY)  # from now on PEFT sees it
     four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": dtype}
     config = (
         BitsAndBytesConfig(load_in_8bit=True)

@@ -1,24 +1,31 @@
-"""Metrics: what an answer is worth against its reference. Only plain Python floats leave; rates are in percent."""
+"""Metrics: what an answer is worth against its reference; each loaded when it is asked for.
 
-from speechbrain_xser.metrics.asr import CharacterErrorRate, WordErrorRate
-from speechbrain_xser.metrics.attributes import AttributeAccuracy, EmphasisScore
-from speechbrain_xser.metrics.captions import CaptionScore, CaptionScores, caption_scores
-from speechbrain_xser.metrics.scores import Scores, score
-from speechbrain_xser.metrics.ser import EmotionScore
-from speechbrain_xser.metrics.table import table
-from speechbrain_xser.metrics.text import normalise
+Only plain Python floats leave; rates are in percent.
+"""
 
-__all__ = [
-    "AttributeAccuracy",
-    "CaptionScore",
-    "CaptionScores",
-    "CharacterErrorRate",
-    "EmotionScore",
-    "EmphasisScore",
-    "Scores",
-    "WordErrorRate",
-    "caption_scores",
-    "normalise",
-    "score",
-    "table",
-]
+from __future__ import annotations
+
+from importlib import import_module
+
+from speechbrain_xser.metrics.table import table  # not by its name below, which is its module's too
+
+_LAZY = {
+    "AttributeAccuracy": "attributes",
+    "CaptionScore": "captions",
+    "CaptionScores": "captions",
+    "CharacterErrorRate": "asr",
+    "EmotionScore": "ser",
+    "EmphasisScore": "attributes",
+    "Scores": "scores",
+    "WordErrorRate": "asr",
+    "caption_scores": "captions",
+    "normalise": "text",
+    "score": "scores",
+}
+__all__ = [*_LAZY, "table"]
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

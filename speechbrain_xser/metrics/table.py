@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from speechbrain_xser.metrics.scores import Scores
 from speechbrain_xser.plain_table import plain_table
+
+if TYPE_CHECKING:
+    from speechbrain_xser.metrics.scores import Scores
 
 
 def table(columns: dict[str, Scores]) -> str:
@@ -23,6 +26,7 @@ def table(columns: dict[str, Scores]) -> str:
 
     Example
     -------
+    >>> from speechbrain_xser.metrics.scores import Scores
     >>> print(table({"short run": Scores(100.0, 12.34, 75.0, 80.0, {"pitch": 90.0}, math.nan)}))
     measure (%)           short run
     -------------------------------

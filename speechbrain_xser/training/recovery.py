@@ -9,12 +9,11 @@ import torch
 from speechbrain.utils.logger import get_logger
 from torch import nn
 
+from speechbrain_xser.differences import check_tensors, differing_keys
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.training.checkpoint import (
     Checkpoint,
     CheckpointStore,
-    check_tensors,
-    differing_keys,
     load_tensors,
 )
 from speechbrain_xser.training.optimizers import StageOptimizers

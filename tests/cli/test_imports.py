@@ -1,0 +1,79 @@
+"""What each command loads, counted in modules: a command starts as fast as it has little to import."""
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.genuine import DATA
+
+ROOT = Path(__file__).parents[2]
+UNUSED = (  # by any command that explains; each was loaded by a library, or by us, in passing
+    "bitsandbytes",
+    "datasets",
+    "gradio",
+    "ijson",
+    "jiwer",
+    "librosa",
+    "matplotlib",
+    "numba",
+    "pandas",
+    "pycocoevalcap",
+    "scipy.signal",
+    "scipy.stats",
+    "sklearn",
+    "speechbrain",
+    "sphinx",
+    "torch._inductor.compile_fx",
+    "torch._inductor.lowering",
+)
+MOST_MODULES = 4000  # 3850 of torch 2.15 with transformers 5.24 and PEFT 0.21; it was 4900
+CLIPS = DATA / "cremad" / "AudioWAV"
+needs_real_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason=f"No clips in {CLIPS}: set XSER_DATA")
+COMMAND = """
+import json, sys
+from speechbrain_xser.cli.main import xser
+try:
+    xser({words!r}, prog_name="xser")
+except SystemExit as end:
+    assert not end.code, end.code
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def modules_after(code: str) -> set[str]:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@cache
+def explaining() -> set[str]:
+    clip = min(CLIPS.glob("*.opus"))
+    return modules_after(COMMAND.format(words=["explain", "--model", "tiny", "--json", str(clip)]))
+
+
+@needs_real_clips
+@pytest.mark.parametrize("name", UNUSED)
+def test_explaining_a_clip_does_not_load(name):
+    assert name not in explaining()
+
+
+@needs_real_clips
+def test_explaining_a_clip_loads_no_more_modules_than_the_model_needs():
+    assert len(explaining()) < MOST_MODULES
+
+
+def test_the_package_alone_loads_nothing_heavy():
+    loaded = modules_after("import json, sys, speechbrain_xser\nprint(json.dumps(sorted(sys.modules)))")
+    assert not {"torch", "numpy", "transformers", "speechbrain", "click"} & loaded
+
+
+def test_scoring_answers_loads_no_model_code(tmp_path):
+    row = {"id": "a", "answer": 'A man says, "Go", sad.', "reference": {"id": "a", "wav": "a.wav", "transcript": "go"}}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    loaded = modules_after(COMMAND.format(words=["score", "--json", str(tmp_path / "a.jsonl")]))
+    assert not {"transformers", "peft", "speechbrain", "gradio", "matplotlib"} & loaded
