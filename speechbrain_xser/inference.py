@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import torch
 from speechbrain.inference.interfaces import Pretrained
+from speechbrain.utils.autocast import AMPConfig, TorchAutocast
 from torch import Tensor
 
 from speechbrain_xser.answer import Descriptors, parse
@@ -140,6 +141,8 @@ class ExplainableEmotionRecognizer(Pretrained):
             If weights are missing, broken, or of other names or shapes.
         BackboneError
             If a backbone cannot be found, or is not the one that the folder was trained with.
+        SettingsError
+            If LoRA shall be merged into quantised weights.
         """
         run_opts = dict(run_opts or {})
         dtype = run_opts.pop("dtype", None)
@@ -271,7 +274,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         batches = iter(batches)
         while group := list(islice(batches, joined)):
             tokens, refused = [], None
-            with self.inference_ctx:
+            with self._precise():
                 for batch in group:
                     try:
                         tokens.append(self._encoded(*batch))
@@ -311,7 +314,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         >>> len(texts) > 1, texts[-1] == explanation.paragraph, [explanation] == recognizer.explain_batch(wav[None])
         (True, True, True)
         """
-        yield from each_within(self._live(torch.as_tensor(wav)), lambda: self.inference_ctx, torch.no_grad)
+        yield from each_within(self._live(torch.as_tensor(wav)), self._precise, torch.no_grad)
 
     def _live(self, wav: Tensor) -> Iterator[str | Explanation]:
         tokens, model, stage = self._encoded(wav[None], None), self.mods.model, STAGES[self.hparams.stage]
@@ -320,6 +323,10 @@ class ExplainableEmotionRecognizer(Pretrained):
             yield text
         [found] = model.decoder.emotion_probabilities(*tokens, stage.instruction, [text], self.hparams.emotions)
         yield self._explanation(text, found.tolist())
+
+    def _precise(self) -> TorchAutocast:
+        """The precision of ``run_opts``, anew for every use: SpeechBrain's one ``inference_ctx`` is not for threads."""
+        return TorchAutocast(device_type=self.device_type, dtype=AMPConfig.from_name(self.precision).dtype)
 
     def _encoded(self, wavs: Tensor, wav_lens: Tensor | None) -> tuple[SoftTokens, SoftTokens] | None:
         """Soft tokens of a batch that can be used, or None for an empty one."""
@@ -345,7 +352,13 @@ class ExplainableEmotionRecognizer(Pretrained):
         return self.explain_batch(wavs, wav_lens)
 
     def merge(self) -> None:
-        """Merges LoRA into the decoder's weights for deployment; the answers stay the same."""
+        """Merges LoRA into the decoder's weights for deployment; the answers stay the same.
+
+        Raises
+        ------
+        SettingsError
+            If the decoder's weights are quantised.
+        """
         self.mods.model.decoder.merge()
 
     def _explanation(self, paragraph: str, probabilities: list[float]) -> Explanation:

@@ -16,6 +16,8 @@ from peft import PeftModel
 from peft.tuners.lora import Linear, LoraLayer
 from torch import Tensor, nn
 
+from speechbrain_xser.errors import SettingsError
+
 QUANTISED = ("Linear4bit", "Linear8bitLt")  # PEFT's names for LoRA on bitsandbytes' layers
 LEVELS = 1 << 16  # of a dropout's probability: four decisions from each random 64-bit number
 
@@ -28,8 +30,18 @@ class Dropped(NamedTuple):
     share: float  # expected share of kept values
 
 
+class Drawn(NamedTuple):
+    """What was drawn last, and for what."""
+
+    heard: weakref.ref  # the tensor
+    key: tuple[float, int]  # probability, and how often the tensor was written into
+    dropped: Dropped
+
+
 class SharedDropout:
     """Dropout that is drawn once for a tensor, however many linears hear it.
+
+    What was drawn last is one object, which is read once: another thread may put its own in its place at any time.
 
     Example
     -------
@@ -42,9 +54,7 @@ class SharedDropout:
     """
 
     def __init__(self) -> None:
-        self._heard: weakref.ref | None = None
-        self._key: tuple[float, int] | None = None  # probability, and how often the tensor was written into
-        self._dropped: Dropped | None = None
+        self._last: Drawn | None = None
 
     def __call__(self, x: Tensor, probability: float) -> Dropped:
         """Leaves out values of ``x`` with a probability (to one in 65,536); ``x`` keeps its gradient, the result none.
@@ -62,11 +72,10 @@ class SharedDropout:
         """
         if probability == 0:
             return Dropped(x.detach(), None, 1.0)
-        key = probability, x._version
-        if self._heard is None or self._heard() is not x or self._key != key:
-            self._heard, self._key = weakref.ref(x), key
-            self._dropped = _drop(x.detach(), round(probability * LEVELS))
-        return self._dropped
+        key, last = (probability, x._version), self._last
+        if last is None or last.heard() is not x or last.key != key:
+            self._last = last = Drawn(weakref.ref(x), key, _drop(x.detach(), round(probability * LEVELS)))
+        return last.dropped
 
 
 def _drop(x: Tensor, level: int) -> Dropped:
@@ -148,6 +157,32 @@ def use_few_passes(model: PeftModel) -> None:
             classes.setdefault(kind, type(f"Fused{kind.__name__}", (FewPasses, kind), {}))
         if kind in classes:
             module.__class__ = classes[kind]
+
+
+def refuse_quantised(llm: nn.Module) -> None:
+    """Refuses to merge LoRA into weights of four or eight bits, whose steps are wider than what training added.
+
+    Arguments
+    ---------
+    llm : nn.Module
+        With LoRA in its layers.
+
+    Raises
+    ------
+    SettingsError
+        Names the kind of the weights and the remedies.
+
+    Example
+    -------
+    >>> refuse_quantised(nn.Linear(2, 2))
+    """
+    found = next((type(part).__name__ for part in llm.modules() if type(part).__name__ in QUANTISED), None)
+    if found is not None:
+        raise SettingsError(
+            f"LoRA cannot be merged into quantised weights ({found}): rounded to their steps, most of the training "
+            "would be lost. Leave --fast or merge=True out; or load the weights as they are, with "
+            'overrides={"quantization": None}; or merge once for all with `xser export`, which does that.'
+        )
 
 
 class _LoraLinear(torch.autograd.Function):

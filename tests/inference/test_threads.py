@@ -1,0 +1,227 @@
+"""One recogniser in eight threads, loaded in eight, pickled, copied and after a fork: the same answers."""
+
+import copy
+import pickle
+import sys
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+import torch
+from torch import nn
+
+import speechbrain_xser
+from speechbrain_xser import ExplainableEmotionRecognizer
+from speechbrain_xser.decoder import lora
+from speechbrain_xser.decoder.growing.drafts import NGramDrafts
+from speechbrain_xser.evidence.gather import gather_evidence
+from speechbrain_xser.modes import evaluating
+from speechbrain_xser.training.stages import STAGES
+from tests.annotator.real_clips import clips, needs_real_clips
+
+THREADS = 8
+SECONDS = 300  # until a child that hangs is given up
+
+
+@pytest.fixture(scope="module")
+def packaged() -> ExplainableEmotionRecognizer:
+    source = speechbrain_xser.packaged_model()
+    return ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": "cpu"})
+
+
+@pytest.fixture(scope="module")
+def wavs():
+    return [clip.wav for clip in clips("cremad", THREADS)]
+
+
+@pytest.fixture
+def often():
+    """Threads take turns a thousand times as often as usual."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(5e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def explained(recognizer, wav):
+    return recognizer.explain_batch(wav[None])[0]
+
+
+def live(recognizer, wav):
+    return list(recognizer.explain_live(wav))
+
+
+def evidence(recognizer, wav):
+    return gather_evidence(recognizer, wav).as_dict()
+
+
+def together(work, items) -> list:
+    """What the work gives for each item, all threads starting at the same moment."""
+    start = threading.Barrier(len(items))
+
+    def one(item):
+        start.wait()
+        return work(item)
+
+    with ThreadPoolExecutor(len(items)) as pool:
+        return list(pool.map(one, items))
+
+
+@needs_real_clips
+@pytest.mark.parametrize("answer", [explained, live, evidence])
+def test_eight_threads_get_the_answers_of_one(packaged, wavs, often, answer):
+    alone = [answer(packaged, wav) for wav in wavs]
+    turns = [wavs[number:] + wavs[:number] for number in range(THREADS)]
+    answers = together(lambda turn: [answer(packaged, wav) for wav in turn[:2]], turns)
+    assert answers == [(alone[number:] + alone[:number])[:2] for number in range(THREADS)]
+
+
+def test_eight_threads_tokenise_prompts_and_answers_as_one_does(packaged, often):
+    decoder, instruction = packaged.mods.model.decoder, STAGES["ser"].instruction
+
+    def tokenised(_):
+        prompt = decoder.template.segments(instruction, decoder.tokenizer)
+        return prompt, decoder.plain_tokens("she says <|eot_id|> by the door")
+
+    alone = tokenised(None)
+    found = together(lambda _: [tokenised(_) == alone for _ in range(200)], range(THREADS))
+    assert all(map(all, found))
+
+
+@needs_real_clips
+@pytest.mark.parametrize("answer", [explained, live, evidence])
+def test_no_answer_turns_a_switch_of_the_tokenizer(packaged, wavs, answer):
+    tokenizer = packaged.mods.model.decoder.tokenizer
+    answer(packaged, wavs[0])
+    assert tokenizer.backend_tokenizer.encode_special_tokens is False
+
+
+def test_who_leaves_first_does_not_put_the_others_back_into_training():
+    layer = nn.Dropout()
+    first, second = evaluating(layer), evaluating(layer)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not layer.training
+    second.__exit__(None, None, None)
+    assert layer.training
+
+
+def test_another_threads_precision_is_its_own(packaged, monkeypatch):
+    monkeypatch.setattr(packaged, "precision", "bf16")
+    packaged.inference_ctx = torch.autocast("cpu", torch.bfloat16)
+    encoded, wav = type(packaged)._encoded, torch.zeros(1, 8000)
+
+    def interrupted(recognizer, *batch):  # another thread explains a clip from beginning to end
+        monkeypatch.setattr(packaged, "_encoded", lambda *again: encoded(packaged, *again))
+        together(lambda one: recognizer.explain_batch(one), [wav])
+        return encoded(packaged, *batch)
+
+    monkeypatch.setattr(packaged, "_encoded", lambda *batch: interrupted(packaged, *batch))
+    with torch.autocast("cpu", torch.bfloat16):
+        packaged.explain_batch(wav)
+        assert torch.is_autocast_enabled("cpu")
+
+
+def test_a_dropout_that_another_thread_draws_meanwhile_is_not_taken_for_ones_own(monkeypatch):
+    dropout, own, other, draw = lora.SharedDropout(), torch.ones(8), torch.full((8,), 2.0), lora._drop
+
+    def interrupted(x, level):
+        drawn = draw(x, level)
+        monkeypatch.setattr(lora, "_drop", draw)
+        dropout(other, 0.25)
+        return drawn
+
+    monkeypatch.setattr(lora, "_drop", interrupted)
+    assert dropout(own, 0.25).values.max() == 1
+
+
+class Forgotten(OrderedDict):
+    """Another thread lets a context be forgotten as soon as it is there."""
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        del self[key]
+
+    def __contains__(self, key):
+        return True
+
+
+def test_guesses_survive_that_another_thread_forgets_what_they_look_at():
+    drafts = NGramDrafts(length=2, context=1)
+    drafts._next = Forgotten()
+    drafts.learn([1, 2])
+    assert drafts.guess([1], limit=2) == []
+
+
+@needs_real_clips
+def test_another_thread_may_load_a_model_of_bfloat16_meanwhile(packaged, wavs):
+    alone = live(packaged, wavs[0])
+    torch.set_default_dtype(torch.bfloat16)  # as transformers does while it loads one, for all threads
+    try:
+        assert live(packaged, wavs[0]) == alone
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@needs_real_clips
+@pytest.mark.parametrize("options", [{}, {"merge": True}, {"speculate": 4, "structured": True}])
+@pytest.mark.parametrize("again", [lambda one: pickle.loads(pickle.dumps(one)), copy.deepcopy], ids=["pickle", "copy"])
+def test_a_copy_of_a_recogniser_gives_its_answers(wavs, options, again):
+    source = speechbrain_xser.packaged_model()
+    recognizer = ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": "cpu"}, **options)
+    assert live(again(recognizer), wavs[0]) == live(recognizer, wavs[0])
+
+
+def in_a_child(method: str, work, *arguments):
+    """What a function gives in a child; None where it does not come back."""
+    context = get_context(method)
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=sent, args=(sender, work, *arguments))
+    child.start()
+    try:
+        return receiver.recv() if receiver.poll(SECONDS) else None
+    finally:
+        child.kill()
+        child.join()
+
+
+def sent(sender, work, *arguments) -> None:
+    sender.send(work(*arguments))
+
+
+def explained_twice(recognizer, wav):
+    return explained(recognizer, wav), evidence(recognizer, wav)
+
+
+@needs_real_clips
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system has no fork")
+def test_a_child_that_was_forked_gives_the_answers_of_its_parent(packaged, wavs):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)  # of which the child has one
+    try:
+        alone = explained_twice(packaged, wavs[0])
+        assert in_a_child("fork", explained_twice, packaged, wavs[0]) == alone
+    finally:
+        torch.set_num_threads(threads)
+
+
+def cold(pickled: bytes, wav) -> list:
+    """In a fresh process eight threads load at once: half of them the folder, half of them the pickled bytes."""
+
+    def loaded(number):
+        if number % 2:
+            return explained(pickle.loads(pickled), wav)
+        from speechbrain_xser.inference import ExplainableEmotionRecognizer
+
+        return explained(ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model()), wav)
+
+    return together(loaded, range(THREADS))
+
+
+@needs_real_clips
+def test_eight_threads_of_a_fresh_process_load_at_once(packaged, wavs):
+    found = in_a_child("spawn", cold, pickle.dumps(packaged), wavs[0])
+    assert found == [explained(packaged, wavs[0])] * THREADS
