@@ -35,11 +35,9 @@ def checked_device(device: str | None) -> str:
 
     name = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        if name.startswith("mps") and not torch.backends.mps.is_available():
-            raise RuntimeError("torch would say so only when the model is moved there")
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
-        mps = "MPS is there" if torch.backends.mps.is_available() else "no MPS"
+        mps = "MPS" if torch.backends.mps.is_available() else "no MPS"
         found = f"there are {torch.cuda.device_count()} CUDA GPUs and {mps}"
         raise SettingsError(
             f"device {name!r} cannot be used here, expected {NAMES} ({found}). Leave --device out."

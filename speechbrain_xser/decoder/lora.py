@@ -9,6 +9,7 @@ stays PEFT's.
 from __future__ import annotations
 
 import weakref
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -122,6 +123,10 @@ class FewPasses:
         with torch.autocast(device, enabled=False):
             return output + _LoraLinear.apply(x, None, None, *lora)
 
+    def __reduce__(self) -> tuple:
+        """By PEFT's class: that of a quantised layer is made when it is asked for, and has no name to be found by."""
+        return _unfilled, (type(self).__mro__[2],), self.__dict__
+
     def _is_plain(self) -> bool:
         single = len(self.active_adapters) == 1 and self.active_adapters[0] in self.lora_A
         return single and not (self.disable_adapters or self.merged or self.lora_variant)
@@ -150,13 +155,21 @@ def use_few_passes(model: PeftModel) -> None:
     model : PeftModel
         Changed in place; its tensors and their names stay.
     """
-    classes: dict[type, type] = {Linear: FusedLoraLinear}
     for module in model.modules():
         kind = type(module)
-        if kind.__name__ in QUANTISED and isinstance(module, LoraLayer):
-            classes.setdefault(kind, type(f"Fused{kind.__name__}", (FewPasses, kind), {}))
-        if kind in classes:
-            module.__class__ = classes[kind]
+        if kind is Linear or (kind.__name__ in QUANTISED and isinstance(module, LoraLayer)):
+            module.__class__ = _fused(kind)
+
+
+@cache
+def _fused(kind: type) -> type:
+    """PEFT's class of plain or of quantised layers with the forward of few passes."""
+    return FusedLoraLinear if kind is Linear else type(f"Fused{kind.__name__}", (FewPasses, kind), {})
+
+
+def _unfilled(kind: type) -> FewPasses:
+    """A layer that a pickle or a copy is about to fill."""
+    return nn.Module.__new__(_fused(kind))
 
 
 def refuse_quantised(llm: nn.Module) -> None:
