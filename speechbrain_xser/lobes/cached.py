@@ -14,6 +14,7 @@ import logging
 import os
 from contextlib import suppress
 from pathlib import Path
+from threading import get_ident
 
 import torch
 from safetensors import SafetensorError
@@ -94,7 +95,7 @@ class CachedEncoder(nn.Module):
     def _padded(self, clips: list[Tensor], device: torch.device) -> Tensor:
         """One buffer, [n, B, T, d] in float32, zero at padding."""
         longest = max(clip.shape[1] for clip in clips)
-        layers = torch.zeros(self.layer_count, len(clips), longest, self.width)
+        layers = torch.zeros(self.layer_count, len(clips), longest, self.width, dtype=torch.float32)
         for row, clip in enumerate(clips):
             layers[:, row, : clip.shape[1]] = clip
         return layers.to(device)
@@ -106,7 +107,7 @@ class CachedEncoder(nn.Module):
 
     def _write(self, path: Path, layers: Tensor) -> None:
         """Beside its place, then moved there; a disk that is full ends the caching, not the run."""
-        staging = path.with_name(f".{path.name}.{os.getpid()}")
+        staging = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_file({KEY: layers}, staging)

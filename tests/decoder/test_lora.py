@@ -1,6 +1,8 @@
 """LoRA: its scale, its types, merging, saving for plain PEFT, and what is in a checkpoint."""
 
+import copy
 import json
+import pickle
 
 import pytest
 import torch
@@ -152,3 +154,10 @@ def test_merging_into_quantised_weights_is_refused_with_the_remedy_and_nothing_i
     with pytest.raises(SettingsError, match=f"Linear{quantization[0]}bit.*Leave --fast or merge=True out.*xser export"):
         decoder.merge()
     assert torch.equal(logits_of(decoder), before)
+
+
+@pytest.mark.parametrize("quantization", [None, "4bit", "8bit"])
+@pytest.mark.parametrize("again", [lambda one: pickle.loads(pickle.dumps(one)), copy.deepcopy], ids=["pickle", "copy"])
+def test_a_decoder_can_be_pickled_and_copied(llm_folder, quantization, again):
+    decoder = with_lora(LLMDecoder(llm_folder, dtype="float32", quantization=quantization)).eval()
+    assert torch.equal(logits_of(again(decoder)), logits_of(decoder))
