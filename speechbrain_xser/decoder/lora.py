@@ -192,7 +192,7 @@ def refuse_quantised(llm: nn.Module) -> None:
     found = next((type(part).__name__ for part in llm.modules() if type(part).__name__ in QUANTISED), None)
     if found is not None:
         raise SettingsError(
-            f"LoRA cannot be merged into quantised weights ({found}): rounded to their steps, most of the training "
+            f"LoRA cannot be merged into quantised weights ({found}): rounded to their steps, much of what was learnt "
             "would be lost. Leave --fast or merge=True out; or load the weights as they are, with "
             'overrides={"quantization": None}; or merge once for all with `xser export`, which does that.'
         )
