@@ -26,7 +26,10 @@ from speechbrain_xser.lobes.branch import Branch, BranchOutput, Mode, branch_sum
 from speechbrain_xser.lobes.encoder import SpeechEncoder, SSLEncoder
 from speechbrain_xser.locks import LOADING
 from speechbrain_xser.modes import evaluating
+from speechbrain_xser.threads import one_thread_in_forked_children
 from speechbrain_xser.training.stages import SER_STAGE, Stage
+
+one_thread_in_forked_children()
 
 
 class Forward(NamedTuple):

@@ -87,3 +87,19 @@ def use_threads_for(model: nn.Module) -> str:
     number = torch.get_num_threads()
     why = f"as {named} says" if named else f"for a model of this size; {VARIABLES[0]} sets another number"
     return f"{number} thread{'s' * (number > 1)} on {cores} core{'s' * (cores > 1)}, {why}."
+
+
+def one_thread_in_forked_children() -> None:
+    """Lets a child that is forked from now on compute with one thread.
+
+    OpenMP's threads stay with the parent, and a child that asks for several waits for them for ever. A loader's workers
+    are set to one by torch itself; this does the same for every other child.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_one_thread)
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)

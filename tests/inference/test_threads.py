@@ -121,7 +121,7 @@ def test_eight_threads_tokenise_prompts_and_answers_as_one_does(packaged, watche
 
 
 @needs_real_clips
-@pytest.mark.parametrize("answer", [explained, live, evidence])
+@pytest.mark.parametrize("answer", [explained, live])
 def test_no_answer_turns_a_switch_of_the_tokenizer(packaged, watched, wavs, answer):
     answer(packaged, wavs[0])
     assert watched.changed == []
@@ -238,9 +238,10 @@ def sent(sender, work, *arguments) -> None:
 @pytest.mark.skipif("fork" not in get_all_start_methods(), reason="this system has no fork")
 def test_a_child_that_was_forked_gives_the_answers_of_its_parent(packaged, wavs):
     threads = torch.get_num_threads()
-    torch.set_num_threads(2)  # of which the child has one
+    alone = explained(packaged, wavs[0])
+    torch.set_num_threads(2)
     try:
-        alone = explained(packaged, wavs[0])
+        torch.ones(999, 999) @ torch.ones(999, 999)  # starts a second thread, which the child does not have
         assert in_a_child("fork", explained, packaged, wavs[0]) == alone
     finally:
         torch.set_num_threads(threads)
