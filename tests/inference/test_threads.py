@@ -27,7 +27,7 @@ from speechbrain_xser.training.stages import STAGES
 from tests.annotator.real_clips import clips, needs_real_clips
 
 THREADS = 8
-SECONDS = 300  # until a child that hangs is given up
+SECONDS = 500  # until a child that hangs is given up
 
 
 @pytest.fixture(scope="module")
