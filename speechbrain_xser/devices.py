@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from speechbrain_xser.errors import SettingsError
 
+NAMES = "cpu, cuda, cuda:1 or mps"
+
 
 def checked_device(device: str | None) -> str:
     """A device that is there.
@@ -11,7 +13,7 @@ def checked_device(device: str | None) -> str:
     Arguments
     ---------
     device : str or None
-        cpu, cuda or cuda:N; None for a GPU where there is one.
+        cpu, cuda, cuda:N or mps; None for a CUDA GPU where there is one, else the CPU.
 
     Returns
     -------
@@ -27,7 +29,7 @@ def checked_device(device: str | None) -> str:
     >>> checked_device("tpu")
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.SettingsError: device 'tpu' cannot be used here, expected cpu, cuda or cuda:N...
+    speechbrain_xser.errors.SettingsError: device 'tpu' cannot be used here, expected cpu, cuda, cuda:1 or mps...
     """
     import torch  # slow to load
 
@@ -35,8 +37,9 @@ def checked_device(device: str | None) -> str:
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:
-        found = f"there are {torch.cuda.device_count()} GPUs"
+        mps = "MPS" if torch.backends.mps.is_available() else "no MPS"
+        found = f"there are {torch.cuda.device_count()} CUDA GPUs and {mps}"
         raise SettingsError(
-            f"device {name!r} cannot be used here, expected cpu, cuda or cuda:N ({found}). Leave --device out."
+            f"device {name!r} cannot be used here, expected {NAMES} ({found}). Leave --device out."
         ) from error
     return name

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -103,7 +103,6 @@ class ExplainableEmotionRecognizer(nn.Module):
         if foreign := sorted(set(run_opts) - {"device"}):
             raise SettingsError(f"Run options {foreign} are SpeechBrain's: load with from_hparams, which knows them.")
         self.device = checked_device(run_opts.get("device"))
-        self.inference_ctx = nullcontext()
         self.mods = nn.ModuleDict(modules).to(self.device)
         self.hparams = SimpleNamespace(**hparams)
         if freeze_params:
@@ -172,6 +171,8 @@ class ExplainableEmotionRecognizer(nn.Module):
             If a backbone cannot be found, or is not the one that the folder was trained with.
         OutOfMemoryError
             If the device has not enough memory for it; names the remedy.
+        SettingsError
+            If LoRA shall be merged into quantised weights.
         """
         run_opts = dict(run_opts or {})
         dtype = run_opts.pop("dtype", None)
@@ -309,7 +310,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         batches = iter(batches)
         while group := list(islice(batches, joined)):
             tokens, refused = [], None
-            with naming_memory(f"{len(group)} batches of clips were explained", SMALLER_TO_EXPLAIN), self.inference_ctx:
+            with naming_memory(f"{len(group)} batches of clips were explained", SMALLER_TO_EXPLAIN), self._precise():
                 for batch in group:
                     try:
                         tokens.append(self._encoded(*batch))
@@ -349,7 +350,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         >>> len(texts) > 1, texts[-1] == explanation.paragraph, [explanation] == recognizer.explain_batch(wav[None])
         (True, True, True)
         """
-        yield from each_within(self._live(torch.as_tensor(wav)), lambda: self.inference_ctx, torch.no_grad)
+        yield from each_within(self._live(torch.as_tensor(wav)), self._precise, torch.no_grad)
 
     def _live(self, wav: Tensor) -> Iterator[str | Explanation]:
         tokens, model, stage = self._encoded(wav[None], None), self.mods.model, STAGES[self.hparams.stage]
@@ -358,6 +359,10 @@ class ExplainableEmotionRecognizer(nn.Module):
             yield text
         [found] = model.decoder.emotion_probabilities(*tokens, stage.instruction, [text], self.hparams.emotions)
         yield self._explanation(text, found.tolist())
+
+    def _precise(self) -> AbstractContextManager:
+        """The precision of ``run_opts``: here that of the weights."""
+        return nullcontext()
 
     def _encoded(self, wavs: Tensor, wav_lens: Tensor | None) -> tuple[SoftTokens, SoftTokens] | None:
         """Soft tokens of a batch that can be used, or None for an empty one."""
@@ -383,7 +388,13 @@ class ExplainableEmotionRecognizer(nn.Module):
         return self.explain_batch(wavs, wav_lens)
 
     def merge(self) -> None:
-        """Merges LoRA into the decoder's weights for deployment; the answers stay the same."""
+        """Merges LoRA into the decoder's weights for deployment; the answers stay the same.
+
+        Raises
+        ------
+        SettingsError
+            If the decoder's weights are quantised.
+        """
         self.mods.model.decoder.merge()
 
     def _explanation(self, paragraph: str, probabilities: list[float]) -> Explanation:

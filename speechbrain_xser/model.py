@@ -25,8 +25,12 @@ from speechbrain_xser.lobes.adapter import Adapter, FrameTokens, SoftTokens
 from speechbrain_xser.lobes.bottleneck import NoBottleneck, VariationalBottleneck
 from speechbrain_xser.lobes.branch import Branch, BranchOutput, Mode, branch_sums
 from speechbrain_xser.lobes.encoder import SpeechEncoder, SSLEncoder
+from speechbrain_xser.locks import LOADING
 from speechbrain_xser.modes import evaluating
+from speechbrain_xser.threads import one_thread_in_forked_children
 from speechbrain_xser.training.stages import SER_STAGE, Stage
+
+one_thread_in_forked_children()
 
 
 class Forward(NamedTuple):
@@ -295,6 +299,7 @@ def build_branch(
     return Branch(bottleneck, adapter)
 
 
+@LOADING
 def build_model(
     encoder_source: str,
     llm_source: str | None,
@@ -320,6 +325,8 @@ def build_model(
     load_weights: bool = True,
 ) -> ExplainableSER:
     """Builds the model that ``hparams/model.yaml`` describes; the arguments are that file's keys.
+
+    One thread builds at a time: the others wait.
 
     Arguments
     ---------

@@ -12,12 +12,18 @@ from typing import TypeVar
 
 from torch import nn
 
+from speechbrain_xser.locks import ProcessLock
+
 Step = TypeVar("Step")
+
+
+_modes = ProcessLock()  # a mode is an attribute of the module, so threads that use one module share it
+_borrowed: dict[nn.Module, int] = {}  # parts that would train: how many hold each of them in eval
 
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Puts a module in eval for a while; each submodule gets its own mode back.
+    """Puts a module in eval for a while; each submodule gets its own mode back from the last thread that leaves.
 
     Example
     -------
@@ -28,13 +34,30 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     >>> layer.training
     True
     """
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
+    parts = _borrow(module)
     try:
         yield
     finally:
-        for part, mode in modes:
-            part.training = mode
+        _give_back(parts)
+
+
+@_modes
+def _borrow(module: nn.Module) -> list[nn.Module]:
+    parts = [part for part in module.modules() if part.training or part in _borrowed]
+    for part in parts:
+        _borrowed[part] = _borrowed.get(part, 0) + 1
+    if parts:
+        module.eval()
+    return parts
+
+
+@_modes
+def _give_back(parts: list[nn.Module]) -> None:
+    for part in parts:
+        _borrowed[part] -= 1
+        if not _borrowed[part]:
+            del _borrowed[part]
+            part.training = True
 
 
 def each_within(steps: Iterator[Step], *contexts: Callable[[], AbstractContextManager]) -> Iterator[Step]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from speechbrain.inference.interfaces import Pretrained
+from speechbrain.utils.autocast import AMPConfig, TorchAutocast
 
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 
@@ -36,3 +37,7 @@ class PretrainedRecognizer(ExplainableEmotionRecognizer, Pretrained):
         self, modules: dict, hparams: dict, run_opts: dict | None = None, freeze_params: bool = True
     ) -> None:
         Pretrained.__init__(self, modules, hparams, run_opts, freeze_params)
+
+    def _precise(self) -> TorchAutocast:
+        """The precision of ``run_opts``, anew for every use: SpeechBrain's one ``inference_ctx`` is not for threads."""
+        return TorchAutocast(device_type=self.device_type, dtype=AMPConfig.from_name(self.precision).dtype)

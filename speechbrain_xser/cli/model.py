@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 import speechbrain_xser
-from speechbrain_xser.devices import checked_device
+from speechbrain_xser.devices import NAMES, checked_device
+from speechbrain_xser.threads import use_threads_for
 
 if TYPE_CHECKING:
     from speechbrain_xser.inference import ExplainableEmotionRecognizer
@@ -36,7 +37,7 @@ def model_options(command: Callable) -> Callable:
     None cpu
     """
     for option in (
-        click.option("--device", help="cpu, cuda, cuda:1.  [default: cuda where there is one]"),
+        click.option("--device", help=f"{NAMES}.  [default: cuda where there is one]"),
         click.option("--revision", help="The full commit of a hub id."),
         click.option("--model", help="A trained folder, tiny (the packaged model), or a hub id.  [default: tiny]"),
     ):
@@ -48,6 +49,8 @@ def load_recognizer(
     model: str | None, revision: str | None = None, device: str | None = None, **options: object
 ) -> ExplainableEmotionRecognizer:
     """Loads the model that the options name; without one the packaged model, which is said on the error stream.
+
+    On a CPU torch computes with as many threads as suit the model, which is said there, too.
 
     Arguments
     ---------
@@ -82,7 +85,10 @@ def load_recognizer(
 
         disable_progress_bar()  # of weights that are read in a blink
         options |= {"revision": revision, "run_opts": {"device": checked_device(device)}, "pretrained": False}
-        return ExplainableEmotionRecognizer.from_hparams(source, **options)
+        recognizer = ExplainableEmotionRecognizer.from_hparams(source, **options)
+    if recognizer.device == "cpu":
+        click.echo(use_threads_for(recognizer.mods.model), err=True)
+    return recognizer
 
 
 @contextmanager

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from transformers import PreTrainedTokenizerBase
-
-from speechbrain_xser.decoder.prompt import plain_tokens
+from speechbrain_xser.decoder.prompt import PlainTokens
 from speechbrain_xser.errors import PromptError
 
 
 def candidate_tokens(
-    prefixes: Sequence[str], candidates: Sequence[Sequence[str]], tokenizer: PreTrainedTokenizerBase
+    prefixes: Sequence[str], candidates: Sequence[Sequence[str]], plain: PlainTokens
 ) -> tuple[list[list[int]], list[list[list[int]]]]:
     """Cuts prefix + candidate where all candidates of a row still agree with the prefix's own tokens.
 
@@ -21,8 +19,8 @@ def candidate_tokens(
         The answer of each row up to its candidates, B of them.
     candidates : sequence of sequence of str
         C texts for each row; each is tokenised together with its prefix.
-    tokenizer : PreTrainedTokenizerBase
-        The LLM's.
+    plain : PlainTokens
+        Of the LLM's tokenizer.
 
     Returns
     -------
@@ -40,7 +38,7 @@ def candidate_tokens(
     >>> from speechbrain_xser.decoder.llm import load_tokenizer
     >>> from speechbrain_xser.testing import tiny_llm_folder
     >>> tokenizer = load_tokenizer(tiny_llm_folder(tempfile.mkdtemp()))
-    >>> [begun], [rest] = candidate_tokens(["he is"], [[" sad", " angry"]], tokenizer)
+    >>> [begun], [rest] = candidate_tokens(["he is"], [[" sad", " angry"]], PlainTokens(tokenizer))
     >>> [tokenizer.decode(begun + ids) for ids in rest]
     ['he is sad', 'he is angry']
     """
@@ -48,8 +46,8 @@ def candidate_tokens(
         raise PromptError("Every row needs a prefix and the same number of candidates, at least one.")
     begun, rest = [], []
     for prefix, row in zip(prefixes, candidates, strict=True):
-        wholes = [plain_tokens(prefix + candidate, tokenizer) for candidate in row]
-        shared = _shared_length([plain_tokens(prefix, tokenizer), *wholes])
+        wholes = [plain(prefix + candidate) for candidate in row]
+        shared = _shared_length([plain(prefix), *wholes])
         begun.append(wholes[0][:shared])
         rest.append([whole[shared:] for whole in wholes])
     if not all(ids for row in rest for ids in row):

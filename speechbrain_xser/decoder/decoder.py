@@ -22,8 +22,9 @@ from speechbrain_xser.decoder.growing.drafts import NGramDrafts
 from speechbrain_xser.decoder.growing.guide import FormGuide
 from speechbrain_xser.decoder.growing.text import growing_text
 from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_tokenizer
+from speechbrain_xser.decoder.lora import refuse_quantised
 from speechbrain_xser.decoder.ownership import OwnsPart
-from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PromptTemplate, plain_tokens
+from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PlainTokens, PromptTemplate
 from speechbrain_xser.decoder.quotes import tokens_with_odd_quotes
 from speechbrain_xser.decoder.reading.trunk import last_states
 from speechbrain_xser.decoder.sequence import PromptRows, Stream, check_context
@@ -103,6 +104,7 @@ class LLMDecoder(OwnsPart):
         self.template = template
         self.max_new_tokens = max_new_tokens
         self.tokenizer = load_tokenizer(source, revision)
+        self.plain_tokens = PlainTokens(self.tokenizer)
         llm = load_llm(source, revision, dtype, quantization, fused_kernels, load_weights)
         self.tokens = answer_tokens(llm, self.tokenizer, template, pad_token)
         self.llm = llm if lora is None else add_lora(llm, revision=revision, **lora)
@@ -156,7 +158,7 @@ class LLMDecoder(OwnsPart):
 
     def answer_tokens(self, answers: list[str]) -> list[list[int]]:
         """Token ids of answers, each with its end token, so that targets can be counted before a forward."""
-        return [[*plain_tokens(answer, self.tokenizer), self.tokens.end] for answer in answers]
+        return [[*self.plain_tokens(answer), self.tokens.end] for answer in answers]
 
     def count_tokens(self, answers: Sequence[str], instruction: str) -> int:
         """What the losses of a batch are divided by: the answers' tokens, whatever the instruction."""
@@ -256,7 +258,7 @@ class LLMDecoder(OwnsPart):
         limit = self.max_new_tokens if max_new_tokens is None else max_new_tokens
         if limit < 1:
             raise PromptError(f"max_new_tokens is {limit}: expected at least 1.")
-        begun = [plain_tokens(prefix, self.tokenizer) for prefix in prefixes or [""] * len(content.counts)]
+        begun = [self.plain_tokens(prefix) for prefix in prefixes or [""] * len(content.counts)]
         answers = [self._answer(start, limit, close_quotes, decoding) for start in begun]
         with evaluating(self), torch.no_grad():
             rows = self._rows(content, descriptor, instruction, begun, limit)
@@ -332,7 +334,7 @@ class LLMDecoder(OwnsPart):
         PromptError
             If rows differ in their number of candidates, a candidate is empty, or a row is longer than the context.
         """
-        begun, rest = candidate_tokens(prefixes, candidates, self.tokenizer)
+        begun, rest = candidate_tokens(prefixes, candidates, self.plain_tokens)
         longest = max(len(ids) for row in rest for ids in row)
         with evaluating(self), torch.no_grad():
             rows = self._rows(content, descriptor, instruction, begun, more=longest)
@@ -364,15 +366,23 @@ class LLMDecoder(OwnsPart):
         Returns
         -------
         Tensor
-            Probabilities, [B, C], float64: a softmax over the mean log-probability of each word's tokens.
+            Probabilities, [B, C], float64 on the CPU: a softmax over the mean log-probability of each word's tokens.
         """
         slots = [emotion_slot(answer, tuple(emotions)) for answer in answers]
         prefixes, words = [slot.prefix for slot in slots], [slot.words for slot in slots]
-        return self.score(content, descriptor, instruction, prefixes, words).double().softmax(-1)
+        scores = self.score(content, descriptor, instruction, prefixes, words).cpu()  # MPS has no float64
+        return scores.double().softmax(-1)
 
     def merge(self) -> None:
-        """Adds LoRA to the base weights, for deployment: W += alpha / r * B A. The state is empty afterwards."""
+        """Adds LoRA to the base weights, for deployment: W += alpha / r * B A. The state is empty afterwards.
+
+        Raises
+        ------
+        SettingsError
+            If the base weights are quantised: in steps as wide as theirs, what training added is rounded away.
+        """
         if self.has_lora:
+            refuse_quantised(self.causal)
             self.llm = self.llm.merge_and_unload()
 
     def save_adapter(self, folder: str | Path) -> None:
@@ -393,7 +403,7 @@ class LLMDecoder(OwnsPart):
             raise PromptError("An answer that is held to a form cannot have a prefix: give one of the two.")
         guide = drafter = None
         if decoding.form is not None:
-            guide = FormGuide(decoding.form, self.tokenizer, self.odd_quotes, self.tokens.end)
+            guide = FormGuide(decoding.form, self.plain_tokens, self.odd_quotes, self.tokens.end)
         if decoding.speculate:
             drafter = self._drafts.setdefault(decoding.speculate, NGramDrafts(decoding.speculate))
         quotes = self.odd_quotes if close_quotes or guide else ()

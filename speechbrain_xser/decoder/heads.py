@@ -200,10 +200,10 @@ class HeadsDecoder(nn.Module):
         Returns
         -------
         Tensor
-            Probabilities, [B, C], float64.
+            Probabilities, [B, C], float64 on the CPU.
         """
         with evaluating(self), torch.no_grad():
-            logits = self._emotion_logits(content, descriptor).double()
+            logits = self._emotion_logits(content, descriptor).cpu().double()
         return logits[:, [self.emotions.index(emotion) for emotion in emotions]].softmax(-1)
 
     def _character_log_probs(self, content: SoftTokens) -> Tensor:

@@ -24,6 +24,7 @@ from speechbrain_xser.decoder.quantization import quantized, without_bitsandbyte
 from speechbrain_xser.decoder.reading.attention import use_plans
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.backbone import DTYPES
+from speechbrain_xser.locks import LOADING
 from speechbrain_xser.sources import loading, refuse_incomplete, resolve_source
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def load_tokenizer(source: str, revision: str | None = None) -> PreTrainedTokeni
     >>> tokenizer.decode(tokenizer("by the door", add_special_tokens=False).input_ids)
     'by the door'
     """
-    with loading(source, revision):
+    with LOADING, loading(source, revision):
         return AutoTokenizer.from_pretrained(resolve_source(source), revision=revision, trust_remote_code=False)
 
 
@@ -113,7 +114,7 @@ def load_llm(
         raise BackboneError(f"Unknown dtype {dtype!r} of the LLM {source!r}: expected one of {', '.join(DTYPES)}.")
     options = quantized(quantization, DTYPES[dtype])
     path = resolve_source(source)
-    with loading(source, revision):
+    with LOADING, loading(source, revision):
         if load_weights:
             llm, report = AutoModelForCausalLM.from_pretrained(
                 path,

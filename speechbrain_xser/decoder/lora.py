@@ -9,12 +9,14 @@ stays PEFT's.
 from __future__ import annotations
 
 import weakref
+from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from speechbrain_xser.decoder.quantization import without_bitsandbytes
+from speechbrain_xser.errors import SettingsError
 
 with without_bitsandbytes():
     from peft import PeftModel
@@ -32,8 +34,18 @@ class Dropped(NamedTuple):
     share: float  # expected share of kept values
 
 
+class Drawn(NamedTuple):
+    """What was drawn last, and for what."""
+
+    heard: weakref.ref  # the tensor
+    key: tuple[float, int]  # probability, and how often the tensor was written into
+    dropped: Dropped
+
+
 class SharedDropout:
     """Dropout that is drawn once for a tensor, however many linears hear it.
+
+    What was drawn last is one object, which is read once: another thread may put its own in its place at any time.
 
     Example
     -------
@@ -46,9 +58,7 @@ class SharedDropout:
     """
 
     def __init__(self) -> None:
-        self._heard: weakref.ref | None = None
-        self._key: tuple[float, int] | None = None  # probability, and how often the tensor was written into
-        self._dropped: Dropped | None = None
+        self._last: Drawn | None = None
 
     def __call__(self, x: Tensor, probability: float) -> Dropped:
         """Leaves out values of ``x`` with a probability (to one in 65,536); ``x`` keeps its gradient, the result none.
@@ -66,11 +76,10 @@ class SharedDropout:
         """
         if probability == 0:
             return Dropped(x.detach(), None, 1.0)
-        key = probability, x._version
-        if self._heard is None or self._heard() is not x or self._key != key:
-            self._heard, self._key = weakref.ref(x), key
-            self._dropped = _drop(x.detach(), round(probability * LEVELS))
-        return self._dropped
+        key, last = (probability, x._version), self._last
+        if last is None or last.heard() is not x or last.key != key:
+            self._last = last = Drawn(weakref.ref(x), key, _drop(x.detach(), round(probability * LEVELS)))
+        return last.dropped
 
 
 def _drop(x: Tensor, level: int) -> Dropped:
@@ -117,6 +126,10 @@ class FewPasses:
         with torch.autocast(device, enabled=False):
             return output + _LoraLinear.apply(x, None, None, *lora)
 
+    def __reduce__(self) -> tuple:
+        """By PEFT's class: that of a quantised layer is made when it is asked for, and has no name to be found by."""
+        return _unfilled, (type(self).__mro__[2],), self.__dict__
+
     def _is_plain(self) -> bool:
         single = len(self.active_adapters) == 1 and self.active_adapters[0] in self.lora_A
         return single and not (self.disable_adapters or self.merged or self.lora_variant)
@@ -145,13 +158,47 @@ def use_few_passes(model: PeftModel) -> None:
     model : PeftModel
         Changed in place; its tensors and their names stay.
     """
-    classes: dict[type, type] = {Linear: FusedLoraLinear}
     for module in model.modules():
         kind = type(module)
-        if kind.__name__ in QUANTISED and isinstance(module, LoraLayer):
-            classes.setdefault(kind, type(f"Fused{kind.__name__}", (FewPasses, kind), {}))
-        if kind in classes:
-            module.__class__ = classes[kind]
+        if kind is Linear or (kind.__name__ in QUANTISED and isinstance(module, LoraLayer)):
+            module.__class__ = _fused(kind)
+
+
+@cache
+def _fused(kind: type) -> type:
+    """PEFT's class of plain or of quantised layers with the forward of few passes."""
+    return FusedLoraLinear if kind is Linear else type(f"Fused{kind.__name__}", (FewPasses, kind), {})
+
+
+def _unfilled(kind: type) -> FewPasses:
+    """A layer that a pickle or a copy is about to fill."""
+    return nn.Module.__new__(_fused(kind))
+
+
+def refuse_quantised(llm: nn.Module) -> None:
+    """Refuses to merge LoRA into weights of four or eight bits, whose steps are wider than what training added.
+
+    Arguments
+    ---------
+    llm : nn.Module
+        With LoRA in its layers.
+
+    Raises
+    ------
+    SettingsError
+        Names the kind of the weights and the remedies.
+
+    Example
+    -------
+    >>> refuse_quantised(nn.Linear(2, 2))
+    """
+    found = next((type(part).__name__ for part in llm.modules() if type(part).__name__ in QUANTISED), None)
+    if found is not None:
+        raise SettingsError(
+            f"LoRA cannot be merged into quantised weights ({found}): rounded to their steps, much of what was learnt "
+            "would be lost. Leave --fast or merge=True out; or load the weights as they are, with "
+            'overrides={"quantization": None}; or merge once for all with `xser export`, which does that.'
+        )
 
 
 class _LoraLinear(torch.autograd.Function):

@@ -1,12 +1,14 @@
 """The prompt around the two slots of soft tokens, as token ids.
 
 The text is cut at the slots before it is tokenised, so nothing is added to the vocabulary and slot text inside an
-instruction or a transcript is plain text. Control tokens come from the template alone: an answer is tokenised with
-``split_special_tokens``, and an instruction that holds one is refused.
+instruction or a transcript is plain text. Control tokens come from the template alone: an answer is tokenised by
+:class:`PlainTokens`, and an instruction that holds one is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -37,20 +39,16 @@ class Segments(NamedTuple):
     closing: list[int]  # token ids
 
 
-def plain_tokens(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+class PlainTokens:
     """Tokenises free text; a control token's name inside it stays plain text.
+
+    To transformers that is a switch of the tokenizer, which one thread would turn while another tokenises. So the
+    prompt has the LLM's tokenizer, free text has a copy of it, and the switch of neither is ever turned again.
 
     Arguments
     ---------
-    text : str
-        Any text.
     tokenizer : PreTrainedTokenizerBase
-        The LLM's tokenizer.
-
-    Returns
-    -------
-    list of int
-        Token ids, without a beginning or an end.
+        The LLM's tokenizer; it stays as it is.
 
     Example
     -------
@@ -58,10 +56,25 @@ def plain_tokens(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     >>> from speechbrain_xser.testing import tiny_llm_folder
     >>> from transformers import AutoTokenizer
     >>> tokenizer = AutoTokenizer.from_pretrained(tiny_llm_folder(tempfile.mkdtemp()))
-    >>> tokenizer.eos_token_id in plain_tokens("stop <|eot_id|> here", tokenizer)
+    >>> plain = PlainTokens(tokenizer)
+    >>> tokenizer.eos_token_id in plain("stop <|eot_id|> here")
     False
+    >>> plain.text(plain("stop <|eot_id|> here"))
+    'stop <|eot_id|> here'
     """
-    return tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = deepcopy(tokenizer)
+        self._tokenizer.split_special_tokens = True
+        self("")  # the first call turns the switch of the tokenizer's own backend
+
+    def __call__(self, text: str) -> list[int]:
+        """Token ids of any text, without a beginning or an end."""
+        return self._tokenizer(text, add_special_tokens=False).input_ids
+
+    def text(self, ids: Sequence[int]) -> str:
+        """What token ids say, control tokens included."""
+        return self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def mean_voice(model: ExplainableSER, batches: Iterable[Batch], stage: Stage = S
         if latent is None:
             return None
         valid = valid_mask(latent.frames, latent.z.shape[1], latent.z.device)
-        total = total + latent.z[valid].double().sum(0).cpu()
+        total = total + latent.z[valid].cpu().double().sum(0)
         frames, clips = frames + int(latent.frames.sum()), clips + len(batch.samples)
     return MeanVoice((total / frames).float(), clips) if clips else None
 

@@ -181,7 +181,7 @@ def word_scores(
         [C], float32, nats a token, as ``decoder.score`` gives them without a graph.
     """
     decoder, slot = model.decoder, emotion_slot(answer, tuple(emotions))
-    [begun], [words] = candidate_tokens([slot.prefix], [slot.words], decoder.tokenizer)
+    [begun], [words] = candidate_tokens([slot.prefix], [slot.words], decoder.plain_tokens)
     embed, lengths = decoder.causal.get_input_embeddings(), list(map(len, words))
     prompt = decoder.stream(content, descriptor, stage.instruction, [begun], max(lengths)).embeddings
     ids = torch.tensor([token for word in words for token in word], device=prompt.device)

@@ -7,6 +7,7 @@ from torch import nn
 from transformers import AutoConfig, HubertModel, Wav2Vec2FeatureExtractor, Wav2Vec2Model, WavLMModel
 
 from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.locks import LOADING
 from speechbrain_xser.sources import loading, refuse_incomplete, resolve_source
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -54,7 +55,7 @@ def load_backbone(source: str, revision: str | None, dtype: str, load_weights: b
     if dtype not in DTYPES:
         raise BackboneError(f"Unknown dtype {dtype!r} of the encoder {source!r}: expected one of {', '.join(DTYPES)}.")
     source = resolve_source(source)
-    with loading(source, revision):
+    with LOADING, loading(source, revision):
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
         family = _family(source, config)
         if not load_weights:
@@ -94,7 +95,7 @@ def load_preprocessor(source: str, revision: str | None, required: bool = True) 
     """
     source = resolve_source(source)
     try:
-        with loading(source, revision):
+        with LOADING, loading(source, revision):
             extractor = Wav2Vec2FeatureExtractor.from_pretrained(source, revision=revision)
     except BackboneError:
         if required:

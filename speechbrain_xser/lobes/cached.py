@@ -93,7 +93,7 @@ class CachedEncoder(nn.Module):
     def _padded(self, clips: list[Tensor], device: torch.device) -> Tensor:
         """One buffer, [n, B, T, d] in float32, zero at padding."""
         longest = max(clip.shape[1] for clip in clips)
-        layers = torch.zeros(self.layer_count, len(clips), longest, self.width)
+        layers = torch.zeros(self.layer_count, len(clips), longest, self.width, dtype=torch.float32)
         for row, clip in enumerate(clips):
             layers[:, row, : clip.shape[1]] = clip
         return layers.to(device)

@@ -84,7 +84,9 @@ class SSLEncoder(nn.Module):
         self.layer_count: int = self.model.config.num_hidden_layers
         self.width: int = self.model.config.hidden_size
         # the weight norm g v / |v| of frozen weights is computed once, here
-        parametrize.remove_parametrizations(self.model.encoder.pos_conv_embed.conv, "weight")
+        positions = self.model.encoder.pos_conv_embed.conv
+        parametrize.remove_parametrizations(positions, "weight")
+        positions._load_state_dict_pre_hooks.clear()  # the norm leaves one, a local function that cannot be pickled
         self.requires_grad_(False)
         self.train(False)
         self.register_load_state_dict_post_hook(_forgive_missing)

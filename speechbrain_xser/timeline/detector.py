@@ -6,8 +6,8 @@ with the package, nothing is fetched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -29,10 +29,8 @@ class SpeechDetector:
     """
 
     def __init__(self):
-        with _same_threads():
-            from silero_vad import load_silero_vad
-
-            self._network = load_silero_vad()
+        [folder] = find_spec("silero_vad").submodule_search_locations  # to import it sets torch to one thread for all
+        self._network = torch.jit.load(Path(folder, "data", "silero_vad.jit"), map_location="cpu").eval()
         self._network.reset_states()
 
     @torch.no_grad()
@@ -51,13 +49,3 @@ class SpeechDetector:
         """
         found = [self._network(frame, SAMPLE_RATE).reshape(()) for frame in frames]
         return torch.stack(found) if found else torch.zeros(0)
-
-
-@contextmanager
-def _same_threads() -> Iterator[None]:
-    """silero_vad sets torch to one thread when it is imported, for the whole process."""
-    threads = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

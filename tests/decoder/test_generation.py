@@ -13,7 +13,7 @@ from speechbrain_xser.decoder.generation import Decoding, greedy
 from speechbrain_xser.decoder.growing.answer import Answer
 from speechbrain_xser.decoder.growing.guide import FormGuide
 from speechbrain_xser.decoder.llm import load_tokenizer
-from speechbrain_xser.decoder.prompt import PromptTemplate
+from speechbrain_xser.decoder.prompt import PlainTokens, PromptTemplate
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.restore import read_model_folder
 from speechbrain_xser.training.stages import CAPTION
@@ -240,7 +240,7 @@ def test_free_text_of_a_form_ends_with_the_forms_own_words(packaged):
     """A model that closes its quotation with a full stop says the comma that the form has there."""
     model, _ = packaged
     tokenizer, quotes = model.decoder.tokenizer, {5: "", 6: ".", 7: ","}
-    guide = FormGuide([Step(None, '", his')], tokenizer, quotes, end=4)
+    guide = FormGuide([Step(None, '", his')], PlainTokens(tokenizer), quotes, end=4)
     assert guide.refused() == [6]
     logits = torch.zeros(len(tokenizer))
     logits[6], logits[7] = 2.0, 1.0

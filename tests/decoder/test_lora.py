@@ -1,6 +1,8 @@
 """LoRA: its scale, its types, merging, saving for plain PEFT, and what is in a checkpoint."""
 
+import copy
 import json
+import pickle
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import nn
 from transformers import LlamaForCausalLM
 
 from speechbrain_xser.decoder.decoder import LLMDecoder
-from speechbrain_xser.errors import BackboneError, CheckpointError
+from speechbrain_xser.errors import BackboneError, CheckpointError, SettingsError
 from speechbrain_xser.training.stages import CAPTION
 from tests.decoder.conftest import soft_tokens, with_lora
 
@@ -143,3 +145,19 @@ def test_weights_of_the_base_in_a_checkpoint_are_refused_and_not_copied(decoder)
     with pytest.raises(RuntimeError, match="Unexpected key.*" + key.replace(".", r"\.")):
         decoder.load_state_dict({**decoder.state_dict(), key: torch.zeros_like(base)})
     assert torch.equal(base, before)
+
+
+@pytest.mark.parametrize("quantization", ["4bit", "8bit"])
+def test_merging_into_quantised_weights_is_refused_with_the_remedy_and_nothing_is_lost(llm_folder, quantization):
+    decoder = with_lora(LLMDecoder(llm_folder, dtype="float32", quantization=quantization)).eval()
+    before = logits_of(decoder)
+    with pytest.raises(SettingsError, match=f"Linear{quantization[0]}bit.*Leave --fast or merge=True out.*xser export"):
+        decoder.merge()
+    assert torch.equal(logits_of(decoder), before)
+
+
+@pytest.mark.parametrize("quantization", [None, "4bit", "8bit"])
+@pytest.mark.parametrize("again", [lambda one: pickle.loads(pickle.dumps(one)), copy.deepcopy], ids=["pickle", "copy"])
+def test_a_decoder_can_be_pickled_and_copied(llm_folder, quantization, again):
+    decoder = with_lora(LLMDecoder(llm_folder, dtype="float32", quantization=quantization)).eval()
+    assert torch.equal(logits_of(again(decoder)), logits_of(decoder))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechbrain_xser.decoder.prompt import CONTENT, DESCRIPTOR, PromptTemplate, plain_tokens
+from speechbrain_xser.decoder.prompt import CONTENT, DESCRIPTOR, PlainTokens, PromptTemplate
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.training.stages import CAPTION
 
@@ -68,7 +68,7 @@ def test_slot_text_inside_an_instruction_is_plain_text(tokenizer):
 
 
 def test_slot_text_and_control_tokens_inside_a_transcript_are_plain_text(tokenizer):
-    ids = plain_tokens('says "<Content> <|eot_id|> <|start_header_id|>"', tokenizer)
+    ids = PlainTokens(tokenizer)('says "<Content> <|eot_id|> <|start_header_id|>"')
     assert not {tokenizer.convert_tokens_to_ids(name) for name in ("<|eot_id|>", "<|start_header_id|>")} & set(ids)
     assert tokenizer.decode(ids) == 'says "<Content> <|eot_id|> <|start_header_id|>"'
 

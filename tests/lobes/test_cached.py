@@ -1,9 +1,14 @@
 """An encoder that hears each clip once: the same states, whoever asked first, and nothing lost where a disk fails."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
+from speechbrain_xser.lobes import cached as cached_module
 from speechbrain_xser.lobes.cached import CachedEncoder
 from speechbrain_xser.lobes.encoder import SSLEncoder
 from speechbrain_xser.lobes.states import LayerStates, level_db
@@ -98,3 +103,17 @@ def test_a_disk_that_takes_nothing_ends_the_keeping_and_not_the_run(tmp_path, ca
 def test_it_saves_and_trains_nothing_of_its_own(tmp_path):
     cached = CachedEncoder(SSLEncoder(tiny_encoder_folder(tmp_path / "encoder")), tmp_path, "name")
     assert not cached.state_dict() and not any(p.requires_grad for p in cached.train().parameters())
+
+
+def test_threads_that_hear_a_clip_at_once_do_not_write_into_one_file(counted, monkeypatch):
+    together, written = Barrier(2, timeout=60), []
+
+    def save(tensors, path):
+        together.wait()  # neither has moved its file into place
+        written.append(path)
+        save_file(tensors, path)
+
+    monkeypatch.setattr(cached_module, "save_file", save)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: counted[1](WAVS[:1], SAMPLES[:1]), range(2)))
+    assert len(set(written)) == 2

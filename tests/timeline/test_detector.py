@@ -1,5 +1,7 @@
 """Silero VAD over a stream."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -44,3 +46,9 @@ def test_torch_keeps_its_threads():
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_detector_changes_no_setting_that_other_threads_compute_with(monkeypatch):
+    monkeypatch.delitem(sys.modules, "silero_vad", raising=False)
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: pytest.fail("torch's threads were changed meanwhile"))
+    SpeechDetector()

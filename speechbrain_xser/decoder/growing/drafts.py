@@ -9,6 +9,8 @@ from collections.abc import Sequence
 class NGramDrafts:
     """Remembers what followed the last tokens when they stood there before, in any answer that it saw.
 
+    Threads may share it: each operation on its memory is one of a dictionary, and none relies on the one before.
+
     Source: prompt lookup decoding (Saxena, 2023), over answers instead of a prompt.
 
     Arguments
@@ -37,15 +39,15 @@ class NGramDrafts:
         """Takes notice of the last token of an answer."""
         known = tuple(ids[-self.context - 1 : -1])
         if len(known) == self.context:
-            self._next[known] = ids[-1]
-            self._next.move_to_end(known)
+            self._next.pop(known, None)
+            self._next[known] = ids[-1]  # the last to be forgotten
             if len(self._next) > self.remembered:
                 self._next.popitem(last=False)
 
     def guess(self, ids: Sequence[int], limit: int) -> list[int]:
         """What followed these tokens when they last stood there, token by token."""
         known, guessed = tuple(ids[-self.context :]), []
-        while len(guessed) < min(limit, self.length) and known in self._next:
-            guessed.append(self._next[known])
-            known = (*known[1:], guessed[-1])
+        while len(guessed) < min(limit, self.length) and (token := self._next.get(known)) is not None:
+            guessed.append(token)
+            known = (*known[1:], token)
         return guessed

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from transformers import PreTrainedTokenizerBase
-
 from speechbrain_xser.answer.form import Step
-from speechbrain_xser.decoder.prompt import plain_tokens
+from speechbrain_xser.decoder.prompt import PlainTokens
 
 
 class FormGuide:
@@ -17,8 +15,8 @@ class FormGuide:
     ---------
     steps : sequence of Step
         Decisions, and the fixed words after each.
-    tokenizer : PreTrainedTokenizerBase
-        The LLM's.
+    plain : PlainTokens
+        Of the LLM's tokenizer.
     quotes : mapping of int to str
         Tokens with an odd number of quotation marks, which end free text, and what each says after its last one.
     end : int
@@ -30,7 +28,7 @@ class FormGuide:
     >>> from speechbrain_xser.decoder.llm import load_tokenizer
     >>> from speechbrain_xser.testing import tiny_llm_folder
     >>> tokenizer = load_tokenizer(tiny_llm_folder(tempfile.mkdtemp()))
-    >>> guide = FormGuide([Step(("sad", "happy"), " people")], tokenizer, quotes={}, end=4)
+    >>> guide = FormGuide([Step(("sad", "happy"), " people")], PlainTokens(tokenizer), quotes={}, end=4)
     >>> word = lambda text: tokenizer(text, add_special_tokens=False).input_ids
     >>> set(guide.allowed()) == {word("sad")[0], word("happy")[0]}
     True
@@ -40,10 +38,8 @@ class FormGuide:
     ' people'
     """
 
-    def __init__(
-        self, steps: Sequence[Step], tokenizer: PreTrainedTokenizerBase, quotes: Mapping[int, str], end: int
-    ) -> None:
-        self._steps, self._tokenizer, self._quotes, self._end = list(steps), tokenizer, quotes, end
+    def __init__(self, steps: Sequence[Step], plain: PlainTokens, quotes: Mapping[int, str], end: int) -> None:
+        self._steps, self._plain, self._quotes, self._end = list(steps), plain, quotes, end
         self._ids: list[int] = []  # of the whole answer
         self._open: list[list[int]] = []  # what may still follow, each as the rest of its ids
         self._free: str | None = None  # the words after free text, while it is being said
@@ -101,8 +97,8 @@ class FormGuide:
 
     def _rest(self, text: str) -> list[int]:
         """Ids of a text behind what was said, tokenised together with it where that does not change what was said."""
-        whole = plain_tokens(self._text() + text, self._tokenizer)
-        return whole[len(self._ids) :] if whole[: len(self._ids)] == self._ids else plain_tokens(text, self._tokenizer)
+        whole = self._plain(self._text() + text)
+        return whole[len(self._ids) :] if whole[: len(self._ids)] == self._ids else self._plain(text)
 
     def _text(self) -> str:
-        return self._tokenizer.decode(self._ids, clean_up_tokenization_spaces=False)
+        return self._plain.text(self._ids)

@@ -1,0 +1,28 @@
+"""The device that is asked for: there, or one line that says what is not."""
+
+import pytest
+import torch
+
+from speechbrain_xser.devices import checked_device
+from speechbrain_xser.errors import SettingsError
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="MPS is here")
+@pytest.mark.parametrize("device", ["mps", "mps:0"])
+def test_without_mps_one_line_says_so(device):
+    with pytest.raises(SettingsError, match=f"device '{device}' cannot be used here, .*and no MPS") as caught:
+        checked_device(device)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("device", ["mps", "mps:0"])
+def test_mps_is_taken_where_it_is(monkeypatch, device):
+    made, empty = [], torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *size, device: made.append(device) or empty(*size))
+    assert checked_device(device) == device and made == [device]
+
+
+def test_mps_is_not_taken_unasked(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert checked_device(None) == "cpu"
