@@ -16,6 +16,8 @@ UNFINISHED = ".part"
 def written_beside(path: str | os.PathLike) -> Iterator[TextIO]:
     """Opens a UTF-8 file for writing that takes the path's place at the end, and only if nothing went wrong.
 
+    What UTF-8 cannot hold, a byte of a file's name for example, is written as an escape, which JSON reads back.
+
     Arguments
     ---------
     path : str or path-like
@@ -43,7 +45,7 @@ def written_beside(path: str | os.PathLike) -> Iterator[TextIO]:
     """
     beside = f"{os.fspath(path)}.{os.getpid()}{UNFINISHED}"
     try:
-        with open(beside, "w", encoding="utf-8", newline="\n") as file:
+        with open(beside, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

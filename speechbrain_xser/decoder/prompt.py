@@ -38,7 +38,7 @@ class Segments(NamedTuple):
 
 
 def plain_tokens(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Tokenises free text; a control token's name inside it stays plain text.
+    """Tokenises free text; a control token's name inside it stays plain text, half a surrogate pair becomes "?".
 
     Arguments
     ---------
@@ -61,6 +61,7 @@ def plain_tokens(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     >>> tokenizer.eos_token_id in plain_tokens("stop <|eot_id|> here", tokenizer)
     False
     """
+    text = text.encode("utf-8", "replace").decode("utf-8")
     return tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
 
 
