@@ -61,8 +61,12 @@ def plain_tokens(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     >>> tokenizer.eos_token_id in plain_tokens("stop <|eot_id|> here", tokenizer)
     False
     """
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    return tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
+    return tokenizer(_whole(text), add_special_tokens=False, split_special_tokens=True).input_ids
+
+
+def _whole(text: str) -> str:
+    """Whole characters, which is all that a tokenizer takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,7 @@ class PromptTemplate:
         >>> tuple(tokenizer.decode(ids) for ids in segments) == PAPER_PROMPT.texts("Please transcribe.")
         True
         """
+        instruction = _whole(instruction)
         self._refuse_controls(instruction, tokenizer)
         texts = self.texts(instruction, tokenizer)
         return Segments(*(tokenizer(text, add_special_tokens=False).input_ids for text in texts))
