@@ -196,7 +196,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         Returns
         -------
         Explanation
-            Of a file without speech that ``speech`` is False.
+            Of a file without speech only that: ``speech`` is False.
 
         Raises
         ------
@@ -323,7 +323,7 @@ class ExplainableEmotionRecognizer(Pretrained):
             with self.inference_ctx:
                 for batch in group:
                     try:
-                        encoded.append(self._encoded(*batch, sampling_rate, speech_check))
+                        encoded.append(self._encoded(batch, sampling_rate, speech_check))
                     except AudioError as error:  # after the batches before it
                         refused = error
                         break
@@ -367,7 +367,7 @@ class ExplainableEmotionRecognizer(Pretrained):
         yield from each_within(self._live(wav, sampling_rate), lambda: self.inference_ctx, torch.no_grad)
 
     def _live(self, wav: Tensor, sampling_rate: int | None) -> Iterator[str | Explanation]:
-        [spoken], tokens = self._encoded([wav], None, sampling_rate)
+        [spoken], tokens = self._encoded(([wav], None), sampling_rate)
         if not spoken:
             yield Explanation.without_speech()
             return
@@ -378,9 +378,11 @@ class ExplainableEmotionRecognizer(Pretrained):
         [found] = model.decoder.emotion_probabilities(*tokens, stage.instruction, [text], self.hparams.emotions)
         yield self._explanation(text, found.tolist())
 
-    def _encoded(self, wavs, wav_lens, sampling_rate: int | None = None, speech_check: bool | None = None) -> _Encoded:
+    def _encoded(self, batch: tuple, sampling_rate: int | None, speech_check: bool | None = None) -> _Encoded:
         """Soft tokens of the clips of a batch that have speech; without the check that is all of them."""
-        wavs, samples = self.checked_batch(wavs, wav_lens, sampling_rate)
+        if not (isinstance(batch, tuple | list) and len(batch) == 2):
+            raise AudioError(f"a batch is {type(batch).__name__}; expected a pair (wavs, wav_lens), or (wavs, None).")
+        wavs, samples = self.checked_batch(*batch, sampling_rate)
         spoken = [True] * len(wavs)
         if self.speech_check if speech_check is None else speech_check:
             rate = self.mods.model.encoder.sample_rate

@@ -45,7 +45,7 @@ def _no_recording(context: click.Context, option: click.Parameter, html: str | N
 @click.option("--fast", is_flag=True, help="Merge LoRA and guess tokens ahead: the same answers but for rounding.")
 @click.option("--structured", is_flag=True, help="Every paragraph in one form: faster, and never left unparsed.")
 @click.option(
-    "--speech-check/--no-speech-check", default=True, help="Ask the model only of clips with speech.  [default: so]"
+    "--speech-check/--no-speech-check", default=True, show_default=True, help="Ask the model only of clips with speech."
 )
 @click.option("--evidence", is_flag=True, help="Tell claims against the signal, and voice or words, too.")
 @click.option(

@@ -258,6 +258,21 @@ def test_arrays_and_lists_are_taken_as_tensors_are(recognizer):
     assert recognizer.explain_batch(wavs.numpy(), [1.0, 0.5]) == recognizer.explain_batch(wavs, torch.tensor([1, 0.5]))
 
 
+@pytest.mark.parametrize("batch", [torch.zeros(3, 8000), (torch.zeros(1, 8000),), None])
+def test_a_batch_that_is_no_pair_is_one_line(recognizer, batch):
+    with pytest.raises(AudioError, match=r"expected a pair \(wavs, wav_lens\)"):
+        list(recognizer.explain_batches([batch]))
+
+
+def test_what_torchaudio_returns_is_explained_as_the_file_is(recognizer, trained):
+    samples, rate = soundfile.read(trained.clips[0], dtype="float32")
+    pair, expected = (torch.from_numpy(samples)[None], rate), recognizer.explain_file(trained.clips[0])
+    assert recognizer.explain_batch(pair) == recognizer.explain_batch([pair, pair])[:1] == [expected]
+    assert list(recognizer.explain_live(pair))[-1] == expected
+    [half] = recognizer.explain_batch([samples[::2].copy()], sampling_rate=rate // 2)
+    assert list(half.probabilities) == list(expected.probabilities)
+
+
 def test_samples_in_place_of_a_path_are_refused(recognizer):
     with pytest.raises(AudioError, match="path is Tensor"):
         recognizer.explain_file(torch.zeros(16000))
