@@ -96,7 +96,7 @@ def as_a_command() -> Iterator[None]:
     """
     logging.getLogger("speechbrain.utils.train_logger").addFilter(_not_of_torchvision)
     for stream in (sys.stdout, sys.stderr):
-        if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+        if getattr(stream, "errors", None) in ("strict", "surrogateescape") and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     if threading.current_thread() is not threading.main_thread():
         yield

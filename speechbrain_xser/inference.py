@@ -25,14 +25,15 @@ from torch import Tensor, nn
 
 from speechbrain_xser.answer import Descriptors, parse
 from speechbrain_xser.answer.form import structured_form
+from speechbrain_xser.data.arrays import batch_of, clip_of
 from speechbrain_xser.data.audio import load_audio, seconds_of
-from speechbrain_xser.data.waveform import check_seconds, check_wave
+from speechbrain_xser.data.speech import has_speech
+from speechbrain_xser.data.waveform import check_seconds
 from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
 from speechbrain_xser.devices import checked_device
 from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.evidence.mean_voice import MeanVoice, read_mean_voice
 from speechbrain_xser.hub import HYPERPARAMS, model_folder
-from speechbrain_xser.lengths import counts_from_relative, valid_mask
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.memory import naming_memory
 from speechbrain_xser.modes import each_within, evaluating
@@ -44,13 +45,33 @@ SMALLER_TO_EXPLAIN = "Give fewer or shorter clips at once (--batch-size), or use
 
 
 class Explanation(NamedTuple):
-    """What one utterance is found to be; ``None`` where the answer does not say."""
+    """What one utterance is found to be; ``None`` where the answer does not say.
+
+    Example
+    -------
+    >>> Explanation.without_speech().emotion, Explanation.without_speech().speech
+    (None, False)
+    """
 
     paragraph: str  # the decoder's raw answer
     transcript: str | None  # the quoted words
     descriptors: Descriptors  # gender, age, pitch, volume, speed, intonation, emphasis, tone, topic
     emotion: str | None  # that the paragraph names, be it among the model's classes or not
     probabilities: dict[str, float]  # of every class of the model; sums to one
+    speech: bool = True  # False: no speech was found, so nothing else is claimed
+
+    @classmethod
+    def without_speech(cls) -> Explanation:
+        """What is said of a clip in which nobody speaks."""
+        return cls("", None, Descriptors(), None, {}, speech=False)
+
+
+class _Encoded(NamedTuple):
+    """A batch before its answers."""
+
+    spoken: list[bool]  # whether each clip has speech
+    tokens: tuple[SoftTokens, SoftTokens] | None  # of those that have
+
 
 
 class ExplainableEmotionRecognizer(nn.Module):
@@ -87,12 +108,16 @@ class ExplainableEmotionRecognizer(nn.Module):
     >>> folder = write_model_folder(place / "trained", model, {"model": arguments})
     >>> recognizer = ExplainableEmotionRecognizer.from_hparams(folder, run_opts={"device": "cpu"})
     >>> _ = tiny_manifest(place, clips=1)
+    >>> recognizer.explain_file(place / "train" / "000.wav").speech  # a tone
+    False
+    >>> recognizer.speech_check = False  # whatever it is, the model is asked
     >>> explanation = recognizer.explain_file(place / "train" / "000.wav")
     >>> round(sum(explanation.probabilities.values()), 6)
     1.0
     """
 
     decoding = PLAIN_DECODING
+    speech_check = True  # whether a clip without speech is told as such, and the model is not asked
     mean_voice: MeanVoice | None = None  # of the training set, where the folder has it
 
     def __init__(
@@ -122,6 +147,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         structured: bool = False,
         graphs: bool = False,
         pretrained: bool = True,
+        speech_check: bool = True,
         **kwargs: object,
     ) -> ExplainableEmotionRecognizer:
         """Loads a trained model folder; nothing that the folder holds is ever run.
@@ -154,6 +180,9 @@ class ExplainableEmotionRecognizer(nn.Module):
         pretrained : bool
             Whether it is SpeechBrain's ``Pretrained`` too, with all its run options
             (:class:`~speechbrain_xser.pretrained.PretrainedRecognizer`). False starts sooner, and knows ``device``.
+        speech_check : bool
+            Whether a clip is looked for speech first: where there is none, the model is not asked. Without the check
+            silence, tones and noise get labels like any speech.
         **kwargs
             For the constructor.
 
@@ -190,6 +219,7 @@ class ExplainableEmotionRecognizer(nn.Module):
             recognizer.merge()
         form = structured_form(hparams["emotions"]) if structured else None
         recognizer.decoding = Decoding(speculate=speculate, form=form, graphs=graphs)
+        recognizer.speech_check = speech_check
         return recognizer
 
     def explain_file(self, path: str | Path) -> Explanation:
@@ -203,6 +233,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         Returns
         -------
         Explanation
+            Of a file without speech only that: ``speech`` is False.
 
         Raises
         ------
@@ -240,15 +271,20 @@ class ExplainableEmotionRecognizer(nn.Module):
         check_seconds(seconds_of(path), self.hparams.max_seconds, path)
         return load_audio(path, sample_rate=self.mods.model.encoder.sample_rate)
 
-    def explain_batch(self, wavs: Tensor, wav_lens: Tensor | None = None) -> list[Explanation]:
-        """Explains a padded batch; each utterance gets what it would get alone.
+    def explain_batch(
+        self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None
+    ) -> list[Explanation]:
+        """Explains a batch; each utterance gets what it would get alone.
 
         Arguments
         ---------
-        wavs : Tensor or array
-            Samples at the encoder's rate, [B, S], floats in -1..1.
+        wavs : Tensor, array, or list of them
+            Samples, [B, S], floats in -1..1; or a list of clips of any lengths, each of them [S], or with channels, or
+            a pair (samples, rate) as ``torchaudio.load`` returns it (:mod:`speechbrain_xser.data.arrays`).
         wav_lens : Tensor or sequence of float, optional
-            Relative lengths, [B], above 0 and at most 1; all full by default.
+            Relative lengths of a [B, S], [B], above 0 and at most 1; all full by default.
+        sampling_rate : int, optional
+            Samples a second, by default the encoder's; others are resampled.
 
         Returns
         -------
@@ -258,22 +294,30 @@ class ExplainableEmotionRecognizer(nn.Module):
         Raises
         ------
         AudioError
-            If an utterance is empty, not finite or longer than ``max_seconds``, or a length is not in 0..1; names
-            its row.
+            If an utterance is empty, not finite or longer than ``max_seconds``, a length is not in 0..1, or this is no
+            sound at all; names its row.
 
         Example
         -------
         >>> import speechbrain_xser
+        >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
         >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
-        >>> wav = 0.1 * torch.randn(1, 16000)
-        >>> [alone], both = recognizer.explain_batch(wav), recognizer.explain_batch(wav.repeat(2, 2), [0.5, 1.0])
+        >>> one, other = speak(plan("test", 3, seed=1)), 0.1 * torch.randn(16000)
+        >>> [alone], both = recognizer.explain_batch([one]), recognizer.explain_batch([one, other])
         >>> alone.paragraph == both[0].paragraph  # padding does not change an explanation
         True
+        >>> both[1].speech  # noise
+        False
         """
-        return [explanation for found in self.explain_batches([(wavs, wav_lens)]) for explanation in found]
+        batches = [(wavs, wav_lens)]
+        return [found for batch in self.explain_batches(batches, sampling_rate=sampling_rate) for found in batch]
 
     def explain_batches(
-        self, batches: Iterable[tuple[Tensor, Tensor | None]], joined: int = 8
+        self,
+        batches: Iterable[tuple[Tensor, Tensor | None]],
+        joined: int = 8,
+        speech_check: bool | None = None,
+        sampling_rate: int | None = None,
     ) -> Iterator[list[Explanation]]:
         """Explains many batches; each utterance gets what it would get alone, sooner.
 
@@ -286,6 +330,10 @@ class ExplainableEmotionRecognizer(nn.Module):
             needed.
         joined : int
             Batches whose answers grow together.
+        speech_check : bool, optional
+            Whether clips are looked for speech first; by default as the recogniser was told.
+        sampling_rate : int, optional
+            As for :meth:`explain_batch`.
 
         Yields
         ------
@@ -304,37 +352,41 @@ class ExplainableEmotionRecognizer(nn.Module):
         >>> import speechbrain_xser
         >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
         >>> wavs = [0.1 * torch.randn(2, 8000), 0.1 * torch.randn(1, 16000)]
-        >>> [len(found) for found in recognizer.explain_batches((wav, None) for wav in wavs)]
-        [2, 1]
+        >>> found = list(recognizer.explain_batches(((wav, None) for wav in wavs), speech_check=False))
+        >>> [len(one) for one in found], found[0][0].speech  # nobody looked
+        ([2, 1], True)
         """
         batches = iter(batches)
         while group := list(islice(batches, joined)):
-            tokens, refused = [], None
+            encoded, refused = [], None
             with naming_memory(f"{len(group)} batches of clips were explained", SMALLER_TO_EXPLAIN), self._precise():
                 for batch in group:
                     try:
-                        tokens.append(self._encoded(*batch))
+                        encoded.append(self._encoded(batch, sampling_rate, speech_check))
                     except AudioError as error:  # after the batches before it
                         refused = error
                         break
-                found = self._answered([one for one in tokens if one is not None])
-            for one in tokens:
-                yield list(islice(found, 0 if one is None else len(one[0].counts)))
+                found = self._answered([one.tokens for one in encoded if one.tokens is not None])
+            for one in encoded:
+                yield [next(found) if spoken else Explanation.without_speech() for spoken in one.spoken]
             if refused is not None:
                 raise refused
 
-    def explain_live(self, wav: Tensor) -> Iterator[str | Explanation]:
+    def explain_live(self, wav: Tensor, sampling_rate: int | None = None) -> Iterator[str | Explanation]:
         """Explains one clip and shows the paragraph while it is generated.
 
         Arguments
         ---------
-        wav : Tensor or array
-            Samples at the encoder's rate, [S], floats in -1..1.
+        wav : Tensor, array, or a pair of one and its rate
+            One clip, as in the list that :meth:`explain_batch` takes.
+        sampling_rate : int, optional
+            As for :meth:`explain_batch`.
 
         Yields
         ------
         str or Explanation
-            The paragraph so far after each step, the whole one, and at last what :meth:`explain_batch` gives.
+            The paragraph so far after each step, the whole one, and at last what :meth:`explain_batch` gives; only that
+            where there is no speech.
 
         Raises
         ------
@@ -344,16 +396,21 @@ class ExplainableEmotionRecognizer(nn.Module):
         Example
         -------
         >>> import speechbrain_xser
+        >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
         >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
-        >>> wav = 0.1 * torch.randn(16000, generator=torch.Generator().manual_seed(1))
+        >>> wav = speak(plan("test", 3, seed=1))
         >>> *texts, explanation = recognizer.explain_live(wav)
         >>> len(texts) > 1, texts[-1] == explanation.paragraph, [explanation] == recognizer.explain_batch(wav[None])
         (True, True, True)
         """
-        yield from each_within(self._live(torch.as_tensor(wav)), self._precise, torch.no_grad)
+        yield from each_within(self._live(wav, sampling_rate), self._precise, torch.no_grad)
 
-    def _live(self, wav: Tensor) -> Iterator[str | Explanation]:
-        tokens, model, stage = self._encoded(wav[None], None), self.mods.model, STAGES[self.hparams.stage]
+    def _live(self, wav: Tensor, sampling_rate: int | None) -> Iterator[str | Explanation]:
+        [spoken], tokens = self._encoded(([wav], None), sampling_rate)
+        if not spoken:
+            yield Explanation.without_speech()
+            return
+        model, stage = self.mods.model, STAGES[self.hparams.stage]
         options = {"close_quotes": stage.quotes, "decoding": self.decoding}
         for text in model.decoder.generate_live(*tokens, stage.instruction, **options):
             yield text
@@ -364,15 +421,21 @@ class ExplainableEmotionRecognizer(nn.Module):
         """The precision of ``run_opts``: here that of the weights."""
         return nullcontext()
 
-    def _encoded(self, wavs: Tensor, wav_lens: Tensor | None) -> tuple[SoftTokens, SoftTokens] | None:
-        """Soft tokens of a batch that can be used, or None for an empty one."""
-        wavs = torch.as_tensor(wavs)
-        samples = self.checked_samples(wavs, wav_lens)
-        if len(wavs) == 0:
-            return None
-        wavs = wavs.float().masked_fill(~valid_mask(samples, wavs.shape[1], wavs.device), 0.0)
+    def _encoded(self, batch: tuple, sampling_rate: int | None, speech_check: bool | None = None) -> _Encoded:
+        """Soft tokens of the clips of a batch that have speech; without the check that is all of them."""
+        if not (isinstance(batch, tuple | list) and len(batch) == 2):
+            raise AudioError(f"a batch is {type(batch).__name__}; expected a pair (wavs, wav_lens), or (wavs, None).")
+        wavs, samples = self.checked_batch(*batch, sampling_rate)
+        spoken = [True] * len(wavs)
+        if self.speech_check if speech_check is None else speech_check:
+            rate = self.mods.model.encoder.sample_rate
+            spoken = [has_speech(wav[:count], rate) for wav, count in zip(wavs, samples.tolist(), strict=True)]
+        if not any(spoken):
+            return _Encoded(spoken, None)
+        wavs, samples = wavs[spoken], samples[spoken]
         with evaluating(self.mods.model), torch.no_grad():
-            return self.mods.model.encode(wavs.to(self.device), samples, STAGES[self.hparams.stage])
+            wavs = wavs[:, : samples.max()].to(self.device)
+            return _Encoded(spoken, self.mods.model.encode(wavs, samples, STAGES[self.hparams.stage]))
 
     def _answered(self, tokens: list[tuple[SoftTokens, SoftTokens]]) -> Iterator[Explanation]:
         """Explanations of all rows of several batches."""
@@ -383,9 +446,11 @@ class ExplainableEmotionRecognizer(nn.Module):
         texts, found = self.mods.model.explain_tokens(*joined, stage, emotions, self.decoding)
         return iter([self._explanation(text, row) for text, row in zip(texts, found.tolist(), strict=True)])
 
-    def forward(self, wavs: Tensor, wav_lens: Tensor | None = None) -> list[Explanation]:
+    def forward(
+        self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None
+    ) -> list[Explanation]:
         """The same as :meth:`explain_batch`."""
-        return self.explain_batch(wavs, wav_lens)
+        return self.explain_batch(wavs, wav_lens, sampling_rate)
 
     def merge(self) -> None:
         """Merges LoRA into the decoder's weights for deployment; the answers stay the same.
@@ -402,23 +467,13 @@ class ExplainableEmotionRecognizer(nn.Module):
         named = dict(zip(self.hparams.emotions, probabilities, strict=True))
         return Explanation(paragraph, record.transcript, record.descriptors, record.emotion, named)
 
-    def checked_samples(self, wavs: Tensor, wav_lens: Tensor | None = None) -> Tensor:
-        """Valid samples of each row, [B] int64.
+    def checked_clip(self, wav: Tensor, sampling_rate: int | None = None, name: str = "wav") -> Tensor:
+        """One clip as the encoder hears it, [S]; arguments and errors as of :meth:`explain_live`."""
+        return clip_of(wav, sampling_rate, self.mods.model.encoder.sample_rate, name, self.hparams.max_seconds)
 
-        Raises
-        ------
-        AudioError
-            As :meth:`explain_batch`, of what cannot be used.
-        """
-        if wavs.dim() != 2 or not wavs.is_floating_point():
-            raise AudioError(f"wavs is {wavs.dtype} of shape {list(wavs.shape)}; expected floats [B, S]")
-        wav_lens = torch.ones(len(wavs)) if wav_lens is None else torch.as_tensor(wav_lens)
-        if wav_lens.shape != wavs.shape[:1]:
-            raise AudioError(f"wav_lens has shape {list(wav_lens.shape)}; expected one length a row, [{len(wavs)}]")
-        samples = counts_from_relative(wav_lens.cpu(), wavs.shape[1])
-        for row, (count, share) in enumerate(zip(samples.tolist(), wav_lens.tolist(), strict=True)):
-            if not 0 <= share <= 1:
-                raise AudioError(f"row {row}: relative length {share:g}; expected above 0 and at most 1")
-            check_seconds(count / self.mods.model.encoder.sample_rate, self.hparams.max_seconds, f"row {row}")
-            check_wave(wavs[row, :count], f"row {row}")
-        return samples
+    def checked_batch(
+        self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Clips as the encoder hears them, [B, S], and their samples, [B]; the rest as for :meth:`explain_batch`."""
+        rate = self.mods.model.encoder.sample_rate
+        return batch_of(wavs, wav_lens, sampling_rate, rate, self.hparams.max_seconds)

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from speechbrain_xser.annotator.level import frame_decibels, speech_frames
 from speechbrain_xser.annotator.pitch import SAMPLE_RATE, TRACKERS
+from speechbrain_xser.data.arrays import clip_of
 from speechbrain_xser.data.prosody import HOP_SECONDS
-from speechbrain_xser.data.waveform import check_wave
 from speechbrain_xser.errors import SettingsError
 
 TRIM_DECIBELS = 60.0  # samples this far below the peak are no sound at either end
@@ -31,15 +31,17 @@ class Heard(NamedTuple):
     speech: Tensor  # [T] bool, false in pauses of a quarter of a second and more
 
 
-def hear(wav: Tensor, tracker: str = "correlation") -> Heard:
+def hear(wav: Tensor, tracker: str = "correlation", sampling_rate: int | None = None) -> Heard:
     """Trims a clip and follows its pitch and level.
 
     Arguments
     ---------
-    wav : Tensor
-        Samples, [S], 16 kHz, full scale at 1.
+    wav : Tensor, array, or a pair of one and its rate
+        Samples, [S], 16 kHz, full scale at 1; or as :func:`~speechbrain_xser.data.arrays.clip_of` takes them.
     tracker : str
         Who follows the pitch: ``correlation``, or ``praat`` where parselmouth is installed.
+    sampling_rate : int or None
+        Samples a second; others than 16000 are resampled.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def hear(wav: Tensor, tracker: str = "correlation") -> Heard:
     Raises
     ------
     AudioError
-        If the waveform is empty, not one-dimensional, or not finite.
+        If the waveform is empty, not finite, or none at all.
     SettingsError
         If there is no such tracker, or parselmouth is not installed.
 
@@ -62,8 +64,9 @@ def hear(wav: Tensor, tracker: str = "correlation") -> Heard:
     """
     if tracker not in TRACKERS:
         raise SettingsError(f"tracker {tracker!r}, expected one of {', '.join(TRACKERS)}. Name one of them.")
-    first, last = _sound(check_wave(wav))
-    wav = wav[first:last].float()
+    wav = clip_of(wav, sampling_rate, SAMPLE_RATE)
+    first, last = _sound(wav)
+    wav = wav[first:last]
     wav = wav - wav.mean()  # some recordings have an offset as large as their speech
     decibels = frame_decibels(wav)
     speech = speech_frames(decibels)

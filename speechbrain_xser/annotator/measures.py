@@ -62,18 +62,24 @@ class Measures(NamedTuple):
         return cls(**{**values, "prominences": None if prominent is None else tuple(prominent)})
 
 
-def measure(wav: Tensor, transcript: str | None = None, language: str = "en", tracker: str = "correlation") -> Measures:
+def measure(
+    wav: Tensor,
+    transcript: str | None = None,
+    language: str = "en",
+    tracker: str = "correlation",
+    sampling_rate: int | None = None,
+) -> Measures:
     """Measures one clip.
 
     Arguments
     ---------
-    wav : Tensor
-        Samples, [S], 16 kHz, full scale at 1.
+    wav : Tensor, array, or a pair of one and its rate
+        As for :func:`hear`.
     transcript : str or None
         What is said: the rate is counted from it, and emphasis cannot be measured without it.
     language : str
         Of the transcript, as eSpeak NG names its voices.
-    tracker : str
+    tracker, sampling_rate
         As for :func:`hear`.
 
     Returns
@@ -84,7 +90,7 @@ def measure(wav: Tensor, transcript: str | None = None, language: str = "en", tr
     Raises
     ------
     AudioError
-        If the waveform is empty, not one-dimensional, or not finite.
+        If the waveform is empty, not finite, or none at all.
     SettingsError
         If there is no such language or tracker.
 
@@ -97,7 +103,7 @@ def measure(wav: Tensor, transcript: str | None = None, language: str = "en", tr
     >>> measure(torch.zeros(16000)) == Measures()
     True
     """
-    return measures_of(hear(wav, tracker), transcript, language)
+    return measures_of(hear(wav, tracker, sampling_rate), transcript, language)
 
 
 def measures_of(heard: Heard, transcript: str | None = None, language: str = "en") -> Measures:

@@ -211,7 +211,7 @@ def _missing(texts: Iterator[str], rewriter: Rewriter, answers: Journal[Answer])
 
 
 def _key(text: str, rewriter: Rewriter) -> str:
-    return sha256(f"{rewriter.name}\n{text}".encode()).hexdigest()[:24]
+    return sha256(f"{rewriter.name}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def _rewritten(row: Utterance, rewriter: Rewriter, answers: Journal[Answer], counts: Counter[str]) -> Utterance:

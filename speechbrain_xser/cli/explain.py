@@ -44,6 +44,9 @@ def _no_recording(context: click.Context, option: click.Parameter, html: str | N
 )
 @click.option("--fast", is_flag=True, help="Merge LoRA and guess tokens ahead: the same answers but for rounding.")
 @click.option("--structured", is_flag=True, help="Every paragraph in one form: faster, and never left unparsed.")
+@click.option(
+    "--speech-check/--no-speech-check", default=True, show_default=True, help="Ask the model only of clips with speech."
+)
 @click.option("--evidence", is_flag=True, help="Tell claims against the signal, and voice or words, too.")
 @click.option(
     "--swap", metavar="OTHER", type=click.Path(), help="Evidence with the voice of this clip swapped in, too."
@@ -51,12 +54,14 @@ def _no_recording(context: click.Context, option: click.Parameter, html: str | N
 @click.option("--html", type=NewFile(), callback=_no_recording, help="Write one self-contained page with all evidence.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, as in a pipe.")
 def explain_command(
-    sources, model, revision, device, batch_size, fast, structured, evidence, swap, html, as_json
+    sources, model, revision, device, batch_size, fast, structured, speech_check, evidence, swap, html, as_json
 ) -> None:
     """Explains recordings: a table on a terminal, JSON lines in a pipe.
 
     FILE may be wav, flac, mp3, ogg, opus, m4a, mp4 or webm, of any rate and with any number of channels. A FOLDER is
     searched below. With - come paths from standard input, one a line, or one sound file itself.
+
+    A recording without speech is told as such, and the model is not asked of it.
 
     A recording that cannot be read is named and stops no other; the command then ends with 2. Recordings that are
     longer than a model takes at once are for xser timeline.
@@ -72,6 +77,7 @@ def explain_command(
         from speechbrain_xser.explaining.sources import find_clips  # and torch
 
     options = {"merge": fast, "speculate": GUESSED if fast else 0, "structured": structured}
+    options["speech_check"] = speech_check
     with one_line_errors(INTERRUPTED), tempfile.TemporaryDirectory() as folder:
         clips = list(find_clips(sources, sys.stdin and sys.stdin.buffer, Path(folder)))
         recognizer = load_recognizer(model, revision, device, **options)

@@ -170,9 +170,11 @@ def _tell(tally: Tally, source: Source, kept: KeptMoments | None, outs: tuple[st
 
 
 def _sentence(counts: dict) -> str:
+    from speechbrain_xser.page.few_words import no_speech_text
+
     seconds, files = counts["seconds"], "".join(f"\n{path}" for path in counts["files"])
     name = Path(counts["recording"]).name
     if counts["moments"] == 0:
-        return f"{name}: no speech was found in {seconds:.1f} s; the timeline is empty.{files}"
+        return f"{name}: {no_speech_text(f'{seconds:.1f} s').lower()}; the timeline is empty.{files}"
     found = f"{name}: {counts['moments']} moments, {counts['speech_seconds']:.1f} of {seconds:.1f} s are speech"
     return f"{found}; {counts['explained']} were explained now.{files}"

@@ -118,7 +118,7 @@ def speaker_folds(speakers: dict[str, str | None], folds: int, seed: str = "1") 
         raise ManifestError(f"{folds} folds of {len(speakers)} speakers, expected 2 to {len(speakers)}.")
 
     def order(speaker: str) -> tuple[str, str]:
-        return speakers[speaker] or "", sha256(f"{seed}:{speaker}".encode()).hexdigest()
+        return speakers[speaker] or "", sha256(f"{seed}:{speaker}".encode("utf-8", "surrogatepass")).hexdigest()
 
     return {speaker: str(rank % folds + 1) for rank, speaker in enumerate(sorted(speakers, key=order))}
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -65,6 +66,7 @@ class Utterance(NamedTuple):
 
 NUMBERS = ("start", "stop", "duration")
 REQUIRED = ("id", "wav")
+HALF = re.compile("[\ud800-\udfff]")  # a surrogate, which stands for a character only beside another
 
 
 def read_manifest(path: str | os.PathLike) -> list[Utterance]:
@@ -270,6 +272,7 @@ def _checked(utterance: Utterance, where: str) -> Utterance:
     for field, found in utterance._asdict().items():
         if found is not None and not _fits(field, found):
             raise ManifestError(f"{where}: {field} is {found!r}, expected {_expected(field)}.")
+    check_characters(utterance._asdict(), where)
     utterance = utterance._replace(
         **{field: None for field, found in utterance._asdict().items() if isinstance(found, str) and not found.strip()}
     )
@@ -280,6 +283,38 @@ def _checked(utterance: Utterance, where: str) -> Utterance:
         raise ManifestError(f"{where}: stop {utterance.stop:g} s is not after start {utterance.start or 0.0:g} s.")
     check_labels(utterance.record(), where)
     return utterance
+
+
+def check_characters(fields: Mapping[str, object], where: str) -> None:
+    """Refuses texts that no file, tokenizer or page can take.
+
+    Arguments
+    ---------
+    fields : mapping of str to object
+        Texts and tuples of them are looked at.
+    where : str
+        Names the record in the message.
+
+    Raises
+    ------
+    ManifestError
+        If there is half a surrogate pair: JSON can write it, UTF-8 cannot.
+
+    Example
+    -------
+    >>> check_characters({"transcript": "so \\ud83d"}, "a.jsonl, line 1")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.ManifestError: a.jsonl, line 1: transcript holds '\\ud83d', half of a surrogate pair, \
+expected whole characters. Write the character itself, or drop it.
+    """
+    for field, found in fields.items():
+        for text in found if isinstance(found, tuple) else [found]:
+            if isinstance(text, str) and (half := HALF.search(text)):
+                raise ManifestError(
+                    f"{where}: {field} holds {half[0]!r}, half of a surrogate pair, expected whole characters. Write "
+                    "the character itself, or drop it."
+                )
 
 
 def _fits(field: str, found) -> bool:

@@ -48,7 +48,7 @@ def with_paragraphs(utterance: Utterance, wording: Wording = "plain") -> Utteran
     if wording == "varied":
         texts = write_description(record, utterance.id), write(record, utterance.id)
     else:
-        variant = zlib.crc32(utterance.id.encode())
+        variant = zlib.crc32(utterance.id.encode("utf-8", "surrogatepass"))
         texts = describe(record, variant), render(record, variant)
     return utterance._replace(description=texts[0], caption=texts[1])
 

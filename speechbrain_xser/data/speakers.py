@@ -75,7 +75,7 @@ def split_speakers(speakers: Iterable[str], shares: dict[str, float], seed: str)
     [7, 1, 2]
     """
     _check_shares(shares)
-    ordered = sorted(set(speakers), key=lambda speaker: sha256(f"{seed}:{speaker}".encode()).hexdigest())
+    ordered = sorted(set(speakers), key=lambda speaker: _digest(f"{seed}:{speaker}"))
     sides, end, begin = {}, 0.0, 0
     for split, share in shares.items():
         end += share
@@ -117,7 +117,7 @@ def hashed_side(name: str, shares: dict[str, float], seed: str) -> str:
     True
     """
     _check_shares(shares)
-    drawn, end = int(sha256(f"{seed}:{name}".encode()).hexdigest(), 16) / 2**256, 0.0
+    drawn, end = int(_digest(f"{seed}:{name}"), 16) / 2**256, 0.0
     for split, share in shares.items():
         end += share
         if drawn < end:
@@ -128,3 +128,7 @@ def hashed_side(name: str, shares: dict[str, float], seed: str) -> str:
 def _check_shares(shares: dict[str, float]) -> None:
     if abs(sum(shares.values()) - 1) > 1e-9:
         raise ManifestError(f"Expected shares that sum to 1, found {shares}: change the recipe's shares.")
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

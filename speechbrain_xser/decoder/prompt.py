@@ -40,7 +40,7 @@ class Segments(NamedTuple):
 
 
 class PlainTokens:
-    """Tokenises free text; a control token's name inside it stays plain text.
+    """Tokenises free text; a control token's name inside it stays plain text, half a surrogate pair becomes "?".
 
     To transformers that is a switch of the tokenizer, which one thread would turn while another tokenises. So the
     prompt has the LLM's tokenizer, free text has a copy of it, and the switch of neither is ever turned again.
@@ -70,7 +70,8 @@ class PlainTokens:
 
     def __call__(self, text: str) -> list[int]:
         """Token ids of any text, without a beginning or an end."""
-        return self._tokenizer(text, add_special_tokens=False).input_ids
+        whole = text.encode("utf-8", "replace").decode("utf-8")  # which is all that a tokenizer takes
+        return self._tokenizer(whole, add_special_tokens=False).input_ids
 
     def text(self, ids: Sequence[int]) -> str:
         """What token ids say, control tokens included."""
@@ -164,6 +165,7 @@ class PromptTemplate:
         >>> tuple(tokenizer.decode(ids) for ids in segments) == PAPER_PROMPT.texts("Please transcribe.")
         True
         """
+        instruction = _whole(instruction)
         self._refuse_controls(instruction, tokenizer)
         texts = self.texts(instruction, tokenizer)
         return Segments(*(tokenizer(text, add_special_tokens=False).input_ids for text in texts))

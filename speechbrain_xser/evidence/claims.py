@@ -60,6 +60,7 @@ def check_claims(
     transcript: str | None = None,
     cutoffs: Cutoffs | None = None,
     language: str = "en",
+    sampling_rate: int | None = None,
 ) -> list[Claim]:
     """Sets each descriptor of a paragraph beside the signal.
 
@@ -67,14 +68,16 @@ def check_claims(
     ---------
     paragraph : str
         An answer.
-    wav : Tensor
-        Its clip, [S] at 16 kHz, full scale at 1.
+    wav : Tensor, array, or a pair of one and its rate
+        Its clip, [S] at 16 kHz, full scale at 1; or as :func:`~speechbrain_xser.data.arrays.clip_of` takes it.
     transcript : str, optional
         What is really said; by default what the paragraph quotes.
     cutoffs : Cutoffs, optional
         Where low ends and high begins; by default the package's references.
     language : str
         Of the transcript.
+    sampling_rate : int, optional
+        Samples a second of the clip; others than 16000 are resampled.
 
     Returns
     -------
@@ -85,7 +88,7 @@ def check_claims(
     Raises
     ------
     AudioError
-        If the waveform is empty, not one-dimensional, or not finite.
+        If the waveform is empty, not finite, or none at all.
 
     Example
     -------
@@ -95,7 +98,7 @@ def check_claims(
     >>> [(claim.field, claim.verdict.value) for claim in claims if claim.field != "gender"]
     [('age', 'cannot be measured'), ('pitch', 'supported'), ('volume', 'contradicted')]
     """
-    return claims_of(paragraph, hear(wav), transcript, cutoffs, language)
+    return claims_of(paragraph, hear(wav, sampling_rate=sampling_rate), transcript, cutoffs, language)
 
 
 def claims_of(

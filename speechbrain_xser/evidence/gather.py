@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 
 class Evidence(NamedTuple):
-    """One clip: what is said of it, and why."""
+    """One clip: what is said of it, and why; without speech nothing is said, and all else is empty or None."""
 
     explanation: Explanation
     claims: list[Claim]  # of the paragraph, against the signal
-    attribution: Attribution  # voice or words
+    attribution: Attribution | None  # voice or words
     swapped: dict[str, float] | None  # the classes' probabilities with the other voice, where one was given
     average: dict[str, float] | None  # the same with the training set's mean voice, where the model has it
-    where: Where
-    curves: Curves
+    where: Where | None
+    curves: Curves | None
 
     def as_dict(self) -> dict:
         """Plain values for JSON; pitch, level and waveform over time are left out.
@@ -43,11 +43,13 @@ class Evidence(NamedTuple):
         Returns
         -------
         dict
-            ``claims``, ``voice_or_words``, ``swapped``, ``average`` and ``where``.
+            ``claims``, ``voice_or_words``, ``swapped``, ``average`` and ``where``; the same without speech, with no
+            claims and None for the others.
         """
+        shares = self.attribution
         return {
             "claims": [claim._asdict() | {"verdict": claim.verdict.value} for claim in self.claims],
-            "voice_or_words": self.attribution._asdict() | {"total": self.attribution.total},
+            "voice_or_words": None if shares is None else shares._asdict() | {"total": shares.total},
             "swapped": self.swapped,
             "average": self.average,
             "where": _plain(self.where),
@@ -61,23 +63,26 @@ def gather_evidence(
     voice: Tensor | None = None,
     transcript: str | None = None,
     cutoffs: Cutoffs | None = None,
+    sampling_rate: int | None = None,
 ) -> Evidence:
-    """Explains a clip and gathers the evidence.
+    """Explains a clip and gathers the evidence; of a clip without speech there is none.
 
     Arguments
     ---------
     recognizer : ExplainableEmotionRecognizer
         Of a model with an LLM.
-    wav : Tensor
-        Samples at the encoder's rate, [S], as ``recognizer.load_audio`` reads them.
+    wav : Tensor, array, or a pair of one and its rate
+        One clip, [S], as ``recognizer.load_audio`` reads it or as ``recognizer.explain_live`` takes it.
     explanation : Explanation, optional
         The clip's, where it was explained already.
-    voice : Tensor, optional
+    voice : Tensor, array, or a pair of one and its rate, optional
         Another clip, [S'], whose voice is swapped in.
     transcript : str, optional
         What is really said; by default what the paragraph quotes.
     cutoffs : Cutoffs, optional
         Where low ends and high begins; by default the package's references.
+    sampling_rate : int, optional
+        Samples a second of both clips, by default the encoder's; others are resampled.
 
     Returns
     -------
@@ -86,7 +91,7 @@ def gather_evidence(
     Raises
     ------
     AudioError
-        If a waveform is empty, not finite, or too long for the model.
+        If a waveform is empty, not finite, too long for the model, or none at all.
     SettingsError
         If the model writes no paragraphs, or its stage names no emotion.
 
@@ -95,13 +100,20 @@ def gather_evidence(
     >>> import speechbrain_xser
     >>> from speechbrain_xser.inference import ExplainableEmotionRecognizer
     >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
-    >>> evidence = gather_evidence(recognizer, 0.1 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000))
+    >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
+    >>> evidence = gather_evidence(recognizer, speak(plan("test", 3, seed=1)))
     >>> evidence.attribution.emotion == evidence.explanation.emotion
+    True
+    >>> gather_evidence(recognizer, 0.1 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000)).where is None  # a tone
     True
     """
     model, stage, emotions = recognizer.mods.model, STAGES[recognizer.hparams.stage], recognizer.hparams.emotions
     check_paragraphs(model, stage)
-    explanation = explanation or recognizer.explain_batch(wav[None])[0]
+    wav = recognizer.checked_clip(wav, sampling_rate)
+    voice = None if voice is None else recognizer.checked_clip(voice, sampling_rate, "voice")
+    explanation = explanation or recognizer.explain_batch([wav])[0]
+    if not explanation.speech:
+        return Evidence(explanation, [], None, None, None, None, None)
     paragraph = explanation.paragraph
     with evaluating(model), torch.no_grad():
         content, descriptor = _heard(recognizer, wav)
@@ -151,8 +163,8 @@ def _with(model, content: SoftTokens, voice: SoftTokens | None, stage, paragraph
 
 
 def _heard(recognizer: ExplainableEmotionRecognizer, wav: Tensor):
-    """Both branches of one clip, which is refused if it cannot be used."""
-    samples, stage = recognizer.checked_samples(wav[None]), STAGES[recognizer.hparams.stage]
+    """Both branches of one clip."""
+    samples, stage = torch.tensor([len(wav)]), STAGES[recognizer.hparams.stage]
     return recognizer.mods.model.branches(wav[None].to(recognizer.device), samples, stage)
 
 

@@ -41,7 +41,9 @@ class Report:
 
     def __init__(self, note: str = "") -> None:
         self.note = note
-        self.sections = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115, closed with the report
+        self.sections = tempfile.TemporaryFile(  # noqa: SIM115, closed with the report
+            "w+", encoding="utf-8", errors="backslashreplace"
+        )
         self.contents: list[Told] = []
         self.refused: list[Told] = []
 

@@ -94,6 +94,8 @@ class TerminalTable:
             self._evidence(evidence)
 
     def _evidence(self, evidence: Evidence) -> None:
+        if not evidence.explanation.speech:
+            return
         for claim in evidence.claims:
             self._line(f"{SIGNS[claim.verdict]} {claim_text(claim)}", COLOURS[claim.verdict])
         shares = evidence.attribution

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from speechbrain_xser.answer.labels import check_labels
 from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.answer.record import Record
-from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.errors import LabelError, MetricError
+from speechbrain_xser.data.manifest import Utterance, check_characters
+from speechbrain_xser.errors import ManifestError, MetricError
 from speechbrain_xser.metrics.asr import WordErrorRate
 from speechbrain_xser.metrics.scores import Scores, score
 from speechbrain_xser.metrics.significance import Interval, bootstrap_interval, holm, mcnemar_test
@@ -92,8 +92,9 @@ def _answered(line: str, where: str) -> tuple[str, Answered]:
     known = {field: fields[field] for field in Utterance._fields if field in fields}
     utterance = Utterance(**{"id": id, "wav": "", **known, "emphasis": tuple(known.get("emphasis") or ()) or None})
     try:
+        check_characters({**utterance._asdict(), "answer": answer}, f"{where}, utterance {id!r}")
         reference = check_labels(utterance.record(), f"{where}, utterance {id!r}")
-    except LabelError as error:
+    except ManifestError as error:
         raise MetricError(str(error)) from error
     if reference == Record():
         raise MetricError(f"{where}: utterance {id!r} has an empty reference, expected something to score.")

@@ -241,7 +241,8 @@ def ptb_tokens(texts: Texts) -> Texts:
     {'a': ["it 's a man speaking"]}
     """
     java_path()
-    lines = {id: [{"caption": " ".join(text.split())} for text in several] for id, several in texts.items()}
+    plain = {id: [text.encode("utf-8", "replace").decode("utf-8") for text in several] for id, several in texts.items()}
+    lines = {id: [{"caption": " ".join(text.split())} for text in several] for id, several in plain.items()}
     return PTBTokenizer().tokenize(lines)
 
 

@@ -9,6 +9,7 @@ from speechbrain_xser.evidence.gather import Evidence
 from speechbrain_xser.inference import Explanation
 from speechbrain_xser.page.bars import branch_bar, distributions_table, layer_bars, probability_bars
 from speechbrain_xser.page.claims import claims_table
+from speechbrain_xser.page.few_words import no_speech_text
 from speechbrain_xser.page.numbers import percent
 from speechbrain_xser.page.paragraph import legend, marked_paragraph
 from speechbrain_xser.page.plot import signal_plot
@@ -25,9 +26,11 @@ NOTES = {
     "Layers": "The share of each layer of the speech encoder in what a branch hears, in percent.",
 }
 
+SILENT = ": nothing is claimed of it. Was the microphone on, and does somebody speak?"
+
 
 def evidence_sections(evidence: Evidence) -> str:
-    """Paragraph, probabilities, voice or words, claims, curves and layers of one clip.
+    """Paragraph, probabilities, voice or words, claims, curves and layers of one clip; one sentence without speech.
 
     Arguments
     ---------
@@ -41,15 +44,18 @@ def evidence_sections(evidence: Evidence) -> str:
 
     Example
     -------
-    >>> import speechbrain_xser, torch
+    >>> import speechbrain_xser
     >>> from speechbrain_xser.evidence.gather import gather_evidence
     >>> from speechbrain_xser.inference import ExplainableEmotionRecognizer
     >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
-    >>> found = gather_evidence(recognizer, 0.1 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000))
+    >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
+    >>> found = gather_evidence(recognizer, speak(plan("test", 3, seed=1)))
     >>> [name for name in NOTES if f"<h3>{name}</h3>" in evidence_sections(found)]
     ['Emotion', 'Voice or words', 'Another voice', 'Claims against the signal', 'Over time', 'Layers']
     """
     told = evidence.explanation
+    if not told.speech:
+        return f'<div class="xser-evidence">\n<p class="xser-empty">{no_speech_text("this clip")}{SILENT}</p>\n</div>\n'
     emotion = _part("Emotion", probability_bars(told.probabilities, told.emotion))
     parts = [
         f"{marked_paragraph(told.paragraph, evidence.claims)}\n{legend()}\n{_facts(told)}",

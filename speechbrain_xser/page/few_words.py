@@ -9,6 +9,19 @@ from speechbrain_xser.answer.record import Descriptors
 if TYPE_CHECKING:
     from speechbrain_xser.inference import Explanation
 
+NO_SPEECH = "no speech"  # in a cell or a list; sentences begin with it
+
+
+def no_speech_text(what: str) -> str:
+    """The sentence for a clip, a file or a recording in which nobody speaks.
+
+    Example
+    -------
+    >>> no_speech_text("this clip")
+    'No speech was found in this clip'
+    """
+    return f"{NO_SPEECH.capitalize()} was found in {what}"
+
 
 def descriptor_text(descriptors: Descriptors) -> str:
     """Descriptors in a few words.
@@ -29,6 +42,8 @@ def descriptor_text(descriptors: Descriptors) -> str:
 
 def emotion_text(explanation: Explanation) -> str:
     """The emotion that the paragraph names, with its probability in whole percents."""
+    if not explanation.speech:
+        return NO_SPEECH
     named = explanation.emotion
     if named is None:
         return "none named"

@@ -35,6 +35,7 @@ DOCUMENT = """
 """
 TEXT = """
 .xser-note { color: var(--xser-muted); font-size: 0.875rem; margin: 0 0 0.75rem; max-width: 46rem; }
+.xser-empty { padding: 2rem 1rem; background: var(--xser-raised); border-radius: 8px; text-align: center; }
 .xser-paragraph { font-size: 1.3rem; line-height: 1.75; margin: 0.5rem 0; overflow-wrap: anywhere; }
 .xser-claim { color: inherit; background: none; text-decoration: underline 2px; text-underline-offset: 0.28em; }
 .xser-claim.xser-supported { text-decoration-color: var(--xser-good); }

@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from speechbrain_xser.data.speech import FRAME_SAMPLES, FRAME_SECONDS
 from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.timeline.detector import FRAME_SAMPLES, FRAME_SECONDS
 
 HYSTERESIS = 0.15  # of probability
 LEAST_SECONDS = 2.0  # of max_seconds

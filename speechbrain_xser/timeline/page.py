@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from speechbrain_xser.page.document import document
-from speechbrain_xser.page.few_words import descriptor_text, emotion_text
+from speechbrain_xser.page.few_words import descriptor_text, emotion_text, no_speech_text
 from speechbrain_xser.timeline.embedding import opus_address
 from speechbrain_xser.timeline.formats import clock
 from speechbrain_xser.timeline.moment import Moment
@@ -32,7 +32,7 @@ EXPLAINED = (
     "probabilities. Between columns nobody speaks. In the small plot, and in the large one where it would be crowded, "
     "a column is the mean of some time; zoom in for single moments.</p>\n"
 )
-NO_SPEECH = '<p class="xser-empty">No speech was found in this recording: the timeline is empty.</p>'
+EMPTY = f'<p class="xser-empty">{no_speech_text("this recording")}: the timeline is empty.</p>'
 
 
 def page_text(
@@ -105,7 +105,7 @@ def timeline_sections(
     True
     """
     if not moments:
-        return f"<style>{STYLE}</style>\n{NO_SPEECH}\n"
+        return f"<style>{STYLE}</style>\n{EMPTY}\n"
     emotions = list(emotions or moments[0].explanation.probabilities)
     seconds = max(seconds or 0.0, moments[-1].end_seconds)
     columns = [_column(moment, emotions) for moment in moments]

@@ -15,11 +15,11 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from speechbrain_xser.data.speech import FRAME_SAMPLES, SpeechDetector
 from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
 from speechbrain_xser.lengths import padded
 from speechbrain_xser.timeline.cutting import PLAIN_CUTTING, Cutter, Cutting, Frame, Span
-from speechbrain_xser.timeline.detector import FRAME_SAMPLES, SpeechDetector
 from speechbrain_xser.timeline.heap import return_freed_memory
 from speechbrain_xser.timeline.kept import KeptMoments
 from speechbrain_xser.timeline.moment import Moment
@@ -186,7 +186,8 @@ def explain_speech(recognizer: ExplainableEmotionRecognizer, waves: list[Tensor]
     order = sorted(range(len(waves)), key=lambda index: len(waves[index]))
     together = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
     batches = (padded([waves[index] for index in indices]) for indices in together)
-    found = [explanation for batch in recognizer.explain_batches(batches, BATCHES) for explanation in batch]
+    explained = recognizer.explain_batches(batches, BATCHES, speech_check=False)  # they were cut out of speech
+    found = [explanation for batch in explained for explanation in batch]
     return [explanation for _, explanation in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
 
 

@@ -85,7 +85,7 @@ def _transcript(utterance: Utterance) -> str:
 
 def _variant(utterance: Utterance) -> int:
     """A wording chosen by the utterance's id, the same on every machine and in every epoch."""
-    return zlib.crc32(utterance.id.encode("utf-8"))
+    return zlib.crc32(utterance.id.encode("utf-8", "surrogatepass"))
 
 
 def _paragraph(utterance: Utterance) -> str:

@@ -19,6 +19,7 @@ from typing import TextIO
 UNFINISHED = ".part"
 HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # a process's number means something on its own machine only
 WRITER = re.compile(rf"\.{HOST}-(?P<process>\d+)-\d+{re.escape(UNFINISHED)}")
+UTF_8 = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _number = itertools.count()
@@ -88,6 +89,8 @@ def moved_into_place(path: str | os.PathLike, synced: bool = True) -> Iterator[P
 def written_beside(path: str | os.PathLike) -> Iterator[TextIO]:
     """Opens a UTF-8 file for writing that takes the path's place at the end, and only if nothing went wrong.
 
+    What UTF-8 cannot hold, a byte of a file's name for example, is written as an escape, which JSON reads back.
+
     Arguments
     ---------
     path : str or path-like
@@ -113,7 +116,7 @@ def written_beside(path: str | os.PathLike) -> Iterator[TextIO]:
     >>> path.read_text()
     'whole'
     """
-    with moved_into_place(path) as beside, open(beside, "w", encoding="utf-8", newline="\n") as file:
+    with moved_into_place(path) as beside, open(beside, "w", **UTF_8) as file:
         yield file
 
 

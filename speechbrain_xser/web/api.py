@@ -8,7 +8,8 @@ at [{address}gradio_api/info]({address}gradio_api/info).
 
 | endpoint | takes | returns |
 |---|---|---|
-| `/explain` | `clip`, a file; `voice`, another clip or nothing | the explanation and its evidence |
+| `/explain` | `clip`, a file; `voice`, another clip or nothing | the explanation and its evidence; `speech` is false, \
+and nothing else is told, where nobody speaks |
 | `/timeline` | `recording`, a long file | `moments` with their explanations; `fault`, if it ends early |
 
 ### Python

@@ -17,7 +17,6 @@ from speechbrain_xser.web.private import taken
 if TYPE_CHECKING:
     from speechbrain_xser.inference import ExplainableEmotionRecognizer
 
-SILENT_PEAK = 0.001  # of full scale, -60 dB
 LONG = "Long recording"  # the page's other tab
 GONE = "{name} is no longer here: nothing that is uploaded is kept. Please hand it in again."
 
@@ -60,7 +59,7 @@ def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_
     Raises
     ------
     AudioError
-        If it cannot be read, is too long, or is silent; the message names the file as the user knows it.
+        If it cannot be read or is too long; the message names the file as the user knows it.
 
     Example
     -------
@@ -79,8 +78,6 @@ def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_
             wav = recognizer.load_audio(file)
     except FileNotFoundError as error:
         raise AudioError(GONE.format(name=upload.name)) from error
-    if wav.abs().max() < SILENT_PEAK:
-        raise AudioError(f"{upload.name} is silent: nothing in it is louder than -60 dB. Is the microphone on?")
     return Clip(upload.name, wav, recognizer.mods.model.encoder.sample_rate)
 
 

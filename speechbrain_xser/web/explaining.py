@@ -32,7 +32,8 @@ class Explainer:
     >>> import speechbrain_xser, torch
     >>> from speechbrain_xser.inference import ExplainableEmotionRecognizer
     >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
-    >>> clip = Clip("a.wav", 0.1 * torch.randn(16000), 16000)
+    >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
+    >>> clip = Clip("a.wav", torch.from_numpy(speak(plan("test", 3, seed=1))), 16000)
     >>> *pieces, last = Explainer(recognizer).pieces(clip)
     >>> all("xser-web-growing" in piece for piece in pieces), "xser-evidence" in last
     (True, True)
@@ -67,7 +68,8 @@ class Explainer:
             for found in self.recognizer.explain_live(clip.wav):
                 if isinstance(found, str):
                     yield growing_paragraph(found, "Writing …")
-            yield growing_paragraph(found.paragraph, "Gathering the evidence …")
+            if found.speech:
+                yield growing_paragraph(found.paragraph, "Gathering the evidence …")
             evidence = self._evidence(clip, voice, found)
         yield evidence_sections(evidence)
 

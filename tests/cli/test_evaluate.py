@@ -15,7 +15,7 @@ from speechbrain_xser.evaluation import explain_manifest
 from speechbrain_xser.testing import tiny_manifest
 
 RECOGNIZER = SimpleNamespace(
-    explain_batches=lambda batches: ([f"row of {len(wavs)}"] * len(wavs) for wavs, _ in batches),
+    explain_batches=lambda batches, **_: ([f"row of {len(wavs)}"] * len(wavs) for wavs, _ in batches),
     hparams=SimpleNamespace(max_seconds=30.0),
 )
 

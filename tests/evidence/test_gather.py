@@ -17,7 +17,8 @@ from tests.genuine import DATA
 
 @pytest.fixture(scope="module")
 def recognizer():
-    return ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model(), run_opts={"device": "cpu"})
+    source = speechbrain_xser.packaged_model()
+    return ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": "cpu"}, speech_check=False)
 
 
 @pytest.fixture(scope="module")

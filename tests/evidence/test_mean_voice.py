@@ -67,7 +67,7 @@ def test_it_travels_with_the_model_and_stands_in_the_evidence(model, place, mani
         write_model_folder(place / name, model, {"model": arguments}, voice=one)
         for name, one in (("with", voice), ("without", None))
     ]
-    known, unknown = map(ExplainableEmotionRecognizer.from_hparams, folders)
+    known, unknown = (ExplainableEmotionRecognizer.from_hparams(folder, speech_check=False) for folder in folders)
     torch.testing.assert_close(known.mean_voice.latent, voice.latent)
     wav = 0.1 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000)
     assert gather_evidence(unknown, wav).average is None

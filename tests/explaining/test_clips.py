@@ -14,7 +14,8 @@ from speechbrain_xser.lengths import relative_from_counts
 
 @pytest.fixture(scope="module")
 def recognizer():
-    return ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model(), run_opts={"device": "cpu"})
+    source = speechbrain_xser.packaged_model()
+    return ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": "cpu"}, speech_check=False)
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def test_an_emotion_has_its_probability_where_the_model_has_one():
 
 def test_a_row_for_a_program_has_every_field():
     row = plain_row(told())
-    assert list(row) == ["path", "paragraph", "transcript", "descriptors", "emotion", "probabilities"]
+    assert list(row) == ["path", "paragraph", "transcript", "descriptors", "emotion", "probabilities", "speech"]
     assert row["descriptors"]["emphasis"] == ("never", "again")
 
 

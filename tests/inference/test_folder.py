@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 FRESH = """
 import json, sys
 from speechbrain_xser import ExplainableEmotionRecognizer
-recognizer = ExplainableEmotionRecognizer.from_hparams(sys.argv[1], run_opts={"device": "cpu"})
+recognizer = ExplainableEmotionRecognizer.from_hparams(sys.argv[1], run_opts={"device": "cpu"}, speech_check=False)
 print(json.dumps([recognizer.explain_file(path) for path in sys.argv[2:]]))
 """
 

@@ -12,7 +12,7 @@ from tests.timeline.stub import Stub
 
 
 class Slow(Stub):
-    def explain_batches(self, batches, joined=8):
+    def explain_batches(self, batches, joined=8, speech_check=None):
         time.sleep(float(sys.argv[3]) if len(sys.argv) > 3 else 0.0)
         yield from super().explain_batches(batches, joined)
 

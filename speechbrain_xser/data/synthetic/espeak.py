@@ -174,7 +174,7 @@ class Espeak:
         words = _marked(text, speaking.emphasis)
         self._chunks, self.phones, self.words = [], [], []
         self._offsets = _offsets(words)
-        data = f"{_OPEN}{' '.join(words)}{_CLOSE}".encode()
+        data = f"{_OPEN}{' '.join(words)}{_CLOSE}".encode("utf-8", "replace")
         library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _FLAGS, None, None)
         samples = np.concatenate(self._chunks) if self._chunks else np.zeros(0, np.int16)
         return samples.astype(np.float32) / 32768
@@ -208,7 +208,7 @@ class Espeak:
         library = Espeak._library
         if library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"eSpeak NG has no voice {voice!r}; give a language such as 'en', 'de' or 'cmn'.")
-        rest, clauses = ctypes.c_char_p(text.encode()), []
+        rest, clauses = ctypes.c_char_p(text.encode("utf-8", "replace")), []
         while rest.value is not None:
             clauses.append(library.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | _UNDERSCORES).decode())
         return " ".join(clauses)

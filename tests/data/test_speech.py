@@ -7,8 +7,8 @@ import pytest
 import torch
 from torchaudio.functional import resample
 
+from speechbrain_xser.data.speech import SpeechDetector
 from speechbrain_xser.data.synthetic.espeak import Espeak, Speaking
-from speechbrain_xser.timeline.detector import SpeechDetector
 
 
 @pytest.fixture(scope="module")

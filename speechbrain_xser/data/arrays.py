@@ -1,0 +1,230 @@
+"""Sound that is handed over in memory: whatever it is, it becomes float32 at the wanted rate, or one line says why not.
+
+A clip is samples [S]; or [channels, S] or [S, channels], whose longer side is time and whose channels are averaged; or
+a pair of these and their rate, as ``torchaudio.load`` and ``soundfile.read`` return it. A batch is a padded array
+[B, S] with SpeechBrain's relative lengths, or a list of clips of any lengths. Arrays are tensors (of any device, with
+gradients or not), numpy arrays (of any strides), or lists of numbers; floats of full scale 1, of any precision.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from numbers import Real
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from speechbrain_xser.data.waveform import SAMPLE_RATE, check_seconds, check_wave, resampled
+from speechbrain_xser.errors import AudioError
+from speechbrain_xser.lengths import counts_from_relative
+
+MAX_CHANNELS = 64
+_EXPECTED = "which is no array of numbers; expected samples as a tensor, an array, or a pair (samples, rate)"
+
+
+def clip_of(
+    sound: object,
+    sampling_rate: int | None = None,
+    sample_rate: int = SAMPLE_RATE,
+    name: str | os.PathLike = "wav",
+    max_seconds: float | None = None,
+) -> Tensor:
+    """One clip as a model hears it.
+
+    Arguments
+    ---------
+    sound : Tensor, array, list of float, or a pair of one of these and its rate
+        [S], [channels, S] or [S, channels], floats in -1..1.
+    sampling_rate : int or None
+        Its samples a second; by default those of the pair, or the wanted ones.
+    sample_rate : int
+        The wanted samples a second.
+    name : str or path-like
+        Names it in messages.
+    max_seconds : float or None
+        Longest length, None for any.
+
+    Returns
+    -------
+    Tensor
+        [S'], float32, on the device where it was.
+
+    Raises
+    ------
+    AudioError
+        If it is no such thing, its rate is none, or it is empty, not finite, absurdly loud or too long.
+
+    Example
+    -------
+    >>> clip_of((torch.ones(2, 8000), 8000)).shape, clip_of(np.ones((4, 1))[::-1]).shape
+    (torch.Size([16000]), torch.Size([4]))
+    >>> clip_of(np.ones(9, "int16"), name="a clip")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.AudioError: a clip is int16 of shape [9]; expected floats in -1..1. Samples of \
+int16, for example, are divided by 32768.
+    """
+    sound, own = sound if _is_pair(sound) else (sound, None)
+    rate = _rate(sampling_rate, own, sample_rate, name)
+    wave = _mono(_floats(sound, name), name)
+    check_seconds(len(wave) / rate, max_seconds, name)
+    return resampled(check_wave(wave, name), rate, sample_rate, name)
+
+
+def batch_of(
+    sounds: object,
+    wav_lens: object = None,
+    sampling_rate: int | None = None,
+    sample_rate: int = SAMPLE_RATE,
+    max_seconds: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Several clips as a model hears them.
+
+    Arguments
+    ---------
+    sounds : Tensor, array, or list
+        [B, S] with full scale 1; or a list of clips as :func:`clip_of` takes them; or one pair of sound and rate.
+    wav_lens : Tensor, array or list of float, optional
+        Relative lengths of a [B, S], [B], above 0 and at most 1; all full by default. A list has lengths of its own.
+    sampling_rate, sample_rate, max_seconds
+        As for :func:`clip_of`.
+
+    Returns
+    -------
+    tuple of Tensor
+        [B, S'] float32, zero at padding, and counts [B] int64, on the CPU.
+
+    Raises
+    ------
+    AudioError
+        As :func:`clip_of`; names the row.
+
+    Example
+    -------
+    >>> wavs, samples = batch_of([torch.ones(2), np.ones(4)])
+    >>> wavs.tolist(), samples.tolist()
+    ([[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]], [2, 4])
+    """
+    if _is_pair(sounds):
+        sounds = [sounds]
+    if isinstance(sounds, list | tuple):
+        waves = _listed(sounds, wav_lens)
+    else:
+        waves = _rows(_floats(sounds, "wavs"), wav_lens)
+    waves = [clip_of(wave, sampling_rate, sample_rate, f"row {row}", max_seconds) for row, wave in enumerate(waves)]
+    if not waves:
+        return torch.zeros(0, 0), torch.zeros(0, dtype=torch.int64)
+    if len({wave.device for wave in waves}) > 1:
+        waves = [wave.cpu() for wave in waves]
+    return pad_sequence(waves, batch_first=True), torch.tensor([len(wave) for wave in waves])
+
+
+def _listed(sounds: Sequence, wav_lens: object) -> Sequence:
+    """Clips of a list."""
+    if wav_lens is not None:
+        raise AudioError("wav_lens beside a list of clips, which have lengths of their own. Leave wav_lens out.")
+    if any(isinstance(sound, Real) for sound in sounds):
+        raise AudioError(f"wavs is a list of {len(sounds)} numbers; expected clips. One clip is [clip].")
+    return sounds
+
+
+def _rows(wavs: Tensor, wav_lens: object) -> list[Tensor]:
+    """The valid part of each row of a padded batch."""
+    if wavs.dim() != 2:
+        raise AudioError(
+            f"wavs is {wavs.dtype} of shape {list(wavs.shape)}; expected floats [B, S], or a list of clips. "
+            "One clip is wav[None]."
+        )
+    if 0 < wavs.shape[1] < len(wavs):
+        raise AudioError(
+            f"wavs has shape {list(wavs.shape)}: more clips than samples in each; expected [B, S]. One clip of "
+            "[samples, channels] goes in a list, [wav]."
+        )
+    shares = torch.ones(len(wavs)) if wav_lens is None else _numbers(wav_lens, "wav_lens").cpu()
+    if shares.shape != wavs.shape[:1]:
+        raise AudioError(f"wav_lens has shape {list(shares.shape)}; expected one length a row, [{len(wavs)}]")
+    for row, share in enumerate(shares.tolist()):
+        if not 0 <= share <= 1:
+            raise AudioError(f"row {row}: relative length {share:g}; expected above 0 and at most 1")
+    counts = counts_from_relative(shares, wavs.shape[1])
+    return [wav[:count] for wav, count in zip(wavs, counts.tolist(), strict=True)]
+
+
+def _is_pair(sound: object) -> bool:
+    """Whether it is a sound and its rate."""
+    return isinstance(sound, tuple) and len(sound) == 2 and not _is_number(sound[0]) and _is_number(sound[1])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) or (hasattr(value, "dtype") and getattr(value, "ndim", None) == 0)
+
+
+def _floats(sound: object, name: str | os.PathLike) -> Tensor:
+    """Samples in float32: a copy where they were anything else, so that strides and byte order are torch's."""
+    sound = sound if isinstance(sound, Tensor) else _array(sound, name)
+    floating = sound.is_floating_point() if isinstance(sound, Tensor) else sound.dtype.kind == "f"
+    if not floating:
+        raise AudioError(
+            f"{name} is {sound.dtype} of shape {list(sound.shape)}; expected floats in -1..1. Samples of int16, for "
+            "example, are divided by 32768."
+        )
+    if isinstance(sound, Tensor):
+        return _plain(sound, name).float()
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused as such
+        return torch.from_numpy(np.array(sound, dtype=np.float32, order="C"))
+
+
+def _numbers(values: object, name: str) -> Tensor:
+    """Any numbers, in float64."""
+    if isinstance(values, Tensor):
+        return _plain(values, name).double()
+    array = _array(values, name)
+    if array.dtype.kind not in "fiu":
+        raise AudioError(f"{name} is {array.dtype} of shape {list(array.shape)}; expected numbers.")
+    return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))
+
+
+def _plain(values: Tensor, name: str | os.PathLike) -> Tensor:
+    if values.layout != torch.strided or values.is_meta:
+        raise AudioError(f"{name} is a tensor of layout {values.layout} on {values.device}; expected a dense one.")
+    return values.detach()
+
+
+def _array(values: object, name: str | os.PathLike) -> np.ndarray:
+    """What numpy makes of it."""
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise AudioError(f"{name} is {type(values).__name__}, {_EXPECTED} ({error}).") from error
+    if array.dtype.kind not in "fiubc" or array.ndim == 0:
+        raise AudioError(f"{name} is {type(values).__name__}, {_EXPECTED}. Files go to explain_file.")
+    return array
+
+
+def _mono(wave: Tensor, name: str | os.PathLike) -> Tensor:
+    """Channels averaged; the longer side is time."""
+    if wave.dim() == 1 or wave.numel() == 0:
+        return wave.flatten()
+    channels = min(wave.shape)
+    if wave.dim() != 2 or channels > MAX_CHANNELS or (channels > 1 and wave.shape[0] == wave.shape[1]):
+        raise AudioError(f"{name}: shape {list(wave.shape)}; expected [S], or [C, S] or [S, C] of few channels.")
+    return wave.mean(dim=int(wave.shape[1] < wave.shape[0]))
+
+
+def _rate(given: object, own: object, usual: int, name: str | os.PathLike) -> int:
+    """Samples a second of a sound, by the argument or by its pair."""
+    rates = [_hertz(rate, name) for rate in (given, own) if rate is not None]
+    if len(set(rates)) > 1:
+        raise AudioError(f"{name}: sampling_rate is {rates[0]}, but the sound comes with {rates[1]}. Give one of them.")
+    return rates[0] if rates else usual
+
+
+def _hertz(rate: object, name: str | os.PathLike) -> int:
+    value = rate.item() if _is_number(rate) and hasattr(rate, "item") else rate
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value < 1 or value % 1:
+        raise AudioError(f"{name}: sampling_rate is {rate!r}; expected whole hertz, for example 16000.")
+    return int(value)
