@@ -24,8 +24,8 @@ from torch import Tensor
 
 from speechbrain_xser.answer import Descriptors, parse
 from speechbrain_xser.answer.form import structured_form
-from speechbrain_xser.data.audio import load_audio, seconds_of
-from speechbrain_xser.data.waveform import check_seconds, check_wave
+from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.data.waveform import check_seconds, check_wave, offset_of
 from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.evidence.mean_voice import MeanVoice, read_mean_voice
@@ -155,13 +155,16 @@ class ExplainableEmotionRecognizer(Pretrained):
         recognizer.decoding = Decoding(speculate=speculate, form=form, graphs=graphs)
         return recognizer
 
-    def explain_file(self, path: str | Path) -> Explanation:
-        """Explains one audio or video file (wav, flac, ogg, opus, mp3, m4a, mp4, webm), of any rate, with any channels.
+    def explain_file(self, path: str | Path, track: int | None = None) -> Explanation:
+        """Explains one sound file or film, of any format, rate and channels that ``load_audio`` reads.
 
         Arguments
         ---------
         path : str or Path
-            A local file.
+            A local file, or a pipe.
+        track : int, optional
+            Which sound track of a film, counted from 1; by default the one that it marks as its default, else the
+            first.
 
         Returns
         -------
@@ -173,9 +176,9 @@ class ExplainableEmotionRecognizer(Pretrained):
             If the file is missing, not audio, truncated, empty, holds NaN or infinity, or is longer than
             ``max_seconds``; names the file.
         """
-        return self.explain_batch(self.load_audio(path)[None])[0]
+        return self.explain_batch(self.load_audio(path, track=track)[None])[0]
 
-    def load_audio(self, path: str | Path, savedir: object = None) -> Tensor:
+    def load_audio(self, path: str | Path, savedir: object = None, track: int | None = None) -> Tensor:
         """Reads a local file as the encoder hears it.
 
         SpeechBrain's own method links files into a folder by their names, where the next one of the same name is
@@ -187,6 +190,8 @@ class ExplainableEmotionRecognizer(Pretrained):
             A local file.
         savedir : object
             Not used.
+        track : int, optional
+            As for :meth:`explain_file`.
 
         Returns
         -------
@@ -200,8 +205,8 @@ class ExplainableEmotionRecognizer(Pretrained):
         """
         if not isinstance(path, str | os.PathLike):
             raise AudioError(f"path is {type(path).__name__}; expected a file's path. Samples go to explain_batch.")
-        check_seconds(seconds_of(path), self.hparams.max_seconds, path)
-        return load_audio(path, sample_rate=self.mods.model.encoder.sample_rate)
+        rate = self.mods.model.encoder.sample_rate
+        return load_audio(path, sample_rate=rate, max_seconds=self.hparams.max_seconds, track=track)
 
     def explain_batch(self, wavs: Tensor, wav_lens: Tensor | None = None) -> list[Explanation]:
         """Explains a padded batch; each utterance gets what it would get alone.
@@ -327,9 +332,15 @@ class ExplainableEmotionRecognizer(Pretrained):
         samples = self.checked_samples(wavs, wav_lens)
         if len(wavs) == 0:
             return None
-        wavs = wavs.float().masked_fill(~valid_mask(samples, wavs.shape[1], wavs.device), 0.0)
+        wavs = self._without_offsets(wavs.float(), samples).masked_fill(~valid_mask(samples, wavs.shape[1], wavs.device), 0.0)
         with evaluating(self.mods.model), torch.no_grad():
             return self.mods.model.encode(wavs.to(self.device), samples, STAGES[self.hparams.stage])
+
+    def _without_offsets(self, wavs: Tensor, samples: Tensor) -> Tensor:
+        """Rows less their constant offsets, as files are read."""
+        rate = self.mods.model.encoder.sample_rate
+        offsets = [offset_of(wav[:count], rate) for wav, count in zip(wavs, samples.tolist(), strict=True)]
+        return wavs - wavs.new_tensor(offsets)[:, None]
 
     def _answered(self, tokens: list[tuple[SoftTokens, SoftTokens]]) -> Iterator[Explanation]:
         """Explanations of all rows of several batches."""

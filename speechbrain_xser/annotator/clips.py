@@ -11,7 +11,7 @@ from typing import NamedTuple
 from speechbrain_xser.data.manifest import Utterance, stream_manifest
 from speechbrain_xser.data.pipeline import resolve
 
-VERSION = 2  # of the measurements; another one measures everything again
+VERSION = 3  # of the measurements; another one measures everything again
 
 
 class Clip(NamedTuple):

@@ -89,10 +89,10 @@ def pack(
     >>> import torch
     >>> from speechbrain_xser.data.manifest import read_manifest, write_manifest
     >>> folder = getfixture("tmp_path")
-    >>> soundfile.write(folder / "a.wav", torch.full((16000,), 0.25).numpy(), 16000)
+    >>> soundfile.write(folder / "a.wav", torch.tensor([0.25, -0.25]).repeat(8000).numpy(), 16000)
     >>> write_manifest(folder / "train.jsonl", [Utterance("a", "a.wav", transcript="Go")])
     >>> [clip] = read_manifest(pack({"train": folder / "train.jsonl"}, folder / "packed", workers=1)["train"])
-    >>> clip.wav, load_audio(resolve(clip, folder / "packed")).tolist() == [0.25] * 16000
+    >>> clip.wav, load_audio(resolve(clip, folder / "packed")).tolist() == [0.25, -0.25] * 8000
     ('{data_root}/train-000000.tar#512+...', True)
     """
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from speechbrain_xser.annotator.cutoffs import Cutoffs
 from speechbrain_xser.annotator.heard import hear
-from speechbrain_xser.data.waveform import SAMPLE_RATE, resampled
+from speechbrain_xser.data.waveform import SAMPLE_RATE, resampled, without_offset
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.evidence.attribution import Attribution, voice_or_words, with_voice
@@ -101,12 +101,13 @@ def gather_evidence(
     """
     model, stage, emotions = recognizer.mods.model, STAGES[recognizer.hparams.stage], recognizer.hparams.emotions
     check_paragraphs(model, stage)
+    wav = without_offset(wav, model.encoder.sample_rate)
     explanation = explanation or recognizer.explain_batch(wav[None])[0]
     paragraph = explanation.paragraph
     with evaluating(model), torch.no_grad():
         content, descriptor = _heard(recognizer, wav)
         [attribution] = voice_or_words(model, content.tokens, descriptor.tokens, stage, [paragraph], emotions)
-        other, mean = None if voice is None else _heard(recognizer, voice)[1].tokens, None
+        other, mean = None if voice is None else _heard(recognizer, without_offset(voice, model.encoder.sample_rate))[1].tokens, None
         if recognizer.mean_voice is not None and descriptor.latent is not None:
             mean = voice_tokens(model, recognizer.mean_voice, descriptor.latent.frames)
         swapped = _with(model, content.tokens, other, stage, paragraph, emotions)

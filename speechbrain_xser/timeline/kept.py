@@ -17,7 +17,7 @@ from speechbrain_xser.hub import CARD, FILES
 from speechbrain_xser.timeline.cutting import Cutting, Span
 from speechbrain_xser.timeline.moment import Moment
 
-VERSION = 1  # of what a moment is; a higher one forgets older journals
+VERSION = 2  # of what a moment is; a higher one forgets older journals
 DIGITS = 16  # of a fingerprint, in base 16
 
 
@@ -70,7 +70,9 @@ class KeptMoments:
             self.added += 1
 
 
-def fingerprint_of(path: str | os.PathLike, model_folder: str | os.PathLike, cutting: Cutting) -> str:
+def fingerprint_of(
+    path: str | os.PathLike, model_folder: str | os.PathLike, cutting: Cutting, track: int | None = None
+) -> str:
     """What a moment depends on, in sixteen letters.
 
     Arguments
@@ -81,6 +83,8 @@ def fingerprint_of(path: str | os.PathLike, model_folder: str | os.PathLike, cut
         A local model folder; its weights, settings and the backbones' fingerprints count.
     cutting : Cutting
         The settings.
+    track : int or None
+        Of the recording's sound tracks.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def fingerprint_of(path: str | os.PathLike, model_folder: str | os.PathLike, cut
     False
     """
     files = [path, *(file for name in FILES if name != CARD and (file := Path(model_folder, name)).is_file())]
-    parts = [VERSION, list(cutting), *map(_digest, files)]
+    parts = [VERSION, list(cutting), track, *map(_digest, files)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:DIGITS]
 
 
