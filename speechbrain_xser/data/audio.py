@@ -38,6 +38,7 @@ def load_audio(
     sample_rate: int = SAMPLE_RATE,
     max_seconds: float | None = None,
     track: int | None = None,
+    keep_offset: bool = False,
 ) -> Tensor:
     """Reads a file or a segment of it: one channel without an offset, resampled if it has another rate.
 
@@ -55,6 +56,8 @@ def load_audio(
         Longest segment, checked before it is read by what the file states, and as its samples come; None for any.
     track : int or None
         Which sound track of a film, counted from 1; None for its default one, else the first.
+    keep_offset : bool
+        Whether a constant offset stays in: for copies, which are read again.
 
     Returns
     -------
@@ -77,7 +80,7 @@ def load_audio(
     (torch.Size([16000]), torch.Size([4000]))
     """
     with regular_file(path) as file:
-        voices = list(stream_voice(file, start, stop, max_seconds, track))
+        voices = list(stream_voice(file, start, stop, max_seconds, track, keep_offset))
     wave = torch.cat([voice.samples for voice in voices]) if voices else torch.zeros(0)
     return resampled(check_wave(wave, path), voices[0].sample_rate, sample_rate, path)
 
@@ -88,12 +91,13 @@ def stream_voice(
     stop: float | None = None,
     max_seconds: float | None = None,
     track: int | None = None,
+    keep_offset: bool = False,
 ) -> Iterator[Voice]:
     """The samples of :func:`load_audio` at the file's own rate, block by block, in flat memory.
 
     Arguments
     ---------
-    path, start, stop, max_seconds, track
+    path, start, stop, max_seconds, track, keep_offset
         As for :func:`load_audio`, but for pipes.
 
     Yields
@@ -113,7 +117,7 @@ def stream_voice(
     >>> [len(voice.samples) for voice in stream_voice(path)]
     [40000, 16000]
     """
-    yield from mixed(_blocks(path, start, stop, max_seconds, track), path)
+    yield from mixed(_blocks(path, start, stop, max_seconds, track), path, keep_offset)
 
 
 def seconds_of(path: str | os.PathLike) -> float:

@@ -73,7 +73,7 @@ def extract_voice(video: str | os.PathLike, flac: str | os.PathLike) -> Extracte
     if _is_done(video, flac):
         return Extracted(seconds_of(flac), None)
     started = time.process_time()
-    wave = load_audio(video)
+    wave = load_audio(video, keep_offset=True)
     Path(flac).parent.mkdir(parents=True, exist_ok=True)
     beside = f"{os.fspath(flac)}.part"
     soundfile.write(beside, wave.numpy(), SAMPLE_RATE, format="FLAC", subtype="PCM_16")

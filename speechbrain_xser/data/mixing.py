@@ -41,7 +41,7 @@ class Voice(NamedTuple):
     sample_rate: int  # hertz
 
 
-def mixed(blocks: Iterable[Track], name: str | os.PathLike) -> Iterator[Voice]:
+def mixed(blocks: Iterable[Track], name: str | os.PathLike, keep_offset: bool = False) -> Iterator[Voice]:
     """One channel without an offset, block by block.
 
     Arguments
@@ -50,6 +50,8 @@ def mixed(blocks: Iterable[Track], name: str | os.PathLike) -> Iterator[Voice]:
         Of one recording, in order; may end in an ``AudioError``.
     name : str or path-like
         Names it in a warning.
+    keep_offset : bool
+        Whether the offset stays in.
 
     Yields
     ------
@@ -75,7 +77,8 @@ def mixed(blocks: Iterable[Track], name: str | os.PathLike) -> Iterator[Voice]:
         fault = error
     if head:
         channel = _channel(head, name)
-        offset = offset_of(torch.cat([_chosen(block, channel) for block in head]), head[0].sample_rate)
+        heard = torch.cat([_chosen(block, channel) for block in head])
+        offset = 0.0 if keep_offset else offset_of(heard, head[0].sample_rate)
         for block in chain(head, blocks if fault is None else ()):
             yield Voice(_chosen(block, channel) - offset, block.sample_rate)
     if fault is not None:

@@ -149,7 +149,7 @@ def _write(shard: Shard) -> list[Dropped]:
     with tarfile.open(beside, "w", format=tarfile.USTAR_FORMAT) as tar:
         for name, clip in shard.clips.items():
             try:
-                wave = load_audio(clip.wav, clip.start, clip.stop)
+                wave = load_audio(clip.wav, clip.start, clip.stop, keep_offset=True)
             except AudioError as error:
                 dropped.append(Dropped(clip.id, UNREADABLE, str(error), fault=True))
                 continue
