@@ -332,7 +332,9 @@ class ExplainableEmotionRecognizer(Pretrained):
         samples = self.checked_samples(wavs, wav_lens)
         if len(wavs) == 0:
             return None
-        wavs = self._without_offsets(wavs.float(), samples).masked_fill(~valid_mask(samples, wavs.shape[1], wavs.device), 0.0)
+        wavs = self._without_offsets(wavs.float(), samples).masked_fill(
+            ~valid_mask(samples, wavs.shape[1], wavs.device), 0.0
+        )
         with evaluating(self.mods.model), torch.no_grad():
             return self.mods.model.encode(wavs.to(self.device), samples, STAGES[self.hparams.stage])
 

@@ -29,8 +29,7 @@ NOT_KEPT = "Interrupted; with --out the moments would be kept, and the same comm
 PACKAGED_NAME = "the tiny model of the package"
 STANDARD_INPUT = "/dev/stdin"
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s [{elapsed}<{remaining}]"
-OPEN_STANDARD_INPUT = "/dev/stdin"
-BAR = "{desc}: {n:.0f} s [{elapsed}]"  # of a recording that does not state its length
+OPEN_BAR = "{desc}: {n:.0f} s [{elapsed}]"  # of a recording that does not state its length
 
 
 @click.command("timeline")
@@ -50,12 +49,13 @@ BAR = "{desc}: {n:.0f} s [{elapsed}]"  # of a recording that does not state its 
 def timeline_command(
     file, outs, shown, batch_size, track, embed_audio, as_json, model, revision, device, **seconds: float
 ) -> None:
-    """What is said in FILE, when, how, and with what emotion; FILE may be hours long, and a pipe, or - (standard input).
+    """What is said in FILE, when, how, and with what emotion; FILE may be hours long.
 
-    Speech is cut at its pauses into moments, and each is explained. Without --out they are printed as they are found,
-    as a table on a terminal and as JSON lines in a pipe. With --out (any number of times) files are written at the
-    end, and NAME.journal beside the first keeps each moment as it is found: the same command goes on where a stopped
-    one was. A recording that is damaged or lacks its end gives the moments that are there, and exit code 2.
+    FILE may be a pipe, too, or - for standard input. Speech is cut at its pauses into moments, and each is
+    explained. Without --out they are printed as they are found, as a table on a terminal and as JSON lines in a
+    pipe. With --out (any number of times) files are written at the end, and NAME.journal beside the first keeps
+    each moment as it is found: the same command goes on where a stopped one was. A recording that is damaged or
+    lacks its end gives the moments that are there, and exit code 2.
 
     \b
     Example:

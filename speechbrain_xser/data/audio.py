@@ -1,9 +1,10 @@
 """Sound files as mono float waveforms at one sample rate, or an error that names the file.
 
-What a file is, its content decides. libsndfile reads wav, flac, ogg, opus, aiff, caf, au and w64, where a segment is read
-alone; FFmpeg reads all others (:mod:`speechbrain_xser.data.video`), decoded from the file's start, and of the former what
-libsndfile would not read to its end: chained Ogg, a WAV that states no size. A clip may also lie in an archive
-(:mod:`speechbrain_xser.data.member`). The price of strictness: a file that lacks a single promised sample is refused.
+What a file is, its content decides. libsndfile reads wav, flac, ogg, opus, aiff, caf, au and w64, where a segment is
+read alone. FFmpeg reads all others (:mod:`speechbrain_xser.data.video`), decoded from the file's start, and of the
+former what libsndfile would not read to its end: chained Ogg, a WAV that states no size. A clip may also lie in an
+archive (:mod:`speechbrain_xser.data.member`). The price of strictness: a file that lacks a single promised sample is
+refused.
 """
 
 from __future__ import annotations
@@ -325,7 +326,9 @@ def _within(blocks: Iterator[Track], path, start: float | None, stop: float | No
     samples, rate = 0, 1
     for block in blocks:
         rate = block.sample_rate
-        first, last = (None if time is None or not math.isfinite(time) else round(time * rate) for time in (start, stop))
+        first, last = (
+            None if time is None or not math.isfinite(time) else round(time * rate) for time in (start, stop)
+        )
         part = block.samples[max(0, (first or 0) - samples) : None if last is None else max(0, last - samples)]
         samples += len(block.samples)
         if len(part):

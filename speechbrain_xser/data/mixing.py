@@ -1,9 +1,9 @@
 """From the channels of a recording to the one waveform that everything else hears.
 
 The first 30 seconds decide, for a clip that a model takes at once all of it. **Which channel**: a film's centre, where
-its layout names one; else the mean; but where the mean cancels, as of stereo with one side inverted, the loudest. **What
-offset**: a recorder's constant offset (its mean) is taken out, rounded to whole steps of 16 bits. So 16-bit samples stay
-16-bit samples, what has no offset keeps every bit, and taking it out again changes nothing.
+its layout names one; else the mean; but where the mean cancels, as of stereo with one side inverted, the loudest.
+**What offset**: a recorder's constant offset (its mean) is taken out, rounded to whole steps of 16 bits. So 16-bit
+samples stay 16-bit samples, what has no offset keeps every bit, and taking it out again changes nothing.
 """
 
 from __future__ import annotations

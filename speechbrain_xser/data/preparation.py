@@ -14,10 +14,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from speechbrain_xser.commandline import claimed
-from speechbrain_xser.data.formats import EXPECTED, has_sound_suffix
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.faults import Fault, FaultCounter
 from speechbrain_xser.data.files import remove_unfinished, written_beside
+from speechbrain_xser.data.formats import EXPECTED, has_sound_suffix
 from speechbrain_xser.data.manifest import Utterance, open_manifest
 from speechbrain_xser.data.paragraphs import Wording, with_paragraphs
 from speechbrain_xser.data.summary import Summary

@@ -112,9 +112,7 @@ def ends_early(file: BinaryIO) -> bool:
     if file.read(4) != b"OggS":
         return False
     file.seek(max(0, size - OGG_PAGE_BYTES))
-    _, _, page = file.read().rpartition(
-        b"OggS\0"
-    )  # the rest: flags, 20 bytes, count of segments, their sizes, body
+    _, _, page = file.read().rpartition(b"OggS\0")  # the rest: flags, 20 bytes, count of segments, their sizes, body
     sizes = page[22 : 22 + page[21]] if len(page) > 21 else b""
     return len(page) < 22 + len(sizes) + sum(sizes) or not page[0] & END_OF_STREAM
 

@@ -1,9 +1,9 @@
-"""The sound of mp3, mp4, webm and all others that libsndfile does not read, through PyAV, which brings FFmpeg's libraries.
+"""The sound of mp3, mp4, webm and all others that libsndfile does not read, through PyAV, which brings FFmpeg.
 
-What a file is, FFmpeg finds in its content. It is decoded from its start to its end, a block at a time. What ends earlier
-than its container states is refused (a browser's webm states nothing, an mp3 without a table is only estimated); what the
-last block of an mp4 has beyond the stated end is the encoder's padding, and cut. Only the kinds below are opened: a
-playlist, which FFmpeg would follow to other files, is not.
+What a file is, FFmpeg finds in its content. It is decoded from its start to its end, a block at a time. What ends
+earlier than its container states is refused (a browser's webm states nothing, an mp3 without a table is only
+estimated); what the last block of an mp4 has beyond the stated end is the encoder's padding, and cut. Only the kinds
+below are opened: a playlist, which FFmpeg would follow to other files, is not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from av.stream import Disposition
 
 from speechbrain_xser.data.formats import EXPECTED
-from speechbrain_xser.data.member import member_of, opened
+from speechbrain_xser.data.member import opened
 from speechbrain_xser.data.mixing import Track
 from speechbrain_xser.data.truncation import mp3_frames
 from speechbrain_xser.data.waveform import check_seconds
@@ -30,7 +30,13 @@ DEMUXERS = (  # FFmpeg's names
     *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi"),
     *("mp3", "aac", "amr", "amrnb", "amrwb", "ogg", "flac", "wav", "w64", "aiff", "caf", "au"),
 )
-FRAMED = ("mp3", "aac", "amr", "amrnb", "amrwb")  # blocks one behind the other; what FFmpeg states of them is an estimate
+FRAMED = (
+    "mp3",
+    "aac",
+    "amr",
+    "amrnb",
+    "amrwb",
+)  # blocks one behind the other, whose length FFmpeg estimates
 MAX_MISSING_SECONDS = 0.25  # an encoder's lead-in and last block are not always in what a container states
 MAX_DAMAGED = 0.1  # of the blocks of a framed file; where files are joined, one or two are none
 PADDING_FRAMES = 3  # an MP3 encoder's lead-in and lead-out, which are not sound
@@ -56,7 +62,8 @@ def load_track(path: str | os.PathLike, max_seconds: float | None = None, track:
     Raises
     ------
     AudioError
-        If the file is missing, empty, of another kind, damaged, truncated, silent film, or too long, or has no such track.
+        If the file is missing, empty, of another kind, damaged, truncated, a silent film, too long, or without such a
+        track.
 
     Example
     -------
@@ -292,9 +299,12 @@ def _decoded(container, stream, path: str | os.PathLike, stated: float) -> Itera
         last = Track(torch.from_numpy(frame.to_ndarray()).T, frame.sample_rate, names)
         samples, rate = samples + frame.samples, frame.sample_rate
     if last is not None:
-        yield last._replace(samples=last.samples[: -padding]) if (padding := _padding(container, stream, samples, last)) else last
+        padding = _padding(container, stream, samples, last)
+        yield last._replace(samples=last.samples[: len(last.samples) - padding])
     if samples == 0 or samples / rate < stated - MAX_MISSING_SECONDS:
-        raise AudioError(f"{path}: truncated, {samples / rate:.2f} of {stated:.2f} s of sound are there. Fetch it again.")
+        raise AudioError(
+            f"{path}: truncated, {samples / rate:.2f} of {stated:.2f} s of sound are there. Fetch it again."
+        )
 
 
 def _padding(container, stream, samples: int, last: Track) -> int:

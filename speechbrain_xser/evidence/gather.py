@@ -101,13 +101,13 @@ def gather_evidence(
     """
     model, stage, emotions = recognizer.mods.model, STAGES[recognizer.hparams.stage], recognizer.hparams.emotions
     check_paragraphs(model, stage)
-    wav = without_offset(wav, model.encoder.sample_rate)
+    wav, voice = (one if one is None else without_offset(one, model.encoder.sample_rate) for one in (wav, voice))
     explanation = explanation or recognizer.explain_batch(wav[None])[0]
     paragraph = explanation.paragraph
     with evaluating(model), torch.no_grad():
         content, descriptor = _heard(recognizer, wav)
         [attribution] = voice_or_words(model, content.tokens, descriptor.tokens, stage, [paragraph], emotions)
-        other, mean = None if voice is None else _heard(recognizer, without_offset(voice, model.encoder.sample_rate))[1].tokens, None
+        other, mean = None if voice is None else _heard(recognizer, voice)[1].tokens, None
         if recognizer.mean_voice is not None and descriptor.latent is not None:
             mean = voice_tokens(model, recognizer.mean_voice, descriptor.latent.frames)
         swapped = _with(model, content.tokens, other, stage, paragraph, emotions)

@@ -58,7 +58,13 @@ def page_text(
         The document.
     """
     moments = list(moments)
-    sections = timeline_sections(moments, _address(source.recording, folder, embed_audio), source.emotions, source.recording.read_seconds, source.name)
+    sections = timeline_sections(
+        moments,
+        _address(source.recording, folder, embed_audio),
+        source.emotions,
+        source.recording.read_seconds,
+        source.name,
+    )
     fault = source.recording.fault
     told = "" if fault is None else f'<p class="xser-fault">{escape(str(fault))}</p>'
     made = f'<p class="xser-note">Explained with {escape(source.model)}. What a model says of people can be wrong.</p>'
