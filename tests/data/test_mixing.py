@@ -18,9 +18,8 @@ def heard(samples: torch.Tensor) -> torch.Tensor:
 
 def test_an_offset_of_whole_steps_goes_without_a_trace():
     speech = NOISE[:, :1].sub(NOISE[:, :1].mean()).mul(32768).round() / 32768
-    assert torch.equal(heard(speech + 0.25), heard(speech)) and torch.equal(
-        heard(heard(speech)[:, None]), heard(speech)
-    )
+    wanted = heard(speech)
+    assert torch.equal(heard(speech + 0.25), wanted) and torch.equal(heard(wanted[:, None]), wanted)
 
 
 def test_what_a_recorder_never_had_stays_bit_by_bit():
