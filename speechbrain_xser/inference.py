@@ -26,9 +26,8 @@ from torch import Tensor, nn
 from speechbrain_xser.answer import Descriptors, parse
 from speechbrain_xser.answer.form import structured_form
 from speechbrain_xser.data.arrays import batch_of, clip_of
-from speechbrain_xser.data.audio import load_audio, seconds_of
+from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.speech import has_speech
-from speechbrain_xser.data.waveform import check_seconds
 from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
 from speechbrain_xser.devices import checked_device
 from speechbrain_xser.errors import AudioError, SettingsError
@@ -222,13 +221,16 @@ class ExplainableEmotionRecognizer(nn.Module):
         recognizer.speech_check = speech_check
         return recognizer
 
-    def explain_file(self, path: str | Path) -> Explanation:
-        """Explains one audio or video file (wav, flac, ogg, opus, mp3, m4a, mp4, webm), of any rate, with any channels.
+    def explain_file(self, path: str | Path, track: int | None = None) -> Explanation:
+        """Explains one sound file or film, of any format, rate and channels that ``load_audio`` reads.
 
         Arguments
         ---------
         path : str or Path
-            A local file.
+            A local file, or a pipe.
+        track : int, optional
+            Which sound track of a film, counted from 1; by default the one that it marks as its default, else the
+            first.
 
         Returns
         -------
@@ -241,9 +243,9 @@ class ExplainableEmotionRecognizer(nn.Module):
             If the file is missing, not audio, truncated, empty, holds NaN or infinity, or is longer than
             ``max_seconds``; names the file.
         """
-        return self.explain_batch(self.load_audio(path)[None])[0]
+        return self.explain_batch(self.load_audio(path, track=track)[None])[0]
 
-    def load_audio(self, path: str | Path, savedir: object = None) -> Tensor:
+    def load_audio(self, path: str | Path, savedir: object = None, track: int | None = None) -> Tensor:
         """Reads a local file as the encoder hears it.
 
         SpeechBrain's own method links files into a folder by their names, where the next one of the same name is
@@ -255,6 +257,8 @@ class ExplainableEmotionRecognizer(nn.Module):
             A local file.
         savedir : object
             Not used.
+        track : int, optional
+            As for :meth:`explain_file`.
 
         Returns
         -------
@@ -268,8 +272,8 @@ class ExplainableEmotionRecognizer(nn.Module):
         """
         if not isinstance(path, str | os.PathLike):
             raise AudioError(f"path is {type(path).__name__}; expected a file's path. Samples go to explain_batch.")
-        check_seconds(seconds_of(path), self.hparams.max_seconds, path)
-        return load_audio(path, sample_rate=self.mods.model.encoder.sample_rate)
+        rate = self.mods.model.encoder.sample_rate
+        return load_audio(path, sample_rate=rate, max_seconds=self.hparams.max_seconds, track=track)
 
     def explain_batch(
         self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None

@@ -75,11 +75,10 @@ def _rewriter(llm: str) -> Callable[..., dict[str, int]]:
 
 def _utterances(source: Path, data_folder: str | None) -> Iterator[Utterance]:
     """The records of a manifest with paths that hold from anywhere, or one record a clip of a folder."""
-    from speechbrain_xser.data.audio import AUDIO_SUFFIXES, VIDEO_SUFFIXES
-    from speechbrain_xser.data.named import find_audio_below
+    from speechbrain_xser.data.folders import find_audio_below
 
     if source.is_dir():
-        clips = find_audio_below(source, (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES))
+        clips = find_audio_below(source)
         yield from (_utterance(clip, source) for clip in clips)
         return
     for row in stream_manifest(source):

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from speechbrain_xser.cli.model import explained_by, importing, load_recognizer, model_options
 from speechbrain_xser.cli.paths import NewFile
+from speechbrain_xser.data.formats import has_sound_suffix
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,9 +30,7 @@ INTERRUPTED = "Interrupted; what was printed is whole, and no report was written
 
 def _no_recording(context: click.Context, option: click.Parameter, html: str | None) -> str | None:
     """The page's path; ``--html a.wav`` is a slip that would cost the recording."""
-    from speechbrain_xser.data.audio import AUDIO_SUFFIXES, VIDEO_SUFFIXES  # torch is slow to load
-
-    if html is not None and html.lower().endswith((*AUDIO_SUFFIXES, *VIDEO_SUFFIXES)):
+    if html is not None and has_sound_suffix(html):
         raise click.BadParameter(f"{html!r} is named like a recording. Name the page, for example report.html.")
     return html
 
@@ -51,15 +50,16 @@ def _no_recording(context: click.Context, option: click.Parameter, html: str | N
 @click.option(
     "--swap", metavar="OTHER", type=click.Path(), help="Evidence with the voice of this clip swapped in, too."
 )
+@click.option("--track", type=click.IntRange(min=1), help="Sound track of films that have several; else their default.")
 @click.option("--html", type=NewFile(), callback=_no_recording, help="Write one self-contained page with all evidence.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, as in a pipe.")
 def explain_command(
-    sources, model, revision, device, batch_size, fast, structured, speech_check, evidence, swap, html, as_json
+    sources, model, revision, device, batch_size, fast, structured, speech_check, evidence, swap, track, html, as_json
 ) -> None:
     """Explains recordings: a table on a terminal, JSON lines in a pipe.
 
-    FILE may be wav, flac, mp3, ogg, opus, m4a, mp4 or webm, of any rate and with any number of channels. A FOLDER is
-    searched below. With - come paths from standard input, one a line, or one sound file itself.
+    FILE may be a sound file, a film or a pipe, of any rate and with any number of channels; what it is, its content
+    decides. A FOLDER is searched below. With - come paths from standard input, one a line, or one sound file itself.
 
     A recording without speech is told as such, and the model is not asked of it.
 
@@ -79,7 +79,8 @@ def explain_command(
     options = {"merge": fast, "speculate": GUESSED if fast else 0, "structured": structured}
     options["speech_check"] = speech_check
     with one_line_errors(INTERRUPTED), tempfile.TemporaryDirectory() as folder:
-        clips = list(find_clips(sources, sys.stdin and sys.stdin.buffer, Path(folder)))
+        found = find_clips(sources, sys.stdin and sys.stdin.buffer, Path(folder))
+        clips = [clip._replace(track=track) for clip in found]
         recognizer = load_recognizer(model, revision, device, **options)
         voice = None if swap is None else recognizer.load_audio(swap)
         told = _evident(recognizer, _explained(recognizer, clips, batch_size), voice, evidence or swap or html)

@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 FORMATS = ("table", "jsonl", "json", "csv", "srt", "vtt", "rttm", "html")
 NOT_KEPT = "Interrupted; with --out the moments would be kept, and the same command would go on."
 PACKAGED_NAME = "the tiny model of the package"
+STANDARD_INPUT = "/dev/stdin"
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s [{elapsed}<{remaining}]"
 OPEN_BAR = "{desc}: {n:.0f} s [{elapsed}]"  # of a recording that does not state its length
 
 
 @click.command("timeline")
-@click.argument("file", type=click.Path())
+@click.argument("file", type=click.Path(allow_dash=True))
 @click.option("--out", "outs", multiple=True, type=NewFile(), help=f"A file: NAME.{', .'.join(FORMATS[1:])}.")
 @click.option("--format", "shown", type=click.Choice(FORMATS), help="Of what is printed.")
 @click.option("--max-seconds", default=15.0, show_default=True, help="Longest moment; longer speech is cut in itself.")
@@ -41,18 +42,20 @@ OPEN_BAR = "{desc}: {n:.0f} s [{elapsed}]"  # of a recording that does not state
 @click.option("--context-seconds", default=0.2, show_default=True, help="Kept before and after speech.")
 @click.option("--threshold", default=0.5, show_default=True, help="Probability from which 32 ms are speech.")
 @click.option("--batch-size", default=8, show_default=True, type=click.IntRange(1, 256), help="Moments at a time.")
+@click.option("--track", type=click.IntRange(min=1), help="Sound track of a film that has several; else its default.")
 @click.option("--embed-audio", is_flag=True, help="Put the sound into the HTML page, as Opus.")
 @click.option("--json", "as_json", is_flag=True, help="Tell the counts as JSON.")
 @model_options
 def timeline_command(
-    file, outs, shown, batch_size, embed_audio, as_json, model, revision, device, **seconds: float
+    file, outs, shown, batch_size, track, embed_audio, as_json, model, revision, device, **seconds: float
 ) -> None:
     """What is said in FILE, when, how, and with what emotion; FILE may be hours long.
 
-    Speech is cut at its pauses into moments, and each is explained. Without --out they are printed as they are found,
-    as a table on a terminal and as JSON lines in a pipe. With --out (any number of times) files are written at the
-    end, and NAME.journal beside the first keeps each moment as it is found: the same command goes on where a stopped
-    one was. A recording that is damaged or lacks its end gives the moments that are there, and exit code 2.
+    FILE may be a pipe, too, or - for standard input. Speech is cut at its pauses into moments, and each is
+    explained. Without --out they are printed as they are found, as a table on a terminal and as JSON lines in a
+    pipe. With --out (any number of times) files are written at the end, and NAME.journal beside the first keeps
+    each moment as it is found: the same command goes on where a stopped one was. A recording that is damaged or
+    lacks its end gives the moments that are there, and exit code 2.
 
     \b
     Example:
@@ -64,7 +67,7 @@ def timeline_command(
         from speechbrain_xser.timeline.recording import Recording
 
         writers = {out: writer_of(out, embed_audio) for out in outs}
-        recording = Recording(file)
+        recording = Recording(STANDARD_INPUT if file == "-" else file, track=track)
         recognizer = load_recognizer(model, revision, device)
         source = _source(recording, recognizer, model, seconds)
         with _kept(outs, source, model, revision) as kept:
@@ -121,8 +124,10 @@ def _kept(
         yield None
         return
     path, folder = journal_beside(outs[0]), model_folder(model or speechbrain_xser.packaged_model(), revision)
+    recording = source.recording
     with Journal(path, Moment) as journal:
-        yield KeptMoments(journal, fingerprint_of(source.recording.path, folder, source.cutting))
+        fingerprint = fingerprint_of(recording.file, folder, source.cutting, recording.track)
+        yield KeptMoments(journal, fingerprint)
 
 
 def _moments(recognizer, source: Source, batch_size: int, kept: KeptMoments | None) -> Iterator[Moment]:

@@ -2,8 +2,9 @@
 
 A clip is samples [S]; or [channels, S] or [S, channels], whose longer side is time and whose channels are averaged; or
 a pair of these and their rate, as ``torchaudio.load`` and ``soundfile.read`` return it. A batch is a padded array
-[B, S] with SpeechBrain's relative lengths, or a list of clips of any lengths. Arrays are tensors (of any device, with
-gradients or not), numpy arrays (of any strides), or lists of numbers; floats of full scale 1, of any precision.
+[B, S] with SpeechBrain's relative lengths, or a list of clips of any lengths. A constant offset is taken out, as it is
+of files. Arrays are tensors (of any device, with gradients or not), numpy arrays (of any strides), or lists of numbers;
+floats of full scale 1, of any precision.
 """
 
 from __future__ import annotations
@@ -18,7 +19,15 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_xser.data.waveform import SAMPLE_RATE, check_seconds, check_wave, resampled
+from speechbrain_xser.data.mixing import loudest_if_cancelled
+from speechbrain_xser.data.waveform import (
+    HEAD_SECONDS,
+    SAMPLE_RATE,
+    check_seconds,
+    check_wave,
+    resampled,
+    without_offset,
+)
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.lengths import counts_from_relative
 
@@ -72,7 +81,7 @@ int16, for example, are divided by 32768.
     rate = _rate(sampling_rate, own, sample_rate, name)
     wave = _mono(_floats(sound, name), name)
     check_seconds(len(wave) / rate, max_seconds, name)
-    return resampled(check_wave(wave, name), rate, sample_rate, name)
+    return resampled(without_offset(check_wave(wave, name), rate), rate, sample_rate, name)
 
 
 def batch_of(
@@ -105,9 +114,9 @@ def batch_of(
 
     Example
     -------
-    >>> wavs, samples = batch_of([torch.ones(2), np.ones(4)])
+    >>> wavs, samples = batch_of([torch.tensor([0.5, -0.5]), np.array([0.5, -0.5, 0.5, -0.5])])
     >>> wavs.tolist(), samples.tolist()
-    ([[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]], [2, 4])
+    ([[0.5, -0.5, 0.0, 0.0], [0.5, -0.5, 0.5, -0.5]], [2, 4])
     """
     if _is_pair(sounds):
         sounds = [sounds]
@@ -212,7 +221,9 @@ def _mono(wave: Tensor, name: str | os.PathLike) -> Tensor:
     channels = min(wave.shape)
     if wave.dim() != 2 or channels > MAX_CHANNELS or (channels > 1 and wave.shape[0] == wave.shape[1]):
         raise AudioError(f"{name}: shape {list(wave.shape)}; expected [S], or [C, S] or [S, C] of few channels.")
-    return wave.mean(dim=int(wave.shape[1] < wave.shape[0]))
+    samples = wave if wave.shape[1] < wave.shape[0] else wave.T  # [S, C]
+    channel = loudest_if_cancelled(samples[: round(HEAD_SECONDS * SAMPLE_RATE)], name)
+    return samples.mean(dim=1) if channel is None else samples[:, channel].clone()
 
 
 def _rate(given: object, own: object, usual: int, name: str | os.PathLike) -> int:

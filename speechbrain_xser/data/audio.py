@@ -1,31 +1,35 @@
-"""Audio files as mono float waveforms at one sample rate, or an error that names the file.
+"""Sound files as mono float waveforms at one sample rate, or an error that names the file.
 
-Read with soundfile (wav, flac, ogg, opus, mp3); a segment is read alone, not cut out of the whole file. The sound of
-mp4, m4a, webm and their like comes from :mod:`speechbrain_xser.data.video`, decoded from the file's start. A clip may
-also lie in an archive (:mod:`speechbrain_xser.data.member`). The price of strictness: a file that lacks a single
-promised sample is refused.
+What a file is, its content decides. libsndfile reads wav, flac, ogg, opus, aiff, caf, au and w64, where a segment is
+read alone. FFmpeg reads all others (:mod:`speechbrain_xser.data.video`), decoded from the file's start, and of the
+former what libsndfile would not read to its end: chained Ogg, a WAV that states no size. A clip may also lie in an
+archive (:mod:`speechbrain_xser.data.member`). The price of strictness: a file that lacks a single promised sample is
+refused.
 """
 
 from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import soundfile
 import torch
 from torch import Tensor
 
-from speechbrain_xser.data.member import member_of, read_member
-from speechbrain_xser.data.truncation import ends_early, missing_bytes
-from speechbrain_xser.data.video import VIDEO_SUFFIXES, load_voice, track_header
+from speechbrain_xser.data.formats import HEAD_BYTES, kind_of
+from speechbrain_xser.data.member import member_of, opened, read_member
+from speechbrain_xser.data.mixing import Track, Voice, mixed
+from speechbrain_xser.data.spool import regular_file
+from speechbrain_xser.data.truncation import ends_early, is_chained, missing_bytes, states_no_size
+from speechbrain_xser.data.video import limited, not_audio, stated_seconds, stream_track, track_header
 from speechbrain_xser.data.waveform import SAMPLE_RATE, check_seconds, check_wave, resampled
 from speechbrain_xser.errors import AudioError
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".opus", ".ogg", ".mp3")
 MAX_EXCESS_SECONDS = 0.01  # a segment may end this much after the file: manifests round their times
-MP3_SHARE = 0.9  # frames of an mp3 without a table of contents are an estimate
 UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile says of a FLAC stream whose header leaves the length open
+BLOCK_SECONDS = 5.0
 
 
 def load_audio(
@@ -34,13 +38,15 @@ def load_audio(
     stop: float | None = None,
     sample_rate: int = SAMPLE_RATE,
     max_seconds: float | None = None,
+    track: int | None = None,
+    keep_offset: bool = False,
 ) -> Tensor:
-    """Reads a file or a segment of it, channels averaged, resampled if it has another rate.
+    """Reads a file or a segment of it: one channel without an offset, resampled if it has another rate.
 
     Arguments
     ---------
     path : str or path-like
-        An audio file.
+        A sound file, a film, or a pipe that gives one.
     start : float or None
         Start of the segment in seconds, None for the file's start.
     stop : float or None
@@ -48,18 +54,23 @@ def load_audio(
     sample_rate : int
         Wanted samples a second.
     max_seconds : float or None
-        Longest segment, checked before it is read; None for any.
+        Longest segment, checked before it is read by what the file states, and as its samples come; None for any.
+    track : int or None
+        Which sound track of a film, counted from 1; None for its default one, else the first.
+    keep_offset : bool
+        Whether a constant offset stays in: for copies, which are read again.
 
     Returns
     -------
     Tensor
-        Waveform, [S], float32, full scale is 1, finite.
+        Waveform, [S], float32, full scale is 1, finite. The mean of the channels (the centre of a film; the loudest
+        channel where they cancel), less its mean in whole steps of 16 bits (:mod:`speechbrain_xser.data.mixing`).
 
     Raises
     ------
     AudioError
-        If the file is missing, empty, not audio, truncated, too long, has no such segment, holds NaN, Inf or absurd
-        values, or has a rate without a manageable ratio to the wanted one.
+        If the file is missing, empty, not audio, truncated, too long, has no such segment or track, holds NaN, Inf or
+        absurd values, or has a rate without a manageable ratio to the wanted one.
 
     Example
     -------
@@ -69,38 +80,45 @@ def load_audio(
     >>> load_audio(path).shape, load_audio(path, start=0.25, stop=0.5).shape
     (torch.Size([16000]), torch.Size([4000]))
     """
-    decode = _decoded if is_video(path) else _sounds
-    wave, rate = decode(path, start, stop, max_seconds)
-    return resampled(check_wave(wave, path), rate, sample_rate, path)
+    with regular_file(path) as file:
+        voices = list(stream_voice(file, start, stop, max_seconds, track, keep_offset))
+    wave = torch.cat([voice.samples for voice in voices]) if voices else torch.zeros(0)
+    return resampled(check_wave(wave, path), voices[0].sample_rate, sample_rate, path)
 
 
-def is_video(path: str | os.PathLike) -> bool:
-    """Whether a file's sound is read from a container, by its name.
+def stream_voice(
+    path: str | os.PathLike,
+    start: float | None = None,
+    stop: float | None = None,
+    max_seconds: float | None = None,
+    track: int | None = None,
+    keep_offset: bool = False,
+) -> Iterator[Voice]:
+    """The samples of :func:`load_audio` at the file's own rate, block by block, in flat memory.
+
+    Arguments
+    ---------
+    path, start, stop, max_seconds, track, keep_offset
+        As for :func:`load_audio`, but for pipes.
+
+    Yields
+    ------
+    Voice
+        Five seconds or less each. Where a file lacks its end, an error after what is there.
+
+    Raises
+    ------
+    AudioError
+        As :func:`load_audio`, but for what samples are.
 
     Example
     -------
-    >>> is_video("a.MP4"), is_video("a.wav")
-    (True, False)
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> soundfile.write(path, torch.zeros(56000).numpy(), 8000)
+    >>> [len(voice.samples) for voice in stream_voice(path)]
+    [40000, 16000]
     """
-    return os.fspath(path).lower().endswith(VIDEO_SUFFIXES)
-
-
-def _sounds(path: str | os.PathLike, start, stop, max_seconds) -> tuple[Tensor, int]:
-    """A segment of an audio file, channels averaged, and its rate."""
-    with open_audio(path) as file:
-        try:
-            samples = _read(file, path, start, stop, max_seconds)
-        except soundfile.SoundFileError as error:
-            raise not_audio(path, error) from error
-        return torch.from_numpy(samples).mean(dim=1), file.samplerate
-
-
-def _decoded(path: str | os.PathLike, start, stop, max_seconds) -> tuple[Tensor, int]:
-    """A segment of a film's speech, and its rate."""
-    voice = load_voice(path, max_seconds if start is None and stop is None else None)
-    first, last = _segment(len(voice.samples), voice.sample_rate, path, start, stop)
-    check_seconds((last - first) / voice.sample_rate, max_seconds, path)
-    return voice.samples[first:last], voice.sample_rate
+    yield from mixed(_blocks(path, start, stop, max_seconds, track), path, keep_offset)
 
 
 def seconds_of(path: str | os.PathLike) -> float:
@@ -109,7 +127,7 @@ def seconds_of(path: str | os.PathLike) -> float:
     Arguments
     ---------
     path : str or path-like
-        An audio file.
+        A sound file or a film.
 
     Returns
     -------
@@ -140,13 +158,15 @@ class Header(NamedTuple):
     channels: int
 
 
-def read_header(path: str | os.PathLike) -> Header:
+def read_header(path: str | os.PathLike, track: int | None = None) -> Header:
     """Length, rate and channels of a file, without decoding it where it states them.
 
     Arguments
     ---------
     path : str or path-like
-        Anything that :func:`load_audio` reads.
+        Anything that :func:`load_audio` reads, but for pipes, which are read once only.
+    track : int or None
+        As for :func:`load_audio`.
 
     Returns
     -------
@@ -164,83 +184,53 @@ def read_header(path: str | os.PathLike) -> Header:
     >>> read_header(path)
     Header(seconds=0.5, sample_rate=8000, channels=2)
     """
-    if is_video(path):
-        return Header(*track_header(path))
-    with open_audio(path) as file:
-        return Header(stated_frames(file.frames, path) / file.samplerate, file.samplerate, file.channels)
+    check_whole(path)
+    file = _open(path)
+    if file is None:
+        return Header(*track_header(path, track))
+    with file:
+        return Header(_stated_frames(file, path) / file.samplerate, file.samplerate, file.channels)
 
 
-def open_audio(path: str | os.PathLike, whole: bool = True) -> soundfile.SoundFile:
-    """Opens a file, or a clip inside an archive, that is whole as far as can be told without decoding it.
+def stated_length(path: str | os.PathLike, track: int | None = None) -> float | None:
+    """Length of a file in seconds, whole or not, without decoding it.
 
     Arguments
     ---------
-    path : str or path-like
-        An audio file, or an address of :mod:`speechbrain_xser.data.member`.
-    whole : bool
-        Whether a file that lacks its end is refused; :func:`check_whole` tells later.
+    path, track
+        As for :func:`read_header`.
 
     Returns
     -------
-    soundfile.SoundFile
-        Open for reading; closes as a context manager.
+    float or None
+        Seconds; None where nobody can tell before it was decoded (a browser's webm).
 
     Raises
     ------
     AudioError
-        If it is missing, empty, truncated or not audio.
+        If it is no sound file.
 
     Example
     -------
-    >>> path = getfixture("tmp_path") / "stereo.wav"
-    >>> soundfile.write(path, torch.zeros(4000, 2).numpy(), 8000)
-    >>> with open_audio(path) as file:
-    ...     file.channels, file.samplerate
-    (2, 8000)
+    >>> path = getfixture("tmp_path") / "a.wav"
+    >>> soundfile.write(path, torch.zeros(4000).numpy(), 8000)
+    >>> stated_length(path)
+    0.5
     """
-    member = member_of(path)
-    if member is None:
-        _check_there(path)
-        if whole:
-            check_whole(path)
-    try:
-        return soundfile.SoundFile(os.fsencode(path) if member is None else read_member(member))
-    except soundfile.SoundFileError as error:
-        raise not_audio(path, error) from error
-
-
-def not_audio(path: str | os.PathLike, error: soundfile.SoundFileError) -> AudioError:
-    """What is said of a file that libsndfile cannot read.
-
-    Arguments
-    ---------
-    path : str or path-like
-        The file.
-    error : soundfile.SoundFileError
-        Its own words.
-
-    Returns
-    -------
-    AudioError
-
-    Example
-    -------
-    >>> str(not_audio("a.wav", soundfile.SoundFileError("a.wav: unknown format")))[:50]
-    'a.wav: cannot be read as audio (unknown format); i'
-    """
-    return AudioError(
-        f"{path}: cannot be read as audio ({str(error).rsplit(': ', 1)[-1]}); it is damaged, truncated or of another "
-        "kind. Expected wav, flac, ogg, opus or mp3: convert or fetch it again."
-    )
+    file = _open(path)
+    if file is None:
+        return stated_seconds(path, track)
+    with file:
+        return _stated_frames(file, path) / file.samplerate
 
 
 def check_whole(path: str | os.PathLike) -> None:
-    """Refuses a wav or ogg file that lacks its end, without decoding it.
+    """Refuses a file that lacks its end, as far as it says so without being decoded.
 
     Arguments
     ---------
     path : str or path-like
-        An audio file that is there.
+        A file that is there, or an address in an archive.
 
     Raises
     ------
@@ -258,44 +248,99 @@ def check_whole(path: str | os.PathLike) -> None:
     ...
     speechbrain_xser.errors.AudioError: ...a.wav: truncated, its header promises 20 bytes more. Fetch it again.
     """
-    try:
-        missing, early = missing_bytes(path), ends_early(path)
-    except OSError as error:
-        raise AudioError(f"{path}: {error.strerror or error}. Check who may read it.") from error
+    with opened(path) as file:
+        missing, early = missing_bytes(file), ends_early(file)
     if missing:
         raise AudioError(f"{path}: truncated, its header promises {missing} bytes more. Fetch it again.")
     if early:
         raise AudioError(f"{path}: truncated, its last page is not there. Fetch it again.")
 
 
-def _check_there(path: str | os.PathLike) -> None:
-    """Missing or empty: found before the decoder is asked."""
-    if not os.path.isfile(path):
-        found = "a folder" if os.path.isdir(path) else "no such file"
-        raise AudioError(f"{path}: {found}, expected an audio file. Check the path, in a manifest the data folder too.")
-    if os.path.getsize(path) == 0:
-        raise AudioError(f"{path}: 0 bytes, expected an audio file. Fetch it again.")
-    if os.fspath(path).lower().endswith(".raw"):
-        raise AudioError(f"{path}: raw samples without a header, expected wav, flac, ogg, opus or mp3. Convert it.")
+def _open(path: str | os.PathLike) -> soundfile.SoundFile | None:
+    """The file in libsndfile, or None where FFmpeg is to read it."""
+    with opened(path) as file:
+        kind = kind_of(file.read(HEAD_BYTES))
+        if kind is None or not kind.seekable or is_chained(file) or states_no_size(file):
+            return None
+    member = member_of(path)
+    try:
+        return soundfile.SoundFile(os.fsencode(path) if member is None else read_member(member))
+    except soundfile.SoundFileError:  # FLAC in Ogg, a codec in WAV that it does not know: FFmpeg may
+        return None
 
 
-def stated_frames(frames: int, path: str | os.PathLike) -> int:
-    """The header's number of frames, if it states one: else nobody can tell whether the file is whole."""
-    if frames == UNKNOWN_FRAMES:
-        raise AudioError(f"{path}: its header does not state its length, expected a whole file. Encode it again.")
-    return frames
+def _blocks(path, start, stop, max_seconds, track) -> Iterator[Track]:
+    """All channels of a segment as one of the two decoders gives them; what the file lacks is told after them."""
+    file, fault = _open(path), None
+    try:
+        if file is None:
+            yield from _from_start(path, start, stop, max_seconds, track)
+        else:
+            with file:
+                yield from _sought(file, path, start, stop, max_seconds, track)
+    except AudioError as error:
+        fault = error
+    check_whole(path)
+    if fault is not None:
+        raise fault
 
 
-def _read(file: soundfile.SoundFile, path, start: float | None, stop: float | None, max_seconds: float | None):
-    """The samples of a segment, [frames, channels], all of them."""
-    first, last = _segment(stated_frames(file.frames, path), file.samplerate, path, start, stop)
+def _sought(file: soundfile.SoundFile, path, start, stop, max_seconds, track) -> Iterator[Track]:
+    """A segment as libsndfile reads it, all of it."""
+    if track not in (None, 1):
+        raise AudioError(f"{path}: no sound track {track}, expected 1: files of this kind have no other.")
+    first, last = _segment(_stated_frames(file, path), file.samplerate, path, start, stop)
     check_seconds((last - first) / file.samplerate, max_seconds, path)
-    file.seek(first)
-    samples = file.read(last - first, dtype="float32", always_2d=True)
-    wanted = (last - first) * (MP3_SHARE if file.format == "MP3" else 1)
-    if len(samples) < wanted:
-        raise AudioError(f"{path}: truncated, {len(samples)} of {last - first} samples are there. Fetch it again.")
-    return samples
+    block, left = round(BLOCK_SECONDS * file.samplerate), last - first
+    try:
+        _skip(file, first)
+        while left and len(samples := file.read(min(left, block), dtype="float32", always_2d=True)):
+            left -= len(samples)
+            yield Track(torch.from_numpy(samples), file.samplerate, ("NONE",) * file.channels)
+    except soundfile.SoundFileError as error:
+        raise not_audio(path, str(error).rsplit(": ", 1)[-1]) from error
+    if left:
+        found = last - first - left
+        raise AudioError(f"{path}: truncated, {found} of {last - first} samples are there. Fetch it again.")
+
+
+def _skip(file: soundfile.SoundFile, frames: int) -> None:
+    """Goes to a place; GSM cannot be sought in, and is read up to there."""
+    if file.seekable():
+        file.seek(frames)
+        return
+    while frames and (read := len(file.read(min(frames, file.samplerate)))):
+        frames -= read
+
+
+def _from_start(path, start, stop, max_seconds, track) -> Iterator[Track]:
+    """A segment as FFmpeg reads it: everything is decoded, and what is not in the segment is left out."""
+    if start is None and stop is None:
+        yield from stream_track(path, max_seconds, track)
+        return
+    yield from limited(_within(stream_track(path, track=track), path, start, stop), max_seconds, path)
+
+
+def _within(blocks: Iterator[Track], path, start: float | None, stop: float | None) -> Iterator[Track]:
+    """What of the blocks is in a segment; an error at the end if it was not in the file."""
+    samples, rate = 0, 1
+    for block in blocks:
+        rate = block.sample_rate
+        first, last = (
+            None if time is None or not math.isfinite(time) else round(time * rate) for time in (start, stop)
+        )
+        part = block.samples[max(0, (first or 0) - samples) : None if last is None else max(0, last - samples)]
+        samples += len(block.samples)
+        if len(part):
+            yield block._replace(samples=part)
+    _segment(samples, rate, path, start, stop)
+
+
+def _stated_frames(file: soundfile.SoundFile, path: str | os.PathLike) -> int:
+    """The header's number of frames, if it states one: else nobody can tell whether the file is whole."""
+    if file.frames == UNKNOWN_FRAMES:
+        raise AudioError(f"{path}: its header does not state its length, expected a whole file. Encode it again.")
+    return file.frames
 
 
 def _segment(frames: int, rate: int, path, start: float | None, stop: float | None) -> tuple[int, int]:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_xser.data.audio import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from speechbrain_xser.data.columns import choose_columns, used_columns
+from speechbrain_xser.data.folders import find_audio_below
 from speechbrain_xser.data.hub_datasets import SAVED, STORED, dataset_columns, dataset_rows, open_datasets
-from speechbrain_xser.data.named import find_audio_below
 from speechbrain_xser.data.tables import TABLE_SUFFIXES, Row, read_table
 from speechbrain_xser.errors import ManifestError
 
@@ -107,7 +106,7 @@ def _folders(folder: Path, columns: dict[str, str] | None) -> Collection:
     """Clips with their folders' names as columns; a label is in them where the user says so."""
     rows: list[Row] = [
         {"path": path.relative_to(folder).as_posix(), "name": path.stem, "folder": path.parent.name, "above": above}
-        for path in find_audio_below(folder, (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES))
+        for path in find_audio_below(folder)
         for above in [path.parent.parent.name]
     ]
     return Collection(choose_columns(rows[0], columns), rows, lambda _: rows, [])

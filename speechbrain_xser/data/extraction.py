@@ -17,15 +17,14 @@ from typing import NamedTuple
 
 import soundfile
 
-from speechbrain_xser.data.audio import seconds_of
+from speechbrain_xser.data.audio import load_audio, seconds_of
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.member import sound_digest
 from speechbrain_xser.data.parallel import in_parallel
 from speechbrain_xser.data.preparation import extend_summary
 from speechbrain_xser.data.probe import UNREADABLE
-from speechbrain_xser.data.video import load_voice
-from speechbrain_xser.data.waveform import SAMPLE_RATE, check_wave, resampled
+from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.utils.files import moved_into_place
 
@@ -52,7 +51,7 @@ def extract_voice(video: str | os.PathLike, flac: str | os.PathLike) -> Extracte
     Arguments
     ---------
     video : str or path-like
-        Anything that :func:`~speechbrain_xser.data.video.load_voice` reads.
+        Anything that :func:`~speechbrain_xser.data.audio.load_audio` reads.
     flac : str or path-like
         Where it goes; folders are made.
 
@@ -78,8 +77,7 @@ def extract_voice(video: str | os.PathLike, flac: str | os.PathLike) -> Extracte
     if _is_done(flac, digest):
         return Extracted(seconds_of(flac), None)
     started = time.process_time()
-    voice = load_voice(video)
-    wave = resampled(check_wave(voice.samples, video), voice.sample_rate, SAMPLE_RATE, video)
+    wave = load_audio(video, keep_offset=True)
     Path(flac).parent.mkdir(parents=True, exist_ok=True)
     with (
         moved_into_place(flac) as beside,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from speechbrain_xser.data.columns import choose_columns
 from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.formats import EXPECTED, kind_of
 from speechbrain_xser.data.importing import Importer
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.tables import Row
@@ -22,7 +23,6 @@ from speechbrain_xser.versions import install_hint
 
 SAVED = ("dataset_dict.json", "state.json")  # what ``save_to_disk`` leaves in a folder
 STORED = (".parquet", ".arrow")
-MAGIC = {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg", b"ID3": ".mp3", b"\xff\xfb": ".mp3", b"\xff\xf3": ".mp3"}
 
 
 def open_datasets(path: str | os.PathLike) -> dict[str, object]:
@@ -193,10 +193,10 @@ def _file(sound: dict | None, number: int, folder: Path) -> str | None:
     content, path = sound["bytes"], sound["path"]
     if content is None:
         return os.path.abspath(path) if path else None
-    suffix = Path(path or "").suffix or next((s for magic, s in MAGIC.items() if content.startswith(magic)), None)
-    if suffix is None:
-        raise ManifestError(f"Clip {number} of the data set begins with {content[:4]!r}, expected wav, flac, ogg, mp3.")
-    file = folder / f"{number:06}-{Path(path or 'clip').stem}{suffix}"
+    suffix, kind = Path(path or "").suffix, kind_of(content)
+    if not suffix and kind is None:
+        raise ManifestError(f"Clip {number} of the data set begins with {content[:4]!r}, expected {EXPECTED}.")
+    file = folder / f"{number:06}-{Path(path or 'clip').stem}{suffix or kind.suffix}"
     if not file.exists() or file.read_bytes() != content:
         folder.mkdir(parents=True, exist_ok=True)
         with moved_into_place(file, synced=False) as beside:  # half a file is written again

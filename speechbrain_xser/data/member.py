@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
+from speechbrain_xser.data.formats import EXPECTED
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.utils.files import file_digest
 
@@ -108,6 +111,57 @@ def read_member(member: Member) -> BytesIO:
         found = f"{len(content)} of {member.size} bytes are there"
         raise AudioError(f"{member.address}: truncated, {found}. Pack or fetch it again.")
     return BytesIO(content)
+
+
+@contextmanager
+def opened(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """The bytes of a file, or of a clip in an archive, to be read and sought in.
+
+    Arguments
+    ---------
+    path : str or path-like
+        A file, or an address.
+
+    Yields
+    ------
+    binary file
+
+    Raises
+    ------
+    AudioError
+        If it cannot be opened, or is empty.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.tar"
+    >>> _ = path.write_bytes(b"..sound..")
+    >>> with opened(f"{path}#2+5") as file:
+    ...     file.read()
+    b'sound'
+    """
+    if (member := member_of(path)) is not None:
+        yield read_member(member)
+        return
+    _check_there(path)
+    try:
+        file = open(path, "rb")
+    except OSError as error:
+        raise AudioError(f"{path}: {error.strerror or error}. Check who may read it.") from error
+    with file:
+        yield file
+
+
+def _check_there(path: str | os.PathLike) -> None:
+    """Missing or empty: found before a decoder is asked."""
+    if not os.path.exists(path) or os.path.isdir(path):
+        found = "a folder" if os.path.isdir(path) else "no such file"
+        raise AudioError(f"{path}: {found}, expected an audio file. Check the path, in a manifest the data folder too.")
+    if not os.path.isfile(path):
+        raise AudioError(f"{path}: a pipe or device, expected a file, which can be read twice. Save it as one first.")
+    if os.path.getsize(path) == 0:
+        raise AudioError(f"{path}: 0 bytes, expected an audio file. Fetch it again.")
+    if os.fspath(path).lower().endswith(".raw"):
+        raise AudioError(f"{path}: raw samples without a header, expected {EXPECTED}. Convert it.")
 
 
 def sound_digest(path: str | os.PathLike) -> str:

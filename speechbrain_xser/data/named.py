@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from speechbrain_xser.answer.record import EMOTIONS
-from speechbrain_xser.data.audio import AUDIO_SUFFIXES
 from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.folders import find_audio_below
 from speechbrain_xser.data.folds import fold_manifests, leave_one_out
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording
@@ -29,43 +29,6 @@ from speechbrain_xser.utils.files import file_digest
 LISTING = "manifest.csv"
 COMPARED = ("id", "speaker", "gender", "emotion", "transcript")
 COPY = "copies of a clip in another folder"
-
-
-def find_audio_below(folder: str | os.PathLike, suffixes: tuple[str, ...] = AUDIO_SUFFIXES) -> list[Path]:
-    """Finds the clips in a folder and all folders below it; hidden files are none.
-
-    Arguments
-    ---------
-    folder : str or path-like
-        Where to look.
-    suffixes : tuple of str
-        Of audio files, in lower case.
-
-    Returns
-    -------
-    list of Path
-        In the order of their paths.
-
-    Raises
-    ------
-    ManifestError
-        If the folder or its clips are missing.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> (folder / "a").mkdir(), (folder / "a" / "1.WAV").touch(), (folder / "a" / "._1.wav").touch()
-    (None, None, None)
-    >>> [path.name for path in find_audio_below(folder)]
-    ['1.WAV']
-    """
-    if not Path(folder).is_dir():
-        raise ManifestError(f"No folder {folder}: hand over the corpus's own folder as data_folder.")
-    files = [Path(place, name) for place, _, names in os.walk(folder, followlinks=True) for name in names]
-    found = sorted(path for path in files if path.suffix.lower() in suffixes and not path.name.startswith("."))
-    if not found:
-        raise ManifestError(f"No clip in {folder} or below, expected {', '.join(suffixes)}: was the corpus unpacked?")
-    return found
 
 
 def named_clips(

@@ -93,10 +93,10 @@ def pack(
     >>> import torch
     >>> from speechbrain_xser.data.manifest import read_manifest, write_manifest
     >>> folder = getfixture("tmp_path")
-    >>> soundfile.write(folder / "a.wav", torch.full((16000,), 0.25).numpy(), 16000)
+    >>> soundfile.write(folder / "a.wav", torch.tensor([0.25, -0.25]).repeat(8000).numpy(), 16000)
     >>> write_manifest(folder / "train.jsonl", [Utterance("a", "a.wav", transcript="Go")])
     >>> [clip] = read_manifest(pack({"train": folder / "train.jsonl"}, folder / "packed", workers=1)["train"])
-    >>> clip.wav, load_audio(resolve(clip, folder / "packed")).tolist() == [0.25] * 16000
+    >>> clip.wav, load_audio(resolve(clip, folder / "packed")).tolist() == [0.25, -0.25] * 8000
     ('{data_root}/train-000000.tar#512+...', True)
     """
 
@@ -166,7 +166,7 @@ def _write(shard: Shard) -> list[Dropped]:
     with moved_into_place(shard.path) as beside, tarfile.open(beside, "w", format=tarfile.USTAR_FORMAT) as tar:
         for name, clip in shard.clips.items():
             try:
-                wave = load_audio(clip.wav, clip.start, clip.stop)
+                wave = load_audio(clip.wav, clip.start, clip.stop, keep_offset=True)
             except AudioError as error:
                 dropped.append(Dropped(clip.id, UNREADABLE, str(error), fault=True))
                 continue

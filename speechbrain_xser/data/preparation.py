@@ -14,9 +14,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from speechbrain_xser.commandline import claimed
-from speechbrain_xser.data.audio import AUDIO_SUFFIXES
 from speechbrain_xser.data.dropped import Dropped
 from speechbrain_xser.data.faults import Fault, FaultCounter
+from speechbrain_xser.data.formats import EXPECTED, has_sound_suffix
 from speechbrain_xser.data.manifest import Utterance, open_manifest
 from speechbrain_xser.data.paragraphs import Wording, with_paragraphs
 from speechbrain_xser.data.summary import Summary
@@ -64,9 +64,9 @@ def find_audio(folder: str | Path) -> dict[str, Path]:
     """
     if not Path(folder).is_dir():
         raise ManifestError(f"No folder {folder}: hand over the corpus's own folder as data_folder.")
-    files = sorted(path for path in Path(folder).iterdir() if path.suffix.lower() in AUDIO_SUFFIXES)
+    files = sorted(path for path in Path(folder).iterdir() if has_sound_suffix(path))
     if not files:
-        raise ManifestError(f"No clip in {folder}, expected {', '.join(AUDIO_SUFFIXES)}: was the corpus unpacked?")
+        raise ManifestError(f"No clip in {folder}, expected {EXPECTED}: was the corpus unpacked?")
     found: dict[str, Path] = {}
     for path in files:
         if path.stem in found:

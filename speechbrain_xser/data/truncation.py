@@ -1,55 +1,100 @@
-"""Truncated WAV and Ogg files, which libsndfile reads as far as they go without a word.
+"""What a file says of its own size, which libsndfile and FFmpeg read over without a word.
 
-A WAV file states the bytes of its data; an Ogg file marks its last page ("end of stream", RFC 3533 section 6).
+WAV, AIFF, CAF, W64 and AU state the bytes of their data. A tool that streams, or is killed, leaves there what cannot
+be the size: zero, or some large number. Such a size is unknown, and the file is read to its end. An Ogg file marks its
+last page ("end of stream", RFC 3533 section 6); several may stand one behind the other ("chained"). An MP3 with a
+table of contents (Xing's, Info or VBRI) states its frames.
 """
 
 from __future__ import annotations
 
 import os
 import struct
+from typing import BinaryIO, NamedTuple
 
 OGG_PAGE_BYTES = 65307  # the longest page
-END_OF_STREAM = 4
-UNKNOWN_SIZES = (0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000)  # written by tools that stream and cannot seek back
+FIRST_OF_STREAM, END_OF_STREAM = 2, 4
+UNKNOWN_SIZES = (0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000)  # placeholders; others that cannot be true are found as such
+ID3_BYTES = 10
 
 
-def missing_bytes(path: str | os.PathLike) -> int:
-    """How many bytes the data chunk of a WAV file lacks.
+class Chunks(NamedTuple):
+    """How a format's chunks lie behind each other."""
+
+    start: int  # bytes before the first
+    head: struct.Struct  # of a chunk: its name and its size
+    padded: int  # chunks begin at multiples of this
+    data: bytes  # how the name of the sound's chunk begins
+    counted: int = 0  # bytes of the head that the size counts, too
+
+
+CHUNKS = {
+    b"RIFF": Chunks(12, struct.Struct("<4sI"), 2, b"data"),
+    b"RF64": Chunks(12, struct.Struct("<4sI"), 2, b"data"),
+    b"BW64": Chunks(12, struct.Struct("<4sI"), 2, b"data"),
+    b"FORM": Chunks(12, struct.Struct(">4sI"), 2, b"SSND"),
+    b"caff": Chunks(8, struct.Struct(">4sq"), 1, b"data"),
+    b"riff": Chunks(40, struct.Struct("<16sQ"), 8, b"data", counted=24),
+}
+
+
+def missing_bytes(file: BinaryIO) -> int:
+    """How many bytes the sound of a file lacks.
 
     Arguments
     ---------
-    path : str or path-like
-        Any file.
+    file : binary file
+        Any, that can be sought in.
 
     Returns
     -------
     int
-        Bytes promised by the header and not there; 0 if nothing is missing, the size is not stated, or the file is
-        no RIFF WAV file.
+        Bytes of whole samples promised by the header and not there; 0 if nothing is missing, the size is unknown, or
+        the format states none.
 
     Example
     -------
-    >>> import tempfile
-    >>> path = os.path.join(tempfile.mkdtemp(), "cut.wav")
+    >>> from io import BytesIO
     >>> header = b"RIFF" + struct.pack("<I", 46) + b"WAVE" + b"data" + struct.pack("<I", 10)
-    >>> _ = open(path, "wb").write(header + bytes(4))
-    >>> missing_bytes(path)
-    6
+    >>> missing_bytes(BytesIO(header + bytes(4))), missing_bytes(BytesIO(header + bytes(10)))
+    (6, 0)
     """
-    with open(path, "rb") as file:
-        start = file.read(12)
-        if start[:4] != b"RIFF" or start[8:] != b"WAVE":
-            return 0
-        return _missing(file, os.path.getsize(path))
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    start = file.read(12)
+    if start[:4] == b".snd" and len(start) == 12:
+        offset, promised = struct.unpack(">II", start[4:])
+        return 0 if promised == 0xFFFFFFFF else max(0, offset + promised - size)
+    sound = _sound_chunk(file, start)
+    if sound is None or sound.unknown:
+        return 0
+    return max(0, sound.promised - (size - sound.place))
 
 
-def ends_early(path: str | os.PathLike) -> bool:
-    """Whether an Ogg file (opus, vorbis) lacks its last page; False for any other file.
+def states_no_size(file: BinaryIO) -> bool:
+    """Whether a WAV file says that it holds nothing, and goes on.
+
+    Example
+    -------
+    >>> from io import BytesIO
+    >>> header = b"RIFF" + bytes(4) + b"WAVE" + b"data" + bytes(4)
+    >>> states_no_size(BytesIO(header)), states_no_size(BytesIO(header + bytes(320)))
+    (False, True)
+    """
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    start = file.read(12)
+    sound = _sound_chunk(file, start) if start[:4] == b"RIFF" else None
+    return sound is not None and sound.promised == 0 and size - sound.place > CHUNKS[b"RIFF"].head.size
+
+
+def ends_early(file: BinaryIO) -> bool:
+    """Whether an Ogg file (opus, vorbis, flac, speex) lacks its last page; False for any other file.
 
     Arguments
     ---------
-    path : str or path-like
-        Any file.
+    file : binary file
+        Any, that can be sought in.
 
     Returns
     -------
@@ -58,28 +103,98 @@ def ends_early(path: str | os.PathLike) -> bool:
 
     Example
     -------
-    >>> import tempfile
-    >>> path = os.path.join(tempfile.mkdtemp(), "cut.opus")
-    >>> _ = open(path, "wb").write(b"OggS" + bytes(1) + bytes([2]) + bytes(100))  # marked as the first page only
-    >>> ends_early(path)
+    >>> from io import BytesIO
+    >>> ends_early(BytesIO(b"OggS" + bytes(1) + bytes([2]) + bytes(100)))  # marked as the first page only
     True
     """
-    with open(path, "rb") as file:
-        if file.read(4) != b"OggS":
-            return False
-        file.seek(max(0, os.path.getsize(path) - OGG_PAGE_BYTES))
-        _, _, page = file.read().rpartition(
-            b"OggS\0"
-        )  # the rest: flags, 20 bytes, count of segments, their sizes, body
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if file.read(4) != b"OggS":
+        return False
+    file.seek(max(0, size - OGG_PAGE_BYTES))
+    _, _, page = file.read().rpartition(b"OggS\0")  # the rest: flags, 20 bytes, count of segments, their sizes, body
     sizes = page[22 : 22 + page[21]] if len(page) > 21 else b""
     return len(page) < 22 + len(sizes) + sum(sizes) or not page[0] & END_OF_STREAM
 
 
-def _missing(file, size: int) -> int:
-    """Walks the chunks (name, size, content padded to even) to the data."""
-    while len(head := file.read(8)) == 8:
-        name, length = head[:4], struct.unpack("<I", head[4:])[0]
-        if name == b"data":
-            return 0 if length in UNKNOWN_SIZES else max(0, length - (size - file.tell()))
-        file.seek(length + length % 2, os.SEEK_CUR)
-    return 0
+def is_chained(file: BinaryIO) -> bool:
+    """Whether an Ogg file is several, one behind the other, of which libsndfile reads the first.
+
+    Every page's head is read, nothing is decoded.
+
+    Example
+    -------
+    >>> from io import BytesIO
+    >>> page = b"OggS" + bytes(1) + bytes([2 | 4]) + bytes(20) + bytes([1, 3]) + b"abc"  # the first and the last
+    >>> is_chained(BytesIO(page)), is_chained(BytesIO(page + page))
+    (False, True)
+    """
+    file.seek(0)
+    ended = False
+    while len(head := file.read(27)) == 27 and head[:4] == b"OggS":
+        if ended and head[5] & FIRST_OF_STREAM:
+            return True
+        ended = ended or bool(head[5] & END_OF_STREAM)
+        file.seek(sum(file.read(head[26])), os.SEEK_CUR)
+    return False
+
+
+def mp3_frames(file: BinaryIO) -> int:
+    """The frames that the table of contents of an MP3 file promises; 0 without a table.
+
+    A table speaks of the file that it was written for, not of another one that was put behind it.
+
+    Example
+    -------
+    >>> from io import BytesIO
+    >>> mp3_frames(BytesIO(b"\\xff\\xfb\\x90\\x00" + bytes(32) + b"Xing" + struct.pack(">II", 1, 75)))
+    75
+    """
+    file.seek(0)
+    tag = file.read(ID3_BYTES)
+    tagged = tag[:3] == b"ID3" and len(tag) == ID3_BYTES
+    file.seek(ID3_BYTES + sum(byte << 7 * (3 - place) for place, byte in enumerate(tag[6:])) if tagged else 0)
+    frame = file.read(192)  # MPEG's head and side information, then the table
+    _, table, rest = frame.partition(b"Xing" if b"Xing" in frame else b"Info")
+    if table:
+        return int.from_bytes(rest[4:8]) if int.from_bytes(rest[:4]) & 1 else 0
+    return int.from_bytes(frame[50:54]) if frame[36:40] == b"VBRI" else 0
+
+
+class _Sound(NamedTuple):
+    """The chunk with the samples."""
+
+    place: int  # of its first byte
+    promised: int  # bytes, of whole samples
+    unknown: bool  # whether that cannot be true
+
+
+def _sound_chunk(file: BinaryIO, start: bytes) -> _Sound | None:
+    """Walks the chunks to the sound's, by what stands before it: the samples' width, and a size of 64 bits."""
+    chunks = CHUNKS.get(start[:4])
+    if chunks is None:
+        return None
+    whole = 8 + struct.unpack("<I", start[4:8])[0] if start[:4] == b"RIFF" else None
+    align, long_size = 1, None
+    place = file.seek(chunks.start)
+    while len(head := file.read(chunks.head.size)) == chunks.head.size:
+        name, size = chunks.head.unpack(head)
+        place, size = place + len(head), size - chunks.counted
+        if name.startswith(chunks.data):
+            size = long_size if size == 0xFFFFFFFF and long_size is not None else size
+            return _Sound(place, size - size % align, _is_unknown(size, place, whole))
+        if name[:4] == b"ds64":
+            long_size = int.from_bytes(file.read(16)[8:], "little")
+        if name[:4] == b"fmt ":
+            align = max(1, int.from_bytes(file.read(14)[12:], "little"))
+        if size < 0:
+            return None
+        place = file.seek(place + size + -size % chunks.padded)
+    return None
+
+
+def _is_unknown(size: int, place: int, whole: int | None) -> bool:
+    """Whether a size is a placeholder, or goes beyond the size of the whole RIFF file, which may be one itself."""
+    if size <= 0 or size in UNKNOWN_SIZES:
+        return True
+    return whole is not None and (place + size > whole or whole - 8 in (*UNKNOWN_SIZES, 0xFFFFFFFF))

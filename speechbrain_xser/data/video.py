@@ -1,54 +1,59 @@
-"""The sound of mp4, m4a, webm and other containers, through PyAV, which brings FFmpeg's libraries with it.
+"""The sound of mp3, mp4, webm and all others that libsndfile does not read, through PyAV, which brings FFmpeg.
 
-A film's six channels are not averaged: speech is mixed to the centre, noise and music to the others, so the centre is
-taken wherever the container's own layout names one. The file is decoded from its start to its end, a block at a time;
-what ends earlier than its container states is refused (a browser's webm states nothing). Only the containers below are
-opened: a playlist, which FFmpeg would follow to other files, is not.
+What a file is, FFmpeg finds in its content. It is decoded from its start to its end, a block at a time. What ends
+earlier than its container states is refused (a browser's webm states nothing, an mp3 without a table is only
+estimated); what the last block of an mp4 has beyond the stated end is the encoder's padding, and cut. Only the kinds
+below are opened: a playlist, which FFmpeg would follow to other files, is not.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import av
 import torch
-from torch import Tensor
+from av.stream import Disposition
 
+from speechbrain_xser.data.formats import EXPECTED
+from speechbrain_xser.data.member import opened
+from speechbrain_xser.data.mixing import Track
+from speechbrain_xser.data.truncation import mp3_frames
+from speechbrain_xser.data.waveform import check_seconds
 from speechbrain_xser.errors import AudioError
 
-VIDEO_SUFFIXES = (".mp4", ".m4a", ".m4v", ".mov", ".webm", ".mkv", ".mka", ".avi", ".aac")
-DEMUXERS = ("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "aac", "wav")  # FFmpeg's names
-CENTRE = "FC"  # FFmpeg's name of the front centre; a mono track is called so too
+logger = logging.getLogger(__name__)
+
+DEMUXERS = (  # FFmpeg's names
+    *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi"),
+    *("mp3", "aac", "amr", "amrnb", "amrwb", "ogg", "flac", "wav", "w64", "aiff", "caf", "au"),
+)
+FRAMED = (
+    "mp3",
+    "aac",
+    "amr",
+    "amrnb",
+    "amrwb",
+)  # blocks one behind the other, whose length FFmpeg estimates
 MAX_MISSING_SECONDS = 0.25  # an encoder's lead-in and last block are not always in what a container states
+MAX_DAMAGED = 0.1  # of the blocks of a framed file; where files are joined, one or two are none
+PADDING_FRAMES = 3  # an MP3 encoder's lead-in and lead-out, which are not sound
+AMR_PAUSES, AMR_SECONDS = (8, 15), 0.02  # kinds of blocks without speech: comfort noise, and nothing
 
 
-class Track(NamedTuple):
-    """A sound track as it was stored."""
-
-    samples: Tensor  # [S, C], float32, full scale is 1
-    sample_rate: int  # hertz
-    channels: tuple[str, ...]  # [C], FFmpeg's names: FL, FR, FC, LFE, ...; NONE where the file does not say
-
-
-class Voice(NamedTuple):
-    """The speech of a sound track."""
-
-    samples: Tensor  # [S], float32, full scale is 1
-    sample_rate: int  # hertz
-
-
-def load_track(path: str | os.PathLike, max_seconds: float | None = None) -> Track:
-    """Reads every channel of a file's first sound track.
+def load_track(path: str | os.PathLike, max_seconds: float | None = None, track: int | None = None) -> Track:
+    """Reads every channel of a sound track.
 
     Arguments
     ---------
     path : str or path-like
-        A file of one of ``VIDEO_SUFFIXES``; what it is is read from its content, not from its name.
+        Any file that FFmpeg reads; what it is is read from its content, not from its name.
     max_seconds : float or None
         Longest track; decoding stops there. None for any.
+    track : int or None
+        Which one, counted from 1; None for the one that the container marks as its default, else the first.
 
     Returns
     -------
@@ -57,7 +62,8 @@ def load_track(path: str | os.PathLike, max_seconds: float | None = None) -> Tra
     Raises
     ------
     AudioError
-        If the file is missing, empty, of another kind, damaged, truncated, silent film, or too long.
+        If the file is missing, empty, of another kind, damaged, truncated, a silent film, too long, or without such a
+        track.
 
     Example
     -------
@@ -68,52 +74,23 @@ def load_track(path: str | os.PathLike, max_seconds: float | None = None) -> Tra
     >>> track.samples.mean(0), track.samples.shape, track.sample_rate
     (tensor([ 0.5000, -0.5000]), torch.Size([800, 2]), 8000)
     """
-    blocks = list(stream_track(path, max_seconds))
+    blocks = list(stream_track(path, max_seconds, track))
     return Track(torch.cat([block.samples for block in blocks]), *blocks[0][1:])
 
 
-def load_voice(path: str | os.PathLike, max_seconds: float | None = None) -> Voice:
-    """Reads the channel that carries speech, without holding the others.
+def track_header(path: str | os.PathLike, track: int | None = None) -> tuple[float, int, int]:
+    """Length, rate and channels of a sound track.
 
     Arguments
     ---------
-    path, max_seconds
-        As for :func:`load_track`.
-
-    Returns
-    -------
-    Voice
-        The centre where there is one, else the channels' mean.
-
-    Raises
-    ------
-    AudioError
-        As :func:`load_track`.
-
-    Example
-    -------
-    >>> import soundfile
-    >>> path = getfixture("tmp_path") / "a.wav"
-    >>> soundfile.write(path, torch.tensor([[0.5, -0.5]]).repeat(800, 1).numpy(), 8000)
-    >>> load_voice(path).samples.abs().max()
-    tensor(0.)
-    """
-    blocks = [Voice(centre(block), block.sample_rate) for block in stream_track(path, max_seconds)]
-    return Voice(torch.cat([block.samples for block in blocks]), blocks[0].sample_rate)
-
-
-def track_header(path: str | os.PathLike) -> tuple[float, int, int]:
-    """Length, rate and channels of a file's first sound track.
-
-    Arguments
-    ---------
-    path : str or path-like
+    path, track
         As for :func:`load_track`.
 
     Returns
     -------
     tuple of (float, int, int)
-        Seconds, hertz, channels. What states no length (a browser's webm, aac) is decoded to be counted.
+        Seconds, hertz, channels. What states no length (mp3, aac) is counted, or decoded to be counted (a browser's
+        webm).
 
     Raises
     ------
@@ -129,41 +106,19 @@ def track_header(path: str | os.PathLike) -> tuple[float, int, int]:
     (0.5, 8000, 2)
     """
     with _readable(path) as container:
-        stream = container.streams.audio[0]
-        seconds, rate, channels = _stated_seconds(container, stream), stream.rate, stream.channels
-    return seconds or sum(len(block.samples) for block in stream_track(path)) / rate, rate, channels
+        stream = _stream(container, path, track)
+        seconds, rate, channels = _known_seconds(container, stream, path), stream.rate, stream.channels
+    return seconds or sum(len(block.samples) for block in stream_track(path, track=track)) / rate, rate, channels
 
 
-def centre(track: Track) -> Tensor:
-    """The channel in which films have their speech.
-
-    Arguments
-    ---------
-    track : Track
-        Any number of channels.
-
-    Returns
-    -------
-    Tensor
-        [S]; the front centre if the layout names one (5.1 and 7.1 do), else the mean of all channels.
-
-    Example
-    -------
-    >>> samples = torch.eye(3)
-    >>> centre(Track(samples, 48000, ("FL", "FR", "FC"))), centre(Track(samples[:, :2], 48000, ("FL", "FR")))
-    (tensor([0., 0., 1.]), tensor([0.5000, 0.5000, 0.0000]))
-    """
-    if CENTRE in track.channels:
-        return track.samples[:, track.channels.index(CENTRE)].clone()  # a view would hold all channels
-    return track.samples.mean(dim=1)
-
-
-def stream_track(path: str | os.PathLike, max_seconds: float | None = None) -> Iterator[Track]:
-    """Reads a file's first sound track block by block, in flat memory.
+def stream_track(
+    path: str | os.PathLike, max_seconds: float | None = None, track: int | None = None
+) -> Iterator[Track]:
+    """Reads a sound track block by block, in flat memory.
 
     Arguments
     ---------
-    path, max_seconds
+    path, max_seconds, track
         As for :func:`load_track`.
 
     Yields
@@ -185,21 +140,25 @@ def stream_track(path: str | os.PathLike, max_seconds: float | None = None) -> I
     8000
     """
     with _readable(path) as container:
-        yield from _decoded(container, path, max_seconds)
+        stream = _stream(container, path, track)
+        stated = _stated_seconds(container, stream, path)
+        check_seconds(stated, max_seconds, path)
+        _tell_tracks(container, stream, path)
+        yield from limited(_decoded(container, stream, path, stated), max_seconds, path)
 
 
-def stated_seconds(path: str | os.PathLike) -> float | None:
-    """Length of a file's first sound track by its header alone.
+def stated_seconds(path: str | os.PathLike, track: int | None = None) -> float | None:
+    """Length of a sound track, without decoding it.
 
     Arguments
     ---------
-    path : str or path-like
+    path, track
         As for :func:`load_track`.
 
     Returns
     -------
     float or None
-        Seconds; None where the file states nothing (a browser's webm, aac).
+        Seconds; None where the file states nothing (a browser's webm).
 
     Raises
     ------
@@ -215,45 +174,183 @@ def stated_seconds(path: str | os.PathLike) -> float | None:
     0.5
     """
     with _readable(path) as container:
-        return _stated_seconds(container, container.streams.audio[0]) or None
+        return _known_seconds(container, _stream(container, path, track), path) or None
+
+
+def limited(blocks: Iterator[Track], max_seconds: float | None, name: str | os.PathLike) -> Iterator[Track]:
+    """The blocks, as far as they are allowed: what a header says of their length may be wrong.
+
+    Arguments
+    ---------
+    blocks : iterator of Track
+        Of one recording.
+    max_seconds : float or None
+        Longest allowed, None for any.
+    name : str or path-like
+        Names it in the message.
+
+    Yields
+    ------
+    Track
+
+    Raises
+    ------
+    AudioError
+        Before the first block that is beyond the limit.
+
+    Example
+    -------
+    >>> second = Track(torch.zeros(8000, 1), 8000, ("FC",))
+    >>> sum(len(block.samples) for block in limited(iter([second, second]), 2.0, "a.wav"))
+    16000
+    """
+    seconds = 0.0
+    for block in blocks:
+        seconds += len(block.samples) / block.sample_rate
+        if max_seconds is not None and seconds > max_seconds + 1e-6:
+            raise AudioError(f"{name}: longer than {max_seconds:g} s. Cut it into shorter clips, or raise max_seconds.")
+        yield block
+
+
+def not_audio(path: str | os.PathLike, reason: object) -> AudioError:
+    """What is said of a file that no decoder can read.
+
+    Arguments
+    ---------
+    path : str or path-like
+        The file.
+    reason : object
+        The decoder's own words.
+
+    Returns
+    -------
+    AudioError
+
+    Example
+    -------
+    >>> str(not_audio("a.wav", "unknown format"))[:50]
+    'a.wav: cannot be read as audio (unknown format); i'
+    """
+    return AudioError(
+        f"{path}: cannot be read as audio ({reason}); it is damaged, truncated or of another kind. "
+        f"Expected {EXPECTED}, whatever its name: convert it or fetch it again."
+    )
 
 
 @contextmanager
 def _readable(path: str | os.PathLike):
     """The container, if it holds sound; what goes wrong in it is told by the file's name."""
-    _check_there(path)
     try:
-        with _opened(path) as container:
+        with opened(path) as file, _opened(file) as container:
             if not container.streams.audio:
                 raise AudioError(f"{path}: holds no sound, expected a sound track. Fetch it again or leave it out.")
             yield container
     except (av.FFmpegError, ValueError, EOFError) as error:
         if isinstance(error, AudioError):
             raise
-        raise AudioError(
-            f"{path}: cannot be decoded ({getattr(error, 'strerror', None) or error}); it is damaged, truncated or of "
-            f"another kind. Expected {', '.join(VIDEO_SUFFIXES)}: fetch it again or convert it."
-        ) from error
+        raise not_audio(path, getattr(error, "strerror", None) or error) from error
 
 
-def _decoded(container, path: str | os.PathLike, max_seconds: float | None) -> Iterator[Track]:
-    """The first track's blocks, counted against what the container states and what is allowed."""
-    stream, seconds, names = container.streams.audio[0], 0.0, ()
+def _opened(file):
+    """The container of an open file; neither a network address nor another file can be reached through it."""
+    return av.open(file, options={"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": ""})
+
+
+def _stream(container, path: str | os.PathLike, track: int | None):
+    """The track that is wanted, else the container's default one, else the first."""
+    streams = container.streams.audio
+    if track is None:
+        return next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
+    if not 1 <= track <= len(streams):
+        raise AudioError(f"{path}: no sound track {track}, expected 1 to {len(streams)}: {_listed(streams)}.")
+    return streams[track - 1]
+
+
+def _tell_tracks(container, stream, path: str | os.PathLike) -> None:
+    """Says which of several tracks is read."""
+    streams = container.streams.audio
+    if len(streams) > 1:
+        number = streams.index(stream) + 1
+        message = "%s: has %d sound tracks (%s), of which %d is read. Another is chosen by track, or --track."
+        logger.warning(message, path, len(streams), _listed(streams), number)
+
+
+def _listed(streams) -> str:
+    """What a person knows tracks by."""
+    return "; ".join(f"{number}: {_words(stream)}" for number, stream in enumerate(streams, start=1))
+
+
+def _words(stream) -> str:
+    seconds = f"{float(stream.duration * stream.time_base):.1f} s" if stream.duration else None
+    language = stream.metadata.get("language", "und").replace("und", "")  # undetermined
+    default = "default" if stream.disposition & Disposition.default else None
+    words = (stream.codec_context.name, language, stream.metadata.get("title"), seconds, default)
+    return ", ".join(word for word in words if word)
+
+
+def _decoded(container, stream, path: str | os.PathLike, stated: float) -> Iterator[Track]:
+    """A track's blocks, counted against what the container states."""
+    samples, rate, last = 0, stream.rate, None
     planar = av.AudioResampler(format="fltp")  # the same rate and layout; an error where they change on the way
-    for frame in (block for coded in container.decode(stream) for block in planar.resample(coded)):
-        seconds += frame.samples / frame.sample_rate
-        if max_seconds is not None and seconds > max_seconds:
-            raise AudioError(f"{path}: longer than {max_seconds:g} s. Cut it into shorter clips, or raise max_seconds.")
-        names = names or tuple(channel.name for channel in frame.layout.channels)
-        yield Track(torch.from_numpy(frame.to_ndarray()).T, frame.sample_rate, names)
-    stated = _stated_seconds(container, stream)
-    if seconds == 0 or seconds < stated - MAX_MISSING_SECONDS:
-        raise AudioError(f"{path}: truncated, {seconds:.2f} of {stated:.2f} s of sound are there. Fetch it again.")
+    for frame in (block for coded in _frames(container, stream, path) for block in planar.resample(coded)):
+        if last is not None:
+            yield last
+        names = tuple(channel.name for channel in frame.layout.channels)
+        last = Track(torch.from_numpy(frame.to_ndarray()).T, frame.sample_rate, names)
+        samples, rate = samples + frame.samples, frame.sample_rate
+    if last is not None:
+        padding = _padding(container, stream, samples, last)
+        yield last._replace(samples=last.samples[: len(last.samples) - padding])
+    if samples == 0 or samples / rate < stated - MAX_MISSING_SECONDS:
+        raise AudioError(
+            f"{path}: truncated, {samples / rate:.2f} of {stated:.2f} s of sound are there. Fetch it again."
+        )
 
 
-def _stated_seconds(container, stream) -> float:
-    """What the header says of the track's length, 0 where it says nothing: what is estimated is no promise."""
-    if container.format.name == "aac":  # FFmpeg estimates it from the bit rate
+def _padding(container, stream, samples: int, last: Track) -> int:
+    """Samples that the last block of an mp4 has beyond the length that the container states."""
+    if "mp4" not in container.format.name or stream.duration is None:
+        return 0
+    beyond = samples - round(stream.duration * stream.time_base * last.sample_rate)
+    return beyond if 0 < beyond < len(last.samples) else 0
+
+
+def _frames(container, stream, path: str | os.PathLike) -> Iterator[av.AudioFrame]:
+    """What the decoder makes of each block; of a framed file, and of pauses, without those that are none."""
+    blocks = damaged = 0
+    for packet in container.demux(stream):
+        blocks += 1
+        try:
+            found = packet.decode()
+        except av.FFmpegError:
+            if stream.codec_context.name.startswith("amr") and bytes(packet)[0] >> 3 & 15 in AMR_PAUSES:
+                found = [_pause(stream.rate)]
+            elif container.format.name in FRAMED:
+                found, damaged = [], damaged + 1
+            else:
+                raise
+        yield from found
+    if damaged > MAX_DAMAGED * blocks:
+        raise not_audio(path, f"{damaged} of {blocks} blocks are damaged")
+    if damaged:
+        logger.warning("%s: %d of %d blocks of sound cannot be decoded and are left out.", path, damaged, blocks)
+
+
+def _pause(rate: int) -> av.AudioFrame:
+    """The silence for which a telephone sends nothing."""
+    frame = av.AudioFrame(format="fltp", layout="mono", samples=round(AMR_SECONDS * rate))
+    frame.planes[0].update(bytes(frame.planes[0].buffer_size))
+    frame.sample_rate = rate
+    return frame
+
+
+def _stated_seconds(container, stream, path: str | os.PathLike) -> float:
+    """What the header promises of the track's length, 0 where it says nothing: what is estimated is no promise."""
+    if container.format.name == "mp3":
+        with opened(path) as file:
+            frames = max(0, mp3_frames(file) - PADDING_FRAMES)
+        return frames * (1152 if stream.rate >= 32000 else 576) / stream.rate
+    if container.format.name in FRAMED:
         return 0.0
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
@@ -261,15 +358,11 @@ def _stated_seconds(container, stream) -> float:
     return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
 
 
-def _opened(path: str | os.PathLike):
-    """The container; neither a network address nor another file can be reached through it."""
-    options = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "file"}
-    return av.open(f"file:{os.fspath(path)}", options=options)
-
-
-def _check_there(path: str | os.PathLike) -> None:
-    if not os.path.isfile(path):
-        found = "a folder" if os.path.isdir(path) else "no such file"
-        raise AudioError(f"{path}: {found}, expected a file with a sound track. Check the path.")
-    if os.path.getsize(path) == 0:
-        raise AudioError(f"{path}: 0 bytes, expected a file with a sound track. Fetch it again.")
+def _known_seconds(container, stream, path: str | os.PathLike) -> float:
+    """The track's length as well as it can be known without decoding, 0 where it cannot be."""
+    stated = _stated_seconds(container, stream, path)
+    if container.format.name not in FRAMED:
+        return stated
+    counted = float(sum(packet.duration or 0 for packet in container.demux(stream) if packet.size) * stream.time_base)
+    exact = float(stream.duration * stream.time_base) if stated and stream.duration else 0.0  # less the lead-in
+    return exact if abs(counted - exact) <= MAX_MISSING_SECONDS else counted

@@ -12,6 +12,8 @@ from torchaudio.functional import resample
 from speechbrain_xser.errors import AudioError
 
 SAMPLE_RATE = 16000
+HEAD_SECONDS = 30.0  # of a recording, by which its offset is known
+OFFSET_STEPS = 32768  # of full scale, those of 16 bits
 MAX_AMPLITUDE = 16.0  # of full scale; a clipped float file reaches 2 or so, int16 values taken for floats 32768
 MAX_FILTER = 20_000_000  # taps of a resampling filter grow with the product of the reduced rates; more needs gigabytes
 
@@ -61,6 +63,58 @@ def check_wave(wave: Tensor, name: str | os.PathLike = "waveform", max_seconds: 
     if peak > MAX_AMPLITUDE:
         raise AudioError(f"{name}: peak {peak:g}, expected at most {MAX_AMPLITUDE:g}. Scale samples to -1..1.")
     return wave
+
+
+def offset_of(wave: Tensor, rate: int) -> float:
+    """The constant offset of a recorder: the mean of the first 30 seconds, in whole steps of 16 bits.
+
+    Sound has no mean; what is rounded away is less than 16 bits can hold. Samples that :func:`check_wave` refuses do
+    not count.
+
+    Arguments
+    ---------
+    wave : Tensor
+        Samples, [S], floating.
+    rate : int
+        Samples a second.
+
+    Returns
+    -------
+    float
+        To be subtracted; 0 where there is none.
+
+    Example
+    -------
+    >>> offset_of(torch.tensor([0.5, 0.25]), 16000), offset_of(torch.tensor([0.5, -0.50001]), 16000)
+    (0.375, 0.0)
+    """
+    head = wave[: round(HEAD_SECONDS * rate)].cpu().double()  # MPS has no float64
+    head = head[head.abs() <= MAX_AMPLITUDE]
+    return round(head.mean().item() * OFFSET_STEPS) / OFFSET_STEPS if len(head) else 0.0
+
+
+def without_offset(wave: Tensor, rate: int) -> Tensor:
+    """A waveform less its constant offset, as :func:`~speechbrain_xser.data.audio.load_audio` gives it.
+
+    Arguments
+    ---------
+    wave : Tensor
+        Samples, [S], floating.
+    rate : int
+        Samples a second.
+
+    Returns
+    -------
+    Tensor
+        [S]; where there is no offset, the same samples bit by bit.
+
+    Example
+    -------
+    >>> wave = torch.tensor([0.5, -0.5, 0.25, -0.25])
+    >>> torch.equal(without_offset(wave + 0.125, 16000), wave), torch.equal(without_offset(wave, 16000), wave)
+    (True, True)
+    """
+    return wave - offset_of(wave, rate)
 
 
 def check_seconds(seconds: float, max_seconds: float | None, name: str | os.PathLike) -> None:

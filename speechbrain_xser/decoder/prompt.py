@@ -39,6 +39,11 @@ class Segments(NamedTuple):
     closing: list[int]  # token ids
 
 
+def _whole(text: str) -> str:
+    """Whole characters, which is all that a tokenizer takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 class PlainTokens:
     """Tokenises free text; a control token's name inside it stays plain text, half a surrogate pair becomes "?".
 
@@ -70,8 +75,7 @@ class PlainTokens:
 
     def __call__(self, text: str) -> list[int]:
         """Token ids of any text, without a beginning or an end."""
-        whole = text.encode("utf-8", "replace").decode("utf-8")  # which is all that a tokenizer takes
-        return self._tokenizer(whole, add_special_tokens=False).input_ids
+        return self._tokenizer(_whole(text), add_special_tokens=False).input_ids
 
     def text(self, ids: Sequence[int]) -> str:
         """What token ids say, control tokens included."""

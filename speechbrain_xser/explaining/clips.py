@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
-from speechbrain_xser.data.audio import load_audio, seconds_of
+from speechbrain_xser.data.audio import read_header
 from speechbrain_xser.errors import AudioError, told_as
 from speechbrain_xser.lengths import padded
 
@@ -30,6 +30,7 @@ class Clip(NamedTuple):
     name: str  # as a person knows it
     path: str
     fault: str | None = None  # why it is known beforehand that it cannot be read
+    track: int | None = None  # of a film, counted from 1; None for its default one
 
 
 class Told(NamedTuple):
@@ -85,7 +86,7 @@ def read_clip(recognizer: ExplainableEmotionRecognizer, clip: Clip) -> Tensor:
         If it cannot be read; names the clip as a person knows it.
     """
     with told_as(clip.name, clip.path):
-        return load_audio(clip.path, sample_rate=recognizer.mods.model.encoder.sample_rate)
+        return recognizer.load_audio(clip.path, track=clip.track)
 
 
 def _ordered(found: Iterable[tuple[int, Told]]) -> Iterator[Told]:
@@ -118,7 +119,7 @@ def _checked_seconds(clip: Clip, max_seconds: float) -> float:
     if clip.fault is not None:
         raise AudioError(clip.fault)
     with told_as(clip.name, clip.path):
-        seconds = seconds_of(clip.path)
+        seconds = read_header(clip.path, clip.track).seconds
     if seconds > max_seconds:
         raise AudioError(
             f"{clip.name}: {seconds:.1f} s long, expected at most {max_seconds:g} s for one paragraph. "

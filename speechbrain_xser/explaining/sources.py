@@ -1,7 +1,7 @@
-"""The clips that a command line names: files, folders, and what comes through standard input.
+"""The clips that a command line names: files, folders, pipes, and what comes through standard input.
 
-Standard input is a sound file where it begins as one, and else a list of paths, one a line (or ended by NUL, as
-``find -print0`` writes them).
+Standard input is a list of paths where it is text, one a line (or ended by NUL, as ``find -print0`` writes them), and
+else a sound file. What can be read once only, a pipe too, is copied into a folder first.
 """
 
 from __future__ import annotations
@@ -12,20 +12,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from speechbrain_xser.data.audio import AUDIO_SUFFIXES, VIDEO_SUFFIXES
-from speechbrain_xser.data.named import find_audio_below
-from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.data.folders import find_audio_below
+from speechbrain_xser.data.formats import EXPECTED, HEAD_BYTES, kind_of
+from speechbrain_xser.data.spool import is_pipe
+from speechbrain_xser.errors import AudioError, ManifestError
 from speechbrain_xser.explaining.clips import Clip
 
 STANDARD_INPUT = "-"
-BEGINNINGS = (
-    (b"fLaC", ".flac"),
-    (b"OggS", ".ogg"),
-    (b"ID3", ".mp3"),
-    (b"\x1a\x45\xdf\xa3", ".webm"),
-    (b"RF64", ".wav"),
-)
-RIFF_KINDS = {b"WAVE": ".wav", b"AVI ": ".avi"}
+NEITHER = "holds what is neither a sound file nor a list of paths"
 HEAD = 4096  # bytes that are looked at
 
 
@@ -35,11 +29,11 @@ def find_clips(sources: Sequence[str], stream: BinaryIO | None, folder: Path) ->
     Arguments
     ---------
     sources : sequence of str
-        Files, folders, or ``-`` for what comes through ``stream``.
+        Files, folders, pipes, or ``-`` for what comes through ``stream``.
     stream : binary file or None
         Standard input; None where it is closed.
     folder : Path
-        Where a sound file from standard input is put.
+        Where a sound file from standard input or a pipe is put.
 
     Yields
     ------
@@ -56,28 +50,25 @@ def find_clips(sources: Sequence[str], stream: BinaryIO | None, folder: Path) ->
     >>> [Path(clip.name).name for clip in found]
     ['a.mp4', 'b.wav', 'one.wav', 'two.wav']
     """
-    for source in sources:
+    for number, source in enumerate(sources):
+        copy = Path(folder, f"sound-{number}")
         if source == STANDARD_INPUT:
-            yield from _streamed(stream, folder)
+            yield from _streamed(stream, copy)
+        elif is_pipe(source):
+            yield _copied(source, copy)
         else:
             yield from _below(source)
 
 
-def sound_suffix(head: bytes) -> str | None:
-    """What kind of sound file begins so, by its usual suffix; None for anything else.
-
-    Example
-    -------
-    >>> sound_suffix(b"RIFF\\x00\\x00\\x00\\x00WAVEfmt "), sound_suffix(b"\\xff\\xfb\\x90"), sound_suffix(b"a.wav\\n")
-    ('.wav', '.mp3', None)
-    """
-    if head[:4] == b"RIFF":
-        return RIFF_KINDS.get(head[8:12])
-    if head[4:8] == b"ftyp":
-        return ".mp4"
-    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:  # the sync word of mp3 and aac
-        return ".mp3" if head[1] & 0x06 else ".aac"
-    return next((suffix for beginning, suffix in BEGINNINGS if head.startswith(beginning)), None)
+def _copied(source: str, copy: Path) -> Clip:
+    """A pipe that was read to its end."""
+    name = _printable(source)
+    try:
+        with open(source, "rb") as pipe, open(copy, "wb") as file:
+            shutil.copyfileobj(pipe, file)
+    except OSError as error:
+        return Clip(name, source, f"{name}: {error.strerror or error}. Check who may read it.")
+    return Clip(name, str(copy))
 
 
 def _below(source: str) -> Iterator[Clip]:
@@ -85,7 +76,7 @@ def _below(source: str) -> Iterator[Clip]:
         yield Clip(_printable(source), source)
         return
     try:
-        found = find_audio_below(source, (*AUDIO_SUFFIXES, *VIDEO_SUFFIXES))
+        found = find_audio_below(source)
     except ManifestError as error:
         yield Clip(_printable(source), source, _printable(str(error)))
         return
@@ -108,29 +99,44 @@ def _printable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _streamed(stream: BinaryIO | None, folder: Path) -> Iterator[Clip]:
+def _streamed(stream: BinaryIO | None, copy: Path) -> Iterator[Clip]:
     if stream is None:
         yield Clip(STANDARD_INPUT, STANDARD_INPUT, "-: standard input is closed, expected paths or a sound file.")
         return
     head = stream.read(HEAD)
-    suffix = None if _is_text(head) else sound_suffix(head)
-    if suffix is None:
+    if _is_text(head):
         yield from _listed(head + stream.read())
         return
-    path = Path(folder, f"sound{suffix}")
-    with open(path, "wb") as file:
+    with open(copy, "wb") as file:
         file.write(head)
         shutil.copyfileobj(stream, file)
-    yield Clip(STANDARD_INPUT, str(path))
+    yield Clip(STANDARD_INPUT, str(copy)) if _is_sound(copy) else _useless(NEITHER)
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether a decoder knows what it is; a damaged sound file is one, and said to be damaged later."""
+    from speechbrain_xser.data.audio import stated_length  # torch is slow to load
+
+    with open(path, "rb") as file:
+        if kind_of(file.read(HEAD_BYTES)) is not None:
+            return True
+    try:
+        stated_length(path)
+    except AudioError:
+        return False
+    return True
+
+
+def _useless(found: str) -> Clip:
+    expected = f"expected paths, one a line, or a sound file: {EXPECTED}"
+    return Clip(STANDARD_INPUT, STANDARD_INPUT, f"standard input {found}, {expected}.")
 
 
 def _listed(text: bytes) -> Iterator[Clip]:
     ended = b"\0" if b"\0" in text else b"\n"
     lines = [os.fsdecode(line) for line in (part.rstrip(b"\r\n") for part in text.split(ended)) if line]
     if not lines or any(ord(sign) < 32 and sign != "\t" for line in lines for sign in line):
-        found = "holds what is neither a sound file nor a list of paths" if lines else "is empty"
-        expected = "expected paths, one a line, or a wav, flac, ogg, opus, mp3, mp4, m4a or webm file"
-        yield Clip(STANDARD_INPUT, STANDARD_INPUT, f"standard input {found}, {expected}.")
+        yield _useless(NEITHER if lines else "is empty")
         return
     for line in lines:
         yield from _below(line)

@@ -13,13 +13,15 @@ from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.timeline.recording import Recording
 
 
-def opus_address(path: str | os.PathLike) -> str:
+def opus_address(path: str | os.PathLike, track: int | None = None) -> str:
     """A data URL that holds a recording.
 
     Arguments
     ---------
     path : str or path-like
         Anything that ``load_audio`` reads; what is damaged goes as far as it can be read.
+    track : int or None
+        As for ``load_audio``.
 
     Returns
     -------
@@ -42,6 +44,6 @@ def opus_address(path: str | os.PathLike) -> str:
     with tempfile.TemporaryDirectory() as folder:
         encoded = Path(folder, "sound.ogg")
         with soundfile.SoundFile(encoded, "w", SAMPLE_RATE, 1, format="OGG", subtype="OPUS") as file:
-            for block in Recording(path).blocks():
+            for block in Recording(path, track=track).blocks():
                 file.write(block.clamp(-1, 1).numpy())
         return f"data:audio/ogg;base64,{base64.b64encode(encoded.read_bytes()).decode()}"

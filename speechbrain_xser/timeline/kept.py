@@ -18,7 +18,7 @@ from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.utils.files import file_digest
 from speechbrain_xser.utils.journal import Journal
 
-VERSION = 1  # of what a moment is; a higher one forgets older journals
+VERSION = 2  # of what a moment is; a higher one forgets older journals
 DIGITS = 16  # of a fingerprint, in base 16
 
 
@@ -71,7 +71,9 @@ class KeptMoments:
         self.added += len(new)
 
 
-def fingerprint_of(path: str | os.PathLike, model_folder: str | os.PathLike, cutting: Cutting) -> str:
+def fingerprint_of(
+    path: str | os.PathLike, model_folder: str | os.PathLike, cutting: Cutting, track: int | None = None
+) -> str:
     """What a moment depends on, in sixteen letters.
 
     Arguments
@@ -82,6 +84,8 @@ def fingerprint_of(path: str | os.PathLike, model_folder: str | os.PathLike, cut
         A local model folder; its weights, settings and the backbones' fingerprints count.
     cutting : Cutting
         The settings.
+    track : int or None
+        Of the recording's sound tracks.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def fingerprint_of(path: str | os.PathLike, model_folder: str | os.PathLike, cut
     >>> fingerprint_of(path, folder, Cutting()) == fingerprint_of(path, folder, Cutting(max_seconds=10.0))
     False
     """
-    parts = [VERSION, list(cutting), *map(file_digest, [path, *model_files(model_folder)])]
+    parts = [VERSION, list(cutting), track, *map(file_digest, [path, *model_files(model_folder)])]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:DIGITS]
 
 

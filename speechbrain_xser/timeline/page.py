@@ -20,6 +20,7 @@ from speechbrain_xser.timeline.embedding import opus_address
 from speechbrain_xser.timeline.formats import clock
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.palette import COLOURS, colour
+from speechbrain_xser.timeline.recording import Recording
 from speechbrain_xser.timeline.source import Source
 from speechbrain_xser.timeline.stack import Column, mean_columns, stack_paths
 
@@ -57,13 +58,26 @@ def page_text(
         The document.
     """
     moments = list(moments)
-    path = source.recording.path
-    audio = opus_address(path) if embed_audio else quote(os.path.relpath(path, folder).replace(os.sep, "/"))
-    sections = timeline_sections(moments, audio, source.emotions, source.recording.read_seconds, source.name)
+    sections = timeline_sections(
+        moments,
+        _address(source.recording, folder, embed_audio),
+        source.emotions,
+        source.recording.read_seconds,
+        source.name,
+    )
     fault = source.recording.fault
     told = "" if fault is None else f'<p class="xser-fault">{escape(str(fault))}</p>'
     made = f'<p class="xser-note">Explained with {escape(source.model)}. What a model says of people can be wrong.</p>'
     yield document(source.name, told + sections + made, TIMELINE_SCRIPT, wide=True)
+
+
+def _address(recording: Recording, folder: str | os.PathLike, embed_audio: bool) -> str | None:
+    """Where the page finds the sound; nowhere, if it came through a pipe."""
+    if embed_audio:
+        return opus_address(recording.file, recording.track)
+    if recording.file != os.fspath(recording.path):
+        return None
+    return quote(os.path.relpath(recording.path, folder).replace(os.sep, "/"))
 
 
 def timeline_sections(

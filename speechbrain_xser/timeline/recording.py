@@ -8,39 +8,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
-import soundfile
 import torch
 from torch import Tensor
 
-from speechbrain_xser.data.audio import MP3_SHARE, check_whole, is_video, not_audio, open_audio, stated_frames
-from speechbrain_xser.data.member import member_of
-from speechbrain_xser.data.video import centre, stated_seconds, stream_track
-from speechbrain_xser.data.waveform import SAMPLE_RATE, check_ratio, check_wave
-from speechbrain_xser.errors import AudioError
+from speechbrain_xser.data.audio import BLOCK_SECONDS, stated_length, stream_voice
+from speechbrain_xser.data.spool import regular_file
+from speechbrain_xser.data.waveform import SAMPLE_RATE, check_wave
+from speechbrain_xser.errors import AudioError, told_as
 from speechbrain_xser.timeline.resampler import Resampler
-
-BLOCK_SECONDS = 5.0
 
 
 class Recording:
-    """An audio or video file as a stream of mono blocks.
+    """A sound file or a film as a stream of mono blocks.
 
     Arguments
     ---------
     path : str or path-like
-        Anything that ``load_audio`` reads.
+        Anything that ``load_audio`` reads; a pipe is read to its end first.
     sample_rate : int
         Wanted samples a second.
+    track : int or None
+        As for ``load_audio``.
 
     Raises
     ------
     AudioError
-        If the file is missing, empty, of another kind, does not state its length where its format should, or has a
-        rate without a manageable ratio.
+        If the file is missing, empty, of another kind, has no such track, or does not state its length where its format
+        should.
 
     Example
     -------
+    >>> import soundfile
     >>> path = getfixture("tmp_path") / "a.wav"
     >>> soundfile.write(path, torch.zeros(80000, 2).numpy(), 8000)
     >>> recording = Recording(path)
@@ -48,16 +48,14 @@ class Recording:
     (10.0, 160000, None)
     """
 
-    def __init__(self, path: str | os.PathLike, sample_rate: int = SAMPLE_RATE):
-        self.path, self.sample_rate = path, sample_rate
+    def __init__(self, path: str | os.PathLike, sample_rate: int = SAMPLE_RATE, track: int | None = None):
+        self.path, self.sample_rate, self.track = path, sample_rate, track
         self.fault: AudioError | None = None  # after blocks() has ended: why it is not all there
         self.read_seconds = 0.0  # what blocks() has given so far
-        self.seconds = stated_seconds(path) if is_video(path) else self._stated()
-
-    def _stated(self) -> float:
-        with open_audio(self.path, whole=False) as file:
-            check_ratio(file.samplerate, self.sample_rate, self.path)
-            return stated_frames(file.frames, self.path) / file.samplerate
+        self._held = ExitStack()  # of a pipe's copy
+        self.file = self._held.enter_context(regular_file(path))  # can be opened again and again
+        with told_as(os.fspath(path), self.file):
+            self.seconds = stated_length(self.file, track)
 
     def blocks(self) -> Iterator[Tensor]:
         """Gives the samples, [S] float32 each, about five seconds at a time; sets ``fault`` where they end early."""
@@ -69,11 +67,12 @@ class Recording:
     def _resampled(self) -> Iterator[Tensor]:
         resampler = None
         try:
-            for wave, rate in self._gathered():
-                resampler = resampler or Resampler(rate, self.sample_rate, self.path)
-                yield resampler.push(check_wave(wave, self.path))
-            if resampler is None:
-                check_wave(torch.zeros(0), self.path)
+            with told_as(os.fspath(self.path), self.file):
+                for wave, rate in self._gathered():
+                    resampler = resampler or Resampler(rate, self.sample_rate, self.path)
+                    yield resampler.push(check_wave(wave, self.path))
+                if resampler is None:
+                    check_wave(torch.zeros(0), self.path)
         except AudioError as error:
             self.fault = error
         if resampler is not None:
@@ -83,7 +82,7 @@ class Recording:
         """The decoder's blocks, joined to longer ones; all of them before its error."""
         held, rate, fault = [], 0, None
         try:
-            for wave, rate in self._tracks() if is_video(self.path) else self._sounds():
+            for wave, rate in stream_voice(self.file, track=self.track):
                 held.append(wave)
                 if sum(map(len, held)) >= BLOCK_SECONDS * rate:
                     yield torch.cat(held), rate
@@ -94,27 +93,3 @@ class Recording:
             yield torch.cat(held), rate
         if fault is not None:
             raise fault
-
-    def _tracks(self) -> Iterator[tuple[Tensor, int]]:
-        for block in stream_track(self.path):
-            yield centre(block), block.sample_rate
-
-    def _sounds(self) -> Iterator[tuple[Tensor, int]]:
-        """Blocks of an audio file; an error after what is there, if it is not all."""
-        with open_audio(self.path, whole=False) as file:
-            file.seekable = lambda: False  # soundfile seeks after each read, and an mp3 then goes on with a click
-            wanted, found = file.frames * (MP3_SHARE if file.format == "MP3" else 1), 0
-            while len(samples := self._read(file)):
-                found += len(samples)
-                yield torch.from_numpy(samples).mean(dim=1), file.samplerate
-        if member_of(self.path) is None:
-            check_whole(self.path)
-        if found < wanted:
-            raise AudioError(f"{self.path}: truncated, {found} of {wanted:.0f} samples are there. Fetch it again.")
-
-    def _read(self, file: soundfile.SoundFile):
-        """The next samples, [frames, channels]."""
-        try:
-            return file.read(round(BLOCK_SECONDS * file.samplerate), dtype="float32", always_2d=True)
-        except soundfile.SoundFileError as error:
-            raise not_audio(self.path, error) from error

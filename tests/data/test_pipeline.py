@@ -15,7 +15,7 @@ RATE = 16000
 
 
 def clip(folder, name, seconds, rate=RATE):
-    soundfile.write(folder / f"{name}.wav", numpy.full(round(seconds * rate), 0.25), rate, subtype="FLOAT")
+    soundfile.write(folder / f"{name}.wav", numpy.resize([0.25, -0.25], round(seconds * rate)), rate, subtype="FLOAT")
     return Utterance(name, f"{{data_root}}/{name}.wav", duration=seconds, emotion="sad")
 
 
@@ -48,7 +48,7 @@ def test_a_batch_is_padded_with_zeros_and_knows_its_samples(tmp_path):
     batch = collate([clips[0], clips[1]])
     assert batch.ids == ("a", "b")
     assert batch.samples.tolist() == [1600, 4000] and batch.samples.dtype == torch.int64
-    assert batch.wavs[0, :1600].eq(0.25).all() and batch.wavs[0, 1600:].eq(0).all()
+    assert batch.wavs[0, :1600].abs().eq(0.25).all() and batch.wavs[0, 1600:].eq(0).all()
 
 
 def test_moving_a_batch_keeps_its_types_and_everything_else(tmp_path):

@@ -7,7 +7,8 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_xser.explaining.sources import find_clips, sound_suffix
+from speechbrain_xser.data.formats import kind_of
+from speechbrain_xser.explaining.sources import find_clips
 from tests.data.media import write_media
 
 TONE = 0.1 * torch.sin(2 * torch.pi * 200 * torch.arange(48000) / 48000)[:, None].numpy()
@@ -54,19 +55,19 @@ def test_a_sound_file_is_known_by_how_it_begins(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     soundfile.write(path, TONE, 48000, **({"format": "OGG", "subtype": "OPUS"} if suffix == ".opus" else {}))
     [clip] = find_clips(["-"], io.BytesIO(path.read_bytes()), tmp_path)
-    assert clip.name == "-" and clip.path.endswith(".ogg" if suffix == ".opus" else suffix)
+    assert clip.name == "-" and kind_of(path.read_bytes()).suffix == (".ogg" if suffix == ".opus" else suffix)
     assert open(clip.path, "rb").read() == path.read_bytes()
 
 
 @pytest.mark.parametrize(("name", "codec", "suffix"), [("a.m4a", "aac", ".mp4"), ("a.webm", "libopus", ".webm")])
 def test_a_film_is_known_by_how_it_begins(tmp_path, name, codec, suffix):
     write_media(tmp_path / name, TONE, "mono", codec)
-    assert sound_suffix((tmp_path / name).read_bytes()[:64]) == suffix
+    assert kind_of((tmp_path / name).read_bytes()[:64]).suffix == suffix
 
 
 def test_raw_aac_is_not_taken_for_mp3(tmp_path):
     write_media(tmp_path / "a.aac", TONE, "mono", "aac")
-    assert sound_suffix((tmp_path / "a.aac").read_bytes()[:64]) == ".aac"
+    assert kind_of((tmp_path / "a.aac").read_bytes()[:64]).suffix == ".aac"
 
 
 @pytest.mark.parametrize("name", ["ID3_song.wav", "OggS.wav", "RF64.wav", "\u00e9l\u00e8ftyp.wav"])

@@ -64,7 +64,9 @@ def test_half_a_file_gives_its_half_and_then_says_what_is_wrong(files, suffix, t
     recording = Recording(half)
     found = samples(recording)
     assert 3.0 < len(found) / 16000 < 11.0 and f"half.{suffix}: " in str(recording.fault)
-    assert (found[16000:32000] - load_audio(files[suffix])[16000:32000]).abs().max() < 1e-5
+    difference = found[16000:32000] - load_audio(files[suffix])[16000:32000]
+    steps = round(difference.mean().item() * 32768)  # half a file has another mean, which is taken out in such steps
+    assert abs(steps) <= 1 and (difference - steps / 32768).abs().max() < 1e-5
 
 
 def test_half_a_wav_gives_its_last_sample(tmp_path):
@@ -77,7 +79,7 @@ def test_half_a_wav_gives_its_last_sample(tmp_path):
 
 def test_half_an_m4a_has_no_index_and_is_refused_at_once(files, tmp_path):
     (tmp_path / "half.m4a").write_bytes(files["m4a"].read_bytes()[:20000])
-    with pytest.raises(AudioError, match="half.m4a: cannot be decoded"):
+    with pytest.raises(AudioError, match="half.m4a: cannot be read as audio"):
         Recording(tmp_path / "half.m4a")
 
 

@@ -1,0 +1,72 @@
+"""The sound files of a folder, and of the folders below it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from speechbrain_xser.data.formats import EXPECTED, has_sound_suffix
+from speechbrain_xser.errors import ManifestError
+
+logger = logging.getLogger(__name__)
+
+
+def find_audio_below(folder: str | os.PathLike) -> list[Path]:
+    """Finds the clips in a folder and all folders below it; hidden files are none.
+
+    A link is followed once: a folder that was searched is not searched again, so a link to a folder above ends.
+
+    Arguments
+    ---------
+    folder : str or path-like
+        Where to look.
+
+    Returns
+    -------
+    list of Path
+        Files of one of ``SUFFIXES``, in the order of their paths.
+
+    Raises
+    ------
+    ManifestError
+        If the folder or its clips are missing.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "a").mkdir(), (folder / "a" / "1.WAV").touch(), (folder / "a" / "._1.wav").touch()
+    (None, None, None)
+    >>> [path.name for path in find_audio_below(folder)]
+    ['1.WAV']
+    """
+    if not Path(folder).is_dir():
+        raise ManifestError(f"No folder {folder}: hand over the corpus's own folder as data_folder.")
+    found = sorted(path for path in _files(folder) if has_sound_suffix(path) and _is_clip(path))
+    if not found:
+        raise ManifestError(f"No clip in {folder} or below, expected {EXPECTED}: was the corpus unpacked?")
+    return found
+
+
+def _files(folder: str | os.PathLike) -> Iterator[Path]:
+    """All files; own folders before linked ones, so that a folder is found by its own name."""
+    searched, linked = set(), [os.fspath(folder)]
+    while linked:
+        for place, folders, names in os.walk(linked.pop(0)):
+            if (own := os.path.realpath(place)) in searched:
+                folders.clear()
+                continue
+            searched.add(own)
+            linked += sorted(path for name in folders if os.path.islink(path := os.path.join(place, name)))
+            yield from (Path(place, name) for name in names)
+
+
+def _is_clip(path: Path) -> bool:
+    """Whether a file can be read again and again; a pipe would wait for its writer."""
+    if path.name.startswith("."):
+        return False
+    if path.exists() and not path.is_file():
+        logger.warning("%s: a pipe or device in a folder is left out; name it itself to read it.", path)
+        return False
+    return True
