@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from tests.warmed import Process
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,7 +86,7 @@ def test_an_empty_folder_says_what_was_expected(tmp_path):
     assert done.exit_code == 2 and "expected .wav" in done.output
 
 
-def test_two_at_once_do_not_write_into_one_another(tmp_path):
+def test_two_at_once_do_not_write_into_one_another(tmp_path, python):
     folder = tones(tmp_path / "clips", 1)
     (tmp_path / "out").mkdir()
     script = (
@@ -96,7 +97,7 @@ def test_two_at_once_do_not_write_into_one_another(tmp_path):
         "    sys.stdin.read()\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [python, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout.readline() == "claimed\n"
         done = run(folder, "--out", tmp_path / "out")
@@ -105,23 +106,10 @@ def test_two_at_once_do_not_write_into_one_another(tmp_path):
     assert run(folder, "--out", tmp_path / "out").exit_code == 0
 
 
-def test_a_real_kill_loses_no_measure(tmp_path):
+def test_a_real_kill_loses_no_measure(tmp_path, python):
     folder, out = tones(tmp_path / "clips", 60, seconds=4.0), tmp_path / "out"
-    command = [
-        sys.executable,
-        "-m",
-        "speechbrain_xser.cli",
-        "annotate",
-        str(folder),
-        "--out",
-        str(out),
-        "--workers",
-        "1",
-    ]
-    journal, process = (
-        out / "measures.jsonl",
-        subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}),
-    )
+    command = [python, "-m", "speechbrain_xser.cli", "annotate", str(folder), "--out", str(out), "--workers", "1"]
+    journal, process = out / "measures.jsonl", Process(command, cwd=ROOT)
     while process.poll() is None and (not journal.exists() or journal.stat().st_size < 1000):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)

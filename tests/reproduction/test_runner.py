@@ -12,6 +12,7 @@ import pytest
 from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.reproduction.plan import Plan, phases
 from speechbrain_xser.reproduction.runner import check_note, run_plan, visible_devices
+from tests.warmed import Process
 
 TRAIN = """
 import json, os, signal, sys, time
@@ -82,29 +83,30 @@ def test_a_folder_of_other_values_is_refused(plan):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the runs on Linux only")
-def test_a_killed_reproduction_leaves_no_run_behind(plan):
+def test_a_killed_reproduction_leaves_no_run_behind(plan, python):
     code = (
-        "import sys; from pathlib import Path; from speechbrain_xser.reproduction.plan import Plan;"
+        f"import sys; sys.executable = {sys.executable!r};"  # its runs are real interpreters
+        "from pathlib import Path; from speechbrain_xser.reproduction.plan import Plan;"
         "from speechbrain_xser.reproduction.runner import run_plan;"
         f"run_plan(Plan('CREMA-D', 'tiny', 'trained', 'data', Path({str(plan.out)!r}), Path({str(plan.recipes)!r}),"
         "('two_stage',), (1,)))"
     )
     folder = plan.out / "CREMA-D" / "two_stage" / "seed1"
-    parent = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "SECONDS_OF_A_RUN": "60"})
+    parent = Process([python, "-c", code], env={**os.environ, "SECONDS_OF_A_RUN": "60"})
     _until(lambda: (folder / "started").exists())
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     _until(lambda: (folder / "told").exists())
 
 
-def test_a_run_waits_for_one_that_a_killed_reproduction_left_saving(plan):
+def test_a_run_waits_for_one_that_a_killed_reproduction_left_saving(plan, python):
     folder = plan.out / "CREMA-D" / "two_stage" / "seed1"
     code = (
         "import time; from speechbrain_xser.commandline import claimed\n"
         f"with claimed({str(folder)!r}):\n"
         f"    print('held', flush=True); time.sleep(4); open({str(plan.out / 'saved')!r}, 'w').write(str(time.time()))"
     )
-    saving = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    saving = subprocess.Popen([python, "-c", code], stdout=subprocess.PIPE, text=True)
     assert saving.stdout.readline() == "held\n"
     run_plan(plan._replace(systems=("two_stage",), seeds=(1,)))
     assert float((folder / "started").read_text()) > float((plan.out / "saved").read_text())

@@ -1,0 +1,39 @@
+"""Stands for the interpreter: hands its command to the server, passes signals on, and ends as the process ended."""
+
+import json
+import os
+import signal
+import socket
+import sys
+
+PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def main(address: str, python: str, words: list[str]) -> None:
+    """Has a command run by the server; what is neither a module, code nor a script is for the real interpreter."""
+    environment = dict(os.environ)
+    if words[:1] == ["-u"]:
+        words, environment = words[1:], {**environment, "PYTHONUNBUFFERED": "1"}
+    if not words or (words[0].startswith("-") and words[0] not in ("-m", "-c")):
+        os.execv(python, [python, *words])
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(address)
+        for number in PASSED_ON:
+            signal.signal(number, lambda number, _: server.send(bytes([number])))
+        asked = {"pid": os.getpid(), "words": words, "folder": os.getcwd(), "environment": environment}
+        socket.send_fds(server, [b"\0"], [0, 1, 2])
+        server.sendall(json.dumps(asked).encode() + b"\n")
+        told = server.makefile().readline()
+    end(int(told) if told else -signal.SIGKILL)
+
+
+def end(code: int) -> None:
+    """Ends with an exit code, or by the signal that a negative one stands for."""
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL) if -code != signal.SIGKILL else None
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3], sys.argv[3:])
