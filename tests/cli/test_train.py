@@ -54,6 +54,7 @@ def test_the_script_and_the_command_are_one_function():
     assert script["main"] is main
 
 
+@pytest.mark.training
 def test_a_stopped_training_leaves_a_checkpoint_and_no_model(tmp_path):
     words = [sys.executable, "-m", "speechbrain_xser.cli", "train", *arguments(tmp_path, epochs_per_stage=200)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

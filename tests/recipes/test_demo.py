@@ -10,6 +10,8 @@ import pytest
 from speechbrain_xser.answer.render import render
 from speechbrain_xser.data.manifest import read_manifest
 
+pytestmark = pytest.mark.training
+
 DEMO = Path(__file__).resolve().parents[2] / "recipes" / "Tiny" / "demo.py"
 FEW = ("--train_clips=4", "--valid_clips=2", "--test_clips=3", "--epochs_per_stage=1", "--batch_size=4")
 

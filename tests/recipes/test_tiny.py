@@ -23,6 +23,7 @@ def run(python: str, script: str, yaml: str, *overrides: str) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=240)
 
 
+@pytest.mark.training
 def test_the_encoder_recipe_writes_a_folder_whose_level_is_heard(tmp_path, python):
     sizes = ("--train_clips=4", "--valid_clips=2", "--test_clips=1", "--number_of_epochs=1")
     shape = ("--hidden_size=32", "--num_hidden_layers=2", "--functional_layer=2", "--intermediate_size=32")
@@ -36,6 +37,7 @@ def test_the_encoder_recipe_writes_a_folder_whose_level_is_heard(tmp_path, pytho
     assert (loud - soft).abs().max() > 0.01  # a model that normalises the level away gives the same features
 
 
+@pytest.mark.training
 def test_the_decoder_recipe_writes_a_folder_that_answers(tmp_path, python):
     sizes = ("--steps_an_epoch=2", "--number_of_epochs=1", "--batch_size=2", "--vocabulary_size=600")
     shape = ("--hidden_size=32", "--num_hidden_layers=1", "--intermediate_size=32")

@@ -12,6 +12,8 @@ import pytest
 from speechbrain_xser.testing import tiny_manifest
 from tests.warmed import Process, warmed_python
 
+pytestmark = pytest.mark.training
+
 PICTURES = {"confusions.png", "layers.png"}
 
 

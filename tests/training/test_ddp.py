@@ -10,6 +10,8 @@ import pytest
 from tests.training.runner import make, tiny_data, tiny_hparams
 from tests.training.two_ranks import observe
 
+pytestmark = pytest.mark.training
+
 ROOT = Path(__file__).parents[2]
 
 

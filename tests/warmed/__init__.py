@@ -56,7 +56,10 @@ class Process(subprocess.Popen):
     def send_signal(self, number: int) -> None:
         """Sends a signal, once the process is there."""
         told = Path(self.args[0]).with_name(str(self.pid))
-        while self.poll() is None and not told.exists() and self.args[0] != sys.executable:
+        if self.args[0] == sys.executable:
+            super().send_signal(number)
+            return
+        while self.poll() is None and not told.is_symlink():
             time.sleep(0.01)
-        if self.poll() is None:
-            os.kill(int(told.read_text()) if told.exists() else self.pid, number)
+        with contextlib.suppress(FileNotFoundError):  # it has ended
+            os.kill(int(os.readlink(told)), number)

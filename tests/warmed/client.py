@@ -18,13 +18,14 @@ def main(address: str, python: str, words: list[str]) -> None:
         os.execv(python, [python, *words])
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(address)
+        asked = {"pid": os.getpid(), "words": words, "folder": os.getcwd(), "environment": environment}
+        told = json.dumps(asked).encode()
+        socket.send_fds(server, [len(told).to_bytes(8)], [0, 1, 2])
+        server.sendall(told)
         for number in PASSED_ON:
             signal.signal(number, lambda number, _: server.send(bytes([number])))
-        asked = {"pid": os.getpid(), "words": words, "folder": os.getcwd(), "environment": environment}
-        socket.send_fds(server, [b"\0"], [0, 1, 2])
-        server.sendall(json.dumps(asked).encode() + b"\n")
-        told = server.makefile().readline()
-    end(int(told) if told else -signal.SIGKILL)
+        code = server.makefile().readline()
+    end(int(code) if code else -signal.SIGKILL)
 
 
 def end(code: int) -> None:

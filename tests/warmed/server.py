@@ -39,6 +39,7 @@ class Child(NamedTuple):
     pid: int
     descriptor: int  # readable when it has ended
     client: socket.socket
+    place: Path  # where its number is told
 
 
 class Command(NamedTuple):
@@ -81,13 +82,14 @@ def _serve(folder: Path, selector: selectors.BaseSelector, listener: socket.sock
 def _start(folder: Path, selector: selectors.BaseSelector, listener: socket.socket) -> Command | None:
     """Forks; the command in the child, None in the server."""
     client, _ = listener.accept()
-    _, streams, _, _ = socket.recv_fds(client, 1, 3)
-    command = Command(**json.loads(client.makefile().readline()))
+    length, streams, _, _ = socket.recv_fds(client, 8, 3)
+    command = Command(**json.loads(client.recv(int.from_bytes(length), socket.MSG_WAITALL)))
     if pid := os.fork():
-        (folder / str(command.pid)).write_text(str(pid))
+        place = folder / str(command.pid)
+        place.symlink_to(str(pid))  # there as a whole or not at all
         for stream in streams:
             os.close(stream)
-        child = Child(pid, os.pidfd_open(pid), client)
+        child = Child(pid, os.pidfd_open(pid), client, place)
         for source in (child.descriptor, client):
             selector.register(source, selectors.EVENT_READ, child)
         return None
@@ -108,6 +110,7 @@ def _tend(selector: selectors.BaseSelector, child: Child, source: int | socket.s
         _, status = os.waitpid(child.pid, 0)
         selector.unregister(child.descriptor)
         os.close(child.descriptor)
+        child.place.unlink()
         with contextlib.suppress(KeyError):
             selector.unregister(child.client)
         with contextlib.suppress(OSError):

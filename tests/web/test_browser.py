@@ -18,9 +18,10 @@ playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
 CHROMIUM = shutil.which("chromium")
 PATIENCE = 90_000  # milliseconds; a machine may be busy, and nothing here is timed
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("CI") != "true", reason="needs the browser chromium"
-)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="needs the browser chromium"),
+]
 # every text that a part of the page ever showed, for a browser may miss what it is only asked about
 WATCH = """(selector) => {
   window.seen = [];
