@@ -10,7 +10,6 @@ from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.data.pipeline import collate, dataset
 from speechbrain_xser.data.synthetic import prepare
 from speechbrain_xser.data.synthetic.voices import voices
-from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.lengths import relative_from_counts
 from speechbrain_xser.metrics import score
 from speechbrain_xser.training.collapse import listen
@@ -25,8 +24,8 @@ def megabytes(*names: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def recognizer():
-    return ExplainableEmotionRecognizer.from_hparams(source=speechbrain_xser.packaged_model())
+def recognizer(packaged):
+    return packaged
 
 
 @pytest.fixture(scope="module")

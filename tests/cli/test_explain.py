@@ -14,11 +14,9 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-import speechbrain_xser
 from speechbrain_xser.cli import explain as command
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.data.waveform import resampled
-from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from tests.cli.spoken import RATE, sentence, write_speech
 from tests.data.media import write_media
 
@@ -28,8 +26,8 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")
-def recognizer():
-    return ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model(), run_opts={"device": "cpu"})
+def recognizer(packaged):
+    return packaged
 
 
 @pytest.fixture

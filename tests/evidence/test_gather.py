@@ -6,18 +6,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-import speechbrain_xser
 from speechbrain_xser.decoder.heads import HeadsDecoder
 from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.evidence.claims import check_claims
 from speechbrain_xser.evidence.gather import gather_evidence
-from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from tests.genuine import DATA
 
 
 @pytest.fixture(scope="module")
-def recognizer():
-    return ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model(), run_opts={"device": "cpu"})
+def recognizer(packaged):
+    return packaged
 
 
 @pytest.fixture(scope="module")
