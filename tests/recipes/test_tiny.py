@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, HubertModel
 
 from speechbrain_xser.lobes.encoder import SSLEncoder
+from tests.warmed import PATIENCE
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
@@ -20,7 +21,7 @@ def recipes(monkeypatch):
 
 def run(python: str, script: str, yaml: str, *overrides: str) -> None:
     command = [python, str(RECIPES / "Tiny" / script), str(RECIPES / "Tiny" / "hparams" / yaml), *overrides]
-    subprocess.run(command, check=True, capture_output=True, timeout=240)
+    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
 
 
 @pytest.mark.training

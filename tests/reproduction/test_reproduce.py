@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from speechbrain_xser.testing import tiny_manifest
-from tests.warmed import Process, warmed_python
+from tests.warmed import PATIENCE, Process, warmed_python
 
 pytestmark = pytest.mark.training
 
@@ -29,6 +29,10 @@ def command(python: str, folder: Path, out: Path) -> list[str]:
     ]
 
 
+def finished(words: list[str]) -> subprocess.CompletedProcess:
+    return subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
+
+
 def report_of(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (out / "report").iterdir()}
 
@@ -43,7 +47,7 @@ def other():
 def test_a_table_that_was_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, python, other):
     for split, clips in (("train", 16), ("valid", 4), ("test", 6)):
         tiny_manifest(tmp_path, clips, seed=clips, split=split)
-    whole = subprocess.run(command(python, tmp_path, tmp_path / "whole"), capture_output=True, text=True, timeout=300)
+    whole = finished(command(python, tmp_path, tmp_path / "whole"))
     assert whole.returncode == 0, whole.stderr[-2000:]
     times = [json.loads(line)["seconds"] for line in (tmp_path / "whole" / "times.jsonl").read_text().splitlines()]
 
@@ -52,7 +56,7 @@ def test_a_table_that_was_killed_at_any_moment_ends_as_one_that_was_not(tmp_path
     time.sleep(moment)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    again = subprocess.run(command(other, tmp_path, tmp_path / "killed"), capture_output=True, text=True, timeout=300)
+    again = finished(command(other, tmp_path, tmp_path / "killed"))
     assert again.returncode == 0, f"killed after {moment:.1f} s: {again.stderr[-2000:]}"
 
     found, expected = report_of(tmp_path / "killed"), report_of(tmp_path / "whole")

@@ -12,7 +12,7 @@ import pytest
 from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.reproduction.plan import Plan, phases
 from speechbrain_xser.reproduction.runner import check_note, run_plan, visible_devices
-from tests.warmed import Process
+from tests.warmed import PATIENCE, Process
 
 TRAIN = """
 import json, os, signal, sys, time
@@ -136,7 +136,7 @@ def test_gpus_are_those_that_this_process_may_use_and_enough_for_the_jobs(plan, 
         run_plan(plan, jobs=3)
 
 
-def _until(happened, seconds: float = 60.0) -> None:
+def _until(happened, seconds: float = PATIENCE) -> None:
     end = time.time() + seconds
     while not happened():
         assert time.time() < end

@@ -9,6 +9,7 @@ import pytest
 
 from tests.training.runner import make, tiny_data, tiny_hparams
 from tests.training.two_ranks import observe
+from tests.warmed import PATIENCE
 
 pytestmark = pytest.mark.training
 
@@ -22,7 +23,7 @@ def ranks(tmp_path_factory, python):
     command = [python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     script = str(ROOT / "tests" / "training" / "two_ranks.py")
-    subprocess.run([*command, script, str(folder)], check=True, timeout=120, cwd=ROOT, env=environment)
+    subprocess.run([*command, script, str(folder)], check=True, timeout=PATIENCE, cwd=ROOT, env=environment)
     return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
 
 

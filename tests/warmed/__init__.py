@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 1800  # seconds after which a process hangs; a machine may be busy, and nothing is timed
 CLIENT = Path(__file__).with_name("client.py")
 SCRIPT = """#!{python} -IS
 import runpy, sys
