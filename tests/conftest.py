@@ -30,12 +30,15 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """The longest files first, so that no worker is left with one at the end."""
+    """Marks what uses a browser; the longest files first, so that no worker is left with one at the end."""
 
     def place(item: pytest.Item) -> int:
         here = item.path.as_posix()
         return next((rank for rank, name in enumerate(LONGEST) if here.endswith(f"/tests/{name}")), len(LONGEST))
 
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
     items.sort(key=place)
 
 

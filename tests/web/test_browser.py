@@ -60,7 +60,7 @@ def served(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def chromium():
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -68,12 +68,12 @@ def browser():
 
 
 @pytest.fixture
-def open_page(browser, served):
+def open_page(chromium, served):
     """Opens the page as another user each time."""
     contexts = []
 
     def opened():
-        contexts.append(browser.new_context())
+        contexts.append(chromium.new_context())
         page = contexts[-1].new_page()
         page.set_default_timeout(PATIENCE)
         page.goto(served.address)
