@@ -1,5 +1,7 @@
 """What every folder of tests can use, and which files start first."""
 
+import os
+
 import pytest
 
 import speechbrain_xser
@@ -24,7 +26,13 @@ LONGEST = (
 
 
 def pytest_configure(config):
-    """Files keep the order given below; by itself xdist starts those of many tests first, and a long table last."""
+    """Files keep the order given below; by itself xdist starts those of many tests first, and a long table last.
+
+    A worker counts one core, which is its share: what asks for a process a core works in the worker itself, instead of
+    importing torch in as many new ones. Tests of pools say how many they want.
+    """
+    if hasattr(config, "workerinput"):
+        os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
 

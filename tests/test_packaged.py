@@ -55,6 +55,7 @@ def scores(recognizer, batches):
     return score(references, answers)
 
 
+@pytest.mark.slow
 def test_held_out_voices_and_sentences_reach_what_is_wanted(scores):
     # on a corpus of another seed than the README's
     assert scores.parsed == 100
@@ -65,6 +66,7 @@ def test_held_out_voices_and_sentences_reach_what_is_wanted(scores):
 
 
 @pytest.mark.parametrize("stage", [ASR_STAGE, SER_STAGE], ids=lambda stage: stage.name)
+@pytest.mark.slow
 def test_the_tiny_model_listens_to_each_branch(recognizer, batches, stage):
     model = recognizer.mods.model
     batch = batches[0]
@@ -75,6 +77,7 @@ def test_the_tiny_model_listens_to_each_branch(recognizer, batches, stage):
             assert signs.gain > 0.1  # nats a token that the right audio gains over another clip's
 
 
+@pytest.mark.slow
 def test_the_embedded_test_voices_are_heard_by_no_backbone(held_out):
     heard = {utterance.speaker for utterance in read_manifest(held_out)}
     assert not heard & {voice.name for voice in voices("train")}

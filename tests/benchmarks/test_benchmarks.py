@@ -33,6 +33,7 @@ def measured(tmp_path_factory):
     return json.loads((folder / "ci.json").read_text()), page.read_text(), done.stdout
 
 
+@pytest.mark.slow
 def test_every_work_is_measured_beside_its_peers(measured):
     found, _, _ = measured
     works = {row["work"].split(",")[0] for row in found["rows"]}
@@ -43,17 +44,20 @@ def test_every_work_is_measured_beside_its_peers(measured):
     assert all(row["ours"] > 0 for row in found["rows"]) and "TFLOP/s" in found["ceilings"]
 
 
+@pytest.mark.slow
 def test_all_decoders_give_the_same_tokens(measured):
     notes = [row["note"] for row in measured[0]["rows"] if row["work"].startswith("greedy decoding")]
     assert notes == ["same tokens in 8 of 8 rows"] * 2
 
 
+@pytest.mark.slow
 def test_the_table_goes_between_its_marks_of_a_page(measured):
     _, page, printed = measured
     assert page.startswith("before\n<!-- ci: begin -->\nmachine: ") and page.endswith("<!-- ci: end -->\nafter\n")
     assert "old" not in page and "| training step, stage 2 |" in page and "| training step, stage 2 |" in printed
 
 
+@pytest.mark.slow
 def test_lobes_and_decoder_are_enough(tmp_path):
     done = run("-c", ALONE, str(tmp_path))
     assert done.returncode == 0, done.stderr

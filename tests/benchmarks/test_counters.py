@@ -58,6 +58,7 @@ def peer_step(model, batch, labels):
         model.zero_grad()
 
 
+@pytest.mark.slow
 def test_a_step_takes_at_most_a_third_of_the_operations_of_the_naive_form(wide):
     with FlopCounterMode(display=False) as own:
         step(wide, utterances(SECONDS, "cpu"))
@@ -67,6 +68,7 @@ def test_a_step_takes_at_most_a_third_of_the_operations_of_the_naive_form(wide):
     assert own.get_total_flops() <= 0.35 * theirs.get_total_flops()
 
 
+@pytest.mark.slow
 def test_a_step_keeps_at_most_a_quarter_of_the_bytes_of_the_naive_form(wide):
     known = weights_of(wide)
     own = saved_bytes(lambda: step(wide, utterances(SECONDS, "cpu")))

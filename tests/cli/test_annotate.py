@@ -120,6 +120,7 @@ def test_a_real_kill_loses_no_measure(tmp_path, python):
     assert json.loads(done.stdout) == {"clips": 60, "measured": 60 - kept, "unreadable": 0}
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(tmp_path):
     folder, out = tones(tmp_path / "clips", 80, seconds=4.0), tmp_path / "out"
     command = [

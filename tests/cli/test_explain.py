@@ -219,12 +219,14 @@ def read_terminal(descriptor: int) -> bytes:
         return b""
 
 
+@pytest.mark.slow
 def test_on_a_terminal_there_is_a_table_and_the_model_is_named(stopped):
     assert "tiny model that comes with the package" in stopped.told and "Loading" not in stopped.told
     assert "neutral 100 %" in stopped.told and "Daniel and the mayor" in stopped.told
     assert '"paragraph"' not in stopped.told
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_page_and_no_traceback(stopped):
     assert stopped.code == 130 and stopped.left == ["clips"]
     assert "no report was written" in stopped.told and "Traceback" not in stopped.told

@@ -182,8 +182,8 @@ def test_a_killed_run_goes_on_and_writes_what_an_uninterrupted_one_writes(python
     assert (tmp_path / "killed.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
 
 
-def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(speech, tmp_path):
-    process, journal = started(sys.executable, speech, tmp_path / "a.json")
+def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(python, speech, tmp_path):
+    process, journal = started(python, speech, tmp_path / "a.json")
     process.send_signal(signal.SIGINT)
     told = process.communicate()[1]
     assert process.returncode == 130 and "goes on where this one stopped" in told and "Traceback" not in told
