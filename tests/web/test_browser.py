@@ -170,7 +170,7 @@ def test_an_example_needs_no_file(open_page):
 
 def test_ctrl_c_ends_it_and_leaves_nothing(served):
     served.process.send_signal(signal.SIGINT)
-    _, said = served.process.communicate(timeout=60)
+    _, said = served.process.communicate(timeout=PATIENCE / 1000)
     assert served.process.returncode == 130
     assert "Traceback" not in said, said
     assert said.rstrip().endswith("nothing that was uploaded is left.")
