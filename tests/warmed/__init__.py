@@ -25,7 +25,7 @@ runpy.run_path({client!r}, run_name="__main__")
 
 
 @contextlib.contextmanager
-def warmed_python(**environment: str) -> Iterator[str]:
+def warmed_python() -> Iterator[str]:
     """The path of a warmed interpreter; of the real one on systems that cannot watch a process by a descriptor."""
     if not hasattr(os, "pidfd_open"):
         yield sys.executable
@@ -35,13 +35,14 @@ def warmed_python(**environment: str) -> Iterator[str]:
         first = [str(Path(folder) / "socket"), sys.executable]
         python.write_text(SCRIPT.format(python=sys.executable, first=first, client=str(CLIENT)))
         python.chmod(0o755)
-        with _serving(folder, {**os.environ, "OMP_NUM_THREADS": "1", **environment}):
+        with _serving(folder):
             yield str(python)
 
 
 @contextlib.contextmanager
-def _serving(folder: str, environment: dict[str, str]) -> Iterator[None]:
+def _serving(folder: str) -> Iterator[None]:
     command = [sys.executable, "-m", "tests.warmed.server", folder]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=ROOT, env=environment, **streams) as server:
         assert server.stdout.readline() == "ready\n"

@@ -29,7 +29,8 @@ PRELOADED = (
     *("silero_vad", "sklearn.linear_model", "soundfile", "speechbrain", "torchaudio", "av", "rich.console"),
     *("peft", "transformers.models.llama.modeling_llama", "transformers.models.hubert.modeling_hubert"),
     *(f"speechbrain_xser.cli.{name}" for name in ("annotate", "explain", "reproduce", "timeline", "train")),
-    *("speechbrain_xser.reproduction.report", "speechbrain_xser.training.command", "tests.timeline.stub"),
+    *("speechbrain_xser.evidence.gather", "speechbrain_xser.inference", "speechbrain_xser.reproduction.report"),
+    *("speechbrain_xser.training.command", "speechbrain_xser.training.run", "tests.timeline.stub"),
 )
 
 
@@ -94,7 +95,7 @@ def _start(folder: Path, selector: selectors.BaseSelector, listener: socket.sock
             selector.register(source, selectors.EVENT_READ, child)
         return None
     for key in selector.get_map().values():
-        if hasattr(key.fileobj, "close"):
+        if isinstance(key.fileobj, socket.socket):
             key.fileobj.close()
     client.close()
     os.setpgid(0, 0)
@@ -106,6 +107,8 @@ def _start(folder: Path, selector: selectors.BaseSelector, listener: socket.sock
 
 def _tend(selector: selectors.BaseSelector, child: Child, source: int | socket.socket) -> None:
     """Tells the client of the process's end, or the process of a signal or of the client's end."""
+    if child.client.fileno() < 0:
+        return  # both ended at once
     if source == child.descriptor:
         _, status = os.waitpid(child.pid, 0)
         selector.unregister(child.descriptor)
@@ -134,6 +137,7 @@ def become(command: Command) -> None:
     os.chdir(command.folder)
     os.environ.clear()
     os.environ.update(command.environment)
+    sys.path[1:1] = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
