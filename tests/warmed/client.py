@@ -10,12 +10,17 @@ PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signa
 
 
 def main(address: str, python: str, words: list[str]) -> None:
-    """Has a command run by the server; what is neither a module, code nor a script is for the real interpreter."""
-    environment = dict(os.environ)
+    """Has a command run by the server.
+
+    What is neither a module, code nor a script is for the real interpreter, and so is what inherits more than its
+    streams: a worker of a pool reads its work from a descriptor.
+    """
+    given, environment = words, dict(os.environ)
     if words[:1] == ["-u"]:
         words, environment = words[1:], {**environment, "PYTHONUNBUFFERED": "1"}
-    if not words or (words[0].startswith("-") and words[0] not in ("-m", "-c")):
-        os.execv(python, [python, *words])
+    runs = bool(words) and (words[0] in ("-m", "-c") or not words[0].startswith("-"))
+    if not runs or inherits():
+        os.execv(python, [python, *given])
     with socket.socket(socket.AF_UNIX) as server:
         server.connect(address)
         asked = {"pid": os.getpid(), "words": words, "folder": os.getcwd(), "environment": environment}
@@ -26,6 +31,11 @@ def main(address: str, python: str, words: list[str]) -> None:
             signal.signal(number, lambda number, _: server.send(bytes([number])))
         code = server.makefile().readline()
     end(int(code) if code else -signal.SIGKILL)
+
+
+def inherits() -> bool:
+    """Whether there are open descriptors beside the three streams and the one that lists them."""
+    return len(os.listdir("/proc/self/fd")) > 4
 
 
 def end(code: int) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,16 @@ def test_a_killed_process_is_gone_when_its_end_is_told(python):
         number = int(process.stdout.readline())
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL and not Path(f"/proc/{number}").exists()
+
+
+def test_a_pool_s_workers_get_the_descriptors_that_they_read_from(python):
+    done = run(python, "from joblib import Parallel, delayed; print(Parallel(2)(delayed(abs)(n) for n in (-1, -2)))")
+    assert done.stdout == "[1, 2]\n", done.stderr
+
+
+def test_what_inherits_a_descriptor_is_a_real_interpreter(python):
+    read, write = os.pipe()
+    done = run(python, "import sys; print(sys.executable)", pass_fds=[read])
+    for descriptor in (read, write):
+        os.close(descriptor)
+    assert done.stdout == f"{sys.executable}\n"
