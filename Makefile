@@ -52,6 +52,11 @@ test: export OMP_NUM_THREADS ?= 1
 test: $(STAMP) ## run all tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
+.PHONY: test-fast
+test-fast: export OMP_NUM_THREADS ?= 1
+test-fast: $(STAMP) ## run the tests that need no training, no browser and no patience
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not training and not browser and not slow" $(ARGS)
+
 doctest: export OMP_NUM_THREADS ?= 1
 doctest: $(STAMP) ## run the examples in every docstring
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --doctest-modules speechbrain_xser recipes $(ARGS)

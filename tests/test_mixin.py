@@ -95,6 +95,7 @@ def brain(tmp_path):
     )
 
 
+@pytest.mark.training
 def test_a_classifier_on_the_descriptor_latents_learns_in_a_plain_recipe(brain, dataset):
     batch = PaddedBatch(list(dataset))
     first = float(brain.evaluate_batch(batch, speechbrain.Stage.VALID))
@@ -109,6 +110,7 @@ def test_only_our_bottleneck_and_the_recipes_head_are_in_its_optimiser_and_check
     assert trained == names
 
 
+@pytest.mark.training
 def test_fitting_leaves_the_encoder_as_it_was(brain, dataset):
     before = [parameter.clone() for parameter in brain.modules.encoder.parameters()]
     brain.fit(range(1), dataset, train_loader_kwargs={"batch_size": 4})

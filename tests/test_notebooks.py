@@ -59,6 +59,7 @@ def test_a_notebook_names_no_machine_and_no_version_of_one(path):
     assert set(metadata.language_info) == {"name"} and metadata.kernelspec.name == "python3"
 
 
+@pytest.mark.slow
 def test_the_explanation_s_notebook_shows_claims_shares_curves_and_the_page(executed):
     notebook = executed("explain-a-clip")
     text = printed(notebook)
@@ -68,6 +69,7 @@ def test_the_explanation_s_notebook_shows_claims_shares_curves_and_the_page(exec
     assert pictures(notebook) == 1
 
 
+@pytest.mark.training
 def test_the_training_s_notebook_trains_both_stages_in_turns_and_opens_its_folder(executed):
     notebook = executed("train-the-tiny-model")
     text = printed(notebook)
@@ -77,6 +79,7 @@ def test_the_training_s_notebook_trains_both_stages_in_turns_and_opens_its_folde
     assert notebook.cells[-1].outputs[-1].text.strip()  # a paragraph
 
 
+@pytest.mark.training
 def test_the_mix_in_s_notebook_learns_and_keeps_the_encoder_out(executed):
     notebook = executed("mix-in")
     text = printed(notebook)

@@ -10,7 +10,6 @@ from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.data.pipeline import collate, dataset
 from speechbrain_xser.data.synthetic import prepare
 from speechbrain_xser.data.synthetic.voices import voices
-from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.lengths import relative_from_counts
 from speechbrain_xser.metrics import score
 from speechbrain_xser.training.collapse import listen
@@ -25,8 +24,8 @@ def megabytes(*names: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def recognizer():
-    return ExplainableEmotionRecognizer.from_hparams(source=speechbrain_xser.packaged_model())
+def recognizer(packaged):
+    return packaged
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +55,7 @@ def scores(recognizer, batches):
     return score(references, answers)
 
 
+@pytest.mark.slow
 def test_held_out_voices_and_sentences_reach_what_is_wanted(scores):
     # on a corpus of another seed than the README's
     assert scores.parsed == 100
@@ -66,6 +66,7 @@ def test_held_out_voices_and_sentences_reach_what_is_wanted(scores):
 
 
 @pytest.mark.parametrize("stage", [ASR_STAGE, SER_STAGE], ids=lambda stage: stage.name)
+@pytest.mark.slow
 def test_the_tiny_model_listens_to_each_branch(recognizer, batches, stage):
     model = recognizer.mods.model
     batch = batches[0]
@@ -76,6 +77,7 @@ def test_the_tiny_model_listens_to_each_branch(recognizer, batches, stage):
             assert signs.gain > 0.1  # nats a token that the right audio gains over another clip's
 
 
+@pytest.mark.slow
 def test_the_embedded_test_voices_are_heard_by_no_backbone(held_out):
     heard = {utterance.speaker for utterance in read_manifest(held_out)}
     assert not heard & {voice.name for voice in voices("train")}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.table import Row, markdown, write
+from tests.warmed import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 ALONE = """
@@ -18,8 +19,8 @@ runpy.run_module("benchmarks", run_name="__main__")
 """
 
 
-def run(*command):
-    return subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, timeout=300)
+def run(*command, python=sys.executable):
+    return subprocess.run([python, *command], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,7 @@ def measured(tmp_path_factory):
     return json.loads((folder / "ci.json").read_text()), page.read_text(), done.stdout
 
 
+@pytest.mark.slow
 def test_every_work_is_measured_beside_its_peers(measured):
     found, _, _ = measured
     works = {row["work"].split(",")[0] for row in found["rows"]}
@@ -42,17 +44,20 @@ def test_every_work_is_measured_beside_its_peers(measured):
     assert all(row["ours"] > 0 for row in found["rows"]) and "TFLOP/s" in found["ceilings"]
 
 
+@pytest.mark.slow
 def test_all_decoders_give_the_same_tokens(measured):
     notes = [row["note"] for row in measured[0]["rows"] if row["work"].startswith("greedy decoding")]
     assert notes == ["same tokens in 8 of 8 rows"] * 2
 
 
+@pytest.mark.slow
 def test_the_table_goes_between_its_marks_of_a_page(measured):
     _, page, printed = measured
     assert page.startswith("before\n<!-- ci: begin -->\nmachine: ") and page.endswith("<!-- ci: end -->\nafter\n")
     assert "old" not in page and "| training step, stage 2 |" in page and "| training step, stage 2 |" in printed
 
 
+@pytest.mark.slow
 def test_lobes_and_decoder_are_enough(tmp_path):
     done = run("-c", ALONE, str(tmp_path))
     assert done.returncode == 0, done.stderr
@@ -60,9 +65,9 @@ def test_lobes_and_decoder_are_enough(tmp_path):
     assert "transformers' generate" in peers and "SpeechBrain's LLM greedy searcher" not in peers
 
 
-def test_the_papers_size_without_a_gpu_is_refused_in_one_line():
+def test_the_papers_size_without_a_gpu_is_refused_in_one_line(python):
     code = "import torch; torch.cuda.is_available = lambda: False; import benchmarks.__main__ as b; b.main(['--paper'])"
-    done = run("-c", code)
+    done = run("-c", code, python=python)
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("There is no GPU: leave out --paper")
 
@@ -75,9 +80,9 @@ def test_ratios_say_how_many_times_faster_ours_is():
     assert line == "| a | b | 2 ms | 8 ms | **4.00×** | 0.25 | ≥ 3× |"
 
 
-def test_a_page_without_the_marks_is_refused_before_anything_is_measured(tmp_path):
+def test_a_page_without_the_marks_is_refused_before_anything_is_measured(tmp_path, python):
     (tmp_path / "page.md").write_text("text")
-    done = run("-m", "benchmarks", "--size", "ci", "--page", str(tmp_path / "page.md"))
+    done = run("-m", "benchmarks", "--size", "ci", "--page", str(tmp_path / "page.md"), python=python)
     assert done.returncode == 1 and "..." not in done.stderr
     assert "needs the lines <!-- ci: begin --> and <!-- ci: end --> once each" in done.stderr.splitlines()[-1]
 

@@ -18,6 +18,7 @@ from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.utils.journal import Journal
+from tests.warmed import Process
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,7 +88,7 @@ def test_an_empty_folder_says_what_was_expected(tmp_path):
     assert done.exit_code == 2 and "expected .wav" in done.output
 
 
-def test_two_at_once_do_not_write_into_one_another(tmp_path):
+def test_two_at_once_do_not_write_into_one_another(tmp_path, python):
     folder = tones(tmp_path / "clips", 1)
     (tmp_path / "out").mkdir()
     script = (
@@ -98,7 +99,7 @@ def test_two_at_once_do_not_write_into_one_another(tmp_path):
         "    sys.stdin.read()\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [python, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout.readline() == "claimed\n"
         done = run(folder, "--out", tmp_path / "out")
@@ -107,23 +108,10 @@ def test_two_at_once_do_not_write_into_one_another(tmp_path):
     assert run(folder, "--out", tmp_path / "out").exit_code == 0
 
 
-def test_a_real_kill_loses_no_measure(tmp_path):
+def test_a_real_kill_loses_no_measure(tmp_path, python):
     folder, out = tones(tmp_path / "clips", 60, seconds=4.0), tmp_path / "out"
-    command = [
-        sys.executable,
-        "-m",
-        "speechbrain_xser.cli",
-        "annotate",
-        str(folder),
-        "--out",
-        str(out),
-        "--workers",
-        "1",
-    ]
-    journal, process = (
-        out / "measures.sqlite",
-        subprocess.Popen(command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}),
-    )
+    command = [python, "-m", "speechbrain_xser.cli", "annotate", str(folder), "--out", str(out), "--workers", "1"]
+    journal, process = out / "measures.sqlite", Process(command, cwd=ROOT)
     log = out / "measures.sqlite-wal"  # what is added goes there first
     while process.poll() is None and (not log.exists() or log.stat().st_size < 20000):
         time.sleep(0.01)
@@ -136,6 +124,7 @@ def test_a_real_kill_loses_no_measure(tmp_path):
     assert json.loads(done.stdout) == {"clips": 60, "measured": 60 - kept, "unreadable": 0}
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(tmp_path):
     folder, out = tones(tmp_path / "clips", 80, seconds=4.0), tmp_path / "out"
     command = [

@@ -14,11 +14,9 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-import speechbrain_xser
 from speechbrain_xser.cli import explain as command
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.data.waveform import resampled
-from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from tests.cli.spoken import RATE, sentence, write_speech
 from tests.data.media import write_media
 
@@ -28,8 +26,8 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")
-def recognizer():
-    return ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model(), run_opts={"device": "cpu"})
+def recognizer(packaged):
+    return packaged
 
 
 @pytest.fixture
@@ -221,12 +219,14 @@ def read_terminal(descriptor: int) -> bytes:
         return b""
 
 
+@pytest.mark.slow
 def test_on_a_terminal_there_is_a_table_and_the_model_is_named(stopped):
     assert "tiny model that comes with the package" in stopped.told and "Loading" not in stopped.told
     assert "neutral 100 %" in stopped.told and "Daniel and the mayor" in stopped.told
     assert '"paragraph"' not in stopped.told
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_page_and_no_traceback(stopped):
     assert stopped.code == 130 and stopped.left == ["clips"]
     assert "no report was written" in stopped.told and "Traceback" not in stopped.told

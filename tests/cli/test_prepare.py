@@ -79,6 +79,7 @@ def test_an_installed_package_says_where_recipes_are_to_be_had(monkeypatch, tmp_
 
 
 @pytest.mark.skipif(not CREMAD.is_dir(), reason="real clips are not here: set XSER_DATA to the folder with cremad/")
+@pytest.mark.slow
 def test_real_crema_d_is_prepared_speaker_independent(tmp_path):
     done = run("CREMA-D", "--data-folder", CREMAD, "--save-folder", tmp_path / "out", "--json")
     paths = json.loads(done.stdout)["paths"]

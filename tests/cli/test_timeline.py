@@ -21,6 +21,7 @@ from speechbrain_xser.cli.main import xser
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.utils.journal import Journal
 from tests.timeline.stub import RATE, Loudness, Stub, tones
+from tests.warmed import Process
 
 ROOT = Path(__file__).parents[2]
 
@@ -175,22 +176,21 @@ def speech(tmp_path_factory):
     return path
 
 
-def started(speech, out):
+def started(python, speech, out):
     """A slow run, when it has kept some moments."""
-    command = [sys.executable, "-m", "tests.timeline.run_stub", str(speech), str(out), "1"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True
-    )
+    command = [python, "-m", "tests.timeline.run_stub", str(speech), str(out), "1"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = Process(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     log = out.with_name(f"{out.stem}.journal-wal")  # what is added goes there first
     while process.poll() is None and (not log.exists() or log.stat().st_size < 4096):
         time.sleep(0.01)
     return process, out.with_suffix(".journal")
 
 
-def test_a_killed_run_goes_on_and_writes_what_an_uninterrupted_one_writes(speech, tmp_path, monkeypatch):
+def test_a_killed_run_goes_on_and_writes_what_an_uninterrupted_one_writes(python, speech, tmp_path, monkeypatch):
     monkeypatch.undo()  # the real detector, as in the process
     monkeypatch.setattr(timeline, "load_recognizer", lambda *_: Stub())
-    process, journal = started(speech, tmp_path / "killed.json")
+    process, journal = started(python, speech, tmp_path / "killed.json")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     with Journal(journal, Moment) as moments:
@@ -204,8 +204,8 @@ def test_a_killed_run_goes_on_and_writes_what_an_uninterrupted_one_writes(speech
     assert (tmp_path / "killed.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
 
 
-def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(speech, tmp_path):
-    process, journal = started(speech, tmp_path / "a.json")
+def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(python, speech, tmp_path):
+    process, journal = started(python, speech, tmp_path / "a.json")
     process.send_signal(signal.SIGINT)
     told = process.communicate()[1]
     assert process.returncode == 130 and "goes on where this one stopped" in told and "Traceback" not in told

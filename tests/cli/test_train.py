@@ -14,6 +14,7 @@ from speechbrain_xser.cli.train import option, recipe_path
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_manifest
 from speechbrain_xser.training.command import main
+from tests.warmed import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "tests" / "training" / "tiny.yaml"
@@ -54,13 +55,14 @@ def test_the_script_and_the_command_are_one_function():
     assert script["main"] is main
 
 
+@pytest.mark.training
 def test_a_stopped_training_leaves_a_checkpoint_and_no_model(tmp_path):
     words = [sys.executable, "-m", "speechbrain_xser.cli", "train", *arguments(tmp_path, epochs_per_stage=200)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     log = tmp_path / "run" / "train_log.txt"
     with subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
         begun = time.monotonic()
-        while process.poll() is None and not log.exists() and time.monotonic() - begun < 120:
+        while process.poll() is None and not log.exists() and time.monotonic() - begun < PATIENCE:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         told = process.communicate()[1]

@@ -84,6 +84,7 @@ def test_a_row_that_needs_samples_has_a_script_that_makes_them(row):
     assert script.stat().st_mode & 0o100 and "tests/recipes/setup/samples.py" in script.read_text(encoding="utf-8")
 
 
+@pytest.mark.training
 def test_the_row_of_real_speech_runs_and_leaves_the_files_that_it_names(tmp_path, monkeypatch):
     (row,) = rows(ROOT / "tests" / "recipes" / "CREMA-D.csv")
     monkeypatch.chdir(tmp_path)

@@ -82,7 +82,9 @@ def test_samples_beyond_full_scale_are_clipped_and_do_not_wrap(tmp_path):
     assert soundfile.read(tmp_path / "a.flac")[0].min() > 0.9
 
 
-def test_many_processes_give_the_clips_in_order_and_faults_in_their_places(video, tmp_path):
+@pytest.mark.slow
+def test_many_processes_give_the_clips_in_order_and_faults_in_their_places(video, tmp_path, monkeypatch):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")  # a worker of tests counts one core
     films = [Film(Utterance(str(n), str(tmp_path / f"{n}.flac")), video) for n in range(6)]
     films[3] = films[3]._replace(video=tmp_path / "missing.mp4")
     found = list(Extraction(films, max_seconds=None))

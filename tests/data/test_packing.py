@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
@@ -142,7 +141,7 @@ def test_a_cut_shard_names_the_clip(corpus):
         seconds_of(corpus / "packed" / "nothing.tar#512+100")
 
 
-def test_a_killed_run_leaves_no_half_shard_under_a_shards_name(corpus):
+def test_a_killed_run_leaves_no_half_shard_under_a_shards_name(corpus, python):
     script = (
         "import os, signal\n"
         "from speechbrain_xser.data import packing\n"
@@ -157,7 +156,7 @@ def test_a_killed_run_leaves_no_half_shard_under_a_shards_name(corpus):
         f"packing.pack({{'train': {str(corpus / 'train.jsonl')!r}}}, {str(corpus / 'packed')!r}, "
         "clips_per_shard=3, workers=1)\n"
     )
-    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == -signal.SIGKILL
+    assert subprocess.run([python, "-c", script], cwd=ROOT).returncode == -signal.SIGKILL
     assert [path.name for path in (corpus / "packed").glob("*.tar")] == ["train-000000.tar"]
     first = (corpus / "packed" / "train-000000.tar").stat().st_mtime_ns
     assert len(read_manifest(packed(corpus)["train"])) == 7

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -81,7 +80,7 @@ def test_an_empty_split_is_refused_and_not_taken_for_done(tmp_path):
     assert not (tmp_path / DONE).exists()
 
 
-def test_a_killed_preparation_leaves_nothing_once_it_is_done_again(tmp_path):
+def test_a_killed_preparation_leaves_nothing_once_it_is_done_again(tmp_path, python):
     script = (
         "import os, signal\n"
         "from speechbrain_xser.data.manifest import Utterance\n"
@@ -91,7 +90,7 @@ def test_a_killed_preparation_leaves_nothing_once_it_is_done_again(tmp_path):
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         f"prepare_once({str(tmp_path)!r}, {{}}, [], build, ['train'])\n"
     )
-    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == -signal.SIGKILL
+    assert subprocess.run([python, "-c", script], cwd=ROOT).returncode == -signal.SIGKILL
     assert [path.suffix for path in tmp_path.glob("train*")] == [".part"]
     prepare_once(tmp_path, {}, [], one_utterance, ["train"])
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".")) == [
@@ -113,7 +112,7 @@ def test_one_step_more_or_another_wording_prepares_again(tmp_path):
     assert calls.count(1) == 4 and calls.count("train") == 1 and len(texts) == 2
 
 
-def test_a_second_preparation_waits_for_the_first_and_finds_it_done(tmp_path):
+def test_a_second_preparation_waits_for_the_first_and_finds_it_done(tmp_path, python):
     script = (
         "import sys, time\n"
         "from speechbrain_xser.data.manifest import Utterance\n"
@@ -124,7 +123,7 @@ def test_a_second_preparation_waits_for_the_first_and_finds_it_done(tmp_path):
         "    yield Utterance('a', 'a.wav', split='train')\n"
         f"prepare_once({str(tmp_path)!r}, {{}}, [], build, ['train'])\n"
     )
-    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) as first:
+    with subprocess.Popen([python, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout.readline() == "building\n"
         assert not (tmp_path / DONE).exists()
         paths = prepare_once(tmp_path, {}, [], lambda: pytest.fail("built again"), ["train"])

@@ -6,19 +6,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-import speechbrain_xser
 from speechbrain_xser.decoder.heads import HeadsDecoder
 from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.evidence.claims import check_claims
 from speechbrain_xser.evidence.gather import gather_evidence
-from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from tests.genuine import DATA
 
 
 @pytest.fixture(scope="module")
-def recognizer():
-    source = speechbrain_xser.packaged_model()
-    return ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": "cpu"}, speech_check=False)
+def recognizer(unchecked):
+    return unchecked
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +64,7 @@ def test_a_clip_that_is_too_long_is_refused(recognizer):
 
 
 @pytest.mark.skipif(not (DATA / "cremad").is_dir(), reason="CREMA-D is not here: set XSER_DATA")
+@pytest.mark.slow
 def test_an_actor_who_shouts_is_heard_by_the_voice_and_not_by_the_words(recognizer):
     folder = DATA / "cremad" / "AudioWAV"
     clips = [next(folder.glob(f"{actor}_DFA_ANG_XX.*")) for actor in ("1002", "1004")]
@@ -87,6 +85,7 @@ def test_a_voice_that_cannot_be_heard_is_refused(recognizer, wav, voice):
 
 
 @pytest.mark.skipif(not (DATA / "cremad").is_dir(), reason="CREMA-D is not here: set XSER_DATA")
+@pytest.mark.slow
 def test_the_shares_of_real_clips_add_up_to_within_a_fifth_of_a_nat(recognizer):
     folder = DATA / "cremad" / "AudioWAV"
     for name in ("1002_IOM_FEA_XX", "1002_DFA_NEU_XX", "1002_IEO_SAD_HI"):

@@ -4,18 +4,15 @@ import pytest
 import soundfile
 import torch
 
-import speechbrain_xser
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.explaining import clips as clips_module
 from speechbrain_xser.explaining.clips import Clip, explain_clips, read_clip
-from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.lengths import relative_from_counts
 
 
 @pytest.fixture(scope="module")
-def recognizer():
-    source = speechbrain_xser.packaged_model()
-    return ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": "cpu"}, speech_check=False)
+def recognizer(unchecked):
+    return unchecked
 
 
 @pytest.fixture(scope="module")

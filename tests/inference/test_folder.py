@@ -51,6 +51,7 @@ def test_the_lora_in_the_folder_matters(trained, recognizer):
     assert without != [recognizer.explain_file(path).paragraph for path in trained.clips]
 
 
+@pytest.mark.slow
 def test_a_fresh_process_gives_the_same_explanations(trained, recognizer):
     command = [sys.executable, "-c", FRESH, trained.folder, *trained.clips]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}

@@ -4,9 +4,7 @@ import re
 
 import pytest
 
-import speechbrain_xser
 from speechbrain_xser.evidence.gather import gather_evidence
-from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.page.document import STYLE, document
 from speechbrain_xser.page.evidence import evidence_sections
 from speechbrain_xser.testing import tiny_manifest
@@ -14,12 +12,11 @@ from tests.page.reading import Reader
 
 
 @pytest.fixture(scope="module")
-def evidence(tmp_path_factory):
+def evidence(tmp_path_factory, unchecked):
     place = tmp_path_factory.mktemp("clips")
     tiny_manifest(place, clips=1)
-    recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model(), speech_check=False)
-    wav = recognizer.load_audio(place / "train" / "000.wav")
-    return gather_evidence(recognizer, wav, voice=wav.flip(0))
+    wav = unchecked.load_audio(place / "train" / "000.wav")
+    return gather_evidence(unchecked, wav, voice=wav.flip(0))
 
 
 def test_a_page_fetches_nothing_and_runs_nothing(evidence):

@@ -48,6 +48,7 @@ def test_every_preparer_annotates_where_it_is_asked_to_in_its_language(name):
 
 
 @needs("emodb")
+@pytest.mark.slow
 def test_emodb_s_clips_get_descriptors_from_german_words(tmp_path):
     (tmp_path / "corpus" / "wav").mkdir(parents=True)
     taken: dict[str, int] = {}
@@ -65,6 +66,7 @@ def test_emodb_s_clips_get_descriptors_from_german_words(tmp_path):
 
 
 @needs("ravdess")
+@pytest.mark.slow
 def test_ravdess_s_angry_clips_are_called_louder_than_its_neutral_ones(tmp_path):
     for actor in range(1, 25):
         (tmp_path / "corpus" / f"Actor_{actor:02d}").mkdir(parents=True)

@@ -9,6 +9,9 @@ import pytest
 
 from speechbrain_xser.answer.render import render
 from speechbrain_xser.data.manifest import read_manifest
+from tests.warmed import PATIENCE
+
+pytestmark = pytest.mark.training
 
 DEMO = Path(__file__).resolve().parents[2] / "recipes" / "Tiny" / "demo.py"
 FEW = ("--train_clips=4", "--valid_clips=2", "--test_clips=3", "--epochs_per_stage=1", "--batch_size=4")
@@ -23,7 +26,7 @@ def folder(tmp_path_factory):
 def printed(folder) -> str:
     """What it prints; where it writes is relative to the working folder."""
     command = [sys.executable, str(DEMO), *FEW]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=600).stdout
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
 
 
 def test_the_demo_prints_paragraph_record_and_reference_of_three_held_out_clips(printed, folder):

@@ -2,7 +2,6 @@
 
 import math
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, HubertModel
 
 from speechbrain_xser.lobes.encoder import SSLEncoder
+from tests.warmed import PATIENCE
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
@@ -19,16 +19,17 @@ def recipes(monkeypatch):
     monkeypatch.syspath_prepend(str(RECIPES))
 
 
-def run(script: str, yaml: str, *overrides: str) -> None:
-    command = [sys.executable, str(RECIPES / "Tiny" / script), str(RECIPES / "Tiny" / "hparams" / yaml), *overrides]
-    subprocess.run(command, check=True, capture_output=True, timeout=240)
+def run(python: str, script: str, yaml: str, *overrides: str) -> None:
+    command = [python, str(RECIPES / "Tiny" / script), str(RECIPES / "Tiny" / "hparams" / yaml), *overrides]
+    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
 
 
-def test_the_encoder_recipe_writes_a_folder_whose_level_is_heard(tmp_path):
+@pytest.mark.training
+def test_the_encoder_recipe_writes_a_folder_whose_level_is_heard(tmp_path, python):
     sizes = ("--train_clips=4", "--valid_clips=2", "--test_clips=1", "--number_of_epochs=1")
     shape = ("--hidden_size=32", "--num_hidden_layers=2", "--functional_layer=2", "--intermediate_size=32")
     folders = (f"--output_folder={tmp_path}", f"--data_folder={tmp_path}")
-    run("pretrain_encoder.py", "encoder.yaml", *folders, *sizes, *shape, "--conv_dim=[256, 32, 32]")
+    run(python, "pretrain_encoder.py", "encoder.yaml", *folders, *sizes, *shape, "--conv_dim=[256, 32, 32]")
     folder = str(tmp_path / "hubert-tiny")
     assert HubertModel.from_pretrained(folder).config.hidden_size == 32
     encoder = SSLEncoder(folder)
@@ -37,10 +38,11 @@ def test_the_encoder_recipe_writes_a_folder_whose_level_is_heard(tmp_path):
     assert (loud - soft).abs().max() > 0.01  # a model that normalises the level away gives the same features
 
 
-def test_the_decoder_recipe_writes_a_folder_that_answers(tmp_path):
+@pytest.mark.training
+def test_the_decoder_recipe_writes_a_folder_that_answers(tmp_path, python):
     sizes = ("--steps_an_epoch=2", "--number_of_epochs=1", "--batch_size=2", "--vocabulary_size=600")
     shape = ("--hidden_size=32", "--num_hidden_layers=1", "--intermediate_size=32")
-    run("pretrain_llm.py", "llm.yaml", f"--output_folder={tmp_path}", *sizes, *shape)
+    run(python, "pretrain_llm.py", "llm.yaml", f"--output_folder={tmp_path}", *sizes, *shape)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "llama-tiny")
     llm = AutoModelForCausalLM.from_pretrained(tmp_path / "llama-tiny")
     assert llm.get_input_embeddings().num_embeddings == len(tokenizer)

@@ -12,13 +12,16 @@ import pytest
 from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.reproduction.plan import Plan, phases
 from speechbrain_xser.reproduction.runner import check_note, run_plan, visible_devices
+from tests.warmed import PATIENCE, Process
 
 TRAIN = """
-import json, os, signal, sys, time
+import glob, json, os, signal, sys, time
 options = dict(word[2:].split("=", 1) for word in sys.argv if word.startswith("--"))
 folder = options["output_folder"]
 open(f"{folder}/started", "a").write(f"{time.time()} ")
 signal.signal(signal.SIGTERM, lambda *_: (open(f"{folder}/told", "w").close(), sys.exit(143)))
+while len(glob.glob(f"{folder}/../../*/*/started")) < int(os.environ.get("RUNS_TO_WAIT_FOR", "1")):
+    time.sleep(0.01)
 time.sleep(float(os.environ.get("SECONDS_OF_A_RUN", "0.3")))
 if options["system"] == "beta_1":
     print("first line"); print("error: the disk is full"); sys.exit(1)
@@ -54,7 +57,8 @@ def test_every_run_is_made_once_and_never_again(plan):
     assert {line["run"] for line in times} == set(starts(plan)) and all(line["seconds"] > 0 for line in times)
 
 
-def test_no_more_runs_at_once_than_jobs(plan):
+def test_no_more_runs_at_once_than_jobs(plan, monkeypatch):
+    monkeypatch.setenv("RUNS_TO_WAIT_FOR", "2")  # the first two meet, however slowly they start
     run_plan(plan, jobs=2)
     spans = [
         (float((plan.out / run.name / "started").read_text()), float((plan.out / run.name / "ended").read_text()))
@@ -82,29 +86,30 @@ def test_a_folder_of_other_values_is_refused(plan):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells the runs on Linux only")
-def test_a_killed_reproduction_leaves_no_run_behind(plan):
+def test_a_killed_reproduction_leaves_no_run_behind(plan, python):
     code = (
-        "import sys; from pathlib import Path; from speechbrain_xser.reproduction.plan import Plan;"
+        f"import sys; sys.executable = {sys.executable!r};"  # its runs are real interpreters
+        "from pathlib import Path; from speechbrain_xser.reproduction.plan import Plan;"
         "from speechbrain_xser.reproduction.runner import run_plan;"
         f"run_plan(Plan('CREMA-D', 'tiny', 'trained', 'data', Path({str(plan.out)!r}), Path({str(plan.recipes)!r}),"
         "('two_stage',), (1,)))"
     )
     folder = plan.out / "CREMA-D" / "two_stage" / "seed1"
-    parent = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "SECONDS_OF_A_RUN": "60"})
+    parent = Process([python, "-c", code], env={**os.environ, "SECONDS_OF_A_RUN": "60"})
     _until(lambda: (folder / "started").exists())
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     _until(lambda: (folder / "told").exists())
 
 
-def test_a_run_waits_for_one_that_a_killed_reproduction_left_saving(plan):
+def test_a_run_waits_for_one_that_a_killed_reproduction_left_saving(plan, python):
     folder = plan.out / "CREMA-D" / "two_stage" / "seed1"
     code = (
         "import time; from speechbrain_xser.commandline import claimed\n"
         f"with claimed({str(folder)!r}):\n"
         f"    print('held', flush=True); time.sleep(4); open({str(plan.out / 'saved')!r}, 'w').write(str(time.time()))"
     )
-    saving = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    saving = subprocess.Popen([python, "-c", code], stdout=subprocess.PIPE, text=True)
     assert saving.stdout.readline() == "held\n"
     run_plan(plan._replace(systems=("two_stage",), seeds=(1,)))
     assert float((folder / "started").read_text()) > float((plan.out / "saved").read_text())
@@ -134,7 +139,7 @@ def test_gpus_are_those_that_this_process_may_use_and_enough_for_the_jobs(plan, 
         run_plan(plan, jobs=3)
 
 
-def _until(happened, seconds: float = 60.0) -> None:
+def _until(happened, seconds: float = PATIENCE) -> None:
     end = time.time() + seconds
     while not happened():
         assert time.time() < end

@@ -10,6 +10,8 @@ from speechbrain_xser.reproduction.report import write_report
 from speechbrain_xser.reproduction.runner import run_plan
 from speechbrain_xser.testing import tiny_manifest
 
+pytestmark = pytest.mark.training
+
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 

@@ -39,5 +39,6 @@ def peak_megabytes(sentence, minutes, folder):
     return int(done.stdout.rsplit(maxsplit=1)[-1]) / 1024
 
 
+@pytest.mark.slow
 def test_four_minutes_take_no_more_memory_than_one(sentence, tmp_path):
     assert peak_megabytes(sentence, 4, tmp_path) - peak_megabytes(sentence, 1, tmp_path) < BOUND_MEGABYTES

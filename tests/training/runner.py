@@ -12,6 +12,7 @@ from speechbrain.utils.run_opts import RunOptions
 from speechbrain_xser.model import build_model
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_manifest
 from speechbrain_xser.training.run import make_brain, make_loaders, make_model, merged
+from tests.warmed import PATIENCE
 
 START = multiprocessing.get_context("forkserver")
 START.set_forkserver_preload([__name__])
@@ -82,7 +83,7 @@ def train_in_process(hparams: dict, *arguments) -> int:
     """The same in a process of its own; its exit code, negative for a signal."""
     process = START.Process(target=train, args=(hparams, *arguments))
     process.start()
-    process.join(120)
+    process.join(PATIENCE)
     return process.exitcode
 
 

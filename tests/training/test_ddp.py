@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,21 @@ import pytest
 from tests.training.runner import START, make, tiny_data, tiny_hparams
 from tests.training.signalled_rank import evaluate_and_signal
 from tests.training.two_ranks import observe
+from tests.warmed import PATIENCE
+
+pytestmark = pytest.mark.training
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory):
+def ranks(tmp_path_factory, python):
     """What each of two ranks saw."""
     folder = tmp_path_factory.mktemp("ranks")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command = [python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     script = str(ROOT / "tests" / "training" / "two_ranks.py")
-    subprocess.run([*command, script, str(folder)], check=True, timeout=120, cwd=ROOT, env=environment)
+    subprocess.run([*command, script, str(folder)], check=True, timeout=PATIENCE, cwd=ROOT, env=environment)
     return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
 
 

@@ -12,6 +12,8 @@ from speechbrain_xser.training.loaders import evaluation_loader
 from speechbrain_xser.training.settings import TrainingSettings
 from tests.training.runner import make, tiny_data, tiny_hparams
 
+pytestmark = pytest.mark.training
+
 
 def scores_in_turn(*values):
     """A score that gives these UAs one after the other."""

@@ -17,6 +17,8 @@ from speechbrain_xser.training.scoring import score_answers
 from speechbrain_xser.training.settings import TrainingSettings
 from speechbrain_xser.training.stages import ASR_STAGE
 
+pytestmark = pytest.mark.training
+
 SAID = {"low": "dogs", "normal": "it is eleven o'clock", "high": "kids are talking by the door"}
 
 

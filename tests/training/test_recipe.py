@@ -42,6 +42,7 @@ def arguments(folder, **values):
     return [str(ROOT / "tests" / "training" / "tiny.yaml"), "--device=cpu", "--noprogressbar", *named]
 
 
+@pytest.mark.training
 def test_a_run_ends_with_a_table_and_a_folder_that_answers_as_the_run_did_and_runs_again_from_its_checkpoint(
     script, tmp_path, capsys
 ):

@@ -9,6 +9,8 @@ from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from tests.training.runner import final_weights, make, tiny_data, tiny_hparams, train_in_process
 
+pytestmark = pytest.mark.training
+
 FINISHED, KILLED = 0, -signal.SIGKILL
 
 

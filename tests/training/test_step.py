@@ -10,6 +10,8 @@ from speechbrain_xser.errors import ManifestError, PromptError, SettingsError, T
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from tests.training.runner import make, tiny_data, tiny_hparams
 
+pytestmark = pytest.mark.training
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import soundfile
 
-import speechbrain_xser
 from speechbrain_xser.data.synthetic.corpus import plan, speak
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 
@@ -14,9 +13,8 @@ RATE = 16000
 
 
 @pytest.fixture(scope="session")
-def recognizer() -> ExplainableEmotionRecognizer:
-    source = speechbrain_xser.packaged_model()
-    return ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": "cpu"})
+def recognizer(packaged) -> ExplainableEmotionRecognizer:
+    return packaged
 
 
 @pytest.fixture(scope="session")

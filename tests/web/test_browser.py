@@ -18,9 +18,10 @@ playwright = pytest.importorskip("playwright.sync_api")
 expect = playwright.expect
 CHROMIUM = shutil.which("chromium")
 PATIENCE = 90_000  # milliseconds; a machine may be busy, and nothing here is timed
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and os.environ.get("CI") != "true", reason="needs the browser chromium"
-)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="needs the browser chromium"),
+]
 # every text that a part of the page ever showed, for a browser may miss what it is only asked about
 WATCH = """(selector) => {
   window.seen = [];
@@ -59,7 +60,7 @@ def served(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def chromium():
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -67,12 +68,12 @@ def browser():
 
 
 @pytest.fixture
-def open_page(browser, served):
+def open_page(chromium, served):
     """Opens the page as another user each time."""
     contexts = []
 
     def opened():
-        contexts.append(browser.new_context())
+        contexts.append(chromium.new_context())
         page = contexts[-1].new_page()
         page.set_default_timeout(PATIENCE)
         page.goto(served.address)
@@ -169,7 +170,7 @@ def test_an_example_needs_no_file(open_page):
 
 def test_ctrl_c_ends_it_and_leaves_nothing(served):
     served.process.send_signal(signal.SIGINT)
-    _, said = served.process.communicate(timeout=60)
+    _, said = served.process.communicate(timeout=PATIENCE / 1000)
     assert served.process.returncode == 130
     assert "Traceback" not in said, said
     assert said.rstrip().endswith("nothing that was uploaded is left.")

@@ -17,6 +17,8 @@ from speechbrain_xser.web.server import serving
 from speechbrain_xser.web.settings import WebSettings
 from tests.web.conftest import copied, files_below
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server(recognizer, tmp_path_factory):

@@ -1,0 +1,74 @@
+"""What every folder of tests can use, and which files start first."""
+
+import copy
+import os
+
+import pytest
+
+import speechbrain_xser
+from tests.warmed import warmed_python
+
+LONGEST = (
+    "reproduction/test_reproduce.py",
+    "training/test_resume.py",
+    "test_notebooks.py",
+    "recipes/test_demo.py",
+    "reproduction/test_settings.py",
+    "training/test_evaluation.py",
+    "training/test_step.py",
+    "web/test_browser.py",
+    "benchmarks/test_benchmarks.py",
+    "training/test_ddp.py",
+    "consistency/test_recipes.py",
+    "timeline/test_memory.py",
+    "cli/test_timeline.py",
+    "cli/test_annotate.py",
+)
+
+
+def pytest_configure(config):
+    """Files keep the order given below; by itself xdist starts those of many tests first, and a long table last.
+
+    A worker counts one core, which is its share: what asks for a process a core works in the worker itself, instead of
+    importing torch in as many new ones. Tests of pools say how many they want.
+    """
+    if hasattr(config, "workerinput"):
+        os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    """Marks what uses a browser; the longest files first, so that no worker is left with one at the end."""
+
+    def place(item: pytest.Item) -> int:
+        here = item.path.as_posix()
+        return next((rank for rank, name in enumerate(LONGEST) if here.endswith(f"/tests/{name}")), len(LONGEST))
+
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="session")
+def python():
+    """An interpreter that starts at once, for tests of processes; see ``tests/warmed``."""
+    with warmed_python() as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def packaged():
+    """The packaged model's recogniser, for tests that do not change it."""
+    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+
+    return ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model(), run_opts={"device": "cpu"})
+
+
+@pytest.fixture(scope="session")
+def unchecked(packaged):
+    """The same, which takes tones and noise for speech, as tests that need no words hand them in."""
+    recognizer = copy.copy(packaged)
+    recognizer.speech_check = False
+    return recognizer
