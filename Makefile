@@ -14,12 +14,13 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 
 # The package is small enough that more threads only wait for each other; nothing is fetched at run time.
 export TOKENIZERS_PARALLELISM := false
+unexport PYTHONDONTWRITEBYTECODE # with it, every process of a test compiles everything again
 export HF_HUB_OFFLINE ?= 1
 ifdef DATA
 export XSER_DATA := $(DATA)
 endif
 
-.PHONY: help setup lock demo test doctest docs lint dist check-wheel train-tiny clean
+.PHONY: help setup lock demo test test-fast doctest docs lint dist check-wheel train-tiny clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,7 +53,6 @@ test: export OMP_NUM_THREADS ?= 1
 test: $(STAMP) ## run all tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-.PHONY: test-fast
 test-fast: export OMP_NUM_THREADS ?= 1
 test-fast: $(STAMP) ## run the tests that need no training, no browser and no patience
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not training and not browser and not slow" $(ARGS)
