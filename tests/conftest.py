@@ -26,6 +26,9 @@ LONGEST = (
 )
 
 
+BRINGS = {"chromium": "browser", "python": "slow"}  # what a fixture marks
+
+
 def pytest_configure(config):
     """Files keep the order given below; by itself xdist starts those of many tests first, and a long table last.
 
@@ -39,15 +42,15 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Marks what uses a browser; the longest files first, so that no worker is left with one at the end."""
+    """Marks what uses a browser or starts processes; the longest files first, so that the workers end together."""
 
     def place(item: pytest.Item) -> int:
         here = item.path.as_posix()
         return next((rank for rank, name in enumerate(LONGEST) if here.endswith(f"/tests/{name}")), len(LONGEST))
 
     for item in items:
-        if "chromium" in getattr(item, "fixturenames", ()):
-            item.add_marker("browser")
+        for marker in {BRINGS.get(name) for name in getattr(item, "fixturenames", ())} - {None}:
+            item.add_marker(marker)
     items.sort(key=place)
 
 

@@ -27,6 +27,7 @@ def starts(wave: torch.Tensor, text: str = TEXT) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.slow
 def test_the_path_is_that_of_librosa(seed):
     sequence = pytest.importorskip("librosa.sequence")
     steps = np.random.default_rng(seed).normal(size=(2, 60, 3)).cumsum(1)  # two walks, of which some parts are alike

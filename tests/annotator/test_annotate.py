@@ -242,6 +242,7 @@ def peak_bytes(folder: Path, clips: int) -> int:
     return peak
 
 
+@pytest.mark.slow
 def test_memory_holds_a_key_for_each_clip_and_not_its_row(tmp_path):
     few, many = (peak_bytes(tmp_path / str(clips), clips) for clips in (200, 2200))
     assert (many - few) / 2000 < 600  # a row with its transcript and paragraphs is some 2,000

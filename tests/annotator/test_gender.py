@@ -14,6 +14,8 @@ from speechbrain_xser.annotator.heard import hear
 from speechbrain_xser.data.audio import load_audio
 from tests.genuine import DATA
 
+pytestmark = pytest.mark.slow
+
 needs_real_speech = pytest.mark.skipif(
     not (DATA / "ravdess").is_dir(), reason="needs real speech: set XSER_DATA to a folder with ravdess/"
 )

@@ -10,6 +10,8 @@ from benchmarks.sizes import PAPER
 from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Path(__file__).parents[2] / "recipes" / "SpeechCraft" / "hparams" / "train.yaml"
 WORKING = 1.5e9  # one layer computed anew, for the longest clips
 CARD = 24e9

@@ -41,6 +41,7 @@ def test_json_is_for_machines(manifest):
     assert json.loads(done.stdout)["healthy"] is True
 
 
+@pytest.mark.slow
 def test_a_manifest_that_is_no_text_is_one_line(manifest):
     manifest.write_bytes(b"\xff\xfe\x00")
     done = subprocess.run(

@@ -68,6 +68,7 @@ def test_a_reader_that_has_gone_is_no_error(tmp_path):
 
 
 @pytest.mark.parametrize("env", [{"LANG": "C", "LC_ALL": "C"}, {"PYTHONIOENCODING": "latin-1"}])
+@pytest.mark.slow
 def test_a_name_that_the_terminal_cannot_show_is_no_crash(tmp_path, env):
     folder = tmp_path / "Müller 話"
     folder.mkdir()

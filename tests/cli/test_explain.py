@@ -121,6 +121,7 @@ def test_a_clip_that_cannot_be_read_is_named_and_the_code_is_2(run, speech, tmp_
     assert "cannot be read as audio" in bad["error"] and bad["error"] in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_evidence_and_another_voice_are_told_when_asked_for(run, speech, tmp_path):
     other = write_speech(tmp_path / "other.wav", 2)
     [plain] = rows(run(speech, "--evidence"))
@@ -136,6 +137,7 @@ def test_another_voice_that_cannot_be_read_is_one_line(run, speech):
     assert done.exit_code == 2 and done.stderr.startswith("error: gone.wav") and done.stdout == ""
 
 
+@pytest.mark.slow
 def test_the_page_holds_every_clip_and_names_what_is_missing(run, speech, tmp_path):
     page = tmp_path / "report.html"
     done = run(speech, "gone.wav", write_speech(tmp_path / "b.wav", 2), "--html", page)

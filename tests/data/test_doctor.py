@@ -96,6 +96,7 @@ def test_a_corpus_without_published_figures_is_refused(tmp_path):
         check(manifest(tmp_path, "train"), corpus="mine")
 
 
+@pytest.mark.slow
 def test_the_report_is_the_same_on_several_processes(tmp_path):
     records = [speech(tmp_path, f"c{index}", index % 3) for index in range(6)]
     path = manifest(tmp_path, "train", *records)

@@ -207,6 +207,7 @@ def answers(packaged, **decoding):
 
 
 @pytest.mark.parametrize("rows", [1, 5, 12])
+@pytest.mark.slow
 def test_answers_do_not_depend_on_how_many_grow_together(packaged, rows):
     assert answers(packaged, rows=rows) == answers(packaged)
 

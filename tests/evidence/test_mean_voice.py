@@ -60,6 +60,7 @@ def test_its_tokens_are_as_many_as_the_clip_s_and_all_alike(model):
     torch.testing.assert_close(tokens.embeddings[1, 0], tokens.embeddings[0, 0])
 
 
+@pytest.mark.slow
 def test_it_travels_with_the_model_and_stands_in_the_evidence(model, place, manifest):
     arguments = ARGUMENTS | {"encoder_source": str(place / "encoder"), "llm_source": str(place / "llm")}
     voice = mean_voice(model, sampled_batches(manifest, str(place), 30.0))

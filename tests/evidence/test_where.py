@@ -54,6 +54,7 @@ def test_one_step_is_the_slope_of_the_log_odds_as_a_token_grows(packaged):
     assert float(shares[place]) == pytest.approx(float(slope), rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_shares_of_all_tokens_add_up_to_both_branches_less_neither(packaged):
     model, (content, descriptor), emotions = packaged
     silent = [one.tokens._replace(embeddings=torch.zeros_like(one.tokens.embeddings)) for one in (content, descriptor)]

@@ -42,6 +42,7 @@ def scored(references, hypotheses, tokens="spaces", metrics=("BLEU-1", "BLEU-4",
 @needs_java
 @needs_figures
 @pytest.mark.parametrize("case", range(3))
+@pytest.mark.slow
 def test_nlg_eval_s_figures_to_five_decimals(case):
     case = published()["nlg_eval"][case]
     found = scored(case["refs"], case["hyps"], metrics=METRICS).corpus
@@ -105,6 +106,7 @@ def test_rouge_by_hand():
 
 
 @needs_java
+@pytest.mark.slow
 def test_an_empty_description_scores_nothing_and_breaks_nothing():
     found = scored([["a man speaks"], ["rain falls"]], ["", "rain falls"], "ptb", METRICS)
     assert found.utterances["0"]["METEOR"] == 0 and found.utterances["0"]["ROUGE-L"] == 0

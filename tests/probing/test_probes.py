@@ -14,6 +14,8 @@ from speechbrain_xser.probing.probes import CONTENT, character_error_rate, probe
 from speechbrain_xser.probing.sheet import probe_sheet
 from speechbrain_xser.testing import tiny_manifest, tiny_model
 
+pytestmark = pytest.mark.slow
+
 EMOTIONS, SPEAKERS, WORDS = ("sad", "happy"), ("s0", "s1", "s2"), ("so it is", "go on then", "by the door")
 WIDTH = 40
 

@@ -155,6 +155,7 @@ def test_real_clips_are_split_into_the_stated_numbers_of_actors(real_manifests):
     assert [len({utterance.speaker for utterance in side}) for side in sides(real_manifests)] == [54, 8, 13]
 
 
+@pytest.mark.slow
 def test_the_annotator_fills_what_nobody_labelled(corpus, tmp_path):
     time = np.arange(16000) / 16000
     for path in (corpus / "AudioWAV").iterdir():

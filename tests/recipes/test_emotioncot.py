@@ -102,6 +102,7 @@ def test_all_of_iemocap_s_clips_find_their_label(tmp_path):
 
 
 @needs_lists
+@pytest.mark.slow
 def test_all_of_meld_s_clips_find_their_label_by_split_and_none_without_it(tmp_path):
     rows, folders = [], {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
     for split in folders:

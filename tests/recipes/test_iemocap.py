@@ -14,6 +14,8 @@ from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.errors import ManifestError
 from tests.genuine import DATA
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LISTS = DATA / "annotations"
 MERGED = {"neu": "neutral", "hap": "happy", "exc": "happy", "ang": "angry", "sad": "sad"}

@@ -329,6 +329,7 @@ def test_every_entry_of_the_genuine_annotations_can_be_looked_up(tmp_path):
 
 @needs_annotations
 @needs_speech
+@pytest.mark.slow
 def test_the_genuine_metadata_of_gigaspeech_is_read(tmp_path, speech):
     shutil.copy(SAMPLE, tmp_path / "GigaSpeech.json")
     path = tmp_path / "audio" / "podcast" / "P0001" / "POD0000000001.opus"

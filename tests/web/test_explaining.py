@@ -21,6 +21,7 @@ def clips(recognizer, spoken, tmp_path):
     return [read_upload(recognizer, copied(path, tmp_path), max_seconds=30) for path in spoken]
 
 
+@pytest.mark.slow
 def test_the_paragraph_grows_and_the_evidence_comes_last(explainer, clips, recognizer):
     *growing, last = explainer.pieces(clips[0])
     paragraph = recognizer.explain_batch(clips[0].wav[None])[0].paragraph
@@ -38,6 +39,7 @@ def test_a_page_that_is_closed_in_the_middle_gives_the_model_back(explainer, cli
     assert not explainer.turn.locked()
 
 
+@pytest.mark.slow
 def test_a_clip_does_not_wait_for_the_end_of_a_recording(explainer, clips, recording, tmp_path):
     reading = recording_pieces(explainer, copied(recording, tmp_path), max_hours=1)
     next(reading), next(reading)  # in the middle of it
