@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -23,6 +24,7 @@ from speechbrain_xser.errors import JournalError
 APPLICATION = int.from_bytes(b"xser", "big")  # the database's application_id
 FORMAT = 1  # the database's user_version, of the table below
 TABLE = "CREATE TABLE {} (key TEXT PRIMARY KEY, found TEXT NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID"
+PAGE = 1000  # keys that are read at a time
 REMEDIES = {
     "BUSY": "Another run is writing to {path}: wait for its end, or name another file.",
     "FULL": "{path}: no room on the disk. What was kept is safe: make room, and the same command goes on.",
@@ -50,7 +52,7 @@ Found = TypeVar("Found", bound=Kept)
 
 
 class Journal(Mapping[str, Found]):
-    """Findings by key, kept on disk; memory does not grow with them.
+    """Findings by key, kept on disk; memory does not grow with them, and threads may share it.
 
     Arguments
     ---------
@@ -77,9 +79,10 @@ class Journal(Mapping[str, Found]):
 
     def __init__(self, path: str | os.PathLike, kind: type[Found]):
         self.path, self._kind, self._table = Path(path), kind, f'"{kind.__name__}"'
+        self._turn = threading.RLock()
         with self._told():
             self._refuse_foreign()
-            self._database = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+            self._database = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
             try:
                 self._open()
             except BaseException:
@@ -128,8 +131,14 @@ class Journal(Mapping[str, Found]):
             return self._database.execute(f"SELECT count(*) FROM {self._table}").fetchone()[0]
 
     def __iter__(self) -> Iterator[str]:
-        with self._told(), closing(self._database.execute(f"SELECT key FROM {self._table}")) as rows:
-            yield from (key for (key,) in rows)
+        last, query = "", f"SELECT key FROM {self._table} WHERE key > ? ORDER BY key LIMIT {PAGE}"
+        while True:  # page by page, so that nobody waits for who reads slowly
+            with self._told():
+                keys = [key for (key,) in self._database.execute(query, (last,))]
+            yield from keys
+            if len(keys) < PAGE:
+                return
+            last = keys[-1]
 
     def __contains__(self, key: object) -> bool:
         with self._told():
@@ -188,12 +197,13 @@ class Journal(Mapping[str, Found]):
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """SQLite's errors as one line that says what to do."""
+        """One thread's turn, with SQLite's errors as one line that says what to do."""
         try:
-            yield
+            with self._turn:
+                yield
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorname", None)
-            if code is None:  # a closed journal, another thread: the program is wrong, not the file
+            if code is None:  # a closed journal: the program is wrong, not the file
                 raise
             name = code.split("_")[1]
             told = REMEDIES.get(ALIKE.get(name, name), REMEDIES["IOERR"])

@@ -170,6 +170,17 @@ def test_an_unreadable_clip_stays_as_it_was_and_is_counted(tmp_path):
     assert read_manifest(paths["train"])[0].volume is None
 
 
+def test_several_processes_measure_what_one_does(tmp_path):
+    wavs = [tone(tmp_path, f"{n:02}", 150 + 5 * n, 0.1) for n in range(30)]  # more than are handed out at once
+    rows = [Utterance(wav, wav, gender="male") for wav in wavs]
+    found = []
+    for workers in (1, 2):
+        paths = write(tmp_path, train=rows)
+        annotate(paths, tmp_path / f"{workers}.sqlite", workers=workers)
+        found.append(read_manifest(paths["train"]))
+    assert found[0] == found[1] and found[0][0].pitch is not None
+
+
 def test_a_human_caption_stays(tmp_path):
     wav = tone(tmp_path, "a", 200, 0.1)
     paths = write(tmp_path, train=[Utterance("a", wav, description="一个声音", transcript="你好")])

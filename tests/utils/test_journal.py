@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,27 @@ def test_a_folder_or_a_path_that_leads_nowhere_is_one_line(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere" / "a.sqlite"):
         with pytest.raises(JournalError, match=f"{path}.*unable to open"):
             Journal(path, Text)
+
+
+def test_threads_that_add_and_read_at_once_lose_nothing(tmp_path):
+    """A pool of processes takes its work in a thread of its own, which asks what is there."""
+
+    def add(part: int) -> int:
+        for number in range(part * 20, part * 20 + 20):
+            journal.add(*row(number))
+            assert journal[row(number)[0]] == row(number)[1]
+        return sum(key in journal for key in (row(number)[0] for number in range(part * 20, part * 20 + 20)))
+
+    with Journal(tmp_path / "a.sqlite", Text) as journal, ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(add, range(8))) == [20] * 8
+    assert contents(tmp_path / "a.sqlite") == dict(map(row, range(160)))
+
+
+def test_more_keys_than_are_read_at_a_time_all_come_and_once(tmp_path):
+    pairs = [(f"{number:05}", Text("")) for number in range(2000)]
+    with Journal(tmp_path / "a.sqlite", Text) as journal:
+        journal.add_all(pairs)
+        assert list(journal) == [key for key, _ in pairs]
 
 
 def test_a_closed_journal_is_the_program_s_fault_and_not_the_file_s(tmp_path):
