@@ -55,7 +55,7 @@ CALLS = [
     *[(f"score {name}", name) for name in ("empty.jsonl", "text.jsonl", "binary.jsonl")],
     *[(f"annotate {name} --out out", name) for name in ("text.jsonl", "binary.jsonl")],
     *[(f"train {name}", name) for name in ("empty.jsonl", "text.jsonl", "binary.jsonl")],
-    ("annotate folder --out out", "expected .wav"),
+    ("annotate folder --out out", "expected wav"),
     ("timeline binary.jsonl --device cpu", "binary.jsonl"),
     ("faithfulness binary.jsonl --device cpu", "binary.jsonl"),
     ("probe --model packaged:xser-tiny --train empty.jsonl --test good.jsonl", "empty.jsonl"),

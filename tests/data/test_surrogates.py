@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from speechbrain_xser.answer import Descriptors, parse
-from speechbrain_xser.data.files import written_beside
 from speechbrain_xser.data.folds import speaker_folds
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.data.paragraphs import with_paragraphs
@@ -26,6 +25,7 @@ from speechbrain_xser.metrics.answers import read_answers
 from speechbrain_xser.metrics.scores import score
 from speechbrain_xser.testing import tiny_llm_folder
 from speechbrain_xser.training.stages import SER_STAGE, target_text
+from speechbrain_xser.utils.files import written_beside
 
 HALF = "\ud83d"  # of a smiling face
 BYTE = "\udce9"  # a byte of a file's name that is no UTF-8, as os.fsdecode gives it

@@ -33,8 +33,12 @@ def moment(start, words="hello", emotion="sad"):
 
 def page(folder, moments, recording="talk.flac", **options):
     """A page in a folder, of a recording that may be there."""
+    place = folder / recording
     source = Source(
-        SimpleNamespace(path=folder / recording, read_seconds=20.0, fault=None), "a/model", EMOTIONS, Cutting()
+        SimpleNamespace(path=place, file=str(place), track=None, read_seconds=20.0, fault=None),
+        "a/model",
+        EMOTIONS,
+        Cutting(),
     )
     (folder / "page.html").write_text("".join(page_text(moments, source, folder=folder, **options)), encoding="utf-8")
     return folder / "page.html"

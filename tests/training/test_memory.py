@@ -125,7 +125,8 @@ def test_a_source_that_is_well_is_not_blamed_for_the_memory_that_it_needs():
 
 
 def test_out_of_memory_while_a_recognizer_is_loaded_or_explains_is_named(monkeypatch):
-    recognizer = ExplainableEmotionRecognizer.from_hparams(packaged_model(), run_opts={"device": "cpu"})
+    run_opts = {"device": "cpu"}
+    recognizer = ExplainableEmotionRecognizer.from_hparams(packaged_model(), run_opts=run_opts, speech_check=False)
     monkeypatch.setattr(recognizer.mods.model.decoder, "generate", failing(SHORT))
     with pytest.raises(OutOfMemoryError, match="clips were explained.*--batch-size"):
         recognizer.explain_batch(torch.ones(1, 16000) * torch.arange(16000) % 7 / 100)

@@ -15,7 +15,7 @@ UNUSABLE = {
     "text.wav": (lambda path: path.write_text("not audio"), "text.wav: cannot be read as audio"),
     "cut.wav": (lambda path: _cut(written(path, np.full(RATE, 0.1))), "cut.wav: truncated"),
     "long.wav": (lambda path: written(path, np.full(RATE * 31, 0.1)), "long.wav is 31 s long; at most 30 s"),
-    "film.mp4": (lambda path: path.write_bytes(bytes(99)), "film.mp4: cannot be decoded"),
+    "film.mp4": (lambda path: path.write_bytes(bytes(99)), "film.mp4: cannot be read as audio"),
     "gone.wav": (lambda path: None, "gone.wav is no longer here"),
 }
 
@@ -49,5 +49,5 @@ def test_what_is_too_long_is_refused_before_it_is_decoded(tmp_path):
 
 @pytest.mark.parametrize("peak", [0, 0.0009])
 def test_a_silent_clip_is_taken_and_told_to_have_no_speech(recognizer, tmp_path, peak):
-    clip = read_upload(recognizer, written(tmp_path / "a.wav", np.full(RATE, peak)), max_seconds=30)
+    clip = read_upload(recognizer, written(tmp_path / "a.wav", np.full(RATE, float(peak))), max_seconds=30)
     assert clip.seconds == 1 and not recognizer.explain_batch([clip.wav])[0].speech
