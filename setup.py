@@ -104,8 +104,6 @@ setup(
     entry_points={"console_scripts": ["xser = speechbrain_xser.cli.main:xser"]},
     classifiers=[
         "Programming Language :: Python :: 3.11",
-        "Programming Language :: Python :: 3.12",
-        "Programming Language :: Python :: 3.13",
         "Intended Audience :: Science/Research",
         "Topic :: Multimedia :: Sound/Audio :: Speech",
     ],

@@ -115,7 +115,7 @@ def loudest_if_cancelled(samples: Tensor, name: str | os.PathLike) -> int | None
     Example
     -------
     >>> side = torch.tensor([0.1, -0.2, 0.3, -0.2])
-    >>> loudest_if_cancelled(torch.stack([side, -2 * side], 1), "a.wav"), loudest_if_cancelled(side[:, None], "a.wav")
+    >>> loudest_if_cancelled(torch.stack([side, -1.2 * side], 1), "a.wav"), loudest_if_cancelled(side[:, None], "a.wav")
     (1, None)
     """
     width = samples.shape[1]

@@ -14,7 +14,7 @@ from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manif
 from speechbrain_xser.data.paragraphs import with_paragraphs
 from speechbrain_xser.data.speakers import hashed_side, split_speakers
 from speechbrain_xser.decoder.llm import load_tokenizer
-from speechbrain_xser.decoder.prompt import PAPER_PROMPT, plain_tokens
+from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PlainTokens
 from speechbrain_xser.errors import ManifestError, MetricError
 from speechbrain_xser.evidence.claims import check_claims
 from speechbrain_xser.explaining.clips import Clip, Told
@@ -89,7 +89,7 @@ def test_a_command_prints_it_as_an_escape_in_every_locale(locale):
 
 def test_half_a_surrogate_pair_is_a_question_mark_to_a_tokenizer(tmp_path):
     tokenizer = load_tokenizer(tiny_llm_folder(tmp_path))
-    assert plain_tokens(f"so {HALF}", tokenizer) == plain_tokens("so ?", tokenizer)
+    assert PlainTokens(tokenizer)(f"so {HALF}") == PlainTokens(tokenizer)("so ?")
     assert PAPER_PROMPT.segments(f"Say {HALF}.", tokenizer) == PAPER_PROMPT.segments("Say ?.", tokenizer)
 
 
