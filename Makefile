@@ -72,6 +72,7 @@ lint: $(STAMP) ## check the code's style
 dist: $(STAMP) ## build wheel and sdist into dist
 	rm -rf dist build
 	$(UV) build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist .
+	rm -rf build
 
 check-wheel: dist ## install the wheel into an empty environment and use it outside the checkout
 	UV=$(abspath $(UV)) PYTHON=$(abspath $(BIN)/python) tests/wheel/check dist/*.whl requirements/$(VERSIONS).txt
