@@ -16,6 +16,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from speechbrain_xser.errors import CheckpointError
+from speechbrain_xser.utils.files import sync
 
 logger = logging.getLogger(__name__)
 
@@ -94,15 +95,6 @@ def whole_folder(folder: str | Path) -> str | Path:
     return _aside(path)
 
 
-def synced(path: str | Path) -> None:
-    """Waits until a file's content, or a folder's entries, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old")
 
@@ -110,7 +102,7 @@ def _aside(folder: Path) -> Path:
 def _replace(staging: Path, folder: Path) -> None:
     """Syncs the staged folder to the disk and moves it into place."""
     for path in [*staging.rglob("*"), staging]:
-        synced(path)
+        sync(path)
     old = _aside(folder)
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)  # its successor is in place
@@ -121,5 +113,5 @@ def _replace(staging: Path, folder: Path) -> None:
         if old.exists() and not folder.exists():
             os.replace(old, folder)
         raise
-    synced(folder.parent)
+    sync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from speechbrain_xser.hub import model_files
 from speechbrain_xser.reproduction.plan import Plan, Run, manifest
-from speechbrain_xser.utils.files import written_beside
+from speechbrain_xser.utils.files import file_digest, written_beside
 
 
 def kept(path: Path, digest: str, make: Callable[[], object]) -> object:
@@ -105,6 +105,5 @@ def files_digest(paths: Iterable[Path]) -> str:
     """
     digest = hashlib.sha256()
     for path in paths:
-        with open(path, "rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        digest.update(f"{path.name} {file_digest(path)}\n".encode())
     return digest.hexdigest()

@@ -25,7 +25,7 @@ from speechbrain.utils.logger import get_logger
 from torch import Tensor
 
 from speechbrain_xser.errors import CheckpointError
-from speechbrain_xser.folders import synced
+from speechbrain_xser.utils.files import sync
 
 logger = get_logger(__name__)
 
@@ -141,7 +141,7 @@ class CheckpointStore:
             self._write(staging, step, tensors, dict(state), plain)
             place = _next_place(self.folder, name)
             os.replace(staging, place)
-            synced(self.folder)
+            sync(self.folder)
         except (OSError, SafetensorError) as error:
             shutil.rmtree(staging, ignore_errors=True)
             raise CheckpointError(_cannot_write(staging.parent / name, tensors, error)) from error
@@ -158,7 +158,7 @@ class CheckpointStore:
         document = {"format": FORMAT, "step": step, "files": files, "metrics": metrics, "state": state}
         (staging / STATE_FILE).write_text(json.dumps(document, indent=1, allow_nan=False), encoding="utf-8")
         for path in [*staging.iterdir(), staging]:
-            synced(path)
+            sync(path)
 
     def list(self) -> list[Checkpoint]:
         """Finds the complete checkpoints; a torn one is passed over with one warning.

@@ -131,7 +131,7 @@ def sync(path: Path) -> None:
         with suppress(OSError):  # Windows and some network file systems sync no folders
             _sync(path, os.O_RDONLY)
     else:
-        _sync(path, os.O_RDWR)
+        _sync(path, os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY)  # Windows syncs what it may write to
 
 
 def _sync(path: Path, flags: int) -> None:
