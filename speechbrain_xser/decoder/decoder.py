@@ -22,9 +22,9 @@ from speechbrain_xser.decoder.growing.drafts import NGramDrafts
 from speechbrain_xser.decoder.growing.guide import FormGuide
 from speechbrain_xser.decoder.growing.text import growing_text
 from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_tokenizer
-from speechbrain_xser.decoder.lora import refuse_quantised
 from speechbrain_xser.decoder.ownership import OwnsPart
 from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PlainTokens, PromptTemplate
+from speechbrain_xser.decoder.quantization import refuse_quantised
 from speechbrain_xser.decoder.quotes import tokens_with_odd_quotes
 from speechbrain_xser.decoder.reading.trunk import last_states
 from speechbrain_xser.decoder.sequence import PromptRows, Stream, check_context

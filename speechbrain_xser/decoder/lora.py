@@ -15,14 +15,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from speechbrain_xser.decoder.quantization import without_bitsandbytes
-from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.decoder.quantization import QUANTISED, without_bitsandbytes
 
 with without_bitsandbytes():
     from peft import PeftModel
     from peft.tuners.lora import Linear, LoraLayer
 
-QUANTISED = ("Linear4bit", "Linear8bitLt")  # PEFT's names for LoRA on bitsandbytes' layers
 LEVELS = 1 << 16  # of a dropout's probability: four decisions from each random 64-bit number
 
 
@@ -173,32 +171,6 @@ def _fused(kind: type) -> type:
 def _unfilled(kind: type) -> FewPasses:
     """A layer that a pickle or a copy is about to fill."""
     return nn.Module.__new__(_fused(kind))
-
-
-def refuse_quantised(llm: nn.Module) -> None:
-    """Refuses to merge LoRA into weights of four or eight bits, whose steps are wider than what training added.
-
-    Arguments
-    ---------
-    llm : nn.Module
-        With LoRA in its layers.
-
-    Raises
-    ------
-    SettingsError
-        Names the kind of the weights and the remedies.
-
-    Example
-    -------
-    >>> refuse_quantised(nn.Linear(2, 2))
-    """
-    found = next((type(part).__name__ for part in llm.modules() if type(part).__name__ in QUANTISED), None)
-    if found is not None:
-        raise SettingsError(
-            f"LoRA cannot be merged into quantised weights ({found}): rounded to their steps, much of what was learnt "
-            "would be lost. Leave --fast or merge=True out; or load the weights as they are, with "
-            'overrides={"quantization": None}; or merge once for all with `xser export`, which does that.'
-        )
 
 
 class _LoraLinear(torch.autograd.Function):

@@ -10,13 +10,15 @@ from importlib.util import find_spec
 from threading import RLock
 
 import torch
+from torch import nn
 from transformers import BitsAndBytesConfig
 
-from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.errors import BackboneError, SettingsError
 from speechbrain_xser.versions import install_hint
 
 BITS = ("4bit", "8bit")
 LIBRARY = "bitsandbytes"
+QUANTISED = ("Linear4bit", "Linear8bitLt")  # PEFT's names for LoRA on bitsandbytes' layers
 _hiding = RLock()  # one thread at a time says which modules there are
 
 
@@ -95,3 +97,29 @@ def quantized(quantization: str | None, dtype: torch.dtype) -> dict[str, object]
     )
     device = torch.cuda.current_device() if torch.cuda.is_available() else "cpu"
     return {"quantization_config": config, "device_map": {"": device}}
+
+
+def refuse_quantised(llm: nn.Module) -> None:
+    """Refuses to merge LoRA into weights of four or eight bits, whose steps are wider than what training added.
+
+    Arguments
+    ---------
+    llm : nn.Module
+        With LoRA in its layers.
+
+    Raises
+    ------
+    SettingsError
+        Names the kind of the weights and the remedies.
+
+    Example
+    -------
+    >>> refuse_quantised(nn.Linear(2, 2))
+    """
+    found = next((type(part).__name__ for part in llm.modules() if type(part).__name__ in QUANTISED), None)
+    if found is not None:
+        raise SettingsError(
+            f"LoRA cannot be merged into quantised weights ({found}): rounded to their steps, much of what was learnt "
+            "would be lost. Leave --fast or merge=True out; or load the weights as they are, with "
+            'overrides={"quantization": None}; or merge once for all with `xser export`, which does that.'
+        )
