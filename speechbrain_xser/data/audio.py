@@ -9,6 +9,7 @@ refused.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from speechbrain_xser.data.formats import HEAD_BYTES, kind_of
+from speechbrain_xser.data.joined import second_beginning
 from speechbrain_xser.data.member import member_of, opened, read_member
 from speechbrain_xser.data.mixing import Track, Voice, mixed
 from speechbrain_xser.data.spool import regular_file
@@ -26,6 +28,8 @@ from speechbrain_xser.data.truncation import ends_early, is_chained, missing_byt
 from speechbrain_xser.data.video import limited, not_audio, stated_seconds, stream_track, track_header
 from speechbrain_xser.data.waveform import SAMPLE_RATE, check_seconds, check_wave, resampled
 from speechbrain_xser.errors import AudioError
+
+logger = logging.getLogger(__name__)
 
 MAX_EXCESS_SECONDS = 0.01  # a segment may end this much after the file: manifests round their times
 UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile says of a FLAC stream whose header leaves the length open
@@ -283,6 +287,16 @@ def _blocks(path, start, stop, max_seconds, track) -> Iterator[Track]:
     check_whole(path)
     if fault is not None:
         raise fault
+    if start is None and stop is None:
+        _tell_second_file(path)
+
+
+def _tell_second_file(path: str | os.PathLike) -> None:
+    """Says what a decoder stops before: another file that was put behind this one."""
+    with opened(path) as file:
+        place = second_beginning(file)
+    if place is not None:
+        logger.warning("%s: another file begins at byte %d, and is not read. Join sounds with an editor.", path, place)
 
 
 def _sought(file: soundfile.SoundFile, path, start, stop, max_seconds, track) -> Iterator[Track]:

@@ -1,6 +1,7 @@
 """What each command loads, counted in modules: a command starts as fast as it has little to import."""
 
 import json
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -30,6 +31,7 @@ UNUSED = (  # by any command that explains; each was loaded by a library, or by 
     "torch._inductor.compile_fx",
     "torch._inductor.lowering",
 )
+MODEL_CODE = {"transformers", "peft", "speechbrain", "gradio", "matplotlib", "torch._dynamo"}
 MOST_MODULES = 4000  # 3850 of torch 2.15 with transformers 5.24 and PEFT 0.21; it was 4900
 CLIPS = DATA / "cremad" / "AudioWAV"
 needs_real_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason=f"No clips in {CLIPS}: set XSER_DATA")
@@ -51,15 +53,24 @@ def modules_after(code: str) -> set[str]:
 
 
 @cache
+def loaded_for_a_clip(*command: str) -> set[str]:
+    return modules_after(COMMAND.format(words=[*command, str(min(CLIPS.glob("*.opus")))]))
+
+
 def explaining() -> set[str]:
-    clip = min(CLIPS.glob("*.opus"))
-    return modules_after(COMMAND.format(words=["explain", "--model", "tiny", "--json", str(clip)]))
+    return loaded_for_a_clip("explain", "--model", "tiny", "--json")
 
 
 @needs_real_clips
 @pytest.mark.parametrize("name", UNUSED)
 def test_explaining_a_clip_does_not_load(name):
     assert name not in explaining()
+
+
+@needs_real_clips
+@pytest.mark.parametrize("name", UNUSED)
+def test_a_timeline_does_not_load(name):
+    assert name not in loaded_for_a_clip("timeline", "--model", "tiny")
 
 
 @needs_real_clips
@@ -77,3 +88,19 @@ def test_scoring_answers_loads_no_model_code(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     loaded = modules_after(COMMAND.format(words=["score", "--json", str(tmp_path / "a.jsonl")]))
     assert not {"transformers", "peft", "speechbrain", "gradio", "matplotlib"} & loaded
+
+
+@needs_real_clips
+def test_data_commands_load_no_model_code(tmp_path):
+    """Preparing, checking and annotating read, measure and write; no LLM, no SpeechBrain, no plots."""
+    (tmp_path / "clips").mkdir()
+    shutil.copy(min(CLIPS.glob("*.opus")), tmp_path / "clips" / "a.opus")
+    clips, manifest, out = (str(tmp_path / name) for name in ("clips", "all.jsonl", "out"))
+    (tmp_path / "all.jsonl").write_text(json.dumps({"id": "a", "wav": f"{clips}/a.opus", "transcript": "go"}))
+    for words in (
+        ["prepare", "generic", "--data-folder", clips, "--save-folder", out],
+        ["check", manifest, "--workers", "1"],
+        ["annotate", clips, "--out", out, "--workers", "1"],
+    ):
+        loaded = modules_after(COMMAND.format(words=words))
+        assert not MODEL_CODE & loaded, words

@@ -109,6 +109,16 @@ def test_chained_ogg_is_read_to_the_end_of_its_last_link(tmp_path, first, second
     assert torch.corrcoef(torch.stack(levels))[0, 1] > 0.95
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".flac", ".m4a"])
+def test_a_file_behind_another_is_told_where_the_decoder_stops_before_it(tmp_path, suffix, caplog):
+    path = written(tmp_path, suffix)
+    first, alone = path.read_bytes(), load_audio(path)
+    assert "another file begins" not in caplog.text
+    path.write_bytes(first + first)
+    assert torch.equal(load_audio(path), alone)
+    assert f"{path}: another file begins at byte {len(first)}, and is not read." in caplog.text
+
+
 @pytest.mark.parametrize("suffix", [".aiff", ".aifc", ".caf", ".w64", ".rf64", ".au", ".oga", ".mp3", ".m4a"])
 def test_half_of_a_file_is_refused_and_a_recording_says_so(tmp_path, suffix):
     path = written(tmp_path, suffix)
