@@ -16,12 +16,12 @@ from benchmarks.table import Row, memory_share
 from benchmarks.training import plain_lora
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.decoder.decoder import LLMDecoder
-from speechbrain_xser.decoder.generation import Decoding, greedy
-from speechbrain_xser.decoder.growing.answer import Answer
-from speechbrain_xser.decoder.reading.packing import Layout
+from speechbrain_xser.decoder.generation.answer import PartialAnswer
+from speechbrain_xser.decoder.generation.loop import Decoding, greedy
+from speechbrain_xser.decoder.packing.stream import Layout
 from speechbrain_xser.decoder.sequence import Stream
 from speechbrain_xser.model import ExplainableSER
-from speechbrain_xser.training.stages import SER_STAGE
+from speechbrain_xser.stages import SER_STAGE
 
 PROMPT = 150  # tokens: text and a clip of 4 s
 SHARED = 35  # of them the same in every row
@@ -46,7 +46,7 @@ def ours(decoder: LLMDecoder, embedded: Tensor, tokens: int, rows: int = 32) -> 
         own = embedded[chosen, SHARED:].flatten(0, 1)
         return Stream(torch.cat([embedded[0, :SHARED], own]), Layout(SHARED, (PROMPT - SHARED,) * len(chosen)))
 
-    answers = [Answer([], tokens, ends={-1}) for _ in embedded]
+    answers = [PartialAnswer([], tokens, ends={-1}) for _ in embedded]
     greedy(decoder.causal, stream, [PROMPT] * len(embedded), answers, decoder.pad_id, rows, graphs=True)
     return [answer.new for answer in answers]
 

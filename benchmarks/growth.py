@@ -14,7 +14,7 @@ from benchmarks.sizes import Size
 from benchmarks.table import Row
 from benchmarks.training import step
 from speechbrain_xser.model import ExplainableSER
-from speechbrain_xser.training.stages import SER_STAGE
+from speechbrain_xser.stages import SER_STAGE
 
 
 def rows(model: ExplainableSER, size: Size, device: str) -> list[Row]:

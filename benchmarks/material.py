@@ -13,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.sizes import Size
 from speechbrain_xser.model import ExplainableSER, build_model
-from speechbrain_xser.sources import resolve_source
+from speechbrain_xser.utils.sources import resolve_source
 
 RATE = 16_000
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json")

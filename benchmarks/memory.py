@@ -22,8 +22,8 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from benchmarks.material import build, utterances
 from benchmarks.sizes import PAPER, Size
+from speechbrain_xser.stages import SER_STAGE, Stage
 from speechbrain_xser.training.criterion import Criterion, Totals
-from speechbrain_xser.training.stages import SER_STAGE, Stage
 
 NF4_BITS = 4 + 8 / 64 + 32 / (64 * 256)  # a weight, its share of a block's scale, and of that scale's scale
 ADAM_BYTES = 3 * 4  # gradient and two moments of a float32 parameter
@@ -39,7 +39,7 @@ class StepBytes(NamedTuple):
 @contextmanager
 def on_meta() -> Iterator[None]:
     """Lets a model run on the meta device: it has no autocast, and its attention keeps what a fused kernel keeps."""
-    attention = "speechbrain_xser.decoder.reading.attention.scaled_dot_product_attention"
+    attention = "speechbrain_xser.decoder.packing.attention.scaled_dot_product_attention"
     with (
         patch("torch.autocast", lambda *_, **__: nullcontext()),
         patch("torch.is_autocast_enabled", lambda _: False),

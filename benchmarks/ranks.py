@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from benchmarks.material import build, speech_seconds, utterances
 from benchmarks.sizes import CI, Size
 from benchmarks.table import Row
-from speechbrain_xser.training.stages import SER_STAGE
+from speechbrain_xser.stages import SER_STAGE
 from speechbrain_xser.training.work import DESCRIPTION_TOKENS, PROMPT_TOKENS, dealt
 
 RANKS = 2

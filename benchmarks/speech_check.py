@@ -10,7 +10,7 @@ from pathlib import Path
 
 from speechbrain_xser.data.audio import AUDIO_SUFFIXES, load_audio
 from speechbrain_xser.data.speech import has_speech
-from speechbrain_xser.plain_table import plain_table
+from speechbrain_xser.utils.plain_table import plain_table
 
 QUIET = 0.01  # peak, of full scale
 

@@ -15,7 +15,7 @@ from benchmarks.sizes import Size
 from benchmarks.table import Row, memory_share
 from speechbrain_xser.decoder.lora import FusedLoraLinear
 from speechbrain_xser.model import ExplainableSER
-from speechbrain_xser.training.stages import SER_STAGE
+from speechbrain_xser.stages import SER_STAGE
 
 POOL = 16  # batches that are sorted together by ours, and taken at random by the others
 

@@ -19,8 +19,8 @@ except VersionError:
     raise
 
 _LAZY = {
-    "ExplainableEmotionRecognizer": "speechbrain_xser.inference",
-    "Explanation": "speechbrain_xser.inference",
+    "ExplainableEmotionRecognizer": "speechbrain_xser.inference.recognizer",
+    "Explanation": "speechbrain_xser.answer.explanation",
 }
 __all__ = ["TINY", "packaged_model", *_LAZY]
 

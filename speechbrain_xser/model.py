@@ -16,19 +16,19 @@ from torch import Tensor, nn
 
 from speechbrain_xser.decoder.answer_logits import AnswerLogits
 from speechbrain_xser.decoder.decoder import LLMDecoder
-from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
+from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.decoder.heads import HeadAnswer, HeadsDecoder
 from speechbrain_xser.decoder.llm import PAPER_LORA
 from speechbrain_xser.decoder.prompt import SYSTEM, PromptTemplate
 from speechbrain_xser.decoder.protocol import Decoder
 from speechbrain_xser.lobes.adapter import Adapter, FrameTokens, SoftTokens
 from speechbrain_xser.lobes.bottleneck import NoBottleneck, VariationalBottleneck
-from speechbrain_xser.lobes.branch import Branch, BranchOutput, Mode, branch_sums
+from speechbrain_xser.lobes.branch import Branch, BranchOutput, branch_sums
 from speechbrain_xser.lobes.encoder import SpeechEncoder, SSLEncoder
-from speechbrain_xser.locks import LOADING
-from speechbrain_xser.modes import evaluating
-from speechbrain_xser.threads import one_thread_in_forked_children
-from speechbrain_xser.training.stages import SER_STAGE, Stage
+from speechbrain_xser.stages import SER_STAGE, Mode, Stage
+from speechbrain_xser.utils.locks import LOADING
+from speechbrain_xser.utils.modes import evaluating
+from speechbrain_xser.utils.threads import one_thread_in_forked_children
 
 one_thread_in_forked_children()
 
@@ -57,7 +57,7 @@ class ExplainableSER(nn.Module):
     -------
     >>> import tempfile
     >>> from speechbrain_xser.testing import tiny_model
-    >>> from speechbrain_xser.training.stages import ASR_STAGE
+    >>> from speechbrain_xser.stages import ASR_STAGE
     >>> model = tiny_model(tempfile.mkdtemp())
     >>> wavs, samples = torch.randn(2, 16000), torch.tensor([16000, 9000])
     >>> output = model(wavs, samples, ASR_STAGE, ["by the door", "kids are talking"])

@@ -119,7 +119,7 @@ def tiny_llm_folder(folder: str | Path, seed: int = 0) -> str:
     """
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from speechbrain_xser.vocabulary import train_tokenizer
+    from speechbrain_xser.decoder.vocabulary import train_tokenizer
 
     tokenizer = train_tokenizer(SENTENCES)
     config = LlamaConfig(
@@ -238,7 +238,7 @@ def tiny_model(folder: str | Path, **overrides) -> ExplainableSER:
     Example
     -------
     >>> import tempfile
-    >>> from speechbrain_xser.training.stages import SER_STAGE
+    >>> from speechbrain_xser.stages import SER_STAGE
     >>> model = tiny_model(tempfile.mkdtemp())
     >>> content, descriptor = model.encode(torch.randn(2, 9000), torch.tensor([9000, 400]), SER_STAGE)
     >>> descriptor.counts.tolist()

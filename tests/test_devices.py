@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from speechbrain_xser.devices import checked_device
 from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.utils.devices import checked_device
 
 
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="MPS is here")

@@ -10,12 +10,12 @@ import soundfile
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
+from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.manifest import Utterance, read_manifest
 from speechbrain_xser.data.synthetic.corpus import SAMPLE_RATE, plan, speak
-from speechbrain_xser.inference import Explanation
-from speechbrain_xser.lengths import counts_from_relative, valid_mask
 from speechbrain_xser.testing import tiny_encoder_folder
+from speechbrain_xser.utils.lengths import counts_from_relative, valid_mask
 
 ROOT = Path(__file__).parents[1]
 

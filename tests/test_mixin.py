@@ -11,13 +11,13 @@ from speechbrain.lobes.models.transformer.Transformer import TransformerEncoder
 from torch import nn
 
 from speechbrain_xser.errors import CheckpointError
-from speechbrain_xser.export import write_model_folder
-from speechbrain_xser.lengths import counts_from_relative, relative_from_counts, valid_mask
 from speechbrain_xser.lobes import Adapter, Branch, LayerStates, SpeechEncoder, VariationalBottleneck
 from speechbrain_xser.lobes.states import level_db
 from speechbrain_xser.model import ExplainableSER, build_branch
+from speechbrain_xser.model_folder.save import write_model_folder
+from speechbrain_xser.stages import SER_STAGE
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_model
-from speechbrain_xser.training.stages import SER_STAGE
+from speechbrain_xser.utils.lengths import counts_from_relative, relative_from_counts, valid_mask
 
 RECIPE = """
 encoder_folder: !PLACEHOLDER

@@ -8,10 +8,9 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_xser.errors import PromptError
-from speechbrain_xser.lobes.branch import Mode
 from speechbrain_xser.model import build_model
+from speechbrain_xser.stages import ASR_STAGE, SER_STAGE, STAGES, Mode
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_model
-from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE, STAGES
 
 HPARAMS = Path(__file__).parents[1] / "hparams" / "model.yaml"
 SAMPLES = torch.tensor([16000, 9000, 300])

@@ -10,10 +10,10 @@ from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.data.pipeline import collate, dataset
 from speechbrain_xser.data.synthetic import prepare
 from speechbrain_xser.data.synthetic.voices import voices
-from speechbrain_xser.lengths import relative_from_counts
 from speechbrain_xser.metrics import score
+from speechbrain_xser.stages import ASR_STAGE, SER_STAGE, target_text
 from speechbrain_xser.training.collapse import listen
-from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE, target_text
+from speechbrain_xser.utils.lengths import relative_from_counts
 
 PACKAGED = Path(speechbrain_xser.packaged_model()).parent
 CLIPS = 140

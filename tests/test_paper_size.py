@@ -9,9 +9,9 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_xser.decoder.llm import load_tokenizer
+from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
 from speechbrain_xser.testing import tiny_llm_folder
 from speechbrain_xser.training.optimizers import stage_parameters
-from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "SpeechCraft" / "hparams" / "train.yaml"
 

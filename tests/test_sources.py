@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from speechbrain_xser.errors import BackboneError
-from speechbrain_xser.sources import PACKAGED, fingerprint, loading, resolve_source
 from speechbrain_xser.testing import tiny_encoder_folder
+from speechbrain_xser.utils.sources import PACKAGED, fingerprint, loading, resolve_source
 
 
 def test_a_local_folder_is_itself(tmp_path):
@@ -21,7 +21,7 @@ def test_a_hub_id_is_left_as_it_is(source):
 
 
 def test_a_packaged_name_is_a_folder_of_the_package(monkeypatch, tmp_path):
-    monkeypatch.setattr("speechbrain_xser.sources.PACKAGED", tmp_path)
+    monkeypatch.setattr("speechbrain_xser.utils.sources.PACKAGED", tmp_path)
     (tmp_path / "tiny").mkdir()
     assert resolve_source("packaged:tiny") == str(tmp_path / "tiny")
     assert PACKAGED.parent.name == "speechbrain_xser"
@@ -29,8 +29,8 @@ def test_a_packaged_name_is_a_folder_of_the_package(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", ["no-such-model", "../lobes", "", "a/b"])
 def test_an_unknown_packaged_name_is_refused_with_the_names_there_are(name, monkeypatch, tmp_path):
-    monkeypatch.setattr("speechbrain_xser.sources.PACKAGED", tmp_path)
-    monkeypatch.setattr("speechbrain_xser.sources.IN_CHECKOUT", tmp_path / "none")
+    monkeypatch.setattr("speechbrain_xser.utils.sources.PACKAGED", tmp_path)
+    monkeypatch.setattr("speechbrain_xser.utils.sources.IN_CHECKOUT", tmp_path / "none")
     (tmp_path / "tiny").mkdir()
     with pytest.raises(BackboneError, match="there are: tiny"):
         resolve_source(f"packaged:{name}")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from speechbrain_xser.annotator.alignment import Word
-from speechbrain_xser.annotator.heard import Heard, hear
+from speechbrain_xser.annotator.analysis import Heard, hear
 from speechbrain_xser.data.audio import load_audio
 
 FITTED_SPEAKERS = ("03", "08", "09", "10", "11")  # the weights of emphasis were fitted to their clips

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from speechbrain_xser.annotator.analysis import hear
 from speechbrain_xser.annotator.gender import gender_features, gender_log_odds
-from speechbrain_xser.annotator.heard import hear
 from speechbrain_xser.annotator.level import speech_decibels
 from speechbrain_xser.annotator.pitch import praat_track
 from speechbrain_xser.data.audio import load_audio
-from speechbrain_xser.data.parallel import in_parallel
+from speechbrain_xser.utils.parallel import in_parallel
 
 WORDS = {"F": "female", "M": "male"}
 FEWEST_VOICED = 10  # frames, of a clip that has a pitch

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_xser.annotator.annotate import annotation
-from speechbrain_xser.data.command import prepare_command
+from speechbrain_xser.cli.preparation import prepare_command
 from speechbrain_xser.data.folds import fold_manifests, leave_one_out, speaker_folds
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording

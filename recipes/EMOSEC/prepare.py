@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from speechbrain_xser.annotator.annotate import annotation
-from speechbrain_xser.data.command import prepare_command
+from speechbrain_xser.cli.preparation import prepare_command
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.preparation import prepare_once
 from speechbrain_xser.data.probe import probe

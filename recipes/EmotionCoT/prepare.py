@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from speechbrain_xser.data.command import prepare_command
+from speechbrain_xser.cli.preparation import prepare_command
 from speechbrain_xser.data.emotioncot import Labels, match, read_labels
 from speechbrain_xser.data.manifest import Utterance, stream_manifest
 from speechbrain_xser.data.paragraphs import Wording, has_own_paragraphs

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Literal
 
 from speechbrain_xser.annotator.annotate import annotation
+from speechbrain_xser.cli.preparation import prepare_command
 from speechbrain_xser.data.collection import Collection, open_collection
 from speechbrain_xser.data.columns import parse_pairs
-from speechbrain_xser.data.command import prepare_command
-from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.importing import Importer, fitted
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording

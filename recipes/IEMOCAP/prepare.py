@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from speechbrain_xser.annotator.annotate import annotation
-from speechbrain_xser.data.command import prepare_command
-from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.folds import fold_manifests, leave_one_out
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording

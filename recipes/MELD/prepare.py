@@ -17,8 +17,8 @@ from itertools import chain
 from pathlib import Path
 
 from speechbrain_xser.annotator.annotate import annotation
-from speechbrain_xser.data.command import prepare_command
-from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.extraction import Extraction, Film
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording

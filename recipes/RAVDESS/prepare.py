@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 from speechbrain_xser.annotator.annotate import annotation
-from speechbrain_xser.data.command import prepare_command
-from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.data.exclusions import Dropped
+from speechbrain_xser.data.filename_corpora import named_clips, prepare_folds, within_vocabulary
 from speechbrain_xser.data.folds import speaker_folds
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.named import named_clips, prepare_folds, within_vocabulary
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.errors import ManifestError
 

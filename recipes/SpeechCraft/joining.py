@@ -11,7 +11,7 @@ from SpeechCraft.passage import Passage
 
 from speechbrain_xser.answer.record import Record
 from speechbrain_xser.answer.slots import find_slots
-from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.speakers import hashed_side
 from speechbrain_xser.data.text import plain_text

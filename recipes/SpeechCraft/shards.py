@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from SpeechCraft.gigaspeech import Shard
 
-from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.probe import UNREADABLE
 from speechbrain_xser.utils.files import moved_into_place

@@ -14,9 +14,9 @@ import re
 from pathlib import Path
 
 from speechbrain_xser.annotator.annotate import annotation
-from speechbrain_xser.data.command import prepare_command
+from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.data.filename_corpora import named_clips, prepare_folds
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.named import named_clips, prepare_folds
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.speakers import age_band
 from speechbrain_xser.errors import ManifestError

@@ -18,12 +18,13 @@ RECIPES = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(RECIPES))
 from train import main as train  # noqa: E402
 
+from speechbrain_xser.answer.explanation import Explanation  # noqa: E402
 from speechbrain_xser.answer.render import render  # noqa: E402
-from speechbrain_xser.evaluation import explain_manifest, scores  # noqa: E402
-from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation  # noqa: E402
+from speechbrain_xser.inference import ExplainableEmotionRecognizer  # noqa: E402
+from speechbrain_xser.inference.evaluation import explain_manifest, scores  # noqa: E402
 from speechbrain_xser.metrics import table  # noqa: E402
+from speechbrain_xser.training.arguments import read_words  # noqa: E402
 from speechbrain_xser.training.commandline import load_recipe  # noqa: E402
-from speechbrain_xser.training.words import read_words  # noqa: E402
 
 OUTPUT, SHOWN = "results/demo", 3
 SHORT_RUN = {

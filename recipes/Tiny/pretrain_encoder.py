@@ -31,7 +31,7 @@ from Tiny.prosody_targets import FRAME_TARGETS, Standardiser, frame_losses, func
 
 from speechbrain_xser.data.manifest import read_manifest  # noqa: E402
 from speechbrain_xser.data.synthetic import prepare  # noqa: E402
-from speechbrain_xser.lengths import valid_mask  # noqa: E402
+from speechbrain_xser.utils.lengths import valid_mask  # noqa: E402
 
 PREPROCESSOR = {
     "feature_extractor_type": "Wav2Vec2FeatureExtractor",

@@ -28,8 +28,8 @@ from speechbrain_xser.answer.record import AGES, EMOTIONS, GENDERS, Descriptors,
 from speechbrain_xser.answer.render import VARIANTS, render  # noqa: E402
 from speechbrain_xser.data.synthetic.corpus import plan, record  # noqa: E402
 from speechbrain_xser.decoder.prompt import PromptTemplate  # noqa: E402
-from speechbrain_xser.training.stages import CAPTION, TRANSCRIBE  # noqa: E402
-from speechbrain_xser.vocabulary import train_tokenizer  # noqa: E402
+from speechbrain_xser.decoder.vocabulary import train_tokenizer  # noqa: E402
+from speechbrain_xser.stages import CAPTION, TRANSCRIBE  # noqa: E402
 
 CREMAD_SENTENCES = tuple(import_module("CREMA-D.prepare").SENTENCES.values())
 
@@ -208,7 +208,7 @@ def build_tokenizer(hparams: dict):
     Returns
     -------
     LlamaTokenizer
-        As :func:`speechbrain_xser.vocabulary.train_tokenizer` gives it; the same for the same values.
+        As :func:`speechbrain_xser.decoder.vocabulary.train_tokenizer` gives it; the same for the same values.
     """
     random = Random(hparams["seed"])
     texts = [PromptTemplate().system, CAPTION, TRANSCRIBE, "system user assistant"] * 200

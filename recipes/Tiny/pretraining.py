@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from speechbrain_xser.training import commandline
-from speechbrain_xser.training.words import read_words
+from speechbrain_xser.training.arguments import read_words
 
 
 def load_recipe(arguments: list[str]) -> tuple[dict, dict]:

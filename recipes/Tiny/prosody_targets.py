@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from speechbrain_xser.data.prosody import LOWEST_HERTZ, cepstral_functionals, pitch_track, prosody_functionals
-from speechbrain_xser.lengths import valid_mask
+from speechbrain_xser.utils.lengths import valid_mask
 
 HOP = 320  # samples of the encoder's frame
 RECEPTIVE_FIELD = 1600  # of the encoder's convolutions, in samples

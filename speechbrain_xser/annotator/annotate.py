@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 from tqdm import tqdm
 
 from speechbrain_xser.annotator.classifier import Classifier, Estimate, estimate
-from speechbrain_xser.annotator.clips import Clip, Rows, each_clip, read_rows
+from speechbrain_xser.annotator.clips import MeasuredClip, Rows, each_clip, read_rows
 from speechbrain_xser.annotator.cutoffs import Cutoffs, corpus_cutoffs, reference_cutoffs
 from speechbrain_xser.annotator.describe import descriptors_of
 from speechbrain_xser.annotator.gender import speaker_gender
@@ -30,10 +30,10 @@ from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance, write_manifest
 from speechbrain_xser.data.member import sound_digest
 from speechbrain_xser.data.paragraphs import Wording, has_own_paragraphs, with_paragraphs
-from speechbrain_xser.data.parallel import in_parallel
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.utils.files import written_beside
 from speechbrain_xser.utils.journal import Journal
+from speechbrain_xser.utils.parallel import in_parallel
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +168,7 @@ def _measure_missing(rows: dict[str, Rows], journal: Journal[Measures], workers:
     return dict(counts)
 
 
-def _measured(clip: Clip) -> Measured:
+def _measured(clip: MeasuredClip) -> Measured:
     try:
         wave = load_audio(clip.path, clip.start, clip.stop)
         return Measured(clip.key, measure(wave, clip.transcript, clip.language))
@@ -186,12 +186,12 @@ def _estimate_missing(
             estimates.add(key, estimate(classifier, load_audio(clip.path, clip.start, clip.stop)))
 
 
-def _estimate_key(clip: Clip, classifier: Classifier) -> str:
+def _estimate_key(clip: MeasuredClip, classifier: Classifier) -> str:
     return f"{clip.key} {classifier.name}"
 
 
 def _estimated(
-    row: Utterance, clip: Clip, estimates: Journal[Estimate] | None, classifier: Classifier | None
+    row: Utterance, clip: MeasuredClip, estimates: Journal[Estimate] | None, classifier: Classifier | None
 ) -> Utterance:
     """The row with the classifier's labels where it had none."""
     if estimates is None or (key := _estimate_key(clip, classifier)) not in estimates:
@@ -231,7 +231,7 @@ def _described(
     cutoffs: Cutoffs,
     wording: Wording,
     row: Utterance,
-    clip: Clip,
+    clip: MeasuredClip,
 ) -> Utterance:
     """The row with what it lacked, and new paragraphs unless it has a human's."""
     if clip.key not in journal:

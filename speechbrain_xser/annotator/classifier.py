@@ -9,7 +9,6 @@ from torch import Tensor
 
 from speechbrain_xser.answer.labels import check_labels
 from speechbrain_xser.answer.record import Descriptors, Record
-from speechbrain_xser.data.waveform import SAMPLE_RATE
 
 
 class Estimate(NamedTuple):
@@ -80,30 +79,3 @@ def estimate(classifier: Classifier, wav: Tensor) -> Estimate:
     record = Record(descriptors=Descriptors(age=found.age), emotion=found.emotion)
     check_labels(record, f"classifier {classifier.name!r}")
     return found
-
-
-def recognizer_classifier(source: str, device: str = "cpu") -> Classifier:
-    """A trained model folder of this package as a classifier.
-
-    Arguments
-    ---------
-    source : str
-        A folder, or what :meth:`ExplainableEmotionRecognizer.from_hparams` takes.
-    device : str
-        Where it runs.
-
-    Returns
-    -------
-    Classifier
-        Clips that the model refuses, because they are too long, are cut to what it takes.
-    """
-    from speechbrain_xser.inference import ExplainableEmotionRecognizer
-
-    recognizer = ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": device}, pretrained=False)
-    longest = round(recognizer.hparams.max_seconds * SAMPLE_RATE)
-
-    def labels(wav: Tensor) -> dict[str, str | None]:
-        (explanation,) = recognizer.explain_batch(wav[None, :longest].to(device))
-        return {"emotion": explanation.emotion, "age": explanation.descriptors.age}
-
-    return Classifier(str(source), labels)

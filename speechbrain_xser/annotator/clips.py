@@ -15,7 +15,7 @@ from speechbrain_xser.data.pipeline import resolve
 VERSION = 3  # of the measurements; another one measures everything again
 
 
-class Clip(NamedTuple):
+class MeasuredClip(NamedTuple):
     """What a worker needs of one clip."""
 
     key: str  # equal for equal bytes at one path, segment, transcript, language and version
@@ -26,7 +26,7 @@ class Clip(NamedTuple):
     language: str
 
 
-Rows = Callable[[], Iterator[tuple[Utterance, Clip]]]  # reads a manifest from its start
+Rows = Callable[[], Iterator[tuple[Utterance, MeasuredClip]]]  # reads a manifest from its start
 
 
 def clip_of(
@@ -35,7 +35,7 @@ def clip_of(
     folder: str | os.PathLike,
     language: str = "en",
     digest: Callable[[str], str] = sound_digest,
-) -> Clip:
+) -> MeasuredClip:
     """Where an utterance's sound is, and the key of its measures.
 
     Arguments
@@ -53,7 +53,7 @@ def clip_of(
 
     Returns
     -------
-    Clip
+    MeasuredClip
 
     Example
     -------
@@ -63,7 +63,7 @@ def clip_of(
     path = resolve(utterance, data_folder, folder)
     known = [VERSION, path, digest(path), utterance.start, utterance.stop, utterance.transcript, language]
     key = sha256(json.dumps(known).encode()).hexdigest()[:24]
-    return Clip(key, path, utterance.start, utterance.stop, utterance.transcript, language)
+    return MeasuredClip(key, path, utterance.start, utterance.stop, utterance.transcript, language)
 
 
 def read_rows(
@@ -71,7 +71,7 @@ def read_rows(
     data_folder: str | os.PathLike | None,
     language: str,
     digest: Callable[[str], str] = sound_digest,
-) -> Iterator[tuple[Utterance, Clip]]:
+) -> Iterator[tuple[Utterance, MeasuredClip]]:
     """A manifest line by line, each line with its clip.
 
     Arguments
@@ -87,7 +87,7 @@ def read_rows(
 
     Yields
     ------
-    tuple of (Utterance, Clip)
+    tuple of (Utterance, MeasuredClip)
 
     Raises
     ------
@@ -99,7 +99,7 @@ def read_rows(
         yield row, clip_of(row, data_folder, folder, language, digest)
 
 
-def each_clip(rows: dict[str, Rows]) -> Iterator[tuple[Utterance, Clip]]:
+def each_clip(rows: dict[str, Rows]) -> Iterator[tuple[Utterance, MeasuredClip]]:
     """Every clip once, however many manifests it is in.
 
     Arguments
@@ -109,7 +109,7 @@ def each_clip(rows: dict[str, Rows]) -> Iterator[tuple[Utterance, Clip]]:
 
     Yields
     ------
-    tuple of (Utterance, Clip)
+    tuple of (Utterance, MeasuredClip)
         As it first comes up.
 
     Example

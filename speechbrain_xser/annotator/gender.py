@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torchaudio
 
-from speechbrain_xser.annotator.heard import HOP_SECONDS, Heard
+from speechbrain_xser.annotator.analysis import HOP_SECONDS, Heard
 
 SAMPLE_RATE = 16000
 WINDOW = 512  # samples
@@ -42,7 +42,7 @@ def gender_log_odds(heard: Heard) -> float | None:
 
     Example
     -------
-    >>> from speechbrain_xser.annotator.heard import hear
+    >>> from speechbrain_xser.annotator.analysis import hear
     >>> gender_log_odds(hear(torch.zeros(16000))) is None
     True
     """
@@ -114,7 +114,7 @@ def gender_features(heard: Heard) -> np.ndarray | None:
 
     Example
     -------
-    >>> from speechbrain_xser.annotator.heard import hear
+    >>> from speechbrain_xser.annotator.analysis import hear
     >>> gender_features(hear(torch.sin(6.2832 * 200 * torch.arange(16000) / 16000)))[2].round()
     np.float64(12.0)
     """

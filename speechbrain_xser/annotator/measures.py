@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from speechbrain_xser.annotator.analysis import Heard, hear
 from speechbrain_xser.annotator.emphasis import prominences
 from speechbrain_xser.annotator.gender import gender_log_odds
-from speechbrain_xser.annotator.heard import Heard, hear
 from speechbrain_xser.annotator.intonation import FEWEST_VOICED, contour, range_semitones
 from speechbrain_xser.annotator.level import speech_decibels
 from speechbrain_xser.annotator.rate import rate_of, speech_seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from speechbrain_xser.annotator.heard import HOP_SECONDS, Heard
+from speechbrain_xser.annotator.analysis import HOP_SECONDS, Heard
 from speechbrain_xser.annotator.syllables import count_nuclei, count_syllables
 
 SHORTEST_SECONDS = 0.2  # of speech: less has no rate
@@ -42,7 +42,7 @@ def rate_of(heard: Heard, transcript: str | None = None, language: str = "en") -
     Example
     -------
     >>> import torch
-    >>> from speechbrain_xser.annotator.heard import hear
+    >>> from speechbrain_xser.annotator.analysis import hear
     >>> tone = hear(torch.sin(6.2832 * 200 * torch.arange(32000) / 16000))  # two seconds
     >>> rate_of(tone, "one two three four")
     Rate(syllables_per_second=2.0, counted_from='transcript')
@@ -70,7 +70,7 @@ def speech_seconds(heard: Heard) -> float:
     Example
     -------
     >>> import torch
-    >>> from speechbrain_xser.annotator.heard import hear
+    >>> from speechbrain_xser.annotator.analysis import hear
     >>> speech_seconds(hear(torch.zeros(16000)))
     0.0
     """

@@ -40,7 +40,7 @@ class Rewriter(NamedTuple):
     write: Callable[[Sequence[str]], Sequence[str]]  # paragraphs become paragraphs, in their order
 
 
-class Answer(NamedTuple):
+class Rewriting(NamedTuple):
     """What became of one paragraph: the rewritten one, or None where it said something else."""
 
     text: str | None
@@ -50,7 +50,7 @@ class Answer(NamedTuple):
         return self._asdict()
 
     @classmethod
-    def from_dict(cls, values: dict) -> Answer:
+    def from_dict(cls, values: dict) -> Rewriting:
         """The answer out of JSON."""
         return cls(**values)
 
@@ -95,13 +95,13 @@ def rewrite(
     >>> rewrite({"train": path}, angry, folder / "rewrites.sqlite"), read_manifest(path)[0].description
     ({'rewritten': 2, 'kept': 0}, 'An angry man can be heard.')
     """
-    with Journal(journal, Answer) as answers:
+    with Journal(journal, Rewriting) as answers:
         asked = (text for path in manifests.values() for row in stream_manifest(path) for text in _paragraphs(row))
         missing = _missing(asked, rewriter, answers)
         bar = tqdm(desc="rewriting", unit="paragraph", disable=None)
         while batch := list(islice(missing, batch_size)):
             pairs = zip(batch, rewriter.write(batch), strict=True)
-            answers.add_all((_key(text, rewriter), Answer(checked(text, written))) for text, written in pairs)
+            answers.add_all((_key(text, rewriter), Rewriting(checked(text, written))) for text, written in pairs)
             bar.update(len(batch))
         bar.close()
         counts: Counter[str] = Counter(rewritten=0, kept=0)
@@ -201,7 +201,7 @@ def _paragraphs(row: Utterance) -> list[str]:
     return [] if has_own_paragraphs(row) else [text for field in FIELDS if (text := getattr(row, field))]
 
 
-def _missing(texts: Iterator[str], rewriter: Rewriter, answers: Journal[Answer]) -> Iterator[str]:
+def _missing(texts: Iterator[str], rewriter: Rewriter, answers: Journal[Rewriting]) -> Iterator[str]:
     """Each text that has no answer yet, once."""
     asked: set[str] = set()
     for text in texts:
@@ -214,7 +214,7 @@ def _key(text: str, rewriter: Rewriter) -> str:
     return sha256(f"{rewriter.name}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
-def _rewritten(row: Utterance, rewriter: Rewriter, answers: Journal[Answer], counts: Counter[str]) -> Utterance:
+def _rewritten(row: Utterance, rewriter: Rewriter, answers: Journal[Rewriting], counts: Counter[str]) -> Utterance:
     """The row with the answers that were taken."""
     own = set(_paragraphs(row))
     found = {

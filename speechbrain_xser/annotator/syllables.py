@@ -12,7 +12,7 @@ import unicodedata
 
 import torch
 
-from speechbrain_xser.annotator.heard import HOP_SECONDS, Heard
+from speechbrain_xser.annotator.analysis import HOP_SECONDS, Heard
 from speechbrain_xser.annotator.language import voice_of
 from speechbrain_xser.data.synthetic.espeak import Espeak
 from speechbrain_xser.errors import SettingsError
@@ -74,7 +74,7 @@ def count_nuclei(heard: Heard) -> int:
 
     Example
     -------
-    >>> from speechbrain_xser.annotator.heard import hear
+    >>> from speechbrain_xser.annotator.analysis import hear
     >>> seconds = torch.arange(32000) / 16000
     >>> waves = (1.1 - torch.cos(6.2832 * 4 * seconds)) * torch.sin(6.2832 * 200 * seconds)  # four a second
     >>> count_nuclei(hear(0.1 * waves))

@@ -4,6 +4,7 @@ Everything that reads or writes the decoder's text lives here, so that training 
 inference share one wording. Pure text: no torch, no audio.
 """
 
+from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.answer.labels import check_labels
 from speechbrain_xser.answer.parse import emotion_span, parse
 from speechbrain_xser.answer.phrases import emotion_phrase
@@ -13,6 +14,7 @@ from speechbrain_xser.answer.wording import write, write_description
 
 __all__ = [
     "Descriptors",
+    "Explanation",
     "Record",
     "VARIANTS",
     "canonical",

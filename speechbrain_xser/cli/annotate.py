@@ -11,10 +11,10 @@ from typing import get_args
 
 import click
 
-from speechbrain_xser.commandline import claimed, one_line_errors
 from speechbrain_xser.data.manifest import Utterance, stream_manifest, write_manifest
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.errors import AudioError
+from speechbrain_xser.utils.commandline import claimed, one_line_errors
 
 
 @click.command("annotate")
@@ -51,7 +51,7 @@ def annotate_command(source, out, data_folder, language, cutoffs, wording, class
       xser annotate recordings --out annotated
     """
     from speechbrain_xser.annotator.annotate import annotate  # torch is slow to load
-    from speechbrain_xser.annotator.classifier import recognizer_classifier
+    from speechbrain_xser.inference.classifier import recognizer_classifier
 
     with one_line_errors(), claimed(out):
         path = Path(out, "manifest.jsonl")

@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
 from speechbrain_xser.data.known import KNOWN
+from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 
 
 @click.command("check")

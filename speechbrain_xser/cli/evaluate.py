@@ -30,11 +30,12 @@ def evaluate_command(manifests, model, revision, device, data_folder, batch_size
     Example:
       xser evaluate results/CREMA-D/test.jsonl --data-folder corpora/CREMA-D --model results/CREMA-D/model
     """
-    from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
-    from speechbrain_xser.evaluation import answers as rows
-    from speechbrain_xser.evaluation import check_manifests, explain_manifest, scores
+    from speechbrain_xser.inference.evaluation import answers as rows
+    from speechbrain_xser.inference.evaluation import check_manifests, explain_manifest, scores
+    from speechbrain_xser.metrics.answers import write_answers
+    from speechbrain_xser.metrics.scores import plain_scores
     from speechbrain_xser.metrics.table import table
-    from speechbrain_xser.training.run import plain_scores, write_answers
+    from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 
     with one_line_errors(STARTS_ANEW):
         check_manifests(manifests, apart=bool(answers))

@@ -19,8 +19,8 @@ from speechbrain_xser.data.formats import has_sound_suffix
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from speechbrain_xser.evidence.gather import Evidence
-    from speechbrain_xser.explaining.clips import Clip, Told
+    from speechbrain_xser.evidence.clip_evidence import Evidence
+    from speechbrain_xser.explaining.clips import SourceClip, Told
 
     Pair = tuple[Told, Evidence | None]  # no evidence where none is wanted, or nothing was explained
 
@@ -71,7 +71,7 @@ def explain_command(
       xser explain interview.m4a recordings --html report.html
       find . -name '*.opus' | xser explain - | jq .emotion
     """
-    from speechbrain_xser.commandline import FAULTY_INPUT, one_line_errors
+    from speechbrain_xser.utils.commandline import FAULTY_INPUT, one_line_errors
 
     with importing():
         from speechbrain_xser.explaining.sources import find_clips  # and torch
@@ -89,7 +89,7 @@ def explain_command(
     sys.exit(FAULTY_INPUT if failed else 0)
 
 
-def _explained(recognizer, clips: Sequence[Clip], batch_size: int) -> Iterator[Told]:
+def _explained(recognizer, clips: Sequence[SourceClip], batch_size: int) -> Iterator[Told]:
     """Explanations with a progress bar, where it takes longer than a blink and a person is looking."""
     from speechbrain_xser.explaining.clips import explain_clips
 
@@ -101,7 +101,7 @@ def _explained(recognizer, clips: Sequence[Clip], batch_size: int) -> Iterator[T
 def _evident(recognizer, told: Iterable[Told], voice: Tensor | None, wanted: object) -> Iterator[Pair]:
     """Adds the evidence to every clip, where it is wanted."""
     from speechbrain_xser.errors import AudioError
-    from speechbrain_xser.evidence.gather import gather_evidence
+    from speechbrain_xser.evidence.clip_evidence import gather_evidence
     from speechbrain_xser.explaining.clips import read_clip
 
     for one in told:
@@ -114,7 +114,7 @@ def _evident(recognizer, told: Iterable[Told], voice: Tensor | None, wanted: obj
             yield one._replace(explanation=None, fault=str(error)), None
 
 
-def _printer(clips: Sequence[Clip], as_json: bool, evidence: object) -> Callable[[Pair], None]:
+def _printer(clips: Sequence[SourceClip], as_json: bool, evidence: object) -> Callable[[Pair], None]:
     """How a clip is shown on standard output."""
     from speechbrain_xser.explaining.rows import TerminalTable, plain_row
 

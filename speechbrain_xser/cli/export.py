@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
+from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 
 if TYPE_CHECKING:
-    from speechbrain_xser.evidence.mean_voice import MeanVoice
-    from speechbrain_xser.publishing import Published
-    from speechbrain_xser.release import Release
+    from speechbrain_xser.model_folder.mean_voice import MeanVoice
+    from speechbrain_xser.model_folder.publish import Published
+    from speechbrain_xser.model_folder.release import Release
 
 
 @click.command("export")
@@ -46,9 +46,9 @@ def export_command(
     with one_line_errors(STARTS_ANEW):
         if public and not repository:
             raise click.UsageError("--public is for --push-to-hub OWNER/NAME.")
-        from speechbrain_xser.hub import model_folder  # torch is slow to load
-        from speechbrain_xser.publishing import check_push, push_folder
-        from speechbrain_xser.release import release_folder
+        from speechbrain_xser.model_folder.locate import model_folder  # torch is slow to load
+        from speechbrain_xser.model_folder.publish import check_push, push_folder
+        from speechbrain_xser.model_folder.release import release_folder
 
         if repository:
             check_push(repository)
@@ -62,10 +62,10 @@ def export_command(
 
 def _voice(folder: str, manifest: str, data_folder: str | None) -> MeanVoice | None:
     """The mean voice of a manifest as a trained folder hears it."""
-    from speechbrain_xser.data.sampled import sampled_batches
+    from speechbrain_xser.data.sampling import sampled_batches
     from speechbrain_xser.evidence.mean_voice import CLIPS, mean_voice
-    from speechbrain_xser.restore import read_model_folder
-    from speechbrain_xser.training.stages import STAGES
+    from speechbrain_xser.model_folder.load import read_model_folder
+    from speechbrain_xser.stages import STAGES
 
     model, hparams = read_model_folder(folder)
     batches = sampled_batches(manifest, data_folder, hparams["max_seconds"], CLIPS, "mean voice")

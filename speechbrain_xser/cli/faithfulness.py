@@ -30,7 +30,7 @@ def faithfulness_command(manifest, model, revision, device, data_folder, clips, 
     Example:
       xser faithfulness results/CREMA-D/test.jsonl --data-folder corpora/CREMA-D --model results/CREMA-D/1986/model
     """
-    from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
+    from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 
     with one_line_errors(STARTS_ANEW):
         from speechbrain_xser.evidence.faithfulness import measure_faithfulness  # torch is slow to load
@@ -48,8 +48,8 @@ def _plain(found: Faithfulness) -> dict:
 
 
 def _text(found: Faithfulness) -> str:
-    from speechbrain_xser.evidence.sheet import carried_sheet, claims_sheet
-    from speechbrain_xser.plain_table import plain_table
+    from speechbrain_xser.evidence.tables import carried_sheet, claims_sheet
+    from speechbrain_xser.utils.plain_table import plain_table
 
     sheets = (claims_sheet([found]), carried_sheet([found]))
     return "\n\n".join("\n".join([plain_table([sheet.header, *sheet.rows]), *sheet.notes]) for sheet in sheets)

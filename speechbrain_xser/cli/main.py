@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from speechbrain_xser.commandline import STARTS_ANEW, as_a_command, one_line_errors
+from speechbrain_xser.utils.commandline import STARTS_ANEW, as_a_command, one_line_errors
 
 COMMANDS = {
     "explain": "what is said in a clip, how, with what emotion, and why the model says so",

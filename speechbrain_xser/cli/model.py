@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 import speechbrain_xser
-from speechbrain_xser.devices import NAMES, checked_device
-from speechbrain_xser.threads import use_threads_for
+from speechbrain_xser.utils.devices import NAMES, checked_device
+from speechbrain_xser.utils.threads import use_threads_for
 
 if TYPE_CHECKING:
-    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 TINY = (
     "the tiny model that comes with the package. It shows how everything works and runs anywhere, but knows only a few "
@@ -57,7 +57,7 @@ def load_recognizer(
     model, revision, device
         As given on the command line.
     **options
-        Of :meth:`~speechbrain_xser.inference.ExplainableEmotionRecognizer.from_hparams`.
+        Of :meth:`~speechbrain_xser.inference.recognizer.ExplainableEmotionRecognizer.from_hparams`.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def load_recognizer(
     with importing():
         from transformers.utils.logging import disable_progress_bar
 
-        from speechbrain_xser.inference import ExplainableEmotionRecognizer  # torch is slow to load
+        from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer  # torch is slow to load
 
         disable_progress_bar()  # of weights that are read in a blink
         options |= {"revision": revision, "run_opts": {"device": checked_device(device)}, "pretrained": False}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from speechbrain_xser.commandline import one_line_errors
 from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.utils.commandline import one_line_errors
 
 
 @click.command("pack")

@@ -6,8 +6,8 @@ from importlib import import_module
 
 import click
 
-from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
-from speechbrain_xser.recipe_folder import preparations, recipe_folder, use_recipes
+from speechbrain_xser.cli.recipe_folder import preparations, recipe_folder, use_recipes
+from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 
 
 class Corpora(click.Group):
@@ -23,7 +23,7 @@ class Corpora(click.Group):
         known = {corpus.lower(): corpus for corpus in preparations(folder)}
         if name.lower() not in known:
             context.fail(f"No recipe prepares {name!r}. There are: {', '.join(known.values())}.")
-        from speechbrain_xser.data.command import preparation_command  # torch is slow to load
+        from speechbrain_xser.cli.preparation import preparation_command  # torch is slow to load
 
         corpus = known[name.lower()]
         use_recipes(folder)

@@ -6,8 +6,8 @@ import json
 
 import click
 
-from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
-from speechbrain_xser.plain_table import plain_table
+from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
+from speechbrain_xser.utils.plain_table import plain_table
 
 
 @click.command("probe")
@@ -30,7 +30,7 @@ def probe_command(model, revision, train, test, data_folder, clips, as_json) -> 
     """
     with one_line_errors(STARTS_ANEW):
         from speechbrain_xser.probing.model import probe_model  # torch is slow to load
-        from speechbrain_xser.probing.sheet import probe_sheet
+        from speechbrain_xser.probing.tables import probe_sheet
 
         probes = probe_model(model, train, test, data_folder, clips, revision=revision)
     sheet = probe_sheet([probes])

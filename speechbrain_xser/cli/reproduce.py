@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from speechbrain_xser.commandline import claimed, one_line_errors
+from speechbrain_xser.cli.recipe_folder import recipe_folder, recipe_yamls
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.recipe_folder import recipe_folder, recipe_yamls
 from speechbrain_xser.reproduction.plan import SETTINGS, Plan
 from speechbrain_xser.reproduction.published import SED, systems
+from speechbrain_xser.utils.commandline import claimed, one_line_errors
 
 FIRST_SEED = 1986
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
 from speechbrain_xser.errors import MetricError
-from speechbrain_xser.plain_table import plain_table
+from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
+from speechbrain_xser.utils.plain_table import plain_table
 
 if TYPE_CHECKING:
     from speechbrain_xser.metrics.answers import Comparison

@@ -7,7 +7,7 @@ import math
 import click
 
 from speechbrain_xser.cli.model import explained_by, is_tiny, load_recognizer, model_options
-from speechbrain_xser.commandline import one_line_errors
+from speechbrain_xser.utils.commandline import one_line_errors
 
 
 class Positive(click.FloatRange):
@@ -45,8 +45,8 @@ def serve_command(model, revision, device, host, port, max_seconds, max_megabyte
       xser serve --model results/CREMA-D/fd_ser_sed_asr/model --port 8080 --open
     """
     with one_line_errors("Stopped; nothing that was uploaded is left."):
-        from speechbrain_xser.evidence.gather import check_paragraphs
-        from speechbrain_xser.training.stages import STAGES
+        from speechbrain_xser.evidence.clip_evidence import check_paragraphs
+        from speechbrain_xser.stages import STAGES
         from speechbrain_xser.web.server import OWN_HOSTS, free_port, serving
         from speechbrain_xser.web.settings import WebSettings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from speechbrain_xser.commandline import STARTS_ANEW, one_line_errors
+from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 
 
 @click.command("setup-spice")

@@ -16,13 +16,13 @@ from tqdm import tqdm
 import speechbrain_xser
 from speechbrain_xser.cli.model import load_recognizer, model_options
 from speechbrain_xser.cli.paths import NewFile
-from speechbrain_xser.commandline import GOES_ON, one_line_errors
+from speechbrain_xser.utils.commandline import GOES_ON, one_line_errors
 
 if TYPE_CHECKING:
-    from speechbrain_xser.timeline.kept import KeptMoments
     from speechbrain_xser.timeline.moment import Moment
     from speechbrain_xser.timeline.recording import Recording
     from speechbrain_xser.timeline.source import Source
+    from speechbrain_xser.timeline.store import KeptMoments
 
 FORMATS = ("table", "jsonl", "json", "csv", "srt", "vtt", "rttm", "html")
 NOT_KEPT = "Interrupted; with --out the moments would be kept, and the same command would go on."
@@ -115,9 +115,9 @@ def _kept(
     outs: tuple[str, ...], source: Source, model: str | None, revision: str | None
 ) -> Iterator[KeptMoments | None]:
     """The journal beside the first output, held by one run at a time; None without outputs."""
-    from speechbrain_xser.hub import model_folder
-    from speechbrain_xser.timeline.kept import KeptMoments, fingerprint_of, journal_beside
+    from speechbrain_xser.model_folder.locate import model_folder
     from speechbrain_xser.timeline.moment import Moment
+    from speechbrain_xser.timeline.store import KeptMoments, fingerprint_of, journal_beside
     from speechbrain_xser.utils.journal import Journal
 
     if not outs:
@@ -175,7 +175,7 @@ def _tell(tally: Tally, source: Source, kept: KeptMoments | None, outs: tuple[st
 
 
 def _sentence(counts: dict) -> str:
-    from speechbrain_xser.page.few_words import no_speech_text
+    from speechbrain_xser.page.summary import no_speech_text
 
     seconds, files = counts["seconds"], "".join(f"\n{path}" for path in counts["files"])
     name = Path(counts["recording"]).name

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from speechbrain_xser.commandline import one_line_errors
+from speechbrain_xser.cli.recipe_folder import recipe_folder, recipe_yamls, use_recipes
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.recipe_folder import recipe_folder, recipe_yamls, use_recipes
+from speechbrain_xser.utils.commandline import one_line_errors
 
 
 @click.command("train", context_settings={"ignore_unknown_options": True})

@@ -29,7 +29,7 @@ from speechbrain_xser.data.waveform import (
     without_offset,
 )
 from speechbrain_xser.errors import AudioError
-from speechbrain_xser.lengths import counts_from_relative
+from speechbrain_xser.utils.lengths import counts_from_relative
 
 MAX_CHANNELS = 64
 _EXPECTED = "which is no array of numbers; expected samples as a tensor, an array, or a pair (samples, rate)"

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from speechbrain_xser.data.examination import Examination, examine
 from speechbrain_xser.data.known import KNOWN
 from speechbrain_xser.data.manifest import Utterance, readers
-from speechbrain_xser.data.parallel import in_parallel
 from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.errors import LabelError, ManifestError
-from speechbrain_xser.plain_table import plain_table
+from speechbrain_xser.utils.parallel import in_parallel
+from speechbrain_xser.utils.plain_table import plain_table
 
 SILENT_PEAK = 1e-4  # of full scale: below three steps of 16 bits there is no speech
 EXAMPLES = 5

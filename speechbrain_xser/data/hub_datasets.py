@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from speechbrain_xser.data.columns import choose_columns
-from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.formats import EXPECTED, kind_of
 from speechbrain_xser.data.importing import Importer
 from speechbrain_xser.data.manifest import Utterance

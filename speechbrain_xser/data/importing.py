@@ -15,7 +15,7 @@ from pathlib import Path
 
 from speechbrain_xser.answer.record import EMOTIONS, VOCABULARIES
 from speechbrain_xser.data.columns import cell
-from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.pipeline import DATA_ROOT
 from speechbrain_xser.data.preparation import extend_summary

@@ -21,16 +21,16 @@ import soundfile
 from torch import Tensor
 
 from speechbrain_xser.data.audio import load_audio
-from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance, stream_manifest
 from speechbrain_xser.data.member import Member, file_of, sound_digest
-from speechbrain_xser.data.parallel import in_parallel
 from speechbrain_xser.data.pipeline import DATA_ROOT, resolve
 from speechbrain_xser.data.preparation import prepare_once
 from speechbrain_xser.data.probe import UNREADABLE
 from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.utils.files import moved_into_place
+from speechbrain_xser.utils.parallel import in_parallel
 
 CLIPS_PER_SHARD = 1000  # some 100 MB of clips of four seconds
 SOURCE = "source_sha256"
@@ -44,7 +44,7 @@ class Shard(NamedTuple):
     clips: dict[str, Utterance]  # by the name in the tar; their paths are those of the sound
 
 
-class Clip(NamedTuple):
+class PackedClip(NamedTuple):
     """A clip as it lies in a tar."""
 
     source: str | None  # SHA-256 of the file that it was packed from
@@ -189,7 +189,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(member, BytesIO(content))
 
 
-def _read(path: Path) -> Iterator[Clip]:
+def _read(path: Path) -> Iterator[PackedClip]:
     """The clips of a tar, their sound not read."""
     with tarfile.open(path, "r:") as tar:
         sound = None
@@ -199,4 +199,4 @@ def _read(path: Path) -> Iterator[Clip]:
                 continue
             fields = json.load(tar.extractfile(member))
             source, emphasis = fields.pop(SOURCE, None), fields["emphasis"]
-            yield Clip(source, sound, Utterance(**fields | {"emphasis": emphasis and tuple(emphasis)}))
+            yield PackedClip(source, sound, Utterance(**fields | {"emphasis": emphasis and tuple(emphasis)}))

@@ -13,8 +13,7 @@ from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 
-from speechbrain_xser.commandline import claimed
-from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.faults import Fault, FaultCounter
 from speechbrain_xser.data.formats import EXPECTED, has_sound_suffix
 from speechbrain_xser.data.manifest import Utterance, open_manifest
@@ -22,6 +21,7 @@ from speechbrain_xser.data.paragraphs import Wording, with_paragraphs
 from speechbrain_xser.data.summary import Summary
 from speechbrain_xser.data.tables import TABLE_SUFFIXES
 from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.utils.commandline import claimed
 from speechbrain_xser.utils.files import file_digest, remove_unfinished, written_beside
 
 logger = logging.getLogger(__name__)

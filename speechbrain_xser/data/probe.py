@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 
 from speechbrain_xser.data.audio import seconds_of
-from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.parallel import in_parallel
 from speechbrain_xser.data.pipeline import resolve
 from speechbrain_xser.errors import AudioError
+from speechbrain_xser.utils.parallel import in_parallel
 
 UNREADABLE = "cannot be read"
 RECENT_FILES = 64  # whose length is remembered, because the segments of a long file come one after the other

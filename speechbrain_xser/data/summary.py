@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from speechbrain_xser.answer.record import EMOTIONS
-from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.plain_table import plain_table
+from speechbrain_xser.utils.plain_table import plain_table
 
 ALL = "all"  # the row of every clip, once however many manifests it is in
 EXAMPLES = 5  # dropped clips that are named for each reason

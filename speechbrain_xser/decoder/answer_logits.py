@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from speechbrain_xser.decoder.reading.cross_entropy import chunked_cross_entropy
+from speechbrain_xser.decoder.packing.cross_entropy import chunked_cross_entropy
 
 
 class AnswerLogits(NamedTuple):

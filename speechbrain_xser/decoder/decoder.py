@@ -14,25 +14,25 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from speechbrain_xser.answer.emotion_slot import emotion_slot
 from speechbrain_xser.decoder.answer_logits import AnswerLogits
 from speechbrain_xser.decoder.candidates import candidate_tokens
-from speechbrain_xser.decoder.generation import PLAIN_DECODING, Answering, Decoding, candidate_scores, greedy
-from speechbrain_xser.decoder.growing.answer import Answer
-from speechbrain_xser.decoder.growing.drafts import NGramDrafts
-from speechbrain_xser.decoder.growing.guide import FormGuide
-from speechbrain_xser.decoder.growing.text import growing_text
+from speechbrain_xser.decoder.generation.answer import PartialAnswer
+from speechbrain_xser.decoder.generation.constrained import FormGuide
+from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Answering, Decoding, candidate_scores, greedy
+from speechbrain_xser.decoder.generation.speculative import NGramDrafts
+from speechbrain_xser.decoder.generation.text import growing_text
 from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_tokenizer
 from speechbrain_xser.decoder.ownership import OwnsPart
+from speechbrain_xser.decoder.packing.trunk import last_states
 from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PlainTokens, PromptTemplate
 from speechbrain_xser.decoder.quantization import refuse_quantised
 from speechbrain_xser.decoder.quotes import tokens_with_odd_quotes
-from speechbrain_xser.decoder.reading.trunk import last_states
 from speechbrain_xser.decoder.sequence import PromptRows, Stream, check_context
 from speechbrain_xser.decoder.tokens import answer_tokens
-from speechbrain_xser.emotion_slot import emotion_slot
 from speechbrain_xser.errors import CheckpointError, PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.modes import each_within, evaluating
+from speechbrain_xser.utils.modes import each_within, evaluating
 
 SCORED_ROWS = 32  # whose candidates are scored at a time
 
@@ -397,7 +397,7 @@ class LLMDecoder(OwnsPart):
             raise CheckpointError("There is no LoRA to save: it was merged, or the decoder was built with lora: null.")
         self.llm.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
 
-    def _answer(self, begun: list[int], limit: int, close_quotes: bool, decoding: Decoding) -> Answer:
+    def _answer(self, begun: list[int], limit: int, close_quotes: bool, decoding: Decoding) -> PartialAnswer:
         """The answer of one row, by the rules of the caller."""
         if decoding.form is not None and begun:
             raise PromptError("An answer that is held to a form cannot have a prefix: give one of the two.")
@@ -407,7 +407,7 @@ class LLMDecoder(OwnsPart):
         if decoding.speculate:
             drafter = self._drafts.setdefault(decoding.speculate, NGramDrafts(decoding.speculate))
         quotes = self.odd_quotes if close_quotes or guide else ()
-        return Answer(begun, limit, self.eos_ids, quotes, guide, drafter)
+        return PartialAnswer(begun, limit, self.eos_ids, quotes, guide, drafter)
 
     def _rows(
         self, content: SoftTokens, descriptor: SoftTokens, instruction: str, begun: list[list[int]], more: int

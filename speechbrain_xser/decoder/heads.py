@@ -18,14 +18,13 @@ from torch import Tensor, nn
 
 from speechbrain_xser.answer.record import EMOTIONS, Record
 from speechbrain_xser.answer.render import render
-from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
+from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.pooling import AttentivePooling
 from speechbrain_xser.metrics.text import normalise
-from speechbrain_xser.modes import evaluating
-from speechbrain_xser.training.criterion import BRANCHES
-from speechbrain_xser.training.stages import CLASSIFY, TRANSCRIBE
+from speechbrain_xser.stages import BRANCHES, CLASSIFY, TRANSCRIBE
+from speechbrain_xser.utils.modes import evaluating
 
 CHARACTERS = "abcdefghijklmnopqrstuvwxyz' "
 

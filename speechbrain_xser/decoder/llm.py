@@ -20,12 +20,12 @@ from transformers import (
 )
 
 from speechbrain_xser.decoder.kernels import fuse_kernels
+from speechbrain_xser.decoder.packing.attention import use_plans
 from speechbrain_xser.decoder.quantization import quantized, without_bitsandbytes
-from speechbrain_xser.decoder.reading.attention import use_plans
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.backbone import DTYPES
-from speechbrain_xser.locks import LOADING
-from speechbrain_xser.sources import loading, refuse_incomplete, resolve_source
+from speechbrain_xser.utils.locks import LOADING
+from speechbrain_xser.utils.sources import loading, refuse_incomplete, resolve_source
 
 if TYPE_CHECKING:
     from peft import PeftModel

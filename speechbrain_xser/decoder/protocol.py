@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
+from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.lobes.adapter import SoftTokens
 
 if TYPE_CHECKING:

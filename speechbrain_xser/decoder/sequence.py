@@ -12,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from speechbrain_xser.decoder.packing.stream import Layout
 from speechbrain_xser.decoder.prompt import Segments
-from speechbrain_xser.decoder.reading.packing import Layout
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 

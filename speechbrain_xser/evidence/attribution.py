@@ -18,11 +18,11 @@ from torch import Tensor
 
 from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.modes import evaluating
+from speechbrain_xser.utils.modes import evaluating
 
 if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
-    from speechbrain_xser.training.stages import Stage
+    from speechbrain_xser.stages import Stage
 
 COALITIONS = {"both": (True, True), "content": (True, False), "descriptor": (False, True), "neither": (False, False)}
 SMALLEST = 1e-12  # of a probability, so that log-odds stay finite
@@ -88,7 +88,7 @@ def voice_or_words(
     -------
     >>> import tempfile
     >>> from speechbrain_xser.testing import tiny_model
-    >>> from speechbrain_xser.training.stages import SER_STAGE
+    >>> from speechbrain_xser.stages import SER_STAGE
     >>> model = tiny_model(tempfile.mkdtemp())
     >>> tokens = model.encode(torch.randn(1, 16000), torch.tensor([16000]))
     >>> [found] = voice_or_words(model, *tokens, SER_STAGE, ["A man speaks, his anger evident."], ["angry", "sad"])

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
-from typing import NamedTuple
 
 from torch import Tensor
 
+from speechbrain_xser.annotator.analysis import Heard, hear
 from speechbrain_xser.annotator.cutoffs import Cutoffs, reference_cutoffs
 from speechbrain_xser.annotator.describe import descriptors_of
 from speechbrain_xser.annotator.emphasis import emphasised
-from speechbrain_xser.annotator.heard import Heard, hear
 from speechbrain_xser.annotator.measures import Measures, measures_of
 from speechbrain_xser.annotator.percentile import pitch_percentile
+from speechbrain_xser.answer.claim import Claim, Verdict
 from speechbrain_xser.answer.parse import descriptor_spans, parse
 from speechbrain_xser.answer.record import Record
 from speechbrain_xser.answer.render import DOUBLE_QUOTES
@@ -25,33 +24,6 @@ UNITS = {
     "speed": ("syllables_per_second", "syllables a second"),
     "intonation": ("f0_range_semitones", "semitones"),
 }
-
-
-class Verdict(StrEnum):
-    """What the signal says of a claim.
-
-    Example
-    -------
-    >>> Verdict.UNMEASURED.value
-    'cannot be measured'
-    """
-
-    SUPPORTED = "supported"
-    CONTRADICTED = "contradicted"
-    UNMEASURED = "cannot be measured"
-
-
-class Claim(NamedTuple):
-    """One thing that a paragraph says of the voice."""
-
-    field: str  # gender, age, pitch, volume, speed, intonation or emphasis
-    said: str  # the label, or the emphasised word
-    span: tuple[int, int] | None  # where, in characters of the paragraph
-    verdict: Verdict
-    measured: str | None  # the label that the signal gives
-    value: float | None  # what was measured
-    unit: str
-    percentile: float | None = None  # of pitch, among voices of the gender that it is judged for
 
 
 def check_claims(

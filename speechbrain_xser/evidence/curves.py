@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from speechbrain_xser.annotator.heard import HOP_SECONDS, Heard
+from speechbrain_xser.annotator.analysis import HOP_SECONDS, Heard
 from speechbrain_xser.annotator.pitch import SAMPLE_RATE
 
 PIECES = 600  # of the waveform
@@ -43,7 +43,7 @@ def curves_of(wav: Tensor, heard: Heard, pieces: int = PIECES) -> Curves:
 
     Example
     -------
-    >>> from speechbrain_xser.annotator.heard import hear
+    >>> from speechbrain_xser.annotator.analysis import hear
     >>> wav = torch.nn.functional.pad(0.5 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000), (8000, 0))
     >>> curves = curves_of(wav, hear(wav), pieces=3)
     >>> curves.seconds, round(curves.start_seconds, 2), [round(low, 2) for low in curves.peaks[:, 0].tolist()]

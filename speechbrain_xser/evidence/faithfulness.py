@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from speechbrain_xser.annotator.clips import Clip, clip_of
+from speechbrain_xser.annotator.clips import MeasuredClip, clip_of
+from speechbrain_xser.answer.claim import Verdict
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.parallel import in_parallel
-from speechbrain_xser.data.sampled import sampled_batches
+from speechbrain_xser.data.sampling import sampled_batches
 from speechbrain_xser.errors import ManifestError, SettingsError
-from speechbrain_xser.evidence.claims import Verdict, check_claims
-from speechbrain_xser.evidence.gather import check_paragraphs
+from speechbrain_xser.evidence.claims import check_claims
+from speechbrain_xser.evidence.clip_evidence import check_paragraphs
 from speechbrain_xser.evidence.knockout import Knockout, knock_out
-from speechbrain_xser.lobes.branch import Mode
-from speechbrain_xser.modes import evaluating
-from speechbrain_xser.training.stages import STAGES
+from speechbrain_xser.stages import STAGES, Mode
+from speechbrain_xser.utils.modes import evaluating
+from speechbrain_xser.utils.parallel import in_parallel
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
-    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 CLIPS = 500
 FIELDS = ("gender", "pitch", "volume", "speed", "intonation", "emphasis")  # those that can be measured
@@ -166,7 +166,7 @@ def _batches(
         yield batch.utterances, paragraphs, found
 
 
-def _supports(sounds: Sequence[tuple[Clip, str]], workers: int | None) -> dict[str, Support]:
+def _supports(sounds: Sequence[tuple[MeasuredClip, str]], workers: int | None) -> dict[str, Support]:
     counts = Counter()
     for verdicts in in_parallel(_verdicts, sounds, "checking claims", len(sounds), workers):
         counts.update(verdicts)
@@ -174,7 +174,7 @@ def _supports(sounds: Sequence[tuple[Clip, str]], workers: int | None) -> dict[s
     return {field: Support(*(counts[field, verdict] for verdict in Verdict)) for field in told}
 
 
-def _verdicts(sound: tuple[Clip, str]) -> list[tuple[str, Verdict]]:
+def _verdicts(sound: tuple[MeasuredClip, str]) -> list[tuple[str, Verdict]]:
     clip, paragraph = sound
     wav = load_audio(clip.path, clip.start, clip.stop)
     claims = check_claims(paragraph, wav, clip.transcript or None, language=clip.language)

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from speechbrain_xser.answer.parse import parse
-from speechbrain_xser.decoder.generation import PLAIN_DECODING, Decoding
+from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.evidence.attribution import Attribution, switched_off, voice_or_words
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.modes import evaluating
+from speechbrain_xser.stages import BRANCHES, Stage
+from speechbrain_xser.utils.modes import evaluating
 
 if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
-    from speechbrain_xser.training.stages import Stage
 
-BRANCHES = ("content", "descriptor")
 
 
 class Loss(NamedTuple):
@@ -77,7 +76,7 @@ def knock_out(
     -------
     >>> import tempfile
     >>> from speechbrain_xser.testing import tiny_model
-    >>> from speechbrain_xser.training.stages import SER_STAGE
+    >>> from speechbrain_xser.stages import SER_STAGE
     >>> model = tiny_model(tempfile.mkdtemp(), max_new_tokens=4)
     >>> tokens = model.encode(torch.randn(1, 16000), torch.tensor([16000]))
     >>> [found] = knock_out(model, *tokens, SER_STAGE, ["A man speaks, his anger evident."], ["angry", "sad"])

@@ -7,33 +7,20 @@ clip's own voice the label says what the words alone suggest in a voice that is 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import Tensor
 
-from speechbrain_xser.errors import CheckpointError
-from speechbrain_xser.hub import MEAN_VOICE
-from speechbrain_xser.lengths import valid_mask
-from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.modes import evaluating
-from speechbrain_xser.training.stages import SER_STAGE, Stage
+from speechbrain_xser.model_folder.mean_voice import MeanVoice, device_of
+from speechbrain_xser.stages import SER_STAGE, Stage
+from speechbrain_xser.utils.lengths import valid_mask
+from speechbrain_xser.utils.modes import evaluating
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
     from speechbrain_xser.model import ExplainableSER
 
 CLIPS = 512  # of a training set: the standard error of their mean is about a tenth of its size
-
-
-class MeanVoice(NamedTuple):
-    """What a descriptor branch hears on average."""
-
-    latent: Tensor  # [Z] float32
-    clips: int  # that it was taken over
 
 
 @torch.no_grad()
@@ -45,7 +32,7 @@ def mean_voice(model: ExplainableSER, batches: Iterable[Batch], stage: Stage = S
     model : ExplainableSER
         Trained.
     batches : iterable of Batch
-        E.g. from :func:`~speechbrain_xser.data.sampled.sampled_batches`.
+        E.g. from :func:`~speechbrain_xser.data.sampling.sampled_batches`.
     stage : Stage
         One that hears the voice.
 
@@ -57,7 +44,7 @@ def mean_voice(model: ExplainableSER, batches: Iterable[Batch], stage: Stage = S
     Example
     -------
     >>> import tempfile
-    >>> from speechbrain_xser.data.sampled import sampled_batches
+    >>> from speechbrain_xser.data.sampling import sampled_batches
     >>> from speechbrain_xser.testing import tiny_manifest, tiny_model
     >>> place = tempfile.mkdtemp()
     >>> voice = mean_voice(tiny_model(place), sampled_batches(tiny_manifest(place, clips=2), None, 30.0))
@@ -74,81 +61,3 @@ def mean_voice(model: ExplainableSER, batches: Iterable[Batch], stage: Stage = S
         total = total + latent.z[valid].cpu().double().sum(0)
         frames, clips = frames + int(latent.frames.sum()), clips + len(batch.samples)
     return MeanVoice((total / frames).float(), clips) if clips else None
-
-
-def device_of(model: ExplainableSER) -> torch.device:
-    """Where a model's own parameters lie."""
-    return next(model.descriptor.parameters()).device
-
-
-def voice_tokens(model: ExplainableSER, voice: MeanVoice, frames: Tensor) -> SoftTokens:
-    """The soft tokens of clips that are spoken in the mean voice.
-
-    Arguments
-    ---------
-    model : ExplainableSER
-        Whose voice it is.
-    voice : MeanVoice
-        Latent [Z].
-    frames : Tensor
-        Frames of each clip, [B] int64.
-
-    Returns
-    -------
-    SoftTokens
-        Embeddings [B, K, e] and counts [B].
-    """
-    adapter = model.descriptor.adapter
-    z = voice.latent.to(device_of(model)).expand(len(frames), int(frames.max()), -1)
-    z = z * valid_mask(frames, z.shape[1], z.device)[..., None]
-    with evaluating(adapter), torch.no_grad():
-        kind = next((weight.dtype for weight in adapter.parameters()), z.dtype)  # one that hands frames on has none
-        return adapter(z.to(kind), frames)
-
-
-def write_mean_voice(folder: str | Path, voice: MeanVoice) -> None:
-    """Writes it into a model folder."""
-    tensors = {"latent": voice.latent.contiguous(), "clips": torch.tensor(voice.clips)}
-    Path(folder, MEAN_VOICE).write_bytes(save(tensors))  # save_file would make it readable for one user alone
-
-
-def read_mean_voice(folder: str | Path, model: ExplainableSER | None = None) -> MeanVoice | None:
-    """Reads it from a model folder.
-
-    Arguments
-    ---------
-    folder : str or Path
-        A model folder.
-    model : ExplainableSER, optional
-        Whose latents it must fit.
-
-    Returns
-    -------
-    MeanVoice or None
-        None where the folder has none.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is damaged, or of another model.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> write_mean_voice(folder, MeanVoice(torch.ones(4), 3))
-    >>> read_mean_voice(folder).clips, read_mean_voice(folder / "elsewhere")
-    (3, None)
-    """
-    path = Path(folder, MEAN_VOICE)
-    if not path.is_file():
-        return None
-    try:
-        tensors = load_file(path)
-        voice = MeanVoice(tensors["latent"].float(), int(tensors["clips"]))
-        if voice.latent.dim() != 1 or not voice.latent.isfinite().all():
-            raise ValueError(f"a latent of shape {list(voice.latent.shape)}, not one finite vector")
-        if model is not None:
-            voice_tokens(model, voice, torch.tensor([1]))
-        return voice
-    except (SafetensorError, KeyError, OSError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: damaged ({error}), expected a mean voice; fetch or remove it") from error

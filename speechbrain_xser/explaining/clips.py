@@ -16,15 +16,16 @@ from torch import Tensor
 
 from speechbrain_xser.data.audio import read_header
 from speechbrain_xser.errors import AudioError, told_as
-from speechbrain_xser.lengths import padded
+from speechbrain_xser.utils.lengths import padded
 
 if TYPE_CHECKING:
-    from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
+    from speechbrain_xser.answer.explanation import Explanation
+    from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 WINDOW = 32  # batches
 
 
-class Clip(NamedTuple):
+class SourceClip(NamedTuple):
     """A recording that is to be explained."""
 
     name: str  # as a person knows it
@@ -36,13 +37,13 @@ class Clip(NamedTuple):
 class Told(NamedTuple):
     """What became of a clip: an explanation, or what was wrong with it."""
 
-    clip: Clip
+    clip: SourceClip
     explanation: Explanation | None
     fault: str | None = None
 
 
 def explain_clips(
-    recognizer: ExplainableEmotionRecognizer, clips: Iterable[Clip], batch_size: int = 8
+    recognizer: ExplainableEmotionRecognizer, clips: Iterable[SourceClip], batch_size: int = 8
 ) -> Iterator[Told]:
     """Explains clips of any number.
 
@@ -50,7 +51,7 @@ def explain_clips(
     ---------
     recognizer : ExplainableEmotionRecognizer
         The model.
-    clips : iterable of Clip
+    clips : iterable of SourceClip
         Read a window at a time.
     batch_size : int
         Clips that go through the encoder together; it does not change an explanation.
@@ -63,12 +64,12 @@ def explain_clips(
     Example
     -------
     >>> import speechbrain_xser
-    >>> from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    >>> from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
     >>> from speechbrain_xser.testing import tiny_manifest
     >>> folder = getfixture("tmp_path")
     >>> _ = tiny_manifest(folder, clips=1)
     >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
-    >>> clips = [Clip("none", "none.wav"), Clip("one", str(folder / "train" / "000.wav"))]
+    >>> clips = [SourceClip("none", "none.wav"), SourceClip("one", str(folder / "train" / "000.wav"))]
     >>> [(told.clip.name, told.explanation is None, told.fault) for told in explain_clips(recognizer, clips)]
     [('none', True, 'none: no such file, expected an audio file. Check the path, ...'), ('one', False, None)]
     """
@@ -77,7 +78,7 @@ def explain_clips(
         yield from _ordered(_window(recognizer, window, batch_size))
 
 
-def read_clip(recognizer: ExplainableEmotionRecognizer, clip: Clip) -> Tensor:
+def read_clip(recognizer: ExplainableEmotionRecognizer, clip: SourceClip) -> Tensor:
     """The waveform of a clip, [S], as the model hears it.
 
     Raises
@@ -99,7 +100,7 @@ def _ordered(found: Iterable[tuple[int, Told]]) -> Iterator[Told]:
             place += 1
 
 
-def _window(recognizer, window: Sequence[Clip], batch_size: int) -> Iterator[tuple[int, Told]]:
+def _window(recognizer, window: Sequence[SourceClip], batch_size: int) -> Iterator[tuple[int, Told]]:
     """Every clip of a window with its place, faults as soon as they are known."""
     seconds: dict[int, float] = {}
     for place, clip in enumerate(window):
@@ -115,7 +116,7 @@ def _window(recognizer, window: Sequence[Clip], batch_size: int) -> Iterator[tup
     yield from faults
 
 
-def _checked_seconds(clip: Clip, max_seconds: float) -> float:
+def _checked_seconds(clip: SourceClip, max_seconds: float) -> float:
     if clip.fault is not None:
         raise AudioError(clip.fault)
     with told_as(clip.name, clip.path):

@@ -10,11 +10,11 @@ import tempfile
 from html import escape
 from pathlib import Path
 
-from speechbrain_xser.evidence.gather import Evidence
+from speechbrain_xser.evidence.clip_evidence import Evidence
 from speechbrain_xser.explaining.clips import Told
 from speechbrain_xser.page.document import document
 from speechbrain_xser.page.evidence import evidence_sections
-from speechbrain_xser.page.few_words import emotion_text
+from speechbrain_xser.page.summary import emotion_text
 from speechbrain_xser.utils.files import written_beside
 
 PLACE = "<!-- sections -->"
@@ -30,10 +30,10 @@ class Report:
 
     Example
     -------
-    >>> from speechbrain_xser.explaining.clips import Clip
+    >>> from speechbrain_xser.explaining.clips import SourceClip
     >>> path = getfixture("tmp_path") / "report.html"
     >>> with Report("A tiny model.") as report:
-    ...     report.add(Told(Clip("a.wav", "a.wav"), None, "a.wav: no such file"))
+    ...     report.add(Told(SourceClip("a.wav", "a.wav"), None, "a.wav: no such file"))
     ...     report.write(path)
     >>> "a.wav: no such file" in path.read_text(encoding="utf-8")
     True

@@ -10,12 +10,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from speechbrain_xser.evidence.claims import Verdict
-from speechbrain_xser.evidence.gather import Evidence
+from speechbrain_xser.answer.claim import Verdict
+from speechbrain_xser.evidence.clip_evidence import Evidence
 from speechbrain_xser.explaining.clips import Told
 from speechbrain_xser.page.claims import SIGNS, claim_text
-from speechbrain_xser.page.few_words import descriptor_text, emotion_text
 from speechbrain_xser.page.numbers import percent, signed
+from speechbrain_xser.page.summary import descriptor_text, emotion_text
 
 EMOTION_WIDTH = len("disgusted 100 %")
 COLOURS = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "red", Verdict.UNMEASURED: "bright_black"}
@@ -39,8 +39,8 @@ def plain_row(told: Told, evidence: Evidence | None = None) -> dict:
 
     Example
     -------
-    >>> from speechbrain_xser.explaining.clips import Clip
-    >>> plain_row(Told(Clip("a.wav", "a.wav"), None, "a.wav: no such file"))
+    >>> from speechbrain_xser.explaining.clips import SourceClip
+    >>> plain_row(Told(SourceClip("a.wav", "a.wav"), None, "a.wav: no such file"))
     {'path': 'a.wav', 'error': 'a.wav: no such file'}
     """
     if told.explanation is None:
@@ -63,11 +63,11 @@ class TerminalTable:
     -------
     >>> import io
     >>> from speechbrain_xser.answer.record import Descriptors
-    >>> from speechbrain_xser.explaining.clips import Clip
-    >>> from speechbrain_xser.inference import Explanation
+    >>> from speechbrain_xser.explaining.clips import SourceClip
+    >>> from speechbrain_xser.answer.explanation import Explanation
     >>> file = io.StringIO()
     >>> said = Explanation("He is sad.", "so be it", Descriptors(gender="male"), "sad", {"sad": 0.75, "angry": 0.25})
-    >>> TerminalTable(["a.wav"], file).add(Told(Clip("a.wav", "a.wav"), said))
+    >>> TerminalTable(["a.wav"], file).add(Told(SourceClip("a.wav", "a.wav"), said))
     >>> print(*(line.rstrip() for line in file.getvalue().splitlines()), sep="\\n")
     file   emotion          transcript                  descriptors
     a.wav  sad 75 %         so be it                    male

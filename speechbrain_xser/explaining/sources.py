@@ -16,14 +16,14 @@ from speechbrain_xser.data.folders import find_audio_below
 from speechbrain_xser.data.formats import EXPECTED, HEAD_BYTES, kind_of
 from speechbrain_xser.data.spool import is_pipe
 from speechbrain_xser.errors import AudioError, ManifestError
-from speechbrain_xser.explaining.clips import Clip
+from speechbrain_xser.explaining.clips import SourceClip
 
 STANDARD_INPUT = "-"
 NEITHER = "holds what is neither a sound file nor a list of paths"
 HEAD = 4096  # bytes that are looked at
 
 
-def find_clips(sources: Sequence[str], stream: BinaryIO | None, folder: Path) -> Iterator[Clip]:
+def find_clips(sources: Sequence[str], stream: BinaryIO | None, folder: Path) -> Iterator[SourceClip]:
     """Clips in the order in which they are named, those of a folder in the order of their paths.
 
     Arguments
@@ -37,7 +37,7 @@ def find_clips(sources: Sequence[str], stream: BinaryIO | None, folder: Path) ->
 
     Yields
     ------
-    Clip
+    SourceClip
         With a fault for a folder without clips, or a standard input of no use.
 
     Example
@@ -60,27 +60,27 @@ def find_clips(sources: Sequence[str], stream: BinaryIO | None, folder: Path) ->
             yield from _below(source)
 
 
-def _copied(source: str, copy: Path) -> Clip:
+def _copied(source: str, copy: Path) -> SourceClip:
     """A pipe that was read to its end."""
     name = _printable(source)
     try:
         with open(source, "rb") as pipe, open(copy, "wb") as file:
             shutil.copyfileobj(pipe, file)
     except OSError as error:
-        return Clip(name, source, f"{name}: {error.strerror or error}. Check who may read it.")
-    return Clip(name, str(copy))
+        return SourceClip(name, source, f"{name}: {error.strerror or error}. Check who may read it.")
+    return SourceClip(name, str(copy))
 
 
-def _below(source: str) -> Iterator[Clip]:
+def _below(source: str) -> Iterator[SourceClip]:
     if not Path(source).is_dir():
-        yield Clip(_printable(source), source)
+        yield SourceClip(_printable(source), source)
         return
     try:
         found = find_audio_below(source)
     except ManifestError as error:
-        yield Clip(_printable(source), source, _printable(str(error)))
+        yield SourceClip(_printable(source), source, _printable(str(error)))
         return
-    yield from (Clip(_printable(str(path)), str(path)) for path in found)
+    yield from (SourceClip(_printable(str(path)), str(path)) for path in found)
 
 
 def _is_text(head: bytes) -> bool:
@@ -99,9 +99,9 @@ def _printable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _streamed(stream: BinaryIO | None, copy: Path) -> Iterator[Clip]:
+def _streamed(stream: BinaryIO | None, copy: Path) -> Iterator[SourceClip]:
     if stream is None:
-        yield Clip(STANDARD_INPUT, STANDARD_INPUT, "-: standard input is closed, expected paths or a sound file.")
+        yield SourceClip(STANDARD_INPUT, STANDARD_INPUT, "-: standard input is closed, expected paths or a sound file.")
         return
     head = stream.read(HEAD)
     if _is_text(head):
@@ -110,7 +110,7 @@ def _streamed(stream: BinaryIO | None, copy: Path) -> Iterator[Clip]:
     with open(copy, "wb") as file:
         file.write(head)
         shutil.copyfileobj(stream, file)
-    yield Clip(STANDARD_INPUT, str(copy)) if _is_sound(copy) else _useless(NEITHER)
+    yield SourceClip(STANDARD_INPUT, str(copy)) if _is_sound(copy) else _useless(NEITHER)
 
 
 def _is_sound(path: Path) -> bool:
@@ -127,12 +127,12 @@ def _is_sound(path: Path) -> bool:
     return True
 
 
-def _useless(found: str) -> Clip:
+def _useless(found: str) -> SourceClip:
     expected = f"expected paths, one a line, or a sound file: {EXPECTED}"
-    return Clip(STANDARD_INPUT, STANDARD_INPUT, f"standard input {found}, {expected}.")
+    return SourceClip(STANDARD_INPUT, STANDARD_INPUT, f"standard input {found}, {expected}.")
 
 
-def _listed(text: bytes) -> Iterator[Clip]:
+def _listed(text: bytes) -> Iterator[SourceClip]:
     ended = b"\0" if b"\0" in text else b"\n"
     lines = [os.fsdecode(line) for line in (part.rstrip(b"\r\n") for part in text.split(ended)) if line]
     if not lines or any(ord(sign) < 32 and sign != "\t" for line in lines for sign in line):

@@ -12,8 +12,8 @@ from speechbrain_xser.lobes.bottleneck import (
     VariationalBottleneck,
     gaussian_kl,
 )
-from speechbrain_xser.lobes.branch import Branch, BranchOutput, Mode, silent_tokens
-from speechbrain_xser.lobes.cached import CachedEncoder
+from speechbrain_xser.lobes.branch import Branch, BranchOutput, silent_tokens
+from speechbrain_xser.lobes.cache import CachedEncoder
 from speechbrain_xser.lobes.encoder import LayerStates, SpeechEncoder, SSLEncoder
 from speechbrain_xser.lobes.pooling import AttentivePooling
 
@@ -27,7 +27,6 @@ __all__ = [
     "Latent",
     "LayerMix",
     "LayerStates",
-    "Mode",
     "NoBottleneck",
     "Posterior",
     "SSLEncoder",

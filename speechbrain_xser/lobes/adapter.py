@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from speechbrain_xser.lengths import valid_mask
+from speechbrain_xser.utils.lengths import valid_mask
 
 
 class SoftTokens(NamedTuple):

@@ -7,8 +7,8 @@ from torch import nn
 from transformers import AutoConfig, HubertModel, Wav2Vec2FeatureExtractor, Wav2Vec2Model, WavLMModel
 
 from speechbrain_xser.errors import BackboneError
-from speechbrain_xser.locks import LOADING
-from speechbrain_xser.sources import loading, refuse_incomplete, resolve_source
+from speechbrain_xser.utils.locks import LOADING
+from speechbrain_xser.utils.sources import loading, refuse_incomplete, resolve_source
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 FAMILIES: dict[str, type[nn.Module]] = {"hubert": HubertModel, "wavlm": WavLMModel, "wav2vec2": Wav2Vec2Model}
@@ -24,7 +24,7 @@ def load_backbone(source: str, revision: str | None, dtype: str, load_weights: b
     Arguments
     ---------
     source : str
-        See :func:`speechbrain_xser.sources.resolve_source`.
+        See :func:`speechbrain_xser.utils.sources.resolve_source`.
     revision : str, optional
         Commit, tag or branch of a hub id.
     dtype : str

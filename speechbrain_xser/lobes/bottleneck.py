@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from speechbrain_xser.lengths import valid_mask
 from speechbrain_xser.lobes.layer_mix import LayerMix
 from speechbrain_xser.lobes.states import LayerStates
+from speechbrain_xser.utils.lengths import valid_mask
 
 SMALLEST_DEVIATION = 1e-6
 

@@ -7,7 +7,6 @@ computed at all. So nobody toggles ``requires_grad`` and a wrapped model (DDP) n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import NamedTuple
 
 import torch
@@ -17,21 +16,8 @@ from speechbrain_xser.lobes.adapter import Adapter, SoftTokens
 from speechbrain_xser.lobes.bottleneck import Latent
 from speechbrain_xser.lobes.layer_mix import LayerMix, layer_sums
 from speechbrain_xser.lobes.states import LayerStates
-from speechbrain_xser.modes import evaluating
-
-
-class Mode(StrEnum):
-    """What a stage does with a part of the model.
-
-    Example
-    -------
-    >>> Mode("frozen") is Mode.FROZEN, Mode.OFF == "off"
-    (True, True)
-    """
-
-    TRAIN = "train"  # with gradients; sampled if the module is in training
-    FROZEN = "frozen"  # no gradients, posterior mean
-    OFF = "off"  # zero vectors, nothing computed
+from speechbrain_xser.stages import Mode
+from speechbrain_xser.utils.modes import evaluating
 
 
 class BranchOutput(NamedTuple):

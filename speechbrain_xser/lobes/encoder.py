@@ -17,10 +17,10 @@ from torch.nn.utils import parametrize
 from transformers import WavLMModel
 
 from speechbrain_xser.errors import AudioError
-from speechbrain_xser.lengths import valid_mask
 from speechbrain_xser.lobes.backbone import load_backbone, load_preprocessor
-from speechbrain_xser.lobes.masked import masked_group_norm, standardised
+from speechbrain_xser.lobes.masked_norm import masked_group_norm, standardised
 from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder, level_db
+from speechbrain_xser.utils.lengths import valid_mask
 
 __all__ = ["LayerStates", "SSLEncoder", "SpeechEncoder", "level_db"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from speechbrain_xser.lengths import valid_mask
+from speechbrain_xser.utils.lengths import valid_mask
 
 
 class AttentivePooling(nn.Module):

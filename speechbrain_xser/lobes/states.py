@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from speechbrain_xser.lengths import valid_mask
+from speechbrain_xser.utils.lengths import valid_mask
 
 LEVEL_FLOOR_DB = -100.0
 

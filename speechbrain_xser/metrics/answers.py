@@ -7,7 +7,8 @@ import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from speechbrain_xser.answer.labels import check_labels
 from speechbrain_xser.answer.parse import parse
@@ -18,6 +19,7 @@ from speechbrain_xser.metrics.asr import WordErrorRate
 from speechbrain_xser.metrics.scores import Scores, score
 from speechbrain_xser.metrics.significance import Interval, bootstrap_interval, holm, mcnemar_test
 from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.utils.files import written_beside
 
 
 class Answered(NamedTuple):
@@ -29,12 +31,42 @@ class Answered(NamedTuple):
     probabilities: dict[str, float] | None = None  # of each emotion, where the run took them
 
 
+class UtteranceAnswer(NamedTuple):
+    """What the model answered for an utterance."""
+
+    utterance: Utterance
+    text: str
+    probabilities: dict[str, float] | None = None  # of each emotion, where the answer names one and a test was made
+
+
 class Comparison(NamedTuple):
     """A system's scores, beside those of the first one."""
 
     scores: Scores
     intervals: dict[str, Interval]  # 95 %, of ua, wa and wer
     p_value: float | None  # McNemar's on the emotion against the first system, Holm-corrected; None for the first
+
+
+def write_answers(path: str | Path, answers: Sequence[UtteranceAnswer]) -> None:
+    """Writes what the model answered beside what is true: ``id``, ``answer`` and the reference record, JSON lines.
+
+    An answer that names an emotion has ``probabilities`` too.
+
+    Arguments
+    ---------
+    path : str or Path
+        Of the file.
+    answers : sequence of UtteranceAnswer
+        From an evaluation.
+    """
+    lines = [_row(answer) for answer in answers]
+    with written_beside(path) as file:
+        file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+def _row(answer: UtteranceAnswer) -> dict[str, Any]:
+    row = {"id": answer.utterance.id, "answer": answer.text, "reference": answer.utterance._asdict()}
+    return row if answer.probabilities is None else row | {"probabilities": answer.probabilities}
 
 
 def read_answers(path: str | os.PathLike) -> dict[str, Answered]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from speechbrain_xser.answer.slots import without_transcript
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.training.stages import Stage, target_text
+from speechbrain_xser.stages import Stage, target_text
 
 
 def description_reference(utterance: Utterance, stage: Stage) -> str:
@@ -24,7 +24,7 @@ def description_reference(utterance: Utterance, stage: Stage) -> str:
 
     Example
     -------
-    >>> from speechbrain_xser.training.stages import STAGES
+    >>> from speechbrain_xser.stages import STAGES
     >>> clip = Utterance("a", "a.wav", transcript="Hello", emotion="sad", description="A sad man.")
     >>> description_reference(clip, STAGES["ser"])
     'A sad man.'

@@ -84,3 +84,16 @@ def _told(record: Record) -> set[str]:
     fields = {field: getattr(record.descriptors, field) for field in VOCABULARIES}
     fields |= {"emotion": record.emotion, "transcript": record.transcript or None}
     return {field for field, value in fields.items() if value is not None}
+
+
+def plain_scores(scores: Scores) -> dict[str, float]:
+    """Scores as a flat mapping without what is not known.
+
+    Example
+    -------
+    >>> plain_scores(Scores(100.0, 10.0, 75.0, 80.0, {"pitch": 90.0}, float("nan")))
+    {'pitch': 90.0, 'parsed': 100.0, 'wer': 10.0, 'ua': 75.0, 'wa': 80.0}
+    """
+    flat = scores._asdict()
+    flat = {**flat.pop("attributes"), **flat}
+    return {name: value for name, value in flat.items() if value == value}

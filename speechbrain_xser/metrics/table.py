@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from speechbrain_xser.plain_table import plain_table
+from speechbrain_xser.utils.plain_table import plain_table
 
 if TYPE_CHECKING:
     from speechbrain_xser.metrics.scores import Scores

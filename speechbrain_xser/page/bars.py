@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from speechbrain_xser.evidence.attribution import COALITIONS, Attribution
-from speechbrain_xser.evidence.where import Where
 from speechbrain_xser.page.numbers import percent, signed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from speechbrain_xser.evidence.attribution import Attribution
+    from speechbrain_xser.evidence.localization import Where
 
 WORDS, VOICE = "words: what is said", "voice: how it is said"
 SMALLEST_SCALE = 1.0  # nats; bars of an effect that is next to nothing stay short
@@ -111,7 +114,7 @@ def distributions_table(distributions: Mapping[str, Mapping[str, float]]) -> str
     >>> '<th scope="col" class="xser-number">words and voice</th>' in table
     True
     """
-    plain = dict(zip(COALITIONS, ("words and voice", "words only", "voice only", "neither"), strict=True))
+    plain = {"both": "words and voice", "content": "words only", "descriptor": "voice only", "neither": "neither"}
     head = "".join(
         f'<th scope="col" class="xser-number">{escape(plain.get(name, name))}</th>' for name in distributions
     )
@@ -145,7 +148,7 @@ def layer_bars(where: Where) -> str:
     Example
     -------
     >>> import torch
-    >>> from speechbrain_xser.evidence.where import BranchTrace
+    >>> from speechbrain_xser.evidence.localization import BranchTrace
     >>> one, none = (BranchTrace(None, torch.zeros(2), weights) for weights in (torch.tensor([0.25, 0.75]), None))
     >>> bars = layer_bars(Where("sad", one, none, 0.02, 0.1))
     >>> "layer 2: 75.0 %" in bars, "sums no layers" in bars

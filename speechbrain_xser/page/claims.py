@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from speechbrain_xser.evidence.claims import Claim, Verdict
+from speechbrain_xser.answer.claim import Claim, Verdict
 from speechbrain_xser.page.numbers import ordinal, plain
 
 SIGNS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNMEASURED: "?"}

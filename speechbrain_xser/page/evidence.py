@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from html import escape
+from typing import TYPE_CHECKING
 
-from speechbrain_xser.evidence.attribution import Attribution
-from speechbrain_xser.evidence.gather import Evidence
-from speechbrain_xser.inference import Explanation
 from speechbrain_xser.page.bars import branch_bar, distributions_table, layer_bars, probability_bars
 from speechbrain_xser.page.claims import claims_table
-from speechbrain_xser.page.few_words import no_speech_text
 from speechbrain_xser.page.numbers import percent
 from speechbrain_xser.page.paragraph import legend, marked_paragraph
 from speechbrain_xser.page.plot import signal_plot
+from speechbrain_xser.page.summary import no_speech_text
+
+if TYPE_CHECKING:
+    from speechbrain_xser.answer.explanation import Explanation
+    from speechbrain_xser.evidence.attribution import Attribution
+    from speechbrain_xser.evidence.clip_evidence import Evidence
 
 NOTES = {
     "Emotion": "How likely the model finds each emotion's word in this place of the paragraph. ▸ is the one it named.",
@@ -45,8 +48,8 @@ def evidence_sections(evidence: Evidence) -> str:
     Example
     -------
     >>> import speechbrain_xser
-    >>> from speechbrain_xser.evidence.gather import gather_evidence
-    >>> from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    >>> from speechbrain_xser.evidence.clip_evidence import gather_evidence
+    >>> from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
     >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
     >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
     >>> found = gather_evidence(recognizer, speak(plan("test", 3, seed=1)))

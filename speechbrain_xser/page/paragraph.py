@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from speechbrain_xser.evidence.claims import Claim, Verdict
+from speechbrain_xser.answer.claim import Claim, Verdict
 from speechbrain_xser.page.claims import CLASSES, SIGNS, claim_text
 
 WORST = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.UNMEASURED)  # the first that is there counts

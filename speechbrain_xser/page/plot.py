@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from torch import Tensor
-
-from speechbrain_xser.evidence.curves import Curves
-from speechbrain_xser.evidence.where import Where
 from speechbrain_xser.page.numbers import plain
 from speechbrain_xser.page.ticks import ticks
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from speechbrain_xser.evidence.curves import Curves
+    from speechbrain_xser.evidence.localization import Where
 
 WIDTH = 1000  # of a box, in its own units
 HEIGHT = 84  # of a box, pixels
@@ -58,7 +60,7 @@ def signal_plot(curves: Curves, where: Where | None = None) -> str:
     Example
     -------
     >>> import torch
-    >>> from speechbrain_xser.annotator.heard import hear
+    >>> from speechbrain_xser.annotator.analysis import hear
     >>> from speechbrain_xser.evidence.curves import curves_of
     >>> wav = 0.5 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000)
     >>> drawn = signal_plot(curves_of(wav, hear(wav)))

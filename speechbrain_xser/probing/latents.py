@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.sampled import sampled_batches
+from speechbrain_xser.data.sampling import sampled_batches
 from speechbrain_xser.model import ExplainableSER
-from speechbrain_xser.modes import evaluating
+from speechbrain_xser.utils.modes import evaluating
 
 VIEWS = ("weighted sum", "content", "descriptor")
 
 
-class Clip(NamedTuple):
+class ClipLatents(NamedTuple):
     """One utterance in all views."""
 
     utterance: Utterance
@@ -27,7 +27,7 @@ class Clip(NamedTuple):
 
         Example
         -------
-        >>> clip = Clip(Utterance("a", "a.wav"), {"content": torch.tensor([[1.0], [3.0]])})
+        >>> clip = ClipLatents(Utterance("a", "a.wav"), {"content": torch.tensor([[1.0], [3.0]])})
         >>> clip.pooled("content")
         tensor([2., 1.])
         """
@@ -37,7 +37,7 @@ class Clip(NamedTuple):
 
 def read_clips(
     model: ExplainableSER, manifest: str, data_folder: str | None, max_seconds: float, limit: int | None = None
-) -> list[Clip]:
+) -> list[ClipLatents]:
     """The clips of a manifest, as a model hears them.
 
     Arguments
@@ -51,11 +51,11 @@ def read_clips(
     max_seconds : float
         Longer clips are left out.
     limit : int, optional
-        So many clips at most, drawn by :func:`~speechbrain_xser.data.sampled.sampled_batches`.
+        So many clips at most, drawn by :func:`~speechbrain_xser.data.sampling.sampled_batches`.
 
     Returns
     -------
-    list of Clip
+    list of ClipLatents
 
     Raises
     ------
@@ -68,7 +68,9 @@ def read_clips(
     return [clip for batch in batches for clip in _clips(model, batch.wavs, batch.samples, batch.utterances)]
 
 
-def _clips(model: ExplainableSER, wavs: Tensor, samples: Tensor, utterances: Sequence[Utterance]) -> Iterator[Clip]:
+def _clips(
+    model: ExplainableSER, wavs: Tensor, samples: Tensor, utterances: Sequence[Utterance]
+) -> Iterator[ClipLatents]:
     with evaluating(model), torch.no_grad():
         states = model.encoder(wavs, samples)
         views = {
@@ -77,4 +79,4 @@ def _clips(model: ExplainableSER, wavs: Tensor, samples: Tensor, utterances: Seq
             "descriptor": model.descriptor.bottleneck(states).z,
         }
     for row, (utterance, count) in enumerate(zip(utterances, states.frames.tolist(), strict=True)):
-        yield Clip(utterance, {view: frames[row, :count].float().clone() for view, frames in views.items()})
+        yield ClipLatents(utterance, {view: frames[row, :count].float().clone() for view, frames in views.items()})

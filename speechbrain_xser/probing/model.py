@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from speechbrain_xser.errors import ProbeError
-from speechbrain_xser.feature_cache import keep_features
-from speechbrain_xser.hub import model_folder
+from speechbrain_xser.model_folder.feature_cache import keep_features
+from speechbrain_xser.model_folder.load import read_model_folder
+from speechbrain_xser.model_folder.locate import model_folder
 from speechbrain_xser.probing.latents import read_clips
 from speechbrain_xser.probing.probes import Probe, probe_clips
-from speechbrain_xser.restore import read_model_folder
 
 TRAIN_CLIPS = 2000
 

@@ -21,8 +21,8 @@ from speechbrain_xser.decoder.heads import HeadsDecoder
 from speechbrain_xser.errors import ProbeError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.metrics.text import normalise
-from speechbrain_xser.probing.latents import VIEWS, Clip
-from speechbrain_xser.training.stages import TRANSCRIBE
+from speechbrain_xser.probing.latents import VIEWS, ClipLatents
+from speechbrain_xser.stages import TRANSCRIBE
 from speechbrain_xser.versions import install_hint
 
 FIELDS: dict[str, Callable[[Utterance], str | None]] = {
@@ -49,12 +49,12 @@ class Probe(NamedTuple):
     clips: int  # tested
 
 
-def probe_clips(train: Sequence[Clip], test: Sequence[Clip], seed: int = 0) -> list[Probe]:
+def probe_clips(train: Sequence[ClipLatents], test: Sequence[ClipLatents], seed: int = 0) -> list[Probe]:
     """Probes all properties that the clips tell.
 
     Arguments
     ---------
-    train, test : sequence of Clip
+    train, test : sequence of ClipLatents
         Of other speakers, so that a property is not told by who speaks. The speaker himself is probed within ``test``:
         half of each one's clips, by a checksum of the id, teach who he is.
     seed : int
@@ -70,7 +70,7 @@ def probe_clips(train: Sequence[Clip], test: Sequence[Clip], seed: int = 0) -> l
     ProbeError
         If there are too few clips for any probe.
     """
-    halves: tuple[list[Clip], list[Clip]] = ([], [])
+    halves: tuple[list[ClipLatents], list[ClipLatents]] = ([], [])
     for clip in test:
         halves[crc32(clip.utterance.id.encode()) % 2].append(clip)
     found = []
@@ -87,7 +87,7 @@ def probe_clips(train: Sequence[Clip], test: Sequence[Clip], seed: int = 0) -> l
     return found
 
 
-def _classified(name: str, field: Callable, train: Sequence[Clip], test: Sequence[Clip]) -> Probe | None:
+def _classified(name: str, field: Callable, train: Sequence[ClipLatents], test: Sequence[ClipLatents]) -> Probe | None:
     """Accuracy in every view; None where the training clips do not have two classes."""
     told = [[clip for clip in part if field(clip.utterance) is not None] for part in (train, test)]
     labels = [[field(clip.utterance) for clip in part] for part in told]
@@ -112,14 +112,14 @@ def _regression():
     return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
 
 
-def character_error_rate(view: str, train: Sequence[Clip], test: Sequence[Clip], seed: int = 0) -> float:
+def character_error_rate(view: str, train: Sequence[ClipLatents], test: Sequence[ClipLatents], seed: int = 0) -> float:
     """Character error rate of a linear CTC probe, greedy and without a language model.
 
     Arguments
     ---------
     view : str
         Of ``VIEWS``.
-    train, test : sequence of Clip
+    train, test : sequence of ClipLatents
         With transcripts.
     seed : int
         Of the start and the order.
@@ -154,12 +154,12 @@ def _batches(clips: int) -> Iterator[list[int]]:
         yield from (rows.tolist() for rows in torch.randperm(clips).split(BATCH))
 
 
-def _standard(view: str, clips: Sequence[Clip]) -> tuple[torch.Tensor, torch.Tensor]:
+def _standard(view: str, clips: Sequence[ClipLatents]) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and deviation of every unit over all frames."""
     frames = torch.cat([clip.frames[view] for clip in clips])
     return frames.mean(0), frames.std(0).clamp(min=1e-6)
 
 
-def _tokens(view: str, clips: Sequence[Clip], mean: torch.Tensor, deviation: torch.Tensor) -> SoftTokens:
+def _tokens(view: str, clips: Sequence[ClipLatents], mean: torch.Tensor, deviation: torch.Tensor) -> SoftTokens:
     frames = [(clip.frames[view] - mean) / deviation for clip in clips]
     return SoftTokens(nn.utils.rnn.pad_sequence(frames, batch_first=True), torch.tensor([len(f) for f in frames]))

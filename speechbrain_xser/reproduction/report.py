@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from speechbrain_xser.errors import ReproductionError
-from speechbrain_xser.evidence.sheet import carried_sheet, claims_sheet
+from speechbrain_xser.evidence.tables import carried_sheet, claims_sheet
 from speechbrain_xser.page.document import document
-from speechbrain_xser.probing.sheet import probe_sheet
-from speechbrain_xser.reproduction.believed import believe_seeds
+from speechbrain_xser.probing.tables import probe_sheet
+from speechbrain_xser.reproduction.faithfulness import believe_seeds
 from speechbrain_xser.reproduction.outcomes import Outcome
 from speechbrain_xser.reproduction.plan import Plan, Run
 from speechbrain_xser.reproduction.plots import PROPOSED, draw
-from speechbrain_xser.reproduction.probed import probe_seeds
+from speechbrain_xser.reproduction.probes import probe_seeds
 from speechbrain_xser.reproduction.runner import is_finished
 from speechbrain_xser.reproduction.sheets import (
     confusion_sheet,
@@ -28,8 +28,8 @@ from speechbrain_xser.reproduction.sheets import (
     table_sheet,
     transcript_sheet,
 )
-from speechbrain_xser.sheet import Sheet
 from speechbrain_xser.utils.files import written_beside
+from speechbrain_xser.utils.sheet import Sheet
 
 FOLDER = "report"
 

@@ -21,9 +21,9 @@ import torch
 from joblib import cpu_count
 from tqdm import tqdm
 
-from speechbrain_xser.commandline import claimed
 from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.reproduction.plan import Plan, Run, command, is_evaluation, launcher, phases, preparation
+from speechbrain_xser.utils.commandline import claimed
 from speechbrain_xser.utils.files import written_beside
 
 LOG = "run.log"

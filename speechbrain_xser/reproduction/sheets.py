@@ -11,7 +11,7 @@ from speechbrain_xser.metrics.significance import holm, mcnemar_test, paired_t_t
 from speechbrain_xser.reproduction.outcomes import Figure, Outcome, corpus_votes
 from speechbrain_xser.reproduction.plan import Plan
 from speechbrain_xser.reproduction.published import PAIRS, SED, TITLES, Row, rows
-from speechbrain_xser.sheet import Sheet
+from speechbrain_xser.utils.sheet import Sheet
 
 LEVEL = 0.05
 SHORT = {"BLEU-4": "B@4", "METEOR": "M", "ROUGE-L": "R", "CIDEr": "C", "SPICE": "S"}  # the paper's

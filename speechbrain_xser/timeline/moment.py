@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from speechbrain_xser.answer import Descriptors
-from speechbrain_xser.inference import Explanation
+from speechbrain_xser.answer.explanation import Explanation
 
 
 class Moment(NamedTuple):

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from speechbrain_xser.page.document import document
-from speechbrain_xser.page.few_words import descriptor_text, emotion_text, no_speech_text
+from speechbrain_xser.page.summary import descriptor_text, emotion_text, no_speech_text
 from speechbrain_xser.timeline.embedding import opus_address
 from speechbrain_xser.timeline.formats import clock
 from speechbrain_xser.timeline.moment import Moment
@@ -110,7 +110,7 @@ def timeline_sections(
     Example
     -------
     >>> from speechbrain_xser.answer import Descriptors
-    >>> from speechbrain_xser.inference import Explanation
+    >>> from speechbrain_xser.answer.explanation import Explanation
     >>> explanation = Explanation("", "a < b", Descriptors(pitch="low"), "sad", {"sad": 0.75, "angry": 0.25})
     >>> sections = timeline_sections([Moment(1.0, 2.0, explanation)], "talk.opus")
     >>> "a &lt; b" in sections, 'src="talk.opus"' in sections, "low pitch" in sections

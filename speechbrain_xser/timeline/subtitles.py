@@ -48,7 +48,7 @@ def cue_text(moment: Moment) -> str:
     Example
     -------
     >>> from speechbrain_xser.answer import Descriptors
-    >>> from speechbrain_xser.inference import Explanation
+    >>> from speechbrain_xser.answer.explanation import Explanation
     >>> cue_text(Moment(0, 1, Explanation("", "come\\nin", Descriptors(), "angry", {"angry": 0.866})))
     '[angry 87 %] come in'
     """

@@ -15,16 +15,17 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.data.speech import FRAME_SAMPLES, SpeechDetector
 from speechbrain_xser.data.waveform import SAMPLE_RATE
-from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
-from speechbrain_xser.lengths import padded
+from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 from speechbrain_xser.timeline.cutting import PLAIN_CUTTING, Cutter, Cutting, Frame, Span
 from speechbrain_xser.timeline.heap import return_freed_memory
-from speechbrain_xser.timeline.kept import KeptMoments
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.recording import Recording
+from speechbrain_xser.timeline.store import KeptMoments
 from speechbrain_xser.timeline.window import Window
+from speechbrain_xser.utils.lengths import padded
 
 BATCHES = 4  # that are explained together
 

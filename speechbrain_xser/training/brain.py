@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.errors import CheckpointError, PromptError, SettingsError, TrainingError
-from speechbrain_xser.memory import naming_memory
+from speechbrain_xser.metrics.answers import UtteranceAnswer
 from speechbrain_xser.training import collapse
 from speechbrain_xser.training.autosave import Autosave
 from speechbrain_xser.training.checkpoint import CheckpointStore
@@ -30,16 +30,17 @@ from speechbrain_xser.training.criterion import Criterion
 from speechbrain_xser.training.distributed import rank, sum_over_ranks, world_size
 from speechbrain_xser.training.memory import SMALLER_MODEL, VALID_KNOB, name_out_of_memory
 from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
-from speechbrain_xser.training.position import Position
 from speechbrain_xser.training.precision import warn_if_emulated
+from speechbrain_xser.training.progress import Position
 from speechbrain_xser.training.recovery import Recovery
+from speechbrain_xser.training.running_sums import Tally
 from speechbrain_xser.training.schedule import StageSchedule, Turn
 from speechbrain_xser.training.seeding import seed_step
 from speechbrain_xser.training.signals import StopRequest
 from speechbrain_xser.training.stepping import Stepper
-from speechbrain_xser.training.tally import Tally
-from speechbrain_xser.training.validation import Answer, Evaluation
+from speechbrain_xser.training.validation import Evaluation
 from speechbrain_xser.training.window import Window, answers_of, count_totals, make_window
+from speechbrain_xser.utils.memory import naming_memory
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
@@ -221,10 +222,10 @@ class XserBrain(sb.Brain):
             if stage == sb.Stage.TEST and self.turn.stage.names_emotion:
                 texts, found = self.model.explain(batch.wavs, batch.samples, self.turn.stage, self.emotions)
                 rows = [dict(zip(self.emotions, row, strict=True)) for row in found.tolist()]
-                self.evaluation.answers += map(Answer, batch.utterances, texts, rows)
+                self.evaluation.answers += map(UtteranceAnswer, batch.utterances, texts, rows)
                 return
             texts = self.model.generate(batch.wavs, batch.samples, self.turn.stage)
-            self.evaluation.answers += map(Answer, batch.utterances, texts)
+            self.evaluation.answers += map(UtteranceAnswer, batch.utterances, texts)
 
     def _go_on(self, busy: bool) -> bool:
         """Whether any rank has a batch left to evaluate; ends all of them together where any was asked to stop.

@@ -13,9 +13,8 @@ import torch
 from speechbrain.utils.logger import get_logger
 from torch import Tensor
 
-from speechbrain_xser.lengths import valid_mask
-from speechbrain_xser.training.criterion import BRANCHES
-from speechbrain_xser.training.stages import Stage, trained_parts
+from speechbrain_xser.stages import BRANCHES, Stage, trained_parts
+from speechbrain_xser.utils.lengths import valid_mask
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch

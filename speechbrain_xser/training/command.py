@@ -12,9 +12,9 @@ import speechbrain as sb
 from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
 from speechbrain.utils.run_opts import RunOptions
 
-from speechbrain_xser.commandline import claimed, one_line_errors
-from speechbrain_xser.devices import checked_device
 from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.metrics.answers import write_answers
+from speechbrain_xser.training.arguments import read_words
 from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.run import (
     evaluation_scores,
@@ -25,10 +25,10 @@ from speechbrain_xser.training.run import (
     merged,
     run_option,
     summary,
-    write_answers,
 )
 from speechbrain_xser.training.settings import TrainingSettings
-from speechbrain_xser.training.words import read_words
+from speechbrain_xser.utils.commandline import claimed, one_line_errors
+from speechbrain_xser.utils.devices import checked_device
 
 
 @one_line_errors()

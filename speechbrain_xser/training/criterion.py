@@ -14,13 +14,10 @@ import torch
 from torch import Tensor
 
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.lobes.branch import Mode
-from speechbrain_xser.training.stages import Stage
+from speechbrain_xser.stages import BRANCHES, Mode, Stage
 
 if TYPE_CHECKING:
     from speechbrain_xser.model import Forward
-
-BRANCHES = ("content", "descriptor")
 
 
 class Totals(NamedTuple):
@@ -109,7 +106,7 @@ class Criterion:
         Example
         -------
         >>> from types import SimpleNamespace as Part
-        >>> from speechbrain_xser.training.stages import ASR_STAGE
+        >>> from speechbrain_xser.stages import ASR_STAGE
         >>> from speechbrain_xser.decoder.answer_logits import AnswerLogits
         >>> answer = AnswerLogits(torch.zeros(3, 4), torch.tensor([0, 1, 2]), rows=torch.zeros(3))  # 3 * log(4) nats
         >>> branch = Part(latent=Part(kl=torch.ones(2, 5)))

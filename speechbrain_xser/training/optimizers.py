@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.training.stages import Stage, trained_parts
+from speechbrain_xser.stages import Stage, trained_parts
 
 SHAPES = ("constant", "cosine")
 
@@ -93,7 +93,7 @@ def stage_parameters(model: nn.Module, stage: Stage) -> dict[str, nn.Parameter]:
 
     Example
     -------
-    >>> from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE
+    >>> from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
     >>> model = nn.ModuleDict({name: nn.Linear(1, 1, bias=False) for name in ("content", "descriptor", "decoder")})
     >>> list(stage_parameters(model, ASR_STAGE)), list(stage_parameters(model, SER_STAGE))
     (['content.weight', 'decoder.weight'], ['descriptor.weight', 'decoder.weight'])
@@ -131,7 +131,7 @@ class StageOptimizers:
 
     Example
     -------
-    >>> from speechbrain_xser.training.stages import ASR_STAGE
+    >>> from speechbrain_xser.stages import ASR_STAGE
     >>> model = nn.ModuleDict({name: nn.Linear(1, 1) for name in ("content", "descriptor", "decoder")})
     >>> optimizers = StageOptimizers(model, (ASR_STAGE,), {"asr": LearningRate(2e-4)})
     >>> [len(group["params"]) for group in optimizers.by_stage["asr"].param_groups]  # matrices, vectors

@@ -9,7 +9,6 @@ import torch
 from speechbrain.utils.logger import get_logger
 from torch import nn
 
-from speechbrain_xser.differences import check_tensors, differing_keys
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.training.checkpoint import (
     Checkpoint,
@@ -17,6 +16,7 @@ from speechbrain_xser.training.checkpoint import (
     load_tensors,
 )
 from speechbrain_xser.training.optimizers import StageOptimizers
+from speechbrain_xser.utils.differences import check_tensors, differing_keys
 
 logger = get_logger(__name__)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,19 +16,21 @@ from torch.utils.data import DataLoader
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.data.pipeline import dataset
-from speechbrain_xser.data.sampled import sampled_batches
+from speechbrain_xser.data.sampling import sampled_batches
 from speechbrain_xser.errors import TrainingError
-from speechbrain_xser.evidence.mean_voice import CLIPS, MeanVoice, mean_voice
-from speechbrain_xser.export import write_model_folder
-from speechbrain_xser.feature_cache import keep_features
-from speechbrain_xser.hub import CHECKPOINTS, METADATA, model_folder
-from speechbrain_xser.hyperparams import backbones, plain_config
-from speechbrain_xser.lobes.cached import CachedEncoder
-from speechbrain_xser.memory import naming_memory
-from speechbrain_xser.metadata import describe_backbone, read_metadata
+from speechbrain_xser.evidence.mean_voice import CLIPS, mean_voice
+from speechbrain_xser.lobes.cache import CachedEncoder
 from speechbrain_xser.metrics import Scores, table
+from speechbrain_xser.metrics.scores import plain_scores
 from speechbrain_xser.model import ExplainableSER
-from speechbrain_xser.restore import load_weights
+from speechbrain_xser.model_folder.feature_cache import keep_features
+from speechbrain_xser.model_folder.load import load_weights
+from speechbrain_xser.model_folder.locate import CHECKPOINTS, METADATA, model_folder
+from speechbrain_xser.model_folder.mean_voice import MeanVoice
+from speechbrain_xser.model_folder.metadata import describe_backbone, read_metadata
+from speechbrain_xser.model_folder.save import write_model_folder
+from speechbrain_xser.model_folder.settings import backbones, plain_config
+from speechbrain_xser.stages import target_text
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
@@ -38,9 +39,7 @@ from speechbrain_xser.training.schedule import StageSchedule
 from speechbrain_xser.training.scoring import paragraph_scores, score_answers
 from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.settings import RUN_OPTIONS, TrainingSettings
-from speechbrain_xser.training.stages import target_text
-from speechbrain_xser.training.validation import Answer
-from speechbrain_xser.utils.files import written_beside
+from speechbrain_xser.utils.memory import naming_memory
 
 NOT_LEARNED = ("source", "revision", "dtype", "quantization", "max_new_tokens")  # by suffix
 
@@ -237,28 +236,6 @@ def evaluation_scores(brain: XserBrain) -> Scores | None:
     return paragraph_scores([a.utterance for a in answers], [a.text for a in answers], brain.evaluation.stage.target)
 
 
-def write_answers(path: str | Path, answers: Sequence[Answer]) -> None:
-    """Writes what the model answered beside what is true: ``id``, ``answer`` and the reference record, JSON lines.
-
-    An answer that names an emotion has ``probabilities`` too.
-
-    Arguments
-    ---------
-    path : str or Path
-        Of the file.
-    answers : sequence of Answer
-        From an evaluation.
-    """
-    lines = [_row(answer) for answer in answers]
-    with written_beside(path) as file:
-        file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-
-
-def _row(answer: Answer) -> dict[str, Any]:
-    row = {"id": answer.utterance.id, "answer": answer.text, "reference": answer.utterance._asdict()}
-    return row if answer.probabilities is None else row | {"probabilities": answer.probabilities}
-
-
 def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) -> str:
     """Writes the best weights as a folder that ``ExplainableEmotionRecognizer.from_hparams`` takes.
 
@@ -345,19 +322,6 @@ def _corpus(hparams: Mapping[str, Any]) -> str | None:
     if named or prepare is None:
         return str(named) if named else None
     return Path(inspect.getfile(getattr(prepare, "func", prepare))).resolve().parent.name
-
-
-def plain_scores(scores: Scores) -> dict[str, float]:
-    """Scores as a flat mapping without what is not known.
-
-    Example
-    -------
-    >>> plain_scores(Scores(100.0, 10.0, 75.0, 80.0, {"pitch": 90.0}, float("nan")))
-    {'pitch': 90.0, 'parsed': 100.0, 'wer': 10.0, 'ua': 75.0, 'wa': 80.0}
-    """
-    flat = scores._asdict()
-    flat = {**flat.pop("attributes"), **flat}
-    return {name: value for name, value in flat.items() if value == value}
 
 
 def summary(scores: Scores | None, folder: str, column: str = "this run") -> str:

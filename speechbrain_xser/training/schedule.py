@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.training.stages import STAGES, Stage
+from speechbrain_xser.stages import STAGES, Stage
 
 ORDERS = ("alternating", "two_stage", "one_stage")
 

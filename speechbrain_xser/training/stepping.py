@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from speechbrain_xser.training.distributed import sum_over_ranks
-from speechbrain_xser.training.guard import NonfiniteGuard
 from speechbrain_xser.training.memory import name_out_of_memory_of_step
+from speechbrain_xser.training.nonfinite import NonfiniteGuard
 from speechbrain_xser.training.optimizers import StageOptimizers
 from speechbrain_xser.training.schedule import Turn
 from speechbrain_xser.training.window import Window
@@ -50,7 +50,7 @@ class Stepper:
     >>> from speechbrain_xser.data.pipeline import Batch
     >>> from speechbrain_xser.training.criterion import Totals
     >>> from speechbrain_xser.training.optimizers import LearningRate
-    >>> from speechbrain_xser.training.stages import ASR_STAGE
+    >>> from speechbrain_xser.stages import ASR_STAGE
     >>> model = nn.ModuleDict({name: nn.Linear(1, 1) for name in ("content", "descriptor", "decoder")})
     >>> optimizers = StageOptimizers(model, (ASR_STAGE,), {"asr": LearningRate(0.1)})
     >>> stepper = Stepper(optimizers, torch.GradScaler("cpu", enabled=False), patience=3, max_norm=1.0, device="cpu")

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from speechbrain_xser.metrics.answers import UtteranceAnswer
+from speechbrain_xser.stages import Stage
 from speechbrain_xser.training.criterion import Criterion, LossParts, Totals
 from speechbrain_xser.training.distributed import gather_lists, sum_over_ranks
-from speechbrain_xser.training.stages import Stage
-
-if TYPE_CHECKING:
-    from speechbrain_xser.data.manifest import Utterance
-
-
-class Answer(NamedTuple):
-    """What the model answered for an utterance."""
-
-    utterance: Utterance
-    text: str
-    probabilities: dict[str, float] | None = None  # of each emotion, where the answer names one and a test was made
 
 
 class Evaluation:
@@ -37,7 +26,7 @@ class Evaluation:
 
     Example
     -------
-    >>> from speechbrain_xser.training.stages import ASR_STAGE
+    >>> from speechbrain_xser.stages import ASR_STAGE
     >>> evaluation = Evaluation(ASR_STAGE)
     >>> for loss in (1.0, 3.0):
     ...     evaluation.add(LossParts(torch.tensor(loss), torch.tensor(0.0), torch.tensor(0.0)), Totals(2, 1))
@@ -49,7 +38,7 @@ class Evaluation:
         self.stage = stage
         self.search_limit, self.utterances = search_limit, utterances
         self._seen = 0
-        self.answers: list[Answer] = []
+        self.answers: list[UtteranceAnswer] = []
         self.signs: dict[str, float] = {}
         self._parts: list[LossParts] = []
         self._totals: list[Totals] = []
@@ -59,7 +48,7 @@ class Evaluation:
 
         Example
         -------
-        >>> from speechbrain_xser.training.stages import ASR_STAGE
+        >>> from speechbrain_xser.stages import ASR_STAGE
         >>> evaluation, answered = Evaluation(ASR_STAGE, search_limit=4, utterances=12), []
         >>> for batch in range(6):  # of two utterances
         ...     if evaluation.wants(2):

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from speechbrain_xser.stages import Stage, target_text
 from speechbrain_xser.training.criterion import Totals
 from speechbrain_xser.training.distributed import sum_over_ranks
-from speechbrain_xser.training.stages import Stage, target_text
 from speechbrain_xser.training.work import even_cuts
 
 if TYPE_CHECKING:

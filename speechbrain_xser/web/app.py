@@ -14,7 +14,7 @@ import gradio
 
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.web.api import api_text
-from speechbrain_xser.web.clip import LONG, Clip, read_upload
+from speechbrain_xser.web.clip import LONG, Upload, read_upload
 from speechbrain_xser.web.examples import Example, speak_examples
 from speechbrain_xser.web.explaining import Explainer
 from speechbrain_xser.web.fragments import alert, hint, notice, player
@@ -24,7 +24,7 @@ from speechbrain_xser.web.sessions import Sessions
 from speechbrain_xser.web.settings import WebSettings
 
 if TYPE_CHECKING:
-    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 CLIP, VOICE = "Clip", "Other voice"
 FIRST = "Record or upload a clip first, or take an example."
@@ -109,7 +109,7 @@ class Page:
         """Explain can be clicked when there is a clip."""
         return gradio.Button(interactive=self.sessions.get(request.session_hash, CLIP) is not None)
 
-    def _read(self, path: str) -> Clip:
+    def _read(self, path: str) -> Upload:
         return read_upload(self.explainer.recognizer, path, self.settings.max_seconds)
 
     @staticmethod

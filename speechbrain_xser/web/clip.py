@@ -15,13 +15,13 @@ from speechbrain_xser.errors import AudioError, told_as
 from speechbrain_xser.web.private import taken
 
 if TYPE_CHECKING:
-    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 LONG = "Long recording"  # the page's other tab
 GONE = "{name} is no longer here: nothing that is uploaded is kept. Please hand it in again."
 
 
-class Clip(NamedTuple):
+class Upload(NamedTuple):
     """What was handed in."""
 
     name: str  # of the file, for people
@@ -40,7 +40,7 @@ class Clip(NamedTuple):
         return "data:audio/wav;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_seconds: float) -> Clip:
+def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_seconds: float) -> Upload:
     """Reads an uploaded clip into memory and removes its file, whatever comes of it.
 
     Arguments
@@ -54,7 +54,7 @@ def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_
 
     Returns
     -------
-    Clip
+    Upload
 
     Raises
     ------
@@ -64,7 +64,7 @@ def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_
     Example
     -------
     >>> import speechbrain_xser
-    >>> from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    >>> from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
     >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
     >>> path = getfixture("tmp_path") / "a.wav"
     >>> soundfile.write(path, [0.5, -0.5] * 4000, 16000)
@@ -78,7 +78,7 @@ def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_
             wav = recognizer.load_audio(file)
     except FileNotFoundError as error:
         raise AudioError(GONE.format(name=upload.name)) from error
-    return Clip(upload.name, wav, recognizer.mods.model.encoder.sample_rate)
+    return Upload(upload.name, wav, recognizer.mods.model.encoder.sample_rate)
 
 
 def check_length(seconds: float, max_seconds: float, name: str, advice: str) -> None:

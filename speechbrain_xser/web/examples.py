@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from speechbrain_xser.data.synthetic.corpus import SAMPLE_RATE, plan, speak
-from speechbrain_xser.web.clip import Clip
+from speechbrain_xser.web.clip import Upload
 
 SEED = 1
 CHOSEN = (3, 1, 2, 5)  # by number, spoken by test voices, which no packaged model has heard
@@ -17,7 +17,7 @@ class Example(NamedTuple):
     """A clip and what is true of it."""
 
     title: str
-    clip: Clip
+    clip: Upload
 
 
 def speak_examples() -> list[Example]:
@@ -40,4 +40,4 @@ def _example(number: int) -> Example:
     person = {"female": "woman", "male": "man"}[drawn.voice.gender]
     article = "An" if drawn.emotion[0] in "aeiou" else "A"
     title = f"{article} {drawn.emotion} {person}"
-    return Example(title, Clip(f"{title} (eSpeak NG)", torch.from_numpy(speak(drawn)), SAMPLE_RATE))
+    return Example(title, Upload(f"{title} (eSpeak NG)", torch.from_numpy(speak(drawn)), SAMPLE_RATE))

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from speechbrain_xser.evidence.gather import Evidence, gather_evidence
+from speechbrain_xser.evidence.clip_evidence import Evidence, gather_evidence
 from speechbrain_xser.page.evidence import evidence_sections
-from speechbrain_xser.web.clip import Clip
+from speechbrain_xser.web.clip import Upload
 from speechbrain_xser.web.fragments import growing_paragraph
 
 if TYPE_CHECKING:
-    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 
 class Explainer:
@@ -30,10 +30,10 @@ class Explainer:
     Example
     -------
     >>> import speechbrain_xser, torch
-    >>> from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    >>> from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
     >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
     >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
-    >>> clip = Clip("a.wav", torch.from_numpy(speak(plan("test", 3, seed=1))), 16000)
+    >>> clip = Upload("a.wav", torch.from_numpy(speak(plan("test", 3, seed=1))), 16000)
     >>> *pieces, last = Explainer(recognizer).pieces(clip)
     >>> all("xser-web-growing" in piece for piece in pieces), "xser-evidence" in last
     (True, True)
@@ -43,14 +43,14 @@ class Explainer:
         self.recognizer = recognizer
         self.turn = Lock()  # of whoever uses the model
 
-    def pieces(self, clip: Clip, voice: Clip | None = None) -> Iterator[str]:
+    def pieces(self, clip: Upload, voice: Upload | None = None) -> Iterator[str]:
         """HTML of the result while it comes: the paragraph as it grows, at last everything.
 
         Arguments
         ---------
-        clip : Clip
+        clip : Upload
             To be explained.
-        voice : Clip, optional
+        voice : Upload, optional
             Whose voice is swapped in.
 
         Yields
@@ -73,7 +73,7 @@ class Explainer:
             evidence = self._evidence(clip, voice, found)
         yield evidence_sections(evidence)
 
-    def answer(self, clip: Clip, voice: Clip | None = None) -> dict:
+    def answer(self, clip: Upload, voice: Upload | None = None) -> dict:
         """The same as plain values.
 
         Arguments
@@ -91,5 +91,5 @@ class Explainer:
         told = evidence.explanation
         return {**told._asdict(), "descriptors": told.descriptors._asdict(), **evidence.as_dict()}
 
-    def _evidence(self, clip: Clip, voice: Clip | None, explanation=None) -> Evidence:
+    def _evidence(self, clip: Upload, voice: Upload | None, explanation=None) -> Evidence:
         return gather_evidence(self.recognizer, clip.wav, explanation, None if voice is None else voice.wav)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from speechbrain_xser.web.clip import Clip, said
+from speechbrain_xser.web.clip import Upload, said
 
 
 def hint(text: str) -> str:
@@ -40,13 +40,13 @@ def notice(message: str) -> str:
     return f'<p class="xser-web-notice" role="note">{escape(message)}</p>'
 
 
-def player(clip: Clip, label: str) -> str:
+def player(clip: Upload, label: str) -> str:
     """A clip that was handed in, to listen to.
 
     Example
     -------
     >>> import torch
-    >>> html = player(Clip("a.wav", torch.zeros(8000), 16000), "Your clip")
+    >>> html = player(Upload("a.wav", torch.zeros(8000), 16000), "Your clip")
     >>> "a.wav" in html, "0.5 s" in html
     (True, True)
     """

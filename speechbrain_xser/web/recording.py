@@ -7,11 +7,11 @@ from html import escape
 from pathlib import Path
 
 from speechbrain_xser.errors import AudioError, told_as
-from speechbrain_xser.modes import each_within
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.page import timeline_sections
 from speechbrain_xser.timeline.recording import Recording
 from speechbrain_xser.timeline.timeline import read_timeline
+from speechbrain_xser.utils.modes import each_within
 from speechbrain_xser.web.clip import GONE, check_length, said
 from speechbrain_xser.web.explaining import Explainer
 from speechbrain_xser.web.fragments import alert, progress_bar

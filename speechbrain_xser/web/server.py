@@ -17,7 +17,7 @@ from speechbrain_xser.web.private import UPLOADS, private_folder, remove_old
 from speechbrain_xser.web.settings import WebSettings
 
 if TYPE_CHECKING:
-    from speechbrain_xser.inference import ExplainableEmotionRecognizer
+    from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
 FORGOTTEN_SECONDS = 600.0  # an upload that nobody asks about is removed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from speechbrain_xser.web.clip import Clip
+from speechbrain_xser.web.clip import Upload
 
 
 class Sessions:
@@ -13,7 +13,7 @@ class Sessions:
     Example
     -------
     >>> import torch
-    >>> sessions, clip = Sessions(), Clip("a.wav", torch.zeros(8000), 16000)
+    >>> sessions, clip = Sessions(), Upload("a.wav", torch.zeros(8000), 16000)
     >>> sessions.keep("page 1", "voice", clip)
     >>> sessions.get("page 1", "voice") is clip, sessions.get("page 2", "voice")
     (True, None)
@@ -23,16 +23,16 @@ class Sessions:
     """
 
     def __init__(self) -> None:
-        self._clips: dict[str, dict[str, Clip]] = defaultdict(dict)
+        self._clips: dict[str, dict[str, Upload]] = defaultdict(dict)
 
-    def keep(self, session: str, place: str, clip: Clip | None) -> None:
+    def keep(self, session: str, place: str, clip: Upload | None) -> None:
         """Puts a clip in a place, instead of what was there; None empties it."""
         if clip is None:
             self._clips[session].pop(place, None)
         else:
             self._clips[session][place] = clip
 
-    def get(self, session: str, place: str) -> Clip | None:
+    def get(self, session: str, place: str) -> Upload | None:
         """What is in a place."""
         return self._clips.get(session, {}).get(place)
 

@@ -6,7 +6,7 @@ import torch
 from torchaudio.functional import resample
 
 from speechbrain_xser.annotator.alignment import DIAGONAL, align, reading_of, warp
-from speechbrain_xser.annotator.heard import hear
+from speechbrain_xser.annotator.analysis import hear
 from speechbrain_xser.data.synthetic.espeak import Espeak, Speaking
 from tests.annotator.hand_labels import needs_emodb, new_speakers
 

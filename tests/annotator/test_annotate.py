@@ -13,7 +13,7 @@ import soundfile
 from speechbrain_xser import packaged_model
 from speechbrain_xser.annotator import annotate as module
 from speechbrain_xser.annotator.annotate import annotate
-from speechbrain_xser.annotator.classifier import Classifier, Estimate, recognizer_classifier
+from speechbrain_xser.annotator.classifier import Classifier, Estimate
 from speechbrain_xser.annotator.clips import clip_of
 from speechbrain_xser.annotator.cutoffs import corpus_cutoffs, cutoffs_from, reference_cutoffs
 from speechbrain_xser.annotator.describe import descriptors_of
@@ -24,6 +24,7 @@ from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manif
 from speechbrain_xser.data.member import sound_digest
 from speechbrain_xser.data.paragraphs import with_paragraphs
 from speechbrain_xser.errors import JournalError, ManifestError
+from speechbrain_xser.inference.classifier import recognizer_classifier
 from speechbrain_xser.utils.journal import Journal
 
 CUTOFFS = cutoffs_from(

@@ -10,9 +10,9 @@ from sklearn.metrics import roc_auc_score
 from torchaudio.functional import resample
 
 from speechbrain_xser.annotator.alignment import Word, align
+from speechbrain_xser.annotator.analysis import hear
 from speechbrain_xser.annotator.emphasis import emphasised, measure, prominences
-from speechbrain_xser.annotator.heard import hear
-from speechbrain_xser.annotator.reading import Expected, Reading
+from speechbrain_xser.annotator.pronunciation import Expected, Reading
 from speechbrain_xser.data.synthetic.espeak import Espeak, Speaking
 from speechbrain_xser.data.waveform import SAMPLE_RATE, without_offset
 from speechbrain_xser.errors import SettingsError

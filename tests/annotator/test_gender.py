@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import speechbrain_xser
+from speechbrain_xser.annotator.analysis import hear
 from speechbrain_xser.annotator.gender import gender_log_odds, gender_of, speaker_gender
-from speechbrain_xser.annotator.heard import hear
 from speechbrain_xser.data.audio import load_audio
 from tests.genuine import DATA
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from speechbrain_xser.annotator.heard import hear
+from speechbrain_xser.annotator.analysis import hear
 from speechbrain_xser.annotator.level import speech_decibels
 from speechbrain_xser.errors import AudioError, SettingsError
 

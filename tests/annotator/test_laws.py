@@ -10,7 +10,7 @@ import soundfile
 import torch
 from torchaudio.functional import resample
 
-from speechbrain_xser.annotator.heard import hear
+from speechbrain_xser.annotator.analysis import hear
 from speechbrain_xser.annotator.intonation import contour
 from speechbrain_xser.annotator.measures import Measures, measure
 from speechbrain_xser.annotator.pitch import HIGHEST_HERTZ

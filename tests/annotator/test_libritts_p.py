@@ -6,8 +6,8 @@ import pytest
 
 from recipes.Annotator.listeners import gender_in, listed_genders, listener_genders, majority
 from recipes.Annotator.voices import Voice, voices
+from speechbrain_xser.annotator.analysis import hear
 from speechbrain_xser.annotator.gender import gender_log_odds, speaker_gender
-from speechbrain_xser.annotator.heard import hear
 from speechbrain_xser.data.audio import load_audio
 from tests.genuine import DATA
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from speechbrain_xser.annotator.heard import hear
+from speechbrain_xser.annotator.analysis import hear
 from speechbrain_xser.annotator.rate import Rate, rate_of, speech_seconds
 from speechbrain_xser.annotator.syllables import count_nuclei, count_syllables
 from speechbrain_xser.errors import SettingsError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speechbrain_xser.annotator.reading import read
+from speechbrain_xser.annotator.pronunciation import read
 from speechbrain_xser.annotator.syllables import count_syllables
 from speechbrain_xser.data.synthetic.espeak import Espeak, Speaking
 from speechbrain_xser.errors import SettingsError

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from speechbrain_xser.annotator.heard import Heard, hear
+from speechbrain_xser.annotator.analysis import Heard, hear
 from speechbrain_xser.annotator.intonation import range_semitones
 from speechbrain_xser.annotator.level import frame_decibels, speech_decibels, speech_frames
 from speechbrain_xser.annotator.pitch import praat_track

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechbrain_xser.annotator.rewrite import Answer, Rewriter, checked, llm_rewriter, rewrite
+from speechbrain_xser.annotator.rewrite import Rewriter, Rewriting, checked, llm_rewriter, rewrite
 from speechbrain_xser.answer import Descriptors, Record, parse, render
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.data.paragraphs import with_paragraphs
@@ -95,7 +95,7 @@ def test_a_killed_run_asks_only_for_what_it_lacks(tmp_path):
 def test_another_rewriter_is_asked_anew(tmp_path):
     rewrite(manifest(tmp_path, *clips(1)), Rewriter("plain", plainly), tmp_path / "rewrites.sqlite")
     rewrite(manifest(tmp_path, *clips(1)), Rewriter("other", plainly), tmp_path / "rewrites.sqlite")
-    with Journal(tmp_path / "rewrites.sqlite", Answer) as answers:
+    with Journal(tmp_path / "rewrites.sqlite", Rewriting) as answers:
         assert len(answers) == 4
 
 
@@ -105,8 +105,8 @@ def test_a_real_llm_that_writes_rubbish_changes_nothing(tmp_path):
     tiny = llm_rewriter("packaged:llama-tiny", max_new_tokens=12)
     counts = rewrite(paths, tiny, tmp_path / "rewrites.sqlite", batch_size=3)
     assert counts == {"rewritten": 0, "kept": 4} and read_manifest(paths["train"]) == before
-    with Journal(tmp_path / "rewrites.sqlite", Answer) as answers:
-        assert list(answers.values()) == [Answer(None)] * 4
+    with Journal(tmp_path / "rewrites.sqlite", Rewriting) as answers:
+        assert list(answers.values()) == [Rewriting(None)] * 4
 
 
 def test_a_paragraph_s_answer_does_not_depend_on_its_neighbours():

@@ -13,11 +13,11 @@ from benchmarks.material import build, utterances
 from benchmarks.memory import on_meta
 from benchmarks.sizes import CI, CPU
 from benchmarks.training import padded_step, plain_lora, step
-from speechbrain_xser.decoder.growing import cache
-from speechbrain_xser.decoder.reading import trunk
+from speechbrain_xser.decoder.generation import cache
+from speechbrain_xser.decoder.packing import trunk
 from speechbrain_xser.lobes.layer_mix import layer_sums
+from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
 from speechbrain_xser.training.criterion import Criterion, Totals
-from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE
 
 SECONDS = np.array([2.1, 2.2, 2.4, 2.5])
 RANDOM_SECONDS = np.array([4.5, 1.2, 2.4, 1.1])  # the same sum

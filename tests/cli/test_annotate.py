@@ -93,7 +93,7 @@ def test_two_at_once_do_not_write_into_one_another(tmp_path, python):
     (tmp_path / "out").mkdir()
     script = (
         "import sys\n"
-        "from speechbrain_xser.commandline import claimed\n"
+        "from speechbrain_xser.utils.commandline import claimed\n"
         f"with claimed({str(tmp_path / 'out')!r}):\n"
         "    print('claimed', flush=True)\n"
         "    sys.stdin.read()\n"

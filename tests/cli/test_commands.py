@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from speechbrain_xser.cli.main import COMMANDS, xser
-from speechbrain_xser.commandline import as_a_command, one_line_errors
+from speechbrain_xser.utils.commandline import as_a_command, one_line_errors
 
 ROOT = Path(__file__).parents[2]
 THERE = [name for name in COMMANDS if (ROOT / "speechbrain_xser" / "cli" / f"{name.replace('-', '_')}.py").exists()]

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.errors import TrainingError
-from speechbrain_xser.evaluation import explain_manifest
+from speechbrain_xser.inference.evaluation import explain_manifest
 from speechbrain_xser.testing import tiny_manifest
 
 RECOGNIZER = SimpleNamespace(

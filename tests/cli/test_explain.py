@@ -170,7 +170,7 @@ def test_a_wrong_command_line_ends_before_any_work(monkeypatch, arguments):
 
 def test_a_reader_that_leaves_a_real_pipe_is_met_with_silence():
     script = (
-        "from speechbrain_xser.commandline import one_line_errors\n"
+        "from speechbrain_xser.utils.commandline import one_line_errors\n"
         "with one_line_errors():\n"
         "    while True:\n"
         "        print('a line', flush=True)\n"

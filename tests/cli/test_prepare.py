@@ -72,7 +72,7 @@ def test_recipes_of_ones_own_are_found_where_they_are_said_to_be(tmp_path):
 
 
 def test_an_installed_package_says_where_recipes_are_to_be_had(monkeypatch, tmp_path):
-    monkeypatch.setattr("speechbrain_xser.recipe_folder.IN_CHECKOUT", tmp_path / "recipes")
+    monkeypatch.setattr("speechbrain_xser.cli.recipe_folder.IN_CHECKOUT", tmp_path / "recipes")
     for words in (["prepare", "CREMA-D"], ["train", "CREMA-D"], ["prepare", "--help"]):
         done = CliRunner().invoke(xser, words)
         assert done.exit_code == 2 and "get its repository, and name its folder recipes with --recipes" in done.output

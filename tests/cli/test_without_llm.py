@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from speechbrain_xser import ExplainableEmotionRecognizer
 from speechbrain_xser.cli.main import xser
-from speechbrain_xser.export import write_model_folder
+from speechbrain_xser.model_folder.save import write_model_folder
 from speechbrain_xser.testing import tiny_manifest, tiny_model
 from tests.cli.spoken import write_speech
 

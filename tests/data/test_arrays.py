@@ -8,7 +8,7 @@ import soundfile
 import torch
 from scipy.signal import resample_poly
 
-from speechbrain_xser.annotator.heard import hear
+from speechbrain_xser.annotator.analysis import hear
 from speechbrain_xser.annotator.measures import measure
 from speechbrain_xser.data.arrays import batch_of, clip_of
 from speechbrain_xser.errors import AudioError

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from speechbrain_xser.data.columns import choose_columns
-from speechbrain_xser.data.dropped import Dropped
+from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.importing import Importer
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.tables import read_table

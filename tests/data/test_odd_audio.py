@@ -17,7 +17,7 @@ import speechbrain_xser
 from speechbrain_xser.data.audio import load_audio, read_header
 from speechbrain_xser.data.folders import find_audio_below
 from speechbrain_xser.errors import AudioError
-from speechbrain_xser.explaining.clips import Clip, explain_clips
+from speechbrain_xser.explaining.clips import SourceClip, explain_clips
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.timeline.recording import Recording
 from tests.genuine import DATA
@@ -201,7 +201,7 @@ def test_an_offset_changes_no_answer_of_a_file_or_an_array(packaged):
 def test_a_file_at_the_limit_ends_no_other_ones_answer(packaged, caplog):
     caplog.set_level(logging.WARNING)
     names = ["three_bytes.mp3", "exactly_30s.m4a", "base.wav"]
-    told = list(explain_clips(packaged, [Clip(name, str(ODD / name)) for name in names]))
+    told = list(explain_clips(packaged, [SourceClip(name, str(ODD / name)) for name in names]))
     assert [one.explanation is None for one in told] == [True, False, False]
 
 
@@ -210,5 +210,5 @@ def test_a_header_that_lies_about_the_length_is_named_and_ends_no_other(packaged
     monkeypatch.setattr("speechbrain_xser.data.video._stated_seconds", lambda *_: 0.0)
     monkeypatch.setattr(packaged.hparams, "max_seconds", 5.0)
     names = ["mp3_two_joined_by_cat.mp3", "base.wav"]
-    first, second = explain_clips(packaged, [Clip(name, str(ODD / name)) for name in names])
+    first, second = explain_clips(packaged, [SourceClip(name, str(ODD / name)) for name in names])
     assert first.fault.startswith("mp3_two_joined_by_cat.mp3: longer than 5 s") and second.explanation is not None

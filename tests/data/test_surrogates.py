@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from speechbrain_xser.answer import Descriptors, parse
+from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.data.folds import speaker_folds
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.data.paragraphs import with_paragraphs
@@ -17,14 +18,13 @@ from speechbrain_xser.decoder.llm import load_tokenizer
 from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PlainTokens
 from speechbrain_xser.errors import ManifestError, MetricError
 from speechbrain_xser.evidence.claims import check_claims
-from speechbrain_xser.explaining.clips import Clip, Told
+from speechbrain_xser.explaining.clips import SourceClip, Told
 from speechbrain_xser.explaining.report import Report
 from speechbrain_xser.explaining.rows import plain_row
-from speechbrain_xser.inference import Explanation
 from speechbrain_xser.metrics.answers import read_answers
 from speechbrain_xser.metrics.scores import score
+from speechbrain_xser.stages import SER_STAGE, target_text
 from speechbrain_xser.testing import tiny_llm_folder
-from speechbrain_xser.training.stages import SER_STAGE, target_text
 from speechbrain_xser.utils.files import written_beside
 
 HALF = "\ud83d"  # of a smiling face
@@ -64,7 +64,7 @@ def test_an_answer_or_its_reference_is_refused_by_line(tmp_path):
 
 def test_half_a_surrogate_pair_is_an_escape_in_whatever_is_written(tmp_path):
     with written_beside(tmp_path / "a.json") as file:
-        json.dump(plain_row(Told(Clip(f"caf{BYTE}.wav", ""), SAID)), file, ensure_ascii=False)
+        json.dump(plain_row(Told(SourceClip(f"caf{BYTE}.wav", ""), SAID)), file, ensure_ascii=False)
     back = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     assert back["path"] == f"caf{BYTE}.wav" and back["transcript"] == f"so {HALF}"  # JSON reads the escape back
 
@@ -72,7 +72,7 @@ def test_half_a_surrogate_pair_is_an_escape_in_whatever_is_written(tmp_path):
 def test_a_page_shows_the_escape(tmp_path, monkeypatch):
     monkeypatch.setattr("speechbrain_xser.explaining.report.evidence_sections", lambda evidence: f"<p>{HALF}</p>")
     with Report(f"A note {HALF}") as report:
-        report.add(Told(Clip(f"caf{BYTE}.wav", ""), SAID))
+        report.add(Told(SourceClip(f"caf{BYTE}.wav", ""), SAID))
         report.write(tmp_path / "a.html")
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "<p>\\ud83d</p>" in text and "caf\\udce9.wav" in text and "A note \\ud83d" in text
@@ -80,7 +80,10 @@ def test_a_page_shows_the_escape(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}, {"PYTHONIOENCODING": "ascii"}])
 def test_a_command_prints_it_as_an_escape_in_every_locale(locale):
-    script = "from speechbrain_xser.commandline import as_a_command\nwith as_a_command():\n    print('a', '\\ud83d')"
+    script = (
+        "from speechbrain_xser.utils.commandline import as_a_command\n"
+        "with as_a_command():\n    print('a', '\\ud83d')"
+    )
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))}
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, env=environment | locale, capture_output=True, check=True)

@@ -18,7 +18,7 @@ from speechbrain_xser.decoder.quantization import quantized
 from speechbrain_xser.decoder.tokens import answer_tokens
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.training.stages import CAPTION
+from speechbrain_xser.stages import CAPTION
 from tests.decoder.conftest import soft_tokens, with_lora
 
 

@@ -9,14 +9,14 @@ from speechbrain_xser.answer.form import Step, structured_form
 from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.answer.render import render
 from speechbrain_xser.decoder.decoder import LLMDecoder
-from speechbrain_xser.decoder.generation import Decoding, greedy
-from speechbrain_xser.decoder.growing.answer import Answer
-from speechbrain_xser.decoder.growing.guide import FormGuide
+from speechbrain_xser.decoder.generation.answer import PartialAnswer
+from speechbrain_xser.decoder.generation.constrained import FormGuide
+from speechbrain_xser.decoder.generation.loop import Decoding, greedy
 from speechbrain_xser.decoder.llm import load_tokenizer
 from speechbrain_xser.decoder.prompt import PlainTokens, PromptTemplate
 from speechbrain_xser.errors import PromptError
-from speechbrain_xser.restore import read_model_folder
-from speechbrain_xser.training.stages import CAPTION
+from speechbrain_xser.model_folder.load import read_model_folder
+from speechbrain_xser.stages import CAPTION
 from tests.decoder.conftest import Guesses, other_llm_folder, row_of, soft_tokens, with_lora
 
 COUNTS = [3, 9, 1, 6, 4, 2, 12, 5]
@@ -245,7 +245,7 @@ def test_free_text_of_a_form_ends_with_the_forms_own_words(packaged):
     assert guide.refused() == [6]
     logits = torch.zeros(len(tokenizer))
     logits[6], logits[7] = 2.0, 1.0
-    answer = Answer([], limit=9, ends={4}, guide=guide)
+    answer = PartialAnswer([], limit=9, ends={4}, guide=guide)
     answer.take([6], logits[None])
     assert answer.new == [7]
 
@@ -264,7 +264,7 @@ def test_rows_at_the_end_of_the_context_are_answered_beside_guesses(tmp_path, ll
     limit = 96 - max(rows.totals)
 
     def answered(drafters):
-        answers = [Answer([], limit, ends={-1}, drafter=drafter) for drafter in drafters]
+        answers = [PartialAnswer([], limit, ends={-1}, drafter=drafter) for drafter in drafters]
         greedy(decoder.causal, rows.prompts, rows.totals, answers, decoder.pad_id)
         return [answer.new for answer in answers]
 

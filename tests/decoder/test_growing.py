@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from speechbrain_xser.decoder.generation import greedy
-from speechbrain_xser.decoder.growing.answer import Answer
+from speechbrain_xser.decoder.generation.answer import PartialAnswer
+from speechbrain_xser.decoder.generation.loop import greedy
 from tests.decoder.conftest import Guesses
 
 
@@ -46,10 +46,10 @@ def answers_of(monkeypatch):
     def answer(script, limit=6, rows=32, begun=None, odd_quotes=(), **rules):
         caches = []
         monkeypatch.setattr(
-            "speechbrain_xser.decoder.generation.RowCache",
+            "speechbrain_xser.decoder.generation.loop.RowCache",
             lambda *args: caches.append(ScriptedCache(*args)) or caches[0],
         )
-        answers = [Answer(start, limit, {7, 8}, odd_quotes, **rules) for start in begun or [[]] * len(script)]
+        answers = [PartialAnswer(start, limit, {7, 8}, odd_quotes, **rules) for start in begun or [[]] * len(script)]
         greedy(script, list, [PROMPT] * len(script), answers, pad=0, rows=rows)
         return [one.new for one in answers], caches[0].calls
 

@@ -16,7 +16,7 @@ from speechbrain_xser.decoder.protocol import Decoder
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.pooling import AttentivePooling
-from speechbrain_xser.training.stages import CLASSIFY, TRANSCRIBE
+from speechbrain_xser.stages import CLASSIFY, TRANSCRIBE
 
 PACKAGE = Path(__file__).parents[2] / "speechbrain_xser"
 WHICHEVER = ["model.py", "inference.py", "evidence/attribution.py", "evidence/knockout.py", "training"]  # ask no LLM

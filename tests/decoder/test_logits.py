@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.prompt import PromptTemplate
 from speechbrain_xser.errors import PromptError
-from speechbrain_xser.training.stages import CAPTION
+from speechbrain_xser.stages import CAPTION
 from tests.decoder.conftest import other_llm_folder, row_of, soft_tokens
 
 ANSWERS = ["the way he talks about people", "", "kids are talking by the door, <Content>"]

@@ -12,7 +12,7 @@ from transformers import LlamaForCausalLM
 
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.errors import BackboneError, CheckpointError, SettingsError
-from speechbrain_xser.training.stages import CAPTION
+from speechbrain_xser.stages import CAPTION
 from tests.decoder.conftest import soft_tokens, with_lora
 
 CONTENT, DESCRIPTOR = soft_tokens([4, 1], seed=1), soft_tokens([2, 5], seed=2)

@@ -5,12 +5,12 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
 
-from speechbrain_xser.decoder.reading.attention import planned_attention, use_plans
-from speechbrain_xser.decoder.reading.cross_entropy import chunked_cross_entropy
-from speechbrain_xser.decoder.reading.packing import Layout, PackedAttention
-from speechbrain_xser.decoder.reading.trunk import last_states, run
+from speechbrain_xser.decoder.packing.attention import planned_attention, use_plans
+from speechbrain_xser.decoder.packing.cross_entropy import chunked_cross_entropy
+from speechbrain_xser.decoder.packing.stream import Layout, PackedAttention
+from speechbrain_xser.decoder.packing.trunk import last_states, run
 from speechbrain_xser.errors import BackboneError
-from speechbrain_xser.training.stages import CAPTION
+from speechbrain_xser.stages import CAPTION
 from tests.decoder.conftest import row_of, soft_tokens, with_lora
 
 PREFIX, COUNTS, ASKED = 5, (7, 3, 12, 1), [3, 1, 5, 1]

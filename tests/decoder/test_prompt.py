@@ -4,7 +4,7 @@ import pytest
 
 from speechbrain_xser.decoder.prompt import CONTENT, DESCRIPTOR, PlainTokens, PromptTemplate
 from speechbrain_xser.errors import PromptError
-from speechbrain_xser.training.stages import CAPTION
+from speechbrain_xser.stages import CAPTION
 
 FIGURE = (
     "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"

@@ -8,8 +8,8 @@ import torch
 import speechbrain_xser
 from speechbrain_xser.evidence.attribution import voice_or_words, with_voice
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.restore import read_model_folder
-from speechbrain_xser.training.stages import SER_STAGE
+from speechbrain_xser.model_folder.load import read_model_folder
+from speechbrain_xser.stages import SER_STAGE
 
 EMOTIONS = ["angry", "happy", "sad"]
 ANSWERS = ["A man speaks, his anger evident.", "A woman speaks, sounding sad.", "nothing is named"]

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from speechbrain_xser.annotator.cutoffs import reference_cutoffs
-from speechbrain_xser.annotator.reading import read
+from speechbrain_xser.annotator.pronunciation import read
+from speechbrain_xser.answer.claim import Verdict
 from speechbrain_xser.data.waveform import resampled
-from speechbrain_xser.evidence.claims import Verdict, check_claims
+from speechbrain_xser.evidence.claims import check_claims
 
 TIME = torch.arange(16000) / 16000
 

@@ -9,13 +9,13 @@ import torch
 
 from speechbrain_xser.data.manifest import Utterance, write_manifest
 from speechbrain_xser.decoder.decoder import LLMDecoder
-from speechbrain_xser.decoder.generation import PLAIN_DECODING
+from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING
 from speechbrain_xser.errors import ManifestError, SettingsError
 from speechbrain_xser.evidence.faithfulness import Faithfulness, Support, carried, measure_faithfulness
 from speechbrain_xser.evidence.knockout import Knockout, Loss, knock_out
-from speechbrain_xser.evidence.sheet import carried_sheet, claims_sheet
+from speechbrain_xser.evidence.tables import carried_sheet, claims_sheet
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.training.stages import SER_STAGE
+from speechbrain_xser.stages import SER_STAGE
 
 EMOTIONS = ["angry", "sad"]
 ANGRY, SAD = "A man with high volume speaks, his anger evident.", "A man with low volume speaks, his sadness evident."

@@ -9,7 +9,7 @@ import torch
 from speechbrain_xser.decoder.heads import HeadsDecoder
 from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.evidence.claims import check_claims
-from speechbrain_xser.evidence.gather import gather_evidence
+from speechbrain_xser.evidence.clip_evidence import gather_evidence
 from tests.genuine import DATA
 
 

@@ -7,17 +7,18 @@ import torch
 
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import read_manifest
-from speechbrain_xser.data.sampled import sampled_batches
+from speechbrain_xser.data.sampling import sampled_batches
 from speechbrain_xser.errors import CheckpointError
-from speechbrain_xser.evidence.gather import gather_evidence
-from speechbrain_xser.evidence.mean_voice import MeanVoice, mean_voice, read_mean_voice, voice_tokens
-from speechbrain_xser.export import write_model_folder
+from speechbrain_xser.evidence.clip_evidence import gather_evidence
+from speechbrain_xser.evidence.mean_voice import mean_voice
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.lobes.adapter import FrameTokens
 from speechbrain_xser.lobes.bottleneck import NoBottleneck
 from speechbrain_xser.lobes.branch import Branch
+from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice, voice_tokens
+from speechbrain_xser.model_folder.save import write_model_folder
+from speechbrain_xser.stages import ASR_STAGE
 from speechbrain_xser.testing import tiny_manifest, tiny_model
-from speechbrain_xser.training.stages import ASR_STAGE
 
 ARGUMENTS = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 8}
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 import speechbrain_xser
-from speechbrain_xser.evidence.where import gradient_times_input, where_in_time, word_scores
+from speechbrain_xser.evidence.localization import gradient_times_input, where_in_time, word_scores
 from speechbrain_xser.lobes.branch import BranchOutput
-from speechbrain_xser.restore import read_model_folder
-from speechbrain_xser.training.stages import SER_STAGE
+from speechbrain_xser.model_folder.load import read_model_folder
+from speechbrain_xser.stages import SER_STAGE
 
 ANSWER = 'A young man speaks with low pitch, "The door is open", his anger evident.'
 

@@ -6,8 +6,8 @@ import torch
 
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.explaining import clips as clips_module
-from speechbrain_xser.explaining.clips import Clip, explain_clips, read_clip
-from speechbrain_xser.lengths import relative_from_counts
+from speechbrain_xser.explaining.clips import SourceClip, explain_clips, read_clip
+from speechbrain_xser.utils.lengths import relative_from_counts
 
 
 @pytest.fixture(scope="module")
@@ -16,13 +16,13 @@ def recognizer(unchecked):
 
 
 @pytest.fixture(scope="module")
-def recordings(tmp_path_factory) -> list[Clip]:
+def recordings(tmp_path_factory) -> list[SourceClip]:
     """Noise of five lengths, not in their order."""
     folder, generator = tmp_path_factory.mktemp("recordings"), torch.Generator().manual_seed(3)
     for number, seconds in enumerate((0.9, 0.3, 0.7, 0.5, 1.1)):
         samples = 0.1 * torch.randn(round(16000 * seconds), generator=generator)
         soundfile.write(folder / f"{number}.wav", samples.numpy(), 16000)
-    return [Clip(path.name, str(path)) for path in sorted(folder.iterdir())]
+    return [SourceClip(path.name, str(path)) for path in sorted(folder.iterdir())]
 
 
 def counted(module: torch.nn.Module, work) -> list[tuple[int, ...]]:
@@ -76,8 +76,8 @@ def test_a_window_is_told_before_the_next_one_is_looked_at(recognizer, recording
 def test_a_clip_that_cannot_be_read_stops_no_other(recognizer, recordings, tmp_path):
     (tmp_path / "bad.wav").write_text("no sound")
     soundfile.write(tmp_path / "nan.wav", torch.full((8000,), torch.nan).numpy(), 16000, subtype="FLOAT")
-    bad, nan, gone = (Clip(name, str(tmp_path / name)) for name in ("bad.wav", "nan.wav", "gone.wav"))
-    given = [bad, recordings[0], nan, recordings[1], gone, Clip("x", "x", "known to be of no use")]
+    bad, nan, gone = (SourceClip(name, str(tmp_path / name)) for name in ("bad.wav", "nan.wav", "gone.wav"))
+    given = [bad, recordings[0], nan, recordings[1], gone, SourceClip("x", "x", "known to be of no use")]
     found = list(explain_clips(recognizer, given, batch_size=2))
     assert [told.clip for told in found] == given
     assert [told.explanation is None for told in found] == [True, False, True, False, True, True]
@@ -90,7 +90,7 @@ def test_a_clip_that_cannot_be_read_stops_no_other(recognizer, recordings, tmp_p
 
 def test_a_clip_that_is_too_long_is_named_with_the_remedy(recognizer, tmp_path):
     soundfile.write(tmp_path / "long.wav", torch.zeros(16000 * 31).numpy(), 16000)
-    [told] = explain_clips(recognizer, [Clip("long.wav", str(tmp_path / "long.wav"))])
+    [told] = explain_clips(recognizer, [SourceClip("long.wav", str(tmp_path / "long.wav"))])
     assert told.explanation is None and told.fault.startswith("long.wav: 31.0 s long, expected at most 30 s")
     assert "xser timeline long.wav" in told.fault
 
@@ -102,4 +102,4 @@ def test_no_clips_are_no_work(recognizer):
 def test_a_fault_names_the_clip_as_its_owner_knows_it(recognizer, tmp_path):
     (tmp_path / "sound.wav").write_text("no sound")
     with pytest.raises(AudioError, match="^-: "):
-        read_clip(recognizer, Clip("-", str(tmp_path / "sound.wav")))
+        read_clip(recognizer, SourceClip("-", str(tmp_path / "sound.wav")))

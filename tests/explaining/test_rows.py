@@ -5,12 +5,12 @@ import re
 
 import pytest
 
+from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.answer.record import Descriptors
-from speechbrain_xser.explaining.clips import Clip, Told
+from speechbrain_xser.explaining.clips import SourceClip, Told
 from speechbrain_xser.explaining.report import Report
 from speechbrain_xser.explaining.rows import TerminalTable, plain_row
-from speechbrain_xser.inference import Explanation
-from speechbrain_xser.page.few_words import descriptor_text, emotion_text
+from speechbrain_xser.page.summary import descriptor_text, emotion_text
 from tests.page.reading import Reader
 
 WORDS = Descriptors("male", "elderly", "low", "high", "slow", "flat", ("never", "again"), "calm", "news")
@@ -18,7 +18,7 @@ SAID = Explanation("He is [bold]sad[/bold].", "so be it " * 12, WORDS, "sad", {"
 
 
 def told(name="a.wav", explanation=SAID) -> Told:
-    return Told(Clip(name, name), explanation)
+    return Told(SourceClip(name, name), explanation)
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 200])
@@ -64,7 +64,7 @@ def test_contents_lead_to_every_section(monkeypatch, tmp_path):
     with Report("A <tiny> model.") as report:
         report.add(told("<b>.wav"), "first")
         report.add(told("b.wav"), "second")
-        report.add(Told(Clip("c", "c"), None, "c: no <such> file"))
+        report.add(Told(SourceClip("c", "c"), None, "c: no <such> file"))
         report.write(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     reader = Reader(page)

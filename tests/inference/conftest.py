@@ -7,8 +7,8 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from speechbrain_xser.export import write_model_folder
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
+from speechbrain_xser.model_folder.save import write_model_folder
 from speechbrain_xser.testing import tiny_manifest, tiny_model
 
 ARGUMENTS = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 12}

@@ -16,12 +16,12 @@ from transformers import AutoModelForCausalLM
 
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError
-from speechbrain_xser.export import write_model_folder
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
-from speechbrain_xser.metadata import Backbone, Metadata
 from speechbrain_xser.model import build_model
-from speechbrain_xser.model_card import model_card
-from speechbrain_xser.restore import read_model_folder
+from speechbrain_xser.model_folder.card import model_card
+from speechbrain_xser.model_folder.load import read_model_folder
+from speechbrain_xser.model_folder.metadata import Backbone, Metadata
+from speechbrain_xser.model_folder.save import write_model_folder
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder
 
 COMMIT = "0" * 40
@@ -186,7 +186,7 @@ def test_a_merged_model_is_not_written(trained, tmp_path):
 
 def test_a_failed_write_leaves_the_old_folder_as_it_was(trained, folder, monkeypatch):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    monkeypatch.setattr("speechbrain_xser.export.save_file", _disk_full)
+    monkeypatch.setattr("speechbrain_xser.model_folder.save.save_file", _disk_full)
     with pytest.raises(CheckpointError, match="No space left"):
         write_model_folder(folder, trained.model, trained.config)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

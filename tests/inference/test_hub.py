@@ -9,7 +9,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundEr
 
 from speechbrain_xser import ExplainableEmotionRecognizer
 from speechbrain_xser.errors import BackboneError, UnsafeModelError
-from speechbrain_xser.hub import model_folder
+from speechbrain_xser.model_folder.locate import model_folder
 
 COMMITS = ("0" * 40, "1" * 40)
 

@@ -10,12 +10,12 @@ import torch
 
 import speechbrain_xser
 from speechbrain_xser import ExplainableEmotionRecognizer, Explanation
+from speechbrain_xser.answer.emotion_slot import emotion_slot
 from speechbrain_xser.answer.record import EMOTIONS, Descriptors
 from speechbrain_xser.data.audio import load_audio
-from speechbrain_xser.emotion_slot import emotion_slot
 from speechbrain_xser.errors import AudioError
+from speechbrain_xser.stages import SER_STAGE
 from speechbrain_xser.testing import tiny_model
-from speechbrain_xser.training.stages import SER_STAGE
 
 PARAGRAPH = 'An old man speaks, stating, "dogs are sitting by the door", his anger evident.'
 
@@ -315,7 +315,7 @@ def test_a_model_is_left_frozen_and_in_eval(recognizer):
 
 
 def test_a_model_without_lora_is_written_and_read(tmp_path, trained):
-    from speechbrain_xser.export import write_model_folder
+    from speechbrain_xser.model_folder.save import write_model_folder
 
     arguments = {**trained.config["model"], "lora": None}
     model = tiny_model(tmp_path / "backbones", **arguments)

@@ -10,8 +10,8 @@ import speechbrain_xser
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.cli.model import explained_by, is_tiny
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.hub import model_folder
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
+from speechbrain_xser.model_folder.locate import model_folder
 
 
 def test_tiny_is_the_packaged_model():

@@ -12,18 +12,19 @@ from click.testing import CliRunner
 
 import speechbrain_xser
 from speechbrain_xser.answer import Descriptors
+from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.cli import explain as command
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.speech import SpeechDetector, has_speech
 from speechbrain_xser.data.synthetic.corpus import plan, speak
-from speechbrain_xser.evaluation import explain_manifest
-from speechbrain_xser.evidence.gather import gather_evidence
-from speechbrain_xser.explaining.clips import Clip, Told, explain_clips
+from speechbrain_xser.evidence.clip_evidence import gather_evidence
+from speechbrain_xser.explaining.clips import SourceClip, Told, explain_clips
 from speechbrain_xser.explaining.rows import TerminalTable, plain_row
-from speechbrain_xser.inference import ExplainableEmotionRecognizer, Explanation
+from speechbrain_xser.inference import ExplainableEmotionRecognizer
+from speechbrain_xser.inference.evaluation import explain_manifest
 from speechbrain_xser.page.evidence import evidence_sections
-from speechbrain_xser.page.few_words import NO_SPEECH, emotion_text
+from speechbrain_xser.page.summary import NO_SPEECH, emotion_text
 from speechbrain_xser.testing import tiny_manifest
 from speechbrain_xser.timeline.timeline import read_timeline
 from speechbrain_xser.web.clip import read_upload
@@ -155,7 +156,7 @@ def test_an_evaluation_scores_every_clip_of_its_corpus(packaged, tmp_path):
 
 def test_the_moments_of_a_timeline_are_not_looked_at_twice(packaged, spoken, tmp_path, monkeypatch):
     soundfile.write(tmp_path / "a.wav", spoken.numpy(), RATE)
-    monkeypatch.setattr("speechbrain_xser.inference.has_speech", None)
+    monkeypatch.setattr("speechbrain_xser.inference.recognizer.has_speech", None)
     assert [moment.explanation.speech for moment in read_timeline(packaged, tmp_path / "a.wav")] == [True]
 
 
@@ -207,7 +208,7 @@ def test_evidence_of_a_clip_without_speech_is_none(packaged, encoded):
 
 def test_table_row_and_page_say_no_speech(packaged, monkeypatch):
     monkeypatch.setenv("COLUMNS", "90")
-    file, told = io.StringIO(), Told(Clip("a.wav", "a.wav"), NOBODY)
+    file, told = io.StringIO(), Told(SourceClip("a.wav", "a.wav"), NOBODY)
     evidence = gather_evidence(packaged, torch.zeros(RATE))
     TerminalTable(["a.wav"], file).add(told, evidence)
     assert file.getvalue().split("\n")[1].split() == ["a.wav", "no", "speech", "–", "–"]
@@ -247,7 +248,7 @@ def test_clips_of_a_folder_are_told_in_order(packaged, spoken, tmp_path):
     waves = {"a.wav": torch.zeros(RATE), "b.wav": spoken, "c.wav": SOUNDS["clicks"]()}
     for name, wave in waves.items():
         soundfile.write(tmp_path / name, wave.numpy(), RATE)
-    found = list(explain_clips(packaged, [Clip(name, str(tmp_path / name)) for name in waves]))
+    found = list(explain_clips(packaged, [SourceClip(name, str(tmp_path / name)) for name in waves]))
     assert [told.explanation.speech for told in found] == [False, True, False]
 
 

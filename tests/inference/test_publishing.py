@@ -10,7 +10,7 @@ from huggingface_hub.utils import filter_repo_objects
 
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.errors import PublishingError
-from speechbrain_xser.publishing import check_push, push_folder
+from speechbrain_xser.model_folder.publish import check_push, push_folder
 
 COMMIT = "c" * 40
 MODEL = {
@@ -48,7 +48,7 @@ def hub(monkeypatch):
     fake = FakeHub()
     monkeypatch.setattr("huggingface_hub.constants.is_offline_mode", lambda: False)
     monkeypatch.setattr("huggingface_hub.get_token", lambda: "hf_x")
-    monkeypatch.setattr("speechbrain_xser.publishing.HfApi", lambda **_: fake)
+    monkeypatch.setattr("speechbrain_xser.model_folder.publish.HfApi", lambda **_: fake)
     return fake
 
 

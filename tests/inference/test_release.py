@@ -17,10 +17,10 @@ from speechbrain_xser.cli.main import xser
 from speechbrain_xser.data.synthetic.corpus import plan, speak
 from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
-from speechbrain_xser.metadata import Backbone, Metadata
-from speechbrain_xser.model_card import model_card
-from speechbrain_xser.release import release_folder
-from speechbrain_xser.restore import load_weights, read_model_folder
+from speechbrain_xser.model_folder.card import model_card
+from speechbrain_xser.model_folder.load import load_weights, read_model_folder
+from speechbrain_xser.model_folder.metadata import Backbone, Metadata
+from speechbrain_xser.model_folder.release import release_folder
 
 CPU = {"device": "cpu"}
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from speechbrain_xser.errors import UnsafeModelError
-from speechbrain_xser.safe_yaml import MAX_BYTES, load_safely, read_text
+from speechbrain_xser.model_folder.safe_yaml import MAX_BYTES, load_safely, read_text
 
 HOSTILE = {
     "apply": "a: !apply:os.mkdir ['{}']",
@@ -25,7 +25,7 @@ HOSTILE = {
     "tuple tag": "a: !tuple \"(!!python/object/apply:os.mkdir ['{}'])\"",
     "tuple behind a comma": "a: [1, '(!!python/object/apply:os.mkdir [''{}''])']",
     "nested below an allowed tag": "a: !name:speechbrain_xser.model.build_model\n  b: !apply:os.mkdir ['{}']",
-    "tag of our own package that is not listed": "a: !new:speechbrain_xser.safe_yaml.YAML",
+    "tag of our own package that is not listed": "a: !new:speechbrain_xser.model_folder.safe_yaml.YAML",
     "listed name as a class call": "a: !new:speechbrain_xser.model.build_model",
     "anchors": "a: &x [1]\nb: *x",
     "merge key": "a: &x {b: 1}\nc:\n  <<: *x",

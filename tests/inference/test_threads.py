@@ -17,13 +17,13 @@ import speechbrain_xser
 from speechbrain_xser import ExplainableEmotionRecognizer
 from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.decoder import lora
-from speechbrain_xser.decoder.growing.drafts import NGramDrafts
-from speechbrain_xser.evidence.gather import gather_evidence
-from speechbrain_xser.modes import evaluating
+from speechbrain_xser.decoder.generation.speculative import NGramDrafts
+from speechbrain_xser.evidence.clip_evidence import gather_evidence
+from speechbrain_xser.stages import STAGES
 from speechbrain_xser.testing import tiny_manifest
 from speechbrain_xser.training.loaders import evaluation_loader
 from speechbrain_xser.training.settings import TrainingSettings
-from speechbrain_xser.training.stages import STAGES
+from speechbrain_xser.utils.modes import evaluating
 from tests.annotator.real_clips import clips, needs_real_clips
 
 THREADS = 8

@@ -5,9 +5,10 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from speechbrain_xser.lobes import Adapter, Branch, LayerStates, Mode, VariationalBottleneck, silent_tokens
+from speechbrain_xser.lobes import Adapter, Branch, LayerStates, VariationalBottleneck, silent_tokens
 from speechbrain_xser.lobes.bottleneck import Latent
 from speechbrain_xser.lobes.branch import branch_sums
+from speechbrain_xser.stages import Mode
 
 
 @pytest.fixture

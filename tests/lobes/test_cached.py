@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from speechbrain_xser.lobes import cached as cached_module
-from speechbrain_xser.lobes.cached import CachedEncoder
+from speechbrain_xser.lobes.cache import CachedEncoder
 from speechbrain_xser.lobes.encoder import SSLEncoder
 from speechbrain_xser.lobes.states import LayerStates, level_db
 from speechbrain_xser.testing import tiny_encoder_folder

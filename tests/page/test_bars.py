@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from speechbrain_xser.evidence.attribution import Attribution
-from speechbrain_xser.evidence.where import BranchTrace, Where
+from speechbrain_xser.evidence.localization import BranchTrace, Where
 from speechbrain_xser.page.bars import branch_bar, distributions_table, layer_bars, probability_bars
 from tests.page.reading import Reader
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from speechbrain_xser.evidence.gather import gather_evidence
+from speechbrain_xser.evidence.clip_evidence import gather_evidence
 from speechbrain_xser.page.document import STYLE, document
 from speechbrain_xser.page.evidence import evidence_sections
 from speechbrain_xser.testing import tiny_manifest

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from speechbrain_xser.evidence.claims import Claim, Verdict
+from speechbrain_xser.answer.claim import Claim, Verdict
 from speechbrain_xser.page.paragraph import legend, marked_paragraph
 from tests.page.reading import Reader
 

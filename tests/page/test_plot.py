@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from speechbrain_xser.evidence.curves import Curves
-from speechbrain_xser.evidence.where import BranchTrace, Where
+from speechbrain_xser.evidence.localization import BranchTrace, Where
 from speechbrain_xser.page.plot import HEIGHT, WIDTH, signal_plot
 from speechbrain_xser.page.ticks import ticks
 

@@ -9,9 +9,9 @@ import torch
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.decoder.heads import CHARACTERS
 from speechbrain_xser.errors import ProbeError
-from speechbrain_xser.probing.latents import VIEWS, Clip, read_clips
+from speechbrain_xser.probing.latents import VIEWS, ClipLatents, read_clips
 from speechbrain_xser.probing.probes import CONTENT, character_error_rate, probe_clips
-from speechbrain_xser.probing.sheet import probe_sheet
+from speechbrain_xser.probing.tables import probe_sheet
 from speechbrain_xser.testing import tiny_manifest, tiny_model
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,7 @@ EMOTIONS, SPEAKERS, WORDS = ("sad", "happy"), ("s0", "s1", "s2"), ("so it is", "
 WIDTH = 40
 
 
-def clip(number: int, generator: torch.Generator, side: str) -> Clip:
+def clip(number: int, generator: torch.Generator, side: str) -> ClipLatents:
     """A clip whose descriptor frames tell the emotion, whose content frames spell, and whose sum tells who speaks."""
     emotion, speaker, words = EMOTIONS[number % 2], number % 3, WORDS[(number // 2) % 3]
     noise = {view: 0.3 * torch.randn(2 * len(words), WIDTH, generator=generator) for view in VIEWS}
@@ -31,7 +31,7 @@ def clip(number: int, generator: torch.Generator, side: str) -> Clip:
     utterance = Utterance(
         f"{side}{number}", "a.wav", speaker=f"{side}{SPEAKERS[speaker]}", emotion=emotion, transcript=words
     )
-    return Clip(utterance, noise)
+    return ClipLatents(utterance, noise)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_what_no_clip_tells_is_not_probed(found):
 
 
 def test_nothing_to_probe_is_said():
-    silent = Clip(Utterance("a", "a.wav"), {view: torch.zeros(3, 2) for view in VIEWS})
+    silent = ClipLatents(Utterance("a", "a.wav"), {view: torch.zeros(3, 2) for view in VIEWS})
     with pytest.raises(ProbeError, match="tell no property"):
         probe_clips([silent], [silent])
 

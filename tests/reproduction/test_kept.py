@@ -7,11 +7,11 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from speechbrain_xser import packaged_model
-from speechbrain_xser.hub import ADAPTER, ADAPTER_WEIGHTS, BRANCHES, MEAN_VOICE
-from speechbrain_xser.reproduction.kept import kept_by_seed
+from speechbrain_xser.model_folder.locate import ADAPTER, ADAPTER_WEIGHTS, BRANCH_WEIGHTS, MEAN_VOICE
 from speechbrain_xser.reproduction.plan import Plan
+from speechbrain_xser.reproduction.result_cache import kept_by_seed
 from speechbrain_xser.timeline.cutting import Cutting
-from speechbrain_xser.timeline.kept import fingerprint_of
+from speechbrain_xser.timeline.store import fingerprint_of
 
 
 def test_of_a_corpus_with_folds_the_first_one_is_asked_once_for_each_seed(tmp_path):
@@ -40,7 +40,7 @@ def nudge(path: Path) -> None:
 
 
 CHANGES = {
-    "branches": lambda run: nudge(run / "model" / BRANCHES),
+    "branches": lambda run: nudge(run / "model" / BRANCH_WEIGHTS),
     "adapter": lambda run: nudge(run / "model" / ADAPTER / ADAPTER_WEIGHTS),
     "mean voice": lambda run: nudge(run / "model" / MEAN_VOICE),
     "test manifest": lambda run: (run.parents[1] / "manifests" / "test.jsonl").write_text("other"),

@@ -105,7 +105,7 @@ def test_a_killed_reproduction_leaves_no_run_behind(plan, python):
 def test_a_run_waits_for_one_that_a_killed_reproduction_left_saving(plan, python):
     folder = plan.out / "CREMA-D" / "two_stage" / "seed1"
     code = (
-        "import time; from speechbrain_xser.commandline import claimed\n"
+        "import time; from speechbrain_xser.utils.commandline import claimed\n"
         f"with claimed({str(folder)!r}):\n"
         f"    print('held', flush=True); time.sleep(4); open({str(plan.out / 'saved')!r}, 'w').write(str(time.time()))"
     )

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from speechbrain_xser.answer import Descriptors
+from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.answer.record import EMOTIONS
-from speechbrain_xser.inference import Explanation
 
 RATE = 16000
 

@@ -10,7 +10,7 @@ import srt
 import webvtt
 
 from speechbrain_xser.answer import Descriptors
-from speechbrain_xser.inference import Explanation
+from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.timeline.cutting import Cutting
 from speechbrain_xser.timeline.formats import csv_text, json_text, jsonl_text, rttm_text, table_text
 from speechbrain_xser.timeline.moment import Moment

@@ -13,8 +13,8 @@ import pytest
 import soundfile
 
 from speechbrain_xser.answer import Descriptors
+from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.answer.record import EMOTIONS
-from speechbrain_xser.inference import Explanation
 from speechbrain_xser.timeline.cutting import Cutting
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.page import page_text, timeline_sections

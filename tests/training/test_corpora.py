@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from speechbrain_xser.hub import METADATA
-from speechbrain_xser.metadata import Metadata, write_metadata
-from speechbrain_xser.recipe_folder import recipe_yamls
+from speechbrain_xser.cli.recipe_folder import recipe_yamls
+from speechbrain_xser.model_folder.locate import METADATA
+from speechbrain_xser.model_folder.metadata import Metadata, write_metadata
 from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.run import corpora
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from speechbrain_xser.decoder.answer_logits import AnswerLogits
+from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
 from speechbrain_xser.training.criterion import Criterion, Totals
-from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE
 
 UNIFORM = torch.zeros(3, 4)  # each of 4 tokens has probability 1/4
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from speechbrain_xser.folders import whole_folder, written_folder
 from speechbrain_xser.training.checkpoint import CheckpointStore, load_tensors
 from speechbrain_xser.utils.files import written_beside
+from speechbrain_xser.utils.folders import whole_folder, written_folder
 
 CALLS = ("replace", "rename", "unlink", "remove", "rmdir", "fsync", "mkdir")
 KILLED = 9

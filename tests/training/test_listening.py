@@ -6,6 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.data.pipeline import dataset
+from speechbrain_xser.stages import ASR_STAGE
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_manifest, tiny_model
 from speechbrain_xser.training import collapse
 from speechbrain_xser.training.brain import XserBrain
@@ -15,7 +16,6 @@ from speechbrain_xser.training.optimizers import LearningRate
 from speechbrain_xser.training.schedule import StageSchedule
 from speechbrain_xser.training.scoring import score_answers
 from speechbrain_xser.training.settings import TrainingSettings
-from speechbrain_xser.training.stages import ASR_STAGE
 
 pytestmark = pytest.mark.training
 

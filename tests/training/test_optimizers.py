@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
 from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
-from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE
 
 RATES = {"asr": LearningRate(2e-4), "ser": LearningRate(2e-5, "cosine")}
 

@@ -78,8 +78,8 @@ def test_a_run_can_start_from_a_trained_folder_and_only_from_one_of_its_shape(tm
     import functools
 
     from speechbrain_xser.errors import CheckpointError
-    from speechbrain_xser.export import write_model_folder
     from speechbrain_xser.model import build_model
+    from speechbrain_xser.model_folder.save import write_model_folder
     from speechbrain_xser.testing import tiny_model
     from speechbrain_xser.training.run import make_model
 

@@ -5,9 +5,9 @@ import pytest
 from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.stages import ASR_STAGE, SER_STAGE, STAGES, target_text
 from speechbrain_xser.testing import tiny_model
 from speechbrain_xser.training.optimizers import stage_parameters
-from speechbrain_xser.training.stages import ASR_STAGE, SER_STAGE, STAGES, target_text
 
 SPOKEN = Utterance("a", "a.wav", transcript="go home now", emotion="sad", gender="male", pitch="low")
 

@@ -13,8 +13,8 @@ from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.reproduction.plan import Plan, Run, command
 from speechbrain_xser.testing import tiny_manifest
 from speechbrain_xser.training import command as training
+from speechbrain_xser.training.arguments import read_words
 from speechbrain_xser.training.commandline import load_recipe
-from speechbrain_xser.training.words import read_words
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["b=1", "=", "a==b=", "a b", "a,b", "a: b", "a #b", "#b", "it's", "-b", "--b", "2024", "1e3", "2024-01-02"]

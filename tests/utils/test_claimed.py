@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import speechbrain.utils.distributed  # noqa: F401 (a claim imports it, which takes seconds)
 
-from speechbrain_xser.commandline import claimed, one_line_errors
 from speechbrain_xser.errors import TrainingError
+from speechbrain_xser.utils.commandline import claimed, one_line_errors
 
 
 def claim_and_fork(folder, ready, leave):

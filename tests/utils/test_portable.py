@@ -20,7 +20,7 @@ def test_files_journal_and_locks_are_imported_where_posix_modules_are_missing():
 
 def test_a_claim_is_refused_and_then_free_where_posix_modules_are_missing(tmp_path):
     code = (
-        "from speechbrain_xser.commandline import claimed\n"
+        "from speechbrain_xser.utils.commandline import claimed\n"
         "from speechbrain_xser.errors import TrainingError\n"
         f"with claimed({str(tmp_path)!r}):\n"
         "    try:\n"

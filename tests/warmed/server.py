@@ -29,7 +29,7 @@ PRELOADED = (
     *("silero_vad", "sklearn.linear_model", "soundfile", "speechbrain", "torchaudio", "av", "rich.console"),
     *("peft", "transformers.models.llama.modeling_llama", "transformers.models.hubert.modeling_hubert"),
     *(f"speechbrain_xser.cli.{name}" for name in ("annotate", "explain", "reproduce", "timeline", "train")),
-    *("speechbrain_xser.evidence.gather", "speechbrain_xser.inference", "speechbrain_xser.reproduction.report"),
+    *(f"speechbrain_xser.{name}" for name in ("evidence.clip_evidence", "inference.recognizer", "reproduction.report")),
     *("speechbrain_xser.training.command", "speechbrain_xser.training.run", "tests.timeline.stub"),
 )
 

@@ -1,0 +1,212 @@
+"""Corpora whose file names say everything: finding their clips, checking them against a table, writing their folds.
+
+A ``manifest.csv`` beside the clips (``id, path, speaker, gender, emotion, transcript, age``, others are ignored) is no
+second source: its rows must say what the names say, and a clip that it lists and that is missing is a fault.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+from speechbrain_xser.answer.record import EMOTIONS
+from speechbrain_xser.data.exclusions import Dropped
+from speechbrain_xser.data.folders import find_audio_below
+from speechbrain_xser.data.folds import fold_manifests, leave_one_out
+from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.paragraphs import Wording
+from speechbrain_xser.data.pipeline import DATA_ROOT, resolve
+from speechbrain_xser.data.preparation import prepare_once
+from speechbrain_xser.data.probe import probe
+from speechbrain_xser.data.tables import Row, read_table
+from speechbrain_xser.data.words import age_of
+from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.utils.files import file_digest
+
+LISTING = "manifest.csv"
+COMPARED = ("id", "speaker", "gender", "emotion", "transcript")
+COPY = "copies of a clip in another folder"
+
+
+def named_clips(
+    data_folder: str | os.PathLike, read_name: Callable[[str], Utterance | Dropped]
+) -> list[Utterance | Dropped]:
+    """The clips of a corpus by what their names say, and by what its ``manifest.csv`` lists where there is one.
+
+    Arguments
+    ---------
+    data_folder : str or path-like
+        Holds the clips at any depth.
+    read_name : Callable
+        Gives the utterance of a file name without suffix, with an empty ``wav``; raises ``ManifestError`` for a
+        foreign name.
+
+    Returns
+    -------
+    list of Utterance or Dropped
+        In the order of their paths, clips that are only listed last. A clip that lies there twice with one size, as in
+        downloads that hold a folder in itself, is dropped once.
+
+    Raises
+    ------
+    ManifestError
+        If two files of one name differ in size, or a row of the table says another thing than the name.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "x_sad.wav").touch()
+    >>> named_clips(folder, lambda stem: Utterance(stem, "", speaker=stem[0], emotion=stem[2:]))[0].wav
+    '{data_root}/x_sad.wav'
+    """
+    clips: dict[str, Utterance | Dropped] = {}
+    copies = []
+    for path in find_audio_below(data_folder):
+        clip = _placed(read_name(path.stem), path.relative_to(data_folder).as_posix())
+        if clip.id not in clips:
+            clips[clip.id] = clip
+        elif isinstance(clip, Utterance):
+            copies.append(_copy(clip, clips[clip.id], data_folder))
+    for row, where in _listed(data_folder):
+        clip = _placed(read_name(Path(row["path"]).stem), row["path"])
+        _check_row(row, clip, where)
+        clips.setdefault(clip.id, clip)
+    return [*clips.values(), *copies]
+
+
+def within_vocabulary(
+    clips: Iterable[Utterance | Dropped], renamed: dict[str, str] | None = None
+) -> Iterator[Utterance | Dropped]:
+    """Drops clips of an emotion that is none of ``EMOTIONS``, by its name.
+
+    Arguments
+    ---------
+    clips : iterable of Utterance or Dropped
+        With the corpus's words for emotions.
+    renamed : dict of str to str or None
+        One of ``EMOTIONS`` by the corpus's word, where it stands for one.
+
+    Returns
+    -------
+    iterable of Utterance or Dropped
+
+    Example
+    -------
+    >>> calm = Utterance("a", "a.wav", emotion="calm")
+    >>> [dropped] = within_vocabulary([calm])
+    >>> dropped.reason, next(within_vocabulary([calm], {"calm": "neutral"})).emotion
+    ("emotion 'calm' is outside the vocabulary", 'neutral')
+    """
+    for clip in clips:
+        if isinstance(clip, Utterance):
+            clip = clip._replace(emotion=(renamed or {}).get(clip.emotion, clip.emotion))
+            if clip.emotion not in (*EMOTIONS, None):
+                clip = Dropped(clip.id, f"emotion {clip.emotion!r} is outside the vocabulary")
+        yield clip
+
+
+def prepare_folds(
+    data_folder: str | os.PathLike,
+    save_folder: str | os.PathLike,
+    clips: Iterable[Utterance | Dropped],
+    fold_of: dict[str, str],
+    seed: str,
+    valid_by: Literal["speaker", "random"] = "speaker",
+    finish: Collection[Callable[[dict[str, str]], object]] = (),
+    wording: Wording = "plain",
+) -> dict[str, str]:
+    """Writes the folds of a corpus whose clips are whole files; done again, it changes nothing and is quick.
+
+    Arguments
+    ---------
+    data_folder : str or path-like
+        What ``{data_root}`` stands for.
+    save_folder : str or path-like
+        Where the manifests go.
+    clips : iterable of Utterance or Dropped
+        All of the corpus, without durations.
+    fold_of : dict of str to str
+        The fold that tests a speaker, by speaker.
+    seed : str
+        Draws the validation part.
+    valid_by : str
+        As for ``leave_one_out``.
+    finish, wording
+        As for ``prepare_once``.
+
+    Returns
+    -------
+    dict of str to str
+        Path of the manifest by name, as ``fold_1/train``.
+
+    Raises
+    ------
+    ManifestError
+        If a manifest stays empty.
+    TrainingError
+        If more than one clip in a hundred cannot be read.
+
+    Example
+    -------
+    >>> import soundfile
+    >>> folder = getfixture("tmp_path")
+    >>> for name in "abcdef":
+    ...     soundfile.write(folder / f"{name}.wav", [0.0] * 160, 16000)
+    >>> clips = [Utterance(name, f"{{data_root}}/{name}.wav", speaker=name) for name in "abcdef"]
+    >>> sorted(prepare_folds(folder, folder / "out", clips, dict(zip("abcdef", "112233")), seed="1"))[:3]
+    ['fold_1/test', 'fold_1/train', 'fold_1/valid']
+    """
+    clips = list(clips)
+    kept = [clip for clip in clips if isinstance(clip, Utterance)]
+    files = [path for clip in kept if (path := Path(resolve(clip, data_folder))).exists()]
+    return prepare_once(
+        save_folder,
+        {"clips": [list(clip) for clip in clips], "folds": fold_of, "seed": seed, "valid_by": valid_by},
+        files,
+        lambda: chain((c for c in clips if isinstance(c, Dropped)), probe(kept, data_folder, len(kept))),
+        fold_manifests(sorted(set(fold_of.values()))),
+        leave_one_out(kept, lambda clip: fold_of[clip.speaker], valid_by, seed=seed),
+        finish,
+        wording,
+    )
+
+
+def _placed(clip: Utterance | Dropped, below: str) -> Utterance | Dropped:
+    return clip._replace(wav=f"{DATA_ROOT}/{below}") if isinstance(clip, Utterance) else clip
+
+
+def _copy(clip: Utterance, first: Utterance, data_folder) -> Dropped:
+    """The second file of a clip, if it is the same file."""
+    paths = [Path(resolve(each, data_folder)) for each in (first, clip)]
+    if file_digest(paths[0]) != file_digest(paths[1]):
+        sizes = [path.stat().st_size for path in paths]
+        raise ManifestError(
+            f"{paths[0]} ({sizes[0]} bytes) and {paths[1]} ({sizes[1]} bytes) have one name and differ: remove the one "
+            "that is not the release's."
+        )
+    return Dropped(f"{clip.id} ({clip.wav})", COPY)
+
+
+def _listed(data_folder) -> Iterator[tuple[Row, str]]:
+    """The rows of manifest.csv, with their places; none without it."""
+    path = Path(data_folder, LISTING)
+    for number, row in enumerate(read_table(path) if path.exists() else [], start=2):
+        if not row.get("path"):
+            raise ManifestError(f"{path}, row {number}: no path, expected the columns id, path, speaker, emotion.")
+        yield row, f"{path}, row {number}"
+
+
+def _check_row(row: Row, clip: Utterance | Dropped, where: str) -> None:
+    """A table that contradicts the file names belongs to other files."""
+    if isinstance(clip, Dropped):
+        return
+    stated = {field: row[field] for field in COMPARED if row.get(field)}
+    if row.get("age") and clip.age:
+        stated["age"] = age_of(row["age"])
+    for field, found in stated.items():
+        named = getattr(clip, field)
+        if found != named:
+            raise ManifestError(f"{where}: {field} is {found!r}, the file name says {named!r}. Correct the row.")

@@ -1,0 +1,151 @@
+"""One answer while it grows: which token comes next, by the decoder's logits and by the rules of the caller.
+
+All of this is on the host: per step one list of the likeliest tokens comes from the device, and only where a rule
+forbids one of them are its logits looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+MOST_DRAFTS = 16  # of one step
+
+
+class Guide(Protocol):
+    """Says which tokens may come next, for answers of a given form."""
+
+    def allowed(self) -> Sequence[int] | None:
+        """The only tokens that may come next; ``None`` for any."""
+        ...
+
+    def refused(self) -> Sequence[int]:
+        """Tokens that may not come next."""
+        ...
+
+    def forced(self) -> list[int]:
+        """The next tokens as far as there is no choice."""
+        ...
+
+    def add(self, token: int) -> None:
+        """Takes notice of the next token."""
+        ...
+
+
+class Drafter(Protocol):
+    """Guesses tokens, which are checked together and cost no step of their own where they are right."""
+
+    def guess(self, ids: Sequence[int], limit: int) -> list[int]:
+        """What may follow these tokens, at most ``limit``; may be empty."""
+        ...
+
+    def learn(self, ids: Sequence[int]) -> None:
+        """Takes notice of tokens whose last one is new."""
+        ...
+
+
+class PartialAnswer:
+    """The answer of one row.
+
+    Arguments
+    ---------
+    begun : sequence of int
+        Token ids that the answer begins with; they were read with the prompt.
+    limit : int
+        Most new tokens.
+    ends : collection of int
+        Ids that end an answer.
+    odd_quotes : collection of int
+        Ids with an odd number of quotation marks: inside a quotation no answer ends. Empty for no such rule.
+    guide : Guide, optional
+        The form of the answer.
+    drafter : Drafter, optional
+        Guesses.
+
+    Example
+    -------
+    >>> answer = PartialAnswer(begun=[], limit=9, ends={2}, odd_quotes={5})
+    >>> likely = torch.tensor([[0.0, 1.0, 9.0, 0.0, 0.0, 0.0]])
+    >>> answer.take([5], likely)  # a quotation is open: the next likely token ends it, which it may not
+    >>> answer.take([2], likely)
+    >>> answer.new, answer.ended
+    ([5, 1], False)
+    """
+
+    def __init__(
+        self,
+        begun: Sequence[int],
+        limit: int,
+        ends: Collection[int],
+        odd_quotes: Collection[int] = (),
+        guide: Guide | None = None,
+        drafter: Drafter | None = None,
+    ) -> None:
+        self.new: list[int] = []
+        self.ended = False
+        self.drafts: list[int] = []  # guesses that are fed with the last token
+        self._begun, self._limit, self._ends, self._odd = list(begun), limit, ends, odd_quotes
+        self._open = sum(token in odd_quotes for token in begun) % 2 == 1
+        self._guide, self._drafter = guide, drafter
+
+    @property
+    def most(self) -> int:
+        """Positions that the answer may take at most, wrong guesses beside it included."""
+        return self._limit + MOST_DRAFTS
+
+    @property
+    def fed(self) -> list[int]:
+        """The tokens of the next step: the last one, and guesses."""
+        return [self.new[-1], *self.drafts]
+
+    def take(self, likeliest: Sequence[int], logits: Tensor) -> None:
+        """Adds a token for each that was fed, as long as the guesses were right, and guesses on.
+
+        Arguments
+        ---------
+        likeliest : sequence of int
+            The likeliest token after each that was fed.
+        logits : Tensor
+            The logits that say so, [n, V].
+        """
+        drafts, self.drafts = self.drafts, []
+        for place, token in enumerate(likeliest[: len(drafts) + 1]):
+            token = self._settled(token, logits[place])
+            self._add(token)
+            if self.ended:
+                return
+            if place < len(drafts) and token != drafts[place]:
+                break
+        self.drafts = self._guesses()
+
+    def _settled(self, token: int, logits: Tensor) -> int:
+        """The likeliest token that the rules allow."""
+        allowed = None if self._guide is None else self._guide.allowed()
+        if allowed is not None:
+            return token if token in allowed else allowed[int(logits[list(allowed)].argmax())]
+        refused = [*(self._ends if self._open else ()), *(() if self._guide is None else self._guide.refused())]
+        if token in refused:
+            return int(logits.index_fill(0, torch.tensor(refused, device=logits.device), -torch.inf).argmax())
+        return token
+
+    def _add(self, token: int) -> None:
+        if token in self._ends:
+            self.ended = True
+            return
+        self.new.append(token)
+        self._open ^= token in self._odd
+        if self._guide is not None:
+            self._guide.add(token)
+        if self._drafter is not None:
+            self._drafter.learn([*self._begun, *self.new])
+        self.ended = len(self.new) == self._limit
+
+    def _guesses(self) -> list[int]:
+        left = min(MOST_DRAFTS, self._limit - len(self.new) - 1)
+        forced = [] if self._guide is None else self._guide.forced()[:left]
+        if forced or self._drafter is None:
+            return forced
+        return self._drafter.guess([*self._begun, *self.new], left)

@@ -1,0 +1,166 @@
+"""Rows of different lengths in one stream without padding, after a prefix that all of them share.
+
+``prefix | row 0 | row 1 | ...``: every linear layer computes each real position once, and the text before the first
+slot once for all rows. Only attention sees rows again: each looks at the prefix and at what came before in itself, the
+prefix at itself. The rows are padded there and nowhere else, which costs little (attention is 1 % of a step) and runs
+on PyTorch's own kernels on any device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from speechbrain_xser.decoder.packing.attention import Visible
+
+
+class Layout(NamedTuple):
+    """Where rows lie in a stream; all numbers are on the host.
+
+    Example
+    -------
+    >>> layout = Layout(prefix=2, counts=(3, 1))
+    >>> layout.length, layout.starts, layout.positions().tolist()
+    (6, [2, 5], [0, 1, 2, 3, 4, 2])
+    >>> layout.last((2, 1)).tolist()  # the last two of row 0 and the last of row 1
+    [3, 4, 5]
+    """
+
+    prefix: int  # positions shared by all rows; may be 0
+    counts: tuple[int, ...]  # further positions of each row, at least 1 each
+
+    @property
+    def length(self) -> int:
+        """Positions of the stream."""
+        return self.prefix + sum(self.counts)
+
+    @property
+    def starts(self) -> list[int]:
+        """Where each row's own positions begin in the stream."""
+        return list(accumulate(self.counts[:-1], initial=self.prefix))
+
+    @property
+    def totals(self) -> list[int]:
+        """Length of each row with the prefix, as the LLM counts positions."""
+        return [self.prefix + count for count in self.counts]
+
+    def positions(self) -> Tensor:
+        """Position of every place of the stream in its own row, [length] int64."""
+        rows = [torch.arange(self.prefix, total) for total in self.totals]
+        return torch.cat([torch.arange(self.prefix), *rows])
+
+    def last(self, numbers: Sequence[int]) -> Tensor:
+        """Places in the stream of the last so many positions of each row, [sum(numbers)] int64."""
+        ends = [start + count for start, count in zip(self.starts, self.counts, strict=True)]
+        return torch.cat([torch.arange(end - number, end) for end, number in zip(ends, numbers, strict=True)])
+
+
+class PackedAttention:
+    """The attention plan of a stream: exact block-diagonal, causal, with a shared prefix.
+
+    Arguments
+    ---------
+    layout : Layout
+        Where the rows lie.
+    device : torch.device
+        Of what attends.
+    last : sequence of int, optional
+        Only so many last positions of each row ask; by default all positions, the prefix's too.
+
+    Example
+    -------
+    >>> from torch.nn.functional import scaled_dot_product_attention
+    >>> stream = torch.randn(1, 2, 6, 8)  # two heads; a prefix of 2 and rows of 3 and 1
+    >>> packed = PackedAttention(Layout(2, (3, 1)), "cpu").attend(0, stream, stream, stream)
+    >>> alone = stream[:, :, [0, 1, 5]]  # the second row with its prefix
+    >>> expected = scaled_dot_product_attention(alone, alone, alone, is_causal=True)
+    >>> torch.allclose(packed[0, 5], expected[0, :, 2], atol=1e-6)
+    True
+    """
+
+    def __init__(self, layout: Layout, device: torch.device, last: Sequence[int] | None = None) -> None:
+        self.layout = layout
+        rows = _Rows(layout, last)
+        self.asking, self.answering = (part.to(device, non_blocking=True) for part in (rows.asking, rows.answering))
+        self.keys = rows.keys.to(device, non_blocking=True)
+        self.visible = Visible(rows.distance.to(device, non_blocking=True))
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
+        """A layer's attention over the stream.
+
+        Arguments
+        ---------
+        layer : int
+            Not looked at.
+        query : Tensor
+            Of the places that ask, [1, H, A, D].
+        key, value : Tensor
+            Of the whole stream, [1, G, N, D].
+        **options
+            Of :meth:`Visible.attend <speechbrain_xser.decoder.packing.attention.Visible.attend>`.
+
+        Returns
+        -------
+        Tensor
+            [1, A, H, D].
+        """
+        rows = picked(query, self.asking), picked(key, self.keys), picked(value, self.keys)
+        output = self.visible.attend(*rows, **options)
+        return output.transpose(1, 2).flatten(0, 1).index_select(0, self.answering)[None]
+
+
+def picked(stream: Tensor, places: Tensor) -> Tensor:
+    """Rows of a stream.
+
+    Arguments
+    ---------
+    stream : Tensor
+        [1, H, N, D].
+    places : Tensor
+        [R, L] int64.
+
+    Returns
+    -------
+    Tensor
+        [R, H, L, D].
+
+    Example
+    -------
+    >>> stream = torch.arange(4.0).view(1, 1, 4, 1)
+    >>> picked(stream, torch.tensor([[0, 1], [3, 3]])).flatten(1)
+    tensor([[0., 1.],
+            [3., 3.]])
+    """
+    states = stream[0].transpose(0, 1)  # [N, H, D]
+    return states.index_select(0, places.flatten()).view(*places.shape, *states.shape[1:]).transpose(1, 2)
+
+
+def padded_keys(layout: Layout) -> Tensor:
+    """Where the positions of each row lie in the stream, its prefix first, [B, M]; padding repeats the row's last."""
+    return _Rows(layout, [1] * len(layout.counts)).keys
+
+
+class _Rows:
+    """The padded rows that attention sees, as places in the stream; the prefix is a row of its own, the first."""
+
+    def __init__(self, layout: Layout, last: Sequence[int] | None) -> None:
+        whole = last is None and layout.prefix > 0
+        numbers = [*([layout.prefix] if whole else []), *(layout.counts if last is None else last)]
+        starts = [*([0] if whole else []), *layout.starts]
+        counts = [*([layout.prefix] if whole else []), *layout.counts]
+        before = torch.tensor([*([0] if whole else []), *[layout.prefix] * len(layout.counts)])[:, None]
+        starts, counts, numbers = (torch.tensor(part)[:, None] for part in (starts, counts, numbers))
+        asked = torch.arange(int(numbers.max()))[None]
+        # the queries of all rows stand one after the other; a place beyond a row's own repeats its last
+        self.asking = numbers.cumsum(0) - numbers + asked.minimum(numbers - 1)
+        at = before + counts - numbers + asked.minimum(numbers - 1)  # position of each query in its row
+        columns = torch.arange(int((before + counts).max()))[None]
+        own = starts + columns.sub(before).clamp(min=0).minimum(counts - 1)
+        self.keys = torch.where(columns < before, columns, own)
+        self.distance = at[:, :, None] - columns[:, None]
+        spans = [row * asked.shape[1] + torch.arange(number) for row, number in enumerate(numbers[:, 0].tolist())]
+        self.answering = torch.cat(spans)

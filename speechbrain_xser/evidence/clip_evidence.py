@@ -1,0 +1,179 @@
+"""All evidence of one clip, beside what the model says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from speechbrain_xser.annotator.analysis import hear
+from speechbrain_xser.annotator.cutoffs import Cutoffs
+from speechbrain_xser.answer.claim import Claim
+from speechbrain_xser.data.waveform import SAMPLE_RATE, resampled
+from speechbrain_xser.decoder.decoder import LLMDecoder
+from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.evidence.attribution import Attribution, voice_or_words, with_voice
+from speechbrain_xser.evidence.claims import claims_of
+from speechbrain_xser.evidence.curves import Curves, curves_of
+from speechbrain_xser.evidence.localization import Where, where_in_time
+from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.model_folder.mean_voice import voice_tokens
+from speechbrain_xser.stages import STAGES, Stage
+from speechbrain_xser.utils.modes import evaluating
+
+if TYPE_CHECKING:
+    from speechbrain_xser.answer.explanation import Explanation
+    from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
+    from speechbrain_xser.model import ExplainableSER
+
+
+class Evidence(NamedTuple):
+    """One clip: what is said of it, and why; without speech nothing is said, and all else is empty or None."""
+
+    explanation: Explanation
+    claims: list[Claim]  # of the paragraph, against the signal
+    attribution: Attribution | None  # voice or words
+    swapped: dict[str, float] | None  # the classes' probabilities with the other voice, where one was given
+    average: dict[str, float] | None  # the same with the training set's mean voice, where the model has it
+    where: Where | None
+    curves: Curves | None
+
+    def as_dict(self) -> dict:
+        """Plain values for JSON; pitch, level and waveform over time are left out.
+
+        Returns
+        -------
+        dict
+            ``claims``, ``voice_or_words``, ``swapped``, ``average`` and ``where``; the same without speech, with no
+            claims and None for the others.
+        """
+        shares = self.attribution
+        return {
+            "claims": [claim._asdict() | {"verdict": claim.verdict.value} for claim in self.claims],
+            "voice_or_words": None if shares is None else shares._asdict() | {"total": shares.total},
+            "swapped": self.swapped,
+            "average": self.average,
+            "where": _plain(self.where),
+        }
+
+
+def gather_evidence(
+    recognizer: ExplainableEmotionRecognizer,
+    wav: Tensor,
+    explanation: Explanation | None = None,
+    voice: Tensor | None = None,
+    transcript: str | None = None,
+    cutoffs: Cutoffs | None = None,
+    sampling_rate: int | None = None,
+) -> Evidence:
+    """Explains a clip and gathers the evidence; of a clip without speech there is none.
+
+    Arguments
+    ---------
+    recognizer : ExplainableEmotionRecognizer
+        Of a model with an LLM.
+    wav : Tensor, array, or a pair of one and its rate
+        One clip, [S], as ``recognizer.load_audio`` reads it or as ``recognizer.explain_live`` takes it.
+    explanation : Explanation, optional
+        The clip's, where it was explained already.
+    voice : Tensor, array, or a pair of one and its rate, optional
+        Another clip, [S'], whose voice is swapped in.
+    transcript : str, optional
+        What is really said; by default what the paragraph quotes.
+    cutoffs : Cutoffs, optional
+        Where low ends and high begins; by default the package's references.
+    sampling_rate : int, optional
+        Samples a second of both clips, by default the encoder's; others are resampled.
+
+    Returns
+    -------
+    Evidence
+
+    Raises
+    ------
+    AudioError
+        If a waveform is empty, not finite, too long for the model, or none at all.
+    SettingsError
+        If the model writes no paragraphs, or its stage names no emotion.
+
+    Example
+    -------
+    >>> import speechbrain_xser
+    >>> from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
+    >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
+    >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
+    >>> evidence = gather_evidence(recognizer, speak(plan("test", 3, seed=1)))
+    >>> evidence.attribution.emotion == evidence.explanation.emotion
+    True
+    >>> gather_evidence(recognizer, 0.1 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000)).where is None  # a tone
+    True
+    """
+    model, stage, emotions = recognizer.mods.model, STAGES[recognizer.hparams.stage], recognizer.hparams.emotions
+    check_paragraphs(model, stage)
+    wav = recognizer.checked_clip(wav, sampling_rate)
+    voice = None if voice is None else recognizer.checked_clip(voice, sampling_rate, "voice")
+    explanation = explanation or recognizer.explain_batch([wav])[0]
+    if not explanation.speech:
+        return Evidence(explanation, [], None, None, None, None, None)
+    paragraph = explanation.paragraph
+    with evaluating(model), torch.no_grad():
+        content, descriptor = _heard(recognizer, wav)
+        [attribution] = voice_or_words(model, content.tokens, descriptor.tokens, stage, [paragraph], emotions)
+        other, mean = None if voice is None else _heard(recognizer, voice)[1].tokens, None
+        if recognizer.mean_voice is not None and descriptor.latent is not None:
+            mean = voice_tokens(model, recognizer.mean_voice, descriptor.latent.frames)
+        swapped = _with(model, content.tokens, other, stage, paragraph, emotions)
+        average = _with(model, content.tokens, mean, stage, paragraph, emotions)
+    where = where_in_time(model, content, descriptor, stage, paragraph, emotions, attribution.emotion)
+    wav = resampled(wav, model.encoder.sample_rate, SAMPLE_RATE, "the clip")
+    heard = hear(wav)
+    claims = claims_of(paragraph, heard, transcript, cutoffs)
+    return Evidence(explanation, claims, attribution, swapped, average, where, curves_of(wav, heard))
+
+
+def check_paragraphs(model: ExplainableSER, stage: Stage) -> None:
+    """Refuses a model that writes no paragraphs.
+
+    Raises
+    ------
+    SettingsError
+        If it has no LLM, or the stage names no emotion.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_model
+    >>> check_paragraphs(tiny_model(tempfile.mkdtemp()), STAGES["asr"])
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.SettingsError: This model answers with a LLMDecoder in stage 'asr', expected ...
+    """
+    if not (isinstance(model.decoder, LLMDecoder) and stage.names_emotion):
+        raise SettingsError(
+            f"This model answers with a {type(model.decoder).__name__} in stage {stage.name!r}, expected an LLM that "
+            "names an emotion: evidence is gathered of paragraphs. Use a model of another system."
+        )
+
+
+def _with(model, content: SoftTokens, voice: SoftTokens | None, stage, paragraph: str, emotions) -> dict | None:
+    """The classes' probabilities with another voice."""
+    if voice is None:
+        return None
+    [row] = with_voice(model, content, voice, stage, [paragraph], emotions).tolist()
+    return dict(zip(emotions, row, strict=True))
+
+
+def _heard(recognizer: ExplainableEmotionRecognizer, wav: Tensor):
+    """Both branches of one clip."""
+    samples, stage = torch.tensor([len(wav)]), STAGES[recognizer.hparams.stage]
+    return recognizer.mods.model.branches(wav[None].to(recognizer.device), samples, stage)
+
+
+def _plain(value: object) -> object:
+    """Named tuples and tensors as dictionaries and lists."""
+    if isinstance(value, Tensor):
+        return [round(number, 6) for number in value.tolist()]
+    if hasattr(value, "_asdict"):
+        return {name: _plain(part) for name, part in value._asdict().items()}
+    return value

@@ -1,0 +1,209 @@
+"""Where in a clip the evidence lies: how much each branch keeps of every frame, and what the label owes to each token.
+
+The divergence of a frame's posterior from the prior is what the bottleneck lets through of that frame, in nats. The
+label's log-odds are followed back to the soft tokens: the gradient times the token itself is the token's share. An LLM
+that normalises what it reads hardly changes when a token only grows, so the gradient at the clip says next to nothing;
+it is averaged on the way from silence (the branches' "off" state) to the clip, and then the shares add up to the
+log-odds with both branches less those with neither::
+
+    share_k = sum_e  x_ke * integral_0^1  d log_odds(label) / d x_ke  at a x   da
+
+Most happens close to silence, so the integral is taken over log(a), by Gauss and Legendre's rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from speechbrain_xser.answer.emotion_slot import emotion_slot
+from speechbrain_xser.decoder.candidates import candidate_tokens
+from speechbrain_xser.decoder.packing.stream import Layout
+from speechbrain_xser.decoder.packing.trunk import last_states
+from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.lobes.branch import BranchOutput
+from speechbrain_xser.utils.modes import evaluating
+
+if TYPE_CHECKING:
+    from speechbrain_xser.model import ExplainableSER
+    from speechbrain_xser.stages import Stage
+
+FAINTEST = 1e-5  # of a token's own size, where the way from silence begins
+STEPS = 24  # on that way; on five clips of CREMA-D their sum was at most 0.04 nats off, on noise 0.3 of 3.9
+
+
+class BranchTrace(NamedTuple):
+    """One branch over the time of one clip."""
+
+    kl_nats: Tensor | None  # [T] float32, of each frame; None where the branch is off or has no bottleneck
+    shares: Tensor  # [K] float32, nats of the label's log-odds that each soft token carries
+    layer_weights: Tensor | None  # [n] float32, summing to one; None where the branch is off or sums no layers
+
+
+class Where(NamedTuple):
+    """Both branches over the time of one clip."""
+
+    emotion: str  # the label that the shares belong to
+    content: BranchTrace
+    descriptor: BranchTrace
+    frame_seconds: float  # between two frames
+    token_seconds: float  # between two soft tokens; token k hears its frames from k * token_seconds on
+
+
+def where_in_time(
+    model: ExplainableSER,
+    content: BranchOutput,
+    descriptor: BranchOutput,
+    stage: Stage,
+    answer: str,
+    emotions: Sequence[str],
+    emotion: str,
+) -> Where:
+    """Traces of one utterance.
+
+    Source: the divergence as the rate of a bottleneck (Alemi et al., 2017, ICLR).
+
+    Arguments
+    ---------
+    model : ExplainableSER
+        With an LLM.
+    content, descriptor : BranchOutput
+        Of one clip, from ``model.branches``.
+    stage : Stage
+        Its instruction.
+    answer : str
+        The answer; the text before its emotion is given.
+    emotions : sequence of str
+        The model's classes.
+    emotion : str
+        The one to be explained.
+
+    Returns
+    -------
+    Where
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_model
+    >>> from speechbrain_xser.stages import SER_STAGE
+    >>> model = tiny_model(tempfile.mkdtemp()).eval()
+    >>> branches = model.branches(torch.randn(1, 16000), torch.tensor([16000]))
+    >>> where = where_in_time(model, *branches, SER_STAGE, "A man speaks, his anger evident.", ["angry", "sad"], "sad")
+    >>> where.content.kl_nats.shape, where.descriptor.shares.shape, round(where.frame_seconds, 3)
+    (torch.Size([49]), torch.Size([9]), 0.02)
+    """
+    tokens = content.tokens, descriptor.tokens
+    shares = gradient_times_input(model, *tokens, stage, answer, emotions, emotion)
+    frame_seconds = _frame_seconds(model)
+    traces = [
+        _trace(branch, output, share)
+        for branch, output, share in zip(
+            (model.content, model.descriptor), (content, descriptor), shares, strict=True
+        )
+    ]
+    return Where(emotion, *traces, frame_seconds, frame_seconds * model.descriptor.adapter.stack)
+
+
+def gradient_times_input(
+    model: ExplainableSER,
+    content: SoftTokens,
+    descriptor: SoftTokens,
+    stage: Stage,
+    answer: str,
+    emotions: Sequence[str],
+    emotion: str,
+    steps: int = STEPS,
+) -> tuple[Tensor, Tensor]:
+    """What each soft token adds to the label's log-odds; other arguments as of :func:`where_in_time`.
+
+    Source: integrated gradients (Sundararajan et al., 2017, ICML).
+
+    Arguments
+    ---------
+    steps : int
+        On the way from silence to the clip; with one step the gradient is that at the clip itself.
+
+    Returns
+    -------
+    tuple of Tensor
+        Of content and of descriptor tokens, [K] each, nats.
+    """
+    tokens, chosen = (content, descriptor), list(emotions).index(emotion)
+    found = [torch.zeros(int(one.counts[0])) for one in tokens]
+    with evaluating(model), torch.enable_grad():
+        for size, weight in _way(steps):
+            fainter = [one._replace(embeddings=(size * one.embeddings.detach()).requires_grad_()) for one in tokens]
+            odds = log_odds(word_scores(model, *fainter, stage, answer, emotions), chosen)
+            slopes = torch.autograd.grad(odds, [one.embeddings for one in fainter])
+            for shares, one, slope in zip(found, fainter, slopes, strict=True):
+                shares += weight * (one.embeddings.detach() * slope).sum(-1)[0, : len(shares)].float().cpu()
+    return tuple(found)
+
+
+def log_odds(scores: Tensor, chosen: int) -> Tensor:
+    """Of one class against all others, where the classes' probabilities are the softmax of the scores.
+
+    Example
+    -------
+    >>> log_odds(torch.tensor([0.0, 0.0, 0.0]), 1)  # log(1/3 / (2/3))
+    tensor(-0.6931)
+    """
+    return scores[chosen] - torch.cat([scores[:chosen], scores[chosen + 1 :]]).logsumexp(0)
+
+
+def _way(steps: int) -> list[tuple[float, float]]:
+    """Sizes between silence and the clip, and the weight of each: ``integral of a f(a) d log a``."""
+    if steps == 1:
+        return [(1.0, 1.0)]
+    places, weights = np.polynomial.legendre.leggauss(steps)
+    length = -np.log(FAINTEST)
+    return list(zip(np.exp((places - 1) / 2 * length).tolist(), (weights / 2 * length).tolist(), strict=True))
+
+
+def word_scores(
+    model: ExplainableSER,
+    content: SoftTokens,
+    descriptor: SoftTokens,
+    stage: Stage,
+    answer: str,
+    emotions: Sequence[str],
+) -> Tensor:
+    """The mean log-probability of each emotion's word in its place, with a graph; the softmax of it is the label's.
+
+    Returns
+    -------
+    Tensor
+        [C], float32, nats a token, as ``decoder.score`` gives them without a graph.
+    """
+    decoder, slot = model.decoder, emotion_slot(answer, tuple(emotions))
+    [begun], [words] = candidate_tokens([slot.prefix], [slot.words], decoder.plain_tokens)
+    embed, lengths = decoder.causal.get_input_embeddings(), list(map(len, words))
+    prompt = decoder.stream(content, descriptor, stage.instruction, [begun], max(lengths)).embeddings
+    ids = torch.tensor([token for word in words for token in word], device=prompt.device)
+    # all that the words have in common is read once; each word is read behind its last token
+    rows = [torch.cat([prompt[-1:], embed(word[:-1])]) for word in ids.split(lengths)]
+    layout = Layout(len(prompt) - 1, tuple(lengths))
+    states, head = last_states(decoder.causal, torch.cat([prompt[:-1], *rows]), layout, lengths)
+    said = head(states).float().log_softmax(-1).gather(-1, ids[:, None])[:, 0]
+    return torch.stack([word.mean() for word in said.split(lengths)])
+
+
+def _trace(branch, output: BranchOutput, shares: Tensor) -> BranchTrace:
+    mix = getattr(branch.bottleneck, "mix", None)
+    if output.latent is None:
+        return BranchTrace(None, shares, None)
+    frames = int(output.latent.frames[0])
+    kl = None if output.latent.posterior is None else output.latent.kl[0, :frames].detach().float().cpu()
+    return BranchTrace(kl, shares, None if mix is None else mix.weights.detach().cpu())
+
+
+def _frame_seconds(model: ExplainableSER) -> float:
+    """Between two frames, by counting: an encoder of any kind says how many frames it makes of a number of samples."""
+    rate = model.encoder.sample_rate
+    first, second = model.encoder.frame_counts(torch.tensor([10 * rate, 110 * rate])).tolist()
+    return 100 / (second - first)

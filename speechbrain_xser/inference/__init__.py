@@ -1,0 +1,8 @@
+"""A trained model as its users have it: one recogniser, for files, arrays, batches and manifests.
+
+Moves to ``speechbrain/inference``.
+"""
+
+from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
+
+__all__ = ["ExplainableEmotionRecognizer"]

@@ -1,0 +1,34 @@
+"""A trained model as the annotator's classifier of emotion and age."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from speechbrain_xser.annotator.classifier import Classifier
+from speechbrain_xser.data.waveform import SAMPLE_RATE
+from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
+
+
+def recognizer_classifier(source: str, device: str = "cpu") -> Classifier:
+    """A trained model folder of this package as a classifier.
+
+    Arguments
+    ---------
+    source : str
+        A folder, or what :meth:`ExplainableEmotionRecognizer.from_hparams` takes.
+    device : str
+        Where it runs.
+
+    Returns
+    -------
+    Classifier
+        Clips that the model refuses, because they are too long, are cut to what it takes.
+    """
+    recognizer = ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": device}, pretrained=False)
+    longest = round(recognizer.hparams.max_seconds * SAMPLE_RATE)
+
+    def labels(wav: Tensor) -> dict[str, str | None]:
+        (explanation,) = recognizer.explain_batch(wav[None, :longest].to(device))
+        return {"emotion": explanation.emotion, "age": explanation.descriptors.age}
+
+    return Classifier(str(source), labels)

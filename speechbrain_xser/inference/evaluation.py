@@ -1,0 +1,156 @@
+"""A trained model on a manifest, through the interface that users call: every clip that can be read, and no other in
+silence. Whether a clip has speech is not asked: its corpus says so, and a detector must not move a score.
+
+Training has an evaluation of its own, which sees the batches of a run; this one sees what a user of the folder gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+from tqdm import tqdm
+
+from speechbrain_xser.data.faults import FaultCounter
+from speechbrain_xser.data.manifest import Utterance, read_manifest
+from speechbrain_xser.data.pipeline import collate, dataset
+from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.metrics.answers import UtteranceAnswer
+from speechbrain_xser.metrics.scores import Scores, score
+from speechbrain_xser.utils.lengths import relative_from_counts
+
+if TYPE_CHECKING:
+    from speechbrain_xser.answer.explanation import Explanation
+    from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
+
+
+def explain_manifest(
+    recognizer: ExplainableEmotionRecognizer, manifest: str, data_folder: str | None = None, batch_size: int = 8
+) -> tuple[list[Utterance], list[Explanation]]:
+    """Explains every clip of a manifest, clips of similar length together.
+
+    A clip that cannot be read, or is longer than the model's ``max_seconds``, is named and left out.
+
+    Arguments
+    ---------
+    recognizer : ExplainableEmotionRecognizer
+        The model.
+    manifest : str
+        A JSONL manifest.
+    data_folder : str or None
+        What ``{data_root}`` in it stands for.
+    batch_size : int
+        Clips that go through the encoder together; it does not change an explanation.
+
+    Returns
+    -------
+    tuple of list
+        The utterances that could be read, short clips first, and an explanation for each.
+
+    Raises
+    ------
+    ManifestError
+        If the manifest is wrong or empty, or needs a data folder.
+    TrainingError
+        If more than one clip in a hundred (and more than one) is left out.
+
+    Example
+    -------
+    >>> from speechbrain_xser import ExplainableEmotionRecognizer, packaged_model
+    >>> from speechbrain_xser.testing import tiny_manifest
+    >>> manifest = tiny_manifest(getfixture("tmp_path"), clips=2)
+    >>> recognizer = ExplainableEmotionRecognizer.from_hparams(packaged_model())
+    >>> utterances, explanations = explain_manifest(recognizer, manifest)
+    >>> sorted(utterance.id for utterance in utterances), len(explanations)
+    (['train-000', 'train-001'], 2)
+    """
+    clips = dataset(manifest, data_folder, recognizer.hparams.max_seconds, skip_long=True)
+    order = sorted(range(len(clips)), key=lambda index: clips.data[clips.data_ids[index]]["duration"])
+    unreadable, utterances, explanations = FaultCounter(len(clips)), [], []
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for start in tqdm(range(0, len(order), batch_size), desc="explaining", unit="batch", disable=None):
+            batch = collate([clips[index] for index in order[start : start + batch_size]])
+            unreadable.add(batch.faults)
+            if batch.utterances:
+                utterances.extend(batch.utterances)
+                yield batch.wavs, relative_from_counts(batch.samples)
+
+    for found in recognizer.explain_batches(batches(), speech_check=False):
+        explanations += found
+    return utterances, explanations
+
+
+def check_manifests(manifests: Sequence[str], apart: bool = False) -> None:
+    """Reads manifests before any work begins.
+
+    Arguments
+    ---------
+    manifests : sequence of str
+        JSONL.
+    apart : bool
+        Whether no two of them may have an id in common.
+
+    Raises
+    ------
+    ManifestError
+        If one is wrong, or two share an id.
+
+    Example
+    -------
+    >>> from speechbrain_xser.testing import tiny_manifest
+    >>> manifest = tiny_manifest(getfixture("tmp_path"), clips=2)
+    >>> check_manifests([manifest, manifest])
+    >>> check_manifests([manifest, manifest], apart=True)
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.ManifestError: ...train.jsonl: 'train-000' is in another manifest too, ...
+    """
+    seen: set[str] = set()
+    for manifest in manifests:
+        ids = [row.id for row in read_manifest(manifest)]
+        if apart and (shared := seen.intersection(ids)):
+            raise ManifestError(
+                f"{manifest}: {min(shared)!r} is in another manifest too, expected ids of its own: their answers stand "
+                "in one file. Evaluate them one by one."
+            )
+        seen.update(ids)
+
+
+def scores(utterances: Sequence[Utterance], explanations: Sequence[Explanation]) -> Scores:
+    """Scores explanations against what a manifest says.
+
+    Arguments
+    ---------
+    utterances : sequence of Utterance
+        With what is true of them.
+    explanations : sequence of Explanation
+        One for each.
+
+    Returns
+    -------
+    Scores
+
+    Example
+    -------
+    >>> from speechbrain_xser.answer.render import render
+    >>> from speechbrain_xser.answer.explanation import Explanation
+    >>> truth = Utterance("a", "a.wav", transcript="hello you", emotion="happy")
+    >>> told = Explanation(render(truth.record()), "hello you", None, "happy", {"happy": 1.0})
+    >>> scores([truth], [told]).ua
+    100.0
+    """
+    return score([u.record() for u in utterances], [e.paragraph for e in explanations])
+
+
+def answers(utterances: Sequence[Utterance], explanations: Sequence[Explanation]) -> list[UtteranceAnswer]:
+    """What :func:`~speechbrain_xser.metrics.answers.write_answers` writes: rows like those of a training run.
+
+    Example
+    -------
+    >>> from speechbrain_xser.answer.explanation import Explanation
+    >>> answers([Utterance("a", "a.wav")], [Explanation("Sad.", None, None, "sad", {"sad": 1.0})])[0].text
+    'Sad.'
+    """
+    return [UtteranceAnswer(u, e.paragraph, e.probabilities) for u, e in zip(utterances, explanations, strict=True)]

@@ -1,0 +1,464 @@
+"""Explains a file: paragraph, transcript, descriptors, emotion, and the decoder's own likelihood of each emotion.
+
+Would move to ``speechbrain/inference``. The emotion is the one that the paragraph names. Its probabilities are the
+decoder's own: the paragraph is cut before the word that names the emotion, each class's word is put in its place, and
+a softmax is taken over the mean log-probability of each word's tokens::
+
+    p(c) = softmax_c( 1/n_c * sum_i log p(token_i of word c | prompt, audio, text before the word) )
+
+The mean over tokens keeps long words comparable with short ones; since it is not what greedy decoding maximises, the
+most probable class can differ from the named one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from speechbrain_xser.answer import Explanation, parse
+from speechbrain_xser.answer.form import structured_form
+from speechbrain_xser.data.arrays import batch_of, clip_of
+from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.data.speech import has_speech
+from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
+from speechbrain_xser.errors import AudioError, SettingsError
+from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.model_folder.load import read_model_folder
+from speechbrain_xser.model_folder.locate import HYPERPARAMS, model_folder
+from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice
+from speechbrain_xser.stages import STAGES
+from speechbrain_xser.utils.devices import checked_device
+from speechbrain_xser.utils.memory import naming_memory
+from speechbrain_xser.utils.modes import each_within, evaluating
+
+SMALLER_TO_LOAD = "Use the CPU (device cpu), or give run_opts a smaller dtype, or a model with a smaller LLM."
+SMALLER_TO_EXPLAIN = "Give fewer or shorter clips at once (--batch-size), or use the CPU (device cpu)."
+
+
+class _Encoded(NamedTuple):
+    """A batch before its answers."""
+
+    spoken: list[bool]  # whether each clip has speech
+    tokens: tuple[SoftTokens, SoftTokens] | None  # of those that have
+
+
+
+class ExplainableEmotionRecognizer(nn.Module):
+    """Explains the emotion of speech with a trained model folder.
+
+    :meth:`from_hparams` gives one that is SpeechBrain's ``Pretrained`` too; this class alone has what the commands need
+    without loading SpeechBrain.
+
+    Arguments
+    ---------
+    modules : dict
+        ``{"model": ExplainableSER}``.
+    hparams : dict
+        ``emotions``, ``max_seconds`` and ``stage`` of the folder.
+    run_opts : dict, optional
+        ``device``.
+    freeze_params : bool
+        Whether parameters are frozen and the model is put in eval.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such device, or a run option is SpeechBrain's alone.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.model_folder.save import write_model_folder
+    >>> from speechbrain_xser.testing import tiny_manifest, tiny_model
+    >>> place = Path(tempfile.mkdtemp())
+    >>> arguments = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 8}
+    >>> model = tiny_model(place, **arguments)
+    >>> arguments |= {"encoder_source": str(place / "encoder"), "llm_source": str(place / "llm")}
+    >>> folder = write_model_folder(place / "trained", model, {"model": arguments})
+    >>> recognizer = ExplainableEmotionRecognizer.from_hparams(folder, run_opts={"device": "cpu"})
+    >>> _ = tiny_manifest(place, clips=1)
+    >>> recognizer.explain_file(place / "train" / "000.wav").speech  # a tone
+    False
+    >>> recognizer.speech_check = False  # whatever it is, the model is asked
+    >>> explanation = recognizer.explain_file(place / "train" / "000.wav")
+    >>> round(sum(explanation.probabilities.values()), 6)
+    1.0
+    """
+
+    decoding = PLAIN_DECODING
+    speech_check = True  # whether a clip without speech is told as such, and the model is not asked
+    mean_voice: MeanVoice | None = None  # of the training set, where the folder has it
+
+    def __init__(
+        self, modules: dict, hparams: dict, run_opts: dict | None = None, freeze_params: bool = True
+    ) -> None:
+        super().__init__()
+        run_opts = run_opts or {}
+        if foreign := sorted(set(run_opts) - {"device"}):
+            raise SettingsError(f"Run options {foreign} are SpeechBrain's: load with from_hparams, which knows them.")
+        self.device = checked_device(run_opts.get("device"))
+        self.mods = nn.ModuleDict(modules).to(self.device)
+        self.hparams = SimpleNamespace(**hparams)
+        if freeze_params:
+            self.mods.eval().requires_grad_(False)
+
+    @classmethod
+    def from_hparams(
+        cls,
+        source: str | Path,
+        hparams_file: str = HYPERPARAMS,
+        overrides: dict | None = None,
+        savedir: str | Path | None = None,
+        revision: str | None = None,
+        run_opts: dict | None = None,
+        merge: bool = False,
+        speculate: int = 0,
+        structured: bool = False,
+        graphs: bool = False,
+        pretrained: bool = True,
+        speech_check: bool = True,
+        **kwargs: object,
+    ) -> ExplainableEmotionRecognizer:
+        """Loads a trained model folder; nothing that the folder holds is ever run.
+
+        Arguments
+        ---------
+        source : str or Path
+            A local folder, ``tiny`` for the packaged tiny model, ``packaged:NAME``, or a hub id.
+        hparams_file : str
+            Name of the YAML inside the folder.
+        overrides : dict, optional
+            Own values for keys of the YAML, e.g. ``{"encoder_source": "/models/hubert"}`` for a local copy.
+        savedir : str or Path, optional
+            Download cache of a hub model. A local folder is read where it lies.
+        revision : str, optional
+            Full commit of a hub model.
+        run_opts : dict, optional
+            SpeechBrain's run options (``device``, ``precision``), and ``dtype``: that of the frozen decoder.
+        merge : bool
+            Whether LoRA is merged into the decoder's weights: faster, and the same answers but for rounding to the
+            weights' type.
+        speculate : int
+            Tokens that are guessed ahead from what was answered before: faster where answers resemble each other, and
+            the same answers.
+        structured : bool
+            Whether every paragraph has the same form, of which the decoder only decides the facts: faster, and nothing
+            is left unparsed; but what the model would have said otherwise is not said.
+        graphs : bool
+            Whether steps are replayed as CUDA graphs, where there is a GPU.
+        pretrained : bool
+            Whether it is SpeechBrain's ``Pretrained`` too, with all its run options: a
+            :class:`~speechbrain_xser.inference.pretrained.PretrainedRecognizer`. False starts sooner, and knows only
+            ``device``.
+        speech_check : bool
+            Whether a clip is looked for speech first: where there is none, the model is not asked. Without the check
+            silence, tones and noise get labels like any speech.
+        **kwargs
+            For the constructor.
+
+        Returns
+        -------
+        ExplainableEmotionRecognizer
+
+        Raises
+        ------
+        UnsafeModelError
+            If the folder asks for anything outside the allow-list, or a hub id has no full commit.
+        CheckpointError
+            If weights are missing, broken, or of other names or shapes.
+        BackboneError
+            If a backbone cannot be found, or is not the one that the folder was trained with.
+        OutOfMemoryError
+            If the device has not enough memory for it; names the remedy.
+        SettingsError
+            If LoRA shall be merged into quantised weights.
+        """
+        run_opts = dict(run_opts or {})
+        dtype = run_opts.pop("dtype", None)
+        overrides = {**(overrides or {}), **({"llm_dtype": dtype} if dtype else {})}
+        folder = model_folder(source, revision, savedir)
+        with naming_memory(f"{source} was loaded", SMALLER_TO_LOAD):
+            model, hparams = read_model_folder(folder, overrides, hparams_file)
+            hparams["savedir"] = savedir
+            kind = cls
+            if pretrained and cls is ExplainableEmotionRecognizer:
+                from speechbrain_xser.inference.pretrained import (
+                    PretrainedRecognizer as kind,  # loads all of speechbrain
+                )
+            recognizer = kind(modules={"model": model}, hparams=hparams, run_opts=run_opts, **kwargs)
+        recognizer.mean_voice = read_mean_voice(folder, model)
+        if merge:
+            recognizer.merge()
+        form = structured_form(hparams["emotions"]) if structured else None
+        recognizer.decoding = Decoding(speculate=speculate, form=form, graphs=graphs)
+        recognizer.speech_check = speech_check
+        return recognizer
+
+    def explain_file(self, path: str | Path, track: int | None = None) -> Explanation:
+        """Explains one sound file or film, of any format, rate and channels that ``load_audio`` reads.
+
+        Arguments
+        ---------
+        path : str or Path
+            A local file, or a pipe.
+        track : int, optional
+            Which sound track of a film, counted from 1; by default the one that it marks as its default, else the
+            first.
+
+        Returns
+        -------
+        Explanation
+            Of a file without speech only that: ``speech`` is False.
+
+        Raises
+        ------
+        AudioError
+            If the file is missing, not audio, truncated, empty, holds NaN or infinity, or is longer than
+            ``max_seconds``; names the file.
+        """
+        return self.explain_batch(self.load_audio(path, track=track)[None])[0]
+
+    def load_audio(self, path: str | Path, savedir: object = None, track: int | None = None) -> Tensor:
+        """Reads a local file as the encoder hears it.
+
+        SpeechBrain's own method links files into a folder by their names, where the next one of the same name is
+        shadowed; here a file is read where it lies.
+
+        Arguments
+        ---------
+        path : str or Path
+            A local file.
+        savedir : object
+            Not used.
+        track : int, optional
+            As for :meth:`explain_file`.
+
+        Returns
+        -------
+        Tensor
+            Samples at the encoder's rate, [S], float32.
+
+        Raises
+        ------
+        AudioError
+            As :meth:`explain_file`.
+        """
+        if not isinstance(path, str | os.PathLike):
+            raise AudioError(f"path is {type(path).__name__}; expected a file's path. Samples go to explain_batch.")
+        rate = self.mods.model.encoder.sample_rate
+        return load_audio(path, sample_rate=rate, max_seconds=self.hparams.max_seconds, track=track)
+
+    def explain_batch(
+        self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None
+    ) -> list[Explanation]:
+        """Explains a batch; each utterance gets what it would get alone.
+
+        Arguments
+        ---------
+        wavs : Tensor, array, or list of them
+            Samples, [B, S], floats in -1..1; or a list of clips of any lengths, each of them [S], or with channels, or
+            a pair (samples, rate) as ``torchaudio.load`` returns it (:mod:`speechbrain_xser.data.arrays`).
+        wav_lens : Tensor or sequence of float, optional
+            Relative lengths of a [B, S], [B], above 0 and at most 1; all full by default.
+        sampling_rate : int, optional
+            Samples a second, by default the encoder's; others are resampled.
+
+        Returns
+        -------
+        list of Explanation
+            B of them.
+
+        Raises
+        ------
+        AudioError
+            If an utterance is empty, not finite or longer than ``max_seconds``, a length is not in 0..1, or this is no
+            sound at all; names its row.
+
+        Example
+        -------
+        >>> import speechbrain_xser
+        >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
+        >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
+        >>> one, other = speak(plan("test", 3, seed=1)), 0.1 * torch.randn(16000)
+        >>> [alone], both = recognizer.explain_batch([one]), recognizer.explain_batch([one, other])
+        >>> alone.paragraph == both[0].paragraph  # padding does not change an explanation
+        True
+        >>> both[1].speech  # noise
+        False
+        """
+        batches = [(wavs, wav_lens)]
+        return [found for batch in self.explain_batches(batches, sampling_rate=sampling_rate) for found in batch]
+
+    def explain_batches(
+        self,
+        batches: Iterable[tuple[Tensor, Tensor | None]],
+        joined: int = 8,
+        speech_check: bool | None = None,
+        sampling_rate: int | None = None,
+    ) -> Iterator[list[Explanation]]:
+        """Explains many batches; each utterance gets what it would get alone, sooner.
+
+        Answers of several batches grow together, and one that has ended makes room for another.
+
+        Arguments
+        ---------
+        batches : iterable of (Tensor, Tensor)
+            Waveforms [B, S] and relative lengths [B] (or ``None``), as for :meth:`explain_batch`; read as they are
+            needed.
+        joined : int
+            Batches whose answers grow together.
+        speech_check : bool, optional
+            Whether clips are looked for speech first; by default as the recogniser was told.
+        sampling_rate : int, optional
+            As for :meth:`explain_batch`.
+
+        Yields
+        ------
+        list of Explanation
+            For each batch, in order.
+
+        Raises
+        ------
+        AudioError
+            As :meth:`explain_batch`, when all batches before the one that cannot be used have been explained.
+        OutOfMemoryError
+            If memory runs out; names the remedy.
+
+        Example
+        -------
+        >>> import speechbrain_xser
+        >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
+        >>> wavs = [0.1 * torch.randn(2, 8000), 0.1 * torch.randn(1, 16000)]
+        >>> found = list(recognizer.explain_batches(((wav, None) for wav in wavs), speech_check=False))
+        >>> [len(one) for one in found], found[0][0].speech  # nobody looked
+        ([2, 1], True)
+        """
+        batches = iter(batches)
+        while group := list(islice(batches, joined)):
+            encoded, refused = [], None
+            with naming_memory(f"{len(group)} batches of clips were explained", SMALLER_TO_EXPLAIN), self._precise():
+                for batch in group:
+                    try:
+                        encoded.append(self._encoded(batch, sampling_rate, speech_check))
+                    except AudioError as error:  # after the batches before it
+                        refused = error
+                        break
+                found = self._answered([one.tokens for one in encoded if one.tokens is not None])
+            for one in encoded:
+                yield [next(found) if spoken else Explanation.without_speech() for spoken in one.spoken]
+            if refused is not None:
+                raise refused
+
+    def explain_live(self, wav: Tensor, sampling_rate: int | None = None) -> Iterator[str | Explanation]:
+        """Explains one clip and shows the paragraph while it is generated.
+
+        Arguments
+        ---------
+        wav : Tensor, array, or a pair of one and its rate
+            One clip, as in the list that :meth:`explain_batch` takes.
+        sampling_rate : int, optional
+            As for :meth:`explain_batch`.
+
+        Yields
+        ------
+        str or Explanation
+            The paragraph so far after each step, the whole one, and at last what :meth:`explain_batch` gives; only that
+            where there is no speech.
+
+        Raises
+        ------
+        AudioError
+            As :meth:`explain_batch`, when the first text is asked for.
+
+        Example
+        -------
+        >>> import speechbrain_xser
+        >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
+        >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
+        >>> wav = speak(plan("test", 3, seed=1))
+        >>> *texts, explanation = recognizer.explain_live(wav)
+        >>> len(texts) > 1, texts[-1] == explanation.paragraph, [explanation] == recognizer.explain_batch(wav[None])
+        (True, True, True)
+        """
+        yield from each_within(self._live(wav, sampling_rate), self._precise, torch.no_grad)
+
+    def _live(self, wav: Tensor, sampling_rate: int | None) -> Iterator[str | Explanation]:
+        [spoken], tokens = self._encoded(([wav], None), sampling_rate)
+        if not spoken:
+            yield Explanation.without_speech()
+            return
+        model, stage = self.mods.model, STAGES[self.hparams.stage]
+        options = {"close_quotes": stage.quotes, "decoding": self.decoding}
+        for text in model.decoder.generate_live(*tokens, stage.instruction, **options):
+            yield text
+        [found] = model.decoder.emotion_probabilities(*tokens, stage.instruction, [text], self.hparams.emotions)
+        yield self._explanation(text, found.tolist())
+
+    def _precise(self) -> AbstractContextManager:
+        """The precision of ``run_opts``: here that of the weights."""
+        return nullcontext()
+
+    def _encoded(self, batch: tuple, sampling_rate: int | None, speech_check: bool | None = None) -> _Encoded:
+        """Soft tokens of the clips of a batch that have speech; without the check that is all of them."""
+        if not (isinstance(batch, tuple | list) and len(batch) == 2):
+            raise AudioError(f"a batch is {type(batch).__name__}; expected a pair (wavs, wav_lens), or (wavs, None).")
+        wavs, samples = self.checked_batch(*batch, sampling_rate)
+        spoken = [True] * len(wavs)
+        if self.speech_check if speech_check is None else speech_check:
+            rate = self.mods.model.encoder.sample_rate
+            spoken = [has_speech(wav[:count], rate) for wav, count in zip(wavs, samples.tolist(), strict=True)]
+        if not any(spoken):
+            return _Encoded(spoken, None)
+        wavs, samples = wavs[spoken], samples[spoken]
+        with evaluating(self.mods.model), torch.no_grad():
+            wavs = wavs[:, : samples.max()].to(self.device)
+            return _Encoded(spoken, self.mods.model.encode(wavs, samples, STAGES[self.hparams.stage]))
+
+    def _answered(self, tokens: list[tuple[SoftTokens, SoftTokens]]) -> Iterator[Explanation]:
+        """Explanations of all rows of several batches."""
+        if not tokens:
+            return iter(())
+        joined = [SoftTokens.joined(parts) for parts in zip(*tokens, strict=True)]
+        stage, emotions = STAGES[self.hparams.stage], self.hparams.emotions
+        texts, found = self.mods.model.explain_tokens(*joined, stage, emotions, self.decoding)
+        return iter([self._explanation(text, row) for text, row in zip(texts, found.tolist(), strict=True)])
+
+    def forward(
+        self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None
+    ) -> list[Explanation]:
+        """The same as :meth:`explain_batch`."""
+        return self.explain_batch(wavs, wav_lens, sampling_rate)
+
+    def merge(self) -> None:
+        """Merges LoRA into the decoder's weights for deployment; the answers stay the same.
+
+        Raises
+        ------
+        SettingsError
+            If the decoder's weights are quantised.
+        """
+        self.mods.model.decoder.merge()
+
+    def _explanation(self, paragraph: str, probabilities: list[float]) -> Explanation:
+        record = parse(paragraph)
+        named = dict(zip(self.hparams.emotions, probabilities, strict=True))
+        return Explanation(paragraph, record.transcript, record.descriptors, record.emotion, named)
+
+    def checked_clip(self, wav: Tensor, sampling_rate: int | None = None, name: str = "wav") -> Tensor:
+        """One clip as the encoder hears it, [S]; arguments and errors as of :meth:`explain_live`."""
+        return clip_of(wav, sampling_rate, self.mods.model.encoder.sample_rate, name, self.hparams.max_seconds)
+
+    def checked_batch(
+        self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Clips as the encoder hears them, [B, S], and their samples, [B]; the rest as for :meth:`explain_batch`."""
+        rate = self.mods.model.encoder.sample_rate
+        return batch_of(wavs, wav_lens, sampling_rate, rate, self.hparams.max_seconds)

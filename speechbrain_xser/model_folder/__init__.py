@@ -1,0 +1,1 @@
+"""A trained model as a folder: found, checked, written, read, exported and published."""

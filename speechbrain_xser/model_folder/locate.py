@@ -1,0 +1,228 @@
+"""Where a trained model folder comes from: the package, a local folder, or the hub at one fixed commit.
+
+A hub model is downloaded by huggingface_hub into its own cache layout (one folder for each repository and commit), so
+that neither another source nor a newer commit can be shadowed by what an old ``savedir`` holds. Only the files of a
+model folder are asked for; everything else in the repository stays there.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import huggingface_hub
+
+from speechbrain_xser import TINY, packaged_model
+from speechbrain_xser.errors import CheckpointError, UnsafeModelError
+from speechbrain_xser.model_folder.enclosed import NAMES, PATTERNS
+from speechbrain_xser.utils.folders import whole_folder
+from speechbrain_xser.utils.sources import loading, resolve_source
+
+HYPERPARAMS = "hyperparams.yaml"
+METADATA = "metadata.json"
+BRANCH_WEIGHTS = "model.safetensors"
+ADAPTER = "adapter"  # a PEFT adapter folder
+CARD = "README.md"
+MEAN_VOICE = "mean_voice.safetensors"  # of the training set; a folder may lack it
+ADAPTER_WEIGHTS = "adapter_model.safetensors"  # the name that plain peft reads
+ADAPTER_FILES = (f"{ADAPTER}/adapter_config.json", f"{ADAPTER}/{ADAPTER_WEIGHTS}")
+FILES = (HYPERPARAMS, METADATA, BRANCH_WEIGHTS, *ADAPTER_FILES, MEAN_VOICE, CARD, *PATTERNS)
+NEVER_OPENED = frozenset(".py .pyc .so .bin .pt .pth .ckpt .pkl .pickle .npy .npz .joblib".split())
+CHECKPOINTS = "checkpoints"  # in the output folder of a training
+SHOWN = 3  # models that a message names
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def model_folder(source: str | Path, revision: str | None = None, savedir: str | Path | None = None) -> str:
+    """Finds, or downloads, a trained model folder.
+
+    Arguments
+    ---------
+    source : str or Path
+        A local folder, ``tiny`` for the packaged tiny model, ``packaged:NAME``, or a hub id ``owner/name``. A local
+        folder that is called ``tiny`` goes first.
+    revision : str, optional
+        For a hub id: the commit, 40 hexadecimal digits. A branch or tag can be moved, so it is refused.
+    savedir : str or Path, optional
+        For a hub id: folder of the download cache (default: huggingface_hub's own). A local folder is read where it
+        lies; nothing is copied.
+
+    Returns
+    -------
+    str
+        A local folder without code or pickles.
+
+    Raises
+    ------
+    BackboneError
+        If there is no such folder or hub model, or it cannot be reached; names the remedy.
+    CheckpointError
+        If the folder is a run's, with the model in a folder of its own: names that.
+    UnsafeModelError
+        If a hub id comes without a commit, or the folder holds code or pickles.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> model_folder(folder) == folder
+    True
+    >>> model_folder("owner/name")
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.UnsafeModelError: hub model 'owner/name': revision is None; give the full commit (40 \
+hexadecimal digits, as its page 'Files and versions' shows), or an existing folder
+    """
+    tiny = str(source) == TINY and not Path(source).is_dir()
+    folder = packaged_model() if tiny else resolve_source(whole_folder(source))
+    if not Path(folder).is_dir():
+        folder = _download(folder, revision, savedir)
+    refuse_run(folder)
+    refuse_code(folder)
+    return folder
+
+
+def model_files(folder: str | Path) -> list[Path]:
+    """The files of a model folder that decide its answers: all but the card; backbones by the metadata's fingerprints.
+
+    Arguments
+    ---------
+    folder : str or Path
+        A local model folder.
+
+    Returns
+    -------
+    list of Path
+        Those that are there.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> (folder / "model.safetensors").touch(), (folder / "README.md").touch()
+    (None, None)
+    >>> [path.name for path in model_files(folder)]
+    ['model.safetensors']
+    """
+    return [path for name in FILES if name != CARD and (path := Path(folder, name)).is_file()]
+
+
+def _download(name: str, revision: str | None, savedir: str | Path | None) -> str:
+    if not COMMIT.fullmatch(revision or ""):
+        raise UnsafeModelError(
+            f"hub model {name!r}: revision is {revision}; give the full commit (40 hexadecimal digits, as its page "
+            "'Files and versions' shows), or an existing folder"
+        )
+    with loading(name, revision):
+        return huggingface_hub.snapshot_download(name, revision=revision, cache_dir=savedir, allow_patterns=list(FILES))
+
+
+def refuse_run(folder: str | Path) -> None:
+    """Refuses a folder that is no trained model but holds one, or is part of one, and names that.
+
+    Arguments
+    ---------
+    folder : str or Path
+        A local folder.
+
+    Raises
+    ------
+    CheckpointError
+        Names what to give instead.
+
+    Example
+    -------
+    >>> run = getfixture("tmp_path")
+    >>> (run / "model").mkdir()
+    >>> (run / "model" / "metadata.json").touch()
+    >>> refuse_run(run / "model")
+    >>> refuse_run(run)
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.CheckpointError: ... is no trained model, but holds one: give ...model.
+    """
+    folder = Path(folder)
+    if (folder / METADATA).is_file():
+        return
+    inside = sorted(path.parent for path in folder.glob(f"[!.]*/{METADATA}"))
+    if inside:
+        named = ", or ".join(map(str, inside[:SHOWN])) + (", ..." if len(inside) > SHOWN else "")
+        raise CheckpointError(f"{folder} is no trained model, but holds {_few(len(inside))}: give {named}.")
+    if (folder.absolute().parent / METADATA).is_file():
+        raise CheckpointError(f"{folder} is a part of a trained model: give {folder.parent}.")
+    if (folder / CHECKPOINTS).is_dir():
+        raise CheckpointError(
+            f"{folder} is the folder of a training that has not written its model yet: give the training's command "
+            "again, which goes on and writes it."
+        )
+
+
+def _few(count: int) -> str:
+    return "one" if count == 1 else str(count)
+
+
+def refuse_code(folder: str | Path) -> None:
+    """Refuses a model folder that holds code or pickles, which have no business there.
+
+    Arguments
+    ---------
+    folder : str or Path
+        A model folder.
+
+    Raises
+    ------
+    UnsafeModelError
+        Names the files.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> refuse_code(folder)
+    >>> _ = (Path(folder) / "custom.py").write_text("print('hello')")
+    >>> refuse_code(folder)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.UnsafeModelError: ...: holds custom.py; a model folder has safetensors, YAML and JSON only
+    """
+    folder = Path(folder)
+    places = [folder, *(folder / name for name in (ADAPTER, *NAMES))]
+    files = [path for place in places for path in place.glob("*") if path.suffix in NEVER_OPENED]
+    if files:
+        names = ", ".join(sorted(str(path.relative_to(folder)) for path in files))
+        raise UnsafeModelError(f"{folder}: holds {names}; a model folder has safetensors, YAML and JSON only")
+
+
+def backbone_folder(source: str, revision: str | None = None) -> str:
+    """The local folder that a backbone was, or will be, loaded from; nothing is downloaded.
+
+    Arguments
+    ---------
+    source : str
+        ``packaged:NAME``, a local folder or a hub id.
+    revision : str, optional
+        Of a hub id.
+
+    Returns
+    -------
+    str
+        The folder; for a hub id, the one in huggingface_hub's cache.
+
+    Raises
+    ------
+    BackboneError
+        If it is not on this machine.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> backbone_folder(folder) == folder
+    True
+    """
+    folder = resolve_source(source)
+    if Path(folder).is_dir():
+        return folder
+    with loading(folder, revision):
+        return huggingface_hub.snapshot_download(
+            folder, revision=revision, local_files_only=True, allow_patterns=["config.json", "*.safetensors", "*.bin"]
+        )

@@ -1,0 +1,101 @@
+"""A released folder on the Hugging Face hub: private unless said otherwise, and nothing but a model folder's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import huggingface_hub
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HFValidationError, HTTPError, OfflineModeIsEnabled
+from huggingface_hub.utils import validate_repo_id
+
+from speechbrain_xser.errors import PublishingError
+from speechbrain_xser.model_folder.locate import FILES
+from speechbrain_xser.model_folder.release import ATTRIBUTES
+
+MESSAGE = "A model folder of speechbrain_xser"
+
+
+class Published(NamedTuple):
+    """Where a folder is on the hub."""
+
+    repository: str  # owner/name
+    commit: str  # 40 hexadecimal digits, which from_hparams wants as revision
+    url: str
+
+
+def check_push(repository: str) -> None:
+    """Sees before any long work whether a push can begin at all.
+
+    Arguments
+    ---------
+    repository : str
+        ``owner/name``.
+
+    Raises
+    ------
+    PublishingError
+        If the name is none, this is offline, or nobody is logged in; names the remedy.
+
+    Example
+    -------
+    >>> check_push("name")
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.PublishingError: 'name' is no name on the hub, expected owner/name of letters, digits, -_.
+    """
+    try:
+        validate_repo_id(repository)
+        valid = repository.count("/") == 1
+    except HFValidationError:
+        valid = False
+    if not valid:
+        raise PublishingError(f"{repository!r} is no name on the hub, expected owner/name of letters, digits, -_.")
+    if huggingface_hub.constants.is_offline_mode():
+        raise PublishingError(f"{repository}: HF_HUB_OFFLINE is set; unset it to push, or leave --push-to-hub out.")
+    if huggingface_hub.get_token() is None:
+        raise PublishingError(f"{repository}: nobody is logged in; `hf auth login` first, or set HF_TOKEN.")
+
+
+def push_folder(folder: str | Path, repository: str, public: bool = False) -> Published:
+    """Puts a released folder into a repository, which is made where there is none.
+
+    Arguments
+    ---------
+    folder : str or Path
+        From :func:`~speechbrain_xser.model_folder.release.release_folder`.
+    repository : str
+        ``owner/name``. Files of an older model folder in it are replaced, other files stay.
+    public : bool
+        Whether anybody may see it. A repository that is public already is refused without it.
+
+    Returns
+    -------
+    Published
+
+    Raises
+    ------
+    PublishingError
+        If the hub cannot be reached or refuses; the folder on this machine is whole all the same.
+    """
+    check_push(repository)
+    api, files = HfApi(library_name="speechbrain_xser"), [*FILES, ATTRIBUTES]
+    try:
+        url = api.create_repo(repository, private=not public, exist_ok=True)
+        if not public and not api.repo_info(repository).private:
+            raise PublishingError(f"{repository} is public already; say --public to push to it, or give another name.")
+        commit = api.upload_folder(
+            repo_id=repository,
+            folder_path=folder,
+            allow_patterns=files,
+            delete_patterns=list(FILES),
+            commit_message=MESSAGE,
+        )
+    except (OSError, HTTPError, OfflineModeIsEnabled) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise PublishingError(
+            f"{repository}: cannot be pushed ({reason}); the folder {folder} is whole: look at the network and at your "
+            f"rights, and push it with `hf upload {repository} {folder}`"
+        ) from error
+    return Published(repository, commit.oid, str(url))

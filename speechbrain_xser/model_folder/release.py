@@ -1,0 +1,283 @@
+"""A trained folder as others get it: LoRA merged into the LLM, which lies in the folder, and a hub's card beside it.
+
+The folder is what ``from_hparams`` takes and what a hub repository holds, at once. One copy of the LLM is in memory:
+its file is mapped, its layers are changed in place one after the other, and writing copies nothing (an LLM of 0.87 GB:
+0.90 GB before the merge, 1.82 GB at the most, of which 0.80 GB are the libraries).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from speechbrain_xser.errors import CheckpointError, XserError
+from speechbrain_xser.lobes.backbone import load_backbone
+from speechbrain_xser.model_folder.card import model_card, weights_licence
+from speechbrain_xser.model_folder.enclosed import (
+    ALLOWED,
+    CONFIG_FILES,
+    INDEX,
+    INSIDE,
+    NAMES,
+    TOKENIZER_FILES,
+    WEIGHTS,
+    enclosed,
+    refuse_links_out,
+    with_enclosed,
+)
+from speechbrain_xser.model_folder.load import read_model_folder
+from speechbrain_xser.model_folder.locate import (
+    ADAPTER_FILES,
+    BRANCH_WEIGHTS,
+    CARD,
+    FILES,
+    HYPERPARAMS,
+    METADATA,
+    backbone_folder,
+)
+from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice, write_mean_voice
+from speechbrain_xser.model_folder.metadata import Backbone, Metadata, check_backbone, read_metadata, write_metadata
+from speechbrain_xser.model_folder.safe_yaml import load_safely, read_text
+from speechbrain_xser.model_folder.settings import SETTINGS, backbones, checked_parts, hyperparams_text, plain_config
+from speechbrain_xser.utils.folders import written_folder
+from speechbrain_xser.utils.sources import fingerprint
+from speechbrain_xser.versions import VERSION
+
+SHARD = "4GB"  # of one file of weights, which a network that breaks off has to send again
+ATTRIBUTES = ".gitattributes"
+LARGE_FILES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
+ANYWHERE = {"quantization": None, "fused_kernels": False, "checkpointing": False}  # to merge exactly, on a CPU
+
+
+class Release(NamedTuple):
+    """What was written."""
+
+    folder: str
+    merged: bool  # whether LoRA is in the LLM's weights, by this export
+    inside: tuple[str, ...]  # backbones that lie in the folder
+    licence: str  # of the weights, as the hub names it
+    needs: tuple[str, ...]  # what others must have beside the folder, in words
+
+
+class Trained(NamedTuple):
+    """A trained folder, as it is read."""
+
+    folder: Path
+    config: dict  # as plain_config gives it
+    metadata: Metadata
+
+
+def release_folder(
+    source: str | Path,
+    out: str | Path,
+    merge: bool = True,
+    with_encoder: bool = False,
+    licence: str | None = None,
+    corpora: Sequence[str] = (),
+    voice: MeanVoice | None = None,
+) -> Release:
+    """Writes a trained folder anew, for use elsewhere and for the hub.
+
+    Arguments
+    ---------
+    source : str or Path
+        A trained folder on this machine.
+    out : str or Path
+        Where to; an older release there is replaced, anything else is not.
+    merge : bool
+        Whether LoRA is merged into the LLM's weights, which then lie in ``out/llm``; else it stays an adapter of a base
+        that is found by name.
+    with_encoder : bool
+        Whether the encoder lies in ``out/encoder``; else it is found by name.
+    licence : str, optional
+        The hub's name of the weights' licence; by default what follows from the base.
+    corpora : sequence of str
+        What it was trained on, where the folder does not say it.
+    voice : MeanVoice, optional
+        Of the training set, in the place of the folder's own.
+
+    Returns
+    -------
+    Release
+
+    Raises
+    ------
+    CheckpointError
+        If ``out`` is something else, or cannot be written; nothing half-written is left.
+    BackboneError, UnsafeModelError
+        If the folder, or what it needs, cannot be used.
+
+    Example
+    -------
+    >>> from speechbrain_xser import packaged_model
+    >>> release = release_folder(packaged_model(), getfixture("tmp_path") / "release", corpora=["Tiny", "CREMA-D"])
+    >>> release.merged, release.inside, release.licence
+    (True, ('llm',), 'apache-2.0')
+    >>> sorted(path.name for path in Path(release.folder).iterdir())[:5]
+    ['.gitattributes', 'README.md', 'hyperparams.yaml', 'llm', 'mean_voice.safetensors']
+    """
+    refuse_links_out(source)
+    trained, out = read_trained(source), Path(out)
+    check_place(trained.folder, out)
+    arguments = trained.config["model"]
+    merging = merge and arguments["lora"] is not None
+    inside = set(enclosed(arguments, trained.folder)) | ({"llm"} if merging else set())
+    inside |= {"encoder"} if with_encoder else set()
+    training = _training(trained, inside, corpora)
+    with written_folder(out) as staging:
+        for name in sorted(inside):
+            if not (name == "llm" and merging):
+                _copy_backbone(trained, name, staging / name)
+        if merging:
+            _write_merged(trained, staging / "llm")
+        _copy_own(trained, staging, with_adapter=arguments["lora"] is not None and not merging)
+        if (voice := voice or read_mean_voice(trained.folder)) is not None:
+            write_mean_voice(staging, voice)
+        metadata = _write_texts(staging, trained, inside, merging, training, licence, out.resolve().name)
+    return Release(str(out), merging, tuple(sorted(inside)), licence or weights_licence(metadata), _needs(metadata))
+
+
+def read_trained(source: str | Path) -> Trained:
+    """Reads what a trained folder says of itself; none of its weights.
+
+    Example
+    -------
+    >>> from speechbrain_xser import packaged_model
+    >>> read_trained(packaged_model()).config["model"]["llm_source"]
+    'packaged:llama-tiny'
+    """
+    path = Path(source) / HYPERPARAMS
+    hparams = load_safely(read_text(path), None, str(path))
+    factory, _ = checked_parts(hparams, path)
+    metadata = read_metadata(Path(source) / METADATA)
+    settings = {key: hparams[key] for key in SETTINGS}
+    return Trained(Path(source), plain_config({"model": dict(factory.keywords), **settings}), metadata)
+
+
+def check_place(source: Path, out: Path) -> None:
+    """Refuses a place where something else would be lost.
+
+    Raises
+    ------
+    CheckpointError
+        If a file, a folder of other things, or the trained folder itself is there.
+
+    Example
+    -------
+    >>> check_place(Path("trained"), getfixture("tmp_path"))  # empty
+    >>> (getfixture("tmp_path") / "thesis.txt").touch()
+    >>> check_place(Path("trained"), getfixture("tmp_path"))
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.CheckpointError: ...: holds thesis.txt, which is no trained folder's; give a new folder
+    """
+    source, out = source.resolve(), out.resolve()
+    if out == source or out in source.parents or source in out.parents:
+        raise CheckpointError(f"{out}: is, holds or lies in the folder that is exported; give another place")
+    if out.exists() and not out.is_dir():
+        raise CheckpointError(f"{out}: is a file; give a new folder")
+    found = sorted(str(path.relative_to(out)) for path in out.rglob("*") if not path.is_dir()) if out.exists() else []
+    strange = [name for name in found if name not in (ATTRIBUTES, *FILES) and not _is_backbone_file(name)]
+    if strange:
+        raise CheckpointError(f"{out}: holds {', '.join(strange[:3])}, which is no trained folder's; give a new folder")
+    if found and not _is_release(out):
+        raise CheckpointError(f"{out}: holds {found[0]}, and is no older export; give a new folder")
+
+
+def _is_release(folder: Path) -> bool:
+    """Whether an export was written there."""
+    try:
+        read_metadata(folder / METADATA)
+        attributes = (folder / ATTRIBUTES).read_text(encoding="utf-8")
+    except (XserError, OSError, UnicodeDecodeError):
+        return False
+    return attributes == LARGE_FILES and (folder / HYPERPARAMS).is_file()
+
+
+def _is_backbone_file(name: str) -> bool:
+    part, _, file = name.partition("/")
+    return part in NAMES and (file in ALLOWED or WEIGHTS.fullmatch(file) is not None)
+
+
+def _training(trained: Trained, inside: set[str], corpora: Sequence[str]) -> dict:
+    """What is recorded of the training, and of the bases whose weights are in the folder now."""
+    known = trained.metadata.training.get("bases", {})
+    bases = {name: known.get(name, trained.metadata.backbones[name].source) for name in sorted(inside)}
+    training = {**trained.metadata.training, "bases": bases}
+    return training | ({"corpora": list(corpora)} if corpora else {})
+
+
+def _located(trained: Trained, name: str) -> tuple[str, str | None]:
+    """Source and revision of a backbone, which is the one that the folder was trained with."""
+    source = backbones(with_enclosed(trained.config["model"], trained.folder))[name]
+    check_backbone(name, trained.metadata.backbones[name], *source)
+    return source
+
+
+def _copy_backbone(trained: Trained, name: str, place: Path) -> None:
+    """The files of a backbone; weights that are a pickle are read and written as safetensors."""
+    source, revision = _located(trained, name)
+    folder = Path(backbone_folder(source, revision))
+    place.mkdir()
+    for path in folder.iterdir():
+        if path.name in (*CONFIG_FILES, *TOKENIZER_FILES, INDEX) or WEIGHTS.fullmatch(path.name):
+            shutil.copyfile(path, place / path.name)
+    if name == "encoder" and not list(place.glob("*.safetensors")):
+        load_backbone(source, revision, trained.config["model"]["encoder_dtype"], True).save_pretrained(place)
+
+
+def _write_merged(trained: Trained, place: Path) -> None:
+    """The LLM with LoRA in its weights, in the type in which it answers, and its tokenizer as it is."""
+    model, _ = read_model_folder(trained.folder, arguments=ANYWHERE)
+    decoder = model.decoder
+    decoder.merge()
+    decoder.causal.save_pretrained(place, max_shard_size=SHARD)
+    for path in place.glob("*.safetensors"):
+        shutil.copymode(place / "config.json", path)  # safetensors makes them for one user alone
+    located = with_enclosed(trained.config["model"], trained.folder)
+    folder = Path(backbone_folder(*backbones(located)["llm"]))
+    for name in TOKENIZER_FILES:
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, place / name)
+
+
+def _copy_own(trained: Trained, staging: Path, with_adapter: bool) -> None:
+    """The tensors that were trained, as they are."""
+    if with_adapter:
+        (staging / "adapter").mkdir()
+    for name in (BRANCH_WEIGHTS, *(ADAPTER_FILES if with_adapter else ())):
+        if not (trained.folder / name).is_file():
+            raise CheckpointError(f"{trained.folder / name}: is missing; the folder is not complete")
+        shutil.copyfile(trained.folder / name, staging / name)
+
+
+def _write_texts(
+    staging: Path, trained: Trained, inside: set[str], merging: bool, training: dict, licence: str | None, name: str
+) -> Metadata:
+    """Hyperparameters, metadata, card, and what the hub keeps as large files."""
+    moved = {f"{part}_source": INSIDE + part for part in inside} | {f"{part}_revision": None for part in inside}
+    arguments = {**trained.config["model"], **moved, **({"lora": None} if merging else {})}
+    config = {**trained.config, "model": arguments}
+    described = {
+        part: Backbone(INSIDE + part, None, fingerprint(staging / part)) if part in inside else backbone
+        for part, backbone in trained.metadata.backbones.items()
+    }
+    metadata = Metadata(VERSION, described, training)
+    (staging / HYPERPARAMS).write_text(hyperparams_text(config), encoding="utf-8")
+    write_metadata(staging / METADATA, metadata)
+    settings = {key: config[key] for key in SETTINGS}
+    card = model_card(metadata, **settings, has_lora=bool(arguments["lora"]), licence=licence, name=name)
+    (staging / CARD).write_text(card, encoding="utf-8")
+    (staging / ATTRIBUTES).write_text(LARGE_FILES, encoding="utf-8")
+    return metadata
+
+
+def _needs(metadata: Metadata) -> tuple[str, ...]:
+    """What is found by name, and where a name is one of this machine only."""
+    outside = {part: found for part, found in metadata.backbones.items() if not found.source.startswith(INSIDE)}
+    return tuple(
+        f"{part} {found.source}" + (", a folder of this machine" if Path(found.source).is_absolute() else "")
+        for part, found in outside.items()
+    )

@@ -1,0 +1,150 @@
+"""Loads the trained parts of a model folder, strictly, in the place of SpeechBrain's ``Pretrainer``.
+
+That class follows ``..`` out of the folder, links files into ``savedir`` under names that shadow the next
+source, unpickles, and turns unrelated keys into a random model with a warning. Here files are read where they lie,
+are safetensors, and must hold exactly the model's names and shapes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from speechbrain_xser.errors import CheckpointError, UnsafeModelError
+from speechbrain_xser.model_folder.locate import ADAPTER_WEIGHTS
+from speechbrain_xser.utils.differences import check_tensors
+
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.safetensors)?")
+LORA = ".lora_"  # in the names of all tensors that an LLM decoder owns
+
+
+class FolderPretrainer:
+    """The ``pretrainer`` of a model folder's ``hyperparams.yaml``.
+
+    Arguments
+    ---------
+    paths : dict
+        File name of each part: "branches" (a safetensors file) and, with LoRA, "adapter" (a PEFT adapter folder).
+
+    Raises
+    ------
+    UnsafeModelError
+        If a part is unknown or a name is more than a plain name inside the folder.
+
+    Example
+    -------
+    >>> FolderPretrainer({"branches": "../../model.safetensors"})
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.UnsafeModelError: pretrainer: branches is '../../model.safetensors'; expected a plain \
+name inside the folder, such as model.safetensors
+    """
+
+    def __init__(self, paths: dict[str, str]) -> None:
+        for part, name in paths.items():
+            if part not in LOADERS:
+                raise UnsafeModelError(f"pretrainer: unknown part {part!r}; expected {', '.join(LOADERS)}")
+            if not isinstance(name, str) or not FILE_NAME.fullmatch(name):
+                raise UnsafeModelError(
+                    f"pretrainer: {part} is {name!r}; expected a plain name inside the folder, such as "
+                    "model.safetensors"
+                )
+        self.names = dict(paths)
+
+    def load_into(self, model: nn.Module, folder: str | Path) -> None:
+        """Loads every part into a model.
+
+        Arguments
+        ---------
+        model : ExplainableSER
+            Built with the folder's configuration.
+        folder : str or Path
+            The model folder.
+
+        Raises
+        ------
+        CheckpointError
+            If a file is missing or broken, or names or shapes differ (it lists them), or a part is not covered.
+        """
+        expected = {"branches"} | ({"adapter"} if adapter_state(model) else set())
+        if set(self.names) != expected:
+            raise CheckpointError(f"{folder}: holds {sorted(self.names)}; this model's parts are {sorted(expected)}")
+        for part, name in self.names.items():
+            LOADERS[part](model, Path(folder) / name)
+
+
+def branch_state(model: nn.Module) -> dict[str, Tensor]:
+    """The model's own tensors but LoRA: branches, adapters, and the heads of a decoder that is no LLM.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_model
+    >>> sorted({name.split(".")[0] for name in branch_state(tiny_model(tempfile.mkdtemp()))})
+    ['content', 'descriptor']
+    """
+    return {name: tensor for name, tensor in model.state_dict().items() if LORA not in name}
+
+
+def adapter_state(model: nn.Module) -> dict[str, Tensor]:
+    """The decoder's LoRA under PEFT's names; empty where the decoder has none.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_model
+    >>> state = adapter_state(tiny_model(tempfile.mkdtemp()))
+    >>> next(iter(state))
+    'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight'
+    """
+    if not getattr(model.decoder, "has_lora", False):  # a decoder without an LLM has none
+        return {}
+    from peft import get_peft_model_state_dict  # slow to load, but where there is LoRA it is there
+
+    return get_peft_model_state_dict(model.decoder.llm)
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Reads a safetensors file.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing or broken.
+
+    Example
+    -------
+    >>> read_tensors("nowhere/model.safetensors")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.CheckpointError: nowhere/model.safetensors: cannot be read (...); the folder is not complete
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error}); the folder is not complete") from error
+
+
+def load_branches(model: nn.Module, path: str | Path) -> None:
+    """Loads branches and adapters; raises CheckpointError where names or shapes differ."""
+    found = read_tensors(path)
+    check_tensors(found, branch_state(model), str(path))
+    model.load_state_dict(found, strict=False)  # LoRA is in the adapter folder; names were checked
+
+
+def load_adapter(model: nn.Module, path: str | Path) -> None:
+    """Loads the decoder's LoRA; raises CheckpointError where names or shapes differ."""
+    path = Path(path) / ADAPTER_WEIGHTS
+    found = read_tensors(path)
+    check_tensors(found, adapter_state(model), str(path))
+    from peft import set_peft_model_state_dict
+
+    set_peft_model_state_dict(model.decoder.llm, found)
+
+
+LOADERS: dict[str, Callable[[nn.Module, str | Path], None]] = {"branches": load_branches, "adapter": load_adapter}

@@ -1,0 +1,41 @@
+"""Probes as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from speechbrain_xser.probing.latents import VIEWS
+from speechbrain_xser.probing.probes import CONTENT, Probe
+from speechbrain_xser.utils.sheet import Sheet
+
+NOTES = (
+    "Accuracy in percent of a logistic regression on the mean and the deviation of a clip's frames, trained on other "
+    "speakers; the speaker himself on other clips of his. In brackets: against the weighted sum, the encoder's layers "
+    "in equal parts, before any bottleneck.",
+    "Of the content it is the character error rate of a linear CTC probe: the lower, the more is kept.",
+)
+
+
+def probe_sheet(runs: Sequence[Sequence[Probe]]) -> Sheet:
+    """The probes of one model, or of the same system's several seeds.
+
+    Arguments
+    ---------
+    runs : sequence of sequence of Probe
+        One sequence a model.
+
+    Returns
+    -------
+    Sheet
+        Means over the models; what a branch has lost stands in brackets, as the difference from the weighted sum.
+    """
+    body = []
+    for probes in zip(*runs, strict=True):
+        first, means = probes[0], {view: sum(probe.views[view] for probe in probes) / len(probes) for view in VIEWS}
+        cells = [f"{means[VIEWS[0]]:.1f}"]
+        cells += [f"{means[view]:.1f} ({means[view] - means[VIEWS[0]]:+.1f})" for view in VIEWS[1:]]
+        majority = "-" if first.majority is None else f"{first.majority:.1f}"
+        body.append((first.name, *cells, majority, str(first.clips)))
+    notes = NOTES if any(probe.name == CONTENT for probe in runs[0]) else NOTES[:1]
+    header = ("property", *VIEWS, "most frequent", "clips")
+    return Sheet("probes", "What the branches keep", header, tuple(body), notes)

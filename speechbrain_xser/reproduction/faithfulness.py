@@ -1,0 +1,43 @@
+"""The faithfulness of a reproduction's models, one a seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from speechbrain_xser.evidence.faithfulness import Faithfulness, Support, measure_faithfulness
+from speechbrain_xser.evidence.knockout import Knockout, Loss
+from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
+from speechbrain_xser.reproduction.plan import Plan, Run, manifest
+from speechbrain_xser.reproduction.result_cache import kept_by_seed
+
+
+def believe_seeds(plan: Plan, system: str) -> list[Faithfulness]:
+    """Measures the model of each seed on its test clips.
+
+    Arguments
+    ---------
+    plan : Plan
+        Its folder holds the finished runs.
+    system : str
+        Which system.
+
+    Returns
+    -------
+    list of Faithfulness
+    """
+
+    def made(run: Run, folder: Path) -> dict:
+        recognizer = ExplainableEmotionRecognizer.from_hparams(folder)
+        return measure_faithfulness(recognizer, str(manifest(plan, run, "test")), plan.data_folder)._asdict()
+
+    return [_read(found) for found in kept_by_seed(plan, system, "faithfulness.json", made)]
+
+
+def _read(found: dict) -> Faithfulness:
+    """Out of JSON, or as it was made."""
+    claims = {field: Support(*counts) for field, counts in found["claims"].items()}
+    knockouts = (
+        Knockout(carrier, {branch: Loss(*values) for branch, values in losses.items()})
+        for carrier, losses in found["knockouts"]
+    )
+    return Faithfulness(claims, tuple(knockouts))

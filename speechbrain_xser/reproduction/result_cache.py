@@ -1,0 +1,109 @@
+"""Results that take their time, kept in a run's folder for as long as what they were made of is the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from speechbrain_xser.model_folder.locate import model_files
+from speechbrain_xser.reproduction.plan import Plan, Run, manifest
+from speechbrain_xser.utils.files import file_digest, written_beside
+
+
+def kept(path: Path, digest: str, make: Callable[[], object]) -> object:
+    """What a file holds of this digest, else what ``make`` gives, which the file holds from then on.
+
+    Arguments
+    ---------
+    path : Path
+        A JSON file; its folder is made.
+    digest : str
+        Of all that the result depends on.
+    make : Callable
+        Gives what fits into JSON.
+
+    Returns
+    -------
+    object
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "sum.json"
+    >>> kept(path, "1+1", lambda: 2), kept(path, "1+1", lambda: 3), kept(path, "1+2", lambda: 3)
+    (2, 2, 3)
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["digest"] == digest:
+            return found["result"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not there, or half a file: made again
+    result = make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_beside(path) as file:
+        json.dump({"digest": digest, "result": result}, file)
+    return result
+
+
+def kept_by_seed(plan: Plan, system: str, name: str, make: Callable[[Run, Path], object]) -> list[object]:
+    """What ``make`` gives of each seed's model, of the first fold where there are several, kept in the run's folder.
+
+    It is kept for as long as the model's files and the manifests of training and test are the same.
+
+    Arguments
+    ---------
+    plan : Plan
+        Its folder holds the finished runs.
+    system : str
+        Which system.
+    name : str
+        Of the file that keeps it.
+    make : Callable
+        Takes a run and its trained folder, gives what fits into JSON.
+
+    Returns
+    -------
+    list of object
+        One a seed, as JSON has it.
+    """
+    runs = [Run(plan.corpus, system, seed, plan.folds[0]) for seed in plan.seeds]
+    folders = [plan.out / run.name for run in runs]
+
+    def digest(run: Run, folder: Path) -> str:
+        manifests = (manifest(plan, run, split) for split in ("train", "test"))
+        return files_digest([*model_files(folder), *filter(Path.is_file, manifests)])
+
+    return [
+        kept(folder / name, digest(run, folder / "model"), partial(make, run, folder / "model"))
+        for run, folder in zip(runs, folders, strict=True)
+    ]
+
+
+def files_digest(paths: Iterable[Path]) -> str:
+    """Of what some files are called and hold, wherever their folders are.
+
+    Arguments
+    ---------
+    paths : iterable of Path
+        In an order that is always the same.
+
+    Returns
+    -------
+    str
+        SHA-256, 64 hexadecimal digits.
+
+    Example
+    -------
+    >>> one, other = (getfixture("tmp_path") / name for name in "ab")
+    >>> one.write_text("x"), other.write_text("x")
+    (1, 1)
+    >>> files_digest([one]) == files_digest([one]), files_digest([one]) == files_digest([other])
+    (True, False)
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.name} {file_digest(path)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,166 @@
+"""The one table that says what trains in which stage, on which target and under which instruction.
+
+Nothing else in the package decides this (no ``requires_grad`` is toggled anywhere): a part that is *frozen* runs
+under ``no_grad`` in eval and is absent from the stage's optimiser; a part that is *off* is not computed at all and
+its soft tokens are zero vectors of the same length (paper, Sec. 3.5).
+"""
+
+from __future__ import annotations
+
+import zlib
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from speechbrain_xser.answer.record import Descriptors
+from speechbrain_xser.answer.render import describe, render
+from speechbrain_xser.errors import ManifestError
+
+if TYPE_CHECKING:
+    from speechbrain_xser.data.manifest import Utterance
+
+TRANSCRIBE = "Please transcribe the input audio."
+CAPTION = "Please caption the input audio according to content and speech descriptor-related information."
+CLASSIFY = "Please name the emotion of the input audio."
+
+
+class Mode(StrEnum):
+    """What a stage does with a part of the model.
+
+    Example
+    -------
+    >>> Mode("frozen") is Mode.FROZEN, Mode.OFF == "off"
+    (True, True)
+    """
+
+    TRAIN = "train"  # with gradients; sampled if the module is in training
+    FROZEN = "frozen"  # no gradients, posterior mean
+    OFF = "off"  # zero vectors, nothing computed
+
+
+class Stage(NamedTuple):
+    """One stage of training: the mode of each part, the target and the instruction.
+
+    Example
+    -------
+    >>> [ASR_STAGE.content.value, ASR_STAGE.descriptor.value, SER_STAGE.content.value, SER_STAGE.descriptor.value]
+    ['train', 'off', 'frozen', 'train']
+    """
+
+    name: str  # the key in STAGES, and in checkpoints
+    content: Mode  # of the content branch and its adapter
+    descriptor: Mode  # of the descriptor branch and its adapter
+    decoder: Mode  # of the decoder's LoRA; its base never trains
+    target: str  # key of TARGETS
+    instruction: str  # the user's turn after the two slots
+
+    @property
+    def quotes(self) -> bool:
+        """Whether answers quote: a paragraph does, a transcript on its own may hold a lone mark of inches."""
+        return self.target not in ("transcript", "emotion")
+
+    @property
+    def names_emotion(self) -> bool:
+        """Whether answers name an emotion: all but a transcript do."""
+        return self.target != "transcript"
+
+
+ASR_STAGE = Stage("asr", Mode("train"), Mode("off"), Mode("train"), "transcript", TRANSCRIBE)
+SER_STAGE = Stage("ser", Mode("frozen"), Mode("train"), Mode("train"), "paragraph", CAPTION)
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        ASR_STAGE,
+        SER_STAGE,
+        SER_STAGE._replace(name="ser_asr", target="transcript+emotion"),
+        SER_STAGE._replace(name="ser_sed", content=Mode("off"), target="descriptors+emotion"),
+        SER_STAGE._replace(name="joint", content=Mode("train")),
+        SER_STAGE._replace(name="ser_one", content=Mode("train"), descriptor=Mode("off")),
+        SER_STAGE._replace(name="emotion", target="emotion", instruction=CLASSIFY),
+    )
+}
+BRANCHES = ("content", "descriptor")
+PARTS = (*BRANCHES, "decoder")  # attribute names in the model and in a Stage
+
+
+def trained_parts(stage: Stage) -> tuple[str, ...]:
+    """Names of the model's parts that a stage's optimiser holds.
+
+    Example
+    -------
+    >>> trained_parts(ASR_STAGE), trained_parts(SER_STAGE)
+    (('content', 'decoder'), ('descriptor', 'decoder'))
+    """
+    return tuple(part for part in PARTS if getattr(stage, part) == Mode("train"))
+
+
+def _transcript(utterance: Utterance) -> str:
+    return utterance.record().transcript
+
+
+def _variant(utterance: Utterance) -> int:
+    """A wording chosen by the utterance's id, the same on every machine and in every epoch."""
+    return zlib.crc32(utterance.id.encode("utf-8", "surrogatepass"))
+
+
+def _paragraph(utterance: Utterance) -> str:
+    return utterance.caption or render(utterance.record(), variant=_variant(utterance))
+
+
+def _transcript_emotion(utterance: Utterance) -> str:
+    return render(utterance.record()._replace(descriptors=Descriptors()), variant=_variant(utterance))
+
+
+def _descriptors_emotion(utterance: Utterance) -> str:
+    return utterance.description or describe(utterance.record(), variant=_variant(utterance))
+
+
+def _emotion(utterance: Utterance) -> str:
+    return utterance.emotion
+
+
+TARGETS = {
+    "transcript": _transcript,
+    "paragraph": _paragraph,
+    "transcript+emotion": _transcript_emotion,
+    "descriptors+emotion": _descriptors_emotion,
+    "emotion": _emotion,
+}
+
+
+def target_text(stage: Stage, utterance: Utterance) -> str:
+    """The text that the decoder learns to answer for an utterance in a stage.
+
+    Arguments
+    ---------
+    stage : Stage
+        Decides the target.
+    utterance : Utterance
+        A manifest's record.
+
+    Returns
+    -------
+    str
+        The corpus's own caption or description where it has one, else a rendered one.
+
+    Raises
+    ------
+    ManifestError
+        If the utterance has no transcript, or no emotion, and the stage's target is that.
+
+    Example
+    -------
+    >>> from speechbrain_xser.data.manifest import Utterance
+    >>> target_text(ASR_STAGE, Utterance(id="a", wav="a.wav", transcript="good morning"))
+    'good morning'
+    """
+    if stage.target == "transcript" and utterance.transcript is None:
+        raise ManifestError(
+            f"Utterance {utterance.id!r} has no transcript, but stage {stage.name!r} learns to transcribe: "
+            "leave it out of the training manifest, or train with a schedule that has no such stage."
+        )
+    if stage.target == "emotion" and utterance.emotion is None:
+        raise ManifestError(
+            f"Utterance {utterance.id!r} has no emotion, but stage {stage.name!r} learns to name it: leave it out."
+        )
+    return TARGETS[stage.target](utterance)

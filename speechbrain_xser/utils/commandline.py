@@ -1,0 +1,172 @@
+"""A command as a user meets it: what goes wrong is one clear line, and a folder is written by one run at a time.
+
+Importing this is quick: it needs no torch.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from speechbrain_xser.errors import TrainingError, XserError
+from speechbrain_xser.utils.memory import is_out_of_memory
+from speechbrain_xser.versions import install_hint
+
+logger = logging.getLogger(__name__)
+
+FAULTY_INPUT = 2  # what was given cannot be used; also click's code for a wrong option
+INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
+NOBODY_READS = 141  # the same for one whose output is no longer read
+EXTRAS = {"sklearn": "report", "matplotlib": "report", "gradio": "web", "datasets": "datasets"}  # what brings what
+GOES_ON = "Interrupted; the same command goes on where this one stopped."
+SMALLER = "give less at once (--batch-size, --batch_size), or --device cpu."
+STARTS_ANEW = "Interrupted; nothing half-written is left."
+
+
+@contextmanager
+def one_line_errors(stopped: str = GOES_ON) -> Iterator[None]:
+    """Ends the process with one line where the fault is not the program's; the traceback goes into the run's log.
+
+    The exit code is 2 for what cannot be used, 130 after Ctrl-C, and 141 where the output is piped into something that
+    has ended.
+
+    Arguments
+    ---------
+    stopped : str
+        What is said after Ctrl-C; by default that the same command goes on.
+
+    Example
+    -------
+    >>> from speechbrain_xser.errors import SettingsError
+    >>> with one_line_errors():  # "error: beta is 'a lot'; expected a number." on the error stream
+    ...     raise SettingsError("beta is 'a lot'; expected a number.")
+    Traceback (most recent call last):
+        ...
+    SystemExit: 2
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        _end_unread()
+    except (XserError, OSError) as error:
+        logger.debug("The run ended here.", exc_info=True)
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(FAULTY_INPUT)
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in EXTRAS:
+            raise
+        print(f"error: {library} is missing. Say: {install_hint(EXTRAS[library])}", file=sys.stderr)
+        sys.exit(FAULTY_INPUT)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        logger.debug("The run ended here.", exc_info=True)
+        told = str(error).strip().partition("\n")[0] or type(error).__name__
+        print(f"error: Out of memory ({told}): {SMALLER}", file=sys.stderr)
+        sys.exit(FAULTY_INPUT)
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def _end_unread() -> None:
+    """Ends in silence; Python would complain at its end about what it could not write."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+    sys.exit(NOBODY_READS)
+
+
+@contextmanager
+def as_a_command() -> Iterator[None]:
+    """What holds for every command: any name of a file can be printed, and SIGTERM ends it tidily with 143.
+
+    Example
+    -------
+    >>> with as_a_command():
+    ...     os.kill(os.getpid(), signal.SIGTERM)
+    Traceback (most recent call last):
+        ...
+    SystemExit: 143
+    """
+    logging.getLogger("speechbrain.utils.train_logger").addFilter(_not_of_torchvision)
+    for stream in (sys.stdout, sys.stderr):
+        if getattr(stream, "errors", None) in ("strict", "surrogateescape") and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _not_of_torchvision(record: logging.LogRecord) -> bool:
+    """SpeechBrain's logger misses torchvision when it is imported; nobody here does."""
+    return "torchvision" not in record.getMessage()
+
+
+def _exit(number: int, frame: object) -> None:
+    sys.exit(128 + number)
+
+
+@contextmanager
+def claimed(folder: str | Path, wait: bool = False, lock: str = ".lock") -> Iterator[None]:
+    """Keeps a folder for one run at a time: two would remove each other's checkpoints.
+
+    The claim is a lock of the main process, which the system drops when that ends, however it ends. Processes that it
+    forks do not keep it.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Made if missing.
+    wait : bool
+        Whether to wait for another run's end, where this one can use what that one leaves.
+    lock : str
+        Name of the file that is locked; runs with other names do not meet.
+
+    Raises
+    ------
+    TrainingError
+        If another run holds the folder and is not waited for, or the folder cannot be locked.
+
+    Example
+    -------
+    >>> with claimed(getfixture("tmp_path") / "run"):
+    ...     pass
+    """
+    from filelock import FileLock, Timeout
+    from speechbrain.utils.distributed import if_main_process  # imports torch, for seconds
+
+    if not if_main_process():
+        yield
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    claim = FileLock(Path(folder) / lock)
+    try:
+        try:
+            claim.acquire(timeout=0)
+        except Timeout as error:
+            if not wait:
+                raise TrainingError(
+                    f"Another run is writing to {folder}: wait for its end, or name another folder."
+                ) from error
+            logger.info("Waiting for another run that is writing to %s.", folder)
+            claim.acquire()
+    except OSError as error:
+        raise TrainingError(
+            f"{folder} cannot be locked ({error}): name a folder that you may write to, on a disk that has locks."
+        ) from error
+    try:
+        yield
+    finally:
+        claim.release()

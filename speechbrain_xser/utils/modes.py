@@ -1,0 +1,95 @@
+"""Eval for a while: what is frozen, and what only answers, neither draws nor drops out.
+
+Modes and locks that hold inside the steps of a generator must not hold between them: what runs there is somebody
+else's, perhaps in another thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import TypeVar
+
+from torch import nn
+
+from speechbrain_xser.utils.locks import ProcessLock
+
+Step = TypeVar("Step")
+
+
+_modes = ProcessLock()  # a mode is an attribute of the module, so threads that use one module share it
+_borrowed: dict[nn.Module, int] = {}  # parts that would train: how many hold each of them in eval
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Puts a module in eval for a while; each submodule gets its own mode back from the last thread that leaves.
+
+    Example
+    -------
+    >>> layer = nn.Dropout()
+    >>> with evaluating(layer):
+    ...     layer.training
+    False
+    >>> layer.training
+    True
+    """
+    parts = _borrow(module)
+    try:
+        yield
+    finally:
+        _give_back(parts)
+
+
+@_modes
+def _borrow(module: nn.Module) -> list[nn.Module]:
+    parts = [part for part in module.modules() if part.training or part in _borrowed]
+    for part in parts:
+        _borrowed[part] = _borrowed.get(part, 0) + 1
+    if parts:
+        module.eval()
+    return parts
+
+
+@_modes
+def _give_back(parts: list[nn.Module]) -> None:
+    for part in parts:
+        _borrowed[part] -= 1
+        if not _borrowed[part]:
+            del _borrowed[part]
+            part.training = True
+
+
+def each_within(steps: Iterator[Step], *contexts: Callable[[], AbstractContextManager]) -> Iterator[Step]:
+    """Runs every step of a generator inside contexts that are left again before the step's result is handed on.
+
+    Arguments
+    ---------
+    steps : iterator
+        Its steps.
+    *contexts : callable
+        Each gives a context manager, entered anew for every step.
+
+    Yields
+    ------
+    object
+        What the steps yield.
+
+    Example
+    -------
+    >>> import torch
+    >>> def modes():
+    ...     while True:
+    ...         yield torch.is_grad_enabled()
+    >>> next(each_within(modes(), torch.no_grad)), torch.is_grad_enabled()
+    (False, True)
+    """
+    done = object()
+    while True:
+        with ExitStack() as stack:
+            for context in contexts:
+                stack.enter_context(context())
+            step = next(steps, done)
+        if step is done:
+            return
+        yield step

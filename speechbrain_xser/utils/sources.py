@@ -1,0 +1,189 @@
+"""Where a backbone comes from, and how it is recognised again.
+
+A source is ``packaged:NAME``, a local folder, or a hub id. Nothing is downloaded here: a hub id is checked by its
+syntax only, so that a YAML can be loaded without a network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.utils.memory import is_out_of_memory
+
+PACKAGED = Path(__file__).parent / "packaged"
+IN_CHECKOUT = Path(__file__).parents[1] / "recipes" / "Tiny" / "backbones"  # more of them, too large for the wheel
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+_HUB_ID = re.compile(rf"{_NAME}(?:/{_NAME})?")
+
+
+def resolve_source(source: str | Path) -> str:
+    """Turns a source into what Hugging Face's ``from_pretrained`` takes: a folder or a hub id.
+
+    Arguments
+    ---------
+    source : str or Path
+        ``packaged:NAME`` (a folder inside this package), a local folder, or a hub id such as
+        ``facebook/hubert-large-ls960-ft``. A local folder goes before a hub id of the same name.
+
+    Returns
+    -------
+    str
+        The folder, or the hub id unchanged.
+
+    Raises
+    ------
+    BackboneError
+        The packaged name does not exist, or the source is neither a folder nor written like a hub id.
+
+    Example
+    -------
+    >>> resolve_source("facebook/hubert-large-ls960-ft")
+    'facebook/hubert-large-ls960-ft'
+    >>> resolve_source("./nowhere/at/all")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.BackboneError: './nowhere/at/all' is no folder here and not written like a hub id \
+(owner/name); give an existing folder, a hub id or packaged:NAME
+    """
+    source = str(source)
+    if source.startswith("packaged:"):
+        return str(_packaged_folder(source.removeprefix("packaged:")))
+    if source and Path(source).is_dir():
+        return source
+    if _HUB_ID.fullmatch(source) and ".." not in source:
+        return source
+    raise BackboneError(
+        f"{source!r} is no folder here and not written like a hub id (owner/name); "
+        "give an existing folder, a hub id or packaged:NAME"
+    )
+
+
+def _packaged_folder(name: str) -> Path:
+    """The folder of a packaged model, by a name that cannot leave the package or, in a checkout, its recipes."""
+    found = {path.name: path for place in (IN_CHECKOUT, PACKAGED) for path in place.glob("*") if path.is_dir()}
+    if name not in found:
+        raise BackboneError(f"no packaged model is called {name!r}; there are: {', '.join(sorted(found)) or 'none'}")
+    return found[name]
+
+
+@contextmanager
+def loading(source: str, revision: str | None = None) -> Iterator[None]:
+    """Turns what Hugging Face raises for a missing or broken source into one error that names the remedy.
+
+    Example
+    -------
+    >>> with loading("owner/name"):
+    ...     raise OSError("offline")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.BackboneError: cannot load 'owner/name' (revision main): offline; \
+give a folder that holds it, or fetch it once while online, e.g. `hf download owner/name --revision main`
+    """
+    try:
+        yield
+    except BackboneError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        if is_out_of_memory(error):
+            raise  # the source is well; whoever loads it says what makes it smaller
+        revision = revision or "main"
+        where = f"{source!r}" if Path(source).is_dir() else f"{source!r} (revision {revision})"
+        remedy = "check that the folder is a complete Hugging Face model folder"
+        if not Path(source).is_dir():
+            remedy = "give a folder that holds it, or fetch it once while online, "
+            remedy += f"e.g. `hf download {source} --revision {revision}`"
+        first_line = str(error).strip().split("\n")[0]
+        raise BackboneError(f"cannot load {where}: {first_line}; {remedy}") from error
+
+
+def refuse_incomplete(source: str, report: Mapping, unused: Iterable[str] = ()) -> None:
+    """Refuses weights that do not fill their model: random ones in the place of missing ones would be silent nonsense.
+
+    Arguments
+    ---------
+    source : str
+        Named in the message.
+    report : Mapping
+        What transformers' ``from_pretrained(..., output_loading_info=True)`` reports beside the model.
+    unused : Iterable[str]
+        Names of weights that may be missing.
+
+    Raises
+    ------
+    BackboneError
+        With how many are missing or of another shape, and the first of them.
+
+    Example
+    -------
+    >>> refuse_incomplete("owner/name", {"missing_keys": ["head.bias"], "mismatched_keys": []})
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.BackboneError: 'owner/name' lacks 1 weights ['head.bias'] and has 0 of another shape []; \
+it is not the model that its config.json describes
+    """
+    missing = sorted(set(report["missing_keys"]) - set(unused))
+    misshaped = sorted(str(key) for key in report["mismatched_keys"])
+    if missing or misshaped:
+        raise BackboneError(
+            f"'{source}' lacks {len(missing)} weights {missing[:3]} and has {len(misshaped)} of another shape "
+            f"{misshaped[:3]}; it is not the model that its config.json describes"
+        )
+
+
+def fingerprint(backbone: str | Path | Mapping[str, Tensor]) -> str:
+    """SHA-256 of a backbone, by which a trained folder recognises the one it was made with.
+
+    Arguments
+    ---------
+    backbone : str, Path or Mapping[str, Tensor]
+        A model folder (its ``config.json`` and weight files count, in the order of their names), or a state dict
+        (names, types, shapes and values count, in the order of the names).
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Raises
+    ------
+    BackboneError
+        The folder does not exist or holds no weights.
+
+    Example
+    -------
+    >>> one, other = {"w": torch.zeros(2)}, {"w": torch.tensor([0.0, 1e-7])}
+    >>> fingerprint(one) == fingerprint(dict(one)), fingerprint(one) == fingerprint(other)
+    (True, False)
+    """
+    digest = hashlib.sha256()
+    if isinstance(backbone, Mapping):
+        for name, tensor in sorted(backbone.items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
+    for path in _counted_files(Path(backbone)):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+_DECISIVE = ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer.model")
+
+
+def _counted_files(folder: Path) -> list[Path]:
+    """What decides a backbone's output: the weights (``.bin`` without safetensors), and the files of ``_DECISIVE``."""
+    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    if not weights:
+        raise BackboneError(f"'{folder}' holds no weights (*.safetensors or *.bin); give a model folder")
+    return [path for path in [*(folder / name for name in _DECISIVE), *weights] if path.exists()]
