@@ -9,7 +9,7 @@ import soundfile
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from speechbrain_xser import vocabulary
+from speechbrain_xser.decoder import vocabulary
 from speechbrain_xser.testing import SENTENCES, tiny_encoder_folder, tiny_llm_folder, tiny_manifest
 
 UNSEEN = 'He said: "what  happened at the door?"\n\nÜber 東京, naïve <Content> it\'s'

@@ -16,12 +16,12 @@ from typing import Literal, NamedTuple, TextIO
 
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
-from pycocoevalcap.meteor.meteor import Meteor
 from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from speechbrain_xser.errors import MetricError
 from speechbrain_xser.metrics.java import java_path
+from speechbrain_xser.metrics.meteor import meteor_scores
 from speechbrain_xser.metrics.spice import spice_scores, why_no_spice
 
 Tokens = Literal["ptb", "characters", "spaces"]
@@ -175,8 +175,9 @@ def caption_scores(
         lone = sorted(set(references) ^ set(hypotheses))
         raise MetricError(f"{len(lone)} ids have a reference or a hypothesis alone: {', '.join(lone[:5])}.")
     tokenise = {"ptb": ptb_tokens, "characters": character_tokens, "spaces": dict}[tokens]
-    given = tokenise({id: list(texts) for id, texts in references.items()})
-    told = tokenise({id: [hypotheses[id]] for id in references})
+    tokenised = tokenise({id: [hypotheses[id], *texts] for id, texts in references.items()})  # one start for all
+    given = {id: texts[1:] for id, texts in tokenised.items()}
+    told = {id: texts[:1] for id, texts in tokenised.items()}
     found, why = _scored(given, told, metrics), {}
     if "SPICE" in metrics and (reason := _why_no_spice(tokens)) is None:
         values = spice_scores(references, hypotheses)
@@ -200,16 +201,12 @@ def _scored(references: Texts, hypotheses: Texts, metrics: Collection[str]) -> d
     """Corpus and utterances by metric, 0 to 1."""
     bleu, bleus = Bleu(4).compute_score(references, hypotheses, verbose=0)
     found = {f"BLEU-{n + 1}": (bleu[n], list(map(float, bleus[n]))) for n in range(4)}
-    for name, scorer in {"METEOR": _meteor, "ROUGE-L": Rouge, "CIDEr": Cider}.items():
+    scorers = {"METEOR": meteor_scores, "ROUGE-L": Rouge().compute_score, "CIDEr": Cider().compute_score}
+    for name, scored in scorers.items():
         if name in metrics:
-            corpus, values = scorer().compute_score(references, hypotheses)
+            corpus, values = scored(references, hypotheses)
             found[name] = (float(corpus), list(map(float, values)))
     return found
-
-
-def _meteor() -> Meteor:
-    java_path()
-    return Meteor()
 
 
 def _mean(values: Sequence[float]) -> float:

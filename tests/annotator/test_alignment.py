@@ -28,7 +28,8 @@ def starts(wave: torch.Tensor, text: str = TEXT) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.slow
-def test_the_path_is_that_of_librosa(seed):
+def test_the_path_is_that_of_librosa(seed, monkeypatch):
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # compiling it takes longer than all other tests of this file
     sequence = pytest.importorskip("librosa.sequence")
     steps = np.random.default_rng(seed).normal(size=(2, 60, 3)).cumsum(1)  # two walks, of which some parts are alike
     one, other = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (steps[0, :40], steps[1]))

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from speechbrain_xser.lobes import cached as cached_module
+from speechbrain_xser.lobes import cache as cached_module
 from speechbrain_xser.lobes.cache import CachedEncoder
 from speechbrain_xser.lobes.encoder import SSLEncoder
 from speechbrain_xser.lobes.states import LayerStates, level_db

@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 from hyperpyyaml import load_hyperpyyaml
 
+from speechbrain_xser.cli import preparation as preparing
 from speechbrain_xser.cli import reproduce
 from speechbrain_xser.cli.main import xser
-from speechbrain_xser.data import command as preparing
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.reproduction.plan import Plan, Run, command
 from speechbrain_xser.testing import tiny_manifest
