@@ -26,7 +26,7 @@ LONGEST = (
 )
 
 
-BRINGS = {"chromium": "browser", "python": "slow"}  # what a fixture marks
+BRINGS = {"chromium": "browser", "python": "slow", "packaged": "slow"}  # what a fixture marks
 
 
 def pytest_configure(config):
@@ -42,7 +42,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Marks what uses a browser or starts processes; the longest files first, so that the workers end together."""
+    """Marks tests by their fixtures; the longest files first, so that the workers end together."""
 
     def place(item: pytest.Item) -> int:
         here = item.path.as_posix()

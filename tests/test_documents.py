@@ -67,6 +67,7 @@ def test_the_lobes_example_has_the_size_of_the_packaged_encoder():
     assert f'"hidden_size": {width},' in config and f'"num_hidden_layers": {layers},' in config
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_explains_a_clip_that_is_there(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "clip.wav", speak(plan("test", 0, seed=1)), SAMPLE_RATE)
     monkeypatch.chdir(tmp_path)
@@ -80,6 +81,7 @@ def test_the_python_of_the_readme_explains_a_clip_that_is_there(tmp_path, monkey
     assert sum(explanation.probabilities.values()) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_the_example_of_the_evidence_checks_claims_and_takes_the_label_apart(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "clip.wav", speak(plan("test", 0, seed=1)), SAMPLE_RATE)
     monkeypatch.chdir(tmp_path)
@@ -104,6 +106,7 @@ def test_each_case_names_tests_that_there_are():
 
 
 @pytest.mark.parametrize("document", ["docs/start.md", "docs/use-a-model.md"])
+@pytest.mark.slow
 def test_the_python_of_a_page_runs_from_its_first_block_to_its_last(document, tmp_path, monkeypatch):
     soundfile.write(tmp_path / "clip.wav", speak(plan("test", 0, seed=1)), SAMPLE_RATE)
     monkeypatch.chdir(tmp_path)

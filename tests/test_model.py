@@ -145,6 +145,7 @@ def test_the_state_is_branches_and_lora_only(model):
     assert all(".lora_" in name for name in names if name.startswith("decoder."))
 
 
+@pytest.mark.slow
 def test_a_saved_state_loads_strictly_and_answers_the_same(model, folder):
     other = tiny_model(folder).eval()
     assert other.generate(WAVS, SAMPLES, max_new_tokens=8) != model.generate(WAVS, SAMPLES, max_new_tokens=8)

@@ -69,6 +69,7 @@ def count(parameters):
     return sum(parameter.numel() for parameter in parameters)
 
 
+@pytest.mark.slow
 def test_everything_is_on_the_meta_device(model):
     assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
 

@@ -104,6 +104,7 @@ def test_one_word_fills_its_clip():
 
 
 @needs_emodb
+@pytest.mark.slow
 def test_hand_labelled_words_are_found():
     # measured: median 18 ms and 96.8 % within 100 ms; the reading stretched to the clip: 97 ms and 51.4 %
     ours, stretched = [], []

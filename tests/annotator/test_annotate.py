@@ -171,6 +171,7 @@ def test_an_unreadable_clip_stays_as_it_was_and_is_counted(tmp_path):
     assert read_manifest(paths["train"])[0].volume is None
 
 
+@pytest.mark.slow
 def test_several_processes_measure_what_one_does(tmp_path):
     wavs = [tone(tmp_path, f"{n:02}", 150 + 5 * n, 0.1) for n in range(30)]  # more than are handed out at once
     rows = [Utterance(wav, wav, gender="male") for wav in wavs]

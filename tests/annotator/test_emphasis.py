@@ -160,6 +160,7 @@ def scores(given: bool) -> list[tuple[str, np.ndarray, np.ndarray]]:
         (False, 0.35),  # words by our alignment: hit 65.2 %, lower bound 57.4 %, AUC 0.890
     ],
 )
+@pytest.mark.slow
 def test_the_most_prominent_word_bears_the_accent_more_often_than_chance(given, margin):
     clips = [(values, accented) for _, values, accented in scores(given) if accented.any()]
     hits = sum(accented[values.argmax()] for values, accented in clips)
@@ -170,6 +171,7 @@ def test_the_most_prominent_word_bears_the_accent_more_often_than_chance(given, 
 
 
 @needs_emodb
+@pytest.mark.slow
 def test_the_same_word_of_the_same_sentence_is_more_prominent_when_accented():
     # what the text cannot tell: measured 69.9 % of the pairs, chance 50 %
     words = {}

@@ -99,6 +99,7 @@ def middle(changes: list[Change], field: str) -> float:
 
 @ON_REAL_CLIPS
 @pytest.mark.parametrize("slower, faster", [(8, 9), (9, 8)])
+@pytest.mark.slow
 def test_played_at_another_speed_pitch_and_rate_move_by_the_ratio(corpus, slower, faster):
     ratio, semitones = faster / slower, 12 * math.log2(faster / slower)
     changes = moved(corpus, lambda clip: resample(clip.wav, faster, slower), semitones)
@@ -109,6 +110,7 @@ def test_played_at_another_speed_pitch_and_rate_move_by_the_ratio(corpus, slower
 
 @ON_REAL_CLIPS
 @pytest.mark.parametrize("semitones", [-2, 3])
+@pytest.mark.slow
 def test_pitch_shifted_by_semitones_moves_f0_by_them_and_the_rate_not_at_all(corpus, semitones):
     call = pytest.importorskip("parselmouth.praat").call
 
@@ -127,6 +129,7 @@ def test_pitch_shifted_by_semitones_moves_f0_by_them_and_the_rate_not_at_all(cor
 
 @ON_REAL_CLIPS
 @pytest.mark.parametrize("factor", [0.8, 1.25])
+@pytest.mark.slow
 def test_stretched_in_time_the_rate_moves_alone(corpus, factor):
     call = pytest.importorskip("parselmouth.praat").call
     changes = moved(corpus, lambda clip: wave_of(call(sound_of(clip), "Lengthen (overlap-add)", 75, 600, factor)), 0)

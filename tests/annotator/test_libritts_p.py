@@ -80,6 +80,7 @@ def test_all_readers_heard_here_have_words(listeners):
 
 
 @needs_readers
+@pytest.mark.slow
 def test_the_voice_says_what_the_listeners_say(listeners):
     clips = defaultdict(list)
     for clip in voices(DATA / "librispeech"):

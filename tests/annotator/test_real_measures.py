@@ -43,12 +43,14 @@ def medians(corpus: str, gender: str, count: int = 24) -> float:
     return statistics.median(hertz[hertz > 0].median().item() for hertz in found)
 
 
+@pytest.mark.slow
 def test_strong_intensity_is_louder_than_normal_for_nine_in_ten_speakers():
     strong = mean_levels(intensity="strong")
     normal = np.mean([mean_levels(2, intensity="normal", emotion=emotion) for emotion in ("happy", "sad", "angry")], 0)
     assert (strong > normal).sum() >= 0.9 * len(SPEAKERS)
 
 
+@pytest.mark.slow
 def test_anger_is_louder_than_neutral_for_nine_in_ten_speakers():
     assert (mean_levels(emotion="angry") > mean_levels(emotion="neutral")).sum() >= 0.9 * len(SPEAKERS)
 
@@ -65,11 +67,13 @@ def test_pitch_is_within_two_percent_of_praat_on_voiced_frames(corpus):
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
+@pytest.mark.slow
 def test_women_speak_three_semitones_higher_than_men_at_least(corpus):
     women, men = medians(corpus, "female"), medians(corpus, "male")
     assert 12 * np.log2(women / men) > 3
 
 
+@pytest.mark.slow
 def test_the_wider_the_emotion_the_wider_the_range():
     surprised, calm = (
         statistics.median(

@@ -38,6 +38,7 @@ def random_record(draw: random.Random) -> Record:
 
 
 @pytest.mark.parametrize("variant", range(len(VARIANTS)))
+@pytest.mark.slow
 def test_every_record_comes_back_from_its_paragraph(variant):
     draw = random.Random(variant)
     for _ in range(3000):

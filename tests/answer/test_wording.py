@@ -72,6 +72,7 @@ def test_a_paragraph_in_any_wording_parses_back(seed):
         assert parse(write(record, f"clip {place}")) == canonical(record)
 
 
+@pytest.mark.slow
 def test_the_texts_that_are_hostile_to_the_plain_wording_parse_back_too():
     numbers = random.Random(7)
     for place in range(1500):

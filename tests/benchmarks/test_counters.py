@@ -137,6 +137,7 @@ def test_a_branch_that_is_frozen_keeps_no_graph(small):
 
 
 @pytest.mark.parametrize("stage", [ASR_STAGE, SER_STAGE])
+@pytest.mark.slow
 def test_no_value_is_read_back_inside_a_step(tmp_path, stage):
     """On the meta device there are no values: whatever waits for one fails. It has no autocast, which is asked for."""
     model = build(CI, tmp_path, "meta", "float32").train()

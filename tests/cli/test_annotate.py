@@ -126,7 +126,7 @@ def test_a_real_kill_loses_no_measure(tmp_path, python):
 
 @pytest.mark.slow
 def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(tmp_path):
-    folder, out = tones(tmp_path / "clips", 80, seconds=4.0), tmp_path / "out"
+    folder, out = tones(tmp_path / "clips", 300, seconds=4.0), tmp_path / "out"  # far more than come at once
     command = [
         sys.executable,
         "-m",

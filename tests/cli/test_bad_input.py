@@ -134,6 +134,7 @@ def kept(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(("call", "said"), CALLS)
+@pytest.mark.slow
 def test_it_is_one_clear_line_and_ends_with_2(there, call, said):
     before = kept(there)
     done = CliRunner().invoke(xser, call.split())

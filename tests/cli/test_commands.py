@@ -57,6 +57,7 @@ def test_a_wrong_command_is_told_the_nearest_one(wrong, said):
     assert done.exit_code == 2 and f"No such command {wrong!r}. {said}" in done.output
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_gone_is_no_error(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps(ROW) + "\n")
     read, write = os.pipe()
@@ -78,6 +79,7 @@ def test_a_name_that_the_terminal_cannot_show_is_no_crash(tmp_path, env):
     assert done.returncode == 0 and b"a.jsonl" in done.stdout and b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_name_of_no_text_is_no_crash(tmp_path):
     paths = [os.fsencode(tmp_path) + name for name in (b"/\xff.jsonl", b"/b.jsonl")]
     for path in paths:

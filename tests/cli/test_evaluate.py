@@ -55,6 +55,7 @@ def manifests(tmp_path, monkeypatch):
     return [tiny_manifest(tmp_path, clips=1, split=split) for split in ("valid", "test")]
 
 
+@pytest.mark.slow
 def test_each_manifest_is_a_column_and_every_answer_is_kept_for_score(manifests, tmp_path):
     done = CliRunner().invoke(xser, ["evaluate", *manifests, "--device", "cpu", "--answers", "answers.jsonl"])
     assert done.exit_code == 0 and done.stdout.split()[2:4] == ["valid", "test"]
@@ -65,6 +66,7 @@ def test_each_manifest_is_a_column_and_every_answer_is_kept_for_score(manifests,
     assert scored.exit_code == 0 and "answers parsed" in scored.stdout
 
 
+@pytest.mark.slow
 def test_json_has_the_numbers_of_each_manifest(manifests):
     done = CliRunner().invoke(xser, ["evaluate", *manifests, "--device", "cpu", "--json"])
     told = json.loads(done.stdout)

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from speechbrain_xser.cli.main import xser
@@ -13,12 +14,14 @@ def run(*arguments):
     return CliRunner().invoke(xser, ["faithfulness", *map(str, arguments), "--workers", "1", "--device", "cpu"])
 
 
+@pytest.mark.slow
 def test_it_prints_both_tables_and_says_which_model_it_is(tmp_path):
     done = run(tiny_manifest(tmp_path, clips=2), "--clips", 2)
     assert done.exit_code == 0 and "tiny model that comes with the package" in done.stderr
     assert "supported %" in done.stdout and "written anew without the named branch, %" in done.stdout
 
 
+@pytest.mark.slow
 def test_json_has_counts_and_shares(tmp_path):
     done = run(tiny_manifest(tmp_path, clips=2), "--json")
     found = json.loads(done.stdout)

@@ -63,6 +63,7 @@ def explaining() -> set[str]:
 
 @needs_real_clips
 @pytest.mark.parametrize("name", UNUSED)
+@pytest.mark.slow
 def test_explaining_a_clip_does_not_load(name):
     assert name not in explaining()
 
@@ -83,6 +84,7 @@ def test_the_package_alone_loads_nothing_heavy():
     assert not {"torch", "numpy", "transformers", "speechbrain", "click"} & loaded
 
 
+@pytest.mark.slow
 def test_scoring_answers_loads_no_model_code(tmp_path):
     row = {"id": "a", "answer": 'A man says, "Go", sad.', "reference": {"id": "a", "wav": "a.wav", "transcript": "go"}}
     (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")

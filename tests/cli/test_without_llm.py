@@ -47,6 +47,7 @@ def run(*arguments: object):
 
 
 @pytest.mark.parametrize("options", [(), ("--fast",), ("--structured",), ("--fast", "--structured")])
+@pytest.mark.slow
 def test_explain_tells_the_same_with_every_way_of_decoding(model, speech, options):
     recognizer = ExplainableEmotionRecognizer.from_hparams(model, run_opts={"device": "cpu"})
     done = run("explain", speech, "--model", model, "--device", "cpu", *options)
@@ -92,6 +93,7 @@ def test_evaluate_scores_it(model, manifest):
     assert done.exit_code == 0 and told["clips"] == 8 and 0 <= told["ua"] <= 100
 
 
+@pytest.mark.slow
 def test_probe_hears_its_branches(model, manifest):
     done = run("probe", "--model", model, "--train", manifest, "--test", manifest, "--json")
     assert done.exit_code == 0 and json.loads(done.stdout), done.output

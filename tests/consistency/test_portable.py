@@ -33,6 +33,7 @@ RUNS = {
 
 @needs_real_clips
 @pytest.mark.parametrize("code", RUNS.values(), ids=RUNS)
+@pytest.mark.slow
 def test_it_runs_without_posix_only_modules(code):
     clip = min(CLIPS.glob("*.opus"))
     done = subprocess.run([sys.executable, "-c", HIDDEN + code, str(clip)], cwd=ROOT, capture_output=True, text=True)

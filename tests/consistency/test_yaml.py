@@ -38,6 +38,7 @@ def code() -> str:
 
 
 @each_file
+@pytest.mark.slow
 def test_every_value_is_used_by_the_yaml_itself_or_by_the_code(path, code):
     text = path.read_text(encoding="utf-8")
     referred = set(re.findall(r"<(\w+)", text))

@@ -96,6 +96,7 @@ def test_preparing_twice_changes_nothing_and_captions_parse_back(tmp_path):
         assert soundfile.info(utterance.wav).duration == pytest.approx(utterance.duration)
 
 
+@pytest.mark.slow
 def test_the_same_seed_speaks_the_same_samples(tmp_path):
     first = prepare(str(tmp_path / "a"), 2, 1, 1, seed=5, jobs=1)
     second = prepare(str(tmp_path / "b"), 2, 1, 1, seed=5, jobs=2)

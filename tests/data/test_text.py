@@ -61,6 +61,7 @@ def transcripts() -> list[str]:
 
 
 @needs_meld
+@pytest.mark.slow
 def test_no_typographic_sign_is_left_in_melds_transcripts():
     raw = transcripts()
     assert (len(raw), "".join(raw).count("\u2019")) == (13708, 4966)
@@ -69,12 +70,14 @@ def test_no_typographic_sign_is_left_in_melds_transcripts():
 
 
 @needs_meld
+@pytest.mark.slow
 def test_a_plain_transcript_stays_plain():
     for text in transcripts():
         assert plain_text(plain_text(text)) == plain_text(text)
 
 
 @needs_meld
+@pytest.mark.slow
 def test_nothing_but_typographic_signs_and_spaces_changes_in_melds_transcripts():
     by_hand = {"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2014": "-", "\u2013": "-"}
     for text in transcripts():

@@ -93,6 +93,7 @@ def test_four_bits_are_nf4_and_computed_in_the_weights_type():
 
 
 @pytest.mark.parametrize("bits, layer, error", [("4bit", "Linear4bit", 0.3), ("8bit", "Linear8bitLt", 0.05)])
+@pytest.mark.slow
 def test_lora_on_quantised_weights_takes_a_step_and_is_saved_as_trained(tmp_path, bits, layer, error):
     decoder, exact = (LLMDecoder("packaged:llama-tiny", quantization=quantization) for quantization in (bits, None))
     device = decoder.causal.device

@@ -52,6 +52,7 @@ def test_an_answer_is_that_of_transformers_own_generate(lively, row):
     assert answer == [expected]
 
 
+@pytest.mark.slow
 def test_eight_rows_together_answer_what_each_answers_alone(lively):
     together = lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=20)
     alone = [

@@ -138,6 +138,7 @@ def test_a_checkpoint_of_another_rank_is_refused_by_name(llm_folder, decoder):
         decoder.load_state_dict(LLMDecoder(llm_folder, dtype="float32", lora={"r": 4}).state_dict())
 
 
+@pytest.mark.slow
 def test_weights_of_the_base_in_a_checkpoint_are_refused_and_not_copied(decoder):
     key = next(name for name, _ in decoder.named_parameters() if ".lora_" not in name)
     base = dict(decoder.named_parameters())[key]

@@ -123,6 +123,7 @@ def test_an_llm_that_does_not_ask_the_plan_is_refused(llm, stream):
     llm.set_attn_implementation("xser")
 
 
+@pytest.mark.slow
 def test_dropout_of_lora_has_the_expectation_of_no_dropout(decoder):
     layer = with_lora(decoder, scale=1.0).causal.model.layers[0].mlp.down_proj
     x = torch.randn(4, 64)

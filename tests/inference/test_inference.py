@@ -123,6 +123,7 @@ def test_a_batch_that_cannot_be_used_is_refused_after_those_before_it(recognizer
         next(found)
 
 
+@pytest.mark.slow
 def test_structured_answers_are_of_one_form_and_guessing_changes_none():
     source = speechbrain_xser.packaged_model()
     plain, guessing, structured = (
@@ -278,6 +279,7 @@ def test_samples_in_place_of_a_path_are_refused(recognizer):
         recognizer.explain_file(torch.zeros(16000))
 
 
+@pytest.mark.slow
 def test_merging_lora_leaves_the_answers_unchanged(recognizer, trained):
     merged = ExplainableEmotionRecognizer.from_hparams(
         trained.folder, run_opts={"device": "cpu"}, merge=True, speech_check=False

@@ -256,6 +256,7 @@ QUIET = 0.01  # peak, of full scale: clips that a detector might pass over
 
 
 @pytest.mark.skipif(not (DATA / "ravdess").is_dir(), reason="RAVDESS is not here: set XSER_DATA")
+@pytest.mark.slow
 def test_none_of_the_quietest_genuine_clips_is_passed_over():
     paths = [path for actor in ("06", "09", "20") for path in (DATA / "ravdess" / f"Actor_{actor}").glob("*.flac")]
     quiet = [wave for wave in map(load_audio, paths) if (wave - wave.mean()).abs().max() < QUIET]
@@ -264,6 +265,7 @@ def test_none_of_the_quietest_genuine_clips_is_passed_over():
 
 
 @pytest.mark.parametrize("corpus", ["cremad", "emodb", "tess", "librispeech"])
+@pytest.mark.slow
 def test_genuine_speech_is_speech(corpus):
     """Thirty clips of each corpus; docs/explain.md has the counts of all."""
     files = sorted(path for path in (DATA / corpus).rglob("*") if path.suffix in (".flac", ".opus", ".wav"))

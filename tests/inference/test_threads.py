@@ -199,6 +199,7 @@ def test_another_thread_may_load_a_model_of_bfloat16_meanwhile(packaged, wavs):
 @needs_real_clips
 @pytest.mark.parametrize("options", [{}, {"merge": True}, {"speculate": 4, "structured": True}])
 @pytest.mark.parametrize("again", [lambda one: pickle.loads(pickle.dumps(one)), copy.deepcopy], ids=["pickle", "copy"])
+@pytest.mark.slow
 def test_a_copy_of_a_recogniser_gives_its_answers(wavs, options, again):
     source = speechbrain_xser.packaged_model()
     recognizer = ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": "cpu"}, **options)

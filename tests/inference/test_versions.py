@@ -131,6 +131,7 @@ def test_the_version_is_that_of_setup_py():
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=str)
+@pytest.mark.slow
 def test_every_script_ends_in_one_line_beside_a_pair_that_does_not_load(script, broken_pair):
     module = script.with_suffix("").parts
     as_module = ["-m", ".".join(module).removesuffix(".__main__")] if module[0] == "benchmarks" else [str(script)]
@@ -150,6 +151,7 @@ def test_the_package_names_the_pair_after_speechbrain_failed_to_load(broken_pair
     assert done.returncode == 2 and done.stderr == PAIR_TOLD
 
 
+@pytest.mark.slow
 def test_the_package_names_an_old_library_after_speechbrain_was_imported(tmp_path):
     metadata = tmp_path / "peft-0.1.dist-info" / "METADATA"
     metadata.parent.mkdir()

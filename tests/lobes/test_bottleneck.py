@@ -103,6 +103,7 @@ def test_in_eval_z_is_the_mean(states):
     assert torch.equal(latent.z[1, :4], latent.posterior.mean[1, :4])
 
 
+@pytest.mark.slow
 def test_in_training_samples_differ_and_follow_the_posterior(states):
     bottleneck = _bottleneck().train()
     samples = torch.stack([bottleneck(states).z[0] for _ in range(2000)])

@@ -63,6 +63,7 @@ def test_aac_metrics_figures_and_its_cider_d_by_sentence():
 
 @needs_figures
 @pytest.mark.parametrize("name", ["aac_example_1.csv", "aac_example_2.csv"])
+@pytest.mark.slow
 def test_the_reference_implementation_s_figures_on_hundreds_of_items(name):
     wanted = json.loads((FIGURES / "caption_reference_impl.json").read_text())["sets"][name]
     with open(FIGURES / name, encoding="utf-8", newline="") as file:
@@ -87,6 +88,7 @@ def test_the_ptb_tokenizer_parts_clitics_and_drops_punctuation():
 
 
 @needs_java
+@pytest.mark.slow
 def test_punctuation_and_case_do_not_count_after_the_ptb_tokenizer():
     found = scored([["A man speaks, loudly."], ["Rain falls."]], ["a man speaks loudly", "rain falls"], "ptb").corpus
     assert found["BLEU-1"] == pytest.approx(100, abs=1e-6) and found["ROUGE-L"] == pytest.approx(100)

@@ -39,6 +39,7 @@ def test_different_utterances_are_refused(pair):
             test(*pair)
 
 
+@pytest.mark.slow
 def test_the_bootstrap_covers_a_mean_as_often_as_it_says():
     numbers = np.random.default_rng(5)
     covered = 0

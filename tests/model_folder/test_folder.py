@@ -39,6 +39,7 @@ def _answers(model, clips):
     return [model.generate(wav[None], torch.tensor([len(wav)]))[0] for wav in wavs]
 
 
+@pytest.mark.slow
 def test_a_reloaded_folder_gives_the_answers_of_the_model_in_memory(trained, recognizer):
     answers = _answers(trained.model, trained.clips)
     assert [recognizer.explain_file(path).paragraph for path in trained.clips] == answers

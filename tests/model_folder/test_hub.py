@@ -54,6 +54,7 @@ def _load(name, revision, savedir):
     )
 
 
+@pytest.mark.slow
 def test_a_hub_model_answers_as_the_local_folder(hub, recognizer, trained, tmp_path):
     own = _load("owner/name", COMMITS[0], tmp_path / "savedir")
     assert own.explain_file(trained.clips[0])[:4] == recognizer.explain_file(trained.clips[0])[:4]
@@ -64,6 +65,7 @@ def test_a_newer_commit_is_not_shadowed_by_an_old_savedir(hub, tmp_path):
     assert seconds == [5.0, 9.0]
 
 
+@pytest.mark.slow
 def test_another_source_is_not_shadowed_by_an_old_savedir(hub, trained, tmp_path):
     _load("owner/name", COMMITS[0], tmp_path / "savedir")
     assert _load("owner/b", COMMITS[0], tmp_path / "savedir").hparams.max_seconds == 9.0

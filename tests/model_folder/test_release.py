@@ -43,6 +43,7 @@ def explanations(folder, clips):
     return [recognizer.explain_file(path) for path in clips]
 
 
+@pytest.mark.slow
 def test_the_packaged_model_merged_says_the_same_with_the_same_probabilities(tmp_path):
     release_folder(packaged_model(), tmp_path / "merged")
     wav = torch.as_tensor(speak(plan("test", 0, seed=1))).float()[None]
@@ -54,6 +55,7 @@ def test_the_packaged_model_merged_says_the_same_with_the_same_probabilities(tmp
     assert other.probabilities == pytest.approx(one.probabilities, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_merged_folder_answers_as_the_trained_one_did_without_its_backbones(trained, released, tmp_path):
     moved = shutil.copytree(released, tmp_path / "elsewhere")
     for one, other in zip(explanations(trained.folder, trained.clips), explanations(moved, trained.clips), strict=True):
@@ -78,6 +80,7 @@ def test_exporting_again_gives_the_same_bytes(trained, released, tmp_path):
     assert all((tmp_path / "model" / name).read_bytes() == (released / name).read_bytes() for name in files)
 
 
+@pytest.mark.slow
 def test_an_exported_folder_can_be_exported_again(released, trained, tmp_path):
     release = release_folder(released, tmp_path / "model")
     assert (release.merged, release.inside) == (False, ("encoder", "llm"))
@@ -92,6 +95,7 @@ def test_plain_transformers_loads_the_llm(released):
     assert llm.config.vocab_size >= len(tokenizer)
 
 
+@pytest.mark.slow
 def test_without_merging_the_adapter_is_kept_as_it_is(trained, tmp_path):
     release = release_folder(trained.folder, tmp_path / "model", merge=False)
     assert (release.merged, release.inside) == (False, ())
@@ -237,6 +241,7 @@ def test_results_are_of_no_corpus_that_was_not_recorded():
     assert (result.dataset_name, result.metric_type, result.metric_value) == ("test set of the run", "wer", 5.0)
 
 
+@pytest.mark.slow
 def test_nobody_else_s_files_are_lost_under_an_export(trained, tmp_path):
     for number, name in enumerate(("README.md", "encoder/my.txt", "llm/notes.md", "adapter/adapter_config.json")):
         path = tmp_path / str(number) / name
@@ -283,6 +288,7 @@ def test_a_link_to_itself_is_named(trained, tmp_path):
         release_folder(copy, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_the_hub_s_cache_links_to_blobs_of_its_own_and_no_other_folder_may(trained, tmp_path):
     def linked(place):
         copy = Path(shutil.copytree(trained.folder, place))

@@ -137,6 +137,7 @@ def real_manifests(tmp_path_factory) -> dict[str, str]:
 
 
 @needs_real_clips
+@pytest.mark.slow
 def test_real_clips_agree_with_an_independent_table(real_manifests):
     found = utterances(real_manifests)
     with open(REAL / "manifest.csv", encoding="utf-8", newline="") as file:

@@ -111,6 +111,7 @@ def genuine(tmp_path_factory) -> list:
 
 
 @needs_lists
+@pytest.mark.slow
 def test_all_600_clips_come_out_by_family(genuine):
     assert Counter(clip.id.split("_")[1] for clip in genuine) == {"emotion": 226, "emulate": 251, "xiao": 123}
 

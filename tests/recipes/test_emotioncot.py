@@ -89,6 +89,7 @@ def test_a_folder_without_manifests_is_refused(tmp_path):
 
 
 @needs_lists
+@pytest.mark.slow
 def test_all_of_iemocap_s_clips_find_their_label(tmp_path):
     rows = []
     for part in ("train", "test"):

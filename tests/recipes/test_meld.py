@@ -217,6 +217,7 @@ def genuine(tmp_path_factory) -> tuple[dict, Path]:
 
 
 @needs_tables
+@pytest.mark.slow
 def test_the_release_gives_the_official_counts(genuine):
     manifests = summary(genuine[1])["manifests"]
     assert [manifests[split]["clips"] for split in ("train", "valid", "test")] == [9988, 1108, 2610]

@@ -139,6 +139,7 @@ def real_clips(tmp_path_factory) -> dict:
 
 
 @needs_real_clips
+@pytest.mark.slow
 def test_real_clips_agree_with_an_independent_table(real_clips):
     with open(REAL / "manifest.csv", encoding="utf-8", newline="") as file:
         rows = {row["id"]: row for row in csv.DictReader(file)}
@@ -157,6 +158,7 @@ def test_real_clips_agree_with_an_independent_table(real_clips):
 
 
 @needs_real_clips
+@pytest.mark.slow
 def test_real_clips_without_a_table_give_the_same_manifests(real_clips, tmp_path):
     for actor in REAL.glob("Actor_*"):
         (tmp_path / actor.name).symlink_to(actor)

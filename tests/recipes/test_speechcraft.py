@@ -167,6 +167,7 @@ def original(tmp_path, speech):
 
 
 @needs_speech
+@pytest.mark.slow
 def test_the_original_release_is_read_by_segment_without_a_copy(original, tmp_path, speech):
     paths = prepare(original, tmp_path / "save", **SPLIT)
     clips = everything(paths)
@@ -182,6 +183,7 @@ def test_the_original_release_is_read_by_segment_without_a_copy(original, tmp_pa
 
 
 @needs_speech
+@pytest.mark.slow
 def test_an_utterance_has_speechcrafts_labels_and_both_of_its_paragraphs(original, tmp_path):
     clip = everything(prepare(original, tmp_path / "save", **SPLIT))[f"gigaspeech-{ids()[0]}"]
     assert clip.transcript == "Well, this is I and number one."
@@ -193,6 +195,7 @@ def test_an_utterance_has_speechcrafts_labels_and_both_of_its_paragraphs(origina
 
 
 @needs_speech
+@pytest.mark.slow
 def test_segments_that_speechcraft_does_not_annotate_are_counted_not_kept(original, tmp_path):
     prepare(original, tmp_path / "save", **SPLIT)
     assert summary_of(tmp_path / "save")["without_annotation"] == 3
@@ -253,6 +256,7 @@ def test_a_cut_archive_stops_the_preparation_and_is_named(tmp_path, speech):
 
 
 @needs_speech
+@pytest.mark.slow
 def test_libritts_r_joins_by_file_name_and_brings_its_readers(original, tmp_path, speech):
     wanted = write_libritts(original, speech)
     entries = {f"LibriTTS-R_{id}": "gender:female\temphasis:story, said\temotion:unknown" for id in wanted}
@@ -264,6 +268,7 @@ def test_libritts_r_joins_by_file_name_and_brings_its_readers(original, tmp_path
 
 
 @needs_speech
+@pytest.mark.slow
 def test_an_instruction_without_the_transcript_is_set_aside(original, tmp_path):
     path = original / "annotations" / "instruction_en.json"
     told = json.loads(path.read_text())
@@ -275,6 +280,7 @@ def test_an_instruction_without_the_transcript_is_set_aside(original, tmp_path):
 
 
 @needs_speech
+@pytest.mark.slow
 def test_annotations_without_audio_and_audio_without_speech_are_told_apart(original, tmp_path):
     path = original / "annotations" / "labels_en.json"
     told = json.loads(path.read_text())
@@ -294,6 +300,7 @@ def test_annotations_without_audio_and_audio_without_speech_are_told_apart(origi
 
 
 @needs_speech
+@pytest.mark.slow
 def test_a_longer_clip_is_left_out_and_counted(original, tmp_path):
     metadata = json.loads((original / "GigaSpeech.json").read_text())
     metadata["audios"][0]["segments"][0]["end_time"] = 7.0
@@ -303,6 +310,7 @@ def test_a_longer_clip_is_left_out_and_counted(original, tmp_path):
 
 
 @needs_speech
+@pytest.mark.slow
 def test_a_segment_beyond_its_recording_and_a_cut_recording_are_faults(original, tmp_path):
     path = original / "audio" / "podcast" / "P0001" / f"{RECORDINGS[0]}.opus"
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -311,6 +319,7 @@ def test_a_segment_beyond_its_recording_and_a_cut_recording_are_faults(original,
 
 
 @needs_speech
+@pytest.mark.slow
 def test_doing_it_again_reads_nothing_and_changes_nothing(original, tmp_path, monkeypatch):
     paths = prepare(original, tmp_path / "save", **SPLIT)
     before = {path: Path(path).stat().st_mtime_ns for path in paths.values()}
@@ -376,6 +385,7 @@ def test_a_folder_without_audio_says_what_is_expected(tmp_path):
 
 @needs_speech
 @pytest.mark.parametrize("name", ["GigaSpeech.json", "annotations/labels_en.json"])
+@pytest.mark.slow
 def test_a_json_file_that_is_cut_short_is_named(original, tmp_path, name):
     path = original / name
     path.write_bytes(path.read_bytes()[:-20])
@@ -385,6 +395,7 @@ def test_a_json_file_that_is_cut_short_is_named(original, tmp_path, name):
 
 
 @needs_speech
+@pytest.mark.slow
 def test_an_entry_that_is_not_gigaspeech_s_is_named(original, tmp_path):
     metadata = json.loads((original / "GigaSpeech.json").read_text())
     del metadata["audios"][1]["segments"][0]["end_time"]

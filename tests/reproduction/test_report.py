@@ -148,6 +148,7 @@ def test_answers_with_an_id_twice_are_refused(tmp_path):
         Outcome(plan, "fd_ser_asr")
 
 
+@pytest.mark.slow
 def test_a_report_is_markdown_csv_and_one_page_and_the_same_each_time(tmp_path):
     plan = plan_of(tmp_path, {"fd_ser_asr": [GOOD, BAD], "ssl_hubert": [BAD, BAD]})
     folder = write_report(plan, (2,))

@@ -49,6 +49,7 @@ def starts(plan: Plan) -> dict[str, int]:
     return {run.name: len((plan.out / run.name / "started").read_text().split()) for run in phases(plan)[0]}
 
 
+@pytest.mark.slow
 def test_every_run_is_made_once_and_never_again(plan):
     run_plan(plan, jobs=2)
     run_plan(plan, jobs=2)
@@ -57,6 +58,7 @@ def test_every_run_is_made_once_and_never_again(plan):
     assert {line["run"] for line in times} == set(starts(plan)) and all(line["seconds"] > 0 for line in times)
 
 
+@pytest.mark.slow
 def test_no_more_runs_at_once_than_jobs(plan, monkeypatch):
     monkeypatch.setenv("RUNS_TO_WAIT_FOR", "2")  # the first two meet, however slowly they start
     run_plan(plan, jobs=2)
@@ -72,6 +74,7 @@ def test_a_run_that_fails_is_named_with_its_last_words(plan):
         run_plan(plan._replace(systems=("beta_1",)))
 
 
+@pytest.mark.slow
 def test_one_that_fails_ends_the_others_which_go_on_next_time(plan):
     with pytest.raises(ReproductionError):
         run_plan(plan._replace(systems=("beta_1", "two_stage"), seeds=(1,)), jobs=2)
@@ -79,6 +82,7 @@ def test_one_that_fails_ends_the_others_which_go_on_next_time(plan):
     assert (plan.out / "CREMA-D" / "two_stage" / "seed1" / "ended").exists()
 
 
+@pytest.mark.slow
 def test_a_folder_of_other_values_is_refused(plan):
     run_plan(plan)
     with pytest.raises(ReproductionError, match="other values: values {}, not {'beta': '1'}. Give another folder"):

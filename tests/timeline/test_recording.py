@@ -44,6 +44,7 @@ def files(tmp_path_factory):
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "mp3", "m4a", "webm"])
+@pytest.mark.slow
 def test_blocks_are_what_the_whole_file_is(files, suffix):
     recording = Recording(files[suffix])
     found, whole = samples(recording), load_audio(files[suffix])

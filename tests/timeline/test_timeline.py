@@ -164,6 +164,7 @@ def test_synthetic_speech_is_found_where_it_was_put(tmp_path):
 
 @needs_real_clips
 @pytest.mark.parametrize("corpus", ["cremad", "librispeech"])
+@pytest.mark.slow
 def test_real_speech_is_found_where_it_was_put(corpus, tmp_path):
     """All that is loud in a clip is in its moment, and its moment is in the clip."""
     waves = [clip.wav.numpy() for clip in clips(corpus, 6)]
@@ -176,6 +177,7 @@ def test_real_speech_is_found_where_it_was_put(corpus, tmp_path):
         assert start + last / RATE - 0.05 <= moment.end_seconds <= end + 0.25
 
 
+@pytest.mark.slow
 def test_the_packaged_models_answers_do_not_depend_on_the_batch_size(tmp_path):
     """Words and emotions are the same; probabilities differ by the rounding of float32."""
     recognizer = ExplainableEmotionRecognizer.from_hparams(

@@ -70,6 +70,7 @@ def test_a_preparation_takes_a_name_whole(name, tmp_path, monkeypatch):
     assert seen == [name, name]
 
 
+@pytest.mark.slow
 def test_xser_evaluate_takes_names_whole(tmp_path):
     folder = tmp_path / "a=b, c #d"
     manifest = tiny_manifest(folder, clips=2)
@@ -78,6 +79,7 @@ def test_xser_evaluate_takes_names_whole(tmp_path):
     assert done.exit_code == 0 and len(answers.read_text().splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_a_whole_run_writes_into_a_folder_with_an_equals_sign(tmp_path, monkeypatch):
     """As far as the experiment's folder and the copy of its values."""
     monkeypatch.setattr(training, "run", lambda hparams, run_opts: None)

@@ -157,6 +157,7 @@ def test_a_file_name_that_leads_out_of_the_checkpoint_is_refused(store):
     assert store.latest() is None
 
 
+@pytest.mark.slow
 def test_what_is_saved_is_what_is_owned_even_if_it_is_frozen_and_never_a_backbone(store, tmp_path):
     model = tiny_model(tmp_path).requires_grad_(False)
     Recovery(store, model, {}).save(1, None, {}, {})

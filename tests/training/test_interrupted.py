@@ -45,6 +45,7 @@ def save(folder: Path, step: int, value: float, **metrics) -> None:
 
 
 @pytest.mark.parametrize("metrics", [{}, {"ua": 50.0}])
+@pytest.mark.slow
 def test_a_step_that_is_saved_again_is_found_whole_at_every_instant(tmp_path, metrics):
     """A run's only checkpoint, which is saved a second and a third time."""
     found, count = set(), 0
@@ -68,6 +69,7 @@ def test_a_step_that_is_saved_again_is_found_whole_at_every_instant(tmp_path, me
     assert found == {8.0, 9.0} and count > 8
 
 
+@pytest.mark.slow
 def test_a_model_folder_that_is_written_again_is_found_whole_at_every_instant(tmp_path):
     def write(folder: Path, value: float) -> None:
         with written_folder(folder) as staging:
@@ -92,6 +94,7 @@ def test_a_model_folder_that_is_written_again_is_found_whole_at_every_instant(tm
     assert found == {(True, 1.0), (False, 1.0), (True, 2.0)}
 
 
+@pytest.mark.slow
 def test_a_file_that_is_written_again_is_found_whole_at_every_instant(tmp_path):
     def write(path: Path, text: str) -> None:
         with written_beside(path) as file:

@@ -107,6 +107,7 @@ def test_another_runtime_error_passes_as_it_is(begun, monkeypatch):
         brain.fit_batch(batch)
 
 
+@pytest.mark.slow
 def test_out_of_memory_while_a_run_loads_or_moves_its_model_is_named(data, tmp_path, monkeypatch):
     hparams = tiny_hparams(data, tmp_path)
     with pytest.raises(TrainingError, match="Out of memory while the model was loaded.*--memory"):

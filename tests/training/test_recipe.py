@@ -74,6 +74,7 @@ def test_the_shared_training_file_lists_the_defaults_of_the_settings():
     assert listed["max_grad_norm"] == RUN_OPTIONS["max_grad_norm"]
 
 
+@pytest.mark.slow
 def test_a_run_can_start_from_a_trained_folder_and_only_from_one_of_its_shape(tmp_path):
     import functools
 

@@ -50,6 +50,7 @@ def test_the_systems_are_those_of_the_design_and_of_the_tables():
 @pytest.mark.parametrize("system", PAPER)
 @pytest.mark.parametrize("corpus", CORPORA)
 @pytest.mark.parametrize("scale", ["tiny", "paper"])
+@pytest.mark.slow
 def test_a_name_is_a_whole_recipe(corpus, scale, system):
     stages, beta, bottleneck, llm = PAPER[system]
     hparams = load(corpus, f"system: {system}", f"scale: {scale}", "training: {steps_per_turn: null}")
@@ -71,6 +72,7 @@ def test_every_file_says_which_row_it_is():
     assert all(id in told for id in ids)
 
 
+@pytest.mark.slow
 def test_the_command_line_goes_over_the_system_and_the_system_over_the_scale():
     assert load("CREMA-D", "system: beta_1", "scale: tiny")["beta"] == 1.0
     assert load("CREMA-D", "system: beta_1", "scale: tiny", "beta: 7")["beta"] == 7

@@ -49,6 +49,7 @@ def filled(path: Path, rows: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_of_writing_loses_nothing_that_was_told(tmp_path):
     path, kept = tmp_path / "a.sqlite", 0
     for rows in (1, 7, 23, 60):

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 POSIX_ONLY = ("fcntl", "grp", "termios", "tty", "pty", "syslog")  # psutil itself needs `resource` on Linux
 MODULES = ("utils.files", "utils.journal", "commandline", "data.member", "timeline.heap", "web.private")
 
@@ -18,6 +20,7 @@ def test_files_journal_and_locks_are_imported_where_posix_modules_are_missing():
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_a_claim_is_refused_and_then_free_where_posix_modules_are_missing(tmp_path):
     code = (
         "from speechbrain_xser.utils.commandline import claimed\n"

@@ -60,6 +60,7 @@ def test_a_container_s_quota_bounds_the_cores(monkeypatch, tmp_path, quota, core
 
 
 @needs_real_clips
+@pytest.mark.slow
 def test_one_thread_and_two_give_the_same_bytes(free):
     recognizer = ExplainableEmotionRecognizer.from_hparams(
         speechbrain_xser.packaged_model(), run_opts={"device": "cpu"}
