@@ -3,11 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
 ONE_THEN_THE_OTHER = """
 import sys
 from speechbrain_xser.decoder.llm import add_lora, load_llm
-
-import pytest
 
 plain = add_lora(load_llm("packaged:llama-tiny", dtype="float32"), r=2)
 print("bitsandbytes" in sys.modules)
