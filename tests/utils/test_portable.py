@@ -6,7 +6,7 @@ import sys
 import pytest
 
 POSIX_ONLY = ("fcntl", "grp", "termios", "tty", "pty", "syslog")  # psutil itself needs `resource` on Linux
-MODULES = ("utils.files", "utils.journal", "commandline", "data.member", "timeline.heap", "web.private")
+MODULES = ("utils.files", "utils.journal", "utils.commandline", "data.member", "timeline.heap", "web.private")
 
 
 def without_posix(code: str) -> subprocess.CompletedProcess:
