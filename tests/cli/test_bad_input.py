@@ -26,7 +26,7 @@ CALLS = [
     ("probe --model packaged:xser-tiny --train gone.jsonl --test good.jsonl", "'gone.jsonl' does not exist"),
     ("prepare CREMA-D --data-folder gone --save-folder out", "'gone' does not exist"),
     ("reproduce --table 2 --corpus CREMA-D --data-folder gone", "'gone' does not exist"),
-    ("train gone.yaml", "There is no recipe 'gone.yaml', expected a YAML file, or one of: CREMA-D"),
+    ("train gone.yaml", "There is no recipe 'gone.yaml'; expected a YAML file, or one of: CREMA-D"),
     ("export ./gone --out out", "'./gone' is no folder here"),
     ("setup-spice --from gone", "'gone' does not exist"),
     ("timeline gone.wav", "gone.wav"),
@@ -78,7 +78,7 @@ CALLS = [
     ("serve --port 99999", "99999"),
     ("evaluate good.jsonl --device tpu", "device 'tpu' cannot be used here"),
     ("evaluate good.jsonl --batch-size 0", "0 is not in the range"),
-    ("evaluate good.jsonl --answers gone/a.jsonl", "there is no folder 'gone'"),
+    ("evaluate good.jsonl --answers gone/a.jsonl", "the folder 'gone' for 'a.jsonl' does not exist"),
     ("train CREMA-D", "'data_folder' is a !PLACEHOLDER"),
     ("train CREMA-D --data_folder=folder --sead=1", "no key 'sead'; did you mean 'seed'"),
     ("train CREMA-D --data_folder=folder --output_folder=out --seed=many", "seed is 'many'; expected a whole number"),
@@ -86,18 +86,18 @@ CALLS = [
     ("train CREMA-D --data_folder", "--data_folder has no value"),
     ("train CREMA-D stray --data_folder=folder", "'stray' is no option"),
     ("train CREMA-D --data_folder=folder --output_folder=good.jsonl", "good.jsonl"),
-    ("prepare CREMA-X --data-folder folder --save-folder out", "No recipe prepares 'CREMA-X'. There are: CREMA-D"),
+    ("prepare CREMA-X --data-folder folder --save-folder out", "No recipe prepares 'CREMA-X'. Available: CREMA-D"),
     ("prepare CREMA-D --save-folder out", "Missing option '--data-folder'"),
     ("prepare CREMA-D --data-folder folder --save-folder out --wording rude", "'rude' is not one of"),
-    ("prepare --recipes folder CREMA-D", "no recipes are there"),
-    ("train --recipes folder CREMA-D", "no recipes are there"),
-    ("reproduce --recipes folder --table 2 --corpus CREMA-D --data-folder folder", "no recipes are there"),
-    ("reproduce --table 2 --corpus CREMA-X --data-folder folder --out out", "there is no such recipe"),
-    ("reproduce --table 2 --corpus CREMA-D --data-folder folder --set beta --out out", "is no KEY=VALUE"),
+    ("prepare --recipes folder CREMA-D", "there are no recipes"),
+    ("train --recipes folder CREMA-D", "there are no recipes"),
+    ("reproduce --recipes folder --table 2 --corpus CREMA-D --data-folder folder", "there are no recipes"),
+    ("reproduce --table 2 --corpus CREMA-X --data-folder folder --out out", "There is no recipe 'CREMA-X'"),
+    ("reproduce --table 2 --corpus CREMA-D --data-folder folder --set beta --out out", "expected KEY=VALUE"),
     ("check good.jsonl --corpus gone", "'gone' is not one of"),
-    ("score good.jsonl good.jsonl", "named twice"),
+    ("score good.jsonl good.jsonl", "given twice"),
     ("pack good.jsonl folder/good.jsonl --out out", "does not exist"),
-    ("export packaged:xser-tiny --out folder --public", "--public is for --push-to-hub"),
+    ("export packaged:xser-tiny --out folder --public", "--public needs --push-to-hub"),
     ("export packaged:xser-tiny --out full", "holds thesis.txt"),
     ("export packaged:xser-tiny --out out --push-to-hub name", "'name' is no name on the hub"),
     # nowhere to write
@@ -148,4 +148,4 @@ def test_it_is_one_clear_line_and_ends_with_2(there, call, said):
 def test_a_folder_without_the_right_to_write_is_told_before_the_work(there, monkeypatch):
     monkeypatch.setattr("os.access", lambda place, right: right != os.W_OK)
     done = CliRunner().invoke(xser, "evaluate good.jsonl --answers folder/a.jsonl".split())
-    assert done.exit_code == 2 and "the folder 'folder' cannot be written to" in done.output
+    assert done.exit_code == 2 and "the folder 'folder' is not writable" in done.output

@@ -49,7 +49,7 @@ def test_no_help_imports_torch():
     [
         ("explian", "Did you mean 'explain'?"),
         ("setup_spice", "Did you mean 'setup-spice'?"),
-        ("qq", "There are: explain"),
+        ("qq", "Commands: explain"),
     ],
 )
 def test_a_wrong_command_is_told_the_nearest_one(wrong, said):

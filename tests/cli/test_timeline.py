@@ -106,7 +106,7 @@ def test_half_a_recording_is_written_as_far_as_it_goes_and_ends_with_two(tmp_pat
     "arguments, told",
     [
         (["--out", "a.txt"], "'.txt' is no format, expected .jsonl, .json"),
-        (["--out", "nowhere/a.json"], "there is no folder 'nowhere'"),
+        (["--out", "nowhere/a.json"], "the folder 'nowhere' for 'a.json' does not exist"),
         (["--max-seconds", "31"], "max_seconds is 31, expected 2 to 30"),
         (["--context-seconds", "1"], "context_seconds is 1, expected 0 to half of pause_seconds"),
     ],

@@ -97,4 +97,4 @@ def test_the_command_prints_tables_and_json(tmp_path):
     numbers = json.loads(CliRunner().invoke(xser, ["score", *paths, "--json"]).output)
     assert numbers["two"]["scores"]["wa"] == 50.0 and numbers["one"]["p_value"] is None
     refused = CliRunner().invoke(xser, ["score", paths[0], paths[0]])
-    assert refused.exit_code == 2 and refused.output == "error: One file is named twice, expected different ones.\n"
+    assert refused.exit_code == 2 and refused.output == "error: The same file is given twice; expected different files.\n"
