@@ -67,9 +67,7 @@ class ExplainableSER(nn.Module):
     2
     """
 
-    def __init__(
-        self, encoder: SpeechEncoder, content: Branch, descriptor: Branch, decoder: Decoder
-    ) -> None:
+    def __init__(self, encoder: SpeechEncoder, content: Branch, descriptor: Branch, decoder: Decoder) -> None:
         super().__init__()
         self.encoder = encoder
         self.content = content
@@ -217,9 +215,7 @@ class ExplainableSER(nn.Module):
             answers = self.decoder.generate(*tokens, stage.instruction, **options)
             return answers, self.decoder.emotion_probabilities(*tokens, stage.instruction, answers, emotions)
 
-    def branches(
-        self, wavs: Tensor, samples: Tensor, stage: Stage = SER_STAGE
-    ) -> tuple[BranchOutput, BranchOutput]:
+    def branches(self, wavs: Tensor, samples: Tensor, stage: Stage = SER_STAGE) -> tuple[BranchOutput, BranchOutput]:
         """Soft tokens of both branches, with the latents that they were made from.
 
         Arguments

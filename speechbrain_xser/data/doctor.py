@@ -74,7 +74,7 @@ class Report(NamedTuple):
         named = [
             f"{found.kind}: {clip}" for found in self.findings for clip in (*found.clips[:EXAMPLES], *_more(found))
         ]
-        verdict = "Nothing serious." if self.healthy else "Training on this would be wrong."
+        verdict = "Nothing serious." if self.healthy else "Do not train on this."
         return "\n".join([plain_table(rows), *named, f"{self.clips} clips, {self.hours:.2f} hours. {verdict}"])
 
 
@@ -119,7 +119,7 @@ def check(
     (False, ['missing', 'empty transcript'])
     """
     if corpus is not None and corpus not in KNOWN:
-        raise ManifestError(f"{corpus!r} is no corpus with known figures, expected one of {', '.join(KNOWN)}.")
+        raise ManifestError(f"{corpus!r} is not a corpus with published counts; expected one of {', '.join(KNOWN)}.")
     paths = [manifests] if isinstance(manifests, str | os.PathLike) else list(manifests)
     found: dict[str, list[str]] = defaultdict(list)
     entries = [entry for path in paths for entry in _entries(path, found)]

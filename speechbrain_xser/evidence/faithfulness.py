@@ -116,7 +116,8 @@ def measure_faithfulness(
     check_paragraphs(recognizer.mods.model, stage)
     if Mode.OFF in (stage.content, stage.descriptor):
         raise SettingsError(
-            f"In stage {stage.name!r} of this model a branch is off, expected two to take out in turn. Use a model of "
+            f"In stage {stage.name!r} of this model a branch is off; expected two, to be removed in turn. Use a "
+            "model of "
             "another system."
         )
     batches = sampled_batches(manifest, data_folder, recognizer.hparams.max_seconds, clips, "taking out branches")
@@ -125,7 +126,7 @@ def measure_faithfulness(
         told += zip(utterances, paragraphs, strict=True)
         knockouts += found
     if not told:
-        raise ManifestError(f"{manifest}: no clip can be read, expected some. Say xser check {manifest}.")
+        raise ManifestError(f"{manifest}: no clip can be read. Run: xser check {manifest}.")
     folder = os.path.dirname(os.path.abspath(manifest))
     sounds = [(clip_of(utterance, data_folder, folder), paragraph) for utterance, paragraph in told]
     return Faithfulness(_supports(sounds, workers), tuple(knockouts))

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
 
 
-
 class Loss(NamedTuple):
     """One clip without one of its branches."""
 

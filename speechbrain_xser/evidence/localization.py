@@ -102,9 +102,7 @@ def where_in_time(
     frame_seconds = _frame_seconds(model)
     traces = [
         _trace(branch, output, share)
-        for branch, output, share in zip(
-            (model.content, model.descriptor), (content, descriptor), shares, strict=True
-        )
+        for branch, output, share in zip((model.content, model.descriptor), (content, descriptor), shares, strict=True)
     ]
     return Where(emotion, *traces, frame_seconds, frame_seconds * model.descriptor.adapter.stack)
 

@@ -86,14 +86,12 @@ def write_model_folder(
     return str(folder)
 
 
-def _write_files(
-    staging: Path, model: ExplainableSER, config: dict, card: str | None, voice: MeanVoice | None
-) -> None:
+def _write_files(staging: Path, model: ExplainableSER, config: dict, card: str | None, voice: MeanVoice | None) -> None:
     arguments = config["model"]
     if not isinstance(model.encoder, SSLEncoder):
         raise CheckpointError(
             f"The encoder is a {type(model.encoder).__name__}, which a folder cannot name as a backbone: keep the "
-            "run's own checkpoints, and build the model in code"
+            "checkpoints of the run, and build the model in code"
         )
     if bool(arguments["lora"]) != bool(adapter_state(model)):
         raise CheckpointError("model and config differ in LoRA; write the folder before merging, with the right config")

@@ -74,7 +74,7 @@ PLAIN_CUTTING = Cutting()
 
 
 def _wrong(name: str, found: float, expected: str) -> SettingsError:
-    return SettingsError(f"{name} is {found:g}, expected {expected}. Give another.")
+    return SettingsError(f"{name} is {found:g}, expected {expected}. Choose another value.")
 
 
 class Span(NamedTuple):

@@ -129,7 +129,7 @@ def _tag(value: object) -> str:
 
 def _by_key(lines: Sequence[str]) -> dict[str, str]:
     if bad := [line for line in lines if ":" not in line]:
-        raise SettingsError(f"{bad[0]!r} is no option, expected --key=value.")
+        raise SettingsError(f"{bad[0]!r} is not an option; expected --key=value.")
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
@@ -156,7 +156,7 @@ def _check_keys(path: Path, given: Mapping[str, Any]) -> None:
                 raise SettingsError(f"{path}: {name} has no key {key!r}{_hint(key, file, {})}")
         hidden = [key for key in more if key in recipe and key not in own]
         if hidden:
-            raise SettingsError(f"{path} has {hidden[0]!r} itself, which goes before {name}'s; give --{hidden[0]}")
+            raise SettingsError(f"{path} has {hidden[0]!r} itself, which overrides {name}'s; use --{hidden[0]}")
 
 
 def read_layer(kind: str, name: str, folder: Path) -> Mapping[str, Any]:
@@ -191,7 +191,7 @@ def read_layer(kind: str, name: str, folder: Path) -> Mapping[str, Any]:
     """
     files = layer_files(kind, folder)
     if name not in files:
-        raise SettingsError(f"There is no {kind} {name!r}; there are: {', '.join(files)}.")
+        raise SettingsError(f"There is no {kind} {name!r}; available: {', '.join(files)}.")
     return YAML().load(files[name].read_text(encoding="utf-8")) or {}
 
 
@@ -248,4 +248,4 @@ def _hint(key: str, recipe: Mapping[str, Any], files: Mapping[str, Mapping[str, 
         if key in file:
             return f', but {name} has: give --{name}="{{{key}: ...}}"'
     near = get_close_matches(key, [*recipe, *(other for file in files.values() for other in file)], 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(recipe)}"
+    return f"; did you mean {near[0]!r}?" if near else f"; available: {', '.join(recipe)}"

@@ -66,7 +66,7 @@ CALLS = [
     ("export folder --out out", "hyperparams.yaml"),
     ("export half --out out", "metadata.json"),
     ("export owner/name --out out", "revision is None; give the full commit"),
-    ("export packaged:gone --out out", "no packaged model is called 'gone'"),
+    ("export packaged:gone --out out", "there is no packaged model 'gone'"),
     ("probe --model folder --train good.jsonl --test good.jsonl", "hyperparams.yaml"),
     # wrong values
     ("explain corpus/a.wav --device tpu", "device 'tpu' cannot be used here"),
@@ -84,7 +84,7 @@ CALLS = [
     ("train CREMA-D --data_folder=folder --output_folder=out --seed=many", "seed is 'many'; expected a whole number"),
     ("train CREMA-D --data_folder=folder --output_folder=out --device=tpu", "device 'tpu' cannot be used here"),
     ("train CREMA-D --data_folder", "--data_folder has no value"),
-    ("train CREMA-D stray --data_folder=folder", "'stray' is no option"),
+    ("train CREMA-D stray --data_folder=folder", "'stray' is not an option"),
     ("train CREMA-D --data_folder=folder --output_folder=good.jsonl", "good.jsonl"),
     ("prepare CREMA-X --data-folder folder --save-folder out", "No recipe prepares 'CREMA-X'. Available: CREMA-D"),
     ("prepare CREMA-D --save-folder out", "Missing option '--data-folder'"),
@@ -99,7 +99,7 @@ CALLS = [
     ("pack good.jsonl folder/good.jsonl --out out", "does not exist"),
     ("export packaged:xser-tiny --out folder --public", "--public needs --push-to-hub"),
     ("export packaged:xser-tiny --out full", "holds thesis.txt"),
-    ("export packaged:xser-tiny --out out --push-to-hub name", "'name' is no name on the hub"),
+    ("export packaged:xser-tiny --out out --push-to-hub name", "'name' is not a valid name on the hub"),
     # nowhere to write
     ("export packaged:xser-tiny --out /dev/null/out", "/dev/null/out"),
     ("annotate good.jsonl --out /dev/null/out", "/dev/null/out"),

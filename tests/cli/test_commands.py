@@ -119,7 +119,7 @@ def test_a_library_that_is_not_installed_is_told_with_what_brings_it(capsys, lib
         raise ModuleNotFoundError(f"No module named {library!r}", name=library)
     said = capsys.readouterr().err
     assert caught.value.code == 2 and said.count("\n") == 1
-    assert "Say: pip install" in said and f'"{brought}<' in said
+    assert "Run: pip install" in said and f'"{brought}<' in said
 
 
 def test_a_fault_of_the_program_is_not_hidden():

@@ -89,7 +89,7 @@ def test_a_value_that_tells_runs_apart_is_refused(key):
 
 
 def test_speechcraft_itself_is_no_corpus_of_a_table():
-    with pytest.raises(ReproductionError, match="where other corpora begin"):
+    with pytest.raises(ReproductionError, match="is only for pretraining"):
         phases(PLAN._replace(corpus="SpeechCraft"))
 
 
