@@ -27,7 +27,7 @@ CALLS = [
     ("prepare CREMA-D --data-folder gone --save-folder out", "'gone' does not exist"),
     ("reproduce --table 2 --corpus CREMA-D --data-folder gone", "'gone' does not exist"),
     ("train gone.yaml", "There is no recipe 'gone.yaml'; expected a YAML file, or one of: CREMA-D"),
-    ("export ./gone --out out", "'./gone' is no folder here"),
+    ("export ./gone --out out", "'./gone' is neither a folder here"),
     ("setup-spice --from gone", "'gone' does not exist"),
     ("timeline gone.wav", "gone.wav"),
     ("faithfulness gone.jsonl", "'gone.jsonl' does not exist"),

@@ -97,7 +97,7 @@ def test_ctrl_c_anywhere_ends_with_130(monkeypatch):
 
     monkeypatch.setattr(type(xser), "get_command", lambda self, context, name: stop)
     done = CliRunner().invoke(xser, ["check"])
-    assert done.exit_code == 130 and "nothing half-written is left" in done.output
+    assert done.exit_code == 130 and "no partial output is left" in done.output
 
 
 def test_sigterm_ends_with_143_after_what_was_begun_is_tidied_up():

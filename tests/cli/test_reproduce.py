@@ -13,7 +13,7 @@ from speechbrain_xser.cli.main import xser
         (["--table", "2", "--corpus", "CREMA-D", "--set", "beta"], "'beta': expected KEY=VALUE"),
         (["--table", "2", "--corpus", "Nowhere"], "There is no recipe 'Nowhere'"),
         (["--table", "2", "--corpus", "MELD", "--setting", "fine-tuned"], "give its folder too"),
-        (["--table", "2", "--corpus", "CREMA-D", "--report-only"], "no system is finished"),
+        (["--table", "2", "--corpus", "CREMA-D", "--report-only"], "no system has finished"),
         (["--table", "2", "--corpus", "CREMA-D", "--extra", "nonsense"], "There is no system 'nonsense'"),
     ],
 )

@@ -56,7 +56,7 @@ def test_from_hparams_and_start_from_name_it_too(run):
 def test_several_models_are_named_a_part_names_its_whole_and_a_run_without_one_is_to_go_on(run, tmp_path):
     for name in ("a", "b", "c", "d"):
         shutil.copytree(run / "model", tmp_path / "several" / name)
-    with pytest.raises(CheckpointError, match=r"holds 4: give .*several/a, or .*/b, or .*/c, \.\.\."):
+    with pytest.raises(CheckpointError, match=r"contains 4: give .*several/a, or .*/b, or .*/c, \.\.\."):
         ExplainableEmotionRecognizer.from_hparams(tmp_path / "several")
     with pytest.raises(CheckpointError, match="is a part of a trained model: give .*several/a"):
         ExplainableEmotionRecognizer.from_hparams(tmp_path / "several" / "a" / "adapter")

@@ -119,7 +119,7 @@ class Foreign:
 
 
 CLIPS = {
-    "int16": (np.ones(9, "int16"), "int16 of shape .9.; expected floats.*divided by 32768"),
+    "int16": (np.ones(9, "int16"), "int16 of shape .9.; expected floats.*Divide int16 samples, for example, by 32768"),
     "an int16 tensor": (torch.ones(9, dtype=torch.int16), "torch.int16 of shape .9.; expected floats"),
     "bools": (np.ones(9, bool), "bool of shape .9.; expected floats"),
     "complex": (torch.ones(9, dtype=torch.complex64), "complex64 of shape .9.; expected floats"),

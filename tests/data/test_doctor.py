@@ -92,7 +92,7 @@ def test_counts_are_held_against_the_published_ones(tmp_path):
 
 
 def test_a_corpus_without_published_figures_is_refused(tmp_path):
-    with pytest.raises(ManifestError, match="'mine' is no corpus with known figures"):
+    with pytest.raises(ManifestError, match="'mine' is not a corpus with published counts"):
         check(manifest(tmp_path, "train"), corpus="mine")
 
 

@@ -67,7 +67,7 @@ def test_json_has_one_of_three_forms(tmp_path, content, rows):
         ("header.csv", "path,text\n", "header.csv: no row"),
         ("short.csv", "path,text\na.wav,b,c\n", "short.csv, line 2: 3 cells, expected 2"),
         ("twice.csv", "path,path\na.wav,b\n", r"columns \['path'\] occur twice"),
-        ("cut.jsonl", '{"path": "a"}\n{"pa', "cut.jsonl, line 2: no JSON"),
+        ("cut.jsonl", '{"path": "a"}\n{"pa', "cut.jsonl, line 2: not JSON"),
         ("list.jsonl", "[1]\n", "list.jsonl, line 1: list, expected an object"),
         ("two.json", '{"a": [], "b": []}', "two.json: 2 lists of clips"),
         ("number.json", "3", "number.json: 0 lists of clips"),

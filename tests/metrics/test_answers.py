@@ -58,7 +58,7 @@ def test_the_p_value_is_mcnemar_s_whatever_the_order_of_the_lines(tmp_path):
     [
         ("{", "line 2: no line with id, answer and reference"),
         ({"id": "x", "answer": "A man."}, "line 2: no line with id, answer and reference"),
-        ({"id": "c0", "answer": "", "reference": {"emotion": "sad"}}, "line 2: utterance 'c0' is there twice"),
+        ({"id": "c0", "answer": "", "reference": {"emotion": "sad"}}, "line 2: utterance 'c0' occurs twice"),
         ({"id": "x", "answer": "", "reference": {}}, "utterance 'x' has an empty reference"),
         ({"id": "x", "answer": "", "reference": {"emotion": "bored"}}, "utterance 'x': emotion is 'bored'"),
     ],

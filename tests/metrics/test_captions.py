@@ -118,7 +118,7 @@ def test_an_empty_description_scores_nothing_and_breaks_nothing():
 @pytest.mark.parametrize(
     "ids, references, told",
     [
-        (["a", "a"], ["x", "y"], "'a' is there twice"),
+        (["a", "a"], ["x", "y"], "'a' occurs twice"),
         (["a", "b"], ["x", " "], "'b' has no reference"),
         (["a", "b"], ["x", []], "'b' has no reference"),
     ],

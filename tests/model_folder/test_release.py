@@ -191,7 +191,7 @@ def test_code_of_a_model_of_its_own_is_refused(copy, part):
 def test_other_weights_in_the_llm_s_place_are_refused(copy):
     path = copy / "llm" / "model.safetensors"
     save_file({name: tensor + 1 for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
-    with pytest.raises(BackboneError, match="is not the one that this folder was trained with"):
+    with pytest.raises(BackboneError, match="is not the one used in training"):
         read_model_folder(copy)
 
 

@@ -65,7 +65,7 @@ def test_what_begins_on_speechcraft_waits_for_it_and_starts_from_its_model(setti
 
 
 def test_speechcraft_must_be_given():
-    with pytest.raises(ReproductionError, match="'fine-tuned' begins on SpeechCraft: give its folder too"):
+    with pytest.raises(ReproductionError, match="'fine-tuned' starts from SpeechCraft: give its folder too"):
         phases(PLAN._replace(setting="fine-tuned"))
     with pytest.raises(ReproductionError, match="Unknown setting 'tuned'"):
         phases(PLAN._replace(setting="tuned"))

@@ -107,7 +107,7 @@ def test_what_is_yaml_stays_yaml(recipe):
         (["--seed"], "--seed has no value"),
         (["--seed", "--data_folder=a"], "--seed has no value"),
         (["--data_folder", "a", "b"], "'b' is not an option; expected --key=value"),
-        (["--data_folder=\udcff"], "is no UTF-8"),
+        (["--data_folder=\udcff"], "is not UTF-8"),
         (["--seed=[1"], "cannot be loaded"),
         (["--dev=cpu"], "no key 'dev'"),
     ],

@@ -160,7 +160,7 @@ def test_a_letter_that_was_changed_within_a_finding_is_noticed_by_its_checksum(t
     path.write_bytes(content.replace(b"c" * 500, b"c" * 499 + b"d", 1))  # what SQLite's own check does not see
     with Journal(path, Text) as journal:
         assert journal["000001"] == row(1)[1]
-        with pytest.raises(JournalError, match="damaged .the checksum of '000002' is another"):
+        with pytest.raises(JournalError, match="damaged .the checksum of '000002' does not match"):
             journal["000002"]
 
 
@@ -224,7 +224,7 @@ def locked_folder():
 @pytest.mark.skipif(os.name != "posix", reason="rights are other ones elsewhere")
 @pytest.mark.parametrize("name", ["a.sqlite", "new.sqlite"])
 def test_a_folder_without_the_right_to_write_is_one_line(locked_folder, name):
-    with pytest.raises(JournalError, match=f"{name}.* check (the )?rights"):
+    with pytest.raises(JournalError, match=f"{name}.* check (the )?permissions"):
         Journal(locked_folder / name, Text)
     assert os.listdir(locked_folder) == ["a.sqlite"]
 
