@@ -19,7 +19,7 @@ from speechbrain_xser.lobes.pooling import AttentivePooling
 from speechbrain_xser.stages import CLASSIFY, TRANSCRIBE
 
 PACKAGE = Path(__file__).parents[2] / "speechbrain_xser"
-WHICHEVER = ["model.py", "inference.py", "evidence/attribution.py", "evidence/knockout.py", "training"]  # ask no LLM
+WHICHEVER = ["model.py", "inference", "evidence/attribution.py", "evidence/knockout.py", "training"]  # ask no LLM
 A, B = CHARACTERS.index("a") + 1, CHARACTERS.index("b") + 1
 
 
