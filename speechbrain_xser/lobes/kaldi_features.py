@@ -18,7 +18,8 @@ EPSILON = 1e-7  # added to the variance
 class KaldiFilterbank(nn.Module):
     """Log-mel energies with zero mean and unit variance a bin, those of ``SeamlessM4TFeatureExtractor``.
 
-    Spectra are taken in float64, as the extractor takes them: the pre-emphasis leaves low bins little of large values.
+    Spectra are taken in float64, as the extractor takes them, where the device has it (MPS does not): the pre-emphasis
+    leaves low bins little of large values.
 
     Arguments
     ---------
@@ -37,8 +38,8 @@ class KaldiFilterbank(nn.Module):
 
     def __init__(self, extractor: SeamlessM4TFeatureExtractor) -> None:
         super().__init__()
-        self.register_buffer("filters", torch.from_numpy(extractor.mel_filters).double(), persistent=False)
-        self.register_buffer("window", torch.from_numpy(extractor.window).double(), persistent=False)
+        self.register_buffer("filters", torch.from_numpy(extractor.mel_filters).float(), persistent=False)
+        self.register_buffer("window", torch.from_numpy(extractor.window).float(), persistent=False)
 
     def frame_counts(self, samples: Tensor) -> Tensor:
         """Filterbank frames that fit into each clip, [B]: ``(samples - 400) // 160 + 1``."""
@@ -59,12 +60,13 @@ class KaldiFilterbank(nn.Module):
         Tensor
             [B, F, m], float32, zero at padding.
         """
-        framed = FULL_SCALE * wavs.double().unfold(1, LENGTH, HOP)
+        precise = wavs if wavs.device.type == "mps" else wavs.double()
+        framed = FULL_SCALE * precise.unfold(1, LENGTH, HOP)
         framed = framed - framed.mean(-1, keepdim=True)
         before = torch.cat([framed[..., :1], framed[..., :-1]], -1)
         spectra = torch.fft.rfft((framed - PREEMPHASIS * before) * self.window, FFT)
         power = torch.view_as_real(spectra).square().sum(-1)
-        log = (power @ self.filters).clamp_(min=FLOOR).log_().float()
+        log = (power @ self.filters.to(power.dtype)).clamp_(min=FLOOR).log_().float()
         return _standardised(log, frames.to(wavs.device, non_blocking=True))
 
 
