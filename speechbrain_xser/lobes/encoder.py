@@ -20,8 +20,9 @@ from speechbrain_xser.lobes.whisper import WhisperNetwork
 
 
 class FrozenEncoder(nn.Module):
-    """HuBERT, WavLM, wav2vec 2.0, data2vec, wav2vec2-BERT or Whisper's encoder as a frozen lobe that implements
-    :class:`~speechbrain_xser.lobes.states.SpeechEncoder`.
+    """A frozen :class:`~speechbrain_xser.lobes.states.SpeechEncoder` from a checkpoint of any known family.
+
+    Known are wav2vec 2.0, HuBERT, WavLM, data2vec, wav2vec2-BERT and Whisper, of which the encoder alone is loaded.
 
     * Padding never reaches a valid frame: every clip's states are those of the clip alone, which transformers gives
       for a batch of one.

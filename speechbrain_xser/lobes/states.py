@@ -30,10 +30,9 @@ class LayerStates(NamedTuple):
 class SpeechEncoder(Protocol):
     """What the branches need of an encoder; any ``nn.Module`` with these members replaces ``FrozenEncoder``.
 
-    Nothing else is used of it. Whether the encoder is frozen is its own matter: one that
-    shall learn is an ordinary module with gradients, one that shall not overrides ``train()`` as ours does.
-    An encoder with a single output has ``layer_count`` 1 and returns ``output[None]`` as ``layers``; filterbanks
-    give ``level`` through :func:`level_db`.
+    Nothing else is used of it. Whether the encoder is frozen is its own matter: one that learns is an ordinary module
+    with gradients, one that does not overrides ``train()`` as ours does. An encoder with a single output has
+    ``layer_count`` 1 and returns ``output[None]`` as ``layers``; :func:`level_db` gives ``level``.
 
     Example
     -------

@@ -1,18 +1,24 @@
 """Other encoders in a recipe's YAML: from the command line to a folder that answers."""
 
 import json
+import shutil
 
 import pytest
 import torch
 from torch import nn
 
 from speechbrain_xser.errors import BackboneError, SettingsError
+from speechbrain_xser.evidence.localization import where_in_time
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.lobes import FrozenEncoder, LayerStates
 from speechbrain_xser.lobes.states import level_db
-from speechbrain_xser.testing import tiny_encoder_folder, tiny_manifest
+from speechbrain_xser.model_folder.feature_cache import keep_features
+from speechbrain_xser.model_folder.release import release_folder
+from speechbrain_xser.stages import SER_STAGE
+from speechbrain_xser.testing import tiny_encoder_folder, tiny_manifest, tiny_model
 from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.run import make_model, merged
+from speechbrain_xser.training.work import soft_tokens_a_second
 from tests.training.test_recipe import ROOT, script  # noqa: F401
 
 TINY = str(ROOT / "recipes" / "Tiny" / "hparams" / "train.yaml")
@@ -86,6 +92,30 @@ def test_whisper_named_as_the_source_trains_and_its_folder_answers_as_the_run_di
     assert (encoder.layer_count, encoder.network.least_frames) == (4, 0 if seconds == "null" else 150)
     run, again = answers_of(tmp_path, recognizer)
     assert run == again
+
+    released = release_folder(folder, tmp_path / "release", with_encoder=True).folder
+    shutil.rmtree(whisper)
+    recognizer = ExplainableEmotionRecognizer.from_hparams(released, speech_check=False)
+    assert answers_of(tmp_path, recognizer)[1].keys() == run.keys()
+    assert recognizer.mods.model.encoder.network.least_frames == encoder.network.least_frames
+
+
+def test_the_feature_cache_keeps_clips_with_silence_apart_from_those_without(tmp_path):
+    tiny_encoder_folder(tmp_path / "encoder", "whisper")
+    for seconds in (None, 3):
+        model = tiny_model(tmp_path, encoder_pad_to_seconds=seconds)
+        arguments = {"encoder_source": str(tmp_path / "encoder"), "llm_source": None, "encoder_pad_to_seconds": seconds}
+        keep_features(model, tmp_path / "features", arguments)
+        model.encode(torch.randn(1, 9000), torch.tensor([9000]))
+    assert len(list((tmp_path / "features").iterdir())) == 2
+
+
+def test_frames_and_tokens_of_the_evidence_lie_as_far_apart_as_the_encoder_says(tmp_path):
+    model = tiny_model(tmp_path, custom_encoder=Framer()).eval()
+    branches = model.branches(torch.randn(1, 16000), torch.tensor([16000]))
+    where = where_in_time(model, *branches, SER_STAGE, "A man speaks, his anger evident.", ["angry", "sad"], "sad")
+    assert (len(where.content.kl_nats), where.frame_seconds, where.token_seconds) == (25, 0.04, 0.2)
+    assert soft_tokens_a_second(model) == 2 * 25 / 5
 
 
 def test_an_encoder_in_the_yaml_may_be_ours_with_options_of_its_own(tmp_path):
