@@ -21,10 +21,12 @@ from speechbrain_xser.decoder.heads import HeadAnswer, HeadsDecoder
 from speechbrain_xser.decoder.llm import PAPER_LORA
 from speechbrain_xser.decoder.prompt import SYSTEM, PromptTemplate
 from speechbrain_xser.decoder.protocol import Decoder
+from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.adapter import Adapter, FrameTokens, SoftTokens
 from speechbrain_xser.lobes.bottleneck import NoBottleneck, VariationalBottleneck
 from speechbrain_xser.lobes.branch import Branch, BranchOutput, branch_sums
-from speechbrain_xser.lobes.encoder import SpeechEncoder, SSLEncoder
+from speechbrain_xser.lobes.encoder import FrozenEncoder
+from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.stages import SER_STAGE, Mode, Stage
 from speechbrain_xser.utils.locks import LOADING
 from speechbrain_xser.utils.modes import evaluating
@@ -301,10 +303,11 @@ def build_branch(
 
 @LOADING
 def build_model(
-    encoder_source: str,
+    encoder_source: str | None,
     llm_source: str | None,
     encoder_revision: str | None = None,
     encoder_dtype: str = "float32",
+    encoder_pad_to_seconds: float | None = None,
     llm_revision: str | None = None,
     llm_dtype: str = "bfloat16",
     quantization: Literal["4bit", "8bit"] | None = None,
@@ -323,6 +326,7 @@ def build_model(
     checkpointing: bool = False,
     fused_kernels: bool = False,
     load_weights: bool = True,
+    custom_encoder: SpeechEncoder | None = None,
 ) -> ExplainableSER:
     """Builds the model that ``hparams/model.yaml`` describes; the arguments are that file's keys.
 
@@ -337,6 +341,8 @@ def build_model(
         Commit, tag or branch of a hub id.
     encoder_dtype, llm_dtype : str
         Types of the frozen weights.
+    encoder_pad_to_seconds : float, optional
+        Of Whisper only; see :class:`~speechbrain_xser.lobes.encoder.FrozenEncoder`.
     quantization : str, optional
         "4bit" or "8bit" for the LLM.
     checkpointing, fused_kernels : bool
@@ -361,6 +367,8 @@ def build_model(
         Existing token to pad with, where the tokenizer names none.
     load_weights : bool
         False builds the backbones from their ``config.json`` alone ("meta" device works).
+    custom_encoder : SpeechEncoder, optional
+        An encoder of any kind, which is used instead of ``encoder_source``.
 
     Returns
     -------
@@ -369,7 +377,7 @@ def build_model(
     Raises
     ------
     BackboneError
-        If a backbone cannot be found or does not fit.
+        If a backbone cannot be found or does not fit, or there is no encoder at all.
 
     Example
     -------
@@ -379,7 +387,11 @@ def build_model(
     >>> {key.split(".")[0] for key in model.state_dict()} == {"content", "descriptor", "decoder"}
     True
     """
-    encoder = SSLEncoder(encoder_source, encoder_revision, dtype=encoder_dtype, load_weights=load_weights)
+    encoder = custom_encoder
+    if encoder is None:
+        if encoder_source is None:
+            raise BackboneError("this model was built with an encoder of its own: hand one over, custom_encoder=...")
+        encoder = FrozenEncoder(encoder_source, encoder_revision, encoder_dtype, load_weights, encoder_pad_to_seconds)
     decoder = None
     if llm_source is not None:
         decoder = LLMDecoder(

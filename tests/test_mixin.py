@@ -22,7 +22,7 @@ from speechbrain_xser.utils.lengths import counts_from_relative, relative_from_c
 RECIPE = """
 encoder_folder: !PLACEHOLDER
 
-encoder: !new:speechbrain_xser.lobes.SSLEncoder
+encoder: !new:speechbrain_xser.lobes.FrozenEncoder
     source: !ref <encoder_folder>
 
 descriptor: !new:speechbrain_xser.lobes.VariationalBottleneck
@@ -123,7 +123,7 @@ class FbankTransformer(nn.Module):
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()
-        self.layer_count, self.width, self.sample_rate = 1, width, 16000
+        self.layer_count, self.width, self.sample_rate, self.frame_rate = 1, width, 16000, 50.0
         self.fbank = Fbank(sample_rate=16000, n_mels=20, hop_length=20)
         self.projection = nn.Linear(20, width)
         self.transformer = TransformerEncoder(num_layers=1, nhead=2, d_ffn=32, d_model=width)
@@ -176,7 +176,7 @@ def test_a_speechbrain_encoder_takes_the_place_of_ours_in_the_whole_model(tmp_pa
 def test_a_folder_cannot_name_an_encoder_that_is_no_backbone(tmp_path):
     model = tiny_model(tmp_path)
     model.encoder = FbankTransformer()
-    with pytest.raises(CheckpointError, match="FbankTransformer, which a folder cannot name"):
+    with pytest.raises(CheckpointError, match="FbankTransformer, which 'a' does not name"):
         write_model_folder(tmp_path / "trained", model, {"model": {"encoder_source": "a", "llm_source": "b"}})
 
 

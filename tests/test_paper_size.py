@@ -128,7 +128,7 @@ def test_loading_the_yaml_opens_no_connection_and_builds_nothing(monkeypatch):
         raise AssertionError("the YAML reached for a network or a model")
 
     monkeypatch.setattr(socket, "socket", refuse)
-    monkeypatch.setattr("speechbrain_xser.model.SSLEncoder", refuse)
+    monkeypatch.setattr("speechbrain_xser.model.FrozenEncoder", refuse)
     monkeypatch.setattr("speechbrain_xser.model.LLMDecoder", refuse)
     assert load()["model"].keywords["llm_source"] == "meta-llama/Llama-3.1-8B-Instruct"
 

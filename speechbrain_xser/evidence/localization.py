@@ -99,7 +99,7 @@ def where_in_time(
     """
     tokens = content.tokens, descriptor.tokens
     shares = gradient_times_input(model, *tokens, stage, answer, emotions, emotion)
-    frame_seconds = _frame_seconds(model)
+    frame_seconds = 1 / model.encoder.frame_rate
     traces = [
         _trace(branch, output, share)
         for branch, output, share in zip(
@@ -200,10 +200,3 @@ def _trace(branch, output: BranchOutput, shares: Tensor) -> BranchTrace:
     frames = int(output.latent.frames[0])
     kl = None if output.latent.posterior is None else output.latent.kl[0, :frames].detach().float().cpu()
     return BranchTrace(kl, shares, None if mix is None else mix.weights.detach().cpu())
-
-
-def _frame_seconds(model: ExplainableSER) -> float:
-    """Between two frames, by counting: an encoder of any kind says how many frames it makes of a number of samples."""
-    rate = model.encoder.sample_rate
-    first, second = model.encoder.frame_counts(torch.tensor([10 * rate, 110 * rate])).tolist()
-    return 100 / (second - first)

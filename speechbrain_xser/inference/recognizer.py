@@ -31,6 +31,7 @@ from speechbrain_xser.data.speech import has_speech
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.locate import HYPERPARAMS, model_folder
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice
@@ -125,6 +126,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         graphs: bool = False,
         pretrained: bool = True,
         speech_check: bool = True,
+        custom_encoder: SpeechEncoder | None = None,
         **kwargs: object,
     ) -> ExplainableEmotionRecognizer:
         """Loads a trained model folder; nothing that the folder holds is ever run.
@@ -161,6 +163,8 @@ class ExplainableEmotionRecognizer(nn.Module):
         speech_check : bool
             Whether a clip is looked for speech first: where there is none, the model is not asked. Without the check
             silence, tones and noise get labels like any speech.
+        custom_encoder : SpeechEncoder, optional
+            The encoder of a model that was trained with one of a class of your own.
         **kwargs
             For the constructor.
 
@@ -186,7 +190,8 @@ class ExplainableEmotionRecognizer(nn.Module):
         overrides = {**(overrides or {}), **({"llm_dtype": dtype} if dtype else {})}
         folder = model_folder(source, revision, savedir)
         with naming_memory(f"{source} was loaded", SMALLER_TO_LOAD):
-            model, hparams = read_model_folder(folder, overrides, hparams_file)
+            arguments = {} if custom_encoder is None else {"custom_encoder": custom_encoder}
+            model, hparams = read_model_folder(folder, overrides, hparams_file, arguments)
             hparams["savedir"] = savedir
             kind = cls
             if pretrained and cls is ExplainableEmotionRecognizer:

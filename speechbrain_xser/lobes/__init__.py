@@ -14,8 +14,9 @@ from speechbrain_xser.lobes.bottleneck import (
 )
 from speechbrain_xser.lobes.branch import Branch, BranchOutput, silent_tokens
 from speechbrain_xser.lobes.cache import CachedEncoder
-from speechbrain_xser.lobes.encoder import LayerStates, SpeechEncoder, SSLEncoder
+from speechbrain_xser.lobes.encoder import FrozenEncoder
 from speechbrain_xser.lobes.pooling import AttentivePooling
+from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
 
 __all__ = [
     "Adapter",
@@ -24,12 +25,12 @@ __all__ = [
     "BranchOutput",
     "CachedEncoder",
     "FrameTokens",
+    "FrozenEncoder",
     "Latent",
     "LayerMix",
     "LayerStates",
     "NoBottleneck",
     "Posterior",
-    "SSLEncoder",
     "SoftTokens",
     "SpeechEncoder",
     "VariationalBottleneck",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.lobes.cache import CachedEncoder
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_folder.metadata import describe_backbone
@@ -27,6 +28,8 @@ def keep_features(model: ExplainableSER, folder: str | Path, arguments: Mapping[
     ------
     BackboneError
         If the backbone is not on this machine, so that its fingerprint cannot be taken.
+    SettingsError
+        If the encoder is not named by a source.
 
     Example
     -------
@@ -37,6 +40,10 @@ def keep_features(model: ExplainableSER, folder: str | Path, arguments: Mapping[
     >>> type(model.encoder).__name__
     'CachedEncoder'
     """
+    if arguments["encoder_source"] is None:
+        raise SettingsError("feature_cache needs an encoder that encoder_source names; give null for a custom_encoder")
     known = describe_backbone(*backbones(arguments)["encoder"]).fingerprint
     name = f"{known[:16]}-{arguments.get('encoder_dtype', 'float32')}"
+    if (seconds := arguments.get("encoder_pad_to_seconds")) is not None:
+        name += f"-{seconds:g}s"
     model.encoder = CachedEncoder(model.encoder, folder, name)

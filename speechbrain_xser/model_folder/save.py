@@ -21,7 +21,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from speechbrain_xser.errors import CheckpointError
-from speechbrain_xser.lobes.encoder import SSLEncoder
+from speechbrain_xser.lobes.encoder import FrozenEncoder
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_folder.card import model_card
 from speechbrain_xser.model_folder.locate import ADAPTER, BRANCH_WEIGHTS, CARD, HYPERPARAMS, METADATA
@@ -90,10 +90,10 @@ def _write_files(
     staging: Path, model: ExplainableSER, config: dict, card: str | None, voice: MeanVoice | None
 ) -> None:
     arguments = config["model"]
-    if not isinstance(model.encoder, SSLEncoder):
+    if arguments["encoder_source"] is not None and not isinstance(model.encoder, FrozenEncoder):
         raise CheckpointError(
-            f"The encoder is a {type(model.encoder).__name__}, which a folder cannot name as a backbone: keep the "
-            "run's own checkpoints, and build the model in code"
+            f"The encoder is a {type(model.encoder).__name__}, which {arguments['encoder_source']!r} does not name: "
+            "give None as encoder_source, and hand the encoder over when the folder is loaded"
         )
     if bool(arguments["lora"]) != bool(adapter_state(model)):
         raise CheckpointError("model and config differ in LoRA; write the folder before merging, with the right config")

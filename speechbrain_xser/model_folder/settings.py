@@ -28,6 +28,7 @@ from speechbrain_xser.stages import STAGES
 BACKBONES = ("encoder", "llm")
 SOURCES = tuple(f"{name}_source" for name in BACKBONES)
 OVERRIDABLE = (*(f"{name}_{key}" for name in BACKBONES for key in ("source", "revision", "dtype")), "quantization")
+NOT_KEPT = ("load_weights", "custom_encoder")  # arguments of build_model
 SETTINGS = {"stage": "ser", "emotions": list(EMOTIONS), "max_seconds": 30.0}  # a folder's own values, with defaults
 FACTORY = "!name:speechbrain_xser.model.build_model"
 PRETRAINER = "!new:speechbrain_xser.model_folder.weights.FolderPretrainer"
@@ -173,9 +174,9 @@ def checked_parts(hparams: dict, where: str | Path) -> tuple[Callable[[], Explai
 
 
 def _defaults() -> dict[str, object]:
-    """What ``build_model`` takes where nothing is said; loading weights is not a property of a model."""
+    """What ``build_model`` takes where nothing is said, but for what a folder cannot hold."""
     parameters = inspect.signature(build_model).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty and p.name != "load_weights"}
+    return {p.name: p.default for p in parameters if p.default is not p.empty and p.name not in NOT_KEPT}
 
 
 def _absolute(source: str) -> str:
@@ -183,11 +184,9 @@ def _absolute(source: str) -> str:
 
 
 def _check_arguments(arguments: Mapping[str, object], where: str | Path, kind: type[XserError]) -> None:
-    """The arguments are build_model's, and name both backbones."""
+    """The arguments are build_model's, and say of both backbones where they are, or that there is none to be found."""
     unknown = sorted(set(arguments) - {*SOURCES, *_defaults()})
-    missing = [key for key in SOURCES if not isinstance(arguments.get(key, 0), str)]
-    if "llm_source" in missing and arguments.get("llm_source", 0) is None:
-        missing.remove("llm_source")  # a system without an LLM
+    missing = [key for key in SOURCES if not isinstance(arguments.get(key, 0), str | None)]
     if unknown or missing:
         raise kind(f"{where}: the model has unknown {unknown} and lacks {missing}; give build_model's arguments")
 

@@ -122,6 +122,11 @@ def _scalar(text: str) -> Any:
     return value if "#" not in text and isinstance(value, int | float | None) else text
 
 
+def _is_reference(value: object, name: str, key: str) -> bool:
+    """Whether a recipe's value is that of an included file."""
+    return _tag(value) == "!ref" and value.value == f"<{name}[{key}]>"
+
+
 def _tag(value: object) -> str:
     """How a value of HyperPyYAML begins; empty for plain YAML."""
     return getattr(getattr(value, "tag", None), "value", None) or ""
@@ -154,7 +159,7 @@ def _check_keys(path: Path, given: Mapping[str, Any]) -> None:
         for key in [*own, *more]:
             if key not in file:
                 raise SettingsError(f"{path}: {name} has no key {key!r}{_hint(key, file, {})}")
-        hidden = [key for key in more if key in recipe and key not in own]
+        hidden = [key for key in more if key in recipe and key not in own and not _is_reference(recipe[key], name, key)]
         if hidden:
             raise SettingsError(f"{path} has {hidden[0]!r} itself, which goes before {name}'s; give --{hidden[0]}")
 

@@ -29,7 +29,7 @@ from speechbrain_xser.model_folder.locate import CHECKPOINTS, METADATA, model_fo
 from speechbrain_xser.model_folder.mean_voice import MeanVoice
 from speechbrain_xser.model_folder.metadata import describe_backbone, read_metadata
 from speechbrain_xser.model_folder.save import write_model_folder
-from speechbrain_xser.model_folder.settings import backbones, plain_config
+from speechbrain_xser.model_folder.settings import NOT_KEPT, backbones, plain_config
 from speechbrain_xser.stages import target_text
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
@@ -173,6 +173,7 @@ def identity(model: ExplainableSER, arguments: Mapping[str, Any]) -> dict[str, A
         Fingerprints of the backbones, the vocabulary's size, and the architecture's values.
     """
     known = {name: describe_backbone(*source).fingerprint for name, source in backbones(arguments).items()}
+    known.setdefault("encoder", type(model.encoder).__qualname__)  # a custom one
     shape = {f"model.{key}": value for key, value in arguments.items() if not key.endswith(NOT_LEARNED)}
     return {**known, "vocabulary": model.decoder.vocabulary, **shape}
 
@@ -224,8 +225,10 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
 
 
 def model_arguments(hparams: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that the YAML gives ``build_model``."""
-    return {key: value for key, value in hparams["model"].keywords.items() if key != "load_weights"}
+    """The arguments that the YAML gives ``build_model``, as a folder keeps them: a custom encoder has no source."""
+    given = hparams["model"].keywords
+    source = {} if given.get("custom_encoder") is None else {"encoder_source": None}
+    return {key: value for key, value in given.items() if key not in NOT_KEPT} | source
 
 
 def evaluation_scores(brain: XserBrain) -> Scores | None:
