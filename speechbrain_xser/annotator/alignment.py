@@ -17,8 +17,8 @@ from torch import Tensor
 
 from speechbrain_xser.data.waveform import SAMPLE_RATE
 
-from .heard import HOP_SECONDS, Heard
-from .reading import Reading, read
+from .analysis import HOP_SECONDS, Heard
+from .pronunciation import Reading, read
 
 FRAME_SECONDS = 0.020  # of the spectra
 WINDOW_SECONDS = 0.025
@@ -70,7 +70,7 @@ def align(heard: Heard, transcript: str, language: str = "en") -> tuple[Word, ..
 
     Example
     -------
-    >>> from .heard import hear
+    >>> from .analysis import hear
     >>> reading = read("Kids are talking")
     >>> wave = torchaudio.functional.resample(torch.from_numpy(reading.wave), reading.sample_rate, 16000)
     >>> words = align(hear(wave), "Kids are talking")

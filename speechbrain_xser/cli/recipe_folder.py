@@ -8,7 +8,7 @@ from pathlib import Path
 
 from speechbrain_xser.errors import SettingsError
 
-IN_CHECKOUT = Path(__file__).parents[1] / "recipes"
+IN_CHECKOUT = Path(__file__).parents[2] / "recipes"
 PREPARE = "prepare.py"
 TRAIN = Path("hparams", "train.yaml")
 

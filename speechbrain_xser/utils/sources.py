@@ -19,8 +19,8 @@ from torch import Tensor
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.utils.memory import is_out_of_memory
 
-PACKAGED = Path(__file__).parent / "packaged"
-IN_CHECKOUT = Path(__file__).parents[1] / "recipes" / "Tiny" / "backbones"  # more of them, too large for the wheel
+PACKAGED = Path(__file__).parents[1] / "packaged"
+IN_CHECKOUT = Path(__file__).parents[2] / "recipes" / "Tiny" / "backbones"  # more of them, too large for the wheel
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _HUB_ID = re.compile(rf"{_NAME}(?:/{_NAME})?")
 
