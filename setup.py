@@ -95,8 +95,8 @@ setup(
             "packaged/**/*",
             "annotator/*.json",
             "reproduction/*.csv",
-            "timeline/*.css",
-            "timeline/*.js",
+            "page/assets/*",
+            "page/templates/*.html",
         ]
     },
     install_requires=REQUIREMENTS,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_xser.decoder.llm import load_tokenizer
 from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
 from speechbrain_xser.testing import tiny_llm_folder
+from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.optimizers import stage_parameters
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "SpeechCraft" / "hparams" / "train.yaml"
@@ -49,8 +49,8 @@ LORA = 41_943_040
 
 
 def load(**overrides):
-    with open(RECIPE, encoding="utf-8") as file:
-        return load_hyperpyyaml(file, {"data_folder": "nowhere", **overrides})
+    given = {"data_folder": "nowhere", **{key: json.dumps(value) for key, value in overrides.items()}}
+    return load_recipe(RECIPE, given)[0]
 
 
 @pytest.fixture(scope="module")

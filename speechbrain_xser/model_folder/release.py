@@ -8,7 +8,7 @@ its file is mapped, its layers are changed in place one after the other, and wri
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,7 +75,7 @@ def release_folder(
     merge: bool = True,
     with_encoder: bool = False,
     licence: str | None = None,
-    corpora: Sequence[str] = (),
+    corpora: Mapping[str, str | None] | None = None,
     voice: MeanVoice | None = None,
 ) -> Release:
     """Writes a trained folder anew, for use elsewhere and for the hub.
@@ -93,8 +93,8 @@ def release_folder(
         Whether the encoder lies in ``out/encoder``; else it is found by name.
     licence : str, optional
         The hub's name of the weights' licence; by default what follows from the base.
-    corpora : sequence of str
-        What it was trained on, where the folder does not say it.
+    corpora : mapping of str to str or None, optional
+        The licence of each corpus that it was trained on, where the folder does not say it.
     voice : MeanVoice, optional
         Of the training set, in the place of the folder's own.
 
@@ -112,7 +112,7 @@ def release_folder(
     Example
     -------
     >>> from speechbrain_xser import packaged_model
-    >>> release = release_folder(packaged_model(), getfixture("tmp_path") / "release", corpora=["Tiny", "CREMA-D"])
+    >>> release = release_folder(packaged_model(), getfixture("tmp_path") / "release", corpora={"EmoDB": "CC0 1.0"})
     >>> release.merged, release.inside, release.licence
     (True, ('llm',), 'apache-2.0')
     >>> sorted(path.name for path in Path(release.folder).iterdir())[:5]
@@ -201,12 +201,12 @@ def _is_backbone_file(name: str) -> bool:
     return part in NAMES and (file in ALLOWED or WEIGHTS.fullmatch(file) is not None)
 
 
-def _training(trained: Trained, inside: set[str], corpora: Sequence[str]) -> dict:
+def _training(trained: Trained, inside: set[str], corpora: Mapping[str, str | None] | None) -> dict:
     """What is recorded of the training, and of the bases whose weights are in the folder now."""
     known = trained.metadata.training.get("bases", {})
     bases = {name: known.get(name, trained.metadata.backbones[name].source) for name in sorted(inside)}
     training = {**trained.metadata.training, "bases": bases}
-    return training | ({"corpora": list(corpora)} if corpora else {})
+    return training | ({"corpora": dict(corpora)} if corpora else {})
 
 
 def _located(trained: Trained, name: str) -> tuple[str, str | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,14 +24,15 @@ from speechbrain_xser.metrics.scores import plain_scores
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_folder.feature_cache import keep_features
 from speechbrain_xser.model_folder.load import load_weights
-from speechbrain_xser.model_folder.locate import CHECKPOINTS, METADATA, model_folder
+from speechbrain_xser.model_folder.locate import CHECKPOINTS, model_folder
 from speechbrain_xser.model_folder.mean_voice import MeanVoice
-from speechbrain_xser.model_folder.metadata import describe_backbone, read_metadata
+from speechbrain_xser.model_folder.metadata import describe_backbone
 from speechbrain_xser.model_folder.save import write_model_folder
 from speechbrain_xser.model_folder.settings import NOT_KEPT, backbones, plain_config
 from speechbrain_xser.stages import target_text
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
+from speechbrain_xser.training.corpora import corpora
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
 from speechbrain_xser.training.memory import SMALLER_MODEL
 from speechbrain_xser.training.schedule import StageSchedule
@@ -288,43 +288,6 @@ def training_voice(hparams: Mapping[str, Any], brain: XserBrain) -> MeanVoice | 
     settings = TrainingSettings.from_hparams(hparams)
     some = (hparams["train_manifest"], hparams.get("data_folder"), settings.max_seconds, CLIPS, "mean voice")
     return mean_voice(brain.model, sampled_batches(*some), brain.schedule.stages[-1])
-
-
-def corpora(hparams: Mapping[str, Any]) -> dict[str, Any]:
-    """The corpus of a run, and all corpora of the models that it began with.
-
-    The recipe's key ``corpus`` names it, which is there also where nothing is prepared; else the preparation's argument
-    of that name, else the folder where the preparation lies.
-
-    Arguments
-    ---------
-    hparams : mapping
-        With ``corpus`` (a name), ``prepare`` and ``start_from``, where the recipe has them.
-
-    Returns
-    -------
-    dict
-        ``corpus`` and ``corpora``, as far as they are known.
-
-    Example
-    -------
-    >>> corpora({"prepare": None}), corpora({"prepare": None, "corpus": "MELD"})
-    ({}, {'corpus': 'MELD', 'corpora': ['MELD']})
-    """
-    start = hparams.get("start_from")
-    before = read_metadata(Path(model_folder(start)) / METADATA).training.get("corpora", []) if start else []
-    own = _corpus(hparams)
-    known = list(dict.fromkeys([*before, *([own] if own else [])]))
-    return {**({"corpus": own} if own else {}), **({"corpora": known} if known else {})}
-
-
-def _corpus(hparams: Mapping[str, Any]) -> str | None:
-    """The name of a run's own corpus."""
-    prepare = hparams.get("prepare")
-    named = hparams.get("corpus") or getattr(prepare, "keywords", {}).get("corpus")
-    if named or prepare is None:
-        return str(named) if named else None
-    return Path(inspect.getfile(getattr(prepare, "func", prepare))).resolve().parent.name
 
 
 def summary(scores: Scores | None, folder: str, column: str = "this run") -> str:

@@ -154,8 +154,8 @@ class TrainingSettings:
         if missing := [name for name in names if "peak" not in values[name]]:
             raise SettingsError(
                 f"The schedule has {len(names)} stages, and {', '.join(missing)} no learning rate: the first two have "
-                f'stage1_... and stage2_..., give the others --training="{{stage_rates: {{{missing[0]}: {{peak: '
-                '0.00002, shape: cosine}}}".'
+                f'stage1_... and stage2_..., give the others --stage_rates="{{{missing[0]}: {{peak: 0.00002, '
+                'shape: cosine}}".'
             )
         return {name: LearningRate(**{"warmup_fraction": self.warmup_fraction, **values[name]}) for name in names}
 

@@ -29,7 +29,7 @@ CPU = {"device": "cpu"}
 def released(trained, tmp_path_factory) -> Path:
     """The trained folder, merged, with its encoder inside."""
     out = tmp_path_factory.mktemp("released") / "model"
-    release_folder(trained.folder, out, with_encoder=True, corpora=["EmoDB"])
+    release_folder(trained.folder, out, with_encoder=True, corpora={"EmoDB": "CC0 1.0"})
     return out
 
 
@@ -74,7 +74,7 @@ def test_the_merged_weight_is_base_plus_scaled_product(trained, released):
 
 
 def test_exporting_again_gives_the_same_bytes(trained, released, tmp_path):
-    release_folder(trained.folder, tmp_path / "model", with_encoder=True, corpora=["EmoDB"])
+    release_folder(trained.folder, tmp_path / "model", with_encoder=True, corpora={"EmoDB": "CC0 1.0"})
     files = {path.relative_to(released) for path in released.rglob("*") if path.is_file()}
     assert {Path("llm/model.safetensors"), Path("encoder/model.safetensors")} < files
     assert all((tmp_path / "model" / name).read_bytes() == (released / name).read_bytes() for name in files)
@@ -222,7 +222,8 @@ def test_a_base_of_an_unknown_licence_is_not_given_ours():
 
 
 def test_measured_results_are_the_hub_s_model_index():
-    data = card(corpus="MELD", corpora=["SpeechCraft", "MELD"], test={"ua": 41.234, "wa": 55.0, "pitch": 60.0}).data
+    learnt = {"SpeechCraft": None, "MELD": None}
+    data = card(corpus="MELD", corpora=learnt, test={"ua": 41.234, "wa": 55.0, "pitch": 60.0}).data
     found = {(r.task_type, r.dataset_name, r.metric_type, r.metric_value) for r in data.eval_results}
     assert found == {
         ("audio-classification", "MELD", "recall", 41.23),
@@ -232,12 +233,12 @@ def test_measured_results_are_the_hub_s_model_index():
 
 
 def test_the_terms_of_every_corpus_are_in_the_card():
-    text = card(corpora=["RAVDESS", "mine"]).text
+    text = card(corpora={"RAVDESS": "CC BY-NC-SA 4.0: not for commercial use", "mine": None}).text
     assert "* RAVDESS: CC BY-NC-SA 4.0: not for commercial use" in text and "* mine: its terms are not known" in text
 
 
 def test_results_are_of_no_corpus_that_was_not_recorded():
-    [result] = card(corpora=["MELD"], test={"wer": 5.0}).data.eval_results
+    [result] = card(corpora={"MELD": None}, test={"wer": 5.0}).data.eval_results
     assert (result.dataset_name, result.metric_type, result.metric_value) == ("test set of the run", "wer", 5.0)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from speechbrain_xser.cli.recipe_folder import recipe_yamls
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.reproduction.published import rows, systems
 from speechbrain_xser.training.commandline import layer_files, load_recipe
@@ -11,7 +12,7 @@ from speechbrain_xser.training.run import merged
 from speechbrain_xser.training.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[2]
-CORPORA = ("SpeechCraft", "IEMOCAP", "MELD", "CREMA-D")
+CORPORA = [name for name, path in recipe_yamls(ROOT / "recipes").items() if "\nsystem:" in path.read_text("utf-8")]
 PAPER = {  # the design's table: stages as they follow each other in two epochs of each, beta, bottleneck, LLM
     "ssl_hubert": ("asr asr emotion emotion", 1e-3, False, False),
     "ssl_wavlm": ("asr asr emotion emotion", 1e-3, False, False),
