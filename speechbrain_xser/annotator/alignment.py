@@ -15,10 +15,9 @@ import torch
 import torchaudio
 from torch import Tensor
 
+from speechbrain_xser.annotator.analysis import HOP_SECONDS, Heard
+from speechbrain_xser.annotator.pronunciation import Reading, read
 from speechbrain_xser.data.waveform import SAMPLE_RATE
-
-from .analysis import HOP_SECONDS, Heard
-from .pronunciation import Reading, read
 
 FRAME_SECONDS = 0.020  # of the spectra
 WINDOW_SECONDS = 0.025
@@ -70,7 +69,7 @@ def align(heard: Heard, transcript: str, language: str = "en") -> tuple[Word, ..
 
     Example
     -------
-    >>> from .analysis import hear
+    >>> from speechbrain_xser.annotator.analysis import hear
     >>> reading = read("Kids are talking")
     >>> wave = torchaudio.functional.resample(torch.from_numpy(reading.wave), reading.sample_rate, 16000)
     >>> words = align(hear(wave), "Kids are talking")

@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from speechbrain_xser.annotator.alignment import Word, align, reading_of
+from speechbrain_xser.annotator.analysis import HOP_SECONDS, Heard
+from speechbrain_xser.annotator.level import speech_decibels
+from speechbrain_xser.annotator.pronunciation import Reading
 from speechbrain_xser.errors import SettingsError
-
-from .alignment import Word, align, reading_of
-from .analysis import HOP_SECONDS, Heard
-from .level import speech_decibels
-from .pronunciation import Reading
 
 SHORTEST_SECONDS = 0.05  # added to both durations, so that the ratio of very short words stays tame
 LOUDEST_FRAMES = 8  # whose mean is a word's level: the core of its strongest syllable
@@ -79,8 +78,8 @@ def prominences(
     Example
     -------
     >>> import torch
-    >>> from .analysis import hear
-    >>> from .pronunciation import read
+    >>> from speechbrain_xser.annotator.analysis import hear
+    >>> from speechbrain_xser.annotator.pronunciation import read
     >>> wave = torch.from_numpy(read("Kids are talking by the door").wave)  # 22 kHz: a slow, low voice at 16
     >>> quiet, loud = (prominences(hear(gain * wave), "Kids are talking by the door") for gain in (0.25, 1.0))
     >>> np.allclose(quiet, loud, atol=1e-3), len(quiet)
@@ -159,8 +158,8 @@ def measure(heard: Heard, words: tuple[Word, ...], reading: Reading) -> Cues:
     Example
     -------
     >>> import torch
-    >>> from .analysis import hear
-    >>> from .pronunciation import read
+    >>> from speechbrain_xser.annotator.analysis import hear
+    >>> from speechbrain_xser.annotator.pronunciation import read
     >>> tone = torch.sin(6.2832 * 200 * torch.arange(16000) / 16000) * torch.linspace(0.1, 1, 16000)
     >>> cues = measure(hear(tone), (Word("two", 0.0, 0.5), Word("words", 0.5, 1.0)), read("two words"))
     >>> bool(cues.level[0] < cues.level[1]), cues.stress.tolist()

@@ -11,7 +11,7 @@ from speechbrain_xser.model_folder.metadata import describe_backbone
 from speechbrain_xser.model_folder.settings import backbones
 
 
-def keep_features(model: ExplainableSER, folder: str | Path, arguments: Mapping[str, object]) -> None:
+def keep_features(model: ExplainableSER, folder: str | Path, lobes: Mapping[str, Mapping]) -> None:
     """Lets a model's frozen encoder hear each clip once.
 
     Arguments
@@ -20,8 +20,8 @@ def keep_features(model: ExplainableSER, folder: str | Path, arguments: Mapping[
         Its encoder is replaced by a :class:`CachedEncoder` around it.
     folder : str or Path
         Where the layers are kept; runs may share it.
-    arguments : mapping
-        Of ``build_model``: they name the backbone and its type.
+    lobes : mapping
+        The model's, as plain values: they name the backbone and its type.
 
     Raises
     ------
@@ -30,13 +30,14 @@ def keep_features(model: ExplainableSER, folder: str | Path, arguments: Mapping[
 
     Example
     -------
-    >>> from speechbrain_xser.testing import tiny_model
+    >>> from speechbrain_xser.testing import tiny_lobes, tiny_model
+    >>> from speechbrain_xser.model_folder.settings import complete_settings
     >>> place = getfixture("tmp_path")
     >>> model = tiny_model(place)
-    >>> keep_features(model, place / "features", {"encoder_source": str(place / "encoder"), "llm_source": None})
+    >>> keep_features(model, place / "features", complete_settings({"model": tiny_lobes(place)})["model"])
     >>> type(model.encoder).__name__
     'CachedEncoder'
     """
-    known = describe_backbone(*backbones(arguments)["encoder"]).fingerprint
-    name = f"{known[:16]}-{arguments.get('encoder_dtype', 'float32')}"
+    known = describe_backbone(*backbones(lobes)["encoder"]).fingerprint
+    name = f"{known[:16]}-{lobes['encoder']['dtype']}"
     model.encoder = CachedEncoder(model.encoder, folder, name)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
+from speechbrain_xser.evidence.shapley import ALL, NONE
+from speechbrain_xser.page.branches import KNOWN, Shown, shown
 from speechbrain_xser.page.numbers import percent, signed
 
 if TYPE_CHECKING:
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from speechbrain_xser.evidence.attribution import Attribution
     from speechbrain_xser.evidence.localization import Where
 
-WORDS, VOICE = "words: what is said", "voice: how it is said"
 SMALLEST_SCALE = 1.0  # nats; bars of an effect that is next to nothing stay short
 MOST_LABELS = 13  # columns of layers that have room for their values
 
@@ -69,28 +70,30 @@ def branch_bar(attribution: Attribution) -> str:
 
     Example
     -------
-    >>> bar = branch_bar(Attribution("sad", -0.5, 2.0, {}))
+    >>> from speechbrain_xser.evidence.attribution import Attribution
+    >>> bar = branch_bar(Attribution("sad", {"content": -0.5, "descriptor": 2.0}, {}))
     >>> "left:37.50%;width:12.50%" in bar, "left:50.00%;width:50.00%" in bar, "+1.50 nats" in bar
     (True, True, True)
     """
-    scale = max(abs(attribution.content), abs(attribution.descriptor), SMALLEST_SCALE)
-    rows = _branch(WORDS, "xser-words", attribution.content, scale)
-    rows += _branch(VOICE, "xser-voice", attribution.descriptor, scale)
+    scale = max(SMALLEST_SCALE, *map(abs, attribution.shares.values()))
+    rows = "".join(_branch(shown(name), nats, scale) for name, nats in attribution.shares.items())
     label = escape(attribution.emotion)
+    carriers = escape(" and ".join(shown(name).name for name in attribution.shares))
     return (
-        f'<table class="xser-bars" aria-label="What words and voice carry of the label {label}">\n<tbody>\n{rows}'
+        f'<table class="xser-bars" aria-label="What {carriers} carry of the label {label}">\n<tbody>\n{rows}'
         f'<tr class="xser-sum"><th scope="row">together</th><td><div class="xser-ends"><span>← against</span>'
         f'<span>for “{label}” →</span></div></td><td class="xser-number">{signed(attribution.total)} nats</td></tr>\n'
         "</tbody></table>"
     )
 
 
-def _branch(name: str, kind: str, nats: float, scale: float) -> str:
+def _branch(branch: Shown, nats: float, scale: float) -> str:
     width = 50 * abs(nats) / scale
     left = 50.0 - width if nats < 0 else 50.0
+    place = f"left:{left:.2f}%;width:{width:.2f}%"
     return (
-        f'<tr><th scope="row">{name.split(":")[0]}</th><td><div class="xser-track"><div class="xser-fill {kind}" '
-        f'style="left:{left:.2f}%;width:{width:.2f}%"></div><div class="xser-zero"></div></div></td>'
+        f'<tr><th scope="row">{escape(branch.name)}</th><td><div class="xser-track">'
+        f'<div class="xser-fill {branch.kind}" style="{place}"></div><div class="xser-zero"></div></div></td>'
         f'<td class="xser-number">{signed(nats)} nats</td></tr>\n'
     )
 
@@ -110,14 +113,11 @@ def distributions_table(distributions: Mapping[str, Mapping[str, float]]) -> str
 
     Example
     -------
-    >>> table = distributions_table({"both": {"sad": 0.25, "angry": 0.75}})
-    >>> '<th scope="col" class="xser-number">words and voice</th>' in table
+    >>> table = distributions_table({"all": {"sad": 0.25, "angry": 0.75}})
+    >>> '<th scope="col" class="xser-number">all branches</th>' in table
     True
     """
-    plain = {"both": "words and voice", "content": "words only", "descriptor": "voice only", "neither": "neither"}
-    head = "".join(
-        f'<th scope="col" class="xser-number">{escape(plain.get(name, name))}</th>' for name in distributions
-    )
+    head = "".join(f'<th scope="col" class="xser-number">{escape(_heard(name))}</th>' for name in distributions)
     emotions = next(iter(distributions.values()), {})
     rows = "".join(
         f'<tr><th scope="row">{escape(emotion)}</th>'
@@ -130,6 +130,13 @@ def distributions_table(distributions: Mapping[str, Mapping[str, float]]) -> str
         f'<table class="xser-table xser-shares">\n<thead><tr><th scope="col">emotion</th>{head}</tr></thead>\n'
         f"<tbody>\n{rows}</tbody></table></div>"
     )
+
+
+def _heard(name: str) -> str:
+    """What was heard, in plain words: a coalition of branches, or what has a name of its own."""
+    whole = {ALL: "all branches", NONE: "no branch"}
+    only = f"{shown(name).name} only" if name in KNOWN else " and ".join(shown(part).name for part in name.split("+"))
+    return whole.get(name, only)
 
 
 def layer_bars(where: Where) -> str:
@@ -148,14 +155,14 @@ def layer_bars(where: Where) -> str:
     Example
     -------
     >>> import torch
-    >>> from speechbrain_xser.evidence.localization import BranchTrace
-    >>> one, none = (BranchTrace(None, torch.zeros(2), weights) for weights in (torch.tensor([0.25, 0.75]), None))
-    >>> bars = layer_bars(Where("sad", one, none, 0.02, 0.1))
+    >>> from speechbrain_xser.evidence.localization import BranchTrace, Where
+    >>> one, none = (BranchTrace(None, torch.zeros(2), weights, 0.1) for weights in (torch.tensor([0.25, 0.75]), None))
+    >>> bars = layer_bars(Where("sad", {"content": one, "descriptor": none}, 0.02))
     >>> "layer 2: 75.0 %" in bars, "sums no layers" in bars
     (True, True)
     """
-    pairs = ((WORDS, "xser-words", where.content), (VOICE, "xser-voice", where.descriptor))
-    figures = "".join(_layers(name, kind, trace.layer_weights) for name, kind, trace in pairs)
+    pairs = [(shown(name), trace.layer_weights) for name, trace in where.branches.items()]
+    figures = "".join(_layers(escape(branch.title), branch.kind, weights) for branch, weights in pairs)
     return f'<div class="xser-layers">{figures}</div>'
 
 

@@ -11,6 +11,7 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from speechbrain_xser.page.branches import shown
 from speechbrain_xser.page.numbers import plain
 from speechbrain_xser.page.ticks import ticks
 
@@ -27,7 +28,7 @@ AXIS = 40  # below the last one, pixels
 SILENCE = -60.0  # dB re full scale; what is below is drawn there
 LEAST_HERTZ, LEAST_DECIBELS = 40.0, 12.0  # on an axis, so that a steady voice looks steady
 TIME_TICKS = 8
-BOTH = '<tspan class="xser-words">— words</tspan> <tspan class="xser-voice" dx="6">- - voice</tspan>'
+KEY = '<tspan class="{kind}" dx="6">{dash} {name}</tspan>'
 
 
 class Panel(NamedTuple):
@@ -105,29 +106,33 @@ def _level(curves: Curves) -> Panel:
 
 
 def _information(curves: Curves, where: Where) -> Panel | None:
-    kept = {"xser-words": where.content.kl_nats, "xser-voice": where.descriptor.kl_nats}
-    kept = {kind: nats for kind, nats in kept.items() if nats is not None}
+    kept = {name: trace.kl_nats for name, trace in where.branches.items() if trace.kl_nats is not None}
     if not kept:
         return None
     _, high, marks = ticks(0.0, max(float(nats.max()) for nats in kept.values()))
     drawn = "".join(
-        _curve(_centres(nats, where.frame_seconds), nats.tolist(), 0.0, high, curves, kind)
-        for kind, nats in kept.items()
+        _curve(_centres(nats, where.frame_seconds), nats.tolist(), 0.0, high, curves, shown(name).kind)
+        for name, nats in kept.items()
     )
-    return Panel("Information", "nats a frame", 0.0, high, marks, drawn, BOTH)
+    return Panel("Information", "nats a frame", 0.0, high, marks, drawn, _keys(where))
 
 
 def _shares(curves: Curves, where: Where) -> Panel | None:
-    shares = {"xser-words": where.content.shares, "xser-voice": where.descriptor.shares}
-    found = [value for share in shares.values() for value in share.tolist()]
+    found = [value for trace in where.branches.values() for value in trace.shares.tolist()]
     if not found:
         return None
     low, high, marks = ticks(min(0.0, *found), max(0.0, *found))
     drawn = "".join(
-        _steps(share.tolist(), where.token_seconds, low, high, curves.seconds, kind) for kind, share in shares.items()
+        _steps(trace.shares.tolist(), trace.token_seconds, low, high, curves.seconds, shown(name).kind)
+        for name, trace in where.branches.items()
     )
-    keys = BOTH if _information(curves, where) is None else ""  # they stand above already
+    keys = _keys(where) if _information(curves, where) is None else ""  # they stand above already
     return Panel(f"Share in “{where.emotion}”", "nats a token", low, high, marks, drawn, keys)
+
+
+def _keys(where: Where) -> str:
+    parts = [KEY.format(**{**shown(name)._asdict(), "name": escape(shown(name).name)}) for name in where.branches]
+    return " ".join(parts).replace(' dx="6"', "", 1)
 
 
 def _heard_times(curves: Curves) -> list[float]:

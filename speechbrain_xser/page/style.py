@@ -82,6 +82,7 @@ TABLES = """
 .xser-named .xser-fill { background: var(--xser-line); }
 .xser-fill.xser-words, .xser-key.xser-words { background: var(--xser-words); }
 .xser-fill.xser-voice, .xser-key.xser-voice { background: var(--xser-voice); }
+.xser-fill.xser-other, .xser-key.xser-other { background: var(--xser-line); }
 .xser-zero { position: absolute; left: 50%; top: -0.2rem; bottom: -0.2rem; width: 1px; background: var(--xser-ink); }
 .xser-ends { display: flex; justify-content: space-between; color: var(--xser-muted); font-size: 0.8rem; }
 .xser-details { margin: 0.75rem 0 0; font-size: 0.9rem; }
@@ -100,6 +101,7 @@ LAYOUT = """
 .xser-column { flex: 1; position: relative; min-width: 0; border-radius: 3px 3px 0 0; }
 .xser-column.xser-words { background: var(--xser-words); }
 .xser-column.xser-voice { background: var(--xser-voice); }
+.xser-column.xser-other { background: var(--xser-line); }
 .xser-column span { position: absolute; bottom: 100%; left: 0; right: 0; text-align: center; font-size: 0.75rem;
   color: var(--xser-ink); }
 .xser-places { display: flex; gap: 2px; color: var(--xser-muted); font-size: 0.75rem; }
@@ -123,11 +125,14 @@ PLOT = """
 .xser-plot path.xser-curve { stroke: var(--xser-line); stroke-width: 1.75; }
 .xser-plot path.xser-words { stroke: var(--xser-words); stroke-width: 1.5; }
 .xser-plot path.xser-voice { stroke: var(--xser-voice); stroke-width: 1.5; stroke-dasharray: 5 3; }
+.xser-plot path.xser-other { stroke: var(--xser-line); stroke-width: 1.5; stroke-dasharray: 1 3; }
 .xser-plot path.xser-area { stroke-width: 1.25; fill-opacity: 0.25; }
 .xser-plot path.xser-area.xser-words { fill: var(--xser-words); }
 .xser-plot path.xser-area.xser-voice { fill: var(--xser-voice); }
+.xser-plot path.xser-area.xser-other { fill: var(--xser-line); }
 .xser-plot tspan.xser-words { fill: var(--xser-words); }
 .xser-plot tspan.xser-voice { fill: var(--xser-voice); }
+.xser-plot tspan.xser-other { fill: var(--xser-line); }
 """
 COLOURS = (
     f":root {{{LIGHT}}}\n@media (prefers-color-scheme: dark) {{ .xser-page {{{DARK}}} }}\n"

@@ -29,7 +29,7 @@ from speechbrain_xser.model_folder.locate import CHECKPOINTS, METADATA, model_fo
 from speechbrain_xser.model_folder.mean_voice import MeanVoice
 from speechbrain_xser.model_folder.metadata import describe_backbone, read_metadata
 from speechbrain_xser.model_folder.save import write_model_folder
-from speechbrain_xser.model_folder.settings import backbones, plain_config
+from speechbrain_xser.model_folder.settings import backbones, complete_settings, flat
 from speechbrain_xser.stages import target_text
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
@@ -153,27 +153,27 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
         if settings.start_from is not None:
             load_weights(model, model_folder(settings.start_from))
     if settings.feature_cache is not None:
-        keep_features(model, settings.feature_cache, model_arguments(hparams))
+        keep_features(model, settings.feature_cache, lobes(hparams))
     return model
 
 
-def identity(model: ExplainableSER, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def identity(model: ExplainableSER, lobes: Mapping[str, Any]) -> dict[str, Any]:
     """What a checkpoint must share with a run for its weights to mean the same.
 
     Arguments
     ---------
     model : ExplainableSER
         Its vocabulary is counted.
-    arguments : mapping
-        Of ``build_model``, complete.
+    lobes : mapping
+        As plain values, complete.
 
     Returns
     -------
     dict
         Fingerprints of the backbones, the vocabulary's size, and the architecture's values.
     """
-    known = {name: describe_backbone(*source).fingerprint for name, source in backbones(arguments).items()}
-    shape = {f"model.{key}": value for key, value in arguments.items() if not key.endswith(NOT_LEARNED)}
+    known = {name: describe_backbone(*source).fingerprint for name, source in backbones(lobes).items()}
+    shape = {f"model.{key}": value for key, value in flat(lobes) if not key.endswith(NOT_LEARNED)}
     return {**known, "vocabulary": model.decoder.vocabulary, **shape}
 
 
@@ -202,7 +202,6 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
     ):
         hparams = {**hparams, "ckpt_interval_minutes": 0}  # SpeechBrain takes one of them
     output = Path(hparams["output_folder"])
-    arguments = plain_config({"model": model_arguments(hparams)})["model"]
     return XserBrain(
         model,
         settings.schedule(),
@@ -210,7 +209,7 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
         settings.rates(),
         score_answers,
         store=CheckpointStore(output / CHECKPOINTS, settings.keep_latest),
-        identity=run_on_main(identity, [model, arguments]),
+        identity=run_on_main(identity, [model, lobes(hparams)]),
         seed=settings.seed,
         weight_decay=settings.weight_decay,
         valid_search_every=settings.valid_search_every,
@@ -223,9 +222,9 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
     )
 
 
-def model_arguments(hparams: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that the YAML gives ``build_model``."""
-    return {key: value for key, value in hparams["model"].keywords.items() if key != "load_weights"}
+def lobes(hparams: Mapping[str, Any]) -> dict[str, Any]:
+    """The lobes that the YAML gives ``build_model``, as plain values."""
+    return complete_settings({"model": hparams["model"].keywords})["model"]
 
 
 def evaluation_scores(brain: XserBrain) -> Scores | None:
@@ -258,7 +257,7 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
     if hparams.get("purpose"):
         training["purpose"] = str(hparams["purpose"]).strip()
     config = {
-        "model": model_arguments(hparams),
+        "model": hparams["model"].keywords,
         "stage": brain.schedule.stages[-1].name,
         "max_seconds": settings.max_seconds,
         "training": training,

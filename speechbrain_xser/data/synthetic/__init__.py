@@ -1,5 +1,5 @@
 """The embedded corpus: synthetic speech whose every label is true by construction."""
 
-from .corpus import prepare
+from speechbrain_xser.data.synthetic.corpus import prepare
 
 __all__ = ["prepare"]

@@ -24,10 +24,9 @@ from tqdm import tqdm
 from speechbrain_xser.answer.record import EMOTIONS, GENDERS, Descriptors, Record
 from speechbrain_xser.answer.render import describe, render
 from speechbrain_xser.data.manifest import Utterance, write_manifest
-
-from . import grammar, profiles
-from .espeak import Espeak, Phone, Speaking
-from .voices import TARGET_PITCH_HZ, Voice, pitch_parameter, voices
+from speechbrain_xser.data.synthetic import grammar, profiles
+from speechbrain_xser.data.synthetic.espeak import Espeak, Phone, Speaking
+from speechbrain_xser.data.synthetic.voices import TARGET_PITCH_HZ, Voice, pitch_parameter, voices
 
 SAMPLE_RATE = 16000
 VERSION = 3  # of how a plan is spoken, in the names of files: another version is spoken anew, never mixed in
