@@ -20,6 +20,7 @@ from speechbrain_xser.decoder.candidates import candidate_tokens
 from speechbrain_xser.decoder.generation.answer import PartialAnswer
 from speechbrain_xser.decoder.generation.constrained import FormGuide
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Answering, Decoding, candidate_scores, greedy
+from speechbrain_xser.decoder.generation.sampling import SampledAnswer, Sampler, Sampling
 from speechbrain_xser.decoder.generation.speculative import NGramDrafts
 from speechbrain_xser.decoder.generation.text import growing_text
 from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_tokenizer
@@ -266,6 +267,54 @@ class LLMDecoder(OwnsPart):
             greedy(self.causal, rows.prompts, rows.totals, answers, self.pad_id, decoding.rows, decoding.graphs)
         return [self._text(start + answer.new) for start, answer in zip(begun, answers, strict=True)]
 
+    def sample(
+        self,
+        tokens: Mapping[str, SoftTokens],
+        instruction: str,
+        sampling: Sampling,
+        max_new_tokens: int | None = None,
+        close_quotes: bool = False,
+        decoding: Decoding = PLAIN_DECODING,
+    ) -> list[list[SampledAnswer]]:
+        """Several answers of each prompt, drawn token by token; the prompt's embeddings are there once.
+
+        Arguments
+        ---------
+        tokens, instruction, max_new_tokens, close_quotes, decoding
+            As for :meth:`generate`.
+        sampling : Sampling
+            Temperature, top-p, answers a prompt, and the seed.
+
+        Returns
+        -------
+        list of list of SampledAnswer
+            For each of B rows its answers, with their log-probabilities.
+
+        Raises
+        ------
+        PromptError
+            As :meth:`generate`.
+        SettingsError
+            If a value of ``sampling`` is out of range.
+        """
+        limit, count = self.max_new_tokens if max_new_tokens is None else max_new_tokens, sampling.checked().answers
+        prompts = len(next(iter(tokens.values())).counts)
+        samplers = [Sampler(sampling, sampling.seed * 1_000_003 + index) for index in range(prompts * count)]
+        answers = [self._answer([], limit, close_quotes, decoding, sampler) for sampler in samplers]
+        with evaluating(self), torch.no_grad():
+            rows = self._rows(tokens, instruction, [[]] * prompts, limit)
+            totals = [total for total in rows.totals for _ in range(count)]
+
+            def several(chosen: Sequence[int]) -> Stream:
+                return rows.prompts([index // count for index in chosen])
+
+            greedy(self.causal, several, totals, answers, self.pad_id, decoding.rows, decoding.graphs)
+        found = [
+            SampledAnswer(self._text(answer.new), sampler.log_prob)
+            for answer, sampler in zip(answers, samplers, strict=True)
+        ]
+        return [found[start : start + count] for start in range(0, len(found), count)]
+
     def generate_live(
         self,
         tokens: Mapping[str, SoftTokens],
@@ -395,7 +444,14 @@ class LLMDecoder(OwnsPart):
             raise CheckpointError("There is no LoRA to save: it was merged, or the decoder was built with lora: null.")
         self.llm.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
 
-    def _answer(self, begun: list[int], limit: int, close_quotes: bool, decoding: Decoding) -> PartialAnswer:
+    def _answer(
+        self,
+        begun: list[int],
+        limit: int,
+        close_quotes: bool,
+        decoding: Decoding,
+        sampler: Sampler | None = None,
+    ) -> PartialAnswer:
         """The answer of one row, by the rules of the caller."""
         if decoding.form is not None and begun:
             raise PromptError("An answer that is held to a form cannot have a prefix: give one of the two.")
@@ -405,7 +461,7 @@ class LLMDecoder(OwnsPart):
         if decoding.speculate:
             drafter = self._drafts.setdefault(decoding.speculate, NGramDrafts(decoding.speculate))
         quotes = self.odd_quotes if close_quotes or guide else ()
-        return PartialAnswer(begun, limit, self.eos_ids, quotes, guide, drafter)
+        return PartialAnswer(begun, limit, self.eos_ids, quotes, guide, drafter, sampler)
 
     def _rows(
         self, tokens: Mapping[str, SoftTokens], instruction: str, begun: list[list[int]], more: int
