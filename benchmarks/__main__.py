@@ -87,7 +87,7 @@ def in_float32(model: ExplainableSER, folder: Path, device: str) -> ExplainableS
     """The same model with a float32 encoder of its own."""
     with torch.device(device):
         encoder = FrozenEncoder(str(folder / "encoder"), load_weights=False)
-    return ExplainableSER(encoder.to(device), model.content, model.descriptor, model.decoder).eval()
+    return ExplainableSER(encoder.to(device), model.branches, model.decoder).eval()
 
 
 def goal(size: Size, text: str) -> str:

@@ -7,7 +7,7 @@ mean nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import soundfile
 import torch
+
+from speechbrain_xser.stages import BRANCHES
 
 if TYPE_CHECKING:
     from transformers import FeatureExtractionMixin, PreTrainedModel
@@ -269,44 +271,98 @@ def _labels(
     }
 
 
-def tiny_model(folder: str | Path, **overrides) -> ExplainableSER:
-    """Builds the whole model from tiny random backbones, through :func:`speechbrain_xser.model.build_model`.
+def tiny_lobes(
+    folder: str | Path,
+    branches: Sequence[str] = BRANCHES,
+    latent: int | None = 8,
+    stack: int = 5,
+    hidden: int = 16,
+    level_feature: bool = False,
+    hears: Sequence[str] | None = None,
+    **llm,
+) -> dict:
+    """What builds each lobe of :func:`tiny_model`, as ``hparams/model.yaml`` gives it to ``build_model``.
 
     Arguments
     ---------
     folder : str or Path
         Where the two backbone folders ``encoder`` and ``llm`` are written (and used again if they are there).
-    **overrides
-        Arguments of ``build_model`` that shall differ.
+    branches : sequence of str
+        Their names, in the order of their slots.
+    latent : int, optional
+        Size of each bottleneck; ``None`` for none.
+    stack, hidden : int
+        Of each adapter.
+    level_feature : bool
+        Gives the descriptor branch the utterance's level.
+    hears : sequence of str, optional
+        The branches that a classifier pools, in a system without an LLM.
+    **llm
+        Arguments of ``LLMDecoder`` that shall differ.
+
+    Returns
+    -------
+    dict
+        ``encoder``, ``branches`` and ``decoder``.
+
+    Example
+    -------
+    >>> lobes = tiny_lobes(getfixture("tmp_path"), branches=["content", "descriptor", "speaker"])
+    >>> list(lobes["branches"]), lobes["decoder"].keywords["template"].slots[2]
+    (['content', 'descriptor', 'speaker'], 'speaker')
+    """
+    from speechbrain_xser.decoder.decoder import LLMDecoder
+    from speechbrain_xser.decoder.heads import HeadsDecoder
+    from speechbrain_xser.decoder.prompt import PromptTemplate
+    from speechbrain_xser.lobes.adapter import Adapter
+    from speechbrain_xser.lobes.bottleneck import build_bottleneck
+    from speechbrain_xser.lobes.branch import build_branch
+    from speechbrain_xser.lobes.encoder import FrozenEncoder
+
+    for name, write in (("encoder", tiny_encoder_folder), ("llm", tiny_llm_folder)):
+        if not Path(folder, name).exists():
+            write(Path(folder, name))
+    adapter = partial(Adapter, stack=stack, hidden=hidden)
+    bottlenecks = {
+        name: partial(build_bottleneck, latent=latent, level_feature=level_feature and name == "descriptor")
+        for name in branches
+    }
+    template = PromptTemplate(slots=tuple(branches))
+    defaults = {"source": str(Path(folder, "llm")), "dtype": "float32", "template": template}
+    return {
+        "encoder": partial(FrozenEncoder, source=str(Path(folder, "encoder"))),
+        "branches": {name: partial(build_branch, bottleneck=one, adapter=adapter) for name, one in bottlenecks.items()},
+        "decoder": partial(LLMDecoder, **{**defaults, **llm}) if hears is None else partial(HeadsDecoder, hears=hears),
+    }
+
+
+def tiny_model(folder: str | Path, **values) -> ExplainableSER:
+    """Builds the whole model from tiny random backbones, in float32.
+
+    Arguments
+    ---------
+    folder : str or Path
+        As for :func:`tiny_lobes`.
+    **values
+        Arguments of :func:`tiny_lobes`.
 
     Returns
     -------
     ExplainableSER
-        A model with a latent of 8 and an adapter of 16, in float32.
+        A model with a latent of 8 and an adapter of 16.
 
     Example
     -------
     >>> import tempfile
     >>> from speechbrain_xser.stages import SER_STAGE
     >>> model = tiny_model(tempfile.mkdtemp())
-    >>> content, descriptor = model.encode(torch.randn(2, 9000), torch.tensor([9000, 400]), SER_STAGE)
-    >>> descriptor.counts.tolist()
+    >>> tokens = model.encode(torch.randn(2, 9000), torch.tensor([9000, 400]), SER_STAGE)
+    >>> tokens["descriptor"].counts.tolist()
     [5, 1]
     """
     from speechbrain_xser.model import build_model
 
-    folder = Path(folder)
-    if not (folder / "encoder").exists():
-        tiny_encoder_folder(folder / "encoder")
-    if not (folder / "llm").exists():
-        tiny_llm_folder(folder / "llm")
-    arguments = {
-        "encoder_source": str(folder / "encoder"),
-        "llm_source": str(folder / "llm"),
-        "latent": 8,
-        "adapter_hidden": 16,
-        "llm_dtype": "float32",
-    }
+    lobes = tiny_lobes(folder, **values)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return build_model(**{**arguments, **overrides})
+        return build_model(**lobes)

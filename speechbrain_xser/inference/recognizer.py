@@ -48,8 +48,7 @@ class _Encoded(NamedTuple):
     """A batch before its answers."""
 
     spoken: list[bool]  # whether each clip has speech
-    tokens: tuple[SoftTokens, SoftTokens] | None  # of those that have
-
+    tokens: dict[str, SoftTokens] | None  # of those that have
 
 
 class ExplainableEmotionRecognizer(nn.Module):
@@ -78,12 +77,10 @@ class ExplainableEmotionRecognizer(nn.Module):
     -------
     >>> import tempfile
     >>> from speechbrain_xser.model_folder.save import write_model_folder
-    >>> from speechbrain_xser.testing import tiny_manifest, tiny_model
+    >>> from speechbrain_xser.testing import tiny_lobes, tiny_manifest, tiny_model
     >>> place = Path(tempfile.mkdtemp())
-    >>> arguments = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 8}
-    >>> model = tiny_model(place, **arguments)
-    >>> arguments |= {"encoder_source": str(place / "encoder"), "llm_source": str(place / "llm")}
-    >>> folder = write_model_folder(place / "trained", model, {"model": arguments})
+    >>> model, config = tiny_model(place, max_new_tokens=8), tiny_lobes(place, max_new_tokens=8)
+    >>> folder = write_model_folder(place / "trained", model, {"model": config})
     >>> recognizer = ExplainableEmotionRecognizer.from_hparams(folder, run_opts={"device": "cpu"})
     >>> _ = tiny_manifest(place, clips=1)
     >>> recognizer.explain_file(place / "train" / "000.wav").speech  # a tone
@@ -190,8 +187,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         overrides = {**(overrides or {}), **({"llm_dtype": dtype} if dtype else {})}
         folder = model_folder(source, revision, savedir)
         with naming_memory(f"{source} was loaded", SMALLER_TO_LOAD):
-            arguments = {} if custom_encoder is None else {"custom_encoder": custom_encoder}
-            model, hparams = read_model_folder(folder, overrides, hparams_file, arguments)
+            model, hparams = read_model_folder(folder, overrides, hparams_file, encoder=custom_encoder)
             hparams["savedir"] = savedir
             kind = cls
             if pretrained and cls is ExplainableEmotionRecognizer:
@@ -402,9 +398,9 @@ class ExplainableEmotionRecognizer(nn.Module):
             return
         model, stage = self.mods.model, STAGES[self.hparams.stage]
         options = {"close_quotes": stage.quotes, "decoding": self.decoding}
-        for text in model.decoder.generate_live(*tokens, stage.instruction, **options):
+        for text in model.decoder.generate_live(tokens, stage.instruction, **options):
             yield text
-        [found] = model.decoder.emotion_probabilities(*tokens, stage.instruction, [text], self.hparams.emotions)
+        [found] = model.decoder.emotion_probabilities(tokens, stage.instruction, [text], self.hparams.emotions)
         yield self._explanation(text, found.tolist())
 
     def _precise(self) -> AbstractContextManager:
@@ -427,13 +423,13 @@ class ExplainableEmotionRecognizer(nn.Module):
             wavs = wavs[:, : samples.max()].to(self.device)
             return _Encoded(spoken, self.mods.model.encode(wavs, samples, STAGES[self.hparams.stage]))
 
-    def _answered(self, tokens: list[tuple[SoftTokens, SoftTokens]]) -> Iterator[Explanation]:
+    def _answered(self, tokens: list[dict[str, SoftTokens]]) -> Iterator[Explanation]:
         """Explanations of all rows of several batches."""
         if not tokens:
             return iter(())
-        joined = [SoftTokens.joined(parts) for parts in zip(*tokens, strict=True)]
+        joined = {name: SoftTokens.joined([one[name] for one in tokens]) for name in tokens[0]}
         stage, emotions = STAGES[self.hparams.stage], self.hparams.emotions
-        texts, found = self.mods.model.explain_tokens(*joined, stage, emotions, self.decoding)
+        texts, found = self.mods.model.explain_tokens(joined, stage, emotions, self.decoding)
         return iter([self._explanation(text, row) for text, row in zip(texts, found.tolist(), strict=True)])
 
     def forward(

@@ -12,7 +12,7 @@ from speechbrain_xser.lobes.bottleneck import (
     VariationalBottleneck,
     gaussian_kl,
 )
-from speechbrain_xser.lobes.branch import Branch, BranchOutput, silent_tokens
+from speechbrain_xser.lobes.branch import Branch, BranchOutput, off_tokens
 from speechbrain_xser.lobes.cache import CachedEncoder
 from speechbrain_xser.lobes.encoder import FrozenEncoder
 from speechbrain_xser.lobes.pooling import AttentivePooling
@@ -35,5 +35,5 @@ __all__ = [
     "SpeechEncoder",
     "VariationalBottleneck",
     "gaussian_kl",
-    "silent_tokens",
+    "off_tokens",
 ]

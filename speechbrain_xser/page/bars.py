@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from speechbrain_xser.evidence.shapley import ALL, NONE
+from speechbrain_xser.page.branches import KNOWN, Shown, shown
 from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.numbers import percent
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from speechbrain_xser.evidence.attribution import Attribution
     from speechbrain_xser.evidence.localization import BranchTrace, Where
 
-WORDS, VOICE = "words: what is said", "voice: how it is said"
 SMALLEST_SCALE = 1.0  # nats; bars of an effect that is next to nothing stay short
 MOST_LABELS = 13  # columns of layers that have room for their values
 
@@ -58,14 +59,14 @@ def branch_bar(attribution: Attribution) -> str:
     Example
     -------
     >>> from speechbrain_xser.evidence.attribution import Attribution
-    >>> bar = branch_bar(Attribution("sad", -0.5, 2.0, {}))
+    >>> bar = branch_bar(Attribution("sad", {"content": -0.5, "descriptor": 2.0}, {}))
     >>> "left:37.50%;width:12.50%" in bar, "left:50.00%;width:50.00%" in bar, "+1.50 nats" in bar
     (True, True, True)
     """
-    scale = max(abs(attribution.content), abs(attribution.descriptor), SMALLEST_SCALE)
-    carried = ((WORDS, "xser-words", attribution.content), (VOICE, "xser-voice", attribution.descriptor))
-    bars = [_bar(name, style, nats, scale) for name, style, nats in carried]
-    return render("branches", label=attribution.emotion, bars=bars, total=attribution.total)
+    scale = max(SMALLEST_SCALE, *map(abs, attribution.shares.values()))
+    bars = [_bar(shown(name), nats, scale) for name, nats in attribution.shares.items()]
+    carriers = " and ".join(bar.name for bar in bars)
+    return render("branches", label=attribution.emotion, carriers=carriers, bars=bars, total=attribution.total)
 
 
 class Bar(NamedTuple):
@@ -78,9 +79,9 @@ class Bar(NamedTuple):
     width: float
 
 
-def _bar(name: str, style: str, nats: float, scale: float) -> Bar:
+def _bar(branch: Shown, nats: float, scale: float) -> Bar:
     width = 50 * abs(nats) / scale
-    return Bar(name.split(":")[0], style, nats, 50.0 - width if nats < 0 else 50.0, width)
+    return Bar(branch.name, branch.kind, nats, 50.0 - width if nats < 0 else 50.0, width)
 
 
 def distributions_table(distributions: Mapping[str, Mapping[str, float]]) -> str:
@@ -98,16 +99,22 @@ def distributions_table(distributions: Mapping[str, Mapping[str, float]]) -> str
 
     Example
     -------
-    >>> table = distributions_table({"both": {"sad": 0.25, "angry": 0.75}})
-    >>> '<th scope="col" class="xser-number">words and voice</th>' in table
+    >>> table = distributions_table({"all": {"sad": 0.25, "angry": 0.75}})
+    >>> '<th scope="col" class="xser-number">all branches</th>' in table
     True
     """
-    plain = {"both": "words and voice", "content": "words only", "descriptor": "voice only", "neither": "neither"}
     rows = [
         (emotion, [shares[emotion] for shares in distributions.values()])
         for emotion in next(iter(distributions.values()), {})
     ]
-    return render("distributions", names=[plain.get(name, name) for name in distributions], rows=rows)
+    return render("distributions", names=[_heard(name) for name in distributions], rows=rows)
+
+
+def _heard(name: str) -> str:
+    """What was heard, in plain words: a coalition of branches, or what has a name of its own."""
+    whole = {ALL: "all branches", NONE: "no branch"}
+    only = f"{shown(name).name} only" if name in KNOWN else " and ".join(shown(part).name for part in name.split("+"))
+    return whole.get(name, only)
 
 
 def layer_bars(where: Where) -> str:
@@ -127,13 +134,13 @@ def layer_bars(where: Where) -> str:
     -------
     >>> import torch
     >>> from speechbrain_xser.evidence.localization import BranchTrace, Where
-    >>> one, none = (BranchTrace(None, torch.zeros(2), weights) for weights in (torch.tensor([0.25, 0.75]), None))
-    >>> bars = layer_bars(Where("sad", one, none, 0.02, 0.1))
+    >>> one, none = (BranchTrace(None, torch.zeros(2), weights, 0.1) for weights in (torch.tensor([0.25, 0.75]), None))
+    >>> bars = layer_bars(Where("sad", {"content": one, "descriptor": none}, 0.02))
     >>> "layer 2: 75.0 %" in bars, "sums no layers" in bars
     (True, True)
     """
-    pairs = ((WORDS, "xser-words", where.content), (VOICE, "xser-voice", where.descriptor))
-    return render("layers", branches=[_layers(*pair) for pair in pairs], most_labels=MOST_LABELS)
+    layers = [_layers(shown(name), trace) for name, trace in where.branches.items()]
+    return render("layers", branches=layers, most_labels=MOST_LABELS)
 
 
 class Layers(NamedTuple):
@@ -147,9 +154,9 @@ class Layers(NamedTuple):
     step: int = 1  # from one layer's number to the next that is written
 
 
-def _layers(name: str, style: str, trace: BranchTrace) -> Layers:
+def _layers(branch: Shown, trace: BranchTrace) -> Layers:
     if trace.layer_weights is None:
-        return Layers(name, style, None)
+        return Layers(branch.title, branch.kind, None)
     shares = trace.layer_weights.tolist()
     told = ", ".join(f"layer {place}: {percent(share)}" for place, share in enumerate(shares, start=1))
-    return Layers(name, style, shares, told, max(shares), 1 if len(shares) <= MOST_LABELS else 4)
+    return Layers(branch.title, branch.kind, shares, told, max(shares), 1 if len(shares) <= MOST_LABELS else 4)

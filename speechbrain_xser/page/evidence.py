@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speechbrain_xser.evidence.shapley import ALL
 from speechbrain_xser.page.bars import branch_bar, distributions_table, layer_bars, probability_bars
 from speechbrain_xser.page.claims import claims_table
 from speechbrain_xser.page.environment import render
@@ -79,5 +80,5 @@ def _voices(evidence: Evidence) -> str:
     """Beside its own voice those that there are; nothing where there is none."""
     others = {"the mean voice": evidence.average, "the other clip's": evidence.swapped}
     others = {name: found for name, found in others.items() if found is not None}
-    own = {"its own voice": evidence.attribution.distributions["both"]}
+    own = {"its own voice": evidence.attribution.distributions[ALL]}
     return distributions_table(own | others) if others else ""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from speechbrain_xser.page.branches import Shown, shown
 from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.numbers import plain
 from speechbrain_xser.page.ticks import ticks
@@ -46,7 +47,7 @@ class Panel(NamedTuple):
     high: float
     marks: Sequence[float]  # ticks, inside low..high
     paths: Sequence[Path]
-    keyed: bool = False  # whether it says whose curve is whose, where there are two
+    keys: Sequence[Shown] = ()  # whose curve is whose
 
 
 class Box(NamedTuple):
@@ -126,31 +127,33 @@ def _level(curves: Curves) -> Panel:
 
 
 def _information(curves: Curves, where: Where) -> Panel | None:
-    kept = {"xser-words": where.content.kl_nats, "xser-voice": where.descriptor.kl_nats}
-    kept = {style: nats for style, nats in kept.items() if nats is not None}
+    kept = {name: trace.kl_nats for name, trace in where.branches.items() if trace.kl_nats is not None}
     if not kept:
         return None
     _, high, marks = ticks(0.0, max(float(nats.max()) for nats in kept.values()))
     paths = [
-        _curve(_centres(nats, where.frame_seconds), nats.tolist(), 0.0, high, curves, style)
-        for style, nats in kept.items()
+        _curve(_centres(nats, where.frame_seconds), nats.tolist(), 0.0, high, curves, shown(name).kind)
+        for name, nats in kept.items()
     ]
-    return Panel("Information", "nats a frame", 0.0, high, marks, paths, keyed=True)
+    return Panel("Information", "nats a frame", 0.0, high, marks, paths, _keys(where))
 
 
 def _shares(curves: Curves, where: Where) -> Panel | None:
-    shares = {"xser-words": where.content.shares, "xser-voice": where.descriptor.shares}
-    found = [value for share in shares.values() for value in share.tolist()]
+    found = [value for trace in where.branches.values() for value in trace.shares.tolist()]
     if not found:
         return None
     low, high, marks = ticks(min(0.0, *found), max(0.0, *found))
     paths = [
-        _steps(share.tolist(), where.token_seconds, low, high, curves.seconds, style)
-        for style, share in shares.items()
-        if len(share)
+        _steps(trace.shares.tolist(), trace.token_seconds, low, high, curves.seconds, shown(name).kind)
+        for name, trace in where.branches.items()
+        if len(trace.shares)
     ]
-    keyed = _information(curves, where) is None  # else the keys stand above already
-    return Panel(f"Share in “{where.emotion}”", "nats a token", low, high, marks, paths, keyed)
+    keys = _keys(where) if _information(curves, where) is None else ()  # they stand above already
+    return Panel(f"Share in “{where.emotion}”", "nats a token", low, high, marks, paths, keys)
+
+
+def _keys(where: Where) -> list[Shown]:
+    return [shown(name) for name in where.branches]
 
 
 def _heard_times(curves: Curves) -> list[float]:

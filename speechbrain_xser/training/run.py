@@ -28,7 +28,7 @@ from speechbrain_xser.model_folder.locate import CHECKPOINTS, model_folder
 from speechbrain_xser.model_folder.mean_voice import MeanVoice
 from speechbrain_xser.model_folder.metadata import describe_backbone
 from speechbrain_xser.model_folder.save import write_model_folder
-from speechbrain_xser.model_folder.settings import NOT_KEPT, backbones, plain_config
+from speechbrain_xser.model_folder.settings import backbones, complete_settings, flat
 from speechbrain_xser.stages import target_text
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
@@ -153,28 +153,28 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
         if settings.start_from is not None:
             load_weights(model, model_folder(settings.start_from))
     if settings.feature_cache is not None:
-        keep_features(model, settings.feature_cache, model_arguments(hparams))
+        keep_features(model, settings.feature_cache, lobes(hparams))
     return model
 
 
-def identity(model: ExplainableSER, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def identity(model: ExplainableSER, lobes: Mapping[str, Any]) -> dict[str, Any]:
     """What a checkpoint must share with a run for its weights to mean the same.
 
     Arguments
     ---------
     model : ExplainableSER
         Its vocabulary is counted.
-    arguments : mapping
-        Of ``build_model``, complete.
+    lobes : mapping
+        As plain values, complete.
 
     Returns
     -------
     dict
         Fingerprints of the backbones, the vocabulary's size, and the architecture's values.
     """
-    known = {name: describe_backbone(*source).fingerprint for name, source in backbones(arguments).items()}
-    known.setdefault("encoder", type(model.encoder).__qualname__)  # a custom one
-    shape = {f"model.{key}": value for key, value in arguments.items() if not key.endswith(NOT_LEARNED)}
+    known = {name: describe_backbone(*source).fingerprint for name, source in backbones(lobes).items()}
+    known.setdefault("encoder", type(model.encoder).__qualname__)  # one of the user's own
+    shape = {f"model.{key}": value for key, value in flat(lobes) if not key.endswith(NOT_LEARNED)}
     return {**known, "vocabulary": model.decoder.vocabulary, **shape}
 
 
@@ -203,7 +203,6 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
     ):
         hparams = {**hparams, "ckpt_interval_minutes": 0}  # SpeechBrain takes one of them
     output = Path(hparams["output_folder"])
-    arguments = plain_config({"model": model_arguments(hparams)})["model"]
     return XserBrain(
         model,
         settings.schedule(),
@@ -211,7 +210,7 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
         settings.rates(),
         score_answers,
         store=CheckpointStore(output / CHECKPOINTS, settings.keep_latest),
-        identity=run_on_main(identity, [model, arguments]),
+        identity=run_on_main(identity, [model, lobes(hparams)]),
         seed=settings.seed,
         weight_decay=settings.weight_decay,
         valid_search_every=settings.valid_search_every,
@@ -224,11 +223,9 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
     )
 
 
-def model_arguments(hparams: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that the YAML gives ``build_model``, as a folder keeps them: a custom encoder has no source."""
-    given = hparams["model"].keywords
-    source = {} if given.get("custom_encoder") is None else {"encoder_source": None}
-    return {key: value for key, value in given.items() if key not in NOT_KEPT} | source
+def lobes(hparams: Mapping[str, Any]) -> dict[str, Any]:
+    """The lobes that the YAML gives ``build_model``, as plain values."""
+    return complete_settings({"model": hparams["model"].keywords})["model"]
 
 
 def evaluation_scores(brain: XserBrain) -> Scores | None:
@@ -261,7 +258,7 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
     if hparams.get("purpose"):
         training["purpose"] = str(hparams["purpose"]).strip()
     config = {
-        "model": model_arguments(hparams),
+        "model": hparams["model"].keywords,
         "stage": brain.schedule.stages[-1].name,
         "max_seconds": settings.max_seconds,
         "training": training,

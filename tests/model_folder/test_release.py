@@ -65,7 +65,7 @@ def test_a_merged_folder_answers_as_the_trained_one_did_without_its_backbones(tr
 
 def test_the_merged_weight_is_base_plus_scaled_product(trained, released):
     name = "model.layers.0.self_attn.q_proj"
-    base = load_file(Path(trained.config["model"]["llm_source"]) / "model.safetensors")[f"{name}.weight"]
+    base = load_file(Path(trained.source("llm")) / "model.safetensors")[f"{name}.weight"]
     lora = load_file(trained.folder / "adapter" / "adapter_model.safetensors")
     down, up = (lora[f"base_model.model.{name}.lora_{part}.weight"] for part in "AB")
     merged = load_file(released / "llm" / "model.safetensors")[f"{name}.weight"]
@@ -118,8 +118,8 @@ def test_everybody_who_may_read_the_card_may_read_the_weights(released):
 
 
 def test_quantised_training_is_merged_into_the_plain_weights_and_stays_quantised_in_use(trained, tmp_path):
-    path = Path(shutil.copytree(trained.folder, tmp_path / "trained")) / "hyperparams.yaml"
-    path.write_text(path.read_text().replace("quantization:\n", "quantization: 8bit\n", 1))
+    path = Path(shutil.copytree(trained.folder, tmp_path / "trained")) / "settings.json"
+    path.write_text(path.read_text().replace('"quantization": null', '"quantization": "8bit"', 1))
     release_folder(path.parent, tmp_path / "model")
     assert "quantization: 8bit" in (tmp_path / "model" / "hyperparams.yaml").read_text()
     assert load_file(tmp_path / "model" / "llm" / "model.safetensors")["model.norm.weight"].dtype == torch.float32
@@ -153,8 +153,8 @@ def rewrite(path: Path, **values) -> None:
 
 @pytest.mark.parametrize("source", ["inside:..", "inside:../llm", "inside:encoder", "inside:/etc", "inside:"])
 def test_a_source_inside_can_be_the_folder_s_own_llm_alone(copy, source):
-    path = copy / "hyperparams.yaml"
-    path.write_text(path.read_text().replace("llm_source: inside:llm", f"llm_source: '{source}'"))
+    path = copy / "settings.json"
+    path.write_text(path.read_text().replace('"source": "inside:llm"', f'"source": "{source}"'))
     with pytest.raises(UnsafeModelError, match="inside a folder it is 'inside:llm'"):
         read_model_folder(copy)
 
