@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -15,6 +15,9 @@ from speechbrain_xser.data.manifest import Utterance, stream_manifest, write_man
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.utils.commandline import claimed, one_line_errors
+
+if TYPE_CHECKING:
+    from speechbrain_xser.annotator.classifier import Classifier
 
 
 @click.command("annotate")
@@ -52,11 +55,10 @@ def annotate_command(source, out, data_folder, language, cutoffs, wording, class
       xser annotate recordings --out annotated
     """
     from speechbrain_xser.annotator.annotate import annotate  # torch is slow to load
-    from speechbrain_xser.inference.classifier import recognizer_classifier
 
     with one_line_errors(), claimed(out):
         path = Path(out, "manifest.jsonl")
-        labels = recognizer_classifier(classifier) if classifier else None
+        labels = _classifier(classifier) if classifier else None
         rewriter = _rewriter(llm) if llm else None
         write_manifest(path, _utterances(Path(source), data_folder))
         journal = Path(out, "measures.sqlite")
@@ -65,6 +67,13 @@ def annotate_command(source, out, data_folder, language, cutoffs, wording, class
             counts |= rewriter({"manifest": str(path)}, journal=Path(out, "rewrites.sqlite"))
     click.echo(json.dumps(counts) if as_json else ", ".join(f"{name} {count}" for name, count in counts.items()))
     click.echo(str(path), err=as_json)
+
+
+def _classifier(source: str) -> Classifier:
+    """Labels by a trained model, which is loaded before the long work begins."""
+    from speechbrain_xser.inference.classifier import recognizer_classifier  # imports transformers, for seconds
+
+    return recognizer_classifier(source)
 
 
 def _rewriter(llm: str) -> Callable[..., dict[str, int]]:

@@ -19,7 +19,7 @@ FIRST_SEED = 1986
 @click.option(
     "--table", "tables", type=click.IntRange(1, 3), multiple=True, required=True, help="Table 1, 2 or 3; repeatable."
 )
-@click.option("--corpus", required=True, help="CREMA-D, IEMOCAP or MELD.")
+@click.option("--corpus", required=True, help="Training recipe, such as CREMA-D.")
 @click.option(
     "--data-folder", required=True, type=click.Path(exists=True, file_okay=False), help="Folder of the corpus."
 )

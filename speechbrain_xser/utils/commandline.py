@@ -118,6 +118,21 @@ def _exit(number: int, frame: object) -> None:
     sys.exit(128 + number)
 
 
+def is_main_process() -> bool:
+    """Whether this is the first of several processes that train together, or the only one.
+
+    SpeechBrain's own function loads torch, for seconds; where torch is not loaded, nobody trains together.
+
+    Example
+    -------
+    >>> is_main_process()
+    True
+    """
+    distributed = sys.modules.get("torch.distributed")
+    together = distributed is not None and distributed.is_available() and distributed.is_initialized()
+    return not together or distributed.get_rank() == 0
+
+
 @contextmanager
 def claimed(folder: str | Path, wait: bool = False, lock: str = ".lock") -> Iterator[None]:
     """Keeps a folder for one run at a time: two would remove each other's checkpoints.
@@ -145,9 +160,8 @@ def claimed(folder: str | Path, wait: bool = False, lock: str = ".lock") -> Iter
     ...     pass
     """
     from filelock import FileLock, Timeout
-    from speechbrain.utils.distributed import if_main_process  # imports torch, for seconds
 
-    if not if_main_process():
+    if not is_main_process():
         yield
         return
     Path(folder).mkdir(parents=True, exist_ok=True)
