@@ -74,8 +74,8 @@ def clip_of(
     >>> clip_of(np.ones(9, "int16"), name="a clip")
     Traceback (most recent call last):
     ...
-    speechbrain_xser.errors.AudioError: a clip is int16 of shape [9]; expected floats in -1..1. Samples of \
-int16, for example, are divided by 32768.
+    speechbrain_xser.errors.AudioError: a clip is int16 of shape [9]; expected floats in -1..1. Divide int16 \
+samples, for example, by 32768.
     """
     sound, own = sound if _is_pair(sound) else (sound, None)
     rate = _rate(sampling_rate, own, sample_rate, name)

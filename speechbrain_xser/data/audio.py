@@ -250,7 +250,7 @@ def check_whole(path: str | os.PathLike) -> None:
     >>> check_whole(path)
     Traceback (most recent call last):
     ...
-    speechbrain_xser.errors.AudioError: ...a.wav: truncated, its header promises 20 bytes more. Fetch it again.
+    speechbrain_xser.errors.AudioError: ...a.wav: truncated; its header states 20 more bytes. Download it again.
     """
     with opened(path) as file:
         missing, early = missing_bytes(file), ends_early(file)

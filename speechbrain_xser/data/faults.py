@@ -45,8 +45,8 @@ class FaultCounter:
     >>> counter.add(["utterance 'b': b.wav: 0 bytes."])
     Traceback (most recent call last):
     ...
-    speechbrain_xser.errors.TrainingError: 2 of 100 clips cannot be read, at most 1 may (limit 1 %). Repair or drop \
-them, or raise the limit: utterance 'a': a.wav: no such file.; utterance 'b': b.wav: 0 bytes.
+    speechbrain_xser.errors.TrainingError: 2 of 100 clips cannot be read; at most 1 are allowed (limit 1 %). \
+Repair or drop them, or raise the limit: utterance 'a': a.wav: no such file.; utterance 'b': b.wav: 0 bytes.
     """
 
     def __init__(self, total: int, limit: float = 0.01):

@@ -183,7 +183,8 @@ def refuse_code(folder: str | Path) -> None:
     >>> refuse_code(folder)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.UnsafeModelError: ...: holds custom.py; a model folder has safetensors, YAML and JSON only
+    speechbrain_xser.errors.UnsafeModelError: ...: contains custom.py; a model folder has safetensors, \
+YAML and JSON only
     """
     folder = Path(folder)
     places = [folder, *(folder / name for name in (ADAPTER, *NAMES))]

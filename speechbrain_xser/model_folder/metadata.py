@@ -97,8 +97,8 @@ def check_backbone(name: str, expected: Backbone, source: str, revision: str | N
     >>> check_backbone("encoder", describe_backbone(one), other)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.BackboneError: encoder '...' (fingerprint ...) is not the one that this folder was \
-trained with: '...' (fingerprint ...); give that one
+    speechbrain_xser.errors.BackboneError: encoder '...' (fingerprint ...) is not the one used in training: \
+'...' (fingerprint ...); give that one
     """
     found = describe_backbone(source, revision)
     if found.fingerprint != expected.fingerprint:

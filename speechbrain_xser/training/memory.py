@@ -14,10 +14,10 @@ from speechbrain_xser.utils.memory import is_out_of_memory, naming_memory
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
 
-TRAIN_KNOB = "a larger --grad_accumulation_factor with a smaller --batch_size (their product is the step)"
+TRAIN_KNOB = "a larger --grad_accumulation_factor and a smaller --batch_size (their product is the step)"
 VALID_KNOB = "a smaller --valid_batch_size"
 SMALLER_MODEL = (
-    "Smaller batches do not help here: add to the command --memory=24gb_4bit, a smaller LoRA "
+    "Smaller batches do not help here: use --memory=24gb_4bit, a smaller LoRA "
     '(--lora="{r: 8, ...}"), or a device with more memory.'
 )
 
@@ -52,9 +52,9 @@ def name_out_of_memory(batch: Batch, save: Callable[[], None] | None = None, kno
     ...     raise torch.OutOfMemoryError("CUDA out of memory.")
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.TrainingError: Out of memory with a batch of 2 clips padded to 32000 samples: a, b. Give the
-    same command a larger --grad_accumulation_factor with a smaller --batch_size (their product is the step); it goes on
-    from the last checkpoint.
+    speechbrain_xser.errors.TrainingError: Out of memory with a batch of 2 clips padded to 32000 samples: a, b. Run the
+    same command with a larger --grad_accumulation_factor and a smaller --batch_size (their product is the step); it
+    continues from the last checkpoint.
     """
     try:
         yield
@@ -88,7 +88,7 @@ def name_out_of_memory_of_step(stage: str) -> Iterator[None]:
     Traceback (most recent call last):
         ...
     speechbrain_xser.errors.TrainingError: Out of memory while AdamW stepped in stage 'asr'. No checkpoint of this step
-    is written, the last one is whole. Smaller batches do not help here: add to the command --memory=24gb_4bit, ...
+    is written; the last one is complete. Smaller batches do not help here: use --memory=24gb_4bit, ...
     """
     remedy = f"No checkpoint of this step is written; the last one is complete. {SMALLER_MODEL}"
     with naming_memory(f"AdamW stepped in stage {stage!r}", remedy, TrainingError):
@@ -99,5 +99,5 @@ def _message(batch: Batch, knob: str) -> str:
     clips, samples = batch.wavs.shape
     return (
         f"Out of memory with a batch of {clips} clips padded to {samples} samples: {', '.join(batch.ids)}. "
-        f"Add to the command {knob}; it continues from the last checkpoint."
+        f"Run the same command with {knob}; it continues from the last checkpoint."
     )

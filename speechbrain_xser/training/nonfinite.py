@@ -74,7 +74,7 @@ class NonfiniteGuard:
         if self._in_a_row > self.patience:
             raise TrainingError(
                 f"{self._in_a_row} steps in a row were not finite (more than {self.patience} allowed); the last had "
-                f"{what}. Lower the learning rate, use bf16 or fp32 instead of fp16, or take these utterances out; "
+                f"{what}. Lower the learning rate, use bf16 or fp32 instead of fp16, or remove these utterances; "
                 "the last checkpoint is intact."
             )
         logger.warning("Step skipped (%d so far): it had %s.", self.skipped, what)

@@ -51,7 +51,7 @@ def resolve_source(source: str | Path) -> str:
     >>> resolve_source("./nowhere/at/all")
     Traceback (most recent call last):
     ...
-    speechbrain_xser.errors.BackboneError: './nowhere/at/all' is no folder here and not written like a hub id \
+    speechbrain_xser.errors.BackboneError: './nowhere/at/all' is neither a folder here nor a hub id \
 (owner/name); give an existing folder, a hub id or packaged:NAME
     """
     source = str(source)
