@@ -168,11 +168,12 @@ def target_text(stage: Stage, utterance: Utterance) -> str:
     """
     if stage.target == "transcript" and utterance.transcript is None:
         raise ManifestError(
-            f"Utterance {utterance.id!r} has no transcript, but stage {stage.name!r} learns to transcribe: "
-            "leave it out of the training manifest, or train with a schedule that has no such stage."
+            f"Utterance {utterance.id!r} has no transcript, but stage {stage.name!r} is trained on transcripts: "
+            "remove it from the training manifest, or use a schedule without that stage."
         )
     if stage.target == "emotion" and utterance.emotion is None:
         raise ManifestError(
-            f"Utterance {utterance.id!r} has no emotion, but stage {stage.name!r} learns to name it: leave it out."
+            f"Utterance {utterance.id!r} has no emotion, but stage {stage.name!r} is trained on emotions: remove it "
+            "from the training manifest."
         )
     return TARGETS[stage.target](utterance)

@@ -210,7 +210,7 @@ def check_versions(
     Traceback (most recent call last):
         ...
     speechbrain_xser.errors.VersionError: speechbrain_xser cannot run with torch 2.11.0 and torchaudio 2.11.1, which \
-do not work together. Say: pip install "torchaudio==2.11.0"
+do not work together. Run: pip install "torchaudio==2.11.0"
     """
     mismatches = find_mismatches(version_of, required)
     for broken in KNOWN_BROKEN:
@@ -221,7 +221,7 @@ do not work together. Say: pip install "torchaudio==2.11.0"
         _refuse(f"{'; '.join(map(str, refused))}.", wanted)
     if mismatches and multiprocessing.parent_process() is None:  # a worker would say it again
         found = "; ".join(str(mismatch).replace("expected", "tested with") for mismatch in mismatches)
-        logger.warning("%s was not tested with %s. It goes on.", PACKAGE, found)
+        logger.warning("%s was not tested with %s. Continuing anyway.", PACKAGE, found)
 
 
 def _told(broken: Broken, version_of: Callable[[str], str | None]) -> str:
@@ -230,7 +230,7 @@ def _told(broken: Broken, version_of: Callable[[str], str | None]) -> str:
 
 
 def _refuse(what: str, wanted: Iterable[str]) -> NoReturn:
-    raise VersionError(f"{PACKAGE} cannot run with {what} Say: {_install(wanted)}")
+    raise VersionError(f"{PACKAGE} cannot run with {what} Run: {_install(wanted)}")
 
 
 def end_in_one_line() -> None:

@@ -44,5 +44,5 @@ def test_a_corpus_s_own_caption_is_the_target_where_it_has_one():
 
 
 def test_an_utterance_without_transcript_is_refused_by_name_in_the_stage_that_transcribes():
-    with pytest.raises(ManifestError, match="'a' has no transcript.*leave it out"):
+    with pytest.raises(ManifestError, match="'a' has no transcript.*remove it from the training manifest"):
         target_text(ASR_STAGE, SPOKEN._replace(transcript=None))

@@ -63,7 +63,7 @@ def hear(wav: Tensor, tracker: str = "correlation", sampling_rate: int | None = 
     True
     """
     if tracker not in TRACKERS:
-        raise SettingsError(f"tracker {tracker!r}, expected one of {', '.join(TRACKERS)}. Name one of them.")
+        raise SettingsError(f"tracker {tracker!r}, expected one of {', '.join(TRACKERS)}.")
     wav = clip_of(wav, sampling_rate, SAMPLE_RATE)
     first, last = _sound(wav)
     wav = wav[first:last]

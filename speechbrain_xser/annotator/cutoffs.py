@@ -82,7 +82,7 @@ def cutoffs_from(values: dict) -> Cutoffs:
         level, speed = tuple(values["level_decibels"]), tuple(values["syllables_per_second"])
         rising = all(low <= high for low, high in (*pitch.values(), level, speed))
     except (KeyError, TypeError, ValueError) as error:
-        raise ManifestError(f"Cut-offs lack {error}, expected the fields {', '.join(Cutoffs._fields)}.") from error
+        raise ManifestError(f"Cut-offs lack {error}; expected the fields {', '.join(Cutoffs._fields)}.") from error
     if not rising:
         raise ManifestError("Cut-offs must rise from low to high: check pitch_hertz, level_decibels and the speed.")
     return Cutoffs(pitch, level, speed, str(values.get("source", "")))

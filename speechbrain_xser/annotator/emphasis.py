@@ -214,5 +214,7 @@ def _high(semitones: np.ndarray) -> float:
 def _as_many(values: tuple, transcript: str) -> tuple:
     found, expected = len(values), len(transcript.split())
     if found != expected:
-        raise SettingsError(f"{transcript!r}: {found} words in time, expected {expected}, one a white-space word.")
+        raise SettingsError(
+            f"{transcript!r}: {found} words with times; expected {expected}, one for each white-space word."
+        )
     return values

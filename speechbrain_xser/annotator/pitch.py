@@ -111,7 +111,7 @@ def praat_track(wav: Tensor) -> Tensor:
         import parselmouth
     except ImportError as error:
         raise SettingsError(
-            f"tracker 'praat': parselmouth is not installed, expected it. Say: {install_hint('praat')}, or use tracker "
+            f"tracker 'praat': parselmouth is not installed. Run: {install_hint('praat')}, or use tracker "
             "'correlation'."
         ) from error
     count, quarter = len(wav) // HOP + 1, HOP // 4  # Praat centres its frames in the sound: room for exactly these

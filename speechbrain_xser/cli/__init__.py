@@ -1,1 +1,1 @@
-"""The ``xser`` command: one file a subcommand, each a thin layer over a function of the library."""
+"""The ``xser`` command: one file per subcommand, each a thin layer over a function of the library."""

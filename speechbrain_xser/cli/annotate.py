@@ -1,4 +1,4 @@
-"""``xser annotate``: descriptors for anyone's own audio."""
+"""``xser annotate``: measures descriptors of your own audio."""
 
 from __future__ import annotations
 
@@ -22,32 +22,33 @@ if TYPE_CHECKING:
 
 @click.command("annotate")
 @click.argument("source", type=click.Path(exists=True))
-@click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder of the new manifest.")
+@click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder for the new manifest.")
 @click.option("--data-folder", type=click.Path(), help="What {data_root} in a manifest stands for.")
-@click.option("--language", default="en", show_default=True, help="Of the transcripts, as eSpeak NG names its voices.")
+@click.option("--language", default="en", show_default=True, help="Language of the transcripts, by its eSpeak NG name.")
 @click.option(
     "--cutoffs",
     type=click.Choice(["corpus", "reference"]),
     default="reference",
     show_default=True,
-    help="Low and high by the percentiles of these clips, or by the fixed bounds of the package.",
+    help="Source of the bounds for low and high: percentiles of these clips, or the package's fixed bounds.",
 )
 @click.option(
     "--wording",
     type=click.Choice(get_args(Wording)),
     default="varied",
     show_default=True,
-    help="Of the paragraphs: hundreds of forms in any order, or three forms in one order.",
+    help="Wording of the paragraphs: hundreds of forms in any order, or three forms in one order.",
 )
-@click.option("--classifier", help="A trained model folder of this package: fills emotion and age where they are null.")
-@click.option("--rewrite", "llm", help="A causal LLM that rewrites the paragraphs; kept where they still say the same.")
-@click.option("--workers", type=click.IntRange(min=1), help="Clips at a time; one a core by default.")
+@click.option("--classifier", help="Trained model folder of this package that fills in missing emotion and age.")
+@click.option("--rewrite", "llm", help="Causal LLM that rewrites the paragraphs; a changed meaning is rejected.")
+@click.option("--workers", type=click.IntRange(min=1), help="Clips measured at a time.  [default: one per core]")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def annotate_command(source, out, data_folder, language, cutoffs, wording, classifier, llm, workers, as_json) -> None:
-    """Measures every clip of SOURCE, a manifest or a folder of audio, and writes its descriptors.
+    """Measures the descriptors of every clip in SOURCE, a manifest or a folder of audio.
 
-    OUT/manifest.jsonl has the columns and both paragraphs, OUT/measures.sqlite the numbers behind them. The same
-    command goes on where a stopped one was. Emotion and age are never guessed; a classifier of yours may fill them.
+    Writes OUT/manifest.jsonl, with the descriptors and both paragraphs, and OUT/measures.sqlite, with the measured
+    values. To continue a stopped run, give the same command again. Emotion and age are never guessed; use --classifier
+    to fill them in.
 
     \b
     Example:
@@ -76,14 +77,14 @@ def _classifier(source: str) -> Classifier:
 
 
 def _rewriter(llm: str) -> Callable[..., dict[str, int]]:
-    """Rewriting by an LLM, which is loaded before the long work begins."""
+    """A rewriter; its LLM is loaded before the long work starts."""
     from speechbrain_xser.annotator.rewrite import llm_rewriter, rewrite  # imports transformers, for seconds
 
     return partial(rewrite, rewriter=llm_rewriter(llm))
 
 
 def _utterances(source: Path, data_folder: str | None) -> Iterator[Utterance]:
-    """The records of a manifest with paths that hold from anywhere, or one record a clip of a folder."""
+    """The records of a manifest, with absolute paths, or one record for each clip of a folder."""
     from speechbrain_xser.data.folders import find_audio_below
 
     if source.is_dir():
@@ -95,7 +96,7 @@ def _utterances(source: Path, data_folder: str | None) -> Iterator[Utterance]:
 
 
 def _utterance(clip: Path, source: Path) -> Utterance:
-    """A clip of a folder; its length is null where it cannot be read, which the measuring tells."""
+    """The record of a clip; its length is null if the file cannot be read, which measuring reports later."""
     from speechbrain_xser.data.audio import seconds_of
 
     try:

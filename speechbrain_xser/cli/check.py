@@ -1,4 +1,4 @@
-"""``xser check``: the data doctor."""
+"""``xser check``: checks manifests and clips before a run."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 @click.command("check")
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
 @click.option("--data-folder", type=click.Path(), help="What {data_root} in the manifests stands for.")
-@click.option("--corpus", help="Count against the published figures of this corpus, a folder of recipes.")
+@click.option("--corpus", help="Compare the counts with the published ones of this corpus, a folder of recipes.")
 @click.option(
     "--recipes",
     type=click.Path(exists=True, file_okay=False),
-    help="The folder of recipes.  [default: the checkout's]",
+    help="Folder of recipes.  [default: the checkout's]",
 )
-@click.option("--min-seconds", default=0.3, show_default=True, help="Shorter clips are too short.")
-@click.option("--max-seconds", default=30.0, show_default=True, help="Longer clips are too long.")
-@click.option("--workers", type=click.IntRange(min=1), help="Clips at a time; one a core by default.")
+@click.option("--min-seconds", default=0.3, show_default=True, help="Report shorter clips.")
+@click.option("--max-seconds", default=30.0, show_default=True, help="Report longer clips.")
+@click.option("--workers", type=click.IntRange(min=1), help="Clips checked at a time.  [default: one per core]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def check_command(manifests, data_folder, corpus, recipes, min_seconds, max_seconds, workers, as_json) -> None:
-    """Looks at every record and every clip of MANIFESTS before a run does.
+    """Checks every record and every clip of MANIFESTS before you train on them.
 
-    Several manifests are the splits of one corpus. Ends with 1 where training would be wrong.
+    Several manifests are treated as the splits of one corpus. The exit code is 1 if the corpus is unfit for training.
 
     \b
     Example:
@@ -72,5 +72,5 @@ def published_figures(corpus: str, recipes: str | None = None) -> Figures:
     stated = {found.name.lower(): found.figures for found in described if found.figures}
     if corpus.lower() not in stated:
         names = ", ".join(figures.corpus for figures in stated.values())
-        raise SettingsError(f"--corpus {corpus}: no recipe of that name states published figures; there are: {names}.")
+        raise SettingsError(f"--corpus {corpus}: no recipe of that name has published counts; available: {names}.")
     return stated[corpus.lower()]

@@ -1,4 +1,4 @@
-"""``xser evaluate``: a trained model on manifests, through the interface that users call."""
+"""``xser evaluate``: scores a trained model on manifests, through the interface that users call."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ from speechbrain_xser.cli.paths import NewFile
 @model_options
 @click.option("--data-folder", type=click.Path(), help="What {data_root} in the manifests stands for.")
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Clips at once; changes no answer."
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Clips at a time; does not change the answers.",
 )
-@click.option("--answers", type=NewFile(), help="A file for every answer, for xser score.")
+@click.option("--answers", type=NewFile(), help="File to write all answers to, for xser score.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def evaluate_command(manifests, model, revision, device, data_folder, batch_size, answers, as_json) -> None:
-    """Explains every clip of MANIFESTS and scores the answers against what the manifests say.
+    """Explains every clip of MANIFESTS and scores the answers against the manifests.
 
-    Each manifest is a column of the table. A clip that cannot be read is named and left out; more than one in a hundred
-    stop the command.
+    The table has one column per manifest. A clip that cannot be read is skipped and named; if more than one clip in a
+    hundred cannot be read, the command stops.
 
     \b
     Example:
@@ -52,7 +56,7 @@ def evaluate_command(manifests, model, revision, device, data_folder, batch_size
 
 
 def column_names(manifests: tuple[str, ...]) -> dict[str, str]:
-    """Manifests by their names, by their whole paths where two have the same one.
+    """Manifests by file name, or by whole path if two have the same name.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""``xser explain``: what is said in recordings, how, with what emotion, and why the model says so."""
+"""``xser explain``: explains what is said in recordings, how, with what emotion, and why."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ if TYPE_CHECKING:
     from speechbrain_xser.evidence.clip_evidence import Evidence
     from speechbrain_xser.explaining.clips import SourceClip, Told
 
-    Pair = tuple[Told, Evidence | None]  # no evidence where none is wanted, or nothing was explained
+    Pair = tuple[Told, Evidence | None]  # no evidence if none is wanted, or if nothing was explained
 
 GUESSED = 4  # tokens ahead
-INTERRUPTED = "Interrupted; what was printed is whole, and no report was written."
+INTERRUPTED = "Interrupted; the output so far is complete, and no report was written."
 
 
 def _no_recording(context: click.Context, option: click.Parameter, html: str | None) -> str | None:
-    """The page's path; ``--html a.wav`` is a slip that would cost the recording."""
+    """The page's path; a slip such as ``--html a.wav`` would overwrite the recording."""
     if html is not None and has_sound_suffix(html):
-        raise click.BadParameter(f"{html!r} is named like a recording. Name the page, for example report.html.")
+        raise click.BadParameter(
+            f"{html!r} has the name of a recording. Give the name of a page, for example report.html."
+        )
     return html
 
 
@@ -39,32 +41,42 @@ def _no_recording(context: click.Context, option: click.Parameter, html: str | N
 @click.argument("sources", nargs=-1, required=True, metavar="FILE... | FOLDER | -", type=click.Path(allow_dash=True))
 @model_options
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Clips at once; changes no answer."
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Clips at a time; does not change the answers.",
 )
-@click.option("--fast", is_flag=True, help="Merge LoRA and guess tokens ahead: the same answers but for rounding.")
-@click.option("--structured", is_flag=True, help="Every paragraph in one form: faster, and never left unparsed.")
 @click.option(
-    "--speech-check/--no-speech-check", default=True, show_default=True, help="Ask the model only of clips with speech."
+    "--fast", is_flag=True, help="Merge LoRA and decode speculatively: the same answers, apart from rounding."
 )
-@click.option("--evidence", is_flag=True, help="Tell claims against the signal, and voice or words, too.")
+@click.option("--structured", is_flag=True, help="Write every paragraph in one form: faster, and always parsable.")
 @click.option(
-    "--swap", metavar="OTHER", type=click.Path(), help="Evidence with the voice of this clip swapped in, too."
+    "--speech-check/--no-speech-check", default=True, show_default=True, help="Skip the model for clips without speech."
 )
-@click.option("--track", type=click.IntRange(min=1), help="Sound track of films that have several; else their default.")
-@click.option("--html", type=NewFile(), callback=_no_recording, help="Write one self-contained page with all evidence.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, as in a pipe.")
+@click.option(
+    "--evidence", is_flag=True, help="Compare claims with the signal, and attribute the label to voice and words."
+)
+@click.option(
+    "--swap", metavar="OTHER", type=click.Path(), help="Add the label with the voice of this clip swapped in."
+)
+@click.option(
+    "--track", type=click.IntRange(min=1), help="Sound track to use if a file has several.  [default: the marked one]"
+)
+@click.option("--html", type=NewFile(), callback=_no_recording, help="Write a self-contained page with all evidence.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines on a terminal too.")
 def explain_command(
     sources, model, revision, device, batch_size, fast, structured, speech_check, evidence, swap, track, html, as_json
 ) -> None:
-    """Explains recordings: a table on a terminal, JSON lines in a pipe.
+    """Explains recordings. Prints a table on a terminal and JSON lines in a pipe.
 
-    FILE may be a sound file, a film or a pipe, of any rate and with any number of channels; what it is, its content
-    decides. A FOLDER is searched below. With - come paths from standard input, one a line, or one sound file itself.
+    FILE may be a sound file, a film or a pipe, at any rate and with any number of channels; it is recognised by its
+    content. A FOLDER is searched recursively. With -, standard input provides paths, one per line, or one sound file.
 
-    A recording without speech is told as such, and the model is not asked of it.
+    A recording without speech is reported as such, and the model is not run on it.
 
-    A recording that cannot be read is named and stops no other; the command then ends with 2. Recordings that are
-    longer than a model takes at once are for xser timeline.
+    A recording that cannot be read is named, and the others are explained all the same; the exit code is then 2. For
+    recordings that are longer than the model's limit, use xser timeline.
 
     \b
     Example:
@@ -90,7 +102,7 @@ def explain_command(
 
 
 def _explained(recognizer, clips: Sequence[SourceClip], batch_size: int) -> Iterator[Told]:
-    """Explanations with a progress bar, where it takes longer than a blink and a person is looking."""
+    """Explanations, with a progress bar on a terminal if they take longer than two seconds."""
     from speechbrain_xser.explaining.clips import explain_clips
 
     found = explain_clips(recognizer, clips, batch_size)
@@ -99,7 +111,7 @@ def _explained(recognizer, clips: Sequence[SourceClip], batch_size: int) -> Iter
 
 
 def _evident(recognizer, told: Iterable[Told], voice: Tensor | None, wanted: object) -> Iterator[Pair]:
-    """Adds the evidence to every clip, where it is wanted."""
+    """Adds evidence to every clip, if wanted."""
     from speechbrain_xser.errors import AudioError
     from speechbrain_xser.evidence.clip_evidence import gather_evidence
     from speechbrain_xser.explaining.clips import read_clip
@@ -110,12 +122,12 @@ def _evident(recognizer, told: Iterable[Told], voice: Tensor | None, wanted: obj
             continue
         try:
             yield one, gather_evidence(recognizer, read_clip(recognizer, one.clip), one.explanation, voice)
-        except AudioError as error:  # gone since it was explained
+        except AudioError as error:  # deleted since it was explained
             yield one._replace(explanation=None, fault=str(error)), None
 
 
 def _printer(clips: Sequence[SourceClip], as_json: bool, evidence: object) -> Callable[[Pair], None]:
-    """How a clip is shown on standard output."""
+    """How a clip is printed on standard output."""
     from speechbrain_xser.explaining.rows import TerminalTable, plain_row
 
     if as_json:
@@ -127,12 +139,12 @@ def _printer(clips: Sequence[SourceClip], as_json: bool, evidence: object) -> Ca
 
 
 def _tell(found: Iterable[Pair], show: Callable[[Pair], None], html: str | None, note: str) -> int:
-    """Shows every clip as it comes and writes the page at the end.
+    """Prints each clip as soon as it is ready, and writes the page at the end.
 
     Returns
     -------
     int
-        Clips that could not be explained.
+        Number of clips that could not be explained.
     """
     from speechbrain_xser.explaining.report import Report
 

@@ -1,4 +1,4 @@
-"""``xser export``: a trained model as one folder, for use elsewhere and for the hub."""
+"""``xser export``: writes a trained model as one folder, for use elsewhere and for the hub."""
 
 from __future__ import annotations
 
@@ -21,25 +21,28 @@ if TYPE_CHECKING:
 @click.command("export")
 @click.argument("model")
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="The new folder.")
-@click.option("--revision", help="The full commit of MODEL, where it is a hub id.")
-@click.option("--no-merge", is_flag=True, help="Keep LoRA as an adapter of a base that is found by name.")
+@click.option("--revision", help="Full commit hash, if MODEL is a hub id.")
+@click.option("--no-merge", is_flag=True, help="Keep LoRA as an adapter; the base is loaded by name.")
 @click.option("--with-encoder", is_flag=True, help="Put the speech encoder into the folder too.")
-@click.option("--licence", "--license", help="Of the weights, as the hub names it.  [default: the base's]")
-@click.option("--trained-on", "corpora", multiple=True, metavar="CORPUS", help="For the card; several.")
-@click.option("--mean-voice-of", "manifest", metavar="MANIFEST", help="Hear the mean voice of a training set anew.")
+@click.option("--licence", "--license", help="Licence of the weights, by its name on the hub.  [default: the base's]")
+@click.option(
+    "--trained-on", "corpora", multiple=True, metavar="CORPUS", help="Training corpus to name on the card; repeatable."
+)
+@click.option("--mean-voice-of", "manifest", metavar="MANIFEST", help="Compute the mean voice of this training set.")
 @click.option("--data-folder", help="What {data_root} in that manifest stands for.")
-@click.option("--push-to-hub", "repository", metavar="OWNER/NAME", help="Put it on the hub, private.")
-@click.option("--public", is_flag=True, help="With --push-to-hub: for everybody to see.")
+@click.option("--push-to-hub", "repository", metavar="OWNER/NAME", help="Upload it to a private hub repository.")
+@click.option("--public", is_flag=True, help="With --push-to-hub: make the repository public.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def export_command(
     model, out, revision, no_merge, with_encoder, licence, corpora, manifest, data_folder, repository, public, as_json
 ) -> None:
-    """Writes MODEL, a trained folder, a hub id or packaged:xser-tiny, with LoRA merged into the LLM's weights.
+    """Exports MODEL with LoRA merged into the LLM's weights.
 
-    The folder OUT is what from_hparams and --model take, with the LLM and its tokenizer inside, and is laid out for the
-    hub: model card with results, licence note, large files. The answers are those of MODEL, but for rounding to the
-    type of the LLM's weights; those of a quantised model can change, since its LoRA learnt beside quantised weights.
-    Memory: the LLM once (16 GB for 8 billion parameters), and 1 GB.
+    MODEL is a trained folder, a hub id, or packaged:xser-tiny. The new folder OUT contains the LLM and its tokenizer.
+    You can pass it to from_hparams and --model, or upload it as a hub repository (with model card, results and licence
+    note). The answers are those of MODEL, apart from rounding to the type of the LLM's weights. Those of a quantised
+    model can change, because its LoRA was trained with quantised weights. The export needs memory for the LLM once
+    (16 GB for 8 billion parameters), plus 1 GB.
 
     \b
     Example:
@@ -47,7 +50,7 @@ def export_command(
     """
     with one_line_errors(STARTS_ANEW):
         if public and not repository:
-            raise click.UsageError("--public is for --push-to-hub OWNER/NAME.")
+            raise click.UsageError("--public needs --push-to-hub OWNER/NAME.")
         from speechbrain_xser.model_folder.locate import model_folder  # torch is slow to load
         from speechbrain_xser.model_folder.publish import check_push, push_folder
         from speechbrain_xser.model_folder.release import release_folder
@@ -64,7 +67,7 @@ def export_command(
 
 
 def _voice(folder: str, manifest: str, data_folder: str | None) -> MeanVoice | None:
-    """The mean voice of a manifest as a trained folder hears it."""
+    """The mean voice of a manifest, by the model of a trained folder."""
     from speechbrain_xser.data.sampling import sampled_batches
     from speechbrain_xser.evidence.mean_voice import CLIPS, mean_voice
     from speechbrain_xser.model_folder.load import read_model_folder
@@ -78,7 +81,7 @@ def _voice(folder: str, manifest: str, data_folder: str | None) -> MeanVoice | N
 def _text(release: Release, published: Published | None) -> str:
     size = sum(path.stat().st_size for path in Path(release.folder).rglob("*") if path.is_file())
     has_adapter = Path(release.folder, "adapter").is_dir()
-    kept = "LoRA stays an adapter of its base" if has_adapter else "no LoRA was to be merged"
+    kept = "LoRA stays an adapter of its base" if has_adapter else "there was no LoRA to merge"
     told = "LoRA is merged into the LLM" if release.merged else kept
     lines = [
         f"{release.folder}: {size / 1e6:,.1f} MB; {told}. Licence of the weights: {release.licence} (see README.md).",

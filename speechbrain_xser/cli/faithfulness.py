@@ -1,4 +1,4 @@
-"""``xser faithfulness``: how far a model's paragraphs and evidence can be trusted."""
+"""``xser faithfulness``: measures how far a model's paragraphs and evidence can be trusted."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 @click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
 @model_options
 @click.option("--data-folder", help="What {data_root} in the manifest stands for.")
-@click.option("--clips", type=click.IntRange(1), default=500, show_default=True, help="At most; the same ones always.")
-@click.option("--workers", type=click.IntRange(min=1), help="Clips that are measured at a time; one a core by default.")
+@click.option(
+    "--clips",
+    type=click.IntRange(1),
+    default=500,
+    show_default=True,
+    help="Maximum number of clips; the choice is deterministic.",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Clips measured at a time.  [default: one per core]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def faithfulness_command(manifest, model, revision, device, data_folder, clips, workers, as_json) -> None:
-    """Checks a model's paragraphs against the signal, and its evidence against itself, over MANIFEST.
+    """Checks a model's paragraphs and evidence over the clips of MANIFEST.
 
-    First, what share of the claims the signal supports, for each descriptor. Second, whether taking out the branch that
-    is said to carry the emotion changes it more than taking out the other.
+    First, for each descriptor, the share of claims that the signal supports. Second, whether removing the branch that
+    is said to carry the emotion changes the emotion more than removing the other branch.
 
     \b
     Example:

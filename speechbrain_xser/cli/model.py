@@ -1,4 +1,4 @@
-"""The model that a command uses: its options, and what is said of it."""
+"""The model that a command uses: its options, and how it is described to the user."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 TINY = (
-    "the tiny model that comes with the package. It shows how everything works and runs anywhere, but knows only a few "
-    "hundred words of made-up sentences and CREMA-D's twelve: for your own recordings its words and emotions are not "
-    "to be trusted."
+    "the tiny model that comes with the package. It shows how everything works and runs anywhere, but it knows only a "
+    "few hundred words of made-up sentences and CREMA-D's twelve sentences. Do not trust its words and emotions on "
+    "your own recordings."
 )
 
 
@@ -37,9 +37,9 @@ def model_options(command: Callable) -> Callable:
     None cpu
     """
     for option in (
-        click.option("--device", help=f"{NAMES}.  [default: cuda where there is one]"),
-        click.option("--revision", help="The full commit of a hub id."),
-        click.option("--model", help="A trained folder, tiny (the packaged model), or a hub id.  [default: tiny]"),
+        click.option("--device", help=f"{NAMES}.  [default: cuda if available]"),
+        click.option("--revision", help="Full commit hash, if the model is a hub id."),
+        click.option("--model", help="Trained folder, tiny (the packaged model), or hub id.  [default: tiny]"),
     ):
         command = option(command)
     return command
@@ -48,9 +48,9 @@ def model_options(command: Callable) -> Callable:
 def load_recognizer(
     model: str | None, revision: str | None = None, device: str | None = None, **options: object
 ) -> ExplainableEmotionRecognizer:
-    """Loads the model that the options name; without one the packaged model, which is said on the error stream.
+    """Loads the model that the options name, or else the packaged model, with a note on standard error.
 
-    On a CPU torch computes with as many threads as suit the model, which is said there, too.
+    On a CPU, the number of torch threads is chosen by the size of the model and reported on standard error too.
 
     Arguments
     ---------
@@ -66,7 +66,7 @@ def load_recognizer(
     Raises
     ------
     SettingsError
-        If there is no such device.
+        If the device does not exist.
     BackboneError, CheckpointError, UnsafeModelError
         If the model cannot be loaded.
 
@@ -83,7 +83,7 @@ def load_recognizer(
 
         from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer  # torch is slow to load
 
-        disable_progress_bar()  # of weights that are read in a blink
+        disable_progress_bar()  # the weights load too fast for one
         options |= {"revision": revision, "run_opts": {"device": checked_device(device)}, "pretrained": False}
         recognizer = ExplainableEmotionRecognizer.from_hparams(source, **options)
     if recognizer.device == "cpu":
@@ -93,7 +93,7 @@ def load_recognizer(
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """Looks for no garbage meanwhile: modules are a million objects that stay, looked through again and again.
+    """Pauses garbage collection: it would scan the million long-lived objects of the modules again and again.
 
     Example
     -------
@@ -113,7 +113,7 @@ def importing() -> Iterator[None]:
 
 
 def is_tiny(model: str | None) -> bool:
-    """Whether the packaged tiny model is meant: by no name or by ``tiny``, unless a folder here is called so.
+    """Whether the packaged tiny model is meant: no name, or ``tiny`` if no folder here has that name.
 
     Example
     -------
@@ -124,7 +124,7 @@ def is_tiny(model: str | None) -> bool:
 
 
 def explained_by(model: str | None) -> str:
-    """What a page says of the model that wrote it.
+    """What a page says about the model that wrote it.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""``xser pack``: manifests and their sound in WebDataset shards."""
+"""``xser pack``: packs manifests and their sound into WebDataset shards."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from speechbrain_xser.utils.commandline import one_line_errors
 
 @click.command("pack")
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
-@click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder of the shards and new manifests.")
+@click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder for the shards and new manifests.")
 @click.option("--data-folder", type=click.Path(), help="What {data_root} in the manifests stands for.")
-@click.option("--clips-per-shard", type=click.IntRange(min=1), help="Clips of a shard.  [default: 1000]")
-@click.option("--workers", type=click.IntRange(min=1), help="Shards at a time; one a core by default.")
+@click.option("--clips-per-shard", type=click.IntRange(min=1), help="Clips per shard.  [default: 1000]")
+@click.option("--workers", type=click.IntRange(min=1), help="Shards written at a time.  [default: one per core]")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def pack_command(manifests, out, data_folder, clips_per_shard, workers, as_json) -> None:
     """Packs MANIFESTS into WebDataset shards (16 kHz FLAC), for disks that are slow with many small files.
 
-    OUT/NAME.jsonl is the manifest of the packed clips, OUT its data folder. The same command goes on where a stopped
-    one was.
+    OUT/NAME.jsonl is the manifest of the packed clips, and OUT is its data folder. To continue a stopped run, give the
+    same command again.
 
     \b
     Example:
@@ -35,7 +35,9 @@ def pack_command(manifests, out, data_folder, clips_per_shard, workers, as_json)
     with one_line_errors():
         named = {Path(path).stem: path for path in manifests}
         if len(named) < len(manifests):
-            raise ManifestError("Two manifests have one name, expected different ones: pack them into two folders.")
+            raise ManifestError(
+                "Two manifests have the same name; expected different names. Pack them into two folders."
+            )
         paths = pack(named, out, data_folder, clips_per_shard or CLIPS_PER_SHARD, workers)
         summary = json.loads(Path(out, SUMMARY).read_text(encoding="utf-8"))
     told = json.dumps({**summary, "paths": {name: str(path) for name, path in paths.items()}}, indent=1)

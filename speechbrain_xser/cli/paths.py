@@ -1,4 +1,4 @@
-"""Kinds of paths on a command line that click does not know."""
+"""Types of command-line paths that click does not have."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import click
 
 
 class NewFile(click.Path):
-    """A file that is going to be written; that this is possible is seen before any long work.
+    """A file to be written; that this is possible is checked before any long work starts.
 
     Example
     -------
     >>> NewFile().convert("nowhere/answers.jsonl", None, None)
     Traceback (most recent call last):
         ...
-    click.exceptions.BadParameter: there is no folder 'nowhere' that could hold 'answers.jsonl'. Make it first.
+    click.exceptions.BadParameter: the folder 'nowhere' for 'answers.jsonl' does not exist. Create it first.
     """
 
     def __init__(self) -> None:
         super().__init__(dir_okay=False, writable=True)
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        """The path, if its folder is there and can be written to."""
+        """The path, if its folder exists and is writable."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         folder = str(path.parent)
         if path.exists() and not path.is_file():  # a file is moved into place, and a device would be gone
-            self.fail(f"{str(path)!r} is no ordinary file. Name one that is to be written.", param, ctx)
+            self.fail(f"{str(path)!r} is not a regular file. Give the name of a file to write.", param, ctx)
         if not path.parent.is_dir():
-            self.fail(f"there is no folder {folder!r} that could hold {path.name!r}. Make it first.", param, ctx)
+            self.fail(f"the folder {folder!r} for {path.name!r} does not exist. Create it first.", param, ctx)
         if not os.access(folder, os.W_OK):
-            self.fail(f"the folder {folder!r} cannot be written to. Give another place.", param, ctx)
+            self.fail(f"the folder {folder!r} is not writable. Choose another one.", param, ctx)
         return value

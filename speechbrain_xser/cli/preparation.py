@@ -1,4 +1,4 @@
-"""A recipe's ``prepare`` function as a command: its parameters are the options, its docstring is the help.
+"""A recipe's ``prepare`` function as a command: its parameters become the options, its docstring the help.
 
 ``python recipes/CORPUS/prepare.py`` and ``xser prepare CORPUS`` are the same command.
 """
@@ -24,20 +24,20 @@ PATHS = {"data_folder": click.Path(exists=True), "save_folder": click.Path(file_
 
 
 def prepare_command(prepare: Callable[..., dict[str, str]], arguments: Sequence[str] | None = None) -> None:
-    """Runs a preparation from the command line and prints what it made.
+    """Runs a preparation from the command line and prints a summary of what it wrote.
 
     Arguments
     ---------
     prepare : Callable
-        Has ``data_folder`` and ``save_folder`` among its parameters; others are options of text, number, switch or
-        choice. Returns the manifests' paths.
+        Has the parameters ``data_folder`` and ``save_folder``; the others become options that take a text, a number or
+        a choice, or are switches. Returns the manifests' paths.
     arguments : sequence of str or None
-        The words of the command line; None for the process's own.
+        The words of the command line, or None for those of the process.
 
     Raises
     ------
     SystemExit
-        With one line, where a folder or file is wrong.
+        With a one-line error, if a folder or file is wrong.
 
     Example
     -------
@@ -56,14 +56,14 @@ def prepare_command(prepare: Callable[..., dict[str, str]], arguments: Sequence[
 
 
 def preparation_command(prepare: Callable[..., dict[str, str]], name: str | None = None) -> click.Command:
-    """The command of a preparation; its options may be written with dashes or with underscores.
+    """The command of a preparation; its options can be written with dashes or underscores.
 
     Arguments
     ---------
     prepare : Callable
         As for :func:`prepare_command`.
     name : str or None
-        Of the corpus, for the example in its help.
+        Name of the corpus, for the example in the help.
 
     Returns
     -------

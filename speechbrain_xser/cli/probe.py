@@ -1,4 +1,4 @@
-"""``xser probe``: what each branch of a trained model keeps and what it has lost."""
+"""``xser probe``: measures what each branch of a trained model keeps and what it loses."""
 
 from __future__ import annotations
 
@@ -11,17 +11,26 @@ from speechbrain_xser.utils.plain_table import plain_table
 
 
 @click.command("probe")
-@click.option("--model", required=True, help="A trained folder, or a hub id.")
-@click.option("--revision", help="The full commit of a hub id.")
-@click.option("--train", required=True, type=click.Path(exists=True, dir_okay=False), help="Manifest to learn from.")
-@click.option("--test", required=True, type=click.Path(exists=True, dir_okay=False), help="Manifest of other speakers.")
+@click.option("--model", required=True, help="Trained folder, or hub id.")
+@click.option("--revision", help="Full commit hash, if the model is a hub id.")
+@click.option(
+    "--train", required=True, type=click.Path(exists=True, dir_okay=False), help="Manifest to train the probes on."
+)
+@click.option(
+    "--test",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="Manifest to test them on, with other speakers.",
+)
 @click.option("--data-folder", help="What {data_root} in the manifests stands for.")
-@click.option("--clips", type=click.IntRange(1), default=2000, show_default=True, help="Training clips at most.")
+@click.option(
+    "--clips", type=click.IntRange(1), default=2000, show_default=True, help="Maximum number of training clips."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def probe_command(model, revision, train, test, data_folder, clips, as_json) -> None:
     """Probes the content latents, the descriptor latents and the plain weighted sum of a trained model.
 
-    The same small classifiers hear each of them: speaker, gender, pitch, level, speed, emotion, and the words by CTC.
+    The same small classifiers are trained on each: speaker, gender, pitch, level, speed, emotion, and the words by CTC.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""Where the recipes are: beside the package in a checkout; an installed package comes without them."""
+"""Where the recipes are: next to the package in a checkout. An installed package does not include them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def recipe_folder(given: str | Path | None = None) -> Path:
     Arguments
     ---------
     given : str, Path or None
-        As the user names it; None for the checkout's own.
+        As the user gives it, or None for the checkout's own.
 
     Returns
     -------
@@ -28,21 +28,21 @@ def recipe_folder(given: str | Path | None = None) -> Path:
     Raises
     ------
     SettingsError
-        If it holds no recipe.
+        If it contains no recipe.
 
     Example
     -------
     >>> recipe_folder("nowhere")
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.SettingsError: nowhere: no recipes are there (CORPUS/prepare.py). They are not part of the \
-installed package: get its repository, and name its folder recipes with --recipes.
+    speechbrain_xser.errors.SettingsError: nowhere: there are no recipes (CORPUS/prepare.py). The installed package \
+does not include them: clone its repository, and pass its folder "recipes" as --recipes.
     """
     folder = Path(given) if given else IN_CHECKOUT
     if not prepare_files(folder):
         raise SettingsError(
-            f"{folder}: no recipes are there (CORPUS/{PREPARE}). They are not part of the installed package: get its "
-            "repository, and name its folder recipes with --recipes."
+            f"{folder}: there are no recipes (CORPUS/{PREPARE}). The installed package does not include them: clone "
+            'its repository, and pass its folder "recipes" as --recipes.'
         )
     return folder
 
@@ -53,12 +53,12 @@ def prepare_files(folder: Path) -> list[Path]:
 
 
 def preparations(folder: Path) -> dict[str, str]:
-    """The corpora that have a preparation to run by itself, and what each is, in one line.
+    """The corpora whose preparation is a command, each with a one-line summary.
 
     Arguments
     ---------
     folder : Path
-        Of recipes; none of their code is run.
+        Folder of recipes; none of their code is run.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def preparations(folder: Path) -> dict[str, str]:
 
 
 def recipe_yamls(folder: Path) -> dict[str, Path]:
-    """The recipes that train, by the corpus's name.
+    """The training recipes, by name of the corpus.
 
     Example
     -------
@@ -90,7 +90,7 @@ def recipe_yamls(folder: Path) -> dict[str, Path]:
 
 
 def use_recipes(folder: Path) -> None:
-    """Lets recipes be imported, as Python does for a script that lies in their folder."""
+    """Makes recipes importable, as Python does for a script in their folder."""
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
 

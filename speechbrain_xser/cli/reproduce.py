@@ -1,4 +1,4 @@
-"""``xser reproduce``: a table of the paper, from its runs to its report."""
+"""``xser reproduce``: reproduces a table of the paper, from its runs to its report."""
 
 from __future__ import annotations
 
@@ -16,32 +16,42 @@ FIRST_SEED = 1986
 
 
 @click.command("reproduce")
-@click.option("--table", "tables", type=click.IntRange(1, 3), multiple=True, required=True, help="1, 2 or 3; several.")
-@click.option("--corpus", required=True, help="A folder of recipes that trains, such as CREMA-D.")
-@click.option("--data-folder", required=True, type=click.Path(exists=True, file_okay=False), help="The corpus.")
-@click.option("--scale", type=click.Choice(["tiny", "paper"]), default="tiny", show_default=True)
-@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Trainings of every row.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Rows at once.")
-@click.option("--out", type=click.Path(file_okay=False), help="Default: results/reproduction/CORPUS-SCALE.")
+@click.option(
+    "--table", "tables", type=click.IntRange(1, 3), multiple=True, required=True, help="Table 1, 2 or 3; repeatable."
+)
+@click.option("--corpus", required=True, help="Training recipe, such as CREMA-D.")
+@click.option(
+    "--data-folder", required=True, type=click.Path(exists=True, file_okay=False), help="Folder of the corpus."
+)
+@click.option(
+    "--scale", type=click.Choice(["tiny", "paper"]), default="tiny", show_default=True, help="Size of the models."
+)
+@click.option(
+    "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Number of seeds to train each row with."
+)
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Rows trained at a time.")
+@click.option(
+    "--out", type=click.Path(file_okay=False), help="Output folder.  [default: results/reproduction/CORPUS-SCALE]"
+)
 @click.option(
     "--setting",
     type=click.Choice(SETTINGS),
     default=SETTINGS[0],
     show_default=True,
-    help="trained: on the corpus alone; the others begin on SpeechCraft.",
+    help="trained: on the corpus alone; the others start from SpeechCraft.",
 )
-@click.option("--pretraining-folder", type=click.Path(exists=True, file_okay=False), help="SpeechCraft's.")
-@click.option("--extra", multiple=True, help="A system of hparams/systems that is in no table.")
-@click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="A value of the recipe's YAML for all runs.")
-@click.option("--pretraining-set", "more", multiple=True, metavar="KEY=VALUE", help="The same of SpeechCraft's recipe.")
-@click.option("--without", multiple=True, type=click.Choice(SED), help="A description metric that is left out.")
+@click.option("--pretraining-folder", type=click.Path(exists=True, file_okay=False), help="Folder of SpeechCraft.")
+@click.option("--extra", multiple=True, help="System of hparams/systems that is in no table; repeatable.")
+@click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="Value of the recipe's YAML for all runs.")
+@click.option("--pretraining-set", "more", multiple=True, metavar="KEY=VALUE", help="Value of SpeechCraft's recipe.")
+@click.option("--without", multiple=True, type=click.Choice(SED), help="Description metric to skip.")
 @click.option(
     "--recipes",
     type=click.Path(exists=True, file_okay=False),
-    help="The folder of recipes.  [default: the checkout's]",
+    help="Folder of recipes.  [default: the checkout's]",
 )
-@click.option("--report", type=click.Path(file_okay=False), help="Where the report goes.  [default: OUT/report]")
-@click.option("--report-only", is_flag=True, help="Write the report of the runs that are finished.")
+@click.option("--report", type=click.Path(file_okay=False), help="Folder for the report.  [default: OUT/report]")
+@click.option("--report-only", is_flag=True, help="Run nothing; report the finished runs.")
 def reproduce_command(
     tables,
     corpus,
@@ -62,7 +72,7 @@ def reproduce_command(
 ) -> None:
     """Prepares, trains and evaluates every row of the paper's tables, and writes one report.
 
-    The same command goes on where it was stopped or killed. The report is Markdown, CSV and HTML.
+    To continue a stopped or killed run, give the same command again. The report is Markdown, CSV and HTML.
 
     \b
     Example:
@@ -71,7 +81,7 @@ def reproduce_command(
     with one_line_errors():
         folder = recipe_folder(recipes)
         if corpus not in (known := recipe_yamls(folder)):
-            raise SettingsError(f"{corpus}: there is no such recipe, expected one of: {', '.join(known)}.")
+            raise SettingsError(f"There is no recipe {corpus!r}; expected one of: {', '.join(known)}.")
         plan = Plan(
             corpus,
             scale,
@@ -92,7 +102,7 @@ def reproduce_command(
 def _pairs(values: tuple[str, ...]) -> dict[str, str]:
     for value in values:
         if "=" not in value:
-            raise click.BadParameter(f"{value!r} is no KEY=VALUE", param_hint="--set")
+            raise click.BadParameter(f"{value!r}: expected KEY=VALUE", param_hint="--set")
     return dict(value.split("=", 1) for value in values)
 
 

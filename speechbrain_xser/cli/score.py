@@ -1,4 +1,4 @@
-"""``xser score``: files of answers as a table, with intervals, several systems against the first."""
+"""``xser score``: scores files of answers in a table, with intervals and tests against the first file."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NAMES = {"ua": "UA", "wa": "WA", "wer": "WER"}
 @click.argument("answers", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 def score_command(answers, as_json) -> None:
-    """Scores ANSWERS, the test_answers.jsonl of a run; several files are compared with the first one.
+    """Scores ANSWERS, one or more files test_answers.jsonl; the others are compared with the first.
 
-    They must answer the same utterances. Intervals are 95 %, by bootstrap over utterances. The p-value is McNemar's on
-    the emotion against the first file, corrected by Holm for the number of files.
+    All files must answer the same utterances. Intervals are 95 %, by bootstrap over utterances. The p-value is from
+    McNemar's test on the emotion against the first file, Holm-corrected for the number of files.
 
     \b
     Example:
@@ -40,12 +40,12 @@ def score_command(answers, as_json) -> None:
 
 
 def _named(paths: tuple[str, ...]) -> dict[str, str]:
-    """Files by the folder that they lie in, else by their whole path."""
+    """Files by the name of their folder, or else by their whole path."""
     names = [Path(path).resolve().parent.name for path in paths]
     if len(set(names)) < len(names):
         names = list(paths)
     if len(set(names)) < len(names):
-        raise MetricError("One file is named twice, expected different ones.")
+        raise MetricError("The same file is given twice; expected different files.")
     return dict(zip(names, paths, strict=True))
 
 
@@ -63,7 +63,7 @@ def _text(found: dict[str, Comparison]) -> str:
 
 
 def _plain(comparison: Comparison) -> dict:
-    """Numbers for JSON; null where there is none."""
+    """Numbers for JSON, with null for missing ones."""
     scores = {name: value for name, value in comparison.scores._asdict().items() if name != "attributes"}
     numbers = {**scores, **comparison.scores.attributes}
     return {

@@ -1,4 +1,4 @@
-"""``xser serve``: the web page."""
+"""``xser serve``: starts the web page."""
 
 from __future__ import annotations
 
@@ -11,40 +11,46 @@ from speechbrain_xser.utils.commandline import one_line_errors
 
 
 class Positive(click.FloatRange):
-    """A number above 0; NaN, which no limit holds back, and infinity are none."""
+    """A number above 0; NaN, which passes any limit, and infinity are rejected."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number."""
         number = super().convert(value, param, ctx)
-        return number if math.isfinite(number) else self.fail(f"{value} is no finite number", param, ctx)
+        return number if math.isfinite(number) else self.fail(f"{value} is not a finite number", param, ctx)
 
 
 POSITIVE = Positive(0, min_open=True)
 OPEN_TO_OTHERS = (
-    "warning: everyone who can reach {host} can use this page, without a password and without encryption. Leave --host "
-    "out to serve this machine alone."
+    "warning: everyone who can reach {host} can use this page, without a password and without encryption. Omit --host "
+    "to serve only this machine."
 )
 
 
 @click.command("serve")
 @model_options
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; 0.0.0.0 for all.")
-@click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0 for any that is free.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=7860,
+    show_default=True,
+    help="Port to listen on; 0 for any free one.",
+)
 @click.option("--max-seconds", type=POSITIVE, help="Longest clip.  [default: the model's]")
 @click.option("--max-megabytes", type=POSITIVE, default=500, show_default=True, help="Largest upload.")
 @click.option("--max-hours", type=POSITIVE, default=4, show_default=True, help="Longest recording.")
 @click.option("--open/--no-browser", "open_browser", default=False, help="Open the page in a browser.")
 def serve_command(model, revision, device, host, port, max_seconds, max_megabytes, max_hours, open_browser) -> None:
-    """Serves a web page that explains what is recorded or uploaded.
+    """Starts a web page that explains recordings and uploads.
 
-    Only this machine can reach it unless --host says otherwise. Nothing that is uploaded is kept, and nothing is
-    fetched from elsewhere. It runs until Ctrl-C.
+    Only this machine can reach the page, unless you set --host. Uploads are not kept, and the page loads nothing from
+    elsewhere. The server runs until Ctrl-C.
 
     \b
     Example:
       xser serve --model results/CREMA-D/fd_ser_sed_asr/model --port 8080 --open
     """
-    with one_line_errors("Stopped; nothing that was uploaded is left."):
+    with one_line_errors("Stopped; all uploads were deleted."):
         from speechbrain_xser.evidence.clip_evidence import check_paragraphs
         from speechbrain_xser.stages import STAGES
         from speechbrain_xser.web.server import OWN_HOSTS, free_port, serving
@@ -58,12 +64,12 @@ def serve_command(model, revision, device, host, port, max_seconds, max_megabyte
         if host not in OWN_HOSTS:
             click.echo(OPEN_TO_OTHERS.format(host=host), err=True)
         with serving(recognizer, settings, host, port, open_browser) as server:
-            click.echo(f"Serving at {server.address} (Ctrl-C ends it)")
+            click.echo(f"Serving at {server.address} (press Ctrl-C to stop)")
             server.wait()
 
 
 def checked_seconds(wanted: float | None, longest: float) -> float:
-    """The longest clip, which is at most what the model takes.
+    """The longest clip; at most what the model takes.
 
     Example
     -------
@@ -73,5 +79,5 @@ def checked_seconds(wanted: float | None, longest: float) -> float:
     from speechbrain_xser.errors import SettingsError
 
     if wanted is not None and wanted > longest:
-        raise SettingsError(f"--max-seconds {wanted:g}: this model takes up to {longest:g} s. Give that or less.")
+        raise SettingsError(f"--max-seconds {wanted:g}: this model takes up to {longest:g} s. Choose that or less.")
     return longest if wanted is None else wanted

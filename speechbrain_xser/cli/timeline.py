@@ -1,4 +1,4 @@
-"""``xser timeline``: recordings of hours."""
+"""``xser timeline``: explains recordings of hours."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from speechbrain_xser.timeline.store import KeptMoments
 
 FORMATS = ("table", "jsonl", "json", "csv", "srt", "vtt", "rttm", "html")
-NOT_KEPT = "Interrupted; with --out the moments would be kept, and the same command would go on."
+NOT_KEPT = "Interrupted. With --out, moments are saved, and the same command continues where it stopped."
 PACKAGED_NAME = "the tiny model of the package"
 STANDARD_INPUT = "/dev/stdin"
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s [{elapsed}<{remaining}]"
@@ -34,28 +34,40 @@ OPEN_BAR = "{desc}: {n:.0f} s [{elapsed}]"  # of a recording that does not state
 
 @click.command("timeline")
 @click.argument("file", type=click.Path(allow_dash=True))
-@click.option("--out", "outs", multiple=True, type=NewFile(), help=f"A file: NAME.{', .'.join(FORMATS[1:])}.")
-@click.option("--format", "shown", type=click.Choice(FORMATS), help="Of what is printed.")
-@click.option("--max-seconds", default=15.0, show_default=True, help="Longest moment; longer speech is cut in itself.")
+@click.option(
+    "--out",
+    "outs",
+    multiple=True,
+    type=NewFile(),
+    help=f"File to write, as .{', .'.join(FORMATS[1:])}; repeatable.",
+)
+@click.option("--format", "shown", type=click.Choice(FORMATS), help="Format to print.")
+@click.option("--max-seconds", default=15.0, show_default=True, help="Longest moment; longer speech is split.")
 @click.option("--pause-seconds", default=0.5, show_default=True, help="A pause of this length ends a moment.")
-@click.option("--min-seconds", default=0.25, show_default=True, help="Shorter speech is none.")
-@click.option("--context-seconds", default=0.2, show_default=True, help="Kept before and after speech.")
-@click.option("--threshold", default=0.5, show_default=True, help="Probability from which 32 ms are speech.")
-@click.option("--batch-size", default=8, show_default=True, type=click.IntRange(1, 256), help="Moments at a time.")
-@click.option("--track", type=click.IntRange(min=1), help="Sound track of a film that has several; else its default.")
-@click.option("--embed-audio", is_flag=True, help="Put the sound into the HTML page, as Opus.")
-@click.option("--json", "as_json", is_flag=True, help="Tell the counts as JSON.")
+@click.option("--min-seconds", default=0.25, show_default=True, help="Discard shorter speech.")
+@click.option("--context-seconds", default=0.2, show_default=True, help="Context kept before and after speech.")
+@click.option("--threshold", default=0.5, show_default=True, help="Probability from which 32 ms count as speech.")
+@click.option(
+    "--batch-size", default=8, show_default=True, type=click.IntRange(1, 256), help="Moments explained at a time."
+)
+@click.option(
+    "--track", type=click.IntRange(min=1), help="Sound track to use if the file has several.  [default: the marked one]"
+)
+@click.option("--embed-audio", is_flag=True, help="Store the sound in the HTML page, as Opus.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 @model_options
 def timeline_command(
     file, outs, shown, batch_size, track, embed_audio, as_json, model, revision, device, **seconds: float
 ) -> None:
-    """What is said in FILE, when, how, and with what emotion; FILE may be hours long.
+    """Explains the speech in FILE: what is said, when, how, and with what emotion. FILE may be hours long.
 
-    FILE may be a pipe, too, or - for standard input. Speech is cut at its pauses into moments, and each is
-    explained. Without --out they are printed as they are found, as a table on a terminal and as JSON lines in a
-    pipe. With --out (any number of times) files are written at the end, and NAME.journal beside the first keeps
-    each moment as it is found: the same command goes on where a stopped one was. A recording that is damaged or
-    lacks its end gives the moments that are there, and exit code 2.
+    FILE may also be a pipe, or - for standard input. Speech is cut at its pauses into moments, and each moment is
+    explained.
+
+    Without --out, moments are printed as they are found: a table on a terminal, JSON lines in a pipe. With --out, files
+    are written at the end, and NAME.journal next to the first one saves each moment as it is found. To continue a
+    stopped run, give the same command again. If a recording is damaged or its end is missing, the moments up to there
+    are written, and the exit code is 2.
 
     \b
     Example:
@@ -63,7 +75,7 @@ def timeline_command(
     """
     shown = shown or (None if outs else "table" if sys.stdout.isatty() else "jsonl")
     with one_line_errors(GOES_ON if outs else NOT_KEPT):
-        from speechbrain_xser.timeline.outputs import write_output, writer_of  # imports torch, for seconds
+        from speechbrain_xser.timeline.outputs import write_output, writer_of  # imports torch, which takes seconds
         from speechbrain_xser.timeline.recording import Recording
 
         writers = {out: writer_of(out, embed_audio) for out in outs}
@@ -81,7 +93,7 @@ def timeline_command(
 
 
 class Tally:
-    """Moments that are counted as they pass.
+    """Counts moments as they pass.
 
     Example
     -------
@@ -102,7 +114,7 @@ class Tally:
 
 
 def _source(recording: Recording, recognizer, model: str | None, seconds: dict[str, float]) -> Source:
-    """What the outputs say of themselves; wrong settings end here."""
+    """What the outputs say about themselves; raises an error for wrong settings."""
     from speechbrain_xser.timeline.cutting import Cutting
     from speechbrain_xser.timeline.source import Source
 
@@ -114,7 +126,7 @@ def _source(recording: Recording, recognizer, model: str | None, seconds: dict[s
 def _kept(
     outs: tuple[str, ...], source: Source, model: str | None, revision: str | None
 ) -> Iterator[KeptMoments | None]:
-    """The journal beside the first output, held by one run at a time; None without outputs."""
+    """The journal next to the first output, locked by one run at a time; None without outputs."""
     from speechbrain_xser.model_folder.locate import model_folder
     from speechbrain_xser.timeline.moment import Moment
     from speechbrain_xser.timeline.store import KeptMoments, fingerprint_of, journal_beside
@@ -131,7 +143,7 @@ def _kept(
 
 
 def _moments(recognizer, source: Source, batch_size: int, kept: KeptMoments | None) -> Iterator[Moment]:
-    """The moments, under a bar; a recording's fault only ends them."""
+    """The moments, with a progress bar; a fault of the recording ends them without an error."""
     from speechbrain_xser.errors import AudioError
     from speechbrain_xser.timeline.timeline import read_timeline
 
@@ -152,7 +164,7 @@ def _bar(recording: Recording) -> str:
 
 
 def _consume(moments: Iterable[Moment], source: Source, shown: str | None) -> None:
-    """Takes all moments, printing them where they are to be seen."""
+    """Consumes all moments, and prints them if a format is given."""
     from speechbrain_xser.timeline.outputs import WRITERS
 
     for text in WRITERS[shown](moments, source) if shown else ("" for _ in moments):
@@ -162,7 +174,7 @@ def _consume(moments: Iterable[Moment], source: Source, shown: str | None) -> No
 
 
 def _tell(tally: Tally, source: Source, kept: KeptMoments | None, outs: tuple[str, ...], as_json: bool) -> None:
-    """What was found, on the output if nothing else is there."""
+    """Prints the counts; to standard output if nothing else is printed there."""
     counts = {
         "recording": os.fspath(source.recording.path),
         "seconds": round(source.recording.read_seconds, 3),

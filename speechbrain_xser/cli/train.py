@@ -1,4 +1,4 @@
-"""``xser train``: a recipe, trained; what ``python recipes/train.py`` does."""
+"""``xser train``: trains a recipe, as ``python recipes/train.py`` does."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from speechbrain_xser.utils.commandline import one_line_errors
 @click.option(
     "--recipes",
     type=click.Path(exists=True, file_okay=False),
-    help="The folder of recipes.  [default: the checkout's]",
+    help="Folder of recipes.  [default: the checkout's]",
 )
 def train_command(recipe, values, recipes) -> None:
-    """Trains RECIPE: a YAML file, or the name of a corpus, whose recipes/CORPUS/hparams/train.yaml is meant.
+    """Trains RECIPE: a YAML file, or the name of a corpus, for recipes/CORPUS/hparams/train.yaml.
 
-    It prepares the corpus, trains, evaluates the best checkpoint, and writes the trained folder. The same command goes
-    on where a stopped or killed one was; Ctrl-C stops after the step at hand, with a checkpoint.
+    The command prepares the corpus, trains, evaluates the best checkpoint, and writes the trained folder. To continue a
+    stopped or killed run, give the same command again. Ctrl-C stops after the current step and saves a checkpoint.
 
     Every key of the YAML is an option, such as --data_folder=FOLDER or --seed=1, and so are SpeechBrain's run options,
     such as --device=cpu or --precision=bf16. For several GPUs: torchrun --nproc_per_node=8 recipes/train.py RECIPE.yaml
@@ -40,14 +40,14 @@ def train_command(recipe, values, recipes) -> None:
 
 
 def recipe_path(recipe: str, recipes: str | None = None) -> Path:
-    """The YAML that a recipe's name means, with its folder of recipes ready to be imported from.
+    """The YAML file of a recipe; makes its folder of recipes importable.
 
     Arguments
     ---------
     recipe : str
-        A file, or a corpus's name.
+        A file, or the name of a corpus.
     recipes : str or None
-        The folder of recipes; None for the checkout's.
+        The folder of recipes, or None for the checkout's.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def recipe_path(recipe: str, recipes: str | None = None) -> Path:
     Raises
     ------
     SettingsError
-        If there is no such recipe; names those that there are.
+        If there is no such recipe; lists those that exist.
 
     Example
     -------
@@ -71,7 +71,7 @@ def recipe_path(recipe: str, recipes: str | None = None) -> Path:
     known = recipe_yamls(recipe_folder(recipes))
     named = {name.lower(): file for name, file in known.items()}
     if recipe.lower() not in named:
-        raise SettingsError(f"There is no recipe {recipe!r}, expected a YAML file, or one of: {', '.join(known)}.")
+        raise SettingsError(f"There is no recipe {recipe!r}; expected a YAML file, or one of: {', '.join(known)}.")
     use_recipes(recipe_folder(recipes))
     return named[recipe.lower()]
 

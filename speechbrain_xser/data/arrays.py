@@ -32,7 +32,7 @@ from speechbrain_xser.errors import AudioError
 from speechbrain_xser.utils.lengths import counts_from_relative
 
 MAX_CHANNELS = 64
-_EXPECTED = "which is no array of numbers; expected samples as a tensor, an array, or a pair (samples, rate)"
+_EXPECTED = "which is not an array of numbers; expected samples as a tensor, an array, or a pair (samples, rate)"
 
 
 def clip_of(
@@ -135,7 +135,7 @@ def batch_of(
 def _listed(sounds: Sequence, wav_lens: object) -> Sequence:
     """Clips of a list."""
     if wav_lens is not None:
-        raise AudioError("wav_lens beside a list of clips, which have lengths of their own. Leave wav_lens out.")
+        raise AudioError("wav_lens with a list of clips, which have their own lengths. Omit wav_lens.")
     if any(isinstance(sound, Real) for sound in sounds):
         raise AudioError(f"wavs is a list of {len(sounds)} numbers; expected clips. One clip is [clip].")
     return sounds
@@ -150,12 +150,12 @@ def _rows(wavs: Tensor, wav_lens: object) -> list[Tensor]:
         )
     if 0 < wavs.shape[1] < len(wavs):
         raise AudioError(
-            f"wavs has shape {list(wavs.shape)}: more clips than samples in each; expected [B, S]. One clip of "
-            "[samples, channels] goes in a list, [wav]."
+            f"wavs has shape {list(wavs.shape)}: more clips than samples in each; expected [B, S]. Put one clip of "
+            "[samples, channels] into a list, [wav]."
         )
     shares = torch.ones(len(wavs)) if wav_lens is None else _numbers(wav_lens, "wav_lens").cpu()
     if shares.shape != wavs.shape[:1]:
-        raise AudioError(f"wav_lens has shape {list(shares.shape)}; expected one length a row, [{len(wavs)}]")
+        raise AudioError(f"wav_lens has shape {list(shares.shape)}; expected one length per row, [{len(wavs)}]")
     for row, share in enumerate(shares.tolist()):
         if not 0 <= share <= 1:
             raise AudioError(f"row {row}: relative length {share:g}; expected above 0 and at most 1")
@@ -178,8 +178,8 @@ def _floats(sound: object, name: str | os.PathLike) -> Tensor:
     floating = sound.is_floating_point() if isinstance(sound, Tensor) else sound.dtype.kind == "f"
     if not floating:
         raise AudioError(
-            f"{name} is {sound.dtype} of shape {list(sound.shape)}; expected floats in -1..1. Samples of int16, for "
-            "example, are divided by 32768."
+            f"{name} is {sound.dtype} of shape {list(sound.shape)}; expected floats in -1..1. Divide int16 samples, "
+            "for example, by 32768."
         )
     if isinstance(sound, Tensor):
         return _plain(sound, name).float()
@@ -210,7 +210,7 @@ def _array(values: object, name: str | os.PathLike) -> np.ndarray:
     except (TypeError, ValueError, RuntimeError) as error:
         raise AudioError(f"{name} is {type(values).__name__}, {_EXPECTED} ({error}).") from error
     if array.dtype.kind not in "fiubc" or array.ndim == 0:
-        raise AudioError(f"{name} is {type(values).__name__}, {_EXPECTED}. Files go to explain_file.")
+        raise AudioError(f"{name} is {type(values).__name__}, {_EXPECTED}. Pass files to explain_file.")
     return array
 
 
@@ -220,7 +220,7 @@ def _mono(wave: Tensor, name: str | os.PathLike) -> Tensor:
         return wave.flatten()
     channels = min(wave.shape)
     if wave.dim() != 2 or channels > MAX_CHANNELS or (channels > 1 and wave.shape[0] == wave.shape[1]):
-        raise AudioError(f"{name}: shape {list(wave.shape)}; expected [S], or [C, S] or [S, C] of few channels.")
+        raise AudioError(f"{name}: shape {list(wave.shape)}; expected [S], or [C, S] or [S, C] with few channels.")
     samples = wave if wave.shape[1] < wave.shape[0] else wave.T  # [S, C]
     channel = loudest_if_cancelled(samples[: round(HEAD_SECONDS * SAMPLE_RATE)], name)
     return samples.mean(dim=1) if channel is None else samples[:, channel].clone()
@@ -230,7 +230,7 @@ def _rate(given: object, own: object, usual: int, name: str | os.PathLike) -> in
     """Samples a second of a sound, by the argument or by its pair."""
     rates = [_hertz(rate, name) for rate in (given, own) if rate is not None]
     if len(set(rates)) > 1:
-        raise AudioError(f"{name}: sampling_rate is {rates[0]}, but the sound comes with {rates[1]}. Give one of them.")
+        raise AudioError(f"{name}: sampling_rate is {rates[0]}, but the sound has {rates[1]}. Pass one of them.")
     return rates[0] if rates else usual
 
 

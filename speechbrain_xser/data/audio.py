@@ -255,9 +255,9 @@ def check_whole(path: str | os.PathLike) -> None:
     with opened(path) as file:
         missing, early = missing_bytes(file), ends_early(file)
     if missing:
-        raise AudioError(f"{path}: truncated, its header promises {missing} bytes more. Fetch it again.")
+        raise AudioError(f"{path}: truncated; its header states {missing} more bytes. Download it again.")
     if early:
-        raise AudioError(f"{path}: truncated, its last page is not there. Fetch it again.")
+        raise AudioError(f"{path}: truncated; its last page is missing. Download it again.")
 
 
 def _open(path: str | os.PathLike) -> soundfile.SoundFile | None:
@@ -296,13 +296,15 @@ def _tell_second_file(path: str | os.PathLike) -> None:
     with opened(path) as file:
         place = second_beginning(file)
     if place is not None:
-        logger.warning("%s: another file begins at byte %d, and is not read. Join sounds with an editor.", path, place)
+        logger.warning(
+            "%s: another file starts at byte %d and is not read. Join sound files with an audio editor.", path, place
+        )
 
 
 def _sought(file: soundfile.SoundFile, path, start, stop, max_seconds, track) -> Iterator[Track]:
     """A segment as libsndfile reads it, all of it."""
     if track not in (None, 1):
-        raise AudioError(f"{path}: no sound track {track}, expected 1: files of this kind have no other.")
+        raise AudioError(f"{path}: no sound track {track}, expected 1: files of this type have only one.")
     first, last = _segment(_stated_frames(file, path), file.samplerate, path, start, stop)
     check_seconds((last - first) / file.samplerate, max_seconds, path)
     block, left = round(BLOCK_SECONDS * file.samplerate), last - first
@@ -315,7 +317,7 @@ def _sought(file: soundfile.SoundFile, path, start, stop, max_seconds, track) ->
         raise not_audio(path, str(error).rsplit(": ", 1)[-1]) from error
     if left:
         found = last - first - left
-        raise AudioError(f"{path}: truncated, {found} of {last - first} samples are there. Fetch it again.")
+        raise AudioError(f"{path}: truncated, {found} of {last - first} samples are there. Download it again.")
 
 
 def _skip(file: soundfile.SoundFile, frames: int) -> None:

@@ -58,7 +58,7 @@ def open_collection(
     """
     folder = Path(data_folder)
     if not folder.is_dir():
-        raise ManifestError(f"No folder {folder}: hand over the folder that holds the clips as data_folder.")
+        raise ManifestError(f"No folder {folder}: pass the folder that contains the clips as data_folder.")
     if table is not None:
         path = folder / table
         return _hub(path, columns) if path.suffix.lower() in STORED else _table(path, columns)

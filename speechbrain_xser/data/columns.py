@@ -55,7 +55,7 @@ def parse_pairs(text: str | None) -> dict[str, str]:
     """
     pairs = [pair.partition("=") for pair in (text or "").split(",") if pair.strip()]
     if wrong := [name for name, equals, value in pairs if not (equals and name.strip() and value.strip())]:
-        raise ManifestError(f"{text!r}: {wrong[0]!r} is no pair, expected name=value,name=value.")
+        raise ManifestError(f"{text!r}: {wrong[0]!r} is not a pair; expected name=value,name=value.")
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
@@ -90,13 +90,13 @@ def choose_columns(found: Iterable[str], given: dict[str, str] | None = None) ->
     chosen = {field: columns[0] for field, columns in guessed.items() if columns} | given
     has = f"The table has the columns {', '.join(map(repr, found))}"
     if unknown := sorted(set(given) - set(FIELDS)):
-        raise ManifestError(f"There is no field {unknown[0]!r}, expected one of {', '.join(FIELDS)}. {has}.")
+        raise ManifestError(f"There is no field {unknown[0]!r}; expected one of {', '.join(FIELDS)}. {has}.")
     for field, source in given.items():
         if missing := [column for column in used_columns(source, found) if column not in found]:
             raise ManifestError(f"{field}={source}: there is no column {missing[0]!r}. {has}.")
     if "wav" not in chosen:
         raise ManifestError(
-            f"No column with the clips' paths. {has}; name one by wav=COLUMN, or put the path together, as in "
+            f"No column with the clips' paths. {has}; name one with wav=COLUMN, or combine columns into a path, as in "
             "wav={speaker}/{id}.wav."
         )
     return chosen

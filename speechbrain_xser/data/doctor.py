@@ -74,7 +74,7 @@ class Report(NamedTuple):
         named = [
             f"{found.kind}: {clip}" for found in self.findings for clip in (*found.clips[:EXAMPLES], *_more(found))
         ]
-        verdict = "Nothing serious." if self.healthy else "Training on this would be wrong."
+        verdict = "Nothing serious." if self.healthy else "Do not train on this."
         return "\n".join([plain_table(rows), *named, f"{self.clips} clips, {self.hours:.2f} hours. {verdict}"])
 
 

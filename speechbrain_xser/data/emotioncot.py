@@ -72,7 +72,9 @@ def read_labels(path: str | Path) -> Iterator[Labels]:
                 continue
             labels = _labels(line, f"{path}, line {number}")
             if seen.setdefault(labels.path, hash(labels)) != hash(labels):
-                raise ManifestError(f"{path}, line {number}: {labels.path} is there twice with other labels. Drop one.")
+                raise ManifestError(
+                    f"{path}, line {number}: {labels.path} occurs twice with different labels. Drop one."
+                )
             yield labels
 
 
@@ -80,7 +82,7 @@ def _labels(line: str, where: str) -> Labels:
     try:
         fields = json.loads(line)
     except json.JSONDecodeError as error:
-        raise ManifestError(f"{where}: no JSON ({error}). Fetch the file again.") from error
+        raise ManifestError(f"{where}: not JSON ({error}). Download the file again.") from error
     if not isinstance(fields, dict) or not isinstance(fields.get("audio_path"), str):
         raise ManifestError(f"{where}: no audio_path, expected a line of EmotionCoT.")
     words = {name: plain_word(fields.get(name)) for name in FIELDS}

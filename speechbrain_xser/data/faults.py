@@ -88,6 +88,6 @@ them, or raise the limit: utterance 'a': a.wav: no such file.; utterance 'b': b.
         named = "; ".join(list(self._messages)[:NAMED_AT_MOST])
         more = f"; and {self.count - NAMED_AT_MOST} more" if self.count > NAMED_AT_MOST else ""
         return (
-            f"{self.count} of {self.total} clips cannot be read, at most {self.allowed} may (limit "
+            f"{self.count} of {self.total} clips cannot be read; at most {self.allowed} are allowed (limit "
             f"{100 * self.limit:g} %). Repair or drop them, or raise the limit: {named}{more}"
         )

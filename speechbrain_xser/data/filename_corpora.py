@@ -184,8 +184,8 @@ def _copy(clip: Utterance, first: Utterance, data_folder) -> Dropped:
     if file_digest(paths[0]) != file_digest(paths[1]):
         sizes = [path.stat().st_size for path in paths]
         raise ManifestError(
-            f"{paths[0]} ({sizes[0]} bytes) and {paths[1]} ({sizes[1]} bytes) have one name and differ: remove the one "
-            "that is not the release's."
+            f"{paths[0]} ({sizes[0]} bytes) and {paths[1]} ({sizes[1]} bytes) have the same name but differ: remove "
+            "the one that is not from the release."
         )
     return Dropped(f"{clip.id} ({clip.wav})", COPY)
 

@@ -42,7 +42,7 @@ def find_audio_below(folder: str | os.PathLike) -> list[Path]:
     ['1.WAV']
     """
     if not Path(folder).is_dir():
-        raise ManifestError(f"No folder {folder}: hand over the corpus's own folder as data_folder.")
+        raise ManifestError(f"No folder {folder}: pass the corpus's own folder as data_folder.")
     found = sorted(path for path in _files(folder) if has_sound_suffix(path) and _is_clip(path))
     if not found:
         raise ManifestError(f"No clip in {folder} or below, expected {EXPECTED}: was the corpus unpacked?")
@@ -67,6 +67,6 @@ def _is_clip(path: Path) -> bool:
     if path.name.startswith("."):
         return False
     if path.exists() and not path.is_file():
-        logger.warning("%s: a pipe or device in a folder is left out; name it itself to read it.", path)
+        logger.warning("%s: a pipe or device in a folder is skipped; to read it, name it directly.", path)
         return False
     return True

@@ -127,7 +127,7 @@ def _fold_of_speaker(utterances: list[Utterance], fold_of: Callable[[Utterance],
     folds: dict[str, str] = {}
     for clip in utterances:
         if clip.speaker is None:
-            raise ManifestError(f"utterance {clip.id!r} has no speaker: folds must know who speaks.")
+            raise ManifestError(f"utterance {clip.id!r} has no speaker: folds need the speaker of each utterance.")
         if folds.setdefault(clip.speaker, fold_of(clip)) != fold_of(clip):
             raise ManifestError(f"speaker {clip.speaker!r} is in folds {folds[clip.speaker]} and {fold_of(clip)}.")
     return folds

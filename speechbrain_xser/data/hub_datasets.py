@@ -51,7 +51,7 @@ def open_datasets(path: str | os.PathLike) -> dict[str, object]:
     speechbrain_xser.errors.ManifestError: /nowhere: no data set ...
     """
     if find_spec("datasets") is None:
-        raise ManifestError(f"{path}: to open it, the library datasets is needed. Say: {install_hint('datasets')}")
+        raise ManifestError(f"{path}: opening it needs the library datasets. Run: {install_hint('datasets')}")
     from datasets import Dataset, load_dataset, load_from_disk
 
     try:
@@ -63,7 +63,7 @@ def open_datasets(path: str | os.PathLike) -> dict[str, object]:
         return dict(load_dataset(os.fspath(path), streaming=True))
     except (OSError, ValueError) as error:  # what the library raises for missing, empty and foreign files
         raise ManifestError(
-            f"{path}: no data set that can be opened ({error}). Expected a folder of save_to_disk, or parquet or arrow "
+            f"{path}: cannot be opened as a data set ({error}). Expected a folder of save_to_disk, or parquet or arrow "
             "files."
         ) from error
 
@@ -81,7 +81,7 @@ def audio_columns(dataset) -> list[str]:
     from datasets import Audio
 
     if dataset.features is None:
-        raise ManifestError("The data set does not know its columns: give it features, or resolve them.")
+        raise ManifestError("The columns of the data set are unknown: give it features, or resolve them.")
     return [name for name, kind in dataset.features.items() if isinstance(kind, Audio)]
 
 

@@ -91,4 +91,4 @@ def _streamed(path: str | Path, parse: Callable[[BinaryIO], Iterator[T]]) -> Ite
             yield from parse(file)
         except ijson.JSONError as error:
             reason = str(error).splitlines()[0]
-            raise ManifestError(f"{path}: cut short or not JSON ({reason}); fetch the file again") from error
+            raise ManifestError(f"{path}: truncated or not JSON ({reason}); download the file again") from error

@@ -236,7 +236,7 @@ def _lines(path) -> Iterator[str]:
         raise ManifestError(f"{path}: {error.strerror or error}. Run the recipe's prepare script first.") from error
     with file:
         if file.peek(3).startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-            raise ManifestError(f"{path}: begins with a byte order mark, expected plain UTF-8. Save it without one.")
+            raise ManifestError(f"{path}: starts with a byte order mark; expected plain UTF-8. Save it without one.")
         begin = 0
         for line in file:
             try:
@@ -252,7 +252,7 @@ def _utterance(line: str, where: str) -> Utterance:
     try:
         fields = json.loads(line)
     except json.JSONDecodeError as error:
-        raise ManifestError(f"{where}: no JSON ({error}). Expected one object a line.") from error
+        raise ManifestError(f"{where}: not JSON ({error}). Expected one object per line.") from error
     if not isinstance(fields, dict):
         raise ManifestError(f"{where}: {type(fields).__name__}, expected a JSON object of fields.")
     unknown = sorted(set(fields) - set(Utterance._fields))
@@ -332,5 +332,5 @@ def _expected(field: str) -> str:
 def _check_id(id: str, seen: set[str], path) -> None:
     """Two utterances of one id would be one to whatever is keyed by id."""
     if id in seen:
-        raise ManifestError(f"{path}: id {id!r} is there twice, expected each once. Rename or drop one.")
+        raise ManifestError(f"{path}: id {id!r} occurs twice; expected unique ids. Rename or drop one.")
     seen.add(id)

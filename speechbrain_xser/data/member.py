@@ -99,7 +99,7 @@ def read_member(member: Member) -> BytesIO:
     >>> read_member(Member(str(path), 2, 50))
     Traceback (most recent call last):
     ...
-    speechbrain_xser.errors.AudioError: ...a.tar#2+50: truncated, 7 of 50 bytes are there. Pack or fetch it again.
+    speechbrain_xser.errors.AudioError: ...a.tar#2+50: truncated, 7 of 50 bytes are there. Pack or download it again.
     """
     try:
         with open(member.archive, "rb") as file:
@@ -109,7 +109,7 @@ def read_member(member: Member) -> BytesIO:
         raise AudioError(f"{member.address}: {error.strerror or error}. Check the path and the data folder.") from error
     if len(content) < member.size:
         found = f"{len(content)} of {member.size} bytes are there"
-        raise AudioError(f"{member.address}: truncated, {found}. Pack or fetch it again.")
+        raise AudioError(f"{member.address}: truncated, {found}. Pack or download it again.")
     return BytesIO(content)
 
 
@@ -146,7 +146,7 @@ def opened(path: str | os.PathLike) -> Iterator[BinaryIO]:
     try:
         file = open(path, "rb")
     except OSError as error:
-        raise AudioError(f"{path}: {error.strerror or error}. Check who may read it.") from error
+        raise AudioError(f"{path}: {error.strerror or error}. Check the permissions.") from error
     with file:
         yield file
 
@@ -157,9 +157,11 @@ def _check_there(path: str | os.PathLike) -> None:
         found = "a folder" if os.path.isdir(path) else "no such file"
         raise AudioError(f"{path}: {found}, expected an audio file. Check the path, in a manifest the data folder too.")
     if not os.path.isfile(path):
-        raise AudioError(f"{path}: a pipe or device, expected a file, which can be read twice. Save it as one first.")
+        raise AudioError(
+            f"{path}: a pipe or device; expected a file, which can be read twice. Save it as a file first."
+        )
     if os.path.getsize(path) == 0:
-        raise AudioError(f"{path}: 0 bytes, expected an audio file. Fetch it again.")
+        raise AudioError(f"{path}: 0 bytes; expected an audio file. Download it again.")
     if os.fspath(path).lower().endswith(".raw"):
         raise AudioError(f"{path}: raw samples without a header, expected {EXPECTED}. Convert it.")
 

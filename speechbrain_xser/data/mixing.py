@@ -126,7 +126,7 @@ def loudest_if_cancelled(samples: Tensor, name: str | os.PathLike) -> int | None
         return None
     channel = int(powers.argmax())
     logger.warning(
-        "%s: its %d channels cancel each other out, as stereo with one side inverted does; channel %d is taken.",
+        "%s: its %d channels cancel each other out, as stereo with one side inverted does; channel %d is used.",
         *(name, width, channel + 1),
     )
     return channel

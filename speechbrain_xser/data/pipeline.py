@@ -87,7 +87,7 @@ def dataset(
     if not fields:
         raise ManifestError(f"{'The list' if given else manifest}: no utterances, expected at least one.")
     if len(fields) != len(utterances):
-        raise ManifestError(f"{len(utterances) - len(fields)} ids are there twice, expected each once.")
+        raise ManifestError(f"{len(utterances) - len(fields)} ids occur twice; expected unique ids.")
     clips = DynamicItemDataset(fields)
     clips.add_dynamic_item(partial(_read, max_seconds), takes=["id", "path", "utterance"], provides="wav")
     clips.set_output_keys(["id", "wav", "utterance"])

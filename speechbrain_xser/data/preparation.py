@@ -63,7 +63,7 @@ def find_audio(folder: str | Path) -> dict[str, Path]:
     ['a', 'b']
     """
     if not Path(folder).is_dir():
-        raise ManifestError(f"No folder {folder}: hand over the corpus's own folder as data_folder.")
+        raise ManifestError(f"No folder {folder}: pass the corpus's own folder as data_folder.")
     files = sorted(path for path in Path(folder).iterdir() if has_sound_suffix(path))
     if not files:
         raise ManifestError(f"No clip in {folder}, expected {EXPECTED}: was the corpus unpacked?")

@@ -48,7 +48,7 @@ def regular_file(path: str | os.PathLike) -> Iterator[str]:
             with open(path, "rb") as pipe, open(copy, "wb") as file:
                 shutil.copyfileobj(pipe, file)
         except OSError as error:
-            raise AudioError(f"{path}: {error.strerror or error}. Check who may read it.") from error
+            raise AudioError(f"{path}: {error.strerror or error}. Check the permissions.") from error
         yield copy
 
 

@@ -63,7 +63,7 @@ def read_table(path: str | os.PathLike) -> list[Row]:
     else:
         rows = list(_separated(text, path))
     if not rows:
-        raise ManifestError(f"{path}: no row, expected a header and at least one clip. Was the table written whole?")
+        raise ManifestError(f"{path}: no row; expected a header and at least one clip. Is the table complete?")
     return rows
 
 
@@ -72,7 +72,7 @@ def _text(path) -> str:
         content = Path(path).read_bytes()
         return content.decode("utf-16" if content.startswith(UTF16) else "utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
-        raise ManifestError(f"{path}: {error.strerror or error}. Name a table that is there.") from error
+        raise ManifestError(f"{path}: {error.strerror or error}. Name an existing table.") from error
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path}: byte {error.start} is not UTF-8. Save the table as UTF-8.") from error
 
@@ -81,7 +81,7 @@ def _json(text: str, where):
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise ManifestError(f"{where}: no JSON ({error}). Expected objects of a clip's fields.") from error
+        raise ManifestError(f"{where}: not JSON ({error}). Expected objects of a clip's fields.") from error
 
 
 def _object(entry, where) -> Row:
@@ -101,7 +101,7 @@ def _entries(content, path) -> list:
     if len(lists) != 1:
         raise ManifestError(
             f"{path}: {len(lists)} lists of clips, expected a list of objects, one such list in an object, or an "
-            "object of objects. Write it as JSONL, an object a line."
+            "object of objects. Write it as JSONL, one object per line."
         )
     return lists[0]
 
@@ -123,15 +123,15 @@ def _separated(text: str, path) -> Iterator[Row]:
 def _header(lines, path) -> list[str]:
     columns = [cell.strip() for cell in next((cells for cells in lines if any(cells)), [])]
     if twice := sorted({column for column in columns if columns.count(column) > 1}):
-        raise ManifestError(f"{path}: columns {twice} are there twice. Rename or drop one of each.")
+        raise ManifestError(f"{path}: columns {twice} occur twice. Rename or drop one of each.")
     return columns
 
 
 def _row(columns: list[str], cells: list[str], where: str) -> Row:
     if len(cells) != len(columns):
         raise ManifestError(
-            f"{where}: {len(cells)} cells, expected {len(columns)} ({', '.join(columns)}). Put quotation marks around "
-            "cells with the separator in them."
+            f"{where}: {len(cells)} cells, expected {len(columns)} ({', '.join(columns)}). Put quotation marks "
+            "around cells that contain the separator."
         )
     return dict(zip(columns, map(_unquoted, cells), strict=True))
 

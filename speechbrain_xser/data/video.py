@@ -232,8 +232,8 @@ def not_audio(path: str | os.PathLike, reason: object) -> AudioError:
     'a.wav: cannot be read as audio (unknown format); i'
     """
     return AudioError(
-        f"{path}: cannot be read as audio ({reason}); it is damaged, truncated or of another kind. "
-        f"Expected {EXPECTED}, whatever its name: convert it or fetch it again."
+        f"{path}: cannot be read as audio ({reason}); it is damaged, truncated or of another type. "
+        f"Expected {EXPECTED}, whatever its name: convert it, or download it again."
     )
 
 
@@ -243,7 +243,7 @@ def _readable(path: str | os.PathLike):
     try:
         with opened(path) as file, _opened(file) as container:
             if not container.streams.audio:
-                raise AudioError(f"{path}: holds no sound, expected a sound track. Fetch it again or leave it out.")
+                raise AudioError(f"{path}: contains no sound; expected a sound track. Download it again, or omit it.")
             yield container
     except (av.FFmpegError, ValueError, EOFError) as error:
         if isinstance(error, AudioError):
@@ -271,7 +271,7 @@ def _tell_tracks(container, stream, path: str | os.PathLike) -> None:
     streams = container.streams.audio
     if len(streams) > 1:
         number = streams.index(stream) + 1
-        message = "%s: has %d sound tracks (%s), of which %d is read. Another is chosen by track, or --track."
+        message = "%s: has %d sound tracks (%s), of which %d is read. Use track, or --track, to choose another."
         logger.warning(message, path, len(streams), _listed(streams), number)
 
 
@@ -303,7 +303,7 @@ def _decoded(container, stream, path: str | os.PathLike, stated: float) -> Itera
         yield last._replace(samples=last.samples[: len(last.samples) - padding])
     if samples == 0 or samples / rate < stated - MAX_MISSING_SECONDS:
         raise AudioError(
-            f"{path}: truncated, {samples / rate:.2f} of {stated:.2f} s of sound are there. Fetch it again."
+            f"{path}: truncated, {samples / rate:.2f} of {stated:.2f} s of sound are there. Download it again."
         )
 
 
@@ -333,7 +333,7 @@ def _frames(container, stream, path: str | os.PathLike) -> Iterator[av.AudioFram
     if damaged > MAX_DAMAGED * blocks:
         raise not_audio(path, f"{damaged} of {blocks} blocks are damaged")
     if damaged:
-        logger.warning("%s: %d of %d blocks of sound cannot be decoded and are left out.", path, damaged, blocks)
+        logger.warning("%s: %d of %d blocks of sound cannot be decoded and are skipped.", path, damaged, blocks)
 
 
 def _pause(rate: int) -> av.AudioFrame:

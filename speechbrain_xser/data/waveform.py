@@ -52,7 +52,9 @@ def check_wave(wave: Tensor, name: str | os.PathLike = "waveform", max_seconds: 
             f"{name}: shape {tuple(wave.shape)} of {wave.dtype}, expected [S] floats. Average the channels."
         )
     if wave.numel() == 0:
-        raise AudioError(f"{name}: no samples, expected at least one. The file is empty: fetch it again or drop it.")
+        raise AudioError(
+            f"{name}: no samples, expected at least one. The file is empty: download it again, or drop it."
+        )
     check_seconds(wave.numel() / SAMPLE_RATE, max_seconds, name)
     bad = int((~torch.isfinite(wave)).sum())
     if bad:

@@ -92,9 +92,7 @@ def claims_of(
     return sorted((claim for claim in claims if claim is not None), key=lambda claim: claim.span or (len(paragraph), 0))
 
 
-def _claim(
-    field: str, record: Record, span: tuple[int, int] | None, found: dict, measures: Measures
-) -> Claim | None:
+def _claim(field: str, record: Record, span: tuple[int, int] | None, found: dict, measures: Measures) -> Claim | None:
     said = getattr(record.descriptors, field)
     if said is None:
         return None

@@ -155,7 +155,7 @@ def check_paragraphs(model: ExplainableSER, stage: Stage) -> None:
     if not (isinstance(model.decoder, LLMDecoder) and stage.names_emotion):
         raise SettingsError(
             f"This model answers with a {type(model.decoder).__name__} in stage {stage.name!r}, expected an LLM that "
-            "names an emotion: evidence is gathered of paragraphs. Use a model of another system."
+            "names an emotion: evidence needs paragraphs. Use a model of another system."
         )
 
 

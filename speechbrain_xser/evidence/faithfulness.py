@@ -117,8 +117,8 @@ def measure_faithfulness(
     model = recognizer.mods.model
     if len(stage.on(model.branches)) < 2 or len(stage.on(model.branches)) < len(model.branches):
         raise SettingsError(
-            f"In stage {stage.name!r} of this model a branch is off, expected two or more to take out in turn. Use a "
-            "model of another system."
+            f"In stage {stage.name!r} of this model a branch is off; expected two or more, to be removed in turn. Use "
+            "a model of another system."
         )
     batches = sampled_batches(manifest, data_folder, recognizer.hparams.max_seconds, clips, "taking out branches")
     told, knockouts = [], []
@@ -126,7 +126,7 @@ def measure_faithfulness(
         told += zip(utterances, paragraphs, strict=True)
         knockouts += found
     if not told:
-        raise ManifestError(f"{manifest}: no clip can be read, expected some. Say xser check {manifest}.")
+        raise ManifestError(f"{manifest}: no clip can be read. Run: xser check {manifest}.")
     folder = os.path.dirname(os.path.abspath(manifest))
     sounds = [(clip_of(utterance, data_folder, folder), paragraph) for utterance, paragraph in told]
     return Faithfulness(_supports(sounds, workers), tuple(knockouts))

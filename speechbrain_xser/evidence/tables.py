@@ -8,14 +8,14 @@ from speechbrain_xser.evidence.faithfulness import FIELDS, Faithfulness, Support
 from speechbrain_xser.utils.sheet import Sheet
 
 CLAIMS_NOTE = (
-    "Claims of the paragraphs beside what the annotator measures in the clips; percent of those that can be measured. "
-    "The annotator errs too: docs/annotator.md says how often."
+    "Claims of the paragraphs compared with the annotator's measurements of the clips; percent of the claims that can "
+    "be measured. The annotator makes errors too: see docs/annotator.md."
 )
 CARRIED_NOTE = (
-    "The Shapley value names the branch that carries a label. Written anew: percent of clips whose paragraph names "
+    "The Shapley value names the branch that carries a label. Relabelled: percent of clips whose paragraph names "
     "another emotion when that branch, or the other one, is off. Moved further: percent of clips whose probabilities "
-    "change more without the named branch than without the other; 50 would be chance. In log-odds the named branch's "
-    "loss always costs the label more, by arithmetic."
+    "change more without the named branch than without the other; 50 would be chance. In log-odds, removing the named "
+    "branch always costs the label more, by construction."
 )
 
 
@@ -46,8 +46,8 @@ def carried_sheet(runs: Sequence[Faithfulness]) -> Sheet:
     found = carried(knockouts)
     rows = (
         ("labels that the voice carries, %", f"{found.by_voice:.1f}"),
-        ("written anew without the named branch, %", f"{found.renamed_named:.1f}"),
-        ("written anew without the other branch, %", f"{found.renamed_other:.1f}"),
+        ("relabelled without the named branch, %", f"{found.renamed_named:.1f}"),
+        ("relabelled without the other branch, %", f"{found.renamed_other:.1f}"),
         ("moved further without the named branch, %", f"{found.moved_more:.1f}"),
         ("clips", str(len(knockouts))),
     )

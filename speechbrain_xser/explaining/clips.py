@@ -124,7 +124,7 @@ def _checked_seconds(clip: SourceClip, max_seconds: float) -> float:
     if seconds > max_seconds:
         raise AudioError(
             f"{clip.name}: {seconds:.1f} s long, expected at most {max_seconds:g} s for one paragraph. "
-            f"Long recordings are told in parts by: xser timeline {clip.name}"
+            f"For long recordings, use: xser timeline {clip.name}"
         )
     return seconds
 

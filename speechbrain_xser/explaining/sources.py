@@ -19,7 +19,7 @@ from speechbrain_xser.errors import AudioError, ManifestError
 from speechbrain_xser.explaining.clips import SourceClip
 
 STANDARD_INPUT = "-"
-NEITHER = "holds what is neither a sound file nor a list of paths"
+NEITHER = "contains neither a sound file nor a list of paths"
 HEAD = 4096  # bytes that are looked at
 
 
@@ -67,7 +67,7 @@ def _copied(source: str, copy: Path) -> SourceClip:
         with open(source, "rb") as pipe, open(copy, "wb") as file:
             shutil.copyfileobj(pipe, file)
     except OSError as error:
-        return SourceClip(name, source, f"{name}: {error.strerror or error}. Check who may read it.")
+        return SourceClip(name, source, f"{name}: {error.strerror or error}. Check the permissions.")
     return SourceClip(name, str(copy))
 
 
@@ -128,7 +128,7 @@ def _is_sound(path: Path) -> bool:
 
 
 def _useless(found: str) -> SourceClip:
-    expected = f"expected paths, one a line, or a sound file: {EXPECTED}"
+    expected = f"expected paths, one per line, or a sound file: {EXPECTED}"
     return SourceClip(STANDARD_INPUT, STANDARD_INPUT, f"standard input {found}, {expected}.")
 
 

@@ -112,8 +112,8 @@ def check_manifests(manifests: Sequence[str], apart: bool = False) -> None:
         ids = [row.id for row in read_manifest(manifest)]
         if apart and (shared := seen.intersection(ids)):
             raise ManifestError(
-                f"{manifest}: {min(shared)!r} is in another manifest too, expected ids of its own: their answers stand "
-                "in one file. Evaluate them one by one."
+                f"{manifest}: {min(shared)!r} is in another manifest too, expected unique ids, because all answers "
+                "go into one file. Evaluate the manifests one by one."
             )
         seen.update(ids)
 

@@ -33,9 +33,7 @@ class PretrainedRecognizer(ExplainableEmotionRecognizer, Pretrained):
     HPARAMS_NEEDED = ["emotions", "max_seconds", "stage"]
     MODULES_NEEDED = ["model"]
 
-    def __init__(
-        self, modules: dict, hparams: dict, run_opts: dict | None = None, freeze_params: bool = True
-    ) -> None:
+    def __init__(self, modules: dict, hparams: dict, run_opts: dict | None = None, freeze_params: bool = True) -> None:
         Pretrained.__init__(self, modules, hparams, run_opts, freeze_params)
 
     def _precise(self) -> TorchAutocast:

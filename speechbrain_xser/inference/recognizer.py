@@ -41,7 +41,7 @@ from speechbrain_xser.utils.memory import naming_memory
 from speechbrain_xser.utils.modes import each_within, evaluating
 
 SMALLER_TO_LOAD = "Use the CPU (device cpu), or give run_opts a smaller dtype, or a model with a smaller LLM."
-SMALLER_TO_EXPLAIN = "Give fewer or shorter clips at once (--batch-size), or use the CPU (device cpu)."
+SMALLER_TO_EXPLAIN = "Use fewer or shorter clips at a time (--batch-size), or the CPU (device cpu)."
 
 
 class _Encoded(NamedTuple):
@@ -49,7 +49,6 @@ class _Encoded(NamedTuple):
 
     spoken: list[bool]  # whether each clip has speech
     tokens: dict[str, SoftTokens] | None  # of those that have
-
 
 class ExplainableEmotionRecognizer(nn.Module):
     """Explains the emotion of speech with a trained model folder.
@@ -95,13 +94,13 @@ class ExplainableEmotionRecognizer(nn.Module):
     speech_check = True  # whether a clip without speech is told as such, and the model is not asked
     mean_voice: MeanVoice | None = None  # of the training set, where the folder has it
 
-    def __init__(
-        self, modules: dict, hparams: dict, run_opts: dict | None = None, freeze_params: bool = True
-    ) -> None:
+    def __init__(self, modules: dict, hparams: dict, run_opts: dict | None = None, freeze_params: bool = True) -> None:
         super().__init__()
         run_opts = run_opts or {}
         if foreign := sorted(set(run_opts) - {"device"}):
-            raise SettingsError(f"Run options {foreign} are SpeechBrain's: load with from_hparams, which knows them.")
+            raise SettingsError(
+                f"Run options {foreign} are SpeechBrain's: load the model with from_hparams, which supports them."
+            )
         self.device = checked_device(run_opts.get("device"))
         self.mods = nn.ModuleDict(modules).to(self.device)
         self.hparams = SimpleNamespace(**hparams)
@@ -253,7 +252,7 @@ class ExplainableEmotionRecognizer(nn.Module):
             As :meth:`explain_file`.
         """
         if not isinstance(path, str | os.PathLike):
-            raise AudioError(f"path is {type(path).__name__}; expected a file's path. Samples go to explain_batch.")
+            raise AudioError(f"path is {type(path).__name__}; expected a file's path. Pass samples to explain_batch.")
         rate = self.mods.model.encoder.sample_rate
         return load_audio(path, sample_rate=rate, max_seconds=self.hparams.max_seconds, track=track)
 

@@ -55,9 +55,7 @@ class Branch(nn.Module):
         self.bottleneck = bottleneck
         self.adapter = adapter
 
-    def forward(
-        self, states: LayerStates, mode: Mode | str = Mode.TRAIN, mixed: Tensor | None = None
-    ) -> BranchOutput:
+    def forward(self, states: LayerStates, mode: Mode | str = Mode.TRAIN, mixed: Tensor | None = None) -> BranchOutput:
         """Runs the branch in a mode.
 
         Arguments

@@ -103,14 +103,14 @@ def read_answers(path: str | os.PathLike) -> dict[str, Answered]:
                 if line.strip():
                     id, answered = _answered(line, f"{path}, line {number}")
                     if id in found:
-                        raise MetricError(f"{path}, line {number}: utterance {id!r} is there twice. Drop one.")
+                        raise MetricError(f"{path}, line {number}: utterance {id!r} occurs twice. Drop one.")
                     found[id] = answered
     except (OSError, UnicodeDecodeError) as error:
         raise MetricError(
             f"{path}: {getattr(error, 'strerror', None) or error}, expected a file of answers."
         ) from error
     if not found:
-        raise MetricError(f"{path}: no answers, expected one a line.")
+        raise MetricError(f"{path}: no answers; expected one per line.")
     return found
 
 
@@ -129,7 +129,7 @@ def _answered(line: str, where: str) -> tuple[str, Answered]:
     except ManifestError as error:
         raise MetricError(str(error)) from error
     if reference == Record():
-        raise MetricError(f"{where}: utterance {id!r} has an empty reference, expected something to score.")
+        raise MetricError(f"{where}: utterance {id!r} has an empty reference; expected a text to score.")
     return id, Answered(reference, answer or "", utterance, probabilities or None)
 
 
@@ -176,7 +176,7 @@ def compare(systems: Mapping[str, Mapping[str, Answered]]) -> dict[str, Comparis
 def _check_same(first: str, baseline: Mapping, name: str, answers: Mapping) -> None:
     lone = sorted(set(baseline) ^ set(answers))
     if lone:
-        raise MetricError(f"{len(lone)} utterances are in {first} or in {name} alone: {', '.join(lone[:5])}.")
+        raise MetricError(f"{len(lone)} utterances are only in {first} or only in {name}: {', '.join(lone[:5])}.")
 
 
 def _right(answers: Mapping[str, Answered], order: Mapping[str, Answered]) -> list[bool]:

@@ -93,7 +93,7 @@ class CaptionScore:
                 text for text in ([reference] if isinstance(reference, str) else reference) if text and text.strip()
             ]
             if id in self.references:
-                raise MetricError(f"utterance {id!r} is there twice, expected each id once.")
+                raise MetricError(f"utterance {id!r} occurs twice; expected unique ids.")
             if not texts:
                 raise MetricError(f"utterance {id!r} has no reference, expected at least one description.")
             self.references[id], self.hypotheses[id] = texts, hypothesis or ""
@@ -173,7 +173,7 @@ def caption_scores(
         raise MetricError(f"No metric {', '.join(sorted(unknown))}, expected some of {', '.join(METRICS)}.")
     if set(references) != set(hypotheses):
         lone = sorted(set(references) ^ set(hypotheses))
-        raise MetricError(f"{len(lone)} ids have a reference or a hypothesis alone: {', '.join(lone[:5])}.")
+        raise MetricError(f"{len(lone)} ids have only a reference or only a hypothesis: {', '.join(lone[:5])}.")
     tokenise = {"ptb": ptb_tokens, "characters": character_tokens, "spaces": dict}[tokens]
     tokenised = tokenise({id: [hypotheses[id], *texts] for id, texts in references.items()})  # one start for all
     given = {id: texts[1:] for id, texts in tokenised.items()}

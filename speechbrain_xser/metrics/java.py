@@ -31,7 +31,8 @@ def java_path() -> str:
     found = shutil.which("java")
     if found is None:
         raise MetricError(
-            "No java on the PATH, which the PTB tokenizer, METEOR and SPICE need: install a runtime, on Debian and "
+            "There is no java on the PATH. The PTB tokenizer, METEOR and SPICE need it: install a runtime, on "
+            "Debian and "
             "Ubuntu `apt-get install default-jre-headless`, with conda `conda install openjdk`."
         )
     return found

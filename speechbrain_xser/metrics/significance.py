@@ -152,6 +152,6 @@ def _pair(ours: Sequence[float], theirs: Sequence[float]) -> tuple[np.ndarray, n
     ours, theirs = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
     if ours.shape != theirs.shape or ours.ndim != 1 or len(ours) < 2:
         raise MetricError(
-            f"{len(ours)} and {len(theirs)} utterances, expected the same ones of both systems, two at least."
+            f"{len(ours)} and {len(theirs)} utterances, expected the same ones for both systems, at least two."
         )
     return ours, theirs

@@ -170,4 +170,4 @@ def _fetch(artifact: str, folder: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         last = next((line for line in done.stdout.splitlines() if "ERROR" in line), "no message")
-        raise MetricError(f"mvn could not fetch {artifact}: {last}")
+        raise MetricError(f"mvn could not download {artifact}: {last}")

@@ -112,11 +112,11 @@ def enclosed_folder(folder: str | Path, name: str) -> str:
     """
     place = Path(folder) / name
     if not place.is_dir() or place.resolve() != Path(folder).resolve() / name:
-        raise UnsafeModelError(f"{place}: expected a folder of its own there; the model folder is not complete")
+        raise UnsafeModelError(f"{place}: expected a folder; the model folder is not complete")
     refuse_links_out(folder)
     for path in place.iterdir():
         if not path.is_file() or not (path.name in ALLOWED or WEIGHTS.fullmatch(path.name)):
-            raise UnsafeModelError(f"{path}: is no file of a backbone; nothing in this folder was loaded")
+            raise UnsafeModelError(f"{path}: is not a file of a backbone; nothing in this folder was loaded")
     for path in place.glob("*config.json"):
         if "auto_map" in _content(path):
             raise UnsafeModelError(f"{path}: names code (auto_map), which is never run")
@@ -147,7 +147,8 @@ def refuse_links_out(folder: str | Path) -> None:
     >>> refuse_links_out(folder)
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.UnsafeModelError: ...README.md: is a link out of the model folder, which is never followed
+    speechbrain_xser.errors.UnsafeModelError: ...README.md: is a link that leaves the model folder, which is \
+never followed
     """
     whole = Path(folder).resolve()
     roots = [whole, whole.parents[1] / "blobs"] if whole.parent.name == "snapshots" else [whole]
@@ -157,7 +158,7 @@ def refuse_links_out(folder: str | Path) -> None:
         except RuntimeError as error:
             raise UnsafeModelError(f"{path}: is a link to itself, expected a file") from error
         if not any(place.is_relative_to(root) for root in roots):
-            raise UnsafeModelError(f"{path}: is a link out of the model folder, which is never followed")
+            raise UnsafeModelError(f"{path}: is a link that leaves the model folder, which is never followed")
 
 
 def _check_index(path: Path) -> None:
@@ -166,14 +167,16 @@ def _check_index(path: Path) -> None:
         return
     shards = _content(path).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(n, str) and WEIGHTS.fullmatch(n) for n in shards.values()):
-        raise UnsafeModelError(f"{path}: expected names of shards beside it, such as model-00001-of-00002.safetensors")
+        raise UnsafeModelError(
+            f"{path}: expected names of shards in the same folder, such as model-00001-of-00002.safetensors"
+        )
 
 
 def _content(path: Path) -> dict:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UnsafeModelError(f"{path}: is no JSON ({error})") from error
+        raise UnsafeModelError(f"{path}: is not JSON ({error})") from error
     if not isinstance(content, dict):
         raise UnsafeModelError(f"{path}: expected keys and values, found {type(content).__name__}")
     return content

@@ -139,7 +139,7 @@ def refuse_run(folder: str | Path) -> None:
     >>> refuse_run(run)
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.CheckpointError: ... is no trained model, but holds one: give ...model.
+    speechbrain_xser.errors.CheckpointError: ... is not a trained model, but contains one: give ...model.
     """
     folder = Path(folder)
     if (folder / METADATA).is_file():
@@ -147,13 +147,13 @@ def refuse_run(folder: str | Path) -> None:
     inside = sorted(path.parent for path in folder.glob(f"[!.]*/{METADATA}"))
     if inside:
         named = ", or ".join(map(str, inside[:SHOWN])) + (", ..." if len(inside) > SHOWN else "")
-        raise CheckpointError(f"{folder} is no trained model, but holds {_few(len(inside))}: give {named}.")
+        raise CheckpointError(f"{folder} is not a trained model, but contains {_few(len(inside))}: give {named}.")
     if (folder.absolute().parent / METADATA).is_file():
         raise CheckpointError(f"{folder} is a part of a trained model: give {folder.parent}.")
     if (folder / CHECKPOINTS).is_dir():
         raise CheckpointError(
-            f"{folder} is the folder of a training that has not written its model yet: give the training's command "
-            "again, which goes on and writes it."
+            f"{folder} is the folder of a training run that has not written its model yet: give the training "
+            "command again; it continues and writes it."
         )
 
 
@@ -190,7 +190,7 @@ def refuse_code(folder: str | Path) -> None:
     files = [path for place in places for path in place.glob("*") if path.suffix in NEVER_OPENED]
     if files:
         names = ", ".join(sorted(str(path.relative_to(folder)) for path in files))
-        raise UnsafeModelError(f"{folder}: holds {names}; a model folder has safetensors, YAML and JSON only")
+        raise UnsafeModelError(f"{folder}: contains {names}; a model folder has safetensors, YAML and JSON only")
 
 
 def backbone_folder(source: str, revision: str | None = None) -> str:

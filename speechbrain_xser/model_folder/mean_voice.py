@@ -103,4 +103,6 @@ def read_mean_voice(folder: str | Path, model: ExplainableSER | None = None) -> 
             voice_tokens(model, voice, torch.tensor([1]))
         return voice
     except (SafetensorError, KeyError, OSError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: damaged ({error}), expected a mean voice; fetch or remove it") from error
+        raise CheckpointError(
+            f"{path}: damaged ({error}), expected a mean voice; download it again, or remove it"
+        ) from error

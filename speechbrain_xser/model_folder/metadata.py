@@ -103,8 +103,8 @@ trained with: '...' (fingerprint ...); give that one
     found = describe_backbone(source, revision)
     if found.fingerprint != expected.fingerprint:
         raise BackboneError(
-            f"{name} {found.source!r} (fingerprint {found.fingerprint[:12]}) is not the one that this folder was "
-            f"trained with: {expected.source!r} (fingerprint {expected.fingerprint[:12]}); give that one"
+            f"{name} {found.source!r} (fingerprint {found.fingerprint[:12]}) is not the one used in training: "
+            f"{expected.source!r} (fingerprint {expected.fingerprint[:12]}); give that one"
         )
 
 

@@ -43,7 +43,8 @@ def check_push(repository: str) -> None:
     >>> check_push("name")
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.PublishingError: 'name' is no name on the hub, expected owner/name of letters, digits, -_.
+    speechbrain_xser.errors.PublishingError: 'name' is not a valid name on the hub; expected owner/name of \
+letters, digits, -_.
     """
     try:
         validate_repo_id(repository)
@@ -51,11 +52,13 @@ def check_push(repository: str) -> None:
     except HFValidationError:
         valid = False
     if not valid:
-        raise PublishingError(f"{repository!r} is no name on the hub, expected owner/name of letters, digits, -_.")
+        raise PublishingError(
+            f"{repository!r} is not a valid name on the hub; expected owner/name of letters, digits, -_."
+        )
     if huggingface_hub.constants.is_offline_mode():
-        raise PublishingError(f"{repository}: HF_HUB_OFFLINE is set; unset it to push, or leave --push-to-hub out.")
+        raise PublishingError(f"{repository}: HF_HUB_OFFLINE is set; unset it to push, or omit --push-to-hub.")
     if huggingface_hub.get_token() is None:
-        raise PublishingError(f"{repository}: nobody is logged in; `hf auth login` first, or set HF_TOKEN.")
+        raise PublishingError(f"{repository}: you are not logged in; run `hf auth login` first, or set HF_TOKEN.")
 
 
 def push_folder(folder: str | Path, repository: str, public: bool = False) -> Published:
@@ -84,7 +87,9 @@ def push_folder(folder: str | Path, repository: str, public: bool = False) -> Pu
     try:
         url = api.create_repo(repository, private=not public, exist_ok=True)
         if not public and not api.repo_info(repository).private:
-            raise PublishingError(f"{repository} is public already; say --public to push to it, or give another name.")
+            raise PublishingError(
+                f"{repository} is already public; add --public to push to it, or choose another name."
+            )
         commit = api.upload_folder(
             repo_id=repository,
             folder_path=folder,
@@ -95,7 +100,7 @@ def push_folder(folder: str | Path, repository: str, public: bool = False) -> Pu
     except (OSError, HTTPError, OfflineModeIsEnabled) as error:
         reason = str(error).strip().split("\n")[0]
         raise PublishingError(
-            f"{repository}: cannot be pushed ({reason}); the folder {folder} is whole: look at the network and at your "
-            f"rights, and push it with `hf upload {repository} {folder}`"
+            f"{repository}: cannot be pushed ({reason}); the folder {folder} is complete: check the network and your "
+            f"permissions, and upload it with `hf upload {repository} {folder}`"
         ) from error
     return Published(repository, commit.oid, str(url))

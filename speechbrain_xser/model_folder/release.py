@@ -178,19 +178,22 @@ def check_place(source: Path, out: Path) -> None:
     >>> check_place(Path("trained"), getfixture("tmp_path"))
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.CheckpointError: ...: holds thesis.txt, which is no trained folder's; give a new folder
+    speechbrain_xser.errors.CheckpointError: ...: holds thesis.txt, which does not belong to a trained folder; \
+choose a new folder
     """
     source, out = source.resolve(), out.resolve()
     if out == source or out in source.parents or source in out.parents:
-        raise CheckpointError(f"{out}: is, holds or lies in the folder that is exported; give another place")
+        raise CheckpointError(f"{out}: is, contains or is inside the exported folder; choose another place")
     if out.exists() and not out.is_dir():
-        raise CheckpointError(f"{out}: is a file; give a new folder")
+        raise CheckpointError(f"{out}: is a file; choose a new folder")
     found = sorted(str(path.relative_to(out)) for path in out.rglob("*") if not path.is_dir()) if out.exists() else []
     strange = [name for name in found if name not in (ATTRIBUTES, *FILES) and not _is_backbone_file(name)]
     if strange:
-        raise CheckpointError(f"{out}: holds {', '.join(strange[:3])}, which is no trained folder's; give a new folder")
+        raise CheckpointError(
+            f"{out}: holds {', '.join(strange[:3])}, which does not belong to a trained folder; choose a new folder"
+        )
     if found and not _is_release(out):
-        raise CheckpointError(f"{out}: holds {found[0]}, and is no older export; give a new folder")
+        raise CheckpointError(f"{out}: holds {found[0]}, and is not an older export; choose a new folder")
 
 
 def _is_release(folder: Path) -> bool:

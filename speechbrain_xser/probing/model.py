@@ -59,5 +59,5 @@ def probe_model(
         for manifest, limit in ((train, clips), (test, None))
     ]
     if not all(heard):
-        raise ProbeError(f"{train} or {test} has no clip that can be heard.")
+        raise ProbeError(f"{train} or {test} has no clip that can be read.")
     return probe_clips(*heard)

@@ -83,7 +83,7 @@ def probe_clips(train: Sequence[ClipLatents], test: Sequence[ClipLatents], seed:
         views = {view: character_error_rate(view, *spoken, seed=seed) for view in train[0].frames}
         found.append(Probe(CONTENT, views, None, len(spoken[1])))
     if not found:
-        raise ProbeError("The manifests tell no property that could be probed, or have too few clips.")
+        raise ProbeError("The manifests have no property that can be probed, or too few clips.")
     return found
 
 
@@ -108,7 +108,7 @@ def _regression():
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
-        raise ProbeError(f"Probing needs scikit-learn. Say: {install_hint('report')}") from error
+        raise ProbeError(f"Probing needs scikit-learn. Run: {install_hint('report')}") from error
     return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
 
 

@@ -8,10 +8,10 @@ from speechbrain_xser.probing.probes import CONTENT, Probe
 from speechbrain_xser.utils.sheet import Sheet
 
 NOTES = (
-    "Accuracy in percent of a logistic regression on the mean and the deviation of a clip's frames, trained on other "
-    "speakers; the speaker himself on other clips of his. In brackets: against the weighted sum, the encoder's layers "
-    "in equal parts, before any bottleneck.",
-    "Of the content it is the character error rate of a linear CTC probe: the lower, the more is kept.",
+    "Accuracy in percent of logistic regression on the mean and the standard deviation of a clip's frames, trained on "
+    "other speakers; for the speaker, on other clips of the same speakers. In brackets: difference from the weighted "
+    "sum of the encoder's layers in equal parts, before any bottleneck.",
+    "For the content, the figure is the character error rate of a linear CTC probe: the lower, the more is kept.",
 )
 
 

@@ -108,10 +108,10 @@ def phases(plan: Plan) -> list[list[Run]]:
     """
     known = layer_files("system", plan.recipes)
     if unknown := [system for system in plan.systems if system not in known]:
-        raise ReproductionError(f"There is no system {unknown[0]!r}; there are: {', '.join(known)}.")
+        raise ReproductionError(f"There is no system {unknown[0]!r}; available: {', '.join(known)}.")
     _check_values(plan)
     if plan.corpus == PRETRAINING:
-        raise ReproductionError(f"{PRETRAINING} is where other corpora begin: give one of them, with its folder.")
+        raise ReproductionError(f"{PRETRAINING} is only for pretraining: choose another corpus, with its folder.")
     if plan.setting not in SETTINGS:
         raise ReproductionError(f"Unknown setting {plan.setting!r}; expected one of {', '.join(SETTINGS)}.")
     order = [(system, seed) for seed in plan.seeds for system in plan.systems]
@@ -119,7 +119,7 @@ def phases(plan: Plan) -> list[list[Run]]:
     if plan.setting == "trained":
         return [own]
     if plan.pretraining_folder is None:
-        raise ReproductionError(f"The setting {plan.setting!r} begins on {PRETRAINING}: give its folder too.")
+        raise ReproductionError(f"The setting {plan.setting!r} starts from {PRETRAINING}: give its folder too.")
     return [[Run(PRETRAINING, system, seed) for system, seed in order], own]
 
 
@@ -127,7 +127,7 @@ def _check_values(plan: Plan) -> None:
     """No value is one that the plan sets itself, or that tells its systems apart."""
     for key in (*plan.values, *plan.pretraining_values):
         if key in OWN:
-            raise ReproductionError(f"{key} is set by the reproduction itself, expected another key.")
+            raise ReproductionError(f"{key} is set by the reproduction itself; choose another key.")
         telling = [name for name in plan.systems if key in read_layer("system", name, plan.recipes)]
         if telling:
             raise ReproductionError(f"{key} is what system {telling[0]!r} is, expected a key that no system sets.")
@@ -165,7 +165,7 @@ def command(plan: Plan, run: Run) -> list[str]:
         return ["-m", "speechbrain_xser.cli", "evaluate", str(manifest(plan, run, "test")), *_options(options)]
     yaml = plan.recipes / run.corpus / "hparams" / "train.yaml"
     if not yaml.is_file():
-        raise ReproductionError(f"{yaml}: there is no such recipe; --recipes names the folder of recipes.")
+        raise ReproductionError(f"{yaml}: there is no such recipe; use --recipes to name the folder of recipes.")
     options = {
         "data_folder": plan.pretraining_folder if run.corpus == PRETRAINING else plan.data_folder,
         "output_folder": plan.out / run.name,

@@ -163,7 +163,7 @@ def _pyplot():
     try:
         import matplotlib
     except ImportError as error:
-        raise ReproductionError(f"The report draws with matplotlib. Say: {install_hint('report')}") from error
+        raise ReproductionError(f"The report needs matplotlib. Run: {install_hint('report')}") from error
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 

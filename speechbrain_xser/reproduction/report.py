@@ -57,7 +57,9 @@ def write_report(plan: Plan, tables: Sequence[int], folder: Path | None = None) 
     """
     outcomes = {system: Outcome(plan, system) for system in finished_systems(plan)}
     if not outcomes:
-        raise ReproductionError(f"{plan.out}: no system is finished in all its seeds and folds; nothing to report.")
+        raise ReproductionError(
+            f"{plan.out}: no system has finished all its seeds and folds, so there is nothing to report."
+        )
     check_same(outcomes)
     folder = folder or plan.out / FOLDER
     pictures = draw(plan, outcomes, folder)
@@ -84,7 +86,7 @@ def check_same(outcomes: Mapping[str, Outcome]) -> None:
         lone |= {id for id in set(outcome.ids) & set(expected.ids) if outcome.reference(id) != expected.reference(id)}
         if lone:
             told = ", ".join(sorted(lone)[:5])
-            raise ReproductionError(f"{first} and {name} differ in {len(lone)} utterances or their labels: {told}.")
+            raise ReproductionError(f"{first} and {name} differ in {len(lone)} utterances or labels: {told}.")
 
 
 def finished_systems(plan: Plan) -> list[str]:

@@ -102,7 +102,7 @@ def check_note(plan: Plan) -> None:
     >>> check_note(plan._replace(scale="paper"))
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.ReproductionError: ... holds runs of other values: scale 'tiny', not 'paper'. ...
+    speechbrain_xser.errors.ReproductionError: ... contains runs with other values: scale 'tiny', not 'paper'. ...
     """
     shared = {name: getattr(plan, name) for name in SHARED}
     shared |= {name: dict(getattr(plan, name)) for name in ("values", "pretraining_values")}
@@ -114,7 +114,7 @@ def check_note(plan: Plan) -> None:
         ]
         if differing:
             raise ReproductionError(
-                f"{plan.out} holds runs of other values: {'; '.join(differing)}. Give another folder with --out."
+                f"{plan.out} contains runs with other values: {'; '.join(differing)}. Choose another folder with --out."
             )
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ def _read_note(path: Path) -> dict:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise ReproductionError(f"{path} cannot be read ({error}): give another folder with --out.") from error
+        raise ReproductionError(f"{path} cannot be read ({error}): choose another folder with --out.") from error
 
 
 def _prepare(plan: Plan) -> None:

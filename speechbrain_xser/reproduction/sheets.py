@@ -17,7 +17,7 @@ LEVEL = 0.05
 SHORT = {"BLEU-4": "B@4", "METEOR": "M", "ROUGE-L": "R", "CIDEr": "C", "SPICE": "S"}  # the paper's
 INTERVALS = "Ours is the mean over the seeds, with the 95 % interval of a bootstrap over the test utterances."
 BY_CHARACTER = "Descriptions are Mandarin and compared by characters."
-NO_INTERVALS = "BLEU-4 and METEOR are no means over utterances and have no such interval."
+NO_INTERVALS = "BLEU-4 and METEOR are not means over utterances, so they have no such interval."
 
 
 class Pair(NamedTuple):
@@ -134,10 +134,10 @@ def emotion_sheet(plan: Plan, outcomes: Mapping[str, Outcome]) -> Sheet:
     if rated:
         own = {id: labels for id, labels in votes.items() if id in set(next(iter(outcomes.values())).ids)}
         notes.append(
-            f"{len(own)} of the test clips come with their raters' votes: a label that any rater gave counts there as "
-            f"right. One rater against the rest agrees in {human_ceiling(own):.1f} % (the human "
-            "ceiling). That is agreement with the others' most frequent label, so it is no bound of the other column, "
-            "where one of about ten raters is enough."
+            f"{len(own)} of the test clips come with their raters' votes: there, a label counts as right if any "
+            f"rater gave it. One rater against the rest agrees in {human_ceiling(own):.1f} % (the human "
+            "ceiling). This is agreement with the others' most frequent label, so it does not bound the other "
+            "column, where one of about ten raters is enough."
         )
     return Sheet("emotion", "Emotion", tuple(header), tuple(body), tuple(notes))
 
@@ -164,7 +164,8 @@ def descriptor_sheet(outcomes: Mapping[str, Outcome]) -> Sheet | None:
         (name, *(_number(values[field]) for field in [*fields, "emphasis F1"])) for name, values in told.items()
     )
     notes = (
-        "Read back from the paragraphs, against the annotator's measurements; gender and age are the corpus's own.",
+        "Parsed from the paragraphs and compared with the annotator's measurements; gender and age are the "
+        "corpus's own.",
     )
     return Sheet("descriptors", "Descriptors", header, body, notes)
 
@@ -235,8 +236,9 @@ def _notes(plan: Plan, metrics: Sequence[str], outcomes: Mapping[str, Outcome]) 
     notes = [
         f"{len(first.ids)} test utterances of {plan.corpus}, {plan.setting}, scale {plan.scale}, seeds {seeds}.",
         INTERVALS,
-        "better than: rows that this one is significantly better than, and in what; all comparisons stand below.",
-        "P rows are others' systems as the paper quotes them; where ours is of the same kind, its figure stands there.",
+        "better than: the rows that this row beats significantly, with the metrics; all comparisons are listed below.",
+        "P rows are systems of others, as quoted in the paper; if we have a system of the same type, the row shows "
+        "our figure.",
     ]
     if "METEOR" not in metrics:
         return tuple(notes)

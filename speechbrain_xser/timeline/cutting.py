@@ -31,7 +31,8 @@ class Cutting(NamedTuple):
     >>> Cutting(max_seconds=60.0).checked(30.0)
     Traceback (most recent call last):
     ...
-    speechbrain_xser.errors.SettingsError: max_seconds is 60, expected 2 to 30 (the model's longest). Give another.
+    speechbrain_xser.errors.SettingsError: max_seconds is 60, expected 2 to 30 (the model's longest). \
+Choose another value.
     """
 
     max_seconds: float = 15.0  # the longest moment, context included
@@ -74,7 +75,7 @@ PLAIN_CUTTING = Cutting()
 
 
 def _wrong(name: str, found: float, expected: str) -> SettingsError:
-    return SettingsError(f"{name} is {found:g}, expected {expected}. Give another.")
+    return SettingsError(f"{name} is {found:g}, expected {expected}. Choose another value.")
 
 
 class Span(NamedTuple):

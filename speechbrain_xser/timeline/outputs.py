@@ -56,14 +56,16 @@ def writer_of(out: str | os.PathLike, embed_audio: bool = False) -> Writer:
     >>> writer_of("a.txt")
     Traceback (most recent call last):
     ...
-    speechbrain_xser.errors.SettingsError: --out a.txt: '.txt' is no format, expected .jsonl, .json, .csv, .srt, .vtt, \
-.rttm or .html. Give another name.
+    speechbrain_xser.errors.SettingsError: --out a.txt: '.txt' is not a format; expected .jsonl, .json, .csv, .srt, \
+.vtt, .rttm or .html. Choose another name.
     """
     suffix = Path(out).suffix.lower().removeprefix(".")
     if suffix not in WRITERS or suffix == "table":
         *others, last = (f".{name}" for name in WRITERS if name != "table")
         expected = f"{', '.join(others)} or {last}"
-        raise SettingsError(f"--out {out}: '{Path(out).suffix}' is no format, expected {expected}. Give another name.")
+        raise SettingsError(
+            f"--out {out}: '{Path(out).suffix}' is not a format; expected {expected}. Choose another name."
+        )
     return partial(page_text, folder=Path(out).parent, embed_audio=embed_audio) if suffix == "html" else WRITERS[suffix]
 
 

@@ -61,7 +61,7 @@ def read_words(words: Sequence[str]) -> CommandLine:
         else:
             values[name] = group[1] if len(group) > 1 else group[0].partition("=")[2]
     if len(files) > 1:
-        raise SettingsError(f"{files[1]!r} is no option, expected --key=value.")
+        raise SettingsError(f"{files[1]!r} is not an option; expected --key=value.")
     recipe, run_opts, _ = sb.parse_arguments([*files, *own])
     return CommandLine(recipe, run_opts, values)
 
@@ -87,5 +87,7 @@ def _utf8(word: str) -> str:
     try:
         word.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise SettingsError(f"{word!r} is no UTF-8: give a name that is, since it is written into YAML.") from error
+        raise SettingsError(
+            f"{word!r} is not UTF-8: choose a name that is, because it is written into YAML."
+        ) from error
     return word

@@ -378,7 +378,7 @@ class XserBrain(sb.Brain):
         if self.scaler.is_enabled() and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         if state["stage"] != self._stage_name():
-            raise CheckpointError(f"The checkpoint stands in stage {state['stage']!r}, not {self._stage_name()!r}.")
+            raise CheckpointError(f"The checkpoint is in stage {state['stage']!r}, not {self._stage_name()!r}.")
 
     def _stage_name(self) -> str:
         """The stage of the next step, or of the last one where there is none left."""

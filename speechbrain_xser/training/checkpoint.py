@@ -230,7 +230,7 @@ class CheckpointStore:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
             if folder.name not in self._warned:
                 self._warned.add(folder.name)
-                logger.warning("Checkpoint %s is incomplete and passed over (%s).", folder, error)
+                logger.warning("Checkpoint %s is incomplete and was skipped (%s).", folder, error)
             return None
 
 

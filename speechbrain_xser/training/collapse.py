@@ -57,9 +57,9 @@ class Signs(NamedTuple):
 
     def text(self) -> str:
         """What is known of the branch, for a person; without a bottleneck there is no KL, of one clip no gain."""
-        told = [] if self.kl is None else [f"KL {self.kl:.3g} nats a frame"]
+        told = [] if self.kl is None else [f"KL {self.kl:.3g} nats per frame"]
         told += [] if self.units is None else [f"{self.active_units} of {self.units} latent units active"]
-        told += [] if self.gain is None else [f"the right audio gains {self.gain:.3g} nats a token over another's"]
+        told += [] if self.gain is None else [f"the right audio gains {self.gain:.3g} nats per token over another's"]
         return ", ".join(told)
 
 
@@ -125,7 +125,8 @@ def warn(signs: list[Signs]) -> None:
     for sign in signs:
         if sign.collapsed:
             logger.warning(
-                "The %s branch has collapsed or is not listened to yet: %s. If this lasts, lower beta or lengthen its "
+                "The %s branch has collapsed, or the decoder does not use it yet: %s. If this lasts, lower beta or "
+                "lengthen its "
                 "warm-up.",
                 sign.branch,
                 sign.text(),

@@ -140,7 +140,7 @@ def _tag(value: object) -> str:
 
 def _by_key(lines: Sequence[str]) -> dict[str, str]:
     if bad := [line for line in lines if ":" not in line]:
-        raise SettingsError(f"{bad[0]!r} is no option, expected --key=value.")
+        raise SettingsError(f"{bad[0]!r} is not an option; expected --key=value.")
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
@@ -165,7 +165,7 @@ def _check_keys(path: Path, recipe: Tree, files: Mapping[str, Tree], given: Tree
                 raise SettingsError(f"{path}: {name} has no key {key!r}{_hint(key, file)}")
         hidden = [key for key in more if key in recipe and key not in own and not _is_reference(recipe[key], name, key)]
         if hidden:
-            raise SettingsError(f"{path} has {hidden[0]!r} itself, which goes before {name}'s; give --{hidden[0]}")
+            raise SettingsError(f"{path} has {hidden[0]!r} itself, which overrides {name}'s; use --{hidden[0]}")
 
 
 def read_layer(kind: str, name: str, folder: Path) -> Mapping[str, Any]:
@@ -200,7 +200,7 @@ def read_layer(kind: str, name: str, folder: Path) -> Mapping[str, Any]:
     """
     files = layer_files(kind, folder)
     if name not in files:
-        raise SettingsError(f"There is no {kind} {name!r}; there are: {', '.join(files)}.")
+        raise SettingsError(f"There is no {kind} {name!r}; available: {', '.join(files)}.")
     return YAML().load(files[name].read_text(encoding="utf-8")) or {}
 
 
@@ -252,4 +252,4 @@ def _included(recipe: Tree, path: Path) -> dict[str, Tree]:
 
 def _hint(key: str, known: Iterable[str]) -> str:
     near = get_close_matches(key, known := list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"
+    return f"; did you mean {near[0]!r}?" if near else f"; available: {', '.join(known)}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TRAIN_KNOB = "a larger --grad_accumulation_factor with a smaller --batch_size (their product is the step)"
 VALID_KNOB = "a smaller --valid_batch_size"
 SMALLER_MODEL = (
-    "Smaller batches do not help here: give the same command --memory=24gb_4bit, a smaller LoRA "
+    "Smaller batches do not help here: add to the command --memory=24gb_4bit, a smaller LoRA "
     '(--lora="{r: 8, ...}"), or a device with more memory.'
 )
 
@@ -88,9 +88,9 @@ def name_out_of_memory_of_step(stage: str) -> Iterator[None]:
     Traceback (most recent call last):
         ...
     speechbrain_xser.errors.TrainingError: Out of memory while AdamW stepped in stage 'asr'. No checkpoint of this step
-    is written, the last one is whole. Smaller batches do not help here: give the same command --memory=24gb_4bit, ...
+    is written, the last one is whole. Smaller batches do not help here: add to the command --memory=24gb_4bit, ...
     """
-    remedy = f"No checkpoint of this step is written, the last one is whole. {SMALLER_MODEL}"
+    remedy = f"No checkpoint of this step is written; the last one is complete. {SMALLER_MODEL}"
     with naming_memory(f"AdamW stepped in stage {stage!r}", remedy, TrainingError):
         yield
 
@@ -99,5 +99,5 @@ def _message(batch: Batch, knob: str) -> str:
     clips, samples = batch.wavs.shape
     return (
         f"Out of memory with a batch of {clips} clips padded to {samples} samples: {', '.join(batch.ids)}. "
-        f"Give the same command {knob}; it goes on from the last checkpoint."
+        f"Add to the command {knob}; it continues from the last checkpoint."
     )

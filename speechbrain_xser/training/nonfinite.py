@@ -32,7 +32,7 @@ class NonfiniteGuard:
         ...
     speechbrain_xser.errors.TrainingError: 2 steps in a row were not finite (more than 1 allowed); the last had a
     finite loss and the gradient norm inf, with the utterances d. Lower the learning rate, use bf16 or fp32 instead of
-    fp16, or take these utterances out; the last checkpoint is intact.
+    fp16, or remove these utterances; the last checkpoint is intact.
     """
 
     def __init__(self, patience: int = 3) -> None:
@@ -77,7 +77,7 @@ class NonfiniteGuard:
                 f"{what}. Lower the learning rate, use bf16 or fp32 instead of fp16, or take these utterances out; "
                 "the last checkpoint is intact."
             )
-        logger.warning("Step left out (%d so far): it had %s.", self.skipped, what)
+        logger.warning("Step skipped (%d so far): it had %s.", self.skipped, what)
         return False
 
 

@@ -28,7 +28,7 @@ def warn_if_emulated(precision: str, device: str) -> None:
     """
     if precision == "bf16" and torch.device(device).type == "cpu" and _capability() in EMULATED:
         warnings.warn(
-            "This CPU has no instructions for bfloat16, and training in it can take many times as long: "
+            "This CPU has no instructions for bfloat16, and training with it can take many times as long: "
             "--precision=fp32 is faster here.",
             stacklevel=2,
         )

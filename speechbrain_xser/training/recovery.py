@@ -42,7 +42,7 @@ class Recovery:
     Traceback (most recent call last):
         ...
     speechbrain_xser.errors.CheckpointError: ...step-000000005 belongs to another run: vocabulary: checkpoint has 10,
-    this run 12. Give these values back, or train into another output folder.
+    this run 12. Restore these values, or train into another output folder.
     """
 
     def __init__(self, store: CheckpointStore, model: nn.Module, base: Mapping[str, Any]) -> None:
@@ -149,5 +149,5 @@ def _check_same(checkpoint: Checkpoint, expected: Mapping[str, Any], parts: tupl
     if different:
         raise CheckpointError(
             f"{checkpoint.folder} belongs to another run: {'; '.join(different)}. "
-            "Give these values back, or train into another output folder."
+            "Restore these values, or train into another output folder."
         )

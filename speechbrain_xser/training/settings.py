@@ -169,7 +169,7 @@ def _own_rates(given: object, names: Sequence[str]) -> dict[str, dict[str, Any]]
     own = {}
     for name, values in (given or {}).items():
         if name not in names:
-            raise SettingsError(f"stage_rates has {name!r}, which is no stage of the schedule: {', '.join(names)}.")
+            raise SettingsError(f"stage_rates has {name!r}, which is not a stage of the schedule: {', '.join(names)}.")
         if not isinstance(values, Mapping) or not values.keys() <= set(RATE_FIELDS):
             raise SettingsError(f"stage_rates has {values!r} for {name}; expected some of {', '.join(RATE_FIELDS)}.")
         where = f"stage_rates: {name}"

@@ -24,9 +24,9 @@ FAULTY_INPUT = 2  # what was given cannot be used; also click's code for a wrong
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 NOBODY_READS = 141  # the same for one whose output is no longer read
 EXTRAS = {"sklearn": "report", "matplotlib": "report", "gradio": "web", "datasets": "datasets"}  # what brings what
-GOES_ON = "Interrupted; the same command goes on where this one stopped."
-SMALLER = "give less at once (--batch-size, --batch_size), or --device cpu."
-STARTS_ANEW = "Interrupted; nothing half-written is left."
+GOES_ON = "Interrupted; the same command continues where this one stopped."
+SMALLER = "use a smaller batch (--batch-size, --batch_size), or --device cpu."
+STARTS_ANEW = "Interrupted; no partial output is left."
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def one_line_errors(stopped: str = GOES_ON) -> Iterator[None]:
         library = (error.name or "").partition(".")[0]
         if library not in EXTRAS:
             raise
-        print(f"error: {library} is missing. Say: {install_hint(EXTRAS[library])}", file=sys.stderr)
+        print(f"error: {library} is missing. Run: {install_hint(EXTRAS[library])}", file=sys.stderr)
         sys.exit(FAULTY_INPUT)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
@@ -172,13 +172,13 @@ def claimed(folder: str | Path, wait: bool = False, lock: str = ".lock") -> Iter
         except Timeout as error:
             if not wait:
                 raise TrainingError(
-                    f"Another run is writing to {folder}: wait for its end, or name another folder."
+                    f"Another run is writing to {folder}: wait until it ends, or choose another folder."
                 ) from error
             logger.info("Waiting for another run that is writing to %s.", folder)
             claim.acquire()
     except OSError as error:
         raise TrainingError(
-            f"{folder} cannot be locked ({error}): name a folder that you may write to, on a disk that has locks."
+            f"{folder} cannot be locked ({error}): choose a writable folder, on a disk that supports locks."
         ) from error
     try:
         yield

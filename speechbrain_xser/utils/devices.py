@@ -40,6 +40,6 @@ def checked_device(device: str | None) -> str:
         mps = "MPS" if torch.backends.mps.is_available() else "no MPS"
         found = f"there are {torch.cuda.device_count()} CUDA GPUs and {mps}"
         raise SettingsError(
-            f"device {name!r} cannot be used here, expected {NAMES} ({found}). Leave --device out."
+            f"device {name!r} cannot be used here; expected {NAMES} ({found}). Omit --device."
         ) from error
     return name

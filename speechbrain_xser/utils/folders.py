@@ -60,7 +60,9 @@ def written_folder(folder: str | Path) -> Iterator[Path]:
         yield staging
         _replace(staging, folder)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{folder}: cannot be written ({error}); free space, or give another place") from error
+        raise CheckpointError(
+            f"{folder}: cannot be written ({error}); free some space, or choose another place"
+        ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -91,7 +93,7 @@ def whole_folder(folder: str | Path) -> str | Path:
     path = Path(folder)
     if path.exists() or not path.name or not _aside(path).is_dir():
         return folder
-    logger.warning("%s was being replaced when its writer was killed; the one before is used.", folder)
+    logger.warning("%s was being replaced when its writer was killed; the previous one is used.", folder)
     return _aside(path)
 
 

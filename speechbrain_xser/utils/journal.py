@@ -26,11 +26,13 @@ FORMAT = 1  # the database's user_version, of the table below
 TABLE = "CREATE TABLE {} (key TEXT PRIMARY KEY, found TEXT NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID"
 PAGE = 1000  # keys that are read at a time
 REMEDIES = {
-    "BUSY": "Another run is writing to {path}: wait for its end, or name another file.",
-    "FULL": "{path}: no room on the disk. What was kept is safe: make room, and the same command goes on.",
-    "CORRUPT": "{path} is damaged ({error}): put a copy in its place, or remove it, and what it kept is found again.",
-    "READONLY": "{path} cannot be written ({error}): check the rights on the file and on its folder.",
-    "IOERR": "{path}: {error} ({code}). What was kept is safe: check rights and room of the disk, or use a local one.",
+    "BUSY": "Another run is writing to {path}: wait until it ends, or choose another file.",
+    "FULL": "{path}: the disk is full. What was saved is safe: free some space, and give the same command again to "
+    "continue.",
+    "CORRUPT": "{path} is damaged ({error}): restore a copy, or remove it; its contents are then computed again.",
+    "READONLY": "{path} cannot be written ({error}): check the permissions of the file and of its folder.",
+    "IOERR": "{path}: {error} ({code}). What was saved is safe: check permissions and free space of the disk, or "
+    "use a local one.",
 }
 ALIKE = {"NOTADB": "CORRUPT", "CANTOPEN": "READONLY", "PERM": "READONLY", "LOCKED": "BUSY"}
 
@@ -102,7 +104,8 @@ class Journal(Mapping[str, Found]):
             found = error
         if found != APPLICATION:
             raise JournalError(
-                f"{self.path} is no journal of this program ({found}, expected {APPLICATION}): name another file, or "
+                f"{self.path} is not a journal of this program ({found}, expected {APPLICATION}): name another file, "
+                "or "
                 "move this one away. If an earlier version wrote it, what it kept is found again."
             )
 
@@ -152,7 +155,7 @@ class Journal(Mapping[str, Found]):
             raise KeyError(key)
         text, checksum = row
         if checksum != _checksum(key, text):
-            error = f"the checksum of {key!r} is another"
+            error = f"the checksum of {key!r} does not match"
             raise JournalError(REMEDIES["CORRUPT"].format(path=self.path, error=error))
         return self._kind.from_dict(json.loads(text))
 
@@ -218,4 +221,3 @@ class Journal(Mapping[str, Found]):
 
 def _checksum(key: str, text: str) -> int:
     return zlib.crc32(f"{key}\n{text}".encode())
-

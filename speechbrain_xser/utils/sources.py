@@ -62,8 +62,8 @@ def resolve_source(source: str | Path) -> str:
     if _HUB_ID.fullmatch(source) and ".." not in source:
         return source
     raise BackboneError(
-        f"{source!r} is no folder here and not written like a hub id (owner/name); "
-        "give an existing folder, a hub id or packaged:NAME"
+        f"{source!r} is neither a folder here nor a hub id (owner/name); give an existing folder, a hub id or "
+        "packaged:NAME"
     )
 
 
@@ -71,7 +71,7 @@ def _packaged_folder(name: str) -> Path:
     """The folder of a packaged model, by a name that cannot leave the package or, in a checkout, its recipes."""
     found = {path.name: path for place in (IN_CHECKOUT, PACKAGED) for path in place.glob("*") if path.is_dir()}
     if name not in found:
-        raise BackboneError(f"no packaged model is called {name!r}; there are: {', '.join(sorted(found)) or 'none'}")
+        raise BackboneError(f"there is no packaged model {name!r}; available: {', '.join(sorted(found)) or 'none'}")
     return found[name]
 
 
@@ -86,7 +86,7 @@ def loading(source: str, revision: str | None = None) -> Iterator[None]:
     Traceback (most recent call last):
     ...
     speechbrain_xser.errors.BackboneError: cannot load 'owner/name' (revision main): offline; \
-give a folder that holds it, or fetch it once while online, e.g. `hf download owner/name --revision main`
+give a folder that contains it, or download it once while online, e.g. `hf download owner/name --revision main`
     """
     try:
         yield
@@ -99,7 +99,7 @@ give a folder that holds it, or fetch it once while online, e.g. `hf download ow
         where = f"{source!r}" if Path(source).is_dir() else f"{source!r} (revision {revision})"
         remedy = "check that the folder is a complete Hugging Face model folder"
         if not Path(source).is_dir():
-            remedy = "give a folder that holds it, or fetch it once while online, "
+            remedy = "give a folder that contains it, or download it once while online, "
             remedy += f"e.g. `hf download {source} --revision {revision}`"
         first_line = str(error).strip().split("\n")[0]
         raise BackboneError(f"cannot load {where}: {first_line}; {remedy}") from error
@@ -185,5 +185,5 @@ def _counted_files(folder: Path) -> list[Path]:
     """What decides a backbone's output: the weights (``.bin`` without safetensors), and the files of ``_DECISIVE``."""
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     if not weights:
-        raise BackboneError(f"'{folder}' holds no weights (*.safetensors or *.bin); give a model folder")
+        raise BackboneError(f"'{folder}' contains no weights (*.safetensors or *.bin); give a model folder")
     return [path for path in [*(folder / name for name in _DECISIVE), *weights] if path.exists()]

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 CLIP, VOICE = "Clip", "Other voice"
-FIRST = "Record or upload a clip first, or take an example."
+FIRST = "Record or upload a clip first, or choose an example."
 NO_FILE = "Upload a recording first."
 TITLE = "What is said, how, and with what emotion"
 LEAD = (
-    "A paragraph about a clip of speech, every claim of it checked against the signal, and what made the model say so. "
-    "Nothing that you hand in is kept."
+    "A paragraph about a clip of speech, with each claim checked against the signal, and the evidence for the label. "
+    "Uploads are not kept."
 )
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
 
@@ -166,7 +166,7 @@ def _clip_tab(page: Page) -> None:
             button = gradio.Button("Explain", variant="primary", interactive=False, render=False)
             shown = _clip_input(page, CLIP, f"Your clip, up to {page.settings.max_seconds:g} seconds", button)
             with gradio.Accordion("Swap in another voice", open=False):
-                _html(note("What would the label be, were the same words said in this voice?"))
+                _html(note("Which label would the same words get in this voice?"))
                 other = _clip_input(page, VOICE, "A clip of the other voice", button)
                 gradio.Button("Without another voice", size="sm").click(page.drop_voice, None, other, **PRIVATE)
             button.render()
@@ -174,7 +174,7 @@ def _clip_tab(page: Page) -> None:
             with gradio.Row(elem_classes="xser-web-examples"):
                 examples = [gradio.Button(example.title, size="sm", min_width=110) for example in page.examples]
         with gradio.Column(scale=5, min_width=320, elem_classes="xser-web-results"):
-            result = _html(hint("The paragraph and its evidence will stand here."))
+            result = _html(hint("The paragraph and its evidence will appear here."))
     button.click(page.explain, None, result, **PRIVATE)
     for part, example in zip(examples, page.examples, strict=True):
         chosen = part.click(page.hand_in_example(example), None, [shown, button], **PRIVATE)
@@ -207,7 +207,7 @@ def _recording_tab(page: Page) -> None:
         button = gradio.Button("Read the recording", variant="primary", interactive=False)
         stop = gradio.Button("Stop")
     result = gradio.HTML(
-        hint("Every stretch of speech will stand here."), apply_default_css=False, js_on_load=START_TIMELINE
+        hint("The stretches of speech will appear here."), apply_default_css=False, js_on_load=START_TIMELINE
     )
     given.change(lambda path: gradio.Button(interactive=path is not None), given, button, **PRIVATE)
     reading = button.click(page.read_recording, given, result, **PRIVATE)

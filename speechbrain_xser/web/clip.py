@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 LONG = "Long recording"  # the page's other tab
-GONE = "{name} is no longer here: nothing that is uploaded is kept. Please hand it in again."
+GONE = "{name} is no longer here, because uploads are not kept. Please upload it again."
 
 
 class Upload(NamedTuple):
@@ -74,7 +74,7 @@ def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_
     upload = Path(path)
     try:
         with taken(upload) as file, told_as(file.name, str(file)):
-            check_length(seconds_of(file), max_seconds, file.name, f"For longer ones there is “{LONG}”.")
+            check_length(seconds_of(file), max_seconds, file.name, f"For longer ones, use “{LONG}”.")
             wav = recognizer.load_audio(file)
     except FileNotFoundError as error:
         raise AudioError(GONE.format(name=upload.name)) from error

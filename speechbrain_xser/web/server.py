@@ -117,8 +117,8 @@ def free_port(host: str, port: int) -> int:
             listening.bind((host, port))
         except OSError as error:
             raise SettingsError(
-                f"cannot listen at {host}, port {port} ({error.strerror or error}). Give another --port, or 0 for any "
-                "that is free; --host must be an address of this machine."
+                f"cannot listen at {host}, port {port} ({error.strerror or error}). Choose another --port, or 0 for "
+                "any free one; --host must be an address of this machine."
             ) from error
         return listening.getsockname()[1]
 
@@ -134,6 +134,6 @@ def _imported() -> tuple:
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("gradio"):
             raise
-        raise SettingsError(f"the web page needs Gradio. Say: {install_hint('web')}") from error
+        raise SettingsError(f"the web page needs Gradio. Run: {install_hint('web')}") from error
     uploads.separate_uploads()
     return build_app, look, uploads

@@ -55,5 +55,5 @@ class NoUploadsBack:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers 404 to whoever asks for a file, and lets everything else through."""
         asked_for_file = scope["type"] == "http" and FILES.search(scope["path"])
-        answer = PlainTextResponse("Nothing that is uploaded is kept.", status_code=404) if asked_for_file else self.app
+        answer = PlainTextResponse("Uploads are not kept.", status_code=404) if asked_for_file else self.app
         await answer(scope, receive, send)

@@ -158,7 +158,7 @@ def test_a_recording_of_many_segments_is_digested_once(tmp_path, monkeypatch):
 def test_an_old_measures_file_or_a_diary_is_refused_and_not_emptied(tmp_path):
     paths = write(tmp_path, train=[Utterance("a", tone(tmp_path, "a", 200, 0.1))])
     (tmp_path / "diary.txt").write_text("Monday: rain\n")
-    with pytest.raises(JournalError, match="diary.txt is no journal of this program"):
+    with pytest.raises(JournalError, match="diary.txt is not a journal of this program"):
         annotate(paths, tmp_path / "diary.txt", workers=1)
     assert (tmp_path / "diary.txt").read_text() == "Monday: rain\n"
 

@@ -104,7 +104,7 @@ def test_words_of_another_aligner_are_taken():
 
 
 def test_as_many_words_as_the_transcript_has_are_asked_for():
-    with pytest.raises(SettingsError, match="4 words in time, expected 7"):
+    with pytest.raises(SettingsError, match="4 words with times; expected 7"):
         prominences(hear(spoken()), TEXT, words=FOUR)
 
 

@@ -145,4 +145,4 @@ def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(tmp_path):
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         told = process.communicate()[1]
-    assert process.returncode == 130 and "goes on where this one stopped" in told and "Traceback" not in told
+    assert process.returncode == 130 and "continues where this one stopped" in told and "Traceback" not in told

@@ -49,7 +49,7 @@ def test_no_help_imports_torch():
     [
         ("explian", "Did you mean 'explain'?"),
         ("setup_spice", "Did you mean 'setup-spice'?"),
-        ("qq", "There are: explain"),
+        ("qq", "Commands: explain"),
     ],
 )
 def test_a_wrong_command_is_told_the_nearest_one(wrong, said):
@@ -97,7 +97,7 @@ def test_ctrl_c_anywhere_ends_with_130(monkeypatch):
 
     monkeypatch.setattr(type(xser), "get_command", lambda self, context, name: stop)
     done = CliRunner().invoke(xser, ["check"])
-    assert done.exit_code == 130 and "nothing half-written is left" in done.output
+    assert done.exit_code == 130 and "no partial output is left" in done.output
 
 
 def test_sigterm_ends_with_143_after_what_was_begun_is_tidied_up():
@@ -119,7 +119,7 @@ def test_a_library_that_is_not_installed_is_told_with_what_brings_it(capsys, lib
         raise ModuleNotFoundError(f"No module named {library!r}", name=library)
     said = capsys.readouterr().err
     assert caught.value.code == 2 and said.count("\n") == 1
-    assert "Say: pip install" in said and f'"{brought}<' in said
+    assert "Run: pip install" in said and f'"{brought}<' in said
 
 
 def test_a_fault_of_the_program_is_not_hidden():

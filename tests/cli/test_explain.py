@@ -143,7 +143,7 @@ def test_the_page_holds_every_clip_and_names_what_is_missing(run, speech, tmp_pa
     done = run(speech, "gone.wav", write_speech(tmp_path / "b.wav", 2), "--html", page)
     text = page.read_text(encoding="utf-8")
     assert done.exit_code == 2 and text.count('class="xser-evidence"') == 2 and "gone.wav: no such file" in text
-    assert "not to be trusted" in text and "claims" not in rows(done)[0]
+    assert "Do not trust its words" in text and "claims" not in rows(done)[0]
 
 
 def test_without_a_clip_no_page_is_written(run, tmp_path):

@@ -18,7 +18,7 @@ def run(*arguments):
 def test_it_prints_both_tables_and_says_which_model_it_is(tmp_path):
     done = run(tiny_manifest(tmp_path, clips=2), "--clips", 2)
     assert done.exit_code == 0 and "tiny model that comes with the package" in done.stderr
-    assert "supported %" in done.stdout and "written anew without the named branch, %" in done.stdout
+    assert "supported %" in done.stdout and "relabelled without the named branch, %" in done.stdout
 
 
 @pytest.mark.slow

@@ -31,5 +31,5 @@ def test_two_manifests_of_one_name_are_refused(tmp_path):
     (tmp_path / "fold").mkdir()
     first, second = corpus(tmp_path), corpus(tmp_path / "fold")
     done = run("pack", first, second, "--out", tmp_path / "packed")
-    assert done.exit_code == 2 and "Two manifests have one name" in done.output
+    assert done.exit_code == 2 and "Two manifests have the same name" in done.output
     assert not (tmp_path / "packed").exists()

@@ -75,7 +75,7 @@ def test_an_installed_package_says_where_recipes_are_to_be_had(monkeypatch, tmp_
     monkeypatch.setattr("speechbrain_xser.cli.recipe_folder.IN_CHECKOUT", tmp_path / "recipes")
     for words in (["prepare", "CREMA-D"], ["train", "CREMA-D"], ["prepare", "--help"]):
         done = CliRunner().invoke(xser, words)
-        assert done.exit_code == 2 and "get its repository, and name its folder recipes with --recipes" in done.output
+        assert done.exit_code == 2 and 'pass its folder "recipes" as --recipes' in done.output
 
 
 @pytest.mark.skipif(not CREMAD.is_dir(), reason="real clips are not here: set XSER_DATA to the folder with cremad/")

@@ -10,10 +10,10 @@ from speechbrain_xser.cli.main import xser
     ("words", "said"),
     [
         (["--table", "4", "--corpus", "CREMA-D"], "4 is not in the range 1<=x<=3"),
-        (["--table", "2", "--corpus", "CREMA-D", "--set", "beta"], "'beta' is no KEY=VALUE"),
-        (["--table", "2", "--corpus", "Nowhere"], "there is no such recipe"),
+        (["--table", "2", "--corpus", "CREMA-D", "--set", "beta"], "'beta': expected KEY=VALUE"),
+        (["--table", "2", "--corpus", "Nowhere"], "There is no recipe 'Nowhere'"),
         (["--table", "2", "--corpus", "MELD", "--setting", "fine-tuned"], "give its folder too"),
-        (["--table", "2", "--corpus", "CREMA-D", "--report-only"], "no system is finished"),
+        (["--table", "2", "--corpus", "CREMA-D", "--report-only"], "no system has finished"),
         (["--table", "2", "--corpus", "CREMA-D", "--extra", "nonsense"], "There is no system 'nonsense'"),
     ],
 )

@@ -42,7 +42,7 @@ def test_every_command_names_the_model_inside_a_run_s_folder(run, manifest, comm
     }
     done = CliRunner().invoke(xser, [command, *map(str, words[command])])
     assert done.exit_code == 2
-    expected = f"error: {run} is no trained model, but holds one: give {run / 'model'}."
+    expected = f"error: {run} is not a trained model, but contains one: give {run / 'model'}."
     assert done.stderr.splitlines()[-1] == expected and done.stdout == ""
 
 
@@ -56,12 +56,12 @@ def test_from_hparams_and_start_from_name_it_too(run):
 def test_several_models_are_named_a_part_names_its_whole_and_a_run_without_one_is_to_go_on(run, tmp_path):
     for name in ("a", "b", "c", "d"):
         shutil.copytree(run / "model", tmp_path / "several" / name)
-    with pytest.raises(CheckpointError, match=r"holds 4: give .*several/a, or .*/b, or .*/c, \.\.\."):
+    with pytest.raises(CheckpointError, match=r"contains 4: give .*several/a, or .*/b, or .*/c, \.\.\."):
         ExplainableEmotionRecognizer.from_hparams(tmp_path / "several")
     with pytest.raises(CheckpointError, match="is a part of a trained model: give .*several/a"):
         ExplainableEmotionRecognizer.from_hparams(tmp_path / "several" / "a" / "adapter")
     (tmp_path / "begun" / "checkpoints").mkdir(parents=True)
-    with pytest.raises(CheckpointError, match="has not written its model yet: give the training's command again"):
+    with pytest.raises(CheckpointError, match="has not written its model yet: give the training command again"):
         ExplainableEmotionRecognizer.from_hparams(tmp_path / "begun")
 
 

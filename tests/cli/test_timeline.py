@@ -105,8 +105,8 @@ def test_half_a_recording_is_written_as_far_as_it_goes_and_ends_with_two(tmp_pat
 @pytest.mark.parametrize(
     "arguments, told",
     [
-        (["--out", "a.txt"], "'.txt' is no format, expected .jsonl, .json"),
-        (["--out", "nowhere/a.json"], "there is no folder 'nowhere'"),
+        (["--out", "a.txt"], "'.txt' is not a format; expected .jsonl, .json"),
+        (["--out", "nowhere/a.json"], "the folder 'nowhere' for 'a.json' does not exist"),
         (["--max-seconds", "31"], "max_seconds is 31, expected 2 to 30"),
         (["--context-seconds", "1"], "context_seconds is 1, expected 0 to half of pause_seconds"),
     ],
@@ -139,7 +139,7 @@ def test_another_recording_of_the_same_name_size_and_time_takes_no_moment_of_the
 def test_a_file_of_the_user_s_in_the_journal_s_place_is_one_line_and_stays(recording, tmp_path):
     (tmp_path / "a.journal").write_text("Monday: rain\n")
     done = run(recording, "--out", tmp_path / "a.json")
-    assert done.exit_code == 2 and "a.journal is no journal of this program" in done.stderr
+    assert done.exit_code == 2 and "a.journal is not a journal of this program" in done.stderr
     assert (tmp_path / "a.journal").read_text() == "Monday: rain\n" and done.stderr.count("\n") == 1
 
 
@@ -208,7 +208,7 @@ def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(python, speech, tmp_path):
     process, journal = started(python, speech, tmp_path / "a.json")
     process.send_signal(signal.SIGINT)
     told = process.communicate()[1]
-    assert process.returncode == 130 and "goes on where this one stopped" in told and "Traceback" not in told
+    assert process.returncode == 130 and "continues where this one stopped" in told and "Traceback" not in told
     assert [path.name for path in tmp_path.iterdir()] == ["a.journal"] and journal.stat().st_size > 0
 
 

@@ -119,12 +119,12 @@ class Foreign:
 
 
 CLIPS = {
-    "int16": (np.ones(9, "int16"), "int16 of shape .9.; expected floats.*divided by 32768"),
+    "int16": (np.ones(9, "int16"), "int16 of shape .9.; expected floats.*Divide int16 samples, for example, by 32768"),
     "an int16 tensor": (torch.ones(9, dtype=torch.int16), "torch.int16 of shape .9.; expected floats"),
     "bools": (np.ones(9, bool), "bool of shape .9.; expected floats"),
     "complex": (torch.ones(9, dtype=torch.complex64), "complex64 of shape .9.; expected floats"),
     "whole numbers in a list": ([0, 1, 2], "int64 of shape .3.; expected floats"),
-    "a path": ("a.wav", "wav is str.*Files go to explain_file"),
+    "a path": ("a.wav", "wav is str.*Pass files to explain_file"),
     "bytes": (b"RIFF", "wav is bytes"),
     "nothing": (None, "wav is NoneType"),
     "a dictionary": ({"array": TONE, "sampling_rate": RATE}, "wav is dict"),
@@ -159,7 +159,7 @@ def test_what_is_no_clip_is_one_line_of_what_came_and_what_was_expected(kind):
 
 
 def test_two_rates_that_differ_are_refused():
-    with pytest.raises(AudioError, match="sampling_rate is 8000, but the sound comes with 16000"):
+    with pytest.raises(AudioError, match="sampling_rate is 8000, but the sound has 16000"):
         clip_of((TONE, RATE), 8000)
     assert len(clip_of((TONE, RATE), RATE)) == RATE
 
@@ -180,7 +180,7 @@ BATCHES = {
     "a list of numbers": (TONE[:9].tolist(), None, "a list of 9 numbers; expected clips. One clip is .clip."),
     "[S, 1]": (TONE[:, None], None, r"\[16000, 1\]: more clips than samples in each"),
     "[S, 2]": (np.stack([TONE, TONE], 1), None, "more clips than samples in each"),
-    "lengths beside a list": ([TONE, TONE[:99]], [1.0, 0.5], "wav_lens beside a list of clips"),
+    "lengths beside a list": ([TONE, TONE[:99]], [1.0, 0.5], "wav_lens with a list of clips"),
     "lengths that are words": (torch.ones(1, 9), ["all"], "wav_lens"),
     "one length": (torch.ones(1, 9), 16000, "wav_lens is int"),
     "lengths in samples": (torch.ones(2, 9), [9, 4], "row 0: relative length 9; expected above 0 and at most 1"),

@@ -67,7 +67,7 @@ def test_a_wrong_line_is_refused_by_number(tmp_path, line):
 
 def test_a_path_with_two_opinions_is_refused_and_one_said_twice_is_not(tmp_path):
     assert len(read(tmp_path, LINE, LINE)) == 2
-    with pytest.raises(ManifestError, match="line 2: /IEMOCAP/Ses01F_impro01_F000.wav is there twice"):
+    with pytest.raises(ManifestError, match="line 2: /IEMOCAP/Ses01F_impro01_F000.wav occurs twice"):
         read(tmp_path, LINE, {**LINE, "pitch_level": "high"})
 
 

@@ -113,10 +113,10 @@ def test_chained_ogg_is_read_to_the_end_of_its_last_link(tmp_path, first, second
 def test_a_file_behind_another_is_told_where_the_decoder_stops_before_it(tmp_path, suffix, caplog):
     path = written(tmp_path, suffix)
     first, alone = path.read_bytes(), load_audio(path)
-    assert "another file begins" not in caplog.text
+    assert "another file starts" not in caplog.text
     path.write_bytes(first + first)
     assert torch.equal(load_audio(path), alone)
-    assert f"{path}: another file begins at byte {len(first)}, and is not read." in caplog.text
+    assert f"{path}: another file starts at byte {len(first)} and is not read." in caplog.text
 
 
 @pytest.mark.parametrize("suffix", [".aiff", ".aifc", ".caf", ".w64", ".rf64", ".au", ".oga", ".mp3", ".m4a"])

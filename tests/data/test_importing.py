@@ -50,7 +50,7 @@ def test_a_column_that_the_user_names_goes_before_one_that_is_guessed():
         ({"wav": "file"}, "there is no column 'file'. The table has the columns 'name', 'mood'"),
         ({"wav": "{nom}.wav"}, "there is no column 'nom'"),
         ({"wav": "{name"}, "there is no column '{name'"),
-        ({"wav": "name", "mood": "mood"}, "There is no field 'mood', expected one of wav, id, transcript"),
+        ({"wav": "name", "mood": "mood"}, "There is no field 'mood'; expected one of wav, id, transcript"),
     ],
 )
 def test_a_missing_column_is_named_with_those_that_there_are(given, message):

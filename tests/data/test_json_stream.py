@@ -18,7 +18,7 @@ def test_a_cut_file_yields_what_is_whole_and_then_says_so(tmp_path):
     (tmp_path / "x.json").write_text('{"a": 1, "b": {"c": 2')
     entries = stream_entries(tmp_path / "x.json")
     assert next(entries) == ("a", 1)
-    with pytest.raises(ManifestError, match="x.json: cut short"):
+    with pytest.raises(ManifestError, match="x.json: truncated"):
         next(entries)
 
 

@@ -101,8 +101,8 @@ def test_an_unknown_descriptor_is_refused(tmp_path, field):
 
 
 def test_an_id_that_was_there_before_is_refused(tmp_path):
-    refused(written(tmp_path, {"id": "a", "wav": "a.wav"}, {"id": "a", "wav": "b.wav"}), "id 'a' is there twice")
-    with pytest.raises(ManifestError, match="id 'b' is there twice"):
+    refused(written(tmp_path, {"id": "a", "wav": "a.wav"}, {"id": "a", "wav": "b.wav"}), "id 'a' occurs twice")
+    with pytest.raises(ManifestError, match="id 'b' occurs twice"):
         write_manifest(tmp_path / "m.jsonl", [Utterance("b", "x.wav"), Utterance("b", "y.wav")])
 
 
@@ -125,7 +125,7 @@ def test_a_missing_manifest_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "line, message",
     [
-        ("{", "line 1: no JSON"),
+        ("{", "line 1: not JSON"),
         ("[1]", "line 1: list, expected a JSON object"),
         ({"id": "a"}, "missing fields \\['wav'\\]"),
         ({"id": "", "wav": "a.wav"}, "missing fields \\['id'\\]"),

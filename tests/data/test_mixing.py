@@ -29,7 +29,7 @@ def test_what_a_recorder_never_had_stays_bit_by_bit():
 
 def test_inverted_stereo_gives_its_louder_side_and_a_word(caplog):
     assert torch.allclose(heard(NOISE[:, :1] * torch.tensor([0.9, -1.0])), -NOISE[:, 0], atol=1e-4)
-    assert "a.wav: its 2 channels cancel" in caplog.text and "channel 2 is taken" in caplog.text
+    assert "a.wav: its 2 channels cancel" in caplog.text and "channel 2 is used" in caplog.text
 
 
 def test_unrelated_and_silent_sides_are_averaged_without_a_word(caplog):

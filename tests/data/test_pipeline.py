@@ -131,5 +131,5 @@ def test_one_unreadable_clip_never_stops_a_run_and_is_named_once(caplog):
 def test_more_than_the_limit_stops_the_run_by_name():
     counter = FaultCounter(total=300, limit=0.01)
     counter.add(f"utterance '{n}': gone" for n in range(3))
-    with pytest.raises(TrainingError, match="4 of 300 clips cannot be read, at most 3 may .*utterance '0': gone"):
+    with pytest.raises(TrainingError, match="4 of 300 clips cannot be read; at most 3 are .*utterance '0': gone"):
         counter.add(["utterance 'x': gone"])

@@ -102,7 +102,7 @@ def test_a_clip_that_is_too_long_is_refused(tmp_path):
 
 
 def test_a_file_without_sound_is_refused_by_name(tmp_path):
-    with pytest.raises(AudioError, match="film.mp4: holds no sound"):
+    with pytest.raises(AudioError, match="film.mp4: contains no sound"):
         load_audio(write_silent_film(tmp_path / "film.mp4"))
 
 

@@ -41,7 +41,7 @@ def test_a_path_may_be_of_any_bytes(tmp_path):
 )
 def test_a_standard_input_of_no_use_is_a_fault(tmp_path, text, told):
     [clip] = find_clips(["-"], io.BytesIO(text), tmp_path)
-    assert told in clip.fault and "expected paths, one a line" in clip.fault
+    assert told in clip.fault and "expected paths, one per line" in clip.fault
 
 
 def test_an_empty_folder_is_a_fault_and_no_end(tmp_path):

@@ -231,7 +231,7 @@ def test_a_clip_that_is_too_long_is_refused_with_both_lengths(recognizer, tmp_pa
     [
         (torch.zeros(16000), None, "expected floats"),
         (torch.zeros(1, 16000, dtype=torch.int16), None, "expected floats"),
-        (torch.zeros(2, 16000), torch.ones(3), "one length a row"),
+        (torch.zeros(2, 16000), torch.ones(3), "one length per row"),
         (torch.zeros(2, 16000), torch.tensor([1.0, 0.0]), "row 1: no samples"),
         (torch.zeros(2, 16000), torch.tensor([1.0, 1.5]), "row 1: relative length 1.5"),
         (torch.zeros(2, 16000), torch.tensor([float("nan"), 1.0]), "row 0: relative length nan"),

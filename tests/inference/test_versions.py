@@ -31,7 +31,7 @@ SCRIPTS = [
 ]
 PAIR_TOLD = (
     "error: speechbrain_xser cannot run with torch 2.11.0 and torchaudio 2.11.1, which do not work together. "
-    'Say: pip install "torchaudio==2.11.0"\n'
+    'Run: pip install "torchaudio==2.11.0"\n'
 )
 
 
@@ -159,7 +159,7 @@ def test_the_package_names_an_old_library_after_speechbrain_was_imported(tmp_pat
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     done = run(environment, "-c", "import speechbrain, speechbrain_xser")
     assert done.returncode == 2
-    assert re.fullmatch(r'error: speechbrain_xser cannot run with peft 0\.1 \(expected \S+\)\. Say: .*\n', done.stderr)
+    assert re.fullmatch(r'error: speechbrain_xser cannot run with peft 0\.1 \(expected \S+\)\. Run: .*\n', done.stderr)
 
 
 def test_an_error_of_another_kind_is_shown_as_before(broken_pair):

@@ -58,7 +58,7 @@ def test_the_p_value_is_mcnemar_s_whatever_the_order_of_the_lines(tmp_path):
     [
         ("{", "line 2: no line with id, answer and reference"),
         ({"id": "x", "answer": "A man."}, "line 2: no line with id, answer and reference"),
-        ({"id": "c0", "answer": "", "reference": {"emotion": "sad"}}, "line 2: utterance 'c0' is there twice"),
+        ({"id": "c0", "answer": "", "reference": {"emotion": "sad"}}, "line 2: utterance 'c0' occurs twice"),
         ({"id": "x", "answer": "", "reference": {}}, "utterance 'x' has an empty reference"),
         ({"id": "x", "answer": "", "reference": {"emotion": "bored"}}, "utterance 'x': emotion is 'bored'"),
     ],
@@ -77,7 +77,7 @@ def test_a_file_without_answers_and_none_at_all_are_named(tmp_path):
 
 def test_systems_that_answered_other_utterances_are_refused_by_id():
     truth = Record(emotion="sad")
-    with pytest.raises(MetricError, match="2 utterances are in ours or in theirs alone: a, b"):
+    with pytest.raises(MetricError, match="2 utterances are only in ours or only in theirs: a, b"):
         compare({"ours": {"a": Answered(truth, "")}, "theirs": {"b": Answered(truth, "")}})
 
 
@@ -97,4 +97,5 @@ def test_the_command_prints_tables_and_json(tmp_path):
     numbers = json.loads(CliRunner().invoke(xser, ["score", *paths, "--json"]).output)
     assert numbers["two"]["scores"]["wa"] == 50.0 and numbers["one"]["p_value"] is None
     refused = CliRunner().invoke(xser, ["score", paths[0], paths[0]])
-    assert refused.exit_code == 2 and refused.output == "error: One file is named twice, expected different ones.\n"
+    assert refused.exit_code == 2
+    assert refused.output == "error: The same file is given twice; expected different files.\n"

@@ -118,7 +118,7 @@ def test_an_empty_description_scores_nothing_and_breaks_nothing():
 @pytest.mark.parametrize(
     "ids, references, told",
     [
-        (["a", "a"], ["x", "y"], "'a' is there twice"),
+        (["a", "a"], ["x", "y"], "'a' occurs twice"),
         (["a", "b"], ["x", " "], "'b' has no reference"),
         (["a", "b"], ["x", []], "'b' has no reference"),
     ],
@@ -129,7 +129,7 @@ def test_what_cannot_be_scored_is_named(ids, references, told):
 
 
 def test_ids_without_a_partner_are_named():
-    with pytest.raises(MetricError, match="2 ids have a reference or a hypothesis alone: b, c"):
+    with pytest.raises(MetricError, match="2 ids have only a reference or only a hypothesis: b, c"):
         caption_scores({"a": ["x"], "b": ["y"]}, {"a": "x", "c": "z"})
 
 

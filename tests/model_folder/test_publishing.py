@@ -75,7 +75,7 @@ def test_what_an_older_model_left_goes_and_other_files_stay(hub, folder):
 
 def test_a_public_repository_takes_it_only_when_that_was_said(hub, folder):
     hub.private = False
-    with pytest.raises(PublishingError, match="public already; say --public"):
+    with pytest.raises(PublishingError, match="already public; add --public"):
         push_folder(folder, "owner/name")
     assert hub.files is None
     push_folder(folder, "owner/name", public=True)
@@ -99,7 +99,7 @@ def test_the_command_exports_pushes_and_tells_the_commit(hub, tmp_path):
 )
 def test_a_hub_that_refuses_is_one_error_and_the_folder_is_whole(hub, folder, error):
     hub.error = error
-    with pytest.raises(PublishingError, match="is whole: look at the network and at your rights, and .*`hf upload"):
+    with pytest.raises(PublishingError, match="is complete: check the network and your permissions, and .*`hf upload"):
         push_folder(folder, "owner/name")
 
 

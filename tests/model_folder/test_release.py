@@ -142,7 +142,7 @@ def test_a_failed_export_leaves_what_was_there_and_nothing_else(trained, copy, m
 
 @pytest.mark.parametrize("place", [".", "adapter", "..", "adapter/new"])
 def test_the_trained_folder_itself_is_never_the_place(folder, place):
-    with pytest.raises(CheckpointError, match="give another place"):
+    with pytest.raises(CheckpointError, match="choose another place"):
         release_folder(folder, folder / place)
     assert (folder / "model.safetensors").exists()
 
@@ -162,7 +162,7 @@ def test_a_source_inside_can_be_the_folder_s_own_llm_alone(copy, source):
 def test_a_link_out_of_the_folder_is_not_followed(copy, tmp_path):
     shutil.move(copy / "llm", tmp_path / "llm")
     (copy / "llm").symlink_to(tmp_path / "llm")
-    with pytest.raises(UnsafeModelError, match="is a link out of the model folder"):
+    with pytest.raises(UnsafeModelError, match="is a link that leaves the model folder"):
         read_model_folder(copy)
 
 
@@ -177,7 +177,7 @@ def test_a_file_that_no_backbone_needs_is_refused(copy, name):
 
 def test_a_shard_outside_of_the_folder_is_refused(copy):
     rewrite(copy / "llm" / "model.safetensors.index.json", weight_map={"model.norm.weight": "../../secret.safetensors"})
-    with pytest.raises(UnsafeModelError, match="names of shards beside it"):
+    with pytest.raises(UnsafeModelError, match="names of shards in the same folder"):
         read_model_folder(copy)
 
 
@@ -191,7 +191,7 @@ def test_code_of_a_model_of_its_own_is_refused(copy, part):
 def test_other_weights_in_the_llm_s_place_are_refused(copy):
     path = copy / "llm" / "model.safetensors"
     save_file({name: tensor + 1 for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
-    with pytest.raises(BackboneError, match="is not the one that this folder was trained with"):
+    with pytest.raises(BackboneError, match="is not the one used in training"):
         read_model_folder(copy)
 
 
@@ -248,14 +248,14 @@ def test_nobody_else_s_files_are_lost_under_an_export(trained, tmp_path):
         path = tmp_path / str(number) / name
         path.parent.mkdir(parents=True)
         path.write_text("mine")
-        with pytest.raises(CheckpointError, match="give a new folder"):
+        with pytest.raises(CheckpointError, match="choose a new folder"):
             release_folder(trained.folder, tmp_path / str(number))
         assert path.read_text() == "mine"
 
 
 def test_another_trained_folder_is_not_replaced_by_an_export(trained, tmp_path):
     other = shutil.copytree(trained.folder, tmp_path / "other")
-    with pytest.raises(CheckpointError, match="no older export"):
+    with pytest.raises(CheckpointError, match="not an older export"):
         release_folder(trained.folder, other)
     assert (Path(other) / "adapter" / "adapter_model.safetensors").is_file()
 
@@ -264,7 +264,7 @@ def test_what_a_link_in_a_folder_leads_to_is_never_published(trained, tmp_path):
     (tmp_path / "secret").write_text("mine")
     copy = Path(shutil.copytree(trained.folder, tmp_path / "copy"))
     (copy / "mean_voice.safetensors").symlink_to(tmp_path / "secret")
-    with pytest.raises(UnsafeModelError, match="mean_voice.safetensors: is a link out"):
+    with pytest.raises(UnsafeModelError, match="mean_voice.safetensors: is a link that leaves"):
         release_folder(copy, tmp_path / "out")
 
 
@@ -278,7 +278,7 @@ def test_lora_of_a_base_has_the_base_s_licence_wherever_the_base_lies():
 def test_a_damaged_export_is_no_place_for_another_one(released, trained, tmp_path):
     place = Path(shutil.copytree(released, tmp_path / "old"))
     (place / "metadata.json").write_text("{")
-    with pytest.raises(CheckpointError, match="no older export"):
+    with pytest.raises(CheckpointError, match="not an older export"):
         release_folder(trained.folder, place)
 
 
@@ -300,5 +300,5 @@ def test_the_hub_s_cache_links_to_blobs_of_its_own_and_no_other_folder_may(train
         return copy
 
     assert release_folder(linked(tmp_path / "cache" / "snapshots" / "abc"), tmp_path / "out")
-    with pytest.raises(UnsafeModelError, match="README.md: is a link out"):
+    with pytest.raises(UnsafeModelError, match="README.md: is a link that leaves"):
         release_folder(linked(tmp_path / "mine" / "models" / "abc"), tmp_path / "another")

@@ -63,7 +63,7 @@ def test_what_no_clip_tells_is_not_probed(found):
 
 def test_nothing_to_probe_is_said():
     silent = ClipLatents(Utterance("a", "a.wav"), {view: torch.zeros(3, 2) for view in VIEWS})
-    with pytest.raises(ProbeError, match="tell no property"):
+    with pytest.raises(ProbeError, match="have no property"):
         probe_clips([silent], [silent])
 
 

@@ -389,7 +389,7 @@ def test_a_folder_without_audio_says_what_is_expected(tmp_path):
 def test_a_json_file_that_is_cut_short_is_named(original, tmp_path, name):
     path = original / name
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ManifestError, match=f"{path.name}: cut short"):
+    with pytest.raises(ManifestError, match=f"{path.name}: truncated"):
         prepare(original, tmp_path / "save", **SPLIT)
     assert not (tmp_path / "save" / "annotations.sqlite").exists()
 

@@ -65,7 +65,7 @@ def test_what_begins_on_speechcraft_waits_for_it_and_starts_from_its_model(setti
 
 
 def test_speechcraft_must_be_given():
-    with pytest.raises(ReproductionError, match="'fine-tuned' begins on SpeechCraft: give its folder too"):
+    with pytest.raises(ReproductionError, match="'fine-tuned' starts from SpeechCraft: give its folder too"):
         phases(PLAN._replace(setting="fine-tuned"))
     with pytest.raises(ReproductionError, match="Unknown setting 'tuned'"):
         phases(PLAN._replace(setting="tuned"))
@@ -89,7 +89,7 @@ def test_a_value_that_tells_runs_apart_is_refused(key):
 
 
 def test_speechcraft_itself_is_no_corpus_of_a_table():
-    with pytest.raises(ReproductionError, match="where other corpora begin"):
+    with pytest.raises(ReproductionError, match="is only for pretraining"):
         phases(PLAN._replace(corpus="SpeechCraft"))
 
 

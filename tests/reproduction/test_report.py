@@ -105,7 +105,7 @@ def test_a_system_with_a_seed_missing_is_not_reported(tmp_path):
 
 def test_nothing_finished_is_said(tmp_path):
     plan = Plan("CREMA-D", "tiny", "trained", "data", tmp_path, RECIPES, ("fd_ser_asr",), (0,))
-    with pytest.raises(ReproductionError, match="no system is finished"):
+    with pytest.raises(ReproductionError, match="no system has finished"):
         write_report(plan, (2,))
 
 
@@ -144,7 +144,7 @@ def test_answers_with_an_id_twice_are_refused(tmp_path):
     plan = plan_of(tmp_path, {"fd_ser_asr": [GOOD]})
     path = plan.out / "CREMA-D" / "fd_ser_asr" / "seed0" / "test_answers.jsonl"
     path.write_text(path.read_text() + path.read_text().splitlines()[0] + "\n")
-    with pytest.raises(MetricError, match="'u0' is there twice"):
+    with pytest.raises(MetricError, match="'u0' occurs twice"):
         Outcome(plan, "fd_ser_asr")
 
 

@@ -85,7 +85,7 @@ def test_one_that_fails_ends_the_others_which_go_on_next_time(plan):
 @pytest.mark.slow
 def test_a_folder_of_other_values_is_refused(plan):
     run_plan(plan)
-    with pytest.raises(ReproductionError, match="other values: values {}, not {'beta': '1'}. Give another folder"):
+    with pytest.raises(ReproductionError, match="other values: values {}, not {'beta': '1'}. Choose another folder"):
         run_plan(plan._replace(values={"beta": "1"}))
 
 

@@ -75,7 +75,7 @@ def test_half_a_wav_gives_its_last_sample(tmp_path):
     content = (tmp_path / "a.wav").read_bytes()
     (tmp_path / "a.wav").write_bytes(content[: 44 + 2 * 100_001])
     recording = Recording(tmp_path / "a.wav")
-    assert len(samples(recording)) == 100_001 and "its header promises 23998 bytes more" in str(recording.fault)
+    assert len(samples(recording)) == 100_001 and "its header states 23998 more bytes" in str(recording.fault)
 
 
 def test_half_an_m4a_has_no_index_and_is_refused_at_once(files, tmp_path):

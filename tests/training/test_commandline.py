@@ -29,7 +29,7 @@ def recipe(tmp_path):
         ("sead: 2", "no key 'sead'; did you mean 'seed'"),
         ("training: {bata: 2}", "training has no key 'bata'; did you mean 'beta'"),
         ("num_worker: 2", "no key 'num_worker'; did you mean 'num_workers'"),
-        ("training: {seed: 2}", "has 'seed' itself.*give --seed"),
+        ("training: {seed: 2}", "has 'seed' itself.*use --seed"),
         ("seed: 2", "'folder' is a !PLACEHOLDER"),
         ("seed: [", "cannot be loaded"),
     ],

@@ -82,7 +82,7 @@ def test_one_or_two_stages_have_the_rates_that_are_numbered_and_what_stage_rates
     [
         (THREE, "3 stages, and joint no learning rate.*--stage_rates="),
         ({**THREE, "stage_rates": {"joint": {"shape": "cosine"}}}, "joint no learning rate"),
-        ({"stage_rates": {"joint": {"peak": 1e-4}}}, "'joint', which is no stage of the schedule: asr, ser"),
+        ({"stage_rates": {"joint": {"peak": 1e-4}}}, "'joint', which is not a stage of the schedule: asr, ser"),
         ({"stage_rates": {"asr": 1e-4}}, "0.0001 for asr; expected some of peak, shape, warmup_fraction"),
         ({"stage_rates": {"asr": {"rate": 1e-4}}}, "expected some of peak"),
         ({"stage_rates": {"asr": {"peak": "fast"}}}, "stage_rates: asr: peak is 'fast'; expected a number"),

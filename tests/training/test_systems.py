@@ -85,7 +85,7 @@ def test_the_command_line_goes_over_the_system_and_the_system_over_the_scale():
 
 @pytest.mark.parametrize("kind", ["system", "scale"])
 def test_an_unknown_name_is_refused_with_those_that_there_are(kind):
-    with pytest.raises(SettingsError, match=f"no {kind} 'nonsense'; there are: .*(two_stage|tiny)"):
+    with pytest.raises(SettingsError, match=f"no {kind} 'nonsense'; available: .*(two_stage|tiny)"):
         load("CREMA-D", f"{kind}: nonsense")
 
 

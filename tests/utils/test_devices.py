@@ -10,7 +10,7 @@ from speechbrain_xser.utils.devices import checked_device
 @pytest.mark.skipif(torch.backends.mps.is_available(), reason="MPS is here")
 @pytest.mark.parametrize("device", ["mps", "mps:0"])
 def test_without_mps_one_line_says_so(device):
-    with pytest.raises(SettingsError, match=f"device '{device}' cannot be used here, .*and no MPS") as caught:
+    with pytest.raises(SettingsError, match=f"device '{device}' cannot be used here; .*and no MPS") as caught:
         checked_device(device)
     assert "\n" not in str(caught.value)
 

@@ -115,7 +115,7 @@ def test_what_is_added_under_a_key_that_is_there_takes_its_place(tmp_path):
 def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path, content):
     path = tmp_path / "diary"
     path.write_bytes(content)
-    with pytest.raises(JournalError, match="diary is no journal of this program .*: name another file, or move"):
+    with pytest.raises(JournalError, match="diary is not a journal of this program .*: name another file, or move"):
         Journal(path, Text)
     assert path.read_bytes() == content and os.listdir(tmp_path) == ["diary"]
 
@@ -126,7 +126,7 @@ def test_another_program_s_database_is_refused_and_left_as_it_is(tmp_path):
         theirs.execute("CREATE TABLE Text (key TEXT PRIMARY KEY, found TEXT, checksum INTEGER) WITHOUT ROWID")
     theirs.close()
     before = path.read_bytes()
-    with pytest.raises(JournalError, match="theirs.sqlite is no journal of this program"):
+    with pytest.raises(JournalError, match="theirs.sqlite is not a journal of this program"):
         Journal(path, Text)
     assert path.read_bytes() == before
 
@@ -149,7 +149,7 @@ def test_bytes_that_were_overwritten_in_the_middle_are_one_line_with_the_remedy(
         file.seek(place // 4096 * 4096)  # from the head of a page
         file.write(b"\xff" * 2000)
     damaged = path.read_bytes()
-    with pytest.raises(JournalError, match="a.sqlite is damaged .*: put a copy in its place, or remove it") as told:
+    with pytest.raises(JournalError, match="a.sqlite is damaged .*: restore a copy, or remove it") as told:
         contents(path)
     assert "\n" not in str(told.value) and path.read_bytes() == damaged
 
@@ -160,7 +160,7 @@ def test_a_letter_that_was_changed_within_a_finding_is_noticed_by_its_checksum(t
     path.write_bytes(content.replace(b"c" * 500, b"c" * 499 + b"d", 1))  # what SQLite's own check does not see
     with Journal(path, Text) as journal:
         assert journal["000001"] == row(1)[1]
-        with pytest.raises(JournalError, match="damaged .the checksum of '000002' is another"):
+        with pytest.raises(JournalError, match="damaged .the checksum of '000002' does not match"):
             journal["000002"]
 
 
@@ -177,7 +177,7 @@ def test_a_second_run_is_refused_while_the_first_holds_the_journal_and_not_after
     first = process(path, 3)
     while first.stdout.readline() != "done\n":
         pass
-    with pytest.raises(JournalError, match="Another run is writing to .*a.sqlite: wait for its end, or name another"):
+    with pytest.raises(JournalError, match="Another run is writing to .*a.sqlite: wait until it ends, or choose"):
         Journal(path, Text)
     first.kill()
     first.wait()
@@ -189,7 +189,7 @@ def test_a_full_disk_names_the_file_and_keeps_what_was_there(tmp_path):
     path = filled(tmp_path / "a.sqlite", 20)
     writer = process(path, 100000, 300000)
     *told, error = writer.communicate()[0].splitlines()
-    assert f"{path}: " in error and "What was kept is safe" in error and writer.returncode == 0
+    assert f"{path}: " in error and "What was saved is safe" in error and writer.returncode == 0
     found = contents(path)
     assert found == dict(map(row, range(max(20, len(told))))) and len(told) > 20
 
@@ -197,7 +197,7 @@ def test_a_full_disk_names_the_file_and_keeps_what_was_there(tmp_path):
 def test_a_database_that_may_not_grow_is_told_as_a_full_disk_and_goes_on_when_there_is_room(tmp_path):
     with Journal(filled(tmp_path / "a.sqlite", 20), Text) as journal:
         journal._database.execute("PRAGMA max_page_count = 1")  # no more than there are
-        with pytest.raises(JournalError, match="a.sqlite: no room on the disk.*make room, and the same command goes"):
+        with pytest.raises(JournalError, match="a.sqlite: the disk is full.*free some space, and give the same"):
             journal.add_all(map(row, range(20, 60)))
         journal._database.execute("PRAGMA max_page_count = 1000")
         assert len(journal) == 20
@@ -224,7 +224,7 @@ def locked_folder():
 @pytest.mark.skipif(os.name != "posix", reason="rights are other ones elsewhere")
 @pytest.mark.parametrize("name", ["a.sqlite", "new.sqlite"])
 def test_a_folder_without_the_right_to_write_is_one_line(locked_folder, name):
-    with pytest.raises(JournalError, match=f"{name}.* check (the )?rights"):
+    with pytest.raises(JournalError, match=f"{name}.* check (the )?permissions"):
         Journal(locked_folder / name, Text)
     assert os.listdir(locked_folder) == ["a.sqlite"]
 

@@ -32,5 +32,5 @@ def test_a_claim_is_refused_and_then_free_where_posix_modules_are_missing(tmp_pa
         f"with claimed({str(tmp_path)!r}): print('free')\n"
     )
     done = without_posix(code)
-    told = f"Another run is writing to {tmp_path}: wait for its end, or name another folder."
+    told = f"Another run is writing to {tmp_path}: wait until it ends, or choose another folder."
     assert done.stdout.splitlines() == [told, "free"], done.stderr[-2000:]

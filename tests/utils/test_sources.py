@@ -32,7 +32,7 @@ def test_an_unknown_packaged_name_is_refused_with_the_names_there_are(name, monk
     monkeypatch.setattr("speechbrain_xser.utils.sources.PACKAGED", tmp_path)
     monkeypatch.setattr("speechbrain_xser.utils.sources.IN_CHECKOUT", tmp_path / "none")
     (tmp_path / "tiny").mkdir()
-    with pytest.raises(BackboneError, match="there are: tiny"):
+    with pytest.raises(BackboneError, match="available: tiny"):
         resolve_source(f"packaged:{name}")
 
 
@@ -69,5 +69,5 @@ def test_the_fingerprint_of_a_state_dict_tells_types_shapes_and_names_apart():
 
 
 def test_a_folder_without_weights_has_no_fingerprint(tmp_path):
-    with pytest.raises(BackboneError, match="holds no weights"):
+    with pytest.raises(BackboneError, match="contains no weights"):
         fingerprint(tmp_path)

@@ -100,7 +100,7 @@ def ask(page, name="Explain"):
 
 
 def test_the_model_is_announced_with_what_it_is_not_good_for(open_page):
-    expect(open_page().get_by_role("note")).to_contain_text("its words and emotions are not to be trusted")
+    expect(open_page().get_by_role("note")).to_contain_text("Do not trust its words and emotions")
 
 
 def test_a_clip_is_explained_while_one_looks(open_page, recognizer, spoken, served):
@@ -173,5 +173,5 @@ def test_ctrl_c_ends_it_and_leaves_nothing(served):
     _, said = served.process.communicate(timeout=PATIENCE / 1000)
     assert served.process.returncode == 130
     assert "Traceback" not in said, said
-    assert said.rstrip().endswith("nothing that was uploaded is left.")
+    assert said.rstrip().endswith("all uploads were deleted.")
     assert list(served.place.iterdir()) == []

@@ -42,9 +42,7 @@ class _Event(ctypes.Structure):
 
 
 _UNLOAD = _ctypes.dlclose if hasattr(_ctypes, "dlclose") else _ctypes.FreeLibrary
-_CALLBACK = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
-)
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
 class Speaking(NamedTuple):
