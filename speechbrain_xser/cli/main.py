@@ -24,7 +24,7 @@ COMMANDS = {
     "probe": "what each branch of a trained model keeps",
     "faithfulness": "how far a model's paragraphs and evidence can be trusted",
     "export": "a trained model as one merged folder, for use and for the hub",
-    "setup-spice": "fetches what the SPICE metric needs",
+    "setup": "brings what is too large for the package: genuine backbones, and what SPICE needs",
 }
 
 
@@ -39,14 +39,14 @@ class Commands(click.Group):
         """The command, or None where there is no such one."""
         if name not in COMMANDS:
             return None
-        module = import_module(f"speechbrain_xser.cli.{name.replace('-', '_')}")
-        return getattr(module, f"{name.replace('-', '_')}_command")
+        module = import_module(f"speechbrain_xser.cli.{name}")
+        return getattr(module, f"{name}_command")
 
     def resolve_command(self, context: click.Context, words: list[str]) -> tuple:
         """The command that the first word names; a wrong one is told the nearest."""
         name = words[0]
         if name not in COMMANDS and not name.startswith("-"):
-            near = get_close_matches(name.replace("_", "-"), COMMANDS, 1)
+            near = get_close_matches(name, COMMANDS, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(COMMANDS)}."
             context.fail(f"No such command {name!r}. {hint}")
         return super().resolve_command(context, words)

@@ -174,7 +174,7 @@ def claimed(folder: str | Path, wait: bool = False, lock: str = ".lock") -> Iter
                 raise TrainingError(
                     f"Another run is writing to {folder}: wait for its end, or name another folder."
                 ) from error
-            logger.info("Waiting for another run that is writing to %s.", folder)
+            logger.warning("Waiting for another run that is writing to %s.", folder)
             claim.acquire()
     except OSError as error:
         raise TrainingError(
