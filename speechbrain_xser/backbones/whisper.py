@@ -39,6 +39,7 @@ TABLES = {  # the rest that is no pair of weight and bias
     "decoder/position_encodings/encodings": "decoder.embed_positions.weight",
     "decoder/embeddings/weight": "decoder.embed_tokens.weight",
 }
+ENDS = ("conv1", "conv2", "layer_norm")  # before and after the layers
 VALUES = {"weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
 SETTINGS = ("num_heads", "pre_norm", "activation", "scale_embeddings", "start_from_zero_embedding", "alibi")
 SETTINGS += ("alignment_heads", "alignment_layer")  # scalars of a side, which are no weights
@@ -115,16 +116,13 @@ def _named(name: str, side: str, rest: str, values: np.ndarray) -> dict[str, np.
     if name in TABLES:
         return {TABLES[name]: values}
     part, _, kind = rest.rpartition("/")
-    if not part.startswith("layer_") or part == "layer_norm":  # conv1, conv2, the last layer norm
+    if kind in VALUES and part in ENDS:
         return {f"{side}.{part}.{VALUES[kind]}": values}
     layer, _, part = part.removeprefix("layer_").partition("/")
-    place = f"{side}.layers.{layer}"
-    if part in LAYER:
-        return {f"{place}.{LAYER[part]}.{VALUES[kind]}": values}
-    if part not in JOINED:
+    if kind not in VALUES or not layer.isdigit() or part not in LAYER | JOINED:
         raise BackboneError(f"{name} is no variable of a Whisper that is known here")
-    parts = np.split(values, len(JOINED[part]))
-    return _without_key_bias({f"{place}.{ours}.{kind}": one for ours, one in zip(JOINED[part], parts, strict=True)})
+    names = [f"{side}.layers.{layer}.{ours}.{VALUES[kind]}" for ours in JOINED.get(part) or (LAYER[part],)]
+    return _without_key_bias(dict(zip(names, np.split(values, len(names)), strict=True)))
 
 
 def _without_key_bias(parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
