@@ -56,7 +56,7 @@ test: $(STAMP) ## run all tests
 
 test-fast: export OMP_NUM_THREADS ?= 1
 test-fast: $(STAMP) ## run the tests that need no training, no browser and no patience
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not training and not browser and not slow and not small" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not training and not browser and not small and not slow" $(ARGS)
 
 test-small: export OMP_NUM_THREADS ?= 1
 test-small: $(STAMP) ## bring the backbones of the small model, once, and run the tests that need them
