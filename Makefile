@@ -21,7 +21,7 @@ ifdef DATA
 export XSER_DATA := $(DATA)
 endif
 
-.PHONY: help setup lock demo test test-fast test-small doctest docs lint dist check-wheel train-tiny clean
+.PHONY: help setup lock demo test test-fast test-small doctest docs lint dist check-wheel recipe-lists train-tiny clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,9 @@ dist: $(STAMP) ## build wheel and sdist into dist
 
 check-wheel: dist ## install the wheel into an empty environment and use it outside the checkout
 	UV=$(abspath $(UV)) PYTHON=$(abspath $(BIN)/python) tests/wheel/check dist/*.whl requirements/$(VERSIONS).txt
+
+recipe-lists: $(STAMP) ## write SpeechBrain's lists of recipes, tests/recipes/*.csv, from the folder of recipes
+	$(BIN)/python tests/recipes/lists.py
 
 train-tiny: $(STAMP) ## train the packaged model again, at full length; continues where it was stopped
 	$(BIN)/python recipes/train.py recipes/Tiny/hparams/train.yaml $(ARGS)

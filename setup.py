@@ -26,17 +26,17 @@ REQUIREMENTS = [
     "espeakng-loader>=0.2.4,<0.3",  # eSpeak NG as a shared library, for the embedded corpus
     "numpy>=1.26,<3",  # audio between soundfile and torch
     "scipy>=1.11,<2",  # peaks of a level
-    "packaging>=23,<28",  # compares installed versions with the tested ones
+    "packaging>=24.2,<28",  # compares installed versions with the tested ones
     "joblib>=1.4,<2",  # one function over many files on all cores
     "click>=8.1,<9",  # the xser command
-    "av>=14,<19",  # sound of mp3, mp4, m4a, webm and other files without a system ffmpeg
+    "av>=14.1,<19",  # sound of mp3, mp4, m4a, webm and other files without a system ffmpeg
     "ftfy>=6.3,<7",  # repairs wrongly decoded transcripts
     "ijson>=3.3,<4",  # reads JSON files of gigabytes piece by piece
     "silero-vad>=6.2,<7",  # where speech is in a long recording; its weights are in it
     "tqdm>=4.66,<5",  # the progress bar
     "filelock>=3.30,<5",  # one writer of a folder at a time; before, forked workers kept a killed run's lock
     "psutil>=6,<8",  # whether another process still runs, on every system
-    "jinja2>=3.1,<4",  # chat templates of LLMs
+    "jinja2>=3.1.6,<4",  # chat templates of LLMs
     "rich>=13.9,<16",  # tables that fit the terminal
     "platformdirs>=4,<5",  # where a user's caches lie, on every system
     "pip>=23.2,<28",  # fetches the backbones of `xser setup small`; an environment made by uv has none by itself
@@ -98,8 +98,8 @@ setup(
             "packaged/**/*",
             "annotator/*.json",
             "reproduction/*.csv",
-            "timeline/*.css",
-            "timeline/*.js",
+            "page/assets/*",
+            "page/templates/*.html",
         ]
     },
     install_requires=REQUIREMENTS,

@@ -27,7 +27,7 @@ from benchmarks.ceilings import ceilings  # noqa: E402
 from benchmarks.material import build  # noqa: E402
 from benchmarks.sizes import SIZES, Size  # noqa: E402
 from benchmarks.table import Row, machine, markdown, place, write  # noqa: E402
-from speechbrain_xser.lobes.encoder import SSLEncoder  # noqa: E402
+from speechbrain_xser.lobes.encoder import FrozenEncoder  # noqa: E402
 from speechbrain_xser.model import ExplainableSER  # noqa: E402
 
 
@@ -86,8 +86,8 @@ def run(size: Size, folder: Path, device: str) -> tuple[list[Row], dict[str, obj
 def in_float32(model: ExplainableSER, folder: Path, device: str) -> ExplainableSER:
     """The same model with a float32 encoder of its own."""
     with torch.device(device):
-        encoder = SSLEncoder(str(folder / "encoder"), load_weights=False)
-    return ExplainableSER(encoder.to(device), model.content, model.descriptor, model.decoder).eval()
+        encoder = FrozenEncoder(str(folder / "encoder"), load_weights=False)
+    return ExplainableSER(encoder.to(device), model.branches, model.decoder).eval()
 
 
 def goal(size: Size, text: str) -> str:

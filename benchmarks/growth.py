@@ -51,6 +51,8 @@ def positions(model: ExplainableSER, batch: Utterances) -> int:
     """What the LLM computes of a batch: the shared prefix once, soft tokens, text and answers."""
     decoder = model.decoder
     segments = decoder.template.segments(SER_STAGE.instruction, decoder.tokenizer)
-    soft = 2 * model.content.adapter.token_counts(model.encoder.frame_counts(batch.samples)).sum()
-    own = len(batch.answers) * (len(segments.between) + len(segments.closing))
-    return len(segments.opening) + own + int(soft) + decoder.count_tokens(batch.answers, SER_STAGE.instruction)
+    frames = model.encoder.frame_counts(batch.samples)
+    soft = sum(int(branch.adapter.token_counts(frames).sum()) for branch in model.branches.values())
+    opening, *rest = segments
+    own = len(batch.answers) * sum(map(len, rest))
+    return len(opening) + own + soft + decoder.count_tokens(batch.answers, SER_STAGE.instruction)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,13 @@ import torch
 from torch import Tensor
 
 from benchmarks.sizes import Size
+from speechbrain_xser.decoder.decoder import LLMDecoder
+from speechbrain_xser.lobes.adapter import Adapter
+from speechbrain_xser.lobes.bottleneck import build_bottleneck
+from speechbrain_xser.lobes.branch import build_branch
+from speechbrain_xser.lobes.encoder import FrozenEncoder
 from speechbrain_xser.model import ExplainableSER, build_model
+from speechbrain_xser.stages import BRANCHES
 from speechbrain_xser.utils.sources import resolve_source
 
 RATE = 16_000
@@ -47,7 +54,7 @@ def build(size: Size, folder: Path, device: str, kind: str = "bfloat16", **optio
     kind : str
         Type of the frozen weights.
     **options
-        Of ``build_model``.
+        Of ``LLMDecoder``.
 
     Returns
     -------
@@ -58,10 +65,17 @@ def build(size: Size, folder: Path, device: str, kind: str = "bfloat16", **optio
         (folder / name / "config.json").write_text(json.dumps(config))
     for name in TOKENIZER:
         shutil.copy(Path(resolve_source("packaged:llama-tiny")) / name, folder / "llm" / name)
-    sources = {"encoder_source": str(folder / "encoder"), "llm_source": str(folder / "llm"), "load_weights": False}
+    shared = {"dtype": kind, "load_weights": False}
+    latent, hidden = size.branch["latent"], size.branch["adapter_hidden"]
+    bottleneck, adapter = partial(build_bottleneck, latent=latent), partial(Adapter, hidden=hidden)
+    branch = partial(build_branch, bottleneck=bottleneck, adapter=adapter)
     torch.manual_seed(0)
     with torch.device(device):
-        model = build_model(**sources, encoder_dtype=kind, llm_dtype=kind, lora=size.lora, **size.branch, **options)
+        model = build_model(
+            partial(FrozenEncoder, str(folder / "encoder"), **shared),
+            dict.fromkeys(BRANCHES, branch),
+            partial(LLMDecoder, str(folder / "llm"), lora=size.lora, **shared, **options),
+        )
     for name, parameter in model.named_parameters():
         if ".lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.02)

@@ -66,7 +66,7 @@ def step_bytes(
     quantized : bool
         Whether the weights of the LLM's layers count four bits.
     **options
-        For ``build_model``, e.g. ``checkpointing``.
+        For ``LLMDecoder``, e.g. ``checkpointing``.
 
     Returns
     -------

@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from transformers import HubertConfig
 
-from benchmarks.material import build, speech_seconds, utterances
+from benchmarks.material import RATE, build, speech_seconds, utterances
 from benchmarks.sizes import CI, Size
 from benchmarks.table import Row
 from speechbrain_xser.stages import SER_STAGE
 from speechbrain_xser.training.work import DESCRIPTION_TOKENS, PROMPT_TOKENS, dealt
 
 RANKS = 2
-SOFT_TOKENS_A_SECOND = 20  # at the paper's size: two branches, 50 frames a second, five a token
+STACK = 5  # frames a token
 BATCHES = 16  # over which the balance is taken
 
 
@@ -36,7 +37,8 @@ def rows(size: Size) -> list[Row]:
     """The balance at a size's batch, and how far the gradients of two ranks are from those of one (at CI size)."""
     seconds = speech_seconds(size.batch * RANKS * BATCHES)
     batches = [seconds[start : start + size.batch * RANKS] for start in range(0, len(seconds), size.batch * RANKS)]
-    shares = [[sum(work[place] for place in part) for part in dealt(work, RANKS)] for work in map(_work, batches)]
+    works = [_work(batch, size) for batch in batches]
+    shares = [[sum(work[place] for place in part) for part in dealt(work, RANKS)] for work in works]
     even = float(np.mean([np.mean(loads) / max(loads) for loads in shares]))
     return [
         Row(f"work of {RANKS} ranks, mean / largest", "", even, None, "x", "≥ 0.95"),
@@ -60,7 +62,7 @@ def _rank(rank: int, folder: str) -> None:
     torch.set_num_threads(1)
     store = f"file://{folder}/store"
     torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=RANKS)
-    share = dealt(_work(speech_seconds(CI.batch * RANKS)), RANKS)[rank]
+    share = dealt(_work(speech_seconds(CI.batch * RANKS), CI), RANKS)[rank]
     gradients = _gradients(Path(folder) / str(rank), share, wrap=True)
     if rank == 0:
         torch.save(gradients, Path(folder) / "gradients.pt")
@@ -80,6 +82,8 @@ def _gradients(folder: Path, places: list[int], wrap: bool) -> dict[str, Tensor]
     return {name: p.grad for name, p in loss.named_parameters() if p.grad is not None and p.grad.any()}
 
 
-def _work(seconds: np.ndarray) -> list[float]:
+def _work(seconds: np.ndarray, size: Size) -> list[float]:
     """Tokens, about, of clips whose answers are as long as descriptions."""
-    return (SOFT_TOKENS_A_SECOND * seconds + PROMPT_TOKENS + DESCRIPTION_TOKENS).tolist()
+    frames = RATE / HubertConfig(**size.encoder).inputs_to_logits_ratio  # a second
+    tokens = 2 * frames / STACK  # of both branches
+    return (tokens * seconds + PROMPT_TOKENS + DESCRIPTION_TOKENS).tolist()

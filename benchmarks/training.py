@@ -34,7 +34,7 @@ def batches(size: Size, device: str) -> tuple[Utterances, Utterances]:
 def step(model: ExplainableSER, batch: Utterances) -> Tensor:
     """Ours: the model's own forward and backward."""
     output = model(batch.wavs, batch.samples, SER_STAGE, batch.answers)
-    loss = output.answer.nats() / len(output.answer.targets) + 1e-3 * output.descriptor.latent.kl.mean()
+    loss = output.answer.nats() / len(output.answer.targets) + 1e-3 * output.branches["descriptor"].latent.kl.mean()
     loss.backward()
     return loss.detach()
 
@@ -59,7 +59,7 @@ def padded_step(model: ExplainableSER, batch: Utterances, labels: bool) -> Tenso
     """
     states = model.encoder(batch.wavs, batch.samples)
     tokens = []
-    for branch in (model.content, model.descriptor):
+    for branch in model.branches.values():
         weights = branch.bottleneck.mix.logits.softmax(0)
         stacked = torch.stack(list(states.layers))
         mixed = (weights[:, None, None, None] * stacked).sum(0)

@@ -8,6 +8,7 @@ its soft tokens are zero vectors of the same length (paper, Sec. 3.5).
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,16 +43,25 @@ class Stage(NamedTuple):
 
     Example
     -------
-    >>> [ASR_STAGE.content.value, ASR_STAGE.descriptor.value, SER_STAGE.content.value, SER_STAGE.descriptor.value]
+    >>> [stage.mode(branch).value for stage in (ASR_STAGE, SER_STAGE) for branch in BRANCHES]
     ['train', 'off', 'frozen', 'train']
+    >>> ASR_STAGE.on(BRANCHES), SER_STAGE.mode("speaker").value  # a branch that a stage does not name is off
+    (('content',), 'off')
     """
 
     name: str  # the key in STAGES, and in checkpoints
-    content: Mode  # of the content branch and its adapter
-    descriptor: Mode  # of the descriptor branch and its adapter
+    branches: Mapping[str, Mode]  # of each branch and its adapter; one that is not named is off
     decoder: Mode  # of the decoder's LoRA; its base never trains
     target: str  # key of TARGETS
-    instruction: str  # the user's turn after the two slots
+    instruction: str  # the user's turn after the slots
+
+    def mode(self, branch: str) -> Mode:
+        """The mode of a branch."""
+        return self.branches.get(branch, Mode.OFF)
+
+    def on(self, branches: Iterable[str]) -> tuple[str, ...]:
+        """Those of some branches that are not off."""
+        return tuple(branch for branch in branches if self.mode(branch) is not Mode.OFF)
 
     @property
     def quotes(self) -> bool:
@@ -64,8 +74,9 @@ class Stage(NamedTuple):
         return self.target != "transcript"
 
 
-ASR_STAGE = Stage("asr", Mode("train"), Mode("off"), Mode("train"), "transcript", TRANSCRIBE)
-SER_STAGE = Stage("ser", Mode("frozen"), Mode("train"), Mode("train"), "paragraph", CAPTION)
+TRAIN, FROZEN = Mode.TRAIN, Mode.FROZEN
+ASR_STAGE = Stage("asr", {"content": TRAIN}, TRAIN, "transcript", TRANSCRIBE)
+SER_STAGE = Stage("ser", {"content": FROZEN, "descriptor": TRAIN}, TRAIN, "paragraph", CAPTION)
 
 STAGES: dict[str, Stage] = {
     stage.name: stage
@@ -73,14 +84,14 @@ STAGES: dict[str, Stage] = {
         ASR_STAGE,
         SER_STAGE,
         SER_STAGE._replace(name="ser_asr", target="transcript+emotion"),
-        SER_STAGE._replace(name="ser_sed", content=Mode("off"), target="descriptors+emotion"),
-        SER_STAGE._replace(name="joint", content=Mode("train")),
-        SER_STAGE._replace(name="ser_one", content=Mode("train"), descriptor=Mode("off")),
+        SER_STAGE._replace(name="ser_sed", branches={"descriptor": TRAIN}, target="descriptors+emotion"),
+        SER_STAGE._replace(name="joint", branches={"content": TRAIN, "descriptor": TRAIN}),
+        SER_STAGE._replace(name="ser_one", branches={"content": TRAIN}),
         SER_STAGE._replace(name="emotion", target="emotion", instruction=CLASSIFY),
     )
 }
-BRANCHES = ("content", "descriptor")
-PARTS = (*BRANCHES, "decoder")  # attribute names in the model and in a Stage
+BRANCHES = ("content", "descriptor")  # of the paper's model, in the order of their slots in the prompt
+VOICE = "descriptor"  # the branch that the training set's mean voice is of
 
 
 def trained_parts(stage: Stage) -> tuple[str, ...]:
@@ -89,9 +100,10 @@ def trained_parts(stage: Stage) -> tuple[str, ...]:
     Example
     -------
     >>> trained_parts(ASR_STAGE), trained_parts(SER_STAGE)
-    (('content', 'decoder'), ('descriptor', 'decoder'))
+    (('branches.content', 'decoder'), ('branches.descriptor', 'decoder'))
     """
-    return tuple(part for part in PARTS if getattr(stage, part) == Mode("train"))
+    branches = tuple(f"branches.{name}" for name, mode in stage.branches.items() if mode is Mode.TRAIN)
+    return (*branches, *(["decoder"] if stage.decoder is Mode.TRAIN else []))
 
 
 def _transcript(utterance: Utterance) -> str:

@@ -7,6 +7,8 @@ mean nothing.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +16,11 @@ import numpy as np
 import soundfile
 import torch
 
+from speechbrain_xser.stages import BRANCHES
+
 if TYPE_CHECKING:
+    from transformers import FeatureExtractionMixin, PreTrainedModel
+
     from speechbrain_xser.model import ExplainableSER
 
 SAMPLE_RATE = 16_000
@@ -36,11 +42,13 @@ SENTENCES = (
 
 def tiny_encoder_folder(
     folder: str | Path,
-    kind: Literal["hubert", "wavlm", "wav2vec2"] = "hubert",
+    kind: Literal["hubert", "wavlm", "wav2vec2", "data2vec-audio", "wav2vec2-bert", "whisper"] = "hubert",
     norm: Literal["layer", "group"] = "layer",
     seed: int = 0,
 ) -> str:
-    """Writes a random SSL encoder of width 32 and 3 layers with a stride of 320 samples, like the large models.
+    """Writes a random speech encoder of width 32 and 3 layers with the hop of the large models, 320 samples.
+
+    Of Whisper it is a whole checkpoint, with a decoder.
 
     Arguments
     ---------
@@ -49,8 +57,8 @@ def tiny_encoder_folder(
     kind : str
         The family of the model.
     norm : str
-        "layer" is built as the large models are (each utterance normalised, pre-norm transformer), "group" as the
-        base models (group norm after the first convolution, post-norm transformer).
+        Of HuBERT, WavLM and wav2vec 2.0: "layer" is built as the large models are (each utterance normalised, pre-norm
+        transformer), "group" as the base models (group norm after the first convolution, post-norm transformer).
     seed : int
         Seed of the weights.
 
@@ -66,32 +74,75 @@ def tiny_encoder_folder(
     >>> sorted(path.name for path in Path(folder).iterdir())
     ['config.json', 'model.safetensors', 'preprocessor_config.json']
     """
+    makers = {"whisper": _whisper, "wav2vec2-bert": _wav2vec2_bert}
+    build, extractor = makers.get(kind, partial(_wav2vec2, kind, norm))()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        build().save_pretrained(folder)
+    (Path(folder) / "generation_config.json").unlink(missing_ok=True)
+    extractor.save_pretrained(folder)
+    return str(folder)
+
+
+def _wav2vec2(kind: str, norm: str) -> tuple[Callable[[], PreTrainedModel], FeatureExtractionMixin]:
+    """A model that convolves the waveform, and its extractor."""
     import transformers
 
-    config_class, model_class = {
-        "hubert": (transformers.HubertConfig, transformers.HubertModel),
-        "wavlm": (transformers.WavLMConfig, transformers.WavLMModel),
-        "wav2vec2": (transformers.Wav2Vec2Config, transformers.Wav2Vec2Model),
-    }[kind]
-    config = config_class(
+    name = {"hubert": "Hubert", "wavlm": "WavLM", "wav2vec2": "Wav2Vec2", "data2vec-audio": "Data2VecAudio"}[kind]
+    large = norm == "layer"
+    options = {"feat_extract_norm": norm, "do_stable_layer_norm": large, "num_conv_pos_embeddings": 16}
+    if kind == "data2vec-audio":
+        options = {"num_conv_pos_embeddings": 3}
+    config = getattr(transformers, f"{name}Config")(
         hidden_size=WIDTH,
         num_hidden_layers=3,
         num_attention_heads=4,
         intermediate_size=64,
         conv_dim=(16,) * 7,
-        conv_bias=norm == "layer",
-        num_conv_pos_embeddings=16,
+        conv_bias=large,
         num_conv_pos_embedding_groups=4,
-        feat_extract_norm=norm,
-        do_stable_layer_norm=norm == "layer",
+        **options,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model_class(config).save_pretrained(folder)
-    transformers.Wav2Vec2FeatureExtractor(
-        do_normalize=norm == "layer", return_attention_mask=norm == "layer"
-    ).save_pretrained(folder)
-    return str(folder)
+    extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=large, return_attention_mask=large)
+    return partial(getattr(transformers, f"{name}Model"), config), extractor
+
+
+def _wav2vec2_bert() -> tuple[Callable[[], PreTrainedModel], FeatureExtractionMixin]:
+    """A conformer over a filterbank, and its extractor."""
+    import transformers
+
+    config = transformers.Wav2Vec2BertConfig(
+        hidden_size=WIDTH,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=64,
+        conv_depthwise_kernel_size=7,
+    )
+    return partial(transformers.Wav2Vec2BertModel, config), transformers.SeamlessM4TFeatureExtractor()
+
+
+def _whisper() -> tuple[Callable[[], PreTrainedModel], FeatureExtractionMixin]:
+    """A Whisper of 30 s with encoder and decoder, and its extractor."""
+    import transformers
+
+    config = transformers.WhisperConfig(
+        vocab_size=16,
+        d_model=WIDTH,
+        encoder_layers=3,
+        encoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_layers=1,
+        decoder_attention_heads=4,
+        decoder_ffn_dim=64,
+        max_target_positions=8,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=1,
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
+    )
+    return partial(transformers.WhisperForConditionalGeneration, config), transformers.WhisperFeatureExtractor()
 
 
 def tiny_llm_folder(folder: str | Path, seed: int = 0) -> str:
@@ -220,44 +271,98 @@ def _labels(
     }
 
 
-def tiny_model(folder: str | Path, **overrides) -> ExplainableSER:
-    """Builds the whole model from tiny random backbones, through :func:`speechbrain_xser.model.build_model`.
+def tiny_lobes(
+    folder: str | Path,
+    branches: Sequence[str] = BRANCHES,
+    latent: int | None = 8,
+    stack: int = 5,
+    hidden: int = 16,
+    level_feature: bool = False,
+    hears: Sequence[str] | None = None,
+    **llm,
+) -> dict:
+    """What builds each lobe of :func:`tiny_model`, as ``hparams/model.yaml`` gives it to ``build_model``.
 
     Arguments
     ---------
     folder : str or Path
         Where the two backbone folders ``encoder`` and ``llm`` are written (and used again if they are there).
-    **overrides
-        Arguments of ``build_model`` that shall differ.
+    branches : sequence of str
+        Their names, in the order of their slots.
+    latent : int, optional
+        Size of each bottleneck; ``None`` for none.
+    stack, hidden : int
+        Of each adapter.
+    level_feature : bool
+        Gives the descriptor branch the utterance's level.
+    hears : sequence of str, optional
+        The branches that a classifier pools, in a system without an LLM.
+    **llm
+        Arguments of ``LLMDecoder`` that shall differ.
+
+    Returns
+    -------
+    dict
+        ``encoder``, ``branches`` and ``decoder``.
+
+    Example
+    -------
+    >>> lobes = tiny_lobes(getfixture("tmp_path"), branches=["content", "descriptor", "speaker"])
+    >>> list(lobes["branches"]), lobes["decoder"].keywords["template"].slots[2]
+    (['content', 'descriptor', 'speaker'], 'speaker')
+    """
+    from speechbrain_xser.decoder.decoder import LLMDecoder
+    from speechbrain_xser.decoder.heads import HeadsDecoder
+    from speechbrain_xser.decoder.prompt import PromptTemplate
+    from speechbrain_xser.lobes.adapter import Adapter
+    from speechbrain_xser.lobes.bottleneck import build_bottleneck
+    from speechbrain_xser.lobes.branch import build_branch
+    from speechbrain_xser.lobes.encoder import FrozenEncoder
+
+    for name, write in (("encoder", tiny_encoder_folder), ("llm", tiny_llm_folder)):
+        if not Path(folder, name).exists():
+            write(Path(folder, name))
+    adapter = partial(Adapter, stack=stack, hidden=hidden)
+    bottlenecks = {
+        name: partial(build_bottleneck, latent=latent, level_feature=level_feature and name == "descriptor")
+        for name in branches
+    }
+    template = PromptTemplate(slots=tuple(branches))
+    defaults = {"source": str(Path(folder, "llm")), "dtype": "float32", "template": template}
+    return {
+        "encoder": partial(FrozenEncoder, source=str(Path(folder, "encoder"))),
+        "branches": {name: partial(build_branch, bottleneck=one, adapter=adapter) for name, one in bottlenecks.items()},
+        "decoder": partial(LLMDecoder, **{**defaults, **llm}) if hears is None else partial(HeadsDecoder, hears=hears),
+    }
+
+
+def tiny_model(folder: str | Path, **values) -> ExplainableSER:
+    """Builds the whole model from tiny random backbones, in float32.
+
+    Arguments
+    ---------
+    folder : str or Path
+        As for :func:`tiny_lobes`.
+    **values
+        Arguments of :func:`tiny_lobes`.
 
     Returns
     -------
     ExplainableSER
-        A model with a latent of 8 and an adapter of 16, in float32.
+        A model with a latent of 8 and an adapter of 16.
 
     Example
     -------
     >>> import tempfile
     >>> from speechbrain_xser.stages import SER_STAGE
     >>> model = tiny_model(tempfile.mkdtemp())
-    >>> content, descriptor = model.encode(torch.randn(2, 9000), torch.tensor([9000, 400]), SER_STAGE)
-    >>> descriptor.counts.tolist()
+    >>> tokens = model.encode(torch.randn(2, 9000), torch.tensor([9000, 400]), SER_STAGE)
+    >>> tokens["descriptor"].counts.tolist()
     [5, 1]
     """
     from speechbrain_xser.model import build_model
 
-    folder = Path(folder)
-    if not (folder / "encoder").exists():
-        tiny_encoder_folder(folder / "encoder")
-    if not (folder / "llm").exists():
-        tiny_llm_folder(folder / "llm")
-    arguments = {
-        "encoder_source": str(folder / "encoder"),
-        "llm_source": str(folder / "llm"),
-        "latent": 8,
-        "adapter_hidden": 16,
-        "llm_dtype": "float32",
-    }
+    lobes = tiny_lobes(folder, **values)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return build_model(**{**arguments, **overrides})
+        return build_model(**lobes)

@@ -12,17 +12,18 @@ from torch import nn
 
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.lobes import Adapter, Branch, LayerStates, SpeechEncoder, VariationalBottleneck
+from speechbrain_xser.lobes.branch import build_branch
 from speechbrain_xser.lobes.states import level_db
-from speechbrain_xser.model import ExplainableSER, build_branch
+from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_folder.save import write_model_folder
-from speechbrain_xser.stages import SER_STAGE
-from speechbrain_xser.testing import tiny_encoder_folder, tiny_model
+from speechbrain_xser.stages import BRANCHES, SER_STAGE
+from speechbrain_xser.testing import tiny_encoder_folder, tiny_lobes, tiny_model
 from speechbrain_xser.utils.lengths import counts_from_relative, relative_from_counts, valid_mask
 
 RECIPE = """
 encoder_folder: !PLACEHOLDER
 
-encoder: !new:speechbrain_xser.lobes.SSLEncoder
+encoder: !new:speechbrain_xser.lobes.FrozenEncoder
     source: !ref <encoder_folder>
 
 descriptor: !new:speechbrain_xser.lobes.VariationalBottleneck
@@ -123,7 +124,7 @@ class FbankTransformer(nn.Module):
 
     def __init__(self, width: int = 16) -> None:
         super().__init__()
-        self.layer_count, self.width, self.sample_rate = 1, width, 16000
+        self.layer_count, self.width, self.sample_rate, self.frame_rate = 1, width, 16000, 50.0
         self.fbank = Fbank(sample_rate=16000, n_mels=20, hop_length=20)
         self.projection = nn.Linear(20, width)
         self.transformer = TransformerEncoder(num_layers=1, nhead=2, d_ffn=32, d_model=width)
@@ -162,10 +163,11 @@ def test_a_speechbrain_encoder_learns_through_the_branch():
 def test_a_speechbrain_encoder_takes_the_place_of_ours_in_the_whole_model(tmp_path):
     model = tiny_model(tmp_path)
     encoder, decoder = FbankTransformer(), model.decoder
-    whole = ExplainableSER(encoder, *(build_branch(encoder, decoder.width, latent=4) for _ in range(2)), decoder)
+    branches = {name: build_branch(encoder, decoder.width) for name in BRANCHES}
+    whole = ExplainableSER(encoder, branches, decoder)
     wavs, samples = torch.randn(2, 16000), torch.tensor([16000, 4000])
     whole(wavs, samples, SER_STAGE, ["so it is", "no"]).answer.logits.sum().backward()
-    assert whole.descriptor.bottleneck.head.weight.grad.abs().sum() > 0
+    assert whole.branches.descriptor.bottleneck.head.weight.grad.abs().sum() > 0
     together = whole.generate(wavs, samples, max_new_tokens=5)
     assert together == [
         whole.generate(wavs[i : i + 1, :n], samples[i : i + 1], max_new_tokens=5)[0]
@@ -176,8 +178,8 @@ def test_a_speechbrain_encoder_takes_the_place_of_ours_in_the_whole_model(tmp_pa
 def test_a_folder_cannot_name_an_encoder_that_is_no_backbone(tmp_path):
     model = tiny_model(tmp_path)
     model.encoder = FbankTransformer()
-    with pytest.raises(CheckpointError, match="FbankTransformer, which a folder cannot name"):
-        write_model_folder(tmp_path / "trained", model, {"model": {"encoder_source": "a", "llm_source": "b"}})
+    with pytest.raises(CheckpointError, match="FbankTransformer, which FrozenEncoder is not"):
+        write_model_folder(tmp_path / "trained", model, {"model": tiny_lobes(tmp_path)})
 
 
 def test_relative_lengths_of_a_speechbrain_batch_come_back_as_exact_counts(dataset):

@@ -1,16 +1,20 @@
 """The whole model without a Brain: what each stage computes, trains and keeps."""
 
-import inspect
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
+from speechbrain_xser.decoder.heads import HeadsDecoder
 from speechbrain_xser.errors import PromptError
+from speechbrain_xser.lobes.bottleneck import build_bottleneck
+from speechbrain_xser.lobes.branch import build_branch
 from speechbrain_xser.model import build_model
+from speechbrain_xser.model_folder.lobes import KNOWN, NEVER_SAID, plain
 from speechbrain_xser.stages import ASR_STAGE, SER_STAGE, STAGES, Mode
-from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_model
+from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_lobes, tiny_model
 
 HPARAMS = Path(__file__).parents[1] / "hparams" / "model.yaml"
 SAMPLES = torch.tensor([16000, 9000, 300])
@@ -40,14 +44,15 @@ def model(folder):
 
 def parts_with_gradient(model):
     names = (name for name, parameter in model.named_parameters() if parameter.grad is not None)
+    names = (name.removeprefix("branches.") for name in names)
     return {name.split(".")[0] + ("" if ".lora_" in name or "llm" not in name else " base") for name in names}
 
 
 def backward(model, stage):
     output = model.train()(WAVS, SAMPLES, stage, ANSWERS)
     loss = torch.nn.functional.cross_entropy(output.answer.logits, output.answer.targets)
-    for branch in (output.content, output.descriptor):
-        if branch is not None and branch.latent.kl.requires_grad:
+    for branch in output.branches.values():
+        if branch.latent.kl.requires_grad:
             loss = loss + branch.latent.kl.mean()
     loss.backward()
     return output
@@ -69,21 +74,25 @@ def test_joint_training_reaches_both_branches(model):
 
 
 def test_a_branch_that_is_off_is_not_computed(model):
-    model.descriptor.bottleneck.register_forward_hook(lambda *_: pytest.fail("computed"))
-    assert model(WAVS, SAMPLES, ASR_STAGE, ANSWERS).descriptor is None
+    model.branches.descriptor.bottleneck.register_forward_hook(lambda *_: pytest.fail("computed"))
+    assert model(WAVS, SAMPLES, ASR_STAGE, ANSWERS).branches.keys() == {"content"}
 
 
 def test_a_branch_that_is_off_leaves_zero_tokens_of_its_own_length(model):
-    content, descriptor = model.encode(WAVS, SAMPLES, ASR_STAGE)
+    content, descriptor = model.encode(WAVS, SAMPLES, ASR_STAGE).values()
     assert descriptor.embeddings.abs().sum() == 0
     assert descriptor.counts.tolist() == content.counts.tolist() == [9, 5, 1]  # 49, 27 and 1 frames, 5 a token
 
 
 def test_a_frozen_branch_gives_its_mean_while_the_other_one_samples(model):
     first, second = (model.train()(WAVS, SAMPLES, SER_STAGE, ANSWERS) for _ in range(2))
-    assert torch.equal(first.content.latent.z[0], first.content.latent.posterior.mean[0])
-    assert torch.equal(first.content.tokens.embeddings, second.content.tokens.embeddings)
-    assert not torch.equal(first.descriptor.tokens.embeddings, second.descriptor.tokens.embeddings)
+    latent = first.branches["content"].latent
+    assert torch.equal(latent.z[0], latent.posterior.mean[0])
+    same = {
+        name: torch.equal(output.tokens.embeddings, second.branches[name].tokens.embeddings)
+        for name, output in first.branches.items()
+    }
+    assert same == {"content": True, "descriptor": False}
 
 
 def test_each_utterance_gives_what_it_gives_alone(model):
@@ -106,9 +115,9 @@ def test_each_utterance_is_answered_as_it_is_alone(model):
 
 def test_answers_depend_on_the_audio_of_both_branches(model):
     logits = model(WAVS, SAMPLES, SER_STAGE, ANSWERS).answer.logits
-    content_only = model(WAVS, SAMPLES, STAGES["ser"]._replace(descriptor=Mode.OFF), ANSWERS).answer.logits
-    descriptor_only = model(WAVS, SAMPLES, STAGES["ser"]._replace(content=Mode.OFF), ANSWERS).answer.logits
-    assert (logits - content_only).abs().max() > 1e-3 and (logits - descriptor_only).abs().max() > 1e-3
+    for branch in ("content", "descriptor"):
+        alone = SER_STAGE._replace(branches={branch: Mode.TRAIN})
+        assert (logits - model(WAVS, SAMPLES, alone, ANSWERS).answer.logits).abs().max() > 1e-3
 
 
 def test_the_instruction_is_the_stages(model):
@@ -125,23 +134,23 @@ def test_the_encoder_stays_in_eval_whatever_train_says(model):
 def test_generation_is_the_same_in_train_mode_and_leaves_it(model):
     expected = model.generate(WAVS, SAMPLES, max_new_tokens=6)
     assert model.train().generate(WAVS, SAMPLES, max_new_tokens=6) == expected
-    assert model.training and model.descriptor.training and not model.encoder.training
+    assert model.training and model.branches.descriptor.training and not model.encoder.training
 
 
 def test_a_frozen_decoder_drops_nothing_out_and_passes_gradients_on(model):
-    stage = SER_STAGE._replace(content=Mode.OFF, decoder=Mode.FROZEN)
+    stage = SER_STAGE._replace(branches={"descriptor": Mode.TRAIN}, decoder=Mode.FROZEN)
     torch.manual_seed(0)
     first = model.train()(WAVS, SAMPLES, stage, ANSWERS).answer.logits
     torch.manual_seed(0)
-    model.eval().descriptor.train()
+    model.eval().branches.descriptor.train()
     assert torch.equal(first, model(WAVS, SAMPLES, stage, ANSWERS).answer.logits)
     first.sum().backward()
-    assert model.descriptor.adapter.output.weight.grad.abs().sum() > 0
+    assert model.branches.descriptor.adapter.output.weight.grad.abs().sum() > 0
 
 
 def test_the_state_is_branches_and_lora_only(model):
     names = set(model.state_dict())
-    assert {name.split(".")[0] for name in names} == {"content", "descriptor", "decoder"}
+    assert {name.split(".")[0] for name in names} == {"branches", "decoder"}
     assert all(".lora_" in name for name in names if name.startswith("decoder."))
 
 
@@ -154,19 +163,20 @@ def test_a_saved_state_loads_strictly_and_answers_the_same(model, folder):
 
 
 def test_a_state_of_another_latent_size_is_refused_by_name(model, folder):
-    with pytest.raises(RuntimeError, match=r"(?s)size mismatch for content\.bottleneck.*descriptor\.bottleneck"):
+    with pytest.raises(RuntimeError, match=r"(?s)mismatch for branches\.content\.bottleneck.*descriptor\.bottleneck"):
         tiny_model(folder, latent=4).load_state_dict(model.state_dict())
 
 
 def test_a_missing_branch_is_refused_by_name(model):
-    state = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("descriptor.adapter")}
+    whole = model.state_dict()
+    state = {name: tensor for name, tensor in whole.items() if "descriptor.adapter" not in name}
     with pytest.raises(RuntimeError, match=r"Missing key.*descriptor\.adapter\.hidden\.weight"):
         model.load_state_dict(state)
 
 
 def test_the_level_is_a_feature_of_the_descriptor_branch_only(folder):
     names = set(tiny_model(folder, level_feature=True).state_dict()) - set(tiny_model(folder).state_dict())
-    assert names and all(name.startswith("descriptor.") for name in names)
+    assert names and all(name.startswith("branches.descriptor.") for name in names)
 
 
 def test_an_utterance_beyond_the_context_is_refused_with_its_length(model):
@@ -175,16 +185,41 @@ def test_an_utterance_beyond_the_context_is_refused_with_its_length(model):
         model(seconds, torch.tensor([16000 * 60]), SER_STAGE, ["by the door"])
 
 
-def test_the_yaml_lists_exactly_the_arguments_of_build_model():
-    listed = load_hyperpyyaml(HPARAMS.read_text(encoding="utf-8"))["model"].keywords
-    assert sorted(listed) == sorted(inspect.signature(build_model).parameters)
+def test_the_yaml_says_every_argument_of_every_lobe_and_only_those():
+    hparams = load_hyperpyyaml(HPARAMS.read_text(encoding="utf-8"))
+    for name in ("speech_encoder", "llm", "heads", "adapter"):
+        known, said = KNOWN[hparams[name].func.__name__], set(hparams[name].keywords)
+        unsaid = {"emotions", "transcribes"} if name == "heads" else set()
+        assert said - {NEVER_SAID} == set(known.arguments) - unsaid
 
 
-def test_the_yamls_values_are_the_defaults_of_build_model():
-    listed = load_hyperpyyaml(HPARAMS.read_text(encoding="utf-8"))["model"].keywords
-    defaults = {name: p.default for name, p in inspect.signature(build_model).parameters.items()}
-    defaults["lora"] = {**defaults["lora"], "targets": list(defaults["lora"]["targets"])}
-    defaults["classifier_hears"] = list(defaults["classifier_hears"])
-    for source in ("encoder_source", "llm_source"):
-        del listed[source], defaults[source]
-    assert listed == defaults
+def test_the_yamls_values_are_the_defaults_of_the_lobes():
+    hparams = load_hyperpyyaml(HPARAMS.read_text(encoding="utf-8"))
+    defaults = plain({"branches": {name: build_branch for name in ("content", "descriptor")}, "heads": HeadsDecoder})
+    assert plain({name: hparams[name] for name in defaults}) == defaults
+    for name in ("speech_encoder", "llm"):
+        said = partial(hparams[name].func, source=hparams[name].keywords["source"])
+        assert plain(hparams[name]) == plain(said)
+
+
+def test_a_lobe_can_be_given_as_it_is_or_as_what_builds_it(model, folder):
+    given = tiny_lobes(folder)
+    whole = build_model(model.encoder, {**given["branches"], "content": model.branches.content}, model.decoder)
+    assert whole.encoder is model.encoder and whole.branches.content is model.branches.content
+    assert whole.branches.descriptor is not model.branches.descriptor
+
+
+def test_a_bottleneck_of_ones_own_takes_the_place_of_ours(folder):
+    class Silence(torch.nn.Module):
+        def __init__(self, layer_count, width):
+            super().__init__()
+            self.inner = build_bottleneck(layer_count, width, latent=6)
+            self.size = 6
+
+        def forward(self, states):
+            return self.inner(states)._replace(kl=torch.zeros(states.layers.shape[1:3]))
+
+    given = tiny_lobes(folder)
+    given["branches"]["descriptor"] = partial(build_branch, bottleneck=Silence)
+    output = build_model(**given)(WAVS, SAMPLES, SER_STAGE, ANSWERS)
+    assert output.branches["descriptor"].latent.z.shape[2] == 6 and not output.branches["descriptor"].latent.kl.any()

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_xser.decoder.llm import load_tokenizer
+from speechbrain_xser.model_folder.lobes import plain
+from speechbrain_xser.model_folder.settings import flat
 from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
 from speechbrain_xser.testing import tiny_llm_folder
+from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.optimizers import stage_parameters
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "SpeechCraft" / "hparams" / "train.yaml"
@@ -49,8 +51,8 @@ LORA = 41_943_040
 
 
 def load(**overrides):
-    with open(RECIPE, encoding="utf-8") as file:
-        return load_hyperpyyaml(file, {"data_folder": "nowhere", **overrides})
+    given = {"data_folder": "nowhere", **{key: json.dumps(value) for key, value in overrides.items()}}
+    return load_recipe(RECIPE, given)[0]
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +97,12 @@ def test_lora_of_rank_16_on_seven_linears_has_42_million_parameters_in_float32(m
 
 @pytest.mark.parametrize("branch", ["content", "descriptor"])
 def test_an_adapter_has_640_inputs_2048_hidden_units_and_the_llms_width(model, branch):
-    assert count(getattr(model, branch).adapter.parameters()) == ADAPTER == 9_705_472
+    assert count(model.branches[branch].adapter.parameters()) == ADAPTER == 9_705_472
 
 
 @pytest.mark.parametrize("branch", ["content", "descriptor"])
 def test_a_bottleneck_is_layer_weights_two_linears_and_a_head(model, branch):
-    assert count(getattr(model, branch).bottleneck.parameters()) == MIX + BRANCH_ENCODER + BRANCH_HEAD == 2_361_624
+    assert count(model.branches[branch].bottleneck.parameters()) == MIX + BRANCH_ENCODER + BRANCH_HEAD == 2_361_624
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_a_bottleneck_is_layer_weights_two_linears_and_a_head(model, branch):
 def test_a_stage_trains_its_own_branch_and_lora_and_nothing_else(model, stage, branch):
     trained = stage_parameters(model, stage)
     assert count(trained.values()) == BRANCH + LORA == 54_010_136
-    assert {name.split(".")[0] for name in trained} == {branch, "decoder"}
+    assert {name.removeprefix("branches.").split(".")[0] for name in trained} == {branch, "decoder"}
     assert all(".lora_" in name for name in trained if name.startswith("decoder."))
 
 
@@ -120,7 +122,7 @@ def test_a_checkpoint_holds_both_branches_and_lora(model):
 def test_four_seconds_are_199_frames_and_39_soft_tokens_of_each_branch(model):
     frames = model.encoder.frame_counts(torch.tensor([64000], device="cpu"))
     assert frames.tolist() == [199]  # (64000 - 400) // 320 + 1
-    assert model.content.adapter.token_counts(frames).tolist() == [39]
+    assert model.branches.content.adapter.token_counts(frames).tolist() == [39]
 
 
 def test_loading_the_yaml_opens_no_connection_and_builds_nothing(monkeypatch):
@@ -128,14 +130,14 @@ def test_loading_the_yaml_opens_no_connection_and_builds_nothing(monkeypatch):
         raise AssertionError("the YAML reached for a network or a model")
 
     monkeypatch.setattr(socket, "socket", refuse)
-    monkeypatch.setattr("speechbrain_xser.model.SSLEncoder", refuse)
-    monkeypatch.setattr("speechbrain_xser.model.LLMDecoder", refuse)
-    assert load()["model"].keywords["llm_source"] == "meta-llama/Llama-3.1-8B-Instruct"
+    monkeypatch.setattr("speechbrain_xser.lobes.encoder.FrozenEncoder.__init__", refuse)
+    monkeypatch.setattr("speechbrain_xser.decoder.decoder.LLMDecoder.__init__", refuse)
+    assert load()["model"].keywords["decoder"].keywords["source"] == "meta-llama/Llama-3.1-8B-Instruct"
 
 
 def test_the_recipe_holds_the_papers_values():
     hparams = load()
-    merged = {**hparams["training"], **hparams, **hparams["model"].keywords}
+    merged = {**hparams["training"], **hparams["architecture"], **hparams}
     expected = {
         "order": "alternating",
         "epochs_per_stage": 4,
@@ -160,17 +162,19 @@ def test_the_recipe_holds_the_papers_values():
 @pytest.mark.parametrize(
     "overrides, key, value",
     [
-        ({"latent": 32}, "latent", 32),
-        ({"lora": {"r": 8}}, "lora", {"r": 8, "alpha": 32, "dropout": 0.05, "targets": "seven"}),
-        ({"lora": None}, "lora", None),
-        ({"architecture": {"adapter_hidden": 512}}, "adapter_hidden", 512),
-        ({"architecture": {"prompt_style": "chat"}}, "prompt_style", "chat"),
+        ({"latent": 32}, "latent", "32"),
+        ({"lora": {"r": 8}}, "lora.r", "8"),
+        ({"lora": {"r": 8}}, "lora.alpha", "32"),
+        ({"lora": None}, "lora", "None"),
+        ({"level_feature": True}, "descriptor.bottleneck.level_feature", "True"),
+        ({"architecture": {"adapter_hidden": 512}}, "adapter.hidden", "512"),
+        ({"architecture": {"prompt_style": "chat"}}, "template.style", "chat"),
+        ({"architecture": {"branches": {"content": {"bottleneck": {"latent": 7}}}}}, "content.bottleneck.latent", "7"),
     ],
 )
 def test_every_value_of_the_architecture_can_be_overridden(overrides, key, value):
-    found = load(**overrides)["model"].keywords[key]
-    if isinstance(found, dict):
-        found = {**found, "targets": "seven" if len(found["targets"]) == 7 else found["targets"]}
+    lobes = dict(flat(plain(load(**overrides)["model"].keywords)))
+    [found] = {str(found) for name, found in lobes.items() if name.endswith(key)}
     assert found == value
 
 

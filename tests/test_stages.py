@@ -13,7 +13,7 @@ SPOKEN = Utterance("a", "a.wav", transcript="go home now", emotion="sad", gender
 
 
 def owners(model, stage):
-    return {name.split(".")[0] for name in stage_parameters(model, stage)}
+    return {name.removeprefix("branches.").split(".")[0] for name in stage_parameters(model, stage)}
 
 
 def test_stage_1_trains_content_and_lora_and_stage_2_descriptor_and_lora_and_never_a_backbone(tmp_path):

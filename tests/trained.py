@@ -9,9 +9,7 @@ import torch
 
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.model_folder.save import write_model_folder
-from speechbrain_xser.testing import tiny_manifest, tiny_model
-
-ARGUMENTS = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 12}
+from speechbrain_xser.testing import tiny_lobes, tiny_manifest, tiny_model
 
 
 class Trained(NamedTuple):
@@ -22,19 +20,23 @@ class Trained(NamedTuple):
     config: dict
     clips: list[Path]
 
+    def source(self, backbone: str) -> str:
+        """The folder of "encoder" or "llm"."""
+        return self.config["model"]["decoder" if backbone == "llm" else backbone].keywords["source"]
+
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Trained:
     """A model with LoRA that is not zero, so that losing it would be seen."""
     place = tmp_path_factory.mktemp("trained")
-    model = tiny_model(place / "backbones", **ARGUMENTS).eval()
+    model = tiny_model(place / "backbones", max_new_tokens=12).eval()
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for name, tensor in model.state_dict().items():
-            if "lora_B" in name or name.startswith(("content.adapter", "descriptor.adapter")):
+            if "lora_B" in name or ".adapter." in name:
                 tensor.add_(0.3 * torch.randn(tensor.shape, generator=generator))
-    sources = {f"{name}_source": str(place / "backbones" / name) for name in ("encoder", "llm")}
-    config = {"model": {**ARGUMENTS, **sources}, "max_seconds": 5.0, "training": {"seed": 7, "UA": 0.5}}
+    lobes = tiny_lobes(place / "backbones", max_new_tokens=12)
+    config = {"model": lobes, "max_seconds": 5.0, "training": {"seed": 7, "UA": 0.5}}
     folder = write_model_folder(place / "folder", model, config)
     tiny_manifest(place, clips=4)
     return Trained(model, Path(folder), config, sorted((place / "train").glob("*.wav")))

@@ -27,6 +27,12 @@ from speechbrain_xser.data.ratings import write_ratings
 from speechbrain_xser.data.speakers import age_band, split_speakers
 from speechbrain_xser.errors import ManifestError
 
+LICENCE = "Open Database License 1.0, contents under the Database Contents License 1.0"
+FIGURES = {  # the release without the one silent clip
+    "clips": 7441,
+    "emotions": {"angry": 1271, "disgusted": 1271, "fearful": 1271, "happy": 1271, "neutral": 1087, "sad": 1270},
+}
+
 ACTORS = tuple(str(actor) for actor in range(1001, 1092))
 SPLIT_SHARES = {"train": 0.7, "valid": 0.1, "test": 0.2}  # 64, 9 and 18 of 91 actors
 # The first of crema-d-0, crema-d-1, ... with as many women as men, give or take one, in validation and in test.

@@ -20,6 +20,9 @@ from speechbrain_xser.data.preparation import prepare_once
 from speechbrain_xser.data.probe import probe
 from speechbrain_xser.errors import ManifestError
 
+LICENCE = "none is stated; ask its authors"
+FIGURES = {"clips": 600}  # what SECap published
+
 LISTS = ("wav.scp", "text.txt", "fid2captions.json")
 
 

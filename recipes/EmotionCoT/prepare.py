@@ -21,6 +21,8 @@ from speechbrain_xser.data.preparation import extend_summary, prepare_once
 from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.metrics.text import normalise
 
+LICENCE = "see its authors' release; the clips are those of other corpora"
+
 MANIFESTS = ("train", "valid", "test", "manifest")  # file names; others beside them are not manifests
 MEASURED = ("pitch", "volume", "speed", "intonation", "emphasis")
 KNOWN = ("gender", "age")

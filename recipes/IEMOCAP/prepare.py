@@ -25,6 +25,11 @@ from speechbrain_xser.data.probe import probe
 from speechbrain_xser.data.ratings import write_ratings
 from speechbrain_xser.errors import ManifestError
 
+LICENCE = "University of Southern California, for research, on request"
+# Four classes, excited merged into happy; EmoBox and s3prl list the same clips.
+FIGURES = {"clips": 5531, "emotions": {"neutral": 1708, "happy": 1636, "angry": 1103, "sad": 1084}}
+FOLDS = 5  # one session each
+
 SESSIONS = ("1", "2", "3", "4", "5")
 EMOTIONS = {"neu": "neutral", "hap": "happy", "exc": "happy", "ang": "angry", "sad": "sad"}
 OTHERS = ("fru", "fea", "sur", "dis", "oth", "xxx")  # xxx: the raters had no majority

@@ -26,6 +26,21 @@ from speechbrain_xser.data.preparation import prepare_once
 from speechbrain_xser.data.text import plain_text
 from speechbrain_xser.errors import ManifestError
 
+LICENCE = "GPL-3.0 for the annotations; the clips are from a television series"
+FIGURES = {  # the release's tables without the two broken clips
+    "clips": 13706,
+    "emotions": {
+        "neutral": 6434,
+        "happy": 2308,
+        "surprised": 1636,
+        "angry": 1607,
+        "sad": 1002,
+        "disgusted": 361,
+        "fearful": 358,
+    },
+    "splits": {"train": 9988, "valid": 1108, "test": 2610},
+}
+
 SPLITS = {"train": "train", "valid": "dev", "test": "test"}  # the release's word for each
 VIDEO_FOLDERS = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
 BROKEN = {"meld-dia125_utt3-train", "meld-dia110_utt7-dev"}  # no sound can be read from them in the release itself

@@ -23,6 +23,20 @@ from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.errors import ManifestError
 
+LICENCE = "CC BY-NC-SA 4.0: not for commercial use"
+FIGURES = {  # 1,440 clips of speech without the 192 calm ones
+    "clips": 1248,
+    "emotions": {
+        "angry": 192,
+        "disgusted": 192,
+        "fearful": 192,
+        "happy": 192,
+        "neutral": 96,
+        "sad": 192,
+        "surprised": 192,
+    },
+}
+
 EMOTIONS = {
     "01": "neutral",
     "02": "calm",

@@ -35,6 +35,9 @@ from speechbrain_xser.data.probe import probe
 from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.utils.parallel import in_parallel
 
+LICENCE = "none is stated for the annotations; GigaSpeech: non-commercial research; LibriTTS-R: CC BY 4.0"
+FIGURES = {"clips": 670_070}  # of GigaSpeech-M, as its authors count it
+
 
 def prepare(
     data_folder: str | Path,

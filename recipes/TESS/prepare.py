@@ -21,6 +21,20 @@ from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.speakers import age_band
 from speechbrain_xser.errors import ManifestError
 
+LICENCE = "CC BY-NC-ND 4.0: not for commercial use"
+FIGURES = {
+    "clips": 2800,
+    "emotions": {
+        "angry": 400,
+        "disgusted": 400,
+        "fearful": 400,
+        "happy": 400,
+        "neutral": 400,
+        "sad": 400,
+        "surprised": 400,
+    },
+}
+
 EMOTIONS = {
     "angry": "angry",
     "disgust": "disgusted",

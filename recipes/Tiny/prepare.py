@@ -9,6 +9,8 @@ from random import Random
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.data.synthetic import prepare as prepare_synthetic
 
+LICENCE = "spoken by eSpeak NG; of this package, Apache-2.0"
+
 CREMAD_VALID_SHARE = 0.05  # validation clips for each training clip
 
 

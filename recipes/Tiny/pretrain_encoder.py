@@ -27,7 +27,13 @@ from Tiny.filterbank import quadrature_filters  # noqa: E402
 from Tiny.librispeech import librispeech  # noqa: E402
 from Tiny.prepare import real_clips  # noqa: E402
 from Tiny.pretraining import PretrainingBrain, load_recipe, pretrain  # noqa: E402
-from Tiny.prosody_targets import FRAME_TARGETS, Standardiser, frame_losses, functional_loss  # noqa: E402
+from Tiny.prosody_targets import (  # noqa: E402
+    FRAME_TARGETS,
+    Standardiser,
+    check_convolutions,
+    frame_losses,
+    functional_loss,
+)
 
 from speechbrain_xser.data.manifest import read_manifest  # noqa: E402
 from speechbrain_xser.data.synthetic import prepare  # noqa: E402
@@ -59,6 +65,7 @@ class TinyEncoder(nn.Module):
 
     def __init__(self, hparams: dict, functionals: int) -> None:
         super().__init__()
+        check_convolutions(hparams["conv_kernel"], hparams["conv_stride"])
         known = AutoConfig.for_model(hparams["architecture"])
         self.config = AutoConfig.for_model(
             hparams["architecture"],

@@ -7,6 +7,7 @@ frames is then a histogram, from which pitch and its spread can be read). Per cl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,16 +16,39 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from speechbrain_xser.data.prosody import LOWEST_HERTZ, cepstral_functionals, pitch_track, prosody_functionals
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.utils.lengths import valid_mask
 
-HOP = 320  # samples of the encoder's frame
-RECEPTIVE_FIELD = 1600  # of the encoder's convolutions, in samples
+HOP = 320  # samples of the encoder's frame, which check_convolutions compares with hparams/encoder.yaml
+RECEPTIVE_FIELD = 1600  # of the encoder's convolutions, in samples; likewise
 WINDOW = 640  # of the spectrum
 SPECTRUM_BINS = 96  # 0..2400 Hz, 25 Hz apart
 PITCH_BINS, BINS_AN_OCTAVE = 60, 20  # from 60 Hz up
 FRAME_TARGETS = SPECTRUM_BINS + 2 + PITCH_BINS
 TRACK_HOP, TRACK_START = 2, 3  # a track has a value every 10 ms; the first whose window is centred on our first frame
 LARGEST = 3.0  # standard deviations of a functional
+
+
+def check_convolutions(kernels: Sequence[int], strides: Sequence[int]) -> None:
+    """Refuses an encoder whose frames are not those that the targets are made for.
+
+    Example
+    -------
+    >>> check_convolutions([640, 3, 3], [160, 2, 1])
+    >>> check_convolutions([640, 3], [160, 1])
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.SettingsError: conv_kernel and conv_stride make frames of 160 samples that see 960; \
+expected 320 and 1600, for which the targets are made
+    """
+    hop, field = 1, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        field, hop = field + (kernel - 1) * hop, hop * stride
+    if (hop, field) != (HOP, RECEPTIVE_FIELD):
+        raise SettingsError(
+            f"conv_kernel and conv_stride make frames of {hop} samples that see {field}; expected {HOP} and "
+            f"{RECEPTIVE_FIELD}, for which the targets are made"
+        )
 
 
 class ClipProsody(NamedTuple):

@@ -7,19 +7,26 @@ import sys
 
 import click
 
-from speechbrain_xser.data.known import KNOWN
+from speechbrain_xser.cli.recipe_folder import prepare_files, recipe_folder
+from speechbrain_xser.data.corpus import Figures, read_corpus
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 
 
 @click.command("check")
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
 @click.option("--data-folder", type=click.Path(), help="What {data_root} in the manifests stands for.")
-@click.option("--corpus", type=click.Choice(sorted(KNOWN)), help="Count against the published figures of this corpus.")
+@click.option("--corpus", help="Count against the published figures of this corpus, a folder of recipes.")
+@click.option(
+    "--recipes",
+    type=click.Path(exists=True, file_okay=False),
+    help="The folder of recipes.  [default: the checkout's]",
+)
 @click.option("--min-seconds", default=0.3, show_default=True, help="Shorter clips are too short.")
 @click.option("--max-seconds", default=30.0, show_default=True, help="Longer clips are too long.")
 @click.option("--workers", type=click.IntRange(min=1), help="Clips at a time; one a core by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def check_command(manifests, data_folder, corpus, min_seconds, max_seconds, workers, as_json) -> None:
+def check_command(manifests, data_folder, corpus, recipes, min_seconds, max_seconds, workers, as_json) -> None:
     """Looks at every record and every clip of MANIFESTS before a run does.
 
     Several manifests are the splits of one corpus. Ends with 1 where training would be wrong.
@@ -28,9 +35,42 @@ def check_command(manifests, data_folder, corpus, min_seconds, max_seconds, work
     Example:
       xser check results/CREMA-D/{train,valid,test}.jsonl --data-folder corpora/CREMA-D
     """
-    from speechbrain_xser.data.doctor import check  # torch is slow to load
-
     with one_line_errors(STARTS_ANEW):
-        report = check(manifests, data_folder, corpus, min_seconds, max_seconds, workers)
+        published = published_figures(corpus, recipes) if corpus else None
+        from speechbrain_xser.data.doctor import check  # torch is slow to load
+
+        report = check(manifests, data_folder, published, min_seconds, max_seconds, workers)
     click.echo(json.dumps(report.as_dict(), indent=1, ensure_ascii=False) if as_json else report.text())
     sys.exit(0 if report.healthy else 1)
+
+
+def published_figures(corpus: str, recipes: str | None = None) -> Figures:
+    """The published figures that a corpus's recipe states.
+
+    Arguments
+    ---------
+    corpus : str
+        A folder of recipes, in any case.
+    recipes : str or None
+        The folder of recipes; None for the checkout's.
+
+    Returns
+    -------
+    Figures
+
+    Raises
+    ------
+    SettingsError
+        If there are no recipes, or no such corpus, or it states none; names those that do.
+
+    Example
+    -------
+    >>> published_figures("emodb", "recipes").clips
+    454
+    """
+    described = [read_corpus(path) for path in prepare_files(recipe_folder(recipes))]
+    stated = {found.name.lower(): found.figures for found in described if found.figures}
+    if corpus.lower() not in stated:
+        names = ", ".join(figures.corpus for figures in stated.values())
+        raise SettingsError(f"--corpus {corpus}: no recipe of that name states published figures; there are: {names}.")
+    return stated[corpus.lower()]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from speechbrain_xser.cli.recipe_folder import IN_CHECKOUT, PREPARE
+from speechbrain_xser.data.corpus import read_corpus
 from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 
 if TYPE_CHECKING:
@@ -54,7 +56,8 @@ def export_command(
             check_push(repository)
         folder = model_folder(model, revision)
         voice = _voice(folder, manifest, data_folder) if manifest else None
-        release = release_folder(folder, out, not no_merge, with_encoder, licence, corpora, voice)
+        trained_on = {name: read_corpus(IN_CHECKOUT / name / PREPARE).licence for name in corpora}
+        release = release_folder(folder, out, not no_merge, with_encoder, licence, trained_on, voice)
         published = push_folder(out, repository, public) if repository else None
     told = release._asdict() | {"published": published._asdict() if published else None}
     click.echo(json.dumps(told, indent=1) if as_json else _text(release, published))

@@ -39,12 +39,17 @@ def recipe_folder(given: str | Path | None = None) -> Path:
 installed package: get its repository, and name its folder recipes with --recipes.
     """
     folder = Path(given) if given else IN_CHECKOUT
-    if not any(folder.glob(f"*/{PREPARE}")):
+    if not prepare_files(folder):
         raise SettingsError(
             f"{folder}: no recipes are there (CORPUS/{PREPARE}). They are not part of the installed package: get its "
             "repository, and name its folder recipes with --recipes."
         )
     return folder
+
+
+def prepare_files(folder: Path) -> list[Path]:
+    """The file ``prepare.py`` of every corpus, in the order of their names."""
+    return sorted(folder.glob(f"*/{PREPARE}"), key=lambda path: path.parent.name.lower())
 
 
 def preparations(folder: Path) -> dict[str, str]:
@@ -67,8 +72,7 @@ def preparations(folder: Path) -> dict[str, str]:
     >>> preparations(recipe.parents[1])
     {'ABC': 'Prepares ABC.'}
     """
-    files = sorted(folder.glob(f"*/{PREPARE}"), key=lambda path: path.parent.name.lower())
-    texts = {path.parent.name: path.read_text(encoding="utf-8") for path in files}
+    texts = {path.parent.name: path.read_text(encoding="utf-8") for path in prepare_files(folder)}
     return {name: _summary(text) for name, text in texts.items() if "prepare_command(" in text}
 
 

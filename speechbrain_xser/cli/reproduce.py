@@ -17,7 +17,7 @@ FIRST_SEED = 1986
 
 @click.command("reproduce")
 @click.option("--table", "tables", type=click.IntRange(1, 3), multiple=True, required=True, help="1, 2 or 3; several.")
-@click.option("--corpus", required=True, help="CREMA-D, IEMOCAP or MELD: a folder of recipes.")
+@click.option("--corpus", required=True, help="A folder of recipes that trains, such as CREMA-D.")
 @click.option("--data-folder", required=True, type=click.Path(exists=True, file_okay=False), help="The corpus.")
 @click.option("--scale", type=click.Choice(["tiny", "paper"]), default="tiny", show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Trainings of every row.")

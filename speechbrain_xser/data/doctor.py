@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from speechbrain_xser.data.corpus import Figures
 from speechbrain_xser.data.examination import Examination, examine
-from speechbrain_xser.data.known import KNOWN
 from speechbrain_xser.data.manifest import Utterance, readers
 from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.errors import LabelError, ManifestError
@@ -81,7 +81,7 @@ class Report(NamedTuple):
 def check(
     manifests: str | os.PathLike | Sequence[str | os.PathLike],
     data_folder: str | os.PathLike | None = None,
-    corpus: str | None = None,
+    published: Figures | None = None,
     min_seconds: float = 0.3,
     max_seconds: float = 30.0,
     workers: int | None = None,
@@ -94,8 +94,8 @@ def check(
         JSONL manifests; several are taken for the splits of one corpus.
     data_folder : str, path-like or None
         What ``{data_root}`` stands for; None for relative paths.
-    corpus : str or None
-        One of ``KNOWN``, to count against its published figures; the manifests must then be the whole corpus.
+    published : Figures or None
+        What to count against; the manifests must then be the whole corpus.
     min_seconds, max_seconds : float
         Clips outside are too short or too long to train on.
     workers : int or None
@@ -108,7 +108,7 @@ def check(
     Raises
     ------
     ManifestError
-        If a manifest is no text file, or the corpus is not known.
+        If a manifest is no text file.
 
     Example
     -------
@@ -118,8 +118,6 @@ def check(
     >>> report.healthy, [finding.kind for finding in report.findings]
     (False, ['missing', 'empty transcript'])
     """
-    if corpus is not None and corpus not in KNOWN:
-        raise ManifestError(f"{corpus!r} is no corpus with known figures, expected one of {', '.join(KNOWN)}.")
     paths = [manifests] if isinstance(manifests, str | os.PathLike) else list(manifests)
     found: dict[str, list[str]] = defaultdict(list)
     entries = [entry for path in paths for entry in _entries(path, found)]
@@ -128,8 +126,8 @@ def check(
     for entry, examination in zip(entries, examinations, strict=True):
         _judge(entry.utterance, examination, (min_seconds, max_seconds), found)
     _compare(entries, examinations, found)
-    if corpus is not None:
-        found["count differs from the corpus"] += _miscounted(entries, corpus)
+    if published is not None:
+        found["count differs from the corpus"] += _miscounted(entries, published)
     hours = sum(examination.seconds for examination in examinations) / 3600
     findings = (Finding(kind, serious, tuple(found[kind])) for kind, serious in SERIOUS.items() if found[kind])
     return Report(len(entries), hours, tuple(findings))
@@ -209,12 +207,11 @@ def _compare(entries: list[_Entry], examinations: list[Examination], found: dict
             found["speaker in two splits"].append(f"{speaker}: {', '.join(sorted(sides))}")
 
 
-def _miscounted(entries: list[_Entry], corpus: str) -> list[str]:
+def _miscounted(entries: list[_Entry], known: Figures) -> list[str]:
     """Counts that are not the published ones."""
-    known = KNOWN[corpus]
     emotions = Counter(entry.utterance.emotion for entry in entries)
     sides = Counter(entry.side for entry in entries)
     counts = [("clips", len(entries), known.clips)]
     counts += [(emotion, emotions[emotion], count) for emotion, count in known.emotions.items()]
     counts += [(side, sides[side], count) for side, count in known.splits.items()]
-    return [f"{corpus}: {found} {name}, published {count}" for name, found, count in counts if found != count]
+    return [f"{known.corpus}: {found} {name}, published {count}" for name, found, count in counts if found != count]

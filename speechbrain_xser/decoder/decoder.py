@@ -20,6 +20,7 @@ from speechbrain_xser.decoder.candidates import candidate_tokens
 from speechbrain_xser.decoder.generation.answer import PartialAnswer
 from speechbrain_xser.decoder.generation.constrained import FormGuide
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Answering, Decoding, candidate_scores, greedy
+from speechbrain_xser.decoder.generation.sampling import SampledAnswer, Sampler, Sampling
 from speechbrain_xser.decoder.generation.speculative import NGramDrafts
 from speechbrain_xser.decoder.generation.text import growing_text
 from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_tokenizer
@@ -38,7 +39,7 @@ SCORED_ROWS = 32  # whose candidates are scored at a time
 
 
 class LLMDecoder(OwnsPart):
-    """A causal LLM that reads content and descriptor tokens in a prompt and answers.
+    """A causal LLM that reads the branches' soft tokens in a prompt and answers.
 
     Arguments
     ---------
@@ -77,12 +78,14 @@ class LLMDecoder(OwnsPart):
     >>> from speechbrain_xser.testing import tiny_llm_folder
     >>> decoder = LLMDecoder(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32").eval()
     >>> soft = SoftTokens(torch.randn(2, 3, decoder.width), torch.tensor([3, 1]))
-    >>> answer = decoder(soft, soft, "Please transcribe the input audio.", ["by the door", ""])
+    >>> tokens = {"content": soft, "descriptor": soft}
+    >>> answer = decoder(tokens, "Please transcribe the input audio.", ["by the door", ""])
     >>> answer.rows.tolist().count(1)  # an empty answer is its end token alone
     1
-    >>> both = decoder.generate(soft, soft, "Please transcribe the input audio.", max_new_tokens=5)
+    >>> both = decoder.generate(tokens, "Please transcribe the input audio.", max_new_tokens=5)
     >>> alone = SoftTokens(soft.embeddings[1:, :1], soft.counts[1:])
-    >>> decoder.generate(alone, alone, "Please transcribe the input audio.", max_new_tokens=5) == both[1:]
+    >>> last = {name: alone for name in tokens}
+    >>> decoder.generate(last, "Please transcribe the input audio.", max_new_tokens=5) == both[1:]
     True
     """
 
@@ -165,14 +168,14 @@ class LLMDecoder(OwnsPart):
         return sum(map(len, self.answer_tokens(list(answers))))
 
     def forward(
-        self, content: SoftTokens, descriptor: SoftTokens, instruction: str, answers: list[str]
+        self, tokens: Mapping[str, SoftTokens], instruction: str, answers: list[str]
     ) -> AnswerLogits:
         """Teacher-forced logits, computed at answer positions only.
 
         Arguments
         ---------
-        content, descriptor : SoftTokens
-            Embeddings [B, K, e] with counts [B].
+        tokens : mapping of str to SoftTokens
+            By branch: embeddings [B, K, e] with counts [B].
         instruction : str
             What the user asks.
         answers : list of str
@@ -189,7 +192,7 @@ class LLMDecoder(OwnsPart):
             If a row is longer than the context, or the numbers of rows differ.
         """
         ids = self.answer_tokens(answers)
-        stream = self.stream(content, descriptor, instruction, [row[:-1] for row in ids])
+        stream = self.stream(tokens, instruction, [row[:-1] for row in ids])
         lengths = [len(row) for row in ids]
         states, head = last_states(self.causal, stream.embeddings, stream.layout, lengths)
         if any(parameter.requires_grad for parameter in head.parameters()):
@@ -202,25 +205,24 @@ class LLMDecoder(OwnsPart):
         return AnswerLogits(states, targets, rows, head, kind)
 
     def stream(
-        self, content: SoftTokens, descriptor: SoftTokens, instruction: str, begun: list[list[int]], more: int = 0
+        self, tokens: Mapping[str, SoftTokens], instruction: str, begun: list[list[int]], more: int = 0
     ) -> Stream:
         """What the LLM reads: prompts, soft tokens and the answers so far.
 
         Arguments
         ---------
-        content, descriptor, instruction
+        tokens, instruction
             As of ``forward``, which raises the same.
         begun : list of list of int
             Token ids of each row's answer so far; may be empty.
         more : int
             Tokens to come, for which the context must have room.
         """
-        return self._rows(content, descriptor, instruction, begun, more).prompts(range(len(begun)))
+        return self._rows(tokens, instruction, begun, more).prompts(range(len(begun)))
 
     def generate(
         self,
-        content: SoftTokens,
-        descriptor: SoftTokens,
+        tokens: Mapping[str, SoftTokens],
         instruction: str,
         max_new_tokens: int | None = None,
         prefixes: list[str] | None = None,
@@ -231,8 +233,8 @@ class LLMDecoder(OwnsPart):
 
         Arguments
         ---------
-        content, descriptor : SoftTokens
-            Embeddings [B, K, e] with counts [B].
+        tokens : mapping of str to SoftTokens
+            By branch: embeddings [B, K, e] with counts [B].
         instruction : str
             What the user asks.
         max_new_tokens : int, optional
@@ -258,17 +260,64 @@ class LLMDecoder(OwnsPart):
         limit = self.max_new_tokens if max_new_tokens is None else max_new_tokens
         if limit < 1:
             raise PromptError(f"max_new_tokens is {limit}: expected at least 1.")
-        begun = [self.plain_tokens(prefix) for prefix in prefixes or [""] * len(content.counts)]
+        begun = [self.plain_tokens(prefix) for prefix in prefixes or [""] * len(next(iter(tokens.values())).counts)]
         answers = [self._answer(start, limit, close_quotes, decoding) for start in begun]
         with evaluating(self), torch.no_grad():
-            rows = self._rows(content, descriptor, instruction, begun, limit)
+            rows = self._rows(tokens, instruction, begun, limit)
             greedy(self.causal, rows.prompts, rows.totals, answers, self.pad_id, decoding.rows, decoding.graphs)
         return [self._text(start + answer.new) for start, answer in zip(begun, answers, strict=True)]
 
+    def sample(
+        self,
+        tokens: Mapping[str, SoftTokens],
+        instruction: str,
+        sampling: Sampling,
+        max_new_tokens: int | None = None,
+        close_quotes: bool = False,
+        decoding: Decoding = PLAIN_DECODING,
+    ) -> list[list[SampledAnswer]]:
+        """Several answers of each prompt, drawn token by token; the prompt's embeddings are there once.
+
+        Arguments
+        ---------
+        tokens, instruction, max_new_tokens, close_quotes, decoding
+            As for :meth:`generate`.
+        sampling : Sampling
+            Temperature, top-p, answers a prompt, and the seed.
+
+        Returns
+        -------
+        list of list of SampledAnswer
+            For each of B rows its answers, with their log-probabilities.
+
+        Raises
+        ------
+        PromptError
+            As :meth:`generate`.
+        SettingsError
+            If a value of ``sampling`` is out of range.
+        """
+        limit, count = self.max_new_tokens if max_new_tokens is None else max_new_tokens, sampling.checked().answers
+        prompts = len(next(iter(tokens.values())).counts)
+        samplers = [Sampler(sampling, sampling.seed * 1_000_003 + index) for index in range(prompts * count)]
+        answers = [self._answer([], limit, close_quotes, decoding, sampler) for sampler in samplers]
+        with evaluating(self), torch.no_grad():
+            rows = self._rows(tokens, instruction, [[]] * prompts, limit)
+            totals = [total for total in rows.totals for _ in range(count)]
+
+            def several(chosen: Sequence[int]) -> Stream:
+                return rows.prompts([index // count for index in chosen])
+
+            greedy(self.causal, several, totals, answers, self.pad_id, decoding.rows, decoding.graphs)
+        found = [
+            SampledAnswer(self._text(answer.new), sampler.log_prob)
+            for answer, sampler in zip(answers, samplers, strict=True)
+        ]
+        return [found[start : start + count] for start in range(0, len(found), count)]
+
     def generate_live(
         self,
-        content: SoftTokens,
-        descriptor: SoftTokens,
+        tokens: Mapping[str, SoftTokens],
         instruction: str,
         close_quotes: bool = False,
         decoding: Decoding = PLAIN_DECODING,
@@ -277,8 +326,8 @@ class LLMDecoder(OwnsPart):
 
         Arguments
         ---------
-        content, descriptor : SoftTokens
-            Embeddings [1, K, e] with counts [1].
+        tokens : mapping of str to SoftTokens
+            By branch: embeddings [1, K, e] with counts [1].
         instruction, close_quotes, decoding
             As for :meth:`generate`.
 
@@ -295,7 +344,7 @@ class LLMDecoder(OwnsPart):
         answer = self._answer([], self.max_new_tokens, close_quotes, decoding)
 
         def texts() -> Iterator[str]:
-            rows = self._rows(content, descriptor, instruction, [[]], self.max_new_tokens)
+            rows = self._rows(tokens, instruction, [[]], self.max_new_tokens)
             growing = Answering(self.causal, rows.prompts, rows.totals, [answer], self.pad_id, 1, decoding.graphs)
             for _ in growing.steps():
                 yield self._text(answer.new)
@@ -305,8 +354,7 @@ class LLMDecoder(OwnsPart):
 
     def score(
         self,
-        content: SoftTokens,
-        descriptor: SoftTokens,
+        tokens: Mapping[str, SoftTokens],
         instruction: str,
         prefixes: list[str],
         candidates: list[list[str]],
@@ -315,8 +363,8 @@ class LLMDecoder(OwnsPart):
 
         Arguments
         ---------
-        content, descriptor : SoftTokens
-            Embeddings [B, K, e] with counts [B].
+        tokens : mapping of str to SoftTokens
+            By branch: embeddings [B, K, e] with counts [B].
         instruction : str
             What the user asks.
         prefixes : list of str
@@ -337,15 +385,14 @@ class LLMDecoder(OwnsPart):
         begun, rest = candidate_tokens(prefixes, candidates, self.plain_tokens)
         longest = max(len(ids) for row in rest for ids in row)
         with evaluating(self), torch.no_grad():
-            rows = self._rows(content, descriptor, instruction, begun, more=longest)
+            rows = self._rows(tokens, instruction, begun, more=longest)
             parts = [range(start, min(start + SCORED_ROWS, len(begun))) for start in range(0, len(begun), SCORED_ROWS)]
             scores = [candidate_scores(self.causal, rows.prompts(part), [rest[row] for row in part]) for part in parts]
         return torch.cat(scores)
 
     def emotion_probabilities(
         self,
-        content: SoftTokens,
-        descriptor: SoftTokens,
+        tokens: Mapping[str, SoftTokens],
         instruction: str,
         answers: Sequence[str],
         emotions: Sequence[str],
@@ -354,8 +401,8 @@ class LLMDecoder(OwnsPart):
 
         Arguments
         ---------
-        content, descriptor : SoftTokens
-            Embeddings [B, K, e] with counts [B].
+        tokens : mapping of str to SoftTokens
+            By branch: embeddings [B, K, e] with counts [B].
         instruction : str
             What the user asked.
         answers : sequence of str
@@ -370,7 +417,7 @@ class LLMDecoder(OwnsPart):
         """
         slots = [emotion_slot(answer, tuple(emotions)) for answer in answers]
         prefixes, words = [slot.prefix for slot in slots], [slot.words for slot in slots]
-        scores = self.score(content, descriptor, instruction, prefixes, words).cpu()  # MPS has no float64
+        scores = self.score(tokens, instruction, prefixes, words).cpu()  # MPS has no float64
         return scores.double().softmax(-1)
 
     def merge(self) -> None:
@@ -397,7 +444,14 @@ class LLMDecoder(OwnsPart):
             raise CheckpointError("There is no LoRA to save: it was merged, or the decoder was built with lora: null.")
         self.llm.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
 
-    def _answer(self, begun: list[int], limit: int, close_quotes: bool, decoding: Decoding) -> PartialAnswer:
+    def _answer(
+        self,
+        begun: list[int],
+        limit: int,
+        close_quotes: bool,
+        decoding: Decoding,
+        sampler: Sampler | None = None,
+    ) -> PartialAnswer:
         """The answer of one row, by the rules of the caller."""
         if decoding.form is not None and begun:
             raise PromptError("An answer that is held to a form cannot have a prefix: give one of the two.")
@@ -407,19 +461,24 @@ class LLMDecoder(OwnsPart):
         if decoding.speculate:
             drafter = self._drafts.setdefault(decoding.speculate, NGramDrafts(decoding.speculate))
         quotes = self.odd_quotes if close_quotes or guide else ()
-        return PartialAnswer(begun, limit, self.eos_ids, quotes, guide, drafter)
+        return PartialAnswer(begun, limit, self.eos_ids, quotes, guide, drafter, sampler)
 
     def _rows(
-        self, content: SoftTokens, descriptor: SoftTokens, instruction: str, begun: list[list[int]], more: int
+        self, tokens: Mapping[str, SoftTokens], instruction: str, begun: list[list[int]], more: int
     ) -> PromptRows:
         """The rows of a batch, none of which is longer than the context with so many tokens to come."""
-        if not len(begun) == len(content.counts) == len(descriptor.counts):
+        slots = self.template.slots
+        if set(slots) != set(tokens):
             raise PromptError(
-                f"{len(content.counts)} rows of content, {len(descriptor.counts)} of descriptors and {len(begun)} "
-                "answers: give one of each for every utterance."
+                f"There are soft tokens of {', '.join(tokens)}, and the prompt has the slots {', '.join(slots)}: "
+                "give the prompt a slot for each branch (slots)."
             )
+        soft = [tokens[name].on_host() for name in slots]
+        if any(len(one.counts) != len(begun) for one in soft):
+            counted = ", ".join(f"{len(tokens[name].counts)} of {name}" for name in slots)
+            raise PromptError(f"{counted} and {len(begun)} answers: give one of each for every utterance.")
         segments = self.template.segments(instruction, self.tokenizer)
-        rows = PromptRows(self.causal.get_input_embeddings(), segments, content.on_host(), descriptor.on_host(), begun)
+        rows = PromptRows(self.causal.get_input_embeddings(), segments, soft, begun)
         check_context(rows.totals, more, self.context)
         return rows
 

@@ -9,7 +9,7 @@ and an attention-pooled classifier over both bottlenecks (Mohebbi et al., 2024, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -46,34 +46,46 @@ class HeadsDecoder(nn.Module):
     Arguments
     ---------
     width : int
-        Size Z of a content or descriptor frame.
+        Size Z of a frame, the same in all branches.
     hears : sequence of str
-        Whose frames the classifier pools: "content", "descriptor" or both.
+        The branches whose frames the classifier pools.
+    transcribes : str
+        The branch whose frames the CTC head reads.
     emotions : sequence of str
         Its classes.
 
     Raises
     ------
     ValueError
-        If ``hears`` names no branch.
+        If ``hears`` is empty.
 
     Example
     -------
     >>> decoder = HeadsDecoder(width=4)
     >>> frames = SoftTokens(torch.randn(2, 9, 4), torch.tensor([9, 6]))
-    >>> decoder(frames, frames, TRANSCRIBE, ["by the door", "no"]).losses.shape
+    >>> tokens = {"content": frames, "descriptor": frames}
+    >>> decoder(tokens, TRANSCRIBE, ["by the door", "no"]).losses.shape
     torch.Size([2])
-    >>> decoder(frames, frames, CLASSIFY, ["sad", "angry"]).targets.tolist()
+    >>> decoder(tokens, CLASSIFY, ["sad", "angry"]).targets.tolist()
     [2, 3]
-    >>> [answer.startswith("A person speaks") for answer in decoder.generate(frames, frames, CLASSIFY)]
+    >>> [answer.startswith("A person speaks") for answer in decoder.generate(tokens, CLASSIFY)]
     [True, True]
     """
 
-    def __init__(self, width: int, hears: Sequence[str] = BRANCHES, emotions: Sequence[str] = EMOTIONS) -> None:
+    hears_frames = True  # so it is built behind the branches, whose frames decide its width
+
+    def __init__(
+        self,
+        width: int,
+        hears: Sequence[str] = BRANCHES,
+        emotions: Sequence[str] = EMOTIONS,
+        transcribes: str = "content",
+    ) -> None:
         super().__init__()
-        if not hears or not set(hears) <= set(BRANCHES):
-            raise ValueError(f"hears is {list(hears)}; expected some of {', '.join(BRANCHES)}")
+        if not hears:
+            raise ValueError("hears is empty; expected the names of some branches, e.g. content and descriptor")
         self.width, self.hears, self.emotions = width, tuple(hears), tuple(emotions)
+        self.transcribes = transcribes
         self.characters = nn.Linear(width, len(CHARACTERS) + 1)  # class 0 is CTC's blank
         self.pooling = AttentivePooling(width * len(self.hears))
         self.classifier = nn.Linear(width * len(self.hears), len(self.emotions))
@@ -88,14 +100,14 @@ class HeadsDecoder(nn.Module):
         return sum(map(len, self._targets(answers, instruction)))
 
     def forward(
-        self, content: SoftTokens, descriptor: SoftTokens, instruction: str, answers: Sequence[str]
+        self, tokens: Mapping[str, SoftTokens], instruction: str, answers: Sequence[str]
     ) -> HeadAnswer:
         """The losses of the head that an instruction asks for.
 
         Arguments
         ---------
-        content, descriptor : SoftTokens
-            Frames [B, T, Z] with counts [B].
+        tokens : mapping of str to SoftTokens
+            By branch: frames [B, T, Z] with counts [B].
         instruction : str
             ``TRANSCRIBE`` or ``CLASSIFY``.
         answers : sequence of str
@@ -110,10 +122,10 @@ class HeadsDecoder(nn.Module):
         PromptError
             If there is no head for the instruction, or an answer is no class.
         """
-        targets = self._targets(answers, instruction)
+        targets, content = self._targets(answers, instruction), tokens[self.transcribes]
         flat = torch.tensor([token for row in targets for token in row], dtype=torch.long).to(content.embeddings.device)
         if instruction == CLASSIFY:
-            return HeadAnswer(F.cross_entropy(self._emotion_logits(content, descriptor), flat, reduction="none"), flat)
+            return HeadAnswer(F.cross_entropy(self._emotion_logits(tokens), flat, reduction="none"), flat)
         lengths = torch.tensor([len(row) for row in targets]).to(flat.device)
         log_probs = self._character_log_probs(content).transpose(0, 1)
         losses = F.ctc_loss(log_probs, flat, content.counts, lengths, reduction="none", zero_infinity=True)
@@ -121,8 +133,7 @@ class HeadsDecoder(nn.Module):
 
     def generate(
         self,
-        content: SoftTokens,
-        descriptor: SoftTokens,
+        tokens: Mapping[str, SoftTokens],
         instruction: str,
         max_new_tokens: int | None = None,
         close_quotes: bool = False,
@@ -132,8 +143,8 @@ class HeadsDecoder(nn.Module):
 
         Arguments
         ---------
-        content, descriptor : SoftTokens
-            Frames [B, T, Z] with counts [B].
+        tokens : mapping of str to SoftTokens
+            By branch: frames [B, T, Z] with counts [B].
         instruction : str
             ``TRANSCRIBE`` or ``CLASSIFY``.
         max_new_tokens, close_quotes, decoding
@@ -145,17 +156,17 @@ class HeadsDecoder(nn.Module):
             B answers.
         """
         with evaluating(self), torch.no_grad():
+            content = tokens[self.transcribes]
             best = self._character_log_probs(content).argmax(-1).cpu()
             spoken = [_collapsed(row[:count]) for row, count in zip(best, content.counts.tolist(), strict=True)]
             if instruction == TRANSCRIBE:
                 return spoken
-            named = self._emotion_logits(content, descriptor).argmax(-1).tolist()
+            named = self._emotion_logits(tokens).argmax(-1).tolist()
         return [render(Record(text or None, emotion=self.emotions[at])) for text, at in zip(spoken, named, strict=True)]
 
     def generate_live(
         self,
-        content: SoftTokens,
-        descriptor: SoftTokens,
+        tokens: Mapping[str, SoftTokens],
         instruction: str,
         close_quotes: bool = False,
         decoding: Decoding = PLAIN_DECODING,
@@ -164,7 +175,7 @@ class HeadsDecoder(nn.Module):
 
         Arguments
         ---------
-        content, descriptor, instruction, close_quotes, decoding
+        tokens, instruction, close_quotes, decoding
             As for :meth:`generate`, of one row.
 
         Yields
@@ -172,15 +183,14 @@ class HeadsDecoder(nn.Module):
         str
             The one that :meth:`generate` gives.
         """
-        yield from self.generate(content, descriptor, instruction, None, close_quotes, decoding)
+        yield from self.generate(tokens, instruction, None, close_quotes, decoding)
 
     def merge(self) -> None:
         """Nothing: these heads are weights of their own, and have no LoRA beside them."""
 
     def emotion_probabilities(
         self,
-        content: SoftTokens,
-        descriptor: SoftTokens,
+        tokens: Mapping[str, SoftTokens],
         instruction: str,
         answers: Sequence[str],
         emotions: Sequence[str],
@@ -189,8 +199,8 @@ class HeadsDecoder(nn.Module):
 
         Arguments
         ---------
-        content, descriptor : SoftTokens
-            Frames [B, T, Z] with counts [B].
+        tokens : mapping of str to SoftTokens
+            By branch: frames [B, T, Z] with counts [B].
         instruction, answers
             Not looked at.
         emotions : sequence of str
@@ -202,17 +212,17 @@ class HeadsDecoder(nn.Module):
             Probabilities, [B, C], float64 on the CPU.
         """
         with evaluating(self), torch.no_grad():
-            logits = self._emotion_logits(content, descriptor).cpu().double()
+            logits = self._emotion_logits(tokens).cpu().double()
         return logits[:, [self.emotions.index(emotion) for emotion in emotions]].softmax(-1)
 
     def _character_log_probs(self, content: SoftTokens) -> Tensor:
         """[B, T, 1 + characters], float32."""
         return self.characters(content.embeddings).float().log_softmax(-1)
 
-    def _emotion_logits(self, content: SoftTokens, descriptor: SoftTokens) -> Tensor:
-        heard = {"content": content.embeddings, "descriptor": descriptor.embeddings}
-        frames = torch.cat([heard[name] for name in self.hears], -1)
-        return self.classifier(self.pooling(frames, content.counts).to(self.classifier.weight.dtype)).float()
+    def _emotion_logits(self, tokens: Mapping[str, SoftTokens]) -> Tensor:
+        frames = torch.cat([tokens[name].embeddings for name in self.hears], -1)
+        counts = tokens[self.hears[0]].counts
+        return self.classifier(self.pooling(frames, counts).to(self.classifier.weight.dtype)).float()
 
     def _targets(self, answers: Sequence[str], instruction: str) -> list[list[int]]:
         if instruction == TRANSCRIBE:

@@ -1,4 +1,4 @@
-"""The prompt around the two slots of soft tokens, as token ids.
+"""The prompt around the slots of soft tokens, as token ids.
 
 The text is cut at the slots before it is tokenised, so nothing is added to the vocabulary and slot text inside an
 instruction or a transcript is plain text. Control tokens come from the template alone: an answer is tokenised by
@@ -10,33 +10,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from jinja2.exceptions import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from speechbrain_xser.errors import PromptError
+from speechbrain_xser.stages import BRANCHES
 
-CONTENT = "<Content>"
-DESCRIPTOR = "<Speech descriptor>"
 SYSTEM = "You are a helpful language and speech assistant."
 LLAMA3_END_OF_TURN = "<|eot_id|>"
 LLAMA3_CONTROLS = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", LLAMA3_END_OF_TURN)
-_LLAMA3 = (
+_OPENING = (
     "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n{system}<|eot_id|>"
-    "<|start_header_id|>user<|end_header_id|>\n\n",
-    "\n",
-    "\n{instruction}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+    "<|start_header_id|>user<|end_header_id|>\n\n"
 )
-_SLOTS = ("\ue000", "\ue001")  # private-use characters that stand for the slots while a chat template renders
-
-
-class Segments(NamedTuple):
-    """A prompt cut at its two slots: content goes between the first two, the descriptor between the last two."""
-
-    opening: list[int]  # token ids
-    between: list[int]  # token ids
-    closing: list[int]  # token ids
+_BETWEEN = "\n"
+_CLOSING = "\n{instruction}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+_FIRST_STAND_IN = 0xE000  # private-use characters stand for the slots while a chat template renders
 
 
 def _whole(text: str) -> str:
@@ -93,29 +84,36 @@ class PromptTemplate:
     style : str
         "llama3" writes the paper's figure exactly, without the date lines of Llama's stock template. "chat" asks
         the tokenizer's own chat template.
+    slots : sequence of str
+        The branches whose soft tokens the user's turn begins with, a line each.
 
     Raises
     ------
     PromptError
-        If the style is unknown.
+        If the style is unknown, or there is no slot.
 
     Example
     -------
     >>> opening, between, closing = PromptTemplate().texts("Please transcribe the input audio.")
-    >>> (opening + CONTENT + between + DESCRIPTOR + closing).splitlines()[2:5]
+    >>> (opening + "<Content>" + between + "<Speech descriptor>" + closing).splitlines()[2:5]
     ['You are a helpful language and speech assistant.<|eot_id|><|start_header_id|>user<|end_header_id|>',
      '', '<Content>']
+    >>> len(PromptTemplate(slots=("content", "descriptor", "speaker")).texts("Please transcribe."))
+    4
     """
 
     system: str = SYSTEM
     style: Literal["llama3", "chat"] = "llama3"
+    slots: Sequence[str] = BRANCHES
 
     def __post_init__(self) -> None:
+        if not self.slots or len(set(self.slots)) < len(self.slots):
+            raise PromptError(f"The prompt has the slots {list(self.slots)}: expected at least one, each once.")
         if self.style not in ("llama3", "chat"):
             raise PromptError(f"Unknown prompt style {self.style!r}: expected 'llama3' or 'chat'.")
 
-    def texts(self, instruction: str, tokenizer: PreTrainedTokenizerBase | None = None) -> tuple[str, str, str]:
-        """The prompt's text before, between and after the two slots.
+    def texts(self, instruction: str, tokenizer: PreTrainedTokenizerBase | None = None) -> list[str]:
+        """The prompt's text before, between and after the slots.
 
         Arguments
         ---------
@@ -126,8 +124,8 @@ class PromptTemplate:
 
         Returns
         -------
-        tuple of str
-            Three texts.
+        list of str
+            One more than slots.
 
         Raises
         ------
@@ -135,12 +133,12 @@ class PromptTemplate:
             If the chat template is missing, refuses the turns or loses a slot.
         """
         if self.style == "llama3":
-            opening, between, closing = _LLAMA3
-            return opening.replace("{system}", self.system), between, closing.replace("{instruction}", instruction)
-        return _cut(self._render(instruction, tokenizer))
+            between = [_BETWEEN] * (len(self.slots) - 1)
+            return [_OPENING.replace("{system}", self.system), *between, _CLOSING.replace("{instruction}", instruction)]
+        return _cut(self._render(instruction, tokenizer), self._stand_ins)
 
-    def segments(self, instruction: str, tokenizer: PreTrainedTokenizerBase) -> Segments:
-        """The prompt's token ids, cut at the two slots.
+    def segments(self, instruction: str, tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
+        """The prompt's token ids, cut at the slots.
 
         Arguments
         ---------
@@ -151,8 +149,8 @@ class PromptTemplate:
 
         Returns
         -------
-        Segments
-            Three lists of token ids.
+        list of list of int
+            One list more than slots.
 
         Raises
         ------
@@ -166,13 +164,13 @@ class PromptTemplate:
         >>> from transformers import AutoTokenizer
         >>> tokenizer = AutoTokenizer.from_pretrained(tiny_llm_folder(tempfile.mkdtemp()))
         >>> segments = PAPER_PROMPT.segments("Please transcribe.", tokenizer)
-        >>> tuple(tokenizer.decode(ids) for ids in segments) == PAPER_PROMPT.texts("Please transcribe.")
+        >>> [tokenizer.decode(ids) for ids in segments] == PAPER_PROMPT.texts("Please transcribe.")
         True
         """
         instruction = _whole(instruction)
         self._refuse_controls(instruction, tokenizer)
         texts = self.texts(instruction, tokenizer)
-        return Segments(*(tokenizer(text, add_special_tokens=False).input_ids for text in texts))
+        return [tokenizer(text, add_special_tokens=False).input_ids for text in texts]
 
     def end_of_turn(self, tokenizer: PreTrainedTokenizerBase) -> str | None:
         """The token that ends an answer in this style.
@@ -194,9 +192,14 @@ class PromptTemplate:
         """
         return LLAMA3_END_OF_TURN if self.style == "llama3" else tokenizer.eos_token
 
+    @property
+    def _stand_ins(self) -> list[str]:
+        return [chr(_FIRST_STAND_IN + place) for place in range(len(self.slots))]
+
     def _refuse_controls(self, instruction: str, tokenizer: PreTrainedTokenizerBase) -> None:
         """An instruction is the developer's text; a control token in it would open a turn of its own."""
-        controls = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special] + list(_SLOTS)
+        controls = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
+        controls += self._stand_ins
         for text in (self.system, instruction):
             found = [control for control in controls if control in text]
             if found:
@@ -206,7 +209,7 @@ class PromptTemplate:
         """The tokenizer's own chat template, with a private-use character in each slot."""
         if tokenizer is None or not tokenizer.chat_template:
             raise PromptError("The tokenizer has no chat template: use the prompt style 'llama3', or another model.")
-        turns = [{"role": "user", "content": "\n".join((*_SLOTS, instruction))}]
+        turns = [{"role": "user", "content": "\n".join((*self._stand_ins, instruction))}]
         if self.system:
             turns.insert(0, {"role": "system", "content": self.system})
         try:
@@ -218,10 +221,11 @@ class PromptTemplate:
 PAPER_PROMPT = PromptTemplate()
 
 
-def _cut(rendered: str) -> tuple[str, str, str]:
-    """Cuts a rendered prompt at the two stand-ins; each must be there exactly once and in order."""
-    opening, *rest = rendered.split(_SLOTS[0])
-    between, *closing = rest[0].split(_SLOTS[1]) if len(rest) == 1 else ("",)
-    if len(closing) != 1:
+def _cut(rendered: str, stand_ins: Sequence[str]) -> list[str]:
+    """Cuts a rendered prompt at its stand-ins; each must be there exactly once and in order."""
+    texts = [rendered]
+    for stand_in in stand_ins:
+        texts[-1:] = texts[-1].split(stand_in)
+    if len(texts) != len(stand_ins) + 1 or any(rendered.count(stand_in) != 1 for stand_in in stand_ins):
         raise PromptError("The chat template lost or repeated a slot of the user's turn: use another prompt style.")
-    return opening, between, closing[0]
+    return texts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Decoder(Protocol):
-    """A decoder between the soft tokens of both branches and one answer.
+    """A decoder between the soft tokens of all branches and one answer.
 
     :class:`~speechbrain_xser.decoder.decoder.LLMDecoder` and :class:`~speechbrain_xser.decoder.heads.HeadsDecoder` keep
     it, and any ``nn.Module`` that does can stand in their place. What only an LLM has (its tokenizer, LoRA as a
@@ -45,15 +45,14 @@ class Decoder(Protocol):
         ...
 
     def forward(
-        self, content: SoftTokens, descriptor: SoftTokens, instruction: str, answers: list[str]
+        self, tokens: Mapping[str, SoftTokens], instruction: str, answers: list[str]
     ) -> AnswerLogits | HeadAnswer:
         """What a training step needs of the answers."""
         ...
 
     def generate(
         self,
-        content: SoftTokens,
-        descriptor: SoftTokens,
+        tokens: Mapping[str, SoftTokens],
         instruction: str,
         max_new_tokens: int | None = None,
         close_quotes: bool = False,
@@ -64,8 +63,7 @@ class Decoder(Protocol):
 
     def generate_live(
         self,
-        content: SoftTokens,
-        descriptor: SoftTokens,
+        tokens: Mapping[str, SoftTokens],
         instruction: str,
         close_quotes: bool = False,
         decoding: Decoding = PLAIN_DECODING,
@@ -75,8 +73,7 @@ class Decoder(Protocol):
 
     def emotion_probabilities(
         self,
-        content: SoftTokens,
-        descriptor: SoftTokens,
+        tokens: Mapping[str, SoftTokens],
         instruction: str,
         answers: Sequence[str],
         emotions: Sequence[str],

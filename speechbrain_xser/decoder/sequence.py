@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from speechbrain_xser.decoder.packing.stream import Layout
-from speechbrain_xser.decoder.prompt import Segments
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 
@@ -56,17 +55,17 @@ class PromptRows:
     ---------
     embedding : nn.Module
         The LLM's token embedding, ids to vectors.
-    segments : Segments
-        The prompt's token ids around the slots, the same in every row.
-    content, descriptor : SoftTokens
-        What fills the slots, [B, K, e] with counts [B] on the CPU.
+    segments : list of list of int
+        The prompt's token ids around the slots, the same in every row: one list more than slots.
+    soft : sequence of SoftTokens
+        What fills each slot, [B, K, e] with counts [B] on the CPU.
     continuations : list of list of int
         Token ids after the prompt, for each row; may be empty.
 
     Example
     -------
     >>> soft = SoftTokens(torch.ones(2, 3, 4), torch.tensor([3, 1]))
-    >>> rows = PromptRows(nn.Embedding(9, 4), Segments([1, 2], [3], [4]), soft, soft, [[5, 6], []])
+    >>> rows = PromptRows(nn.Embedding(9, 4), [[1, 2], [3], [4]], [soft, soft], [[5, 6], []])
     >>> rows.totals
     [12, 6]
     >>> stream = rows.prompts([1, 0])
@@ -77,23 +76,22 @@ class PromptRows:
     def __init__(
         self,
         embedding: nn.Module,
-        segments: Segments,
-        content: SoftTokens,
-        descriptor: SoftTokens,
+        segments: list[list[int]],
+        soft: Sequence[SoftTokens],
         continuations: list[list[int]],
     ) -> None:
         self.segments = segments
-        counts = zip(content.counts.tolist(), descriptor.counts.tolist(), continuations, strict=True)
+        counts = zip(continuations, *(tokens.counts.tolist() for tokens in soft), strict=True)
         text = sum(map(len, segments))
-        self.totals = [text + said + how + len(answer) for said, how, answer in counts]
-        device = content.embeddings.device
+        self.totals = [text + len(answer) + sum(numbers) for answer, *numbers in counts]
+        device = soft[0].embeddings.device
         ids = [token for tokens in (*segments, *continuations) for token in tokens]
         words = embedding(torch.tensor(ids, dtype=torch.long).to(device, non_blocking=True))
-        soft = [tokens.embeddings.flatten(0, 1).to(words.dtype) for tokens in (content, descriptor)]
+        flat = [tokens.embeddings.flatten(0, 1).to(words.dtype) for tokens in soft]
         # float16 autocast refuses to concatenate bfloat16
         with torch.autocast(device.type, enabled=False):
-            self._pool = torch.cat([words, *soft])
-        self._places = _places(segments, content, descriptor, continuations)
+            self._pool = torch.cat([words, *flat])
+        self._places = _places(segments, soft, continuations)
 
     def prompts(self, rows: Sequence[int]) -> Stream:
         """The stream of some rows.
@@ -108,22 +106,26 @@ class PromptRows:
         Stream
             Embeddings in the LLM's type, and where rows lie.
         """
-        opening, places = len(self.segments.opening), [self._places[row] for row in rows]
+        opening, places = len(self.segments[0]), [self._places[row] for row in rows]
         index = torch.cat([torch.arange(opening), *places]).to(self._pool.device, non_blocking=True)
         return Stream(self._pool.index_select(0, index), Layout(opening, tuple(map(len, places))))
 
 
 def _places(
-    segments: Segments, content: SoftTokens, descriptor: SoftTokens, continuations: list[list[int]]
+    segments: list[list[int]], soft: Sequence[SoftTokens], continuations: list[list[int]]
 ) -> list[Tensor]:
-    """For each row, where its vectors lie in the pool (text, all content, all descriptors), on the CPU."""
-    _, between, closing = _spans(0, [len(segment) for segment in segments])
-    answers = _spans(sum(len(segment) for segment in segments), [len(answer) for answer in continuations])
-    start = sum(len(tokens) for tokens in (*segments, *continuations))
-    contents = _slots(start, content)
-    descriptors = _slots(start + content.embeddings.shape[:2].numel(), descriptor)
-    rows = zip(contents, descriptors, answers, strict=True)
-    return [torch.cat([said, between, how, closing, answer]) for said, how, answer in rows]
+    """For each row, where its vectors lie behind the opening in the pool (text, then slot after slot), on the CPU."""
+    _, *texts = _spans(0, list(map(len, segments)))
+    answers = _spans(sum(map(len, segments)), [len(answer) for answer in continuations])
+    start, slots = sum(len(tokens) for tokens in (*segments, *continuations)), []
+    for tokens in soft:
+        slots.append(_slots(start, tokens))
+        start += tokens.embeddings.shape[:2].numel()
+    rows = zip(answers, *slots, strict=True)
+    return [
+        torch.cat([part for pair in zip(filled, texts, strict=True) for part in pair] + [answer])
+        for answer, *filled in rows
+    ]
 
 
 def _spans(start: int, lengths: list[int]) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -18,8 +19,9 @@ from speechbrain_xser.evidence.claims import claims_of
 from speechbrain_xser.evidence.curves import Curves, curves_of
 from speechbrain_xser.evidence.localization import Where, where_in_time
 from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.lobes.branch import BranchOutput
 from speechbrain_xser.model_folder.mean_voice import voice_tokens
-from speechbrain_xser.stages import STAGES, Stage
+from speechbrain_xser.stages import STAGES, VOICE, Stage
 from speechbrain_xser.utils.modes import evaluating
 
 if TYPE_CHECKING:
@@ -118,14 +120,15 @@ def gather_evidence(
         return Evidence(explanation, [], None, None, None, None, None)
     paragraph = explanation.paragraph
     with evaluating(model), torch.no_grad():
-        content, descriptor = _heard(recognizer, wav)
-        [attribution] = voice_or_words(model, content.tokens, descriptor.tokens, stage, [paragraph], emotions)
-        other, mean = None if voice is None else _heard(recognizer, voice)[1].tokens, None
-        if recognizer.mean_voice is not None and descriptor.latent is not None:
-            mean = voice_tokens(model, recognizer.mean_voice, descriptor.latent.frames)
-        swapped = _with(model, content.tokens, other, stage, paragraph, emotions)
-        average = _with(model, content.tokens, mean, stage, paragraph, emotions)
-    where = where_in_time(model, content, descriptor, stage, paragraph, emotions, attribution.emotion)
+        branches = _heard(recognizer, wav)
+        tokens = {name: output.tokens for name, output in branches.items()}
+        [attribution] = voice_or_words(model, tokens, stage, [paragraph], emotions)
+        other, mean = None if voice is None else _heard(recognizer, voice)[VOICE].tokens, None
+        if recognizer.mean_voice is not None and (latent := branches[VOICE].latent) is not None:
+            mean = voice_tokens(model, recognizer.mean_voice, latent.frames)
+        swapped = _with(model, tokens, other, stage, paragraph, emotions)
+        average = _with(model, tokens, mean, stage, paragraph, emotions)
+    where = where_in_time(model, branches, stage, paragraph, emotions, attribution.emotion)
     wav = resampled(wav, model.encoder.sample_rate, SAMPLE_RATE, "the clip")
     heard = hear(wav)
     claims = claims_of(paragraph, heard, transcript, cutoffs)
@@ -156,24 +159,29 @@ def check_paragraphs(model: ExplainableSER, stage: Stage) -> None:
         )
 
 
-def _with(model, content: SoftTokens, voice: SoftTokens | None, stage, paragraph: str, emotions) -> dict | None:
+def _with(
+    model: ExplainableSER, tokens: Mapping[str, SoftTokens], voice: SoftTokens | None, stage: Stage, paragraph: str,
+    emotions: Sequence[str],
+) -> dict[str, float] | None:  # fmt: skip
     """The classes' probabilities with another voice."""
     if voice is None:
         return None
-    [row] = with_voice(model, content, voice, stage, [paragraph], emotions).tolist()
+    [row] = with_voice(model, tokens, voice, stage, [paragraph], emotions).tolist()
     return dict(zip(emotions, row, strict=True))
 
 
-def _heard(recognizer: ExplainableEmotionRecognizer, wav: Tensor):
-    """Both branches of one clip."""
+def _heard(recognizer: ExplainableEmotionRecognizer, wav: Tensor) -> dict[str, BranchOutput]:
+    """All branches of one clip."""
     samples, stage = torch.tensor([len(wav)]), STAGES[recognizer.hparams.stage]
-    return recognizer.mods.model.branches(wav[None].to(recognizer.device), samples, stage)
+    return recognizer.mods.model.encode_branches(wav[None].to(recognizer.device), samples, stage)
 
 
 def _plain(value: object) -> object:
     """Named tuples and tensors as dictionaries and lists."""
     if isinstance(value, Tensor):
         return [round(number, 6) for number in value.tolist()]
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
     if hasattr(value, "_asdict"):
         return {name: _plain(part) for name, part in value._asdict().items()}
     return value

@@ -19,7 +19,7 @@ from speechbrain_xser.errors import ManifestError, SettingsError
 from speechbrain_xser.evidence.claims import check_claims
 from speechbrain_xser.evidence.clip_evidence import check_paragraphs
 from speechbrain_xser.evidence.knockout import Knockout, knock_out
-from speechbrain_xser.stages import STAGES, Mode
+from speechbrain_xser.stages import STAGES, VOICE
 from speechbrain_xser.utils.modes import evaluating
 from speechbrain_xser.utils.parallel import in_parallel
 
@@ -63,8 +63,8 @@ class Carried(NamedTuple):
 
     by_voice: float  # of the labels the Shapley value gives to the descriptor branch
     renamed_named: float  # name another emotion without the branch that is named
-    renamed_other: float  # and without the other
-    moved_more: float  # move further without the named branch than without the other
+    renamed_other: float  # and without one of the others
+    moved_more: float  # move further without the named branch than without any other
 
 
 def measure_faithfulness(
@@ -79,7 +79,7 @@ def measure_faithfulness(
     Arguments
     ---------
     recognizer : ExplainableEmotionRecognizer
-        Of a model with both branches.
+        Of a model with two branches or more.
     manifest : str
         JSONL; where it has transcripts, rate and emphasis are measured with them.
     data_folder : str, optional
@@ -114,10 +114,11 @@ def measure_faithfulness(
     """
     stage = STAGES[recognizer.hparams.stage]
     check_paragraphs(recognizer.mods.model, stage)
-    if Mode.OFF in (stage.content, stage.descriptor):
+    model = recognizer.mods.model
+    if len(stage.on(model.branches)) < 2 or len(stage.on(model.branches)) < len(model.branches):
         raise SettingsError(
-            f"In stage {stage.name!r} of this model a branch is off, expected two to take out in turn. Use a model of "
-            "another system."
+            f"In stage {stage.name!r} of this model a branch is off, expected two or more to take out in turn. Use a "
+            "model of another system."
         )
     batches = sampled_batches(manifest, data_folder, recognizer.hparams.max_seconds, clips, "taking out branches")
     told, knockouts = [], []
@@ -142,10 +143,10 @@ def carried(knockouts: Sequence[Knockout]) -> Carried:
     Carried(by_voice=50.0, renamed_named=50.0, renamed_other=50.0, moved_more=50.0)
     """
     return Carried(
-        _percent(one.carrier == "descriptor" for one in knockouts),
+        _percent(one.carrier == VOICE for one in knockouts),
         _percent(one.named.renamed for one in knockouts),
-        _percent(one.other.renamed for one in knockouts),
-        _percent(one.named.moved > one.other.moved for one in knockouts),
+        _percent(other.renamed for one in knockouts for other in one.others),
+        _percent(one.named.moved > max(other.moved for other in one.others) for one in knockouts),
     )
 
 
@@ -161,8 +162,8 @@ def _batches(
     for batch in batches:
         with evaluating(model), torch.no_grad():
             tokens = model.encode(batch.wavs.to(recognizer.device), batch.samples, stage)
-            paragraphs, _ = model.explain_tokens(*tokens, stage, emotions, recognizer.decoding)
-            found = knock_out(model, *tokens, stage, paragraphs, emotions, recognizer.decoding)
+            paragraphs, _ = model.explain_tokens(tokens, stage, emotions, recognizer.decoding)
+            found = knock_out(model, tokens, stage, paragraphs, emotions, recognizer.decoding)
         yield batch.utterances, paragraphs, found
 
 

@@ -14,14 +14,14 @@ import torch
 
 from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
-from speechbrain_xser.evidence.attribution import Attribution, switched_off, voice_or_words
+from speechbrain_xser.evidence.attribution import Attribution, voice_or_words
+from speechbrain_xser.evidence.shapley import ALL, coalition
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.stages import BRANCHES, Stage
+from speechbrain_xser.stages import Stage
 from speechbrain_xser.utils.modes import evaluating
 
 if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
-
 
 
 class Loss(NamedTuple):
@@ -43,16 +43,15 @@ class Knockout(NamedTuple):
         return self.losses[self.carrier]
 
     @property
-    def other(self) -> Loss:
-        """What taking out the other one does."""
-        return self.losses["content" if self.carrier == "descriptor" else "descriptor"]
+    def others(self) -> list[Loss]:
+        """What taking out each of the others does."""
+        return [loss for branch, loss in self.losses.items() if branch != self.carrier]
 
 
 @torch.no_grad()
 def knock_out(
     model: ExplainableSER,
-    content: SoftTokens,
-    descriptor: SoftTokens,
+    tokens: Mapping[str, SoftTokens],
     stage: Stage,
     answers: Sequence[str],
     emotions: Sequence[str],
@@ -62,7 +61,7 @@ def knock_out(
 
     Arguments
     ---------
-    model, content, descriptor, stage, answers, emotions
+    model, tokens, stage, answers, emotions
         As for :func:`~speechbrain_xser.evidence.attribution.voice_or_words`.
     decoding : Decoding
         Of the paragraphs that are written anew.
@@ -79,29 +78,26 @@ def knock_out(
     >>> from speechbrain_xser.stages import SER_STAGE
     >>> model = tiny_model(tempfile.mkdtemp(), max_new_tokens=4)
     >>> tokens = model.encode(torch.randn(1, 16000), torch.tensor([16000]))
-    >>> [found] = knock_out(model, *tokens, SER_STAGE, ["A man speaks, his anger evident."], ["angry", "sad"])
-    >>> found.carrier in BRANCHES, 0 <= found.named.moved <= 1
+    >>> [found] = knock_out(model, tokens, SER_STAGE, ["A man speaks, his anger evident."], ["angry", "sad"])
+    >>> found.carrier in tokens, 0 <= found.named.moved <= 1
     (True, True)
     """
-    shares = voice_or_words(model, content, descriptor, stage, answers, emotions)
+    shares = voice_or_words(model, tokens, stage, answers, emotions)
     options = {"close_quotes": stage.quotes, "decoding": decoding}
     with evaluating(model):
         without = {
-            "content": model.decoder.generate(switched_off(content), descriptor, stage.instruction, **options),
-            "descriptor": model.decoder.generate(content, switched_off(descriptor), stage.instruction, **options),
+            name: model.decoder.generate({**tokens, name: one.off()}, stage.instruction, **options)
+            for name, one in tokens.items()
         }
-    rewritten = [dict(zip(BRANCHES, texts, strict=True)) for texts in zip(*map(without.get, BRANCHES), strict=True)]
+    rewritten = [dict(zip(without, texts, strict=True)) for texts in zip(*without.values(), strict=True)]
     return [_knockout(*clip) for clip in zip(shares, answers, rewritten, strict=True)]
 
 
 def _knockout(share: Attribution, answer: str, rewritten: Mapping[str, str]) -> Knockout:
-    both = share.distributions["both"]
-    rest = {"content": share.distributions["descriptor"], "descriptor": share.distributions["content"]}
-    named = parse(answer).emotion
-    losses = {
-        branch: Loss(parse(rewritten[branch]).emotion != named, total_variation(both, rest[branch]))
-        for branch in BRANCHES
-    }
+    named, distributions, losses = parse(answer).emotion, share.distributions, {}
+    for branch, text in rewritten.items():
+        rest = distributions[coalition(rewritten, [name for name in rewritten if name != branch])]
+        losses[branch] = Loss(parse(text).emotion != named, total_variation(distributions[ALL], rest))
     return Knockout(share.carrier, losses)
 
 

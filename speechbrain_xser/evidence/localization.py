@@ -4,7 +4,7 @@ The divergence of a frame's posterior from the prior is what the bottleneck lets
 label's log-odds are followed back to the soft tokens: the gradient times the token itself is the token's share. An LLM
 that normalises what it reads hardly changes when a token only grows, so the gradient at the clip says next to nothing;
 it is averaged on the way from silence (the branches' "off" state) to the clip, and then the shares add up to the
-log-odds with both branches less those with neither::
+log-odds with all branches less those with none::
 
     share_k = sum_e  x_ke * integral_0^1  d log_odds(label) / d x_ke  at a x   da
 
@@ -13,7 +13,7 @@ Most happens close to silence, so the integral is taken over log(a), by Gauss an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from speechbrain_xser.decoder.candidates import candidate_tokens
 from speechbrain_xser.decoder.packing.stream import Layout
 from speechbrain_xser.decoder.packing.trunk import last_states
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.lobes.branch import BranchOutput
+from speechbrain_xser.lobes.branch import Branch, BranchOutput
 from speechbrain_xser.utils.modes import evaluating
 
 if TYPE_CHECKING:
@@ -42,22 +42,20 @@ class BranchTrace(NamedTuple):
     kl_nats: Tensor | None  # [T] float32, of each frame; None where the branch is off or has no bottleneck
     shares: Tensor  # [K] float32, nats of the label's log-odds that each soft token carries
     layer_weights: Tensor | None  # [n] float32, summing to one; None where the branch is off or sums no layers
+    token_seconds: float  # between two soft tokens; token k hears its frames from k * token_seconds on
 
 
 class Where(NamedTuple):
-    """Both branches over the time of one clip."""
+    """All branches over the time of one clip."""
 
     emotion: str  # the label that the shares belong to
-    content: BranchTrace
-    descriptor: BranchTrace
+    branches: dict[str, BranchTrace]
     frame_seconds: float  # between two frames
-    token_seconds: float  # between two soft tokens; token k hears its frames from k * token_seconds on
 
 
 def where_in_time(
     model: ExplainableSER,
-    content: BranchOutput,
-    descriptor: BranchOutput,
+    branches: Mapping[str, BranchOutput],
     stage: Stage,
     answer: str,
     emotions: Sequence[str],
@@ -71,8 +69,8 @@ def where_in_time(
     ---------
     model : ExplainableSER
         With an LLM.
-    content, descriptor : BranchOutput
-        Of one clip, from ``model.branches``.
+    branches : mapping of str to BranchOutput
+        Of one clip, from ``model.encode_branches``.
     stage : Stage
         Its instruction.
     answer : str
@@ -92,33 +90,28 @@ def where_in_time(
     >>> from speechbrain_xser.testing import tiny_model
     >>> from speechbrain_xser.stages import SER_STAGE
     >>> model = tiny_model(tempfile.mkdtemp()).eval()
-    >>> branches = model.branches(torch.randn(1, 16000), torch.tensor([16000]))
-    >>> where = where_in_time(model, *branches, SER_STAGE, "A man speaks, his anger evident.", ["angry", "sad"], "sad")
-    >>> where.content.kl_nats.shape, where.descriptor.shares.shape, round(where.frame_seconds, 3)
+    >>> branches = model.encode_branches(torch.randn(1, 16000), torch.tensor([16000]))
+    >>> where = where_in_time(model, branches, SER_STAGE, "A man speaks, his anger evident.", ["angry", "sad"], "sad")
+    >>> told = where.branches
+    >>> told["content"].kl_nats.shape, told["descriptor"].shares.shape, round(where.frame_seconds, 3)
     (torch.Size([49]), torch.Size([9]), 0.02)
     """
-    tokens = content.tokens, descriptor.tokens
-    shares = gradient_times_input(model, *tokens, stage, answer, emotions, emotion)
-    frame_seconds = _frame_seconds(model)
-    traces = [
-        _trace(branch, output, share)
-        for branch, output, share in zip(
-            (model.content, model.descriptor), (content, descriptor), shares, strict=True
-        )
-    ]
-    return Where(emotion, *traces, frame_seconds, frame_seconds * model.descriptor.adapter.stack)
+    tokens = {name: output.tokens for name, output in branches.items()}
+    shares = gradient_times_input(model, tokens, stage, answer, emotions, emotion)
+    seconds = 1 / model.encoder.frame_rate
+    traces = {name: _trace(model.branches[name], output, shares[name], seconds) for name, output in branches.items()}
+    return Where(emotion, traces, seconds)
 
 
 def gradient_times_input(
     model: ExplainableSER,
-    content: SoftTokens,
-    descriptor: SoftTokens,
+    tokens: Mapping[str, SoftTokens],
     stage: Stage,
     answer: str,
     emotions: Sequence[str],
     emotion: str,
     steps: int = STEPS,
-) -> tuple[Tensor, Tensor]:
+) -> dict[str, Tensor]:
     """What each soft token adds to the label's log-odds; other arguments as of :func:`where_in_time`.
 
     Source: integrated gradients (Sundararajan et al., 2017, ICML).
@@ -130,19 +123,23 @@ def gradient_times_input(
 
     Returns
     -------
-    tuple of Tensor
-        Of content and of descriptor tokens, [K] each, nats.
+    dict of str to Tensor
+        Of each branch's tokens, [K], nats.
     """
-    tokens, chosen = (content, descriptor), list(emotions).index(emotion)
-    found = [torch.zeros(int(one.counts[0])) for one in tokens]
+    chosen = list(emotions).index(emotion)
+    found = {name: torch.zeros(int(one.counts[0])) for name, one in tokens.items()}
     with evaluating(model), torch.enable_grad():
         for size, weight in _way(steps):
-            fainter = [one._replace(embeddings=(size * one.embeddings.detach()).requires_grad_()) for one in tokens]
-            odds = log_odds(word_scores(model, *fainter, stage, answer, emotions), chosen)
-            slopes = torch.autograd.grad(odds, [one.embeddings for one in fainter])
-            for shares, one, slope in zip(found, fainter, slopes, strict=True):
-                shares += weight * (one.embeddings.detach() * slope).sum(-1)[0, : len(shares)].float().cpu()
-    return tuple(found)
+            fainter = {
+                name: one._replace(embeddings=(size * one.embeddings.detach()).requires_grad_())
+                for name, one in tokens.items()
+            }
+            odds = log_odds(word_scores(model, fainter, stage, answer, emotions), chosen)
+            slopes = torch.autograd.grad(odds, [one.embeddings for one in fainter.values()])
+            for (name, one), slope in zip(fainter.items(), slopes, strict=True):
+                shares = (one.embeddings.detach() * slope).sum(-1)[0, : len(found[name])].float().cpu()
+                found[name] += weight * shares
+    return found
 
 
 def log_odds(scores: Tensor, chosen: int) -> Tensor:
@@ -167,8 +164,7 @@ def _way(steps: int) -> list[tuple[float, float]]:
 
 def word_scores(
     model: ExplainableSER,
-    content: SoftTokens,
-    descriptor: SoftTokens,
+    tokens: Mapping[str, SoftTokens],
     stage: Stage,
     answer: str,
     emotions: Sequence[str],
@@ -183,7 +179,7 @@ def word_scores(
     decoder, slot = model.decoder, emotion_slot(answer, tuple(emotions))
     [begun], [words] = candidate_tokens([slot.prefix], [slot.words], decoder.plain_tokens)
     embed, lengths = decoder.causal.get_input_embeddings(), list(map(len, words))
-    prompt = decoder.stream(content, descriptor, stage.instruction, [begun], max(lengths)).embeddings
+    prompt = decoder.stream(tokens, stage.instruction, [begun], max(lengths)).embeddings
     ids = torch.tensor([token for word in words for token in word], device=prompt.device)
     # all that the words have in common is read once; each word is read behind its last token
     rows = [torch.cat([prompt[-1:], embed(word[:-1])]) for word in ids.split(lengths)]
@@ -193,17 +189,10 @@ def word_scores(
     return torch.stack([word.mean() for word in said.split(lengths)])
 
 
-def _trace(branch, output: BranchOutput, shares: Tensor) -> BranchTrace:
-    mix = getattr(branch.bottleneck, "mix", None)
+def _trace(branch: Branch, output: BranchOutput, shares: Tensor, frame_seconds: float) -> BranchTrace:
+    token_seconds = frame_seconds * branch.adapter.stack
     if output.latent is None:
-        return BranchTrace(None, shares, None)
-    frames = int(output.latent.frames[0])
+        return BranchTrace(None, shares, None, token_seconds)
+    frames, mix = int(output.latent.frames[0]), getattr(branch.bottleneck, "mix", None)
     kl = None if output.latent.posterior is None else output.latent.kl[0, :frames].detach().float().cpu()
-    return BranchTrace(kl, shares, None if mix is None else mix.weights.detach().cpu())
-
-
-def _frame_seconds(model: ExplainableSER) -> float:
-    """Between two frames, by counting: an encoder of any kind says how many frames it makes of a number of samples."""
-    rate = model.encoder.sample_rate
-    first, second = model.encoder.frame_counts(torch.tensor([10 * rate, 110 * rate])).tolist()
-    return 100 / (second - first)
+    return BranchTrace(kl, shares, None if mix is None else mix.weights.detach().cpu(), token_seconds)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, device_of
-from speechbrain_xser.stages import SER_STAGE, Stage
+from speechbrain_xser.stages import SER_STAGE, VOICE, Stage
 from speechbrain_xser.utils.lengths import valid_mask
 from speechbrain_xser.utils.modes import evaluating
 
@@ -39,7 +39,7 @@ def mean_voice(model: ExplainableSER, batches: Iterable[Batch], stage: Stage = S
     Returns
     -------
     MeanVoice or None
-        None where the stage's descriptor branch is off, or there is no clip.
+        None where the model has no descriptor branch or the stage has it off, or there is no clip.
 
     Example
     -------
@@ -54,7 +54,8 @@ def mean_voice(model: ExplainableSER, batches: Iterable[Batch], stage: Stage = S
     total, frames, clips = 0.0, 0, 0
     for batch in batches:
         with evaluating(model):
-            latent = model.branches(batch.wavs.to(device_of(model)), batch.samples, stage)[1].latent
+            outputs = model.encode_branches(batch.wavs.to(device_of(model)), batch.samples, stage)
+            latent = outputs[VOICE].latent if VOICE in outputs else None
         if latent is None:
             return None
         valid = valid_mask(latent.frames, latent.z.shape[1], latent.z.device)

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from html import escape
 from pathlib import Path
 
 from speechbrain_xser.evidence.clip_evidence import Evidence
 from speechbrain_xser.explaining.clips import Told
-from speechbrain_xser.page.document import document
 from speechbrain_xser.page.evidence import evidence_sections
+from speechbrain_xser.page.report import clip_section, report_frame
 from speechbrain_xser.page.summary import emotion_text
 from speechbrain_xser.utils.files import written_beside
-
-PLACE = "<!-- sections -->"
 
 
 class Report:
@@ -58,10 +55,8 @@ class Report:
         if told.explanation is None:
             self.refused.append(told)
             return
-        number = len(self.contents) + 1
-        heading = f'<h2 id="clip-{number}">{escape(told.clip.name)}</h2>\n'
-        self.sections.write(f'<section class="xser-clip">\n{heading}{evidence_sections(evidence)}</section>\n')
         self.contents.append(told)
+        self.sections.write(clip_section(len(self.contents), told.clip.name, evidence_sections(evidence)))
 
     def write(self, path: str | Path) -> None:
         """Writes the page, whole or not at all.
@@ -71,28 +66,10 @@ class Report:
         OSError
             If it cannot be written.
         """
-        several = len(self.contents) > 1
-        title = f"{len(self.contents)} recordings explained" if several else "A recording explained"
-        body = f"{self._note()}{self._listed() if several else ''}{PLACE}{self._faults()}"
-        head, tail = document(title, body).split(PLACE)
+        contents = [(told.clip.name, emotion_text(told.explanation)) for told in self.contents]
+        head, tail = report_frame(contents, [told.fault for told in self.refused], self.note)
         self.sections.seek(0)
         with written_beside(path) as file:
             file.write(head)
             shutil.copyfileobj(self.sections, file)
             file.write(tail)
-
-    def _note(self) -> str:
-        return f'<p class="xser-note">{escape(self.note)}</p>\n' if self.note else ""
-
-    def _listed(self) -> str:
-        items = "".join(
-            f'<li><a href="#clip-{number}">{escape(told.clip.name)}</a> {escape(emotion_text(told.explanation))}</li>\n'
-            for number, told in enumerate(self.contents, start=1)
-        )
-        return f'<nav aria-label="Recordings"><ol class="xser-contents">\n{items}</ol></nav>\n'
-
-    def _faults(self) -> str:
-        if not self.refused:
-            return ""
-        items = "".join(f"<li>{escape(told.fault)}</li>\n" for told in self.refused)
-        return f"<section>\n<h2>Not explained</h2>\n<ul>\n{items}</ul></section>\n"

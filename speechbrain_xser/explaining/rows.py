@@ -13,6 +13,7 @@ from rich.text import Text
 from speechbrain_xser.answer.claim import Verdict
 from speechbrain_xser.evidence.clip_evidence import Evidence
 from speechbrain_xser.explaining.clips import Told
+from speechbrain_xser.page.branches import shown
 from speechbrain_xser.page.claims import SIGNS, claim_text
 from speechbrain_xser.page.numbers import percent, signed
 from speechbrain_xser.page.summary import descriptor_text, emotion_text
@@ -99,7 +100,8 @@ class TerminalTable:
         for claim in evidence.claims:
             self._line(f"{SIGNS[claim.verdict]} {claim_text(claim)}", COLOURS[claim.verdict])
         shares = evidence.attribution
-        self._line(f"{shares.emotion}: voice {signed(shares.descriptor)} nats, words {signed(shares.content)} nats")
+        told = ", ".join(f"{shown(name).name} {signed(nats)} nats" for name, nats in reversed(shares.shares.items()))
+        self._line(f"{shares.emotion}: {told}")
         for name, found in (("the mean voice", evidence.average), ("the other clip's voice", evidence.swapped)):
             if found is not None:
                 told = ", ".join(f"{label} {percent(share)}" for label, share in sorted(found.items(), key=_last))

@@ -31,6 +31,7 @@ from speechbrain_xser.data.speech import has_speech
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.locate import HYPERPARAMS, model_folder
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice
@@ -47,8 +48,7 @@ class _Encoded(NamedTuple):
     """A batch before its answers."""
 
     spoken: list[bool]  # whether each clip has speech
-    tokens: tuple[SoftTokens, SoftTokens] | None  # of those that have
-
+    tokens: dict[str, SoftTokens] | None  # of those that have
 
 
 class ExplainableEmotionRecognizer(nn.Module):
@@ -77,12 +77,10 @@ class ExplainableEmotionRecognizer(nn.Module):
     -------
     >>> import tempfile
     >>> from speechbrain_xser.model_folder.save import write_model_folder
-    >>> from speechbrain_xser.testing import tiny_manifest, tiny_model
+    >>> from speechbrain_xser.testing import tiny_lobes, tiny_manifest, tiny_model
     >>> place = Path(tempfile.mkdtemp())
-    >>> arguments = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 8}
-    >>> model = tiny_model(place, **arguments)
-    >>> arguments |= {"encoder_source": str(place / "encoder"), "llm_source": str(place / "llm")}
-    >>> folder = write_model_folder(place / "trained", model, {"model": arguments})
+    >>> model, config = tiny_model(place, max_new_tokens=8), tiny_lobes(place, max_new_tokens=8)
+    >>> folder = write_model_folder(place / "trained", model, {"model": config})
     >>> recognizer = ExplainableEmotionRecognizer.from_hparams(folder, run_opts={"device": "cpu"})
     >>> _ = tiny_manifest(place, clips=1)
     >>> recognizer.explain_file(place / "train" / "000.wav").speech  # a tone
@@ -125,6 +123,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         graphs: bool = False,
         pretrained: bool = True,
         speech_check: bool = True,
+        custom_encoder: SpeechEncoder | None = None,
         **kwargs: object,
     ) -> ExplainableEmotionRecognizer:
         """Loads a trained model folder; nothing that the folder holds is ever run.
@@ -161,6 +160,8 @@ class ExplainableEmotionRecognizer(nn.Module):
         speech_check : bool
             Whether a clip is looked for speech first: where there is none, the model is not asked. Without the check
             silence, tones and noise get labels like any speech.
+        custom_encoder : SpeechEncoder, optional
+            The encoder of a model that was trained with one of a class of your own.
         **kwargs
             For the constructor.
 
@@ -186,7 +187,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         overrides = {**(overrides or {}), **({"llm_dtype": dtype} if dtype else {})}
         folder = model_folder(source, revision, savedir)
         with naming_memory(f"{source} was loaded", SMALLER_TO_LOAD):
-            model, hparams = read_model_folder(folder, overrides, hparams_file)
+            model, hparams = read_model_folder(folder, overrides, hparams_file, encoder=custom_encoder)
             hparams["savedir"] = savedir
             kind = cls
             if pretrained and cls is ExplainableEmotionRecognizer:
@@ -397,9 +398,9 @@ class ExplainableEmotionRecognizer(nn.Module):
             return
         model, stage = self.mods.model, STAGES[self.hparams.stage]
         options = {"close_quotes": stage.quotes, "decoding": self.decoding}
-        for text in model.decoder.generate_live(*tokens, stage.instruction, **options):
+        for text in model.decoder.generate_live(tokens, stage.instruction, **options):
             yield text
-        [found] = model.decoder.emotion_probabilities(*tokens, stage.instruction, [text], self.hparams.emotions)
+        [found] = model.decoder.emotion_probabilities(tokens, stage.instruction, [text], self.hparams.emotions)
         yield self._explanation(text, found.tolist())
 
     def _precise(self) -> AbstractContextManager:
@@ -422,13 +423,13 @@ class ExplainableEmotionRecognizer(nn.Module):
             wavs = wavs[:, : samples.max()].to(self.device)
             return _Encoded(spoken, self.mods.model.encode(wavs, samples, STAGES[self.hparams.stage]))
 
-    def _answered(self, tokens: list[tuple[SoftTokens, SoftTokens]]) -> Iterator[Explanation]:
+    def _answered(self, tokens: list[dict[str, SoftTokens]]) -> Iterator[Explanation]:
         """Explanations of all rows of several batches."""
         if not tokens:
             return iter(())
-        joined = [SoftTokens.joined(parts) for parts in zip(*tokens, strict=True)]
+        joined = {name: SoftTokens.joined([one[name] for one in tokens]) for name in tokens[0]}
         stage, emotions = STAGES[self.hparams.stage], self.hparams.emotions
-        texts, found = self.mods.model.explain_tokens(*joined, stage, emotions, self.decoding)
+        texts, found = self.mods.model.explain_tokens(joined, stage, emotions, self.decoding)
         return iter([self._explanation(text, row) for text, row in zip(texts, found.tolist(), strict=True)])
 
     def forward(

@@ -12,10 +12,11 @@ from speechbrain_xser.lobes.bottleneck import (
     VariationalBottleneck,
     gaussian_kl,
 )
-from speechbrain_xser.lobes.branch import Branch, BranchOutput, silent_tokens
+from speechbrain_xser.lobes.branch import Branch, BranchOutput, off_tokens
 from speechbrain_xser.lobes.cache import CachedEncoder
-from speechbrain_xser.lobes.encoder import LayerStates, SpeechEncoder, SSLEncoder
+from speechbrain_xser.lobes.encoder import FrozenEncoder
 from speechbrain_xser.lobes.pooling import AttentivePooling
+from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
 
 __all__ = [
     "Adapter",
@@ -24,15 +25,15 @@ __all__ = [
     "BranchOutput",
     "CachedEncoder",
     "FrameTokens",
+    "FrozenEncoder",
     "Latent",
     "LayerMix",
     "LayerStates",
     "NoBottleneck",
     "Posterior",
-    "SSLEncoder",
     "SoftTokens",
     "SpeechEncoder",
     "VariationalBottleneck",
     "gaussian_kl",
-    "silent_tokens",
+    "off_tokens",
 ]

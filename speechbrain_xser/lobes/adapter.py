@@ -31,6 +31,16 @@ class SoftTokens(NamedTuple):
         """The same with counts on the CPU; where they are there already, nothing waits for a device."""
         return self._replace(counts=self.counts.cpu())
 
+    def off(self) -> SoftTokens:
+        """The tokens of the same branch where it is off: as many zero vectors.
+
+        Example
+        -------
+        >>> SoftTokens(torch.ones(1, 1, 2), torch.tensor([1])).off().embeddings
+        tensor([[[0., 0.]]])
+        """
+        return self._replace(embeddings=torch.zeros_like(self.embeddings))
+
     @classmethod
     def joined(cls, parts: Sequence[SoftTokens]) -> SoftTokens:
         """Several batches as one, zero at padding.
@@ -74,8 +84,8 @@ class Adapter(nn.Module):
     (torch.Size([3, 2, 6]), tensor([2, 1, 1]))
     >>> bool((tokens.embeddings[1, 1] == 0).all())
     True
-    >>> silent = adapter.silent(torch.tensor([12, 9, 2]), longest=12)
-    >>> silent.embeddings.shape == tokens.embeddings.shape, torch.equal(silent.counts, tokens.counts)
+    >>> off = adapter.off(torch.tensor([12, 9, 2]), longest=12)
+    >>> off.embeddings.shape == tokens.embeddings.shape, torch.equal(off.counts, tokens.counts)
     (True, True)
     """
 
@@ -133,7 +143,7 @@ class Adapter(nn.Module):
         valid = valid_mask(counts, embeddings.shape[1], embeddings.device)
         return SoftTokens(torch.where(valid[..., None], embeddings, 0.0), counts)
 
-    def silent(self, frames: Tensor, longest: int) -> SoftTokens:
+    def off(self, frames: Tensor, longest: int) -> SoftTokens:
         """Zero vectors of the same shape and counts as for latents [B, longest, Z], without computing anything.
 
         Arguments
@@ -201,7 +211,7 @@ class FrameTokens(nn.Module):
         """
         return SoftTokens(torch.where(valid_mask(frames, z.shape[1], z.device)[..., None], z, 0.0), frames)
 
-    def silent(self, frames: Tensor, longest: int) -> SoftTokens:
+    def off(self, frames: Tensor, longest: int) -> SoftTokens:
         """Zero vectors of the same shape and counts.
 
         Arguments

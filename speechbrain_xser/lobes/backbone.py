@@ -1,25 +1,57 @@
-"""Loads an SSL backbone and what its preprocessor says, and refuses one that is not complete."""
+"""Loads a pretrained speech backbone and its feature extractor, and refuses one that is unknown or not complete."""
 
 from __future__ import annotations
 
+import re
+from typing import NamedTuple
+
 import torch
 from torch import nn
-from transformers import AutoConfig, HubertModel, Wav2Vec2FeatureExtractor, Wav2Vec2Model, WavLMModel
+from transformers import (
+    AutoConfig,
+    Data2VecAudioModel,
+    FeatureExtractionMixin,
+    HubertModel,
+    SeamlessM4TFeatureExtractor,
+    Wav2Vec2BertModel,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2Model,
+    WavLMModel,
+    WhisperFeatureExtractor,
+)
 
 from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.lobes.wav2vec2 import Wav2Vec2Network
+from speechbrain_xser.lobes.wav2vec2_bert import Wav2Vec2BertNetwork
+from speechbrain_xser.lobes.whisper import WhisperEncoderAlone, WhisperNetwork
 from speechbrain_xser.utils.locks import LOADING
 from speechbrain_xser.utils.sources import loading, refuse_incomplete, resolve_source
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-FAMILIES: dict[str, type[nn.Module]] = {"hubert": HubertModel, "wavlm": WavLMModel, "wav2vec2": Wav2Vec2Model}
 UNUSED_WEIGHTS = {"masked_spec_embed"}  # of pre-training's masking; fine-tuned checkpoints may lack it
 
 
-def load_backbone(source: str, revision: str | None, dtype: str, load_weights: bool) -> nn.Module:
-    """Loads a HuBERT, WavLM or wav2vec 2.0 transformer without any head.
+class Family(NamedTuple):
+    """What stands behind a ``model_type``."""
 
-    Sources: HuBERT (Hsu et al., 2021, TASLP 29), WavLM (Chen et al., 2022, IEEE JSTSP 16(6)), wav2vec 2.0 (Baevski et
-    al., 2020, NeurIPS).
+    model: type[nn.Module]  # of transformers
+    extractor: type[FeatureExtractionMixin]  # that reads the checkpoint's preprocessor_config.json
+    network: type[nn.Module]  # takes the model and the extractor; gives the states of a padded batch
+    prefixes: tuple[str, ...] = ()  # of the model's weights in a checkpoint that holds more
+
+
+FAMILIES = {
+    "hubert": Family(HubertModel, Wav2Vec2FeatureExtractor, Wav2Vec2Network),
+    "wavlm": Family(WavLMModel, Wav2Vec2FeatureExtractor, Wav2Vec2Network),
+    "wav2vec2": Family(Wav2Vec2Model, Wav2Vec2FeatureExtractor, Wav2Vec2Network),
+    "data2vec-audio": Family(Data2VecAudioModel, Wav2Vec2FeatureExtractor, Wav2Vec2Network),
+    "wav2vec2-bert": Family(Wav2Vec2BertModel, SeamlessM4TFeatureExtractor, Wav2Vec2BertNetwork),
+    "whisper": Family(WhisperEncoderAlone, WhisperFeatureExtractor, WhisperNetwork, ("model.encoder.", "encoder.")),
+}
+
+
+def load_backbone(source: str, revision: str | None, dtype: str, load_weights: bool) -> nn.Module:
+    """Loads a backbone of ``FAMILIES`` without any head; of Whisper the encoder alone.
 
     Arguments
     ---------
@@ -57,29 +89,35 @@ def load_backbone(source: str, revision: str | None, dtype: str, load_weights: b
     source = resolve_source(source)
     with LOADING, loading(source, revision):
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
-        family = _family(source, config)
+        family = _family(source, config.model_type)
         if not load_weights:
             # one legacy constructor in transformers ignores the default device
-            return family(config).to(torch.get_default_device(), DTYPES[dtype])
-        model, report = family.from_pretrained(source, revision=revision, dtype=DTYPES[dtype], output_loading_info=True)
+            return family.model(config).to(torch.get_default_device(), DTYPES[dtype])
+        renamed = {f"^{re.escape(prefix)}": "" for prefix in family.prefixes}
+        options = {"revision": revision, "dtype": DTYPES[dtype], "key_mapping": renamed}
+        model, report = family.model.from_pretrained(source, output_loading_info=True, **options)
     refuse_incomplete(source, report, UNUSED_WEIGHTS)
     return model
 
 
-def load_preprocessor(source: str, revision: str | None, required: bool = True) -> tuple[bool, int]:
-    """Whether each utterance is normalised, and the sample rate in Hz, by ``preprocessor_config.json``.
+def load_extractor(
+    source: str, revision: str | None, model_type: str, required: bool = True
+) -> FeatureExtractionMixin:
+    """The feature extractor that ``preprocessor_config.json`` describes.
 
     Arguments
     ---------
     source, revision
         As for :func:`load_backbone`.
+    model_type : str
+        A key of ``FAMILIES``.
     required : bool
-        False: a source without that file has Hugging Face's defaults, normalised at 16000 Hz.
+        False: a source without that file has Hugging Face's defaults.
 
     Returns
     -------
-    tuple[bool, int]
-        Normalise, sample rate.
+    FeatureExtractionMixin
+        Of the family's class.
 
     Raises
     ------
@@ -90,24 +128,22 @@ def load_preprocessor(source: str, revision: str | None, required: bool = True) 
     -------
     >>> import tempfile
     >>> from speechbrain_xser.testing import tiny_encoder_folder
-    >>> load_preprocessor(tiny_encoder_folder(tempfile.mkdtemp(), norm="group"), None)
+    >>> extractor = load_extractor(tiny_encoder_folder(tempfile.mkdtemp(), norm="group"), None, "hubert")
+    >>> extractor.do_normalize, extractor.sampling_rate
     (False, 16000)
     """
-    source = resolve_source(source)
+    source, extractor = resolve_source(source), FAMILIES[model_type].extractor
     try:
         with LOADING, loading(source, revision):
-            extractor = Wav2Vec2FeatureExtractor.from_pretrained(source, revision=revision)
+            return extractor.from_pretrained(source, revision=revision)
     except BackboneError:
         if required:
             raise
-        extractor = Wav2Vec2FeatureExtractor()
-    return extractor.do_normalize, extractor.sampling_rate
+        return extractor()
 
 
-def _family(source: str, config: object) -> type[nn.Module]:
-    """The class for a configuration that this encoder can keep padding out of."""
-    if config.model_type not in FAMILIES:
-        raise BackboneError(f"'{source}' is a {config.model_type!r} model; expected one of {', '.join(FAMILIES)}")
-    if getattr(config, "conv_pos_batch_norm", False):
-        raise BackboneError(f"'{source}' has a batch norm before its positions, which lets padding in; use another")
-    return FAMILIES[config.model_type]
+def _family(source: str, model_type: str) -> Family:
+    """What stands behind a model type."""
+    if model_type not in FAMILIES:
+        raise BackboneError(f"'{source}' is a {model_type!r} model; expected one of {', '.join(FAMILIES)}")
+    return FAMILIES[model_type]

@@ -95,6 +95,7 @@ class VariationalBottleneck(nn.Module):
         level_feature: bool = False,
     ) -> None:
         super().__init__()
+        self.size = latent
         self.sigma_is_variance = sigma_is_variance
         self.mix = LayerMix(layer_count)
         self.level = LevelFeature(width) if level_feature else None
@@ -166,19 +167,22 @@ class NoBottleneck(nn.Module):
     ---------
     layer_count : int
         Number of layers n of the encoder.
+    width : int
+        Width d of the encoder.
 
     Example
     -------
     >>> states = LayerStates(torch.randn(3, 2, 5, 8), torch.tensor([5, 2]), torch.zeros(2))
-    >>> latent = NoBottleneck(3)(states)
+    >>> latent = NoBottleneck(3, width=8)(states)
     >>> latent.z.shape, latent.posterior, latent.kl.sum()
     (torch.Size([2, 5, 8]), None, tensor(0.))
     """
 
     takes_mixed = True
 
-    def __init__(self, layer_count: int) -> None:
+    def __init__(self, layer_count: int, width: int) -> None:
         super().__init__()
+        self.size = width
         self.mix = LayerMix(layer_count)
 
     def forward(self, states: LayerStates, mixed: Tensor | None = None) -> Latent:
@@ -199,6 +203,35 @@ class NoBottleneck(nn.Module):
         mixed = (self.mix(states.layers) if mixed is None else mixed).float()
         valid = valid_mask(states.frames, mixed.shape[1], mixed.device)
         return Latent(torch.where(valid[..., None], mixed, 0.0), states.frames, None, torch.zeros_like(valid.float()))
+
+
+def build_bottleneck(
+    layer_count: int,
+    width: int,
+    latent: int | None = 128,
+    deviation_bias: float = -4.0,
+    sigma_is_variance: bool = False,
+    level_feature: bool = False,
+) -> VariationalBottleneck | NoBottleneck:
+    """The bottleneck of a latent size; with a size of ``None`` there is none, and the others say nothing.
+
+    Arguments
+    ---------
+    layer_count, width, latent, deviation_bias, sigma_is_variance, level_feature
+        As for :class:`VariationalBottleneck`.
+
+    Returns
+    -------
+    VariationalBottleneck or NoBottleneck
+
+    Example
+    -------
+    >>> [type(build_bottleneck(3, 8, latent)).__name__ for latent in (4, None)]
+    ['VariationalBottleneck', 'NoBottleneck']
+    """
+    if latent is None:
+        return NoBottleneck(layer_count, width)
+    return VariationalBottleneck(layer_count, width, latent, deviation_bias, sigma_is_variance, level_feature)
 
 
 class LevelFeature(nn.Module):

@@ -6,16 +6,16 @@ computed at all. So nobody toggles ``requires_grad`` and a wrapped model (DDP) n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from speechbrain_xser.lobes.adapter import Adapter, SoftTokens
-from speechbrain_xser.lobes.bottleneck import Latent
+from speechbrain_xser.lobes.adapter import Adapter, FrameTokens, SoftTokens
+from speechbrain_xser.lobes.bottleneck import Latent, build_bottleneck
 from speechbrain_xser.lobes.layer_mix import LayerMix, layer_sums
-from speechbrain_xser.lobes.states import LayerStates
+from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
 from speechbrain_xser.stages import Mode
 from speechbrain_xser.utils.modes import evaluating
 
@@ -81,7 +81,7 @@ class Branch(nn.Module):
         """
         mode = Mode(mode)
         if mode is Mode.OFF:
-            return BranchOutput(silent_tokens(self, states), None)
+            return BranchOutput(off_tokens(self, states), None)
         if mode is Mode.FROZEN:
             with evaluating(self), torch.no_grad():
                 return self._tokens(self._latent(states, mixed))
@@ -94,43 +94,81 @@ class Branch(nn.Module):
         return BranchOutput(self.adapter(latent.z, latent.frames), latent)
 
 
-def branch_sums(layers: Tensor, branches: Sequence[Branch], modes: Sequence[Mode | str]) -> list[Tensor | None]:
+def build_branch(
+    encoder: SpeechEncoder,
+    width: int | None,
+    bottleneck: Callable[..., nn.Module] = build_bottleneck,
+    adapter: Callable[..., nn.Module] = Adapter,
+) -> Branch:
+    """Builds one branch on top of an encoder.
+
+    Arguments
+    ---------
+    encoder : SpeechEncoder
+        Its number of layers and width shape the bottleneck.
+    width : int or None
+        Embedding width of the decoder; ``None`` for one that hears frames, which needs no adapter.
+    bottleneck : callable
+        Called with ``layer_count`` and ``width``; what it gives has the attribute ``size``, that of a frame.
+    adapter : callable
+        Called with ``latent``, the size of a frame, and ``width``.
+
+    Returns
+    -------
+    Branch
+
+    Example
+    -------
+    >>> from functools import partial
+    >>> from types import SimpleNamespace
+    >>> encoder = SimpleNamespace(layer_count=3, width=8)
+    >>> branch = build_branch(encoder, width=16, bottleneck=partial(build_bottleneck, latent=4))
+    >>> branch.bottleneck.size, branch.adapter.width
+    (4, 16)
+    """
+    lower = bottleneck(layer_count=encoder.layer_count, width=encoder.width)
+    return Branch(lower, FrameTokens(lower.size) if width is None else adapter(latent=lower.size, width=width))
+
+
+def branch_sums(
+    layers: Tensor, branches: Mapping[str, Branch], modes: Mapping[str, Mode | str]
+) -> dict[str, Tensor]:
     """What each branch's bottleneck sums of the layers, for all branches that are on in one product.
 
     Arguments
     ---------
     layers : Tensor
         [n, B, T, d].
-    branches : sequence of Branch
+    branches : mapping of str to Branch
         Those whose bottleneck has a :class:`~speechbrain_xser.lobes.layer_mix.LayerMix` named ``mix``, and says by
         ``takes_mixed = True`` that its forward takes the sum as a second argument, take part.
-    modes : sequence of Mode or str
+    modes : mapping of str to (Mode or str)
         Theirs; one that is frozen has no gradient.
 
     Returns
     -------
-    list of Tensor or None
-        [B, T, d] for each branch; ``None`` for one that is off or sums nothing.
+    dict of str to Tensor
+        [B, T, d] for each branch that is on and sums layers.
 
     Example
     -------
     >>> from speechbrain_xser.lobes.bottleneck import VariationalBottleneck
-    >>> content, descriptor = (Branch(VariationalBottleneck(3, 8, latent=4), Adapter(4, 6)) for _ in range(2))
+    >>> branches = {name: Branch(VariationalBottleneck(3, 8, latent=4), Adapter(4, 6)) for name in ("a", "b")}
     >>> states = LayerStates(torch.randn(3, 2, 12, 8), torch.tensor([12, 7]), torch.zeros(2))
-    >>> sums = branch_sums(states.layers, [content, descriptor], ["frozen", "train"])
-    >>> torch.equal(content(states, "frozen", sums[0]).tokens.embeddings, content(states, "frozen").tokens.embeddings)
+    >>> sums = branch_sums(states.layers, branches, {"a": "frozen", "b": "train"})
+    >>> a = branches["a"]
+    >>> torch.equal(a(states, "frozen", sums["a"]).tokens.embeddings, a(states, "frozen").tokens.embeddings)
     True
     """
     weights = {}
-    for place, (branch, mode) in enumerate(zip(branches, map(Mode, modes), strict=True)):
-        mix = getattr(branch.bottleneck, "mix", None)
+    for name, branch in branches.items():
+        mix, mode = getattr(branch.bottleneck, "mix", None), Mode(modes[name])
         if isinstance(mix, LayerMix) and getattr(branch.bottleneck, "takes_mixed", False) and mode is not Mode.OFF:
-            weights[place] = mix.weights if mode is Mode.TRAIN else mix.weights.detach()
-    sums = dict(zip(weights, layer_sums(list(weights.values()), layers), strict=True)) if weights else {}
-    return [sums.get(place) for place in range(len(branches))]
+            weights[name] = mix.weights if mode is Mode.TRAIN else mix.weights.detach()
+    return dict(zip(weights, layer_sums(list(weights.values()), layers), strict=True)) if weights else {}
 
 
-def silent_tokens(part: Branch | Adapter, states: LayerStates) -> SoftTokens:
+def off_tokens(part: Branch | Adapter, states: LayerStates) -> SoftTokens:
     """The soft tokens of a branch that is off: zero vectors of the same shape and counts.
 
     Arguments
@@ -148,11 +186,11 @@ def silent_tokens(part: Branch | Adapter, states: LayerStates) -> SoftTokens:
     Example
     -------
     >>> states = LayerStates(torch.zeros(3, 2, 12, 8), torch.tensor([12, 7]), torch.zeros(2))
-    >>> silent_tokens(Adapter(4, 6), states).counts
+    >>> off_tokens(Adapter(4, 6), states).counts
     tensor([2, 1])
     """
     adapter = part.adapter if isinstance(part, Branch) else part
-    tokens = adapter.silent(states.frames, states.layers.shape[2])
+    tokens = adapter.off(states.frames, states.layers.shape[2])
     if tokens.embeddings.device == states.layers.device:
         return tokens
     return tokens._replace(embeddings=torch.zeros_like(tokens.embeddings, device=states.layers.device))

@@ -32,7 +32,7 @@ class CachedEncoder(nn.Module):
     Arguments
     ---------
     encoder : SpeechEncoder
-        Frozen and independent of the batch, as ``SSLEncoder`` is.
+        Frozen and independent of the batch, as ``FrozenEncoder`` is.
     folder : str or Path
         Where clips are kept; made when the first is.
     fingerprint : str
@@ -57,7 +57,8 @@ class CachedEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.layer_count, self.width, self.sample_rate = encoder.layer_count, encoder.width, encoder.sample_rate
+        self.layer_count, self.width = encoder.layer_count, encoder.width
+        self.sample_rate, self.frame_rate = encoder.sample_rate, encoder.frame_rate
         self.folder, self.dtype = Path(folder) / f"{fingerprint}-{str(dtype).removeprefix('torch.')}", dtype
         self._warned = False
 

@@ -21,24 +21,23 @@ class LayerStates(NamedTuple):
     3
     """
 
-    layers: Tensor  # [n, B, T, d], layers 1..n before the encoder's final layer norm; anything at padding
+    layers: Tensor  # [n, B, T, d], before the encoder's final layer norm; anything at padding
     frames: Tensor  # [B] int64, valid frames; where the sample counts were, be it the CPU
     level: Tensor  # [B] float32, RMS of the valid samples in dB re full scale, before any normalisation
 
 
 @runtime_checkable
 class SpeechEncoder(Protocol):
-    """What the branches need of an encoder; any ``nn.Module`` with these members replaces :class:`SSLEncoder`.
+    """What the branches need of an encoder; any ``nn.Module`` with these members replaces ``FrozenEncoder``.
 
-    ``Branch`` and ``ExplainableSER`` use nothing else. Whether the encoder is frozen is its own matter: one that
-    shall learn is an ordinary module with gradients, one that shall not overrides ``train()`` as ours does.
-    An encoder with a single output has ``layer_count`` 1 and returns ``output[None]`` as ``layers``; filterbanks
-    give ``level`` through :func:`level_db`.
+    Nothing else is used of it. Whether the encoder is frozen is its own matter: one that learns is an ordinary module
+    with gradients, one that does not overrides ``train()`` as ours does. An encoder with a single output has
+    ``layer_count`` 1 and returns ``output[None]`` as ``layers``; :func:`level_db` gives ``level``.
 
     Example
     -------
     >>> class Framer(torch.nn.Module):
-    ...     layer_count, width, sample_rate = 1, 160, 16000
+    ...     layer_count, width, sample_rate, frame_rate = 1, 160, 16000, 100.0
     ...     def frame_counts(self, samples):
     ...         return (samples // self.width).clamp(min=1)
     ...     def forward(self, wavs, samples):
@@ -52,6 +51,7 @@ class SpeechEncoder(Protocol):
     layer_count: int  # n
     width: int  # d
     sample_rate: int  # of the waveforms that it takes, in Hz
+    frame_rate: float  # frames a second
 
     def frame_counts(self, samples: Tensor) -> Tensor:
         """Valid frames of clips with that many samples.

@@ -83,8 +83,8 @@ def model_card(
     ---------
     metadata : Metadata
         The folder's metadata. Of "training" the card reads "purpose", "test" (scores in percent), "corpus" (that of the
-        test), "corpora" (names of all recipes that it was trained by) and "bases" (the sources of backbones that are
-        inside the folder now).
+        test), "corpora" (the licence of each corpus that it was trained on, by name) and "bases" (the sources of
+        backbones that are inside the folder now).
     stage : str
         Name of the stage that answers.
     emotions : sequence of str
@@ -112,7 +112,7 @@ def model_card(
     >>> "- meta-llama/Llama-3.1-8B-Instruct" in card.splitlines()
     True
     """
-    corpora, bases = metadata.training.get("corpora", []), metadata.training.get("bases", {})
+    corpora, bases = metadata.training.get("corpora", {}), metadata.training.get("bases", {})
     return TEXT.format(
         front=_front_matter(metadata, has_lora, licence or weights_licence(metadata), name),
         contents=_contents(metadata, has_lora),

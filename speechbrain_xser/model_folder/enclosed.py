@@ -1,4 +1,4 @@
-"""Backbones that lie inside a trained folder, where ``xser export`` puts them: ``llm_source: inside:llm``.
+"""Backbones that lie inside a trained folder, where ``xser export`` puts them: the source is ``inside:llm``.
 
 A folder may come from anybody, so a backbone inside of it may be nothing but a list of known files, in a sub-folder of
 one of two names, and may name nothing outside of that: no code of a model of its own (``auto_map``), no adapter that
@@ -15,7 +15,8 @@ from pathlib import Path
 from speechbrain_xser.errors import UnsafeModelError
 
 INSIDE = "inside:"
-NAMES = ("encoder", "llm")
+PLACES = {"encoder": "encoder", "llm": "decoder"}  # backbones, and the lobe that each is in
+NAMES = tuple(PLACES)
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json", "added_tokens.json",
     "vocab.json", "merges.txt", "chat_template.jinja",
@@ -27,13 +28,13 @@ WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
 PATTERNS = tuple(f"{name}/{file}" for name in NAMES for file in (*sorted(ALLOWED), "model*.safetensors"))  # for the hub
 
 
-def with_enclosed(arguments: Mapping[str, object], folder: str | Path) -> dict[str, object]:
-    """The arguments of a model, with the places of those backbones that lie inside its folder.
+def with_enclosed(model: Mapping[str, Mapping], folder: str | Path) -> dict[str, Mapping]:
+    """The lobes of a model, with the places of those backbones that lie inside its folder.
 
     Arguments
     ---------
-    arguments : mapping
-        Of ``build_model``.
+    model : mapping
+        Lobes as plain values.
     folder : str or Path
         The trained folder.
 
@@ -48,31 +49,34 @@ def with_enclosed(arguments: Mapping[str, object], folder: str | Path) -> dict[s
 
     Example
     -------
-    >>> with_enclosed({"encoder_source": "packaged:hubert-tiny", "llm_source": None}, "anywhere")
-    {'encoder_source': 'packaged:hubert-tiny', 'llm_source': None}
-    >>> with_enclosed({"encoder_source": "packaged:hubert-tiny", "llm_source": "inside:../llm"}, "anywhere")
+    >>> with_enclosed({"encoder": {"source": "packaged:hubert-tiny"}, "decoder": {}}, "anywhere")
+    {'encoder': {'source': 'packaged:hubert-tiny'}, 'decoder': {}}
+    >>> with_enclosed({"encoder": {"source": "packaged:hubert-tiny"}, "decoder": {"source": "inside:../llm"}}, "a")
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.UnsafeModelError: anywhere: llm_source is 'inside:../llm'; inside a folder it is \
+    speechbrain_xser.errors.UnsafeModelError: a: the source of llm is 'inside:../llm'; inside a folder it is \
 'inside:llm'
     """
-    return {**arguments, **{f"{name}_source": enclosed_folder(folder, name) for name in enclosed(arguments, folder)}}
+    places = {PLACES[name]: enclosed_folder(folder, name) for name in enclosed(model, folder)}
+    return {**model, **{place: {**model[place], "source": source} for place, source in places.items()}}
 
 
-def enclosed(arguments: Mapping[str, object], folder: str | Path) -> list[str]:
+def enclosed(model: Mapping[str, Mapping], folder: str | Path) -> list[str]:
     """Which backbones lie inside the folder; UnsafeModelError where a source names anything else inside of it.
 
     Example
     -------
-    >>> enclosed({"encoder_source": "packaged:hubert-tiny", "llm_source": "inside:llm"}, "anywhere")
+    >>> enclosed({"encoder": {"source": "packaged:hubert-tiny"}, "decoder": {"source": "inside:llm"}}, "anywhere")
     ['llm']
     """
     found = []
-    for name in NAMES:
-        source = arguments.get(f"{name}_source")
+    for name, place in PLACES.items():
+        source = model[place].get("source")
         if isinstance(source, str) and source.startswith(INSIDE):
             if source != INSIDE + name:
-                raise UnsafeModelError(f"{folder}: {name}_source is {source!r}; inside a folder it is '{INSIDE}{name}'")
+                raise UnsafeModelError(
+                    f"{folder}: the source of {name} is {source!r}; inside a folder it is '{INSIDE}{name}'"
+                )
             found.append(name)
     return found
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.lobes.cache import CachedEncoder
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_folder.metadata import describe_backbone
 from speechbrain_xser.model_folder.settings import backbones
 
 
-def keep_features(model: ExplainableSER, folder: str | Path, arguments: Mapping[str, object]) -> None:
+def keep_features(model: ExplainableSER, folder: str | Path, lobes: Mapping[str, Mapping]) -> None:
     """Lets a model's frozen encoder hear each clip once.
 
     Arguments
@@ -20,23 +21,30 @@ def keep_features(model: ExplainableSER, folder: str | Path, arguments: Mapping[
         Its encoder is replaced by a :class:`CachedEncoder` around it.
     folder : str or Path
         Where the layers are kept; runs may share it.
-    arguments : mapping
-        Of ``build_model``: they name the backbone and its type.
+    lobes : mapping
+        The model's, as plain values: they name the backbone and its type.
 
     Raises
     ------
     BackboneError
         If the backbone is not on this machine, so that its fingerprint cannot be taken.
+    SettingsError
+        If the encoder is not named by a source.
 
     Example
     -------
-    >>> from speechbrain_xser.testing import tiny_model
+    >>> from speechbrain_xser.testing import tiny_lobes, tiny_model
+    >>> from speechbrain_xser.model_folder.settings import complete_settings
     >>> place = getfixture("tmp_path")
     >>> model = tiny_model(place)
-    >>> keep_features(model, place / "features", {"encoder_source": str(place / "encoder"), "llm_source": None})
+    >>> keep_features(model, place / "features", complete_settings({"model": tiny_lobes(place)})["model"])
     >>> type(model.encoder).__name__
     'CachedEncoder'
     """
-    known = describe_backbone(*backbones(arguments)["encoder"]).fingerprint
-    name = f"{known[:16]}-{arguments.get('encoder_dtype', 'float32')}"
+    if "encoder" not in (found := backbones(lobes)):
+        raise SettingsError("feature_cache needs an encoder with a source: give null for an encoder of your own")
+    known, encoder = describe_backbone(*found["encoder"]).fingerprint, lobes["encoder"]
+    name = f"{known[:16]}-{encoder['dtype']}"
+    if (seconds := encoder.get("pad_to_seconds")) is not None:
+        name += f"-{seconds:g}s"
     model.encoder = CachedEncoder(model.encoder, folder, name)

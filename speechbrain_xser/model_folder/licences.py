@@ -6,7 +6,7 @@ terms that many read as holding for what was trained on them. What is not known 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 OWN = "apache-2.0"
 PERMISSIVE = {OWN, "mit"}  # what may go into a work under Apache-2.0
@@ -21,18 +21,6 @@ BASES = {  # by the beginning of a hub id; the hub's names of licences
     "meta-llama/Meta-Llama-3-": "llama3",
     "mistralai/Mistral-7B": OWN,
     "TinyLlama/": OWN,
-}
-CORPORA = {  # by a recipe's name
-    "CREMA-D": "Open Database License 1.0, contents under the Database Contents License 1.0",
-    "EmoDB": "CC0 1.0",
-    "EMOSEC": "none is stated; ask its authors",
-    "EmotionCoT": "see its authors' release; the clips are those of other corpora",
-    "IEMOCAP": "University of Southern California, for research, on request",
-    "MELD": "GPL-3.0 for the annotations; the clips are from a television series",
-    "RAVDESS": "CC BY-NC-SA 4.0: not for commercial use",
-    "SpeechCraft": "none is stated for the annotations; GigaSpeech: non-commercial research; LibriTTS-R: CC BY 4.0",
-    "TESS": "CC BY-NC-ND 4.0: not for commercial use",
-    "Tiny": "spoken by eSpeak NG; of this package, Apache-2.0",
 }
 
 
@@ -85,15 +73,15 @@ def _licence_of(source: str) -> str:
     return next((licence for start, licence in BASES.items() if source.startswith(start)), OTHER)
 
 
-def licence_note(bases: Sequence[str], corpora: Sequence[str], llm: Sequence[str] = ()) -> str:
+def licence_note(bases: Sequence[str], corpora: Mapping[str, str | None], llm: Sequence[str] = ()) -> str:
     """The section of a model card that says what the weights were made of, and under what terms that is.
 
     Arguments
     ---------
     bases : sequence of str
         Whose weights are in the folder.
-    corpora : sequence of str
-        What it was trained on, by names of recipes; empty where that was not recorded.
+    corpora : mapping of str to str or None
+        The licence of each corpus that it was trained on, None where it is unknown; empty where that was not recorded.
     llm : sequence of str
         Bases outside the folder that its LoRA was made with.
 
@@ -104,7 +92,7 @@ def licence_note(bases: Sequence[str], corpora: Sequence[str], llm: Sequence[str
 
     Example
     -------
-    >>> print(licence_note([], ["EmoDB"]))
+    >>> print(licence_note([], {"EmoDB": "CC0 1.0"}))
     The code is Apache-2.0. The branches, adapters and LoRA are its author's to license.
     <BLANKLINE>
     Trained on:
@@ -118,5 +106,5 @@ def licence_note(bases: Sequence[str], corpora: Sequence[str], llm: Sequence[str
         lines[0] += f" LoRA was made with {', '.join(llm)}, whose licence may bind it."
     if not corpora:
         return "\n\n".join([*lines, "What it was trained on was not recorded, and so under what terms that was had."])
-    rows = [f"* {name}: {CORPORA.get(name, 'its terms are not known here')}" for name in corpora]
+    rows = [f"* {name}: {terms or 'its terms are not known here'}" for name, terms in corpora.items()]
     return "\n\n".join([*lines, "Trained on:", "\n".join(rows)])

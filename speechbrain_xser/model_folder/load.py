@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError, XserError
+from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_folder.enclosed import with_enclosed
-from speechbrain_xser.model_folder.locate import HYPERPARAMS, METADATA
+from speechbrain_xser.model_folder.hyperparams import read_hyperparams
+from speechbrain_xser.model_folder.locate import HYPERPARAMS, METADATA, SETTINGS
 from speechbrain_xser.model_folder.metadata import check_backbone, read_metadata
-from speechbrain_xser.model_folder.safe_yaml import load_safely, read_text
-from speechbrain_xser.model_folder.settings import backbones, checked_parts
-from speechbrain_xser.model_folder.weights import FILE_NAME, FolderPretrainer
+from speechbrain_xser.model_folder.settings import backbones, model_of, read_settings
+from speechbrain_xser.model_folder.weights import FILE_NAME, FolderPretrainer, parts_of
 from speechbrain_xser.utils.memory import is_out_of_memory
 
 
 def read_model_folder(
     folder: str | Path,
     overrides: dict | None = None,
-    hparams_file: str = HYPERPARAMS,
-    arguments: Mapping[str, object] | None = None,
+    hparams_file: str | None = None,
+    decoder: Mapping[str, object] | None = None,
+    encoder: SpeechEncoder | None = None,
 ) -> tuple[ExplainableSER, dict]:
     """Builds the model of a trained folder and loads its weights, strictly.
 
@@ -31,20 +32,22 @@ def read_model_folder(
         A local model folder.
     overrides : dict, optional
         The caller's own values for keys of the YAML.
-    hparams_file : str
-        Name of the YAML inside the folder.
-    arguments : mapping, optional
-        Arguments of ``build_model`` that go over the folder's own, for another use of the same model.
+    hparams_file : str, optional
+        Name of a YAML inside the folder, which is read in the place of its ``settings.json``.
+    decoder : mapping, optional
+        Arguments of the decoder that go over the folder's own, for another use of the same model.
+    encoder : SpeechEncoder, optional
+        The encoder of a model that was trained with one of a class of your own.
 
     Returns
     -------
     tuple of (ExplainableSER, dict)
-        The model on the CPU, and the folder's hyperparameters.
+        The model on the CPU, and the folder's settings, the lobes under "model".
 
     Raises
     ------
     UnsafeModelError
-        If the YAML asks for anything outside the allow-list, or lacks a key.
+        If the folder asks for anything outside the allow-list, or lacks a key.
     CheckpointError
         If weights are missing, broken, or of other names or shapes.
     BackboneError
@@ -54,23 +57,18 @@ def read_model_folder(
     -------
     >>> import tempfile
     >>> from speechbrain_xser.model_folder.save import write_model_folder
-    >>> from speechbrain_xser.testing import tiny_model
+    >>> from speechbrain_xser.testing import tiny_lobes, tiny_model
     >>> place = tempfile.mkdtemp()
-    >>> arguments = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 8}
-    >>> model = tiny_model(place, **arguments)
-    >>> arguments |= {"encoder_source": f"{place}/encoder", "llm_source": f"{place}/llm"}
-    >>> same, hparams = read_model_folder(write_model_folder(f"{place}/trained", model, {"model": arguments}))
+    >>> model, config = tiny_model(place), tiny_lobes(place)
+    >>> same, _ = read_model_folder(write_model_folder(f"{place}/trained", model, {"model": config}))
     >>> all(same.state_dict()[name].equal(tensor) for name, tensor in model.state_dict().items())
     True
     """
-    path = Path(folder) / _plain_name(hparams_file)
-    hparams = load_safely(read_text(path), overrides, str(path))
-    factory, pretrainer = _located_parts(hparams, path)
-    _check_backbones(folder, factory)
-    model = _build(partial(factory, **(arguments or {})), path)
+    settings, hparams, pretrainer = _read(Path(folder), overrides, hparams_file)
+    _check_backbones(folder, settings)
+    model = _build(settings, encoder, decoder or {}, folder)
     pretrainer.load_into(model, folder)
-    hparams["modules"] = {"model": factory}
-    return model.eval(), hparams
+    return model.eval(), {**hparams, **settings}
 
 
 def load_weights(model: ExplainableSER, folder: str | Path) -> None:
@@ -88,37 +86,42 @@ def load_weights(model: ExplainableSER, folder: str | Path) -> None:
     UnsafeModelError, CheckpointError, BackboneError
         As :func:`read_model_folder`.
     """
-    path = Path(folder) / HYPERPARAMS
-    factory, pretrainer = _located_parts(load_safely(read_text(path), None, str(path)), path)
-    _check_backbones(folder, factory)
+    settings, _, pretrainer = _read(Path(folder))
+    _check_backbones(folder, settings)
     pretrainer.load_into(model, folder)
 
 
-def _located_parts(hparams: dict, path: Path) -> tuple[partial, FolderPretrainer]:
-    """The parts of loaded hyperparameters; backbones inside the folder by where they lie."""
-    factory, pretrainer = checked_parts(hparams, path)
-    return partial(factory.func, **with_enclosed(factory.keywords, path.parent)), pretrainer
+def _read(
+    folder: Path, overrides: dict | None = None, hparams_file: str | None = None
+) -> tuple[dict, dict, FolderPretrainer]:
+    """A folder's settings, with its backbones where they lie; what else its YAML says; and what loads the weights."""
+    if overrides or hparams_file:
+        settings, hparams, pretrainer = read_hyperparams(folder / _plain_name(hparams_file or HYPERPARAMS), overrides)
+    else:
+        settings, hparams = read_settings(folder / SETTINGS), {}
+        pretrainer = FolderPretrainer(parts_of(settings["model"]))
+    return {**settings, "model": with_enclosed(settings["model"], folder)}, hparams, pretrainer
 
 
-def _check_backbones(folder: str | Path, factory: partial) -> None:
+def _check_backbones(folder: str | Path, settings: Mapping) -> None:
     """The backbones that a folder names are there, and those it was trained with."""
     metadata = read_metadata(Path(folder) / METADATA)
-    for name, source in backbones(factory.keywords).items():
+    for name, source in backbones(settings["model"]).items():
         if name not in metadata.backbones:
             raise CheckpointError(f"{folder}/{METADATA}: names no {name}; the folder is not complete")
         check_backbone(name, metadata.backbones[name], *source)
 
 
-def _build(factory: Callable[[], ExplainableSER], path: Path) -> ExplainableSER:
+def _build(settings: Mapping, encoder: SpeechEncoder | None, decoder: Mapping, folder: str | Path) -> ExplainableSER:
     """The model with untrained branches; values that no model can have become one error."""
     try:
-        return factory()
+        return model_of(settings, encoder, **decoder)
     except XserError:
         raise
     except (TypeError, ValueError, RuntimeError, AttributeError) as error:
         if is_out_of_memory(error):
             raise
-        raise CheckpointError(f"{path}: no model can be built from it ({error})") from error
+        raise CheckpointError(f"{folder}: no model can be built from its settings ({error})") from error
 
 
 def _plain_name(name: str) -> str:

@@ -18,6 +18,7 @@ from speechbrain_xser.model_folder.enclosed import NAMES, PATTERNS
 from speechbrain_xser.utils.folders import whole_folder
 from speechbrain_xser.utils.sources import loading, resolve_source
 
+SETTINGS = "settings.json"
 HYPERPARAMS = "hyperparams.yaml"
 METADATA = "metadata.json"
 BRANCH_WEIGHTS = "model.safetensors"
@@ -26,7 +27,7 @@ CARD = "README.md"
 MEAN_VOICE = "mean_voice.safetensors"  # of the training set; a folder may lack it
 ADAPTER_WEIGHTS = "adapter_model.safetensors"  # the name that plain peft reads
 ADAPTER_FILES = (f"{ADAPTER}/adapter_config.json", f"{ADAPTER}/{ADAPTER_WEIGHTS}")
-FILES = (HYPERPARAMS, METADATA, BRANCH_WEIGHTS, *ADAPTER_FILES, MEAN_VOICE, CARD, *PATTERNS)
+FILES = (SETTINGS, HYPERPARAMS, METADATA, BRANCH_WEIGHTS, *ADAPTER_FILES, MEAN_VOICE, CARD, *PATTERNS)
 NEVER_OPENED = frozenset(".py .pyc .so .bin .pt .pth .ckpt .pkl .pickle .npy .npz .joblib".split())
 CHECKPOINTS = "checkpoints"  # in the output folder of a training
 SHOWN = 3  # models that a message names

@@ -13,6 +13,7 @@ from torch import Tensor
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.model_folder.locate import MEAN_VOICE
+from speechbrain_xser.stages import VOICE
 from speechbrain_xser.utils.lengths import valid_mask
 from speechbrain_xser.utils.modes import evaluating
 
@@ -29,7 +30,7 @@ class MeanVoice(NamedTuple):
 
 def device_of(model: ExplainableSER) -> torch.device:
     """Where a model's own parameters lie."""
-    return next(model.descriptor.parameters()).device
+    return next(model.branches.parameters()).device
 
 
 def voice_tokens(model: ExplainableSER, voice: MeanVoice, frames: Tensor) -> SoftTokens:
@@ -49,7 +50,7 @@ def voice_tokens(model: ExplainableSER, voice: MeanVoice, frames: Tensor) -> Sof
     SoftTokens
         Embeddings [B, K, e] and counts [B].
     """
-    adapter = model.descriptor.adapter
+    adapter = model.branches[VOICE].adapter
     z = voice.latent.to(device_of(model)).expand(len(frames), int(frames.max()), -1)
     z = z * valid_mask(frames, z.shape[1], z.device)[..., None]
     with evaluating(adapter), torch.no_grad():

@@ -8,7 +8,7 @@ its file is mapped, its layers are changed in place one after the other, and wri
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,12 +21,14 @@ from speechbrain_xser.model_folder.enclosed import (
     INDEX,
     INSIDE,
     NAMES,
+    PLACES,
     TOKENIZER_FILES,
     WEIGHTS,
     enclosed,
     refuse_links_out,
     with_enclosed,
 )
+from speechbrain_xser.model_folder.hyperparams import hyperparams_text
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.locate import (
     ADAPTER_FILES,
@@ -35,12 +37,12 @@ from speechbrain_xser.model_folder.locate import (
     FILES,
     HYPERPARAMS,
     METADATA,
+    SETTINGS,
     backbone_folder,
 )
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice, write_mean_voice
 from speechbrain_xser.model_folder.metadata import Backbone, Metadata, check_backbone, read_metadata, write_metadata
-from speechbrain_xser.model_folder.safe_yaml import load_safely, read_text
-from speechbrain_xser.model_folder.settings import SETTINGS, backbones, checked_parts, hyperparams_text, plain_config
+from speechbrain_xser.model_folder.settings import OWN, backbones, read_settings, write_settings
 from speechbrain_xser.utils.folders import written_folder
 from speechbrain_xser.utils.sources import fingerprint
 from speechbrain_xser.versions import VERSION
@@ -65,7 +67,18 @@ class Trained(NamedTuple):
     """A trained folder, as it is read."""
 
     folder: Path
-    config: dict  # as plain_config gives it
+    settings: dict  # as settings.json says them
+
+    @property
+    def lobes(self) -> dict:
+        """Of the model, as plain values."""
+        return self.settings["model"]
+
+    @property
+    def has_lora(self) -> bool:
+        """Whether LoRA lies beside the LLM."""
+        return self.lobes["decoder"].get("lora") is not None
+
     metadata: Metadata
 
 
@@ -75,7 +88,7 @@ def release_folder(
     merge: bool = True,
     with_encoder: bool = False,
     licence: str | None = None,
-    corpora: Sequence[str] = (),
+    corpora: Mapping[str, str | None] | None = None,
     voice: MeanVoice | None = None,
 ) -> Release:
     """Writes a trained folder anew, for use elsewhere and for the hub.
@@ -93,8 +106,8 @@ def release_folder(
         Whether the encoder lies in ``out/encoder``; else it is found by name.
     licence : str, optional
         The hub's name of the weights' licence; by default what follows from the base.
-    corpora : sequence of str
-        What it was trained on, where the folder does not say it.
+    corpora : mapping of str to str or None, optional
+        The licence of each corpus that it was trained on, where the folder does not say it.
     voice : MeanVoice, optional
         Of the training set, in the place of the folder's own.
 
@@ -112,7 +125,7 @@ def release_folder(
     Example
     -------
     >>> from speechbrain_xser import packaged_model
-    >>> release = release_folder(packaged_model(), getfixture("tmp_path") / "release", corpora=["Tiny", "CREMA-D"])
+    >>> release = release_folder(packaged_model(), getfixture("tmp_path") / "release", corpora={"EmoDB": "CC0 1.0"})
     >>> release.merged, release.inside, release.licence
     (True, ('llm',), 'apache-2.0')
     >>> sorted(path.name for path in Path(release.folder).iterdir())[:5]
@@ -121,9 +134,8 @@ def release_folder(
     refuse_links_out(source)
     trained, out = read_trained(source), Path(out)
     check_place(trained.folder, out)
-    arguments = trained.config["model"]
-    merging = merge and arguments["lora"] is not None
-    inside = set(enclosed(arguments, trained.folder)) | ({"llm"} if merging else set())
+    merging = merge and trained.has_lora
+    inside = set(enclosed(trained.lobes, trained.folder)) | ({"llm"} if merging else set())
     inside |= {"encoder"} if with_encoder else set()
     training = _training(trained, inside, corpora)
     with written_folder(out) as staging:
@@ -132,7 +144,7 @@ def release_folder(
                 _copy_backbone(trained, name, staging / name)
         if merging:
             _write_merged(trained, staging / "llm")
-        _copy_own(trained, staging, with_adapter=arguments["lora"] is not None and not merging)
+        _copy_own(trained, staging, with_adapter=trained.has_lora and not merging)
         if (voice := voice or read_mean_voice(trained.folder)) is not None:
             write_mean_voice(staging, voice)
         metadata = _write_texts(staging, trained, inside, merging, training, licence, out.resolve().name)
@@ -145,15 +157,10 @@ def read_trained(source: str | Path) -> Trained:
     Example
     -------
     >>> from speechbrain_xser import packaged_model
-    >>> read_trained(packaged_model()).config["model"]["llm_source"]
+    >>> read_trained(packaged_model()).lobes["decoder"]["source"]
     'packaged:llama-tiny'
     """
-    path = Path(source) / HYPERPARAMS
-    hparams = load_safely(read_text(path), None, str(path))
-    factory, _ = checked_parts(hparams, path)
-    metadata = read_metadata(Path(source) / METADATA)
-    settings = {key: hparams[key] for key in SETTINGS}
-    return Trained(Path(source), plain_config({"model": dict(factory.keywords), **settings}), metadata)
+    return Trained(Path(source), read_settings(Path(source) / SETTINGS), read_metadata(Path(source) / METADATA))
 
 
 def check_place(source: Path, out: Path) -> None:
@@ -193,7 +200,7 @@ def _is_release(folder: Path) -> bool:
         attributes = (folder / ATTRIBUTES).read_text(encoding="utf-8")
     except (XserError, OSError, UnicodeDecodeError):
         return False
-    return attributes == LARGE_FILES and (folder / HYPERPARAMS).is_file()
+    return attributes == LARGE_FILES and (folder / SETTINGS).is_file()
 
 
 def _is_backbone_file(name: str) -> bool:
@@ -201,17 +208,17 @@ def _is_backbone_file(name: str) -> bool:
     return part in NAMES and (file in ALLOWED or WEIGHTS.fullmatch(file) is not None)
 
 
-def _training(trained: Trained, inside: set[str], corpora: Sequence[str]) -> dict:
+def _training(trained: Trained, inside: set[str], corpora: Mapping[str, str | None] | None) -> dict:
     """What is recorded of the training, and of the bases whose weights are in the folder now."""
     known = trained.metadata.training.get("bases", {})
     bases = {name: known.get(name, trained.metadata.backbones[name].source) for name in sorted(inside)}
     training = {**trained.metadata.training, "bases": bases}
-    return training | ({"corpora": list(corpora)} if corpora else {})
+    return training | ({"corpora": dict(corpora)} if corpora else {})
 
 
 def _located(trained: Trained, name: str) -> tuple[str, str | None]:
     """Source and revision of a backbone, which is the one that the folder was trained with."""
-    source = backbones(with_enclosed(trained.config["model"], trained.folder))[name]
+    source = backbones(with_enclosed(trained.lobes, trained.folder))[name]
     check_backbone(name, trained.metadata.backbones[name], *source)
     return source
 
@@ -225,18 +232,18 @@ def _copy_backbone(trained: Trained, name: str, place: Path) -> None:
         if path.name in (*CONFIG_FILES, *TOKENIZER_FILES, INDEX) or WEIGHTS.fullmatch(path.name):
             shutil.copyfile(path, place / path.name)
     if name == "encoder" and not list(place.glob("*.safetensors")):
-        load_backbone(source, revision, trained.config["model"]["encoder_dtype"], True).save_pretrained(place)
+        load_backbone(source, revision, trained.lobes["encoder"]["dtype"], True).save_pretrained(place)
 
 
 def _write_merged(trained: Trained, place: Path) -> None:
     """The LLM with LoRA in its weights, in the type in which it answers, and its tokenizer as it is."""
-    model, _ = read_model_folder(trained.folder, arguments=ANYWHERE)
+    model, _ = read_model_folder(trained.folder, decoder=ANYWHERE)
     decoder = model.decoder
     decoder.merge()
     decoder.causal.save_pretrained(place, max_shard_size=SHARD)
     for path in place.glob("*.safetensors"):
         shutil.copymode(place / "config.json", path)  # safetensors makes them for one user alone
-    located = with_enclosed(trained.config["model"], trained.folder)
+    located = with_enclosed(trained.lobes, trained.folder)
     folder = Path(backbone_folder(*backbones(located)["llm"]))
     for name in TOKENIZER_FILES:
         if (folder / name).is_file():
@@ -257,18 +264,22 @@ def _write_texts(
     staging: Path, trained: Trained, inside: set[str], merging: bool, training: dict, licence: str | None, name: str
 ) -> Metadata:
     """Hyperparameters, metadata, card, and what the hub keeps as large files."""
-    moved = {f"{part}_source": INSIDE + part for part in inside} | {f"{part}_revision": None for part in inside}
-    arguments = {**trained.config["model"], **moved, **({"lora": None} if merging else {})}
-    config = {**trained.config, "model": arguments}
+    lobes = {name: dict(part) for name, part in trained.lobes.items()}
+    for part in inside:
+        lobes[PLACES[part]] |= {"source": INSIDE + part, "revision": None}
+    if merging:
+        lobes["decoder"]["lora"] = None
+    settings = {**trained.settings, "model": lobes}
     described = {
         part: Backbone(INSIDE + part, None, fingerprint(staging / part)) if part in inside else backbone
         for part, backbone in trained.metadata.backbones.items()
     }
     metadata = Metadata(VERSION, described, training)
-    (staging / HYPERPARAMS).write_text(hyperparams_text(config), encoding="utf-8")
+    write_settings(staging / SETTINGS, settings)
+    (staging / HYPERPARAMS).write_text(hyperparams_text(settings), encoding="utf-8")
     write_metadata(staging / METADATA, metadata)
-    settings = {key: config[key] for key in SETTINGS}
-    card = model_card(metadata, **settings, has_lora=bool(arguments["lora"]), licence=licence, name=name)
+    own, has_lora = {key: settings[key] for key in OWN}, bool(lobes["decoder"].get("lora"))
+    card = model_card(metadata, **own, has_lora=has_lora, licence=licence, name=name)
     (staging / CARD).write_text(card, encoding="utf-8")
     (staging / ATTRIBUTES).write_text(LARGE_FILES, encoding="utf-8")
     return metadata

@@ -19,16 +19,13 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent, DocumentStartEvent, Event, ScalarEvent
 
 from speechbrain_xser.errors import UnsafeModelError, XserError
+from speechbrain_xser.model_folder.lobes import KNOWN
 
 MAX_BYTES = 65536
 MAX_DEPTH = 16
-ALLOWED_TAGS = frozenset(
-    {
-        "!ref",
-        "!name:speechbrain_xser.model.build_model",
-        "!new:speechbrain_xser.model_folder.weights.FolderPretrainer",
-    }
-)
+FACTORY = "!name:speechbrain_xser.model.build_model"
+PRETRAINER = "!new:speechbrain_xser.model_folder.weights.FolderPretrainer"
+ALLOWED_TAGS = frozenset({"!ref", FACTORY, PRETRAINER, *(known.tag for known in KNOWN.values())})
 REFERENCE = re.compile(r"<[A-Za-z_]\w*(\[\w+\])*>")  # one whole key: no text around it, no dots, no arithmetic
 LOAD_ERRORS = (YAMLError, ValueError, TypeError, LookupError, AttributeError, ImportError, RecursionError)
 

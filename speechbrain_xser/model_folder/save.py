@@ -1,7 +1,8 @@
 """Writes a trained model folder: what trained, and how to find and recognise what did not.
 
 ====================== =================================================================
-hyperparams.yaml       ``modules`` and ``pretrainer``, and the values they are built from
+settings.json          what the model is built from: its lobes and their arguments
+hyperparams.yaml       the same for SpeechBrain, as ``modules`` and ``pretrainer``
 model.safetensors      branches and adapters
 adapter/               the decoder's LoRA, as a folder that plain ``peft`` loads
 metadata.json          the backbones' names, revisions and fingerprints; the training run
@@ -21,13 +22,15 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from speechbrain_xser.errors import CheckpointError
-from speechbrain_xser.lobes.encoder import SSLEncoder
+from speechbrain_xser.lobes.encoder import FrozenEncoder
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_folder.card import model_card
-from speechbrain_xser.model_folder.locate import ADAPTER, BRANCH_WEIGHTS, CARD, HYPERPARAMS, METADATA
+from speechbrain_xser.model_folder.hyperparams import hyperparams_text
+from speechbrain_xser.model_folder.lobes import CUSTOM
+from speechbrain_xser.model_folder.locate import ADAPTER, BRANCH_WEIGHTS, CARD, HYPERPARAMS, METADATA, SETTINGS
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, write_mean_voice
 from speechbrain_xser.model_folder.metadata import Metadata, describe_backbone, write_metadata
-from speechbrain_xser.model_folder.settings import SETTINGS, backbones, hyperparams_text, plain_config
+from speechbrain_xser.model_folder.settings import OWN, backbones, complete_settings, plain_values, write_settings
 from speechbrain_xser.model_folder.weights import adapter_state, branch_state
 from speechbrain_xser.utils.folders import written_folder
 from speechbrain_xser.versions import VERSION
@@ -50,7 +53,8 @@ def write_model_folder(
         Trained, its LoRA not merged.
     config : dict
         "model": the arguments of ``build_model`` that the model was built with; the rest as
-        :func:`~speechbrain_xser.model_folder.settings.plain_config` takes it.
+        :func:`~speechbrain_xser.model_folder.settings.complete_settings` takes it, and "training" (plain values about
+        the run).
     card : str, optional
         Text of README.md; written from the metadata by default.
     voice : MeanVoice, optional
@@ -71,51 +75,51 @@ def write_model_folder(
     Example
     -------
     >>> import tempfile
-    >>> from speechbrain_xser.testing import tiny_model
+    >>> from speechbrain_xser.testing import tiny_lobes, tiny_model
     >>> place = Path(tempfile.mkdtemp())
-    >>> arguments = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 8}
-    >>> model = tiny_model(place, **arguments)
-    >>> arguments |= {"encoder_source": str(place / "encoder"), "llm_source": str(place / "llm")}
-    >>> folder = write_model_folder(place / "trained", model, {"model": arguments})
+    >>> model, config = tiny_model(place), tiny_lobes(place)
+    >>> folder = write_model_folder(place / "trained", model, {"model": config})
     >>> sorted(path.name for path in Path(folder).iterdir())
-    ['README.md', 'adapter', 'hyperparams.yaml', 'metadata.json', 'model.safetensors']
+    ['README.md', 'adapter', 'hyperparams.yaml', 'metadata.json', 'model.safetensors', 'settings.json']
     """
-    config = plain_config(config)
+    settings, training = complete_settings(config), plain_values(config.get("training", {}))
     with written_folder(folder) as staging:
-        _write_files(staging, model, config, card, voice)
+        _write_files(staging, model, settings, training, card, voice)
     return str(folder)
 
 
 def _write_files(
-    staging: Path, model: ExplainableSER, config: dict, card: str | None, voice: MeanVoice | None
+    staging: Path, model: ExplainableSER, settings: dict, training: dict, card: str | None, voice: MeanVoice | None
 ) -> None:
-    arguments = config["model"]
-    if not isinstance(model.encoder, SSLEncoder):
+    lobes = settings["model"]
+    lora = lobes["decoder"].get("lora")
+    if lobes["encoder"] != CUSTOM and not isinstance(model.encoder, FrozenEncoder):
         raise CheckpointError(
-            f"The encoder is a {type(model.encoder).__name__}, which a folder cannot name as a backbone: keep the "
-            "run's own checkpoints, and build the model in code"
+            f"The encoder is a {type(model.encoder).__name__}, which {lobes['encoder']['type']} is not: "
+            "give the model's own encoder in the settings, and hand it over when the folder is loaded"
         )
-    if bool(arguments["lora"]) != bool(adapter_state(model)):
+    if bool(lora) != bool(adapter_state(model)):
         raise CheckpointError("model and config differ in LoRA; write the folder before merging, with the right config")
-    (staging / HYPERPARAMS).write_text(hyperparams_text(config), encoding="utf-8")
+    write_settings(staging / SETTINGS, settings)
+    (staging / HYPERPARAMS).write_text(hyperparams_text(settings), encoding="utf-8")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in branch_state(model).items()}
     save_file(tensors, staging / BRANCH_WEIGHTS, metadata={"format": "pt"})
-    if arguments["lora"]:
-        _write_adapter(staging / ADAPTER, model, arguments)
+    if lora:
+        _write_adapter(staging / ADAPTER, model, lobes["decoder"])
     if voice is not None:
         write_mean_voice(staging, voice)
-    described = {name: describe_backbone(*source) for name, source in backbones(arguments).items()}
-    metadata = Metadata(VERSION, described, config["training"])
+    described = {name: describe_backbone(*source) for name, source in backbones(lobes).items()}
+    metadata = Metadata(VERSION, described, training)
     write_metadata(staging / METADATA, metadata)
-    text = card or model_card(metadata, **{key: config[key] for key in SETTINGS})
+    text = card or model_card(metadata, **{key: settings[key] for key in OWN})
     (staging / CARD).write_text(text, encoding="utf-8")
 
 
-def _write_adapter(folder: Path, model: ExplainableSER, arguments: dict) -> None:
+def _write_adapter(folder: Path, model: ExplainableSER, decoder: dict) -> None:
     """PEFT's own folder, which names the base by its source, not by where this machine keeps it."""
     model.decoder.save_adapter(folder)
     (folder / CARD).unlink(missing_ok=True)
     path = folder / "adapter_config.json"
     fields = json.loads(path.read_text(encoding="utf-8"))
-    fields |= {"base_model_name_or_path": arguments["llm_source"], "revision": arguments["llm_revision"]}
+    fields |= {"base_model_name_or_path": decoder["source"], "revision": decoder["revision"]}
     path.write_text(json.dumps(fields, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,46 +1,36 @@
-"""The text of a trained folder's ``hyperparams.yaml``, and what it may say.
+"""The settings of a trained folder, ``settings.json``: plain values that the model is checked and built from.
 
-Every argument of ``build_model`` is written out, so that a later release's defaults cannot change a model.
+Every argument of every lobe is written out, so that a later release's defaults cannot change a model.
 """
 
 from __future__ import annotations
 
-import inspect
 import json
-import os
-from collections.abc import Callable, Mapping
-from functools import partial
-from io import StringIO
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import ruamel.yaml
-from hyperpyyaml.core import RefTag, dump_hyperpyyaml
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-
 from speechbrain_xser.answer.record import EMOTIONS
-from speechbrain_xser.errors import CheckpointError, UnsafeModelError, XserError
+from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError, XserError
+from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.model import ExplainableSER, build_model
-from speechbrain_xser.model_folder.locate import ADAPTER, BRANCH_WEIGHTS, HYPERPARAMS
-from speechbrain_xser.model_folder.safe_yaml import scan
-from speechbrain_xser.model_folder.weights import FolderPretrainer
+from speechbrain_xser.model_folder.enclosed import PLACES
+from speechbrain_xser.model_folder.lobes import CUSTOM, custom_or, fault, is_lobe, lobe, plain
+from speechbrain_xser.model_folder.safe_yaml import read_text
 from speechbrain_xser.stages import STAGES
 
-BACKBONES = ("encoder", "llm")
-SOURCES = tuple(f"{name}_source" for name in BACKBONES)
-OVERRIDABLE = (*(f"{name}_{key}" for name in BACKBONES for key in ("source", "revision", "dtype")), "quantization")
-SETTINGS = {"stage": "ser", "emotions": list(EMOTIONS), "max_seconds": 30.0}  # a folder's own values, with defaults
-FACTORY = "!name:speechbrain_xser.model.build_model"
-PRETRAINER = "!new:speechbrain_xser.model_folder.weights.FolderPretrainer"
+FORMAT = 1
+OWN = {"stage": "ser", "emotions": list(EMOTIONS), "max_seconds": 30.0}  # a folder's own values, with defaults
+LOBES = ("encoder", "branches", "decoder")
 
 
-def plain_config(config: Mapping[str, object]) -> dict:
-    """A model's configuration, complete, checked, and as YAML and JSON can hold it.
+def complete_settings(config: Mapping[str, object]) -> dict:
+    """The settings of a model, complete, checked, and as JSON can hold them.
 
     Arguments
     ---------
-    config : dict
-        "model": arguments of ``build_model``. Optional: "stage" (a name in ``STAGES``), "emotions" (the model's
-        classes), "max_seconds", and "training" (plain values about the run).
+    config : mapping
+        "model": arguments of ``build_model``, or the same as plain values. Optional: "stage" (a name in ``STAGES``),
+        "emotions" (the model's classes), and "max_seconds".
 
     Returns
     -------
@@ -54,31 +44,93 @@ def plain_config(config: Mapping[str, object]) -> dict:
 
     Example
     -------
-    >>> config = plain_config({"model": {"encoder_source": "packaged:a", "llm_source": "packaged:b", "latent": 8}})
-    >>> config["stage"], config["model"]["latent"], config["model"]["lora"]["r"]
-    ('ser', 8, 16)
+    >>> from functools import partial
+    >>> from speechbrain_xser.decoder.heads import HeadsDecoder
+    >>> from speechbrain_xser.lobes.branch import build_branch
+    >>> from speechbrain_xser.lobes.encoder import FrozenEncoder
+    >>> encoder, branches = partial(FrozenEncoder, "packaged:a"), {"content": build_branch, "descriptor": build_branch}
+    >>> settings = complete_settings({"model": {"encoder": encoder, "branches": branches, "decoder": HeadsDecoder}})
+    >>> settings["stage"], settings["model"]["branches"]["content"]["adapter"]
+    ('ser', {'type': 'Adapter', 'stack': 5, 'hidden': 2048})
     """
+    settings = {key: config.get(key, value) for key, value in OWN.items()}
+    model = config.get("model") or {}
+    settings = plain_values({**settings, "model": {**model, "encoder": custom_or(model.get("encoder"))}})
+    check_settings(settings, "config", CheckpointError)
+    for part in filter(is_lobe, settings["model"].values()):
+        if "source" in part and Path(part["source"]).is_dir():
+            part["source"] = str(Path(part["source"]).resolve())
+    return settings
+
+
+def plain_values(values: Mapping[str, object]) -> dict:
+    """Values as JSON gives them back; CheckpointError where one is neither plain nor a lobe."""
     try:
-        arguments = {**_defaults(), **config["model"]}
-        if arguments["llm_source"] is None:
-            arguments["lora"] = None
-        complete = {**SETTINGS, "training": {}, **config, "model": arguments}
-        plain = json.loads(json.dumps(complete, default=_plain_value, allow_nan=False))
-    except (TypeError, ValueError, KeyError) as error:
-        raise CheckpointError(f"config: {error!r}; expected plain values, with build_model's under 'model'") from error
-    _check_arguments(plain["model"], "config", CheckpointError)
-    _check_settings(plain, "config", CheckpointError)
-    plain["model"] |= {key: _absolute(plain["model"][key]) for key in SOURCES if plain["model"][key] is not None}
-    return plain
+        return json.loads(json.dumps(plain(values), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"config: {error}; expected plain values, and lobes under 'model'") from error
 
 
-def backbones(arguments: Mapping[str, object]) -> dict[str, tuple[str, str | None]]:
+def check_settings(settings: Mapping[str, object], where: str | Path, kind: type[XserError]) -> None:
+    """Refuses settings that no model of this package can have.
+
+    Arguments
+    ---------
+    settings : mapping
+        Plain values.
+    where : str or Path
+        Their file, for messages.
+    kind : type of XserError
+        What is raised.
+
+    Raises
+    ------
+    XserError
+        Of that kind.
+
+    Example
+    -------
+    >>> check_settings({**OWN, "model": {}}, "settings.json", CheckpointError)
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.CheckpointError: settings.json: model has [], expected encoder, branches, decoder
+    """
+    stage, emotions, seconds = (settings.get(key) for key in OWN)
+    if stage not in STAGES:
+        raise kind(f"{where}: stage is {stage!r}; expected one of {', '.join(STAGES)}")
+    known = [emotion for emotion in EMOTIONS if isinstance(emotions, list) and emotion in emotions]
+    if not known or len(known) != len(emotions):
+        raise kind(f"{where}: emotions is {emotions!r}; expected some of {', '.join(EMOTIONS)}, each once")
+    if not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
+        raise kind(f"{where}: max_seconds is {seconds!r}; expected a positive number of seconds")
+    _check_model(settings.get("model"), where, kind)
+
+
+def _check_model(model: object, where: str | Path, kind: type[XserError]) -> None:
+    found = list(model) if isinstance(model, Mapping) else []
+    if set(found) != set(LOBES):
+        raise kind(f"{where}: model has {found}, expected {', '.join(LOBES)}")
+    branches = model["branches"]
+    if not isinstance(branches, Mapping) or not branches or is_lobe(branches):
+        raise kind(f"{where}: branches is {branches!r}; expected lobes by name, at least one")
+    lobes = [model["encoder"], model["decoder"], *branches.values()]
+    if strange := [value for value in lobes if not is_lobe(value)]:
+        raise kind(f"{where}: {strange[0]!r} is no lobe; expected a type and its arguments")
+    sources = [part["source"] for part in lobes if "source" in part]
+    if strange := [source for source in sources if not isinstance(source, str)]:
+        raise kind(f"{where}: a source is {strange[0]!r}; expected a folder, a hub id or packaged:NAME")
+    named = {name: part for name, part in model.items() if part != CUSTOM}
+    if (found := fault(named)) is not None:
+        raise kind(f"{where}: {found}")
+
+
+def backbones(model: Mapping[str, object]) -> dict[str, tuple[str, str | None]]:
     """Source and revision of each backbone that a model has.
 
     Arguments
     ---------
-    arguments : mapping
-        Of ``build_model``.
+    model : mapping
+        Its lobes, as plain values.
 
     Returns
     -------
@@ -87,147 +139,84 @@ def backbones(arguments: Mapping[str, object]) -> dict[str, tuple[str, str | Non
 
     Example
     -------
-    >>> backbones({"encoder_source": "packaged:hubert-tiny", "llm_source": None})
+    >>> backbones({"encoder": {"source": "packaged:hubert-tiny", "revision": None}, "decoder": {}})
     {'encoder': ('packaged:hubert-tiny', None)}
     """
-    named = {name: (arguments[f"{name}_source"], arguments.get(f"{name}_revision")) for name in BACKBONES}
-    return {name: source for name, source in named.items() if source[0] is not None}
+    lobes = {name: model[place] for name, place in PLACES.items()}
+    return {name: (part["source"], part["revision"]) for name, part in lobes.items() if "source" in part}
 
 
-def hyperparams_text(config: Mapping[str, object]) -> str:
-    """The text of a folder's ``hyperparams.yaml``.
-
-    Arguments
-    ---------
-    config : dict
-        As :func:`plain_config` gives it.
-
-    Returns
-    -------
-    str
-        HyperPyYAML text that passes our own scan.
-
-    Raises
-    ------
-    UnsafeModelError
-        If a value of the configuration would not pass it.
+def flat(model: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Plain values by their place, for comparing one by one.
 
     Example
     -------
-    >>> arguments = {"encoder_source": "packaged:hubert-tiny", "llm_source": "packaged:llama-tiny"}
-    >>> text = hyperparams_text(plain_config({"model": arguments}))
-    >>> print(*text.splitlines()[:4], *text.splitlines()[-2:], sep="\\n")
-    stage: ser
-    emotions: [neutral, happy, sad, angry, surprised, fearful, disgusted]
-    max_seconds: 30.0
-    encoder_source: packaged:hubert-tiny
-    pretrainer: !new:speechbrain_xser.model_folder.weights.FolderPretrainer
-      paths: {branches: model.safetensors, adapter: adapter}
+    >>> dict(flat({"branches": {"content": {"latent": 8}}}))
+    {'branches.content.latent': 8}
     """
-    arguments = config["model"]
-    hoisted = {key: arguments[key] for key in OVERRIDABLE}
-    references = {key: RefTag(f"<{key}>") for key in hoisted}
-    factory = _tagged(FACTORY, {**references, **{key: arguments[key] for key in arguments if key not in hoisted}})
-    paths = {"branches": BRANCH_WEIGHTS} | ({"adapter": ADAPTER} if arguments["lora"] else {})
-    parts = {"modules": {"model": factory}, "pretrainer": _tagged(PRETRAINER, {"paths": paths})}
-    stream = StringIO()
-    dump_hyperpyyaml(_flow_leaves({key: config[key] for key in SETTINGS} | hoisted | parts), stream)
-    scan(stream.getvalue(), HYPERPARAMS)
-    return stream.getvalue()
+    for name, value in model.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
-def checked_parts(hparams: dict, where: str | Path) -> tuple[Callable[[], ExplainableSER], FolderPretrainer]:
-    """The model's factory and the pretrainer of loaded hyperparameters.
+def model_of(
+    settings: Mapping[str, object], encoder: SpeechEncoder | None = None, **decoder: object
+) -> ExplainableSER:
+    """Builds a model, without its trained weights, from settings that were checked.
+
+    An ``encoder`` stands for the one that the settings cannot name, and ``decoder`` goes over that lobe's arguments.
+    """
+    parts = settings["model"]
+    if encoder is None and parts["encoder"] == CUSTOM:
+        raise BackboneError("this model was built with an encoder of its own: hand one over, custom_encoder=...")
+    over = {**parts["decoder"], **{key: value for key, value in decoder.items() if key in parts["decoder"]}}
+    return build_model(encoder or lobe(parts["encoder"]), lobe(parts["branches"]), lobe(over))
+
+
+def write_settings(path: str | Path, settings: Mapping[str, object]) -> None:
+    """Writes settings as JSON."""
+    text = json.dumps({"format": FORMAT, **settings}, indent=2, allow_nan=False)
+    Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def read_settings(path: str | Path) -> dict:
+    """Reads the settings of a trained folder, and checks them.
 
     Arguments
     ---------
-    hparams : dict
-        Loaded from a model folder.
-    where : str or Path
-        Its file, for messages.
+    path : str or Path
+        A ``settings.json``.
 
     Returns
     -------
-    tuple of (functools.partial, FolderPretrainer)
-        The factory builds the model without its trained weights, which the pretrainer loads.
+    dict
 
     Raises
     ------
     UnsafeModelError
-        If one is missing, or a value is none that this package knows.
+        If the file is missing or too large, or a value is none that this package knows.
+    CheckpointError
+        If it is no JSON, or of another format.
 
     Example
     -------
-    >>> checked_parts({**SETTINGS, "modules": {}}, "hyperparams.yaml")  # doctest: +ELLIPSIS
+    >>> path = getfixture("tmp_path") / "settings.json"
+    >>> _ = path.write_text('{"format": 7}')
+    >>> read_settings(path)
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.UnsafeModelError: hyperparams.yaml: expected modules: ...
+    speechbrain_xser.errors.CheckpointError: ...settings.json: format 7, expected 1; use the release that wrote this \
+folder
     """
-    _check_settings(hparams, where, UnsafeModelError)
-    modules, pretrainer = hparams.get("modules"), hparams.get("pretrainer")
-    factory = modules.get("model") if isinstance(modules, dict) else None
-    if not isinstance(factory, partial) or not isinstance(pretrainer, FolderPretrainer):
-        raise UnsafeModelError(f"{where}: expected modules: {{model: {FACTORY}}} and pretrainer: {PRETRAINER}")
-    _check_arguments(factory.keywords, where, UnsafeModelError)
-    return factory, pretrainer
-
-
-def _defaults() -> dict[str, object]:
-    """What ``build_model`` takes where nothing is said; loading weights is not a property of a model."""
-    parameters = inspect.signature(build_model).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty and p.name != "load_weights"}
-
-
-def _absolute(source: str) -> str:
-    return str(Path(source).resolve()) if Path(source).is_dir() else source
-
-
-def _check_arguments(arguments: Mapping[str, object], where: str | Path, kind: type[XserError]) -> None:
-    """The arguments are build_model's, and name both backbones."""
-    unknown = sorted(set(arguments) - {*SOURCES, *_defaults()})
-    missing = [key for key in SOURCES if not isinstance(arguments.get(key, 0), str)]
-    if "llm_source" in missing and arguments.get("llm_source", 0) is None:
-        missing.remove("llm_source")  # a system without an LLM
-    if unknown or missing:
-        raise kind(f"{where}: the model has unknown {unknown} and lacks {missing}; give build_model's arguments")
-
-
-def _tagged(tag: str, fields: dict) -> CommentedMap:
-    node = CommentedMap(fields)
-    node.yaml_set_ctag(ruamel.yaml.Tag(suffix=tag))
-    return node
-
-
-def _flow_leaves(node: object) -> object:
-    """The tree with its innermost lists and mappings on one line each."""
-    if isinstance(node, dict):
-        children = {key: _flow_leaves(value) for key, value in node.items()}
-        copy, inner = CommentedMap(children), children.values()
-        if isinstance(node, CommentedMap) and node.tag.value:
-            copy.yaml_set_ctag(node.tag)
-    elif isinstance(node, list):
-        copy, inner = CommentedSeq(map(_flow_leaves, node)), node
-    else:
-        return node
-    if not any(isinstance(value, dict | list | RefTag) for value in inner) and not getattr(copy.tag, "value", None):
-        copy.fa.set_flow_style()
-    return copy
-
-
-def _plain_value(value: object) -> object:
-    """Mappings, paths, and numbers of numpy and torch."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value.item() if hasattr(value, "item") else os.fspath(value)
-
-
-def _check_settings(settings: Mapping[str, object], where: str | Path, kind: type[XserError]) -> None:
-    """Stage, classes and longest clip are ones that this package knows."""
-    stage, emotions, seconds = (settings.get(key) for key in SETTINGS)
-    if stage not in STAGES:
-        raise kind(f"{where}: stage is {stage!r}; expected one of {', '.join(STAGES)}")
-    known = [emotion for emotion in EMOTIONS if isinstance(emotions, list) and emotion in emotions]
-    if not known or len(known) != len(emotions):
-        raise kind(f"{where}: emotions is {emotions!r}; expected some of {', '.join(EMOTIONS)}, each once")
-    if not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-        raise kind(f"{where}: max_seconds is {seconds!r}; expected a positive number of seconds")
+    text = read_text(path)
+    try:
+        settings = json.loads(text)
+        found = settings.pop("format")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path}: is not a trained folder's settings ({error!r})") from error
+    if found != FORMAT:
+        raise CheckpointError(f"{path}: format {found}, expected {FORMAT}; use the release that wrote this folder")
+    check_settings(settings, path, UnsafeModelError)
+    return settings

@@ -8,7 +8,7 @@ are safetensors, and must hold exactly the model's names and shapes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError
-from speechbrain_xser.model_folder.locate import ADAPTER_WEIGHTS
+from speechbrain_xser.model_folder.locate import ADAPTER, ADAPTER_WEIGHTS, BRANCH_WEIGHTS
 from speechbrain_xser.utils.differences import check_tensors
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.safetensors)?")
@@ -78,6 +78,11 @@ name inside the folder, such as model.safetensors
             LOADERS[part](model, Path(folder) / name)
 
 
+def parts_of(model: Mapping[str, object]) -> dict[str, str]:
+    """The parts of a model folder and their names, by the model's plain values."""
+    return {"branches": BRANCH_WEIGHTS} | ({"adapter": ADAPTER} if model["decoder"].get("lora") else {})
+
+
 def branch_state(model: nn.Module) -> dict[str, Tensor]:
     """The model's own tensors but LoRA: branches, adapters, and the heads of a decoder that is no LLM.
 
@@ -86,7 +91,7 @@ def branch_state(model: nn.Module) -> dict[str, Tensor]:
     >>> import tempfile
     >>> from speechbrain_xser.testing import tiny_model
     >>> sorted({name.split(".")[0] for name in branch_state(tiny_model(tempfile.mkdtemp()))})
-    ['content', 'descriptor']
+    ['branches']
     """
     return {name: tensor for name, tensor in model.state_dict().items() if LORA not in name}
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from speechbrain_xser.page.numbers import percent, signed
+from speechbrain_xser.evidence.shapley import ALL, NONE
+from speechbrain_xser.page.branches import KNOWN, Shown, shown
+from speechbrain_xser.page.environment import render
+from speechbrain_xser.page.numbers import percent
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from speechbrain_xser.evidence.attribution import Attribution
-    from speechbrain_xser.evidence.localization import Where
+    from speechbrain_xser.evidence.localization import BranchTrace, Where
 
-WORDS, VOICE = "words: what is said", "voice: how it is said"
 SMALLEST_SCALE = 1.0  # nats; bars of an effect that is next to nothing stay short
 MOST_LABELS = 13  # columns of layers that have room for their values
 
@@ -41,17 +40,7 @@ def probability_bars(probabilities: Mapping[str, float], named: str | None) -> s
     (True, 1)
     """
     ordered = sorted(probabilities.items(), key=lambda pair: -pair[1])
-    rows = "".join(_probability(emotion, share, emotion == named) for emotion, share in ordered)
-    return f'<table class="xser-bars" aria-label="Probability of each emotion">\n<tbody>\n{rows}</tbody></table>'
-
-
-def _probability(emotion: str, share: float, named: bool) -> str:
-    marked = ' class="xser-named"' if named else ""
-    return (
-        f'<tr{marked}><th scope="row">{"▸ " if named else ""}{escape(emotion)}</th><td><div class="xser-track">'
-        f'<div class="xser-fill" style="left:0;width:{100 * share:.2f}%"></div></div></td>'
-        f'<td class="xser-number">{percent(share)}</td></tr>\n'
-    )
+    return render("probabilities", rows=ordered, named=named)
 
 
 def branch_bar(attribution: Attribution) -> str:
@@ -69,30 +58,30 @@ def branch_bar(attribution: Attribution) -> str:
 
     Example
     -------
-    >>> bar = branch_bar(Attribution("sad", -0.5, 2.0, {}))
+    >>> from speechbrain_xser.evidence.attribution import Attribution
+    >>> bar = branch_bar(Attribution("sad", {"content": -0.5, "descriptor": 2.0}, {}))
     >>> "left:37.50%;width:12.50%" in bar, "left:50.00%;width:50.00%" in bar, "+1.50 nats" in bar
     (True, True, True)
     """
-    scale = max(abs(attribution.content), abs(attribution.descriptor), SMALLEST_SCALE)
-    rows = _branch(WORDS, "xser-words", attribution.content, scale)
-    rows += _branch(VOICE, "xser-voice", attribution.descriptor, scale)
-    label = escape(attribution.emotion)
-    return (
-        f'<table class="xser-bars" aria-label="What words and voice carry of the label {label}">\n<tbody>\n{rows}'
-        f'<tr class="xser-sum"><th scope="row">together</th><td><div class="xser-ends"><span>← against</span>'
-        f'<span>for “{label}” →</span></div></td><td class="xser-number">{signed(attribution.total)} nats</td></tr>\n'
-        "</tbody></table>"
-    )
+    scale = max(SMALLEST_SCALE, *map(abs, attribution.shares.values()))
+    bars = [_bar(shown(name), nats, scale) for name, nats in attribution.shares.items()]
+    carriers = " and ".join(bar.name for bar in bars)
+    return render("branches", label=attribution.emotion, carriers=carriers, bars=bars, total=attribution.total)
 
 
-def _branch(name: str, kind: str, nats: float, scale: float) -> str:
+class Bar(NamedTuple):
+    """A bar that begins in the middle of its track."""
+
+    name: str
+    style: str  # class of CSS
+    nats: float
+    left: float  # percent of the track
+    width: float
+
+
+def _bar(branch: Shown, nats: float, scale: float) -> Bar:
     width = 50 * abs(nats) / scale
-    left = 50.0 - width if nats < 0 else 50.0
-    return (
-        f'<tr><th scope="row">{name.split(":")[0]}</th><td><div class="xser-track"><div class="xser-fill {kind}" '
-        f'style="left:{left:.2f}%;width:{width:.2f}%"></div><div class="xser-zero"></div></div></td>'
-        f'<td class="xser-number">{signed(nats)} nats</td></tr>\n'
-    )
+    return Bar(branch.name, branch.kind, nats, 50.0 - width if nats < 0 else 50.0, width)
 
 
 def distributions_table(distributions: Mapping[str, Mapping[str, float]]) -> str:
@@ -110,26 +99,22 @@ def distributions_table(distributions: Mapping[str, Mapping[str, float]]) -> str
 
     Example
     -------
-    >>> table = distributions_table({"both": {"sad": 0.25, "angry": 0.75}})
-    >>> '<th scope="col" class="xser-number">words and voice</th>' in table
+    >>> table = distributions_table({"all": {"sad": 0.25, "angry": 0.75}})
+    >>> '<th scope="col" class="xser-number">all branches</th>' in table
     True
     """
-    plain = {"both": "words and voice", "content": "words only", "descriptor": "voice only", "neither": "neither"}
-    head = "".join(
-        f'<th scope="col" class="xser-number">{escape(plain.get(name, name))}</th>' for name in distributions
-    )
-    emotions = next(iter(distributions.values()), {})
-    rows = "".join(
-        f'<tr><th scope="row">{escape(emotion)}</th>'
-        + "".join(f'<td class="xser-number">{percent(shares[emotion])}</td>' for shares in distributions.values())
-        + "</tr>\n"
-        for emotion in emotions
-    )
-    return (
-        '<div class="xser-scroll" tabindex="0" role="region" aria-label="Probabilities by what was heard">'
-        f'<table class="xser-table xser-shares">\n<thead><tr><th scope="col">emotion</th>{head}</tr></thead>\n'
-        f"<tbody>\n{rows}</tbody></table></div>"
-    )
+    rows = [
+        (emotion, [shares[emotion] for shares in distributions.values()])
+        for emotion in next(iter(distributions.values()), {})
+    ]
+    return render("distributions", names=[_heard(name) for name in distributions], rows=rows)
+
+
+def _heard(name: str) -> str:
+    """What was heard, in plain words: a coalition of branches, or what has a name of its own."""
+    whole = {ALL: "all branches", NONE: "no branch"}
+    only = f"{shown(name).name} only" if name in KNOWN else " and ".join(shown(part).name for part in name.split("+"))
+    return whole.get(name, only)
 
 
 def layer_bars(where: Where) -> str:
@@ -148,32 +133,30 @@ def layer_bars(where: Where) -> str:
     Example
     -------
     >>> import torch
-    >>> from speechbrain_xser.evidence.localization import BranchTrace
-    >>> one, none = (BranchTrace(None, torch.zeros(2), weights) for weights in (torch.tensor([0.25, 0.75]), None))
-    >>> bars = layer_bars(Where("sad", one, none, 0.02, 0.1))
+    >>> from speechbrain_xser.evidence.localization import BranchTrace, Where
+    >>> one, none = (BranchTrace(None, torch.zeros(2), weights, 0.1) for weights in (torch.tensor([0.25, 0.75]), None))
+    >>> bars = layer_bars(Where("sad", {"content": one, "descriptor": none}, 0.02))
     >>> "layer 2: 75.0 %" in bars, "sums no layers" in bars
     (True, True)
     """
-    pairs = ((WORDS, "xser-words", where.content), (VOICE, "xser-voice", where.descriptor))
-    figures = "".join(_layers(name, kind, trace.layer_weights) for name, kind, trace in pairs)
-    return f'<div class="xser-layers">{figures}</div>'
+    layers = [_layers(shown(name), trace) for name, trace in where.branches.items()]
+    return render("layers", branches=layers, most_labels=MOST_LABELS)
 
 
-def _layers(name: str, kind: str, weights: Tensor | None) -> str:
-    if weights is None:
-        return f"<figure><figcaption>{name}: this branch is off or sums no layers.</figcaption></figure>"
-    shares = weights.tolist()
+class Layers(NamedTuple):
+    """What a branch hears of each layer."""
+
+    name: str
+    style: str  # class of CSS
+    shares: list[float] | None  # of one; None where the branch is off or sums no layers
+    told: str = ""  # for a screen reader
+    largest: float = 0.0
+    step: int = 1  # from one layer's number to the next that is written
+
+
+def _layers(branch: Shown, trace: BranchTrace) -> Layers:
+    if trace.layer_weights is None:
+        return Layers(branch.title, branch.kind, None)
+    shares = trace.layer_weights.tolist()
     told = ", ".join(f"layer {place}: {percent(share)}" for place, share in enumerate(shares, start=1))
-    columns = "".join(_column(kind, share, max(shares), len(shares)) for share in shares)
-    step = 1 if len(shares) <= MOST_LABELS else 4
-    places = "".join(f"<span>{place if place % step == 0 else ''}</span>" for place in range(1, len(shares) + 1))
-    return (
-        f'<figure role="img" aria-label="{name}: {told}"><figcaption>{name}</figcaption>'
-        f'<div class="xser-columns">{columns}</div><div class="xser-places">{places}</div></figure>'
-    )
-
-
-def _column(kind: str, share: float, largest: float, count: int) -> str:
-    shown = f"<span>{100 * share:.0f}</span>" if count <= MOST_LABELS else ""
-    height = 100 * share / largest if largest > 0 else 0
-    return f'<div class="xser-column {kind}" style="height:{height:.1f}%" title="{percent(share)}">{shown}</div>'
+    return Layers(branch.title, branch.kind, shares, told, max(shares), 1 if len(shares) <= MOST_LABELS else 4)

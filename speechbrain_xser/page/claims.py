@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from typing import NamedTuple
 
 from speechbrain_xser.answer.claim import Claim, Verdict
+from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.numbers import ordinal, plain
 
 SIGNS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNMEASURED: "?"}
@@ -77,24 +78,19 @@ def claims_table(claims: Sequence[Claim]) -> str:
     (True, True)
     """
     if not claims:
-        return '<p class="xser-note">The paragraph says nothing of the voice.</p>'
-    head = "".join(f'<th scope="col">{name}</th>' for name in HEADER)
-    return (
-        '<div class="xser-scroll" tabindex="0" role="region" aria-label="Claims and measured values">'
-        f'<table class="xser-table">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{"".join(map(_row, claims))}</tbody>'
-        "</table></div>"
-    )
+        return render("note", text="The paragraph says nothing of the voice.")
+    return render("claims", header=HEADER, rows=[_row(claim) for claim in claims])
 
 
-def _row(claim: Claim) -> str:
-    """The value's unit and its percentile stand small beside it."""
-    value = "–"
-    if claim.value is not None:
-        aside = ", ".join(part for part in (claim.unit, percentile(claim)) if part)
-        value = f'{plain(claim.value)} <span class="xser-unit">{escape(aside)}</span>'
-    return (
-        f'<tr><th scope="row">{escape(claim.field)}</th><td>{escape(claim.said)}</td>'
-        f"<td>{escape(claim.measured or '–')}</td><td>{value}</td>"
-        f'<td class="xser-verdict {CLASSES[claim.verdict]}"><span aria-hidden="true">{SIGNS[claim.verdict]}</span> '
-        f"{claim.verdict.value}</td></tr>\n"
-    )
+class Row(NamedTuple):
+    """A claim in the table."""
+
+    claim: Claim
+    aside: str  # the value's unit and its percentile
+    style: str  # class of CSS
+    sign: str
+
+
+def _row(claim: Claim) -> Row:
+    aside = ", ".join(part for part in (claim.unit, percentile(claim)) if part)
+    return Row(claim, aside, CLASSES[claim.verdict], SIGNS[claim.verdict])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
-
+from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.style import STYLE
 
 __all__ = ["STYLE", "document"]
@@ -34,11 +33,4 @@ def document(title: str, body: str, script: str = "", wide: bool = False) -> str
     >>> "<h1>a &lt; b</h1>" in page, "<script" in page
     (True, False)
     """
-    ran = f"<script>{script}</script>\n" if script else ""
-    return (
-        "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n"
-        "<meta name=viewport content='width=device-width, initial-scale=1'>\n<link rel=icon href='data:,'>\n"
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n"
-        f'<body class="xser-page{" xser-wide" if wide else ""}">\n<h1>{escape(title)}</h1>\n{body}\n{ran}</body>\n'
-        "</html>\n"
-    )
+    return render("document", title=title, style=STYLE, body=body, script=script, wide=wide) + "\n"

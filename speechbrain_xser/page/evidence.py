@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
+from speechbrain_xser.evidence.shapley import ALL
 from speechbrain_xser.page.bars import branch_bar, distributions_table, layer_bars, probability_bars
 from speechbrain_xser.page.claims import claims_table
-from speechbrain_xser.page.numbers import percent
+from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.paragraph import legend, marked_paragraph
 from speechbrain_xser.page.plot import signal_plot
 from speechbrain_xser.page.summary import no_speech_text
 
 if TYPE_CHECKING:
-    from speechbrain_xser.answer.explanation import Explanation
-    from speechbrain_xser.evidence.attribution import Attribution
     from speechbrain_xser.evidence.clip_evidence import Evidence
 
 NOTES = {
@@ -58,35 +56,23 @@ def evidence_sections(evidence: Evidence) -> str:
     """
     told = evidence.explanation
     if not told.speech:
-        return f'<div class="xser-evidence">\n<p class="xser-empty">{no_speech_text("this clip")}{SILENT}</p>\n</div>\n'
-    emotion = _part("Emotion", probability_bars(told.probabilities, told.emotion))
-    parts = [
-        f"{marked_paragraph(told.paragraph, evidence.claims)}\n{legend()}\n{_facts(told)}",
-        f'<div class="xser-pair">{emotion}{_part("Voice or words", _shared(evidence.attribution))}</div>\n',
-        _part("Claims against the signal", claims_table(evidence.claims)),
-        _voices(evidence),
-        _part("Over time", signal_plot(evidence.curves, evidence.where)),
-        _part("Layers", layer_bars(evidence.where)),
-    ]
-    return f'<div class="xser-evidence">\n{"".join(parts)}</div>\n'
-
-
-def _part(name: str, inside: str) -> str:
-    return f'<section class="xser-part"><h3>{name}</h3>\n<p class="xser-note">{NOTES[name]}</p>\n{inside}\n</section>\n'
-
-
-def _facts(told: Explanation) -> str:
-    emotion = "the paragraph names none" if told.emotion is None else escape(told.emotion)
-    if told.emotion in told.probabilities:
-        emotion += f" ({percent(told.probabilities[told.emotion])})"
-    said = "the paragraph quotes no words" if told.transcript is None else f"“{escape(told.transcript)}”"
-    return f'<dl class="xser-facts"><dt>Emotion</dt><dd>{emotion}</dd><dt>Transcript</dt><dd>{said}</dd></dl>\n'
-
-
-def _shared(attribution: Attribution) -> str:
-    return (
-        f'{branch_bar(attribution)}\n<details class="xser-details"><summary>The four distributions behind it</summary>'
-        f"{distributions_table(attribution.distributions)}</details>"
+        return render("evidence", silent=no_speech_text("this clip") + SILENT)
+    return render(
+        "evidence",
+        silent="",
+        notes=NOTES,
+        paragraph=marked_paragraph(told.paragraph, evidence.claims),
+        legend=legend(),
+        emotion=told.emotion,
+        share=told.probabilities.get(told.emotion),
+        transcript=told.transcript,
+        probabilities=probability_bars(told.probabilities, told.emotion),
+        branches=branch_bar(evidence.attribution),
+        distributions=distributions_table(evidence.attribution.distributions),
+        claims=claims_table(evidence.claims),
+        voices=_voices(evidence),
+        plot=signal_plot(evidence.curves, evidence.where),
+        layers=layer_bars(evidence.where),
     )
 
 
@@ -94,5 +80,5 @@ def _voices(evidence: Evidence) -> str:
     """Beside its own voice those that there are; nothing where there is none."""
     others = {"the mean voice": evidence.average, "the other clip's": evidence.swapped}
     others = {name: found for name, found in others.items() if found is not None}
-    own = {"its own voice": evidence.attribution.distributions["both"]}
-    return _part("Another voice", distributions_table(own | others)) if others else ""
+    own = {"its own voice": evidence.attribution.distributions[ALL]}
+    return distributions_table(own | others) if others else ""

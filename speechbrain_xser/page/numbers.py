@@ -50,3 +50,16 @@ def ordinal(value: float) -> str:
     place = round(value)
     tail = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
     return f"{place}{tail}"
+
+
+def clock(seconds: float) -> str:
+    """A time as people read it.
+
+    Example
+    -------
+    >>> clock(3.25), clock(3723.96), clock(59.96)
+    ('0:00:03.2', '1:02:04.0', '0:01:00.0')
+    """
+    tenths = round(seconds * 10)
+    minutes, tenths = divmod(tenths, 600)
+    return f"{minutes // 60}:{minutes % 60:02d}:{tenths // 10:02d}.{tenths % 10}"

@@ -7,10 +7,11 @@ Where several cover a piece, it is underlined as the worst of them and its toolt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from typing import NamedTuple
 
 from speechbrain_xser.answer.claim import Claim, Verdict
 from speechbrain_xser.page.claims import CLASSES, SIGNS, claim_text
+from speechbrain_xser.page.environment import render
 
 WORST = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.UNMEASURED)  # the first that is there counts
 MEANINGS = {
@@ -18,6 +19,24 @@ MEANINGS = {
     Verdict.CONTRADICTED: "contradicted by the signal",
     Verdict.UNMEASURED: "cannot be measured",
 }
+
+
+class Sign(NamedTuple):
+    """The sign of a verdict."""
+
+    sign: str
+    style: str  # class of CSS
+    meaning: str
+    told: str  # of the claim; empty where the sign stands for itself
+
+
+class Piece(NamedTuple):
+    """Text in which no claim begins or ends."""
+
+    text: str
+    style: str = ""  # class of CSS of the worst verdict; empty outside of claims
+    told: str = ""  # of all claims that cover it
+    signs: tuple[Sign, ...] = ()  # of the claims that end with it
 
 
 def marked_paragraph(paragraph: str, claims: Sequence[Claim]) -> str:
@@ -46,13 +65,12 @@ title="gender: said male, measured male (−3 nats); supported">✓</span></mark
     placed = [claim for claim in claims if claim.span and _inside(claim.span, len(paragraph))]
     cuts = sorted({0, len(paragraph)}.union(*(_inside(claim.span, len(paragraph)) for claim in placed)))
     pieces = [_piece(paragraph, first, last, placed) for first, last in zip(cuts, cuts[1:], strict=False)]
-    return f'<p class="xser-paragraph">{"".join(pieces)}</p>'
+    return render("paragraph", pieces=pieces)
 
 
 def legend() -> str:
     """What the signs mean, as a list."""
-    items = "".join(f"<li>{_sign(verdict, '')} {meaning}</li>" for verdict, meaning in MEANINGS.items())
-    return f'<ul class="xser-legend">{items}</ul>'
+    return render("legend", signs=[_sign(verdict, "") for verdict in MEANINGS])
 
 
 def _inside(span: tuple[int, int], length: int) -> tuple[int, ...]:
@@ -61,19 +79,16 @@ def _inside(span: tuple[int, int], length: int) -> tuple[int, ...]:
     return (first, last) if first < last else ()
 
 
-def _piece(paragraph: str, first: int, last: int, claims: Sequence[Claim]) -> str:
-    text = escape(paragraph[first:last])
+def _piece(paragraph: str, first: int, last: int, claims: Sequence[Claim]) -> Piece:
+    text = paragraph[first:last]
     over = [claim for claim in claims if claim.span[0] <= first and last <= claim.span[1]]
     if not over:
-        return text
+        return Piece(text)
     worst = next(verdict for verdict in WORST if any(claim.verdict == verdict for claim in over))
-    told = escape("\n".join(claim_text(claim) for claim in over))
     ended = [claim for claim in over if min(claim.span[1], len(paragraph)) == last]
-    signs = "".join(_sign(claim.verdict, claim_text(claim)) for claim in ended)
-    return f'<mark class="xser-claim {CLASSES[worst]}" title="{told}">{text}{signs}</mark>'
+    signs = tuple(_sign(claim.verdict, claim_text(claim)) for claim in ended)
+    return Piece(text, CLASSES[worst], "\n".join(map(claim_text, over)), signs)
 
 
-def _sign(verdict: Verdict, told: str) -> str:
-    title = f' title="{escape(told)}"' if told else ""
-    named = f'role="img" aria-label="{MEANINGS[verdict]}"' if told else 'aria-hidden="true"'
-    return f'<span class="xser-sign {CLASSES[verdict]}" {named}{title}>{SIGNS[verdict]}</span>'
+def _sign(verdict: Verdict, told: str) -> Sign:
+    return Sign(SIGNS[verdict], CLASSES[verdict], MEANINGS[verdict], told)

@@ -7,10 +7,11 @@ from a phone to a wide screen. Which curve is whose is said by its name and by a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from speechbrain_xser.page.branches import Shown, shown
+from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.numbers import plain
 from speechbrain_xser.page.ticks import ticks
 
@@ -27,7 +28,14 @@ AXIS = 40  # below the last one, pixels
 SILENCE = -60.0  # dB re full scale; what is below is drawn there
 LEAST_HERTZ, LEAST_DECIBELS = 40.0, 12.0  # on an axis, so that a steady voice looks steady
 TIME_TICKS = 8
-BOTH = '<tspan class="xser-words">— words</tspan> <tspan class="xser-voice" dx="6">- - voice</tspan>'
+CURVE = "xser-curve"  # class of a line that is nobody's branch
+
+
+class Path(NamedTuple):
+    """A line or an area in a box of WIDTH x HEIGHT."""
+
+    style: str  # classes of CSS
+    line: str  # as SVG has it
 
 
 class Panel(NamedTuple):
@@ -38,8 +46,16 @@ class Panel(NamedTuple):
     low: float
     high: float
     marks: Sequence[float]  # ticks, inside low..high
-    drawn: str  # SVG paths in a box of WIDTH x HEIGHT
-    keys: str = ""  # whose curve is whose, where there are two
+    paths: Sequence[Path]
+    keys: Sequence[Shown] = ()  # whose curve is whose
+
+
+class Box(NamedTuple):
+    """A panel in its place."""
+
+    panel: Panel
+    top: int  # pixels
+    marks: list[tuple[float, float]]  # where each tick is, pixels, and its value
 
 
 def signal_plot(curves: Curves, where: Where | None = None) -> str:
@@ -72,10 +88,16 @@ def signal_plot(curves: Curves, where: Where | None = None) -> str:
         panels += [panel for panel in (_information(curves, where), _shares(curves, where)) if panel is not None]
     height = len(panels) * (HEIGHT + GAP) + AXIS
     told = f"{', '.join(panel.name.lower() for panel in panels)} over {curves.seconds:.1f} seconds"
-    boxes = "".join(_box(panel, place, curves) for place, panel in enumerate(panels))
-    return (
-        f'<svg class="xser-plot" role="img" aria-label="{escape(told)}" width="100%" height="{height}">\n'
-        f"{boxes}{_time_axis(curves.seconds, height - AXIS)}</svg>"
+    return render(
+        "plot",
+        told=told,
+        height=height,
+        axis=height - AXIS,
+        box_width=WIDTH,
+        box_height=HEIGHT,
+        boxes=[_box(panel, place) for place, panel in enumerate(panels)],
+        pauses=list(_pauses(curves)),
+        times=_times(curves.seconds),
     )
 
 
@@ -84,50 +106,54 @@ def _waveform(curves: Curves) -> Panel:
     steps = [(WIDTH * place / (len(curves.peaks) - 0.5), pair) for place, pair in enumerate(curves.peaks.tolist())]
     upper = [(x, _height(pair[1], -peak, peak)) for x, pair in steps]
     lower = [(x, _height(pair[0], -peak, peak)) for x, pair in reversed(steps)]
-    drawn = f'<path class="xser-wave" d="M{_points(upper + lower)}Z"/>'
-    return Panel("Waveform", f"of full scale, peak {plain(peak)}", -peak, peak, (0.0,), drawn)
+    path = Path("xser-wave", f"M{_points(upper + lower)}Z")
+    return Panel("Waveform", f"of full scale, peak {plain(peak)}", -peak, peak, (0.0,), [path])
 
 
 def _pitch(curves: Curves) -> Panel:
     voiced = curves.hertz[curves.hertz > 0]
     if len(voiced) == 0:
-        return Panel("Pitch", "F0, Hz: no voiced sound", 0.0, 1.0, (), "")
+        return Panel("Pitch", "F0, Hz: no voiced sound", 0.0, 1.0, (), [])
     low, high, marks = ticks(*_apart(float(voiced.min()), float(voiced.max()), LEAST_HERTZ))
     spoken = [value if value > 0 else None for value in curves.hertz.tolist()]
-    return Panel("Pitch", "F0, Hz", low, high, marks, _curve(_heard_times(curves), spoken, low, high, curves))
+    return Panel("Pitch", "F0, Hz", low, high, marks, [_curve(_heard_times(curves), spoken, low, high, curves)])
 
 
 def _level(curves: Curves) -> Panel:
     decibels = curves.decibels.clamp(min=SILENCE)
     low, high, marks = ticks(*_apart(float(decibels.min()), float(decibels.max()), LEAST_DECIBELS))
-    drawn = _curve(_heard_times(curves), decibels.tolist(), low, high, curves)
-    return Panel("Level", "dB re full scale", low, high, marks, drawn)
+    path = _curve(_heard_times(curves), decibels.tolist(), low, high, curves)
+    return Panel("Level", "dB re full scale", low, high, marks, [path])
 
 
 def _information(curves: Curves, where: Where) -> Panel | None:
-    kept = {"xser-words": where.content.kl_nats, "xser-voice": where.descriptor.kl_nats}
-    kept = {kind: nats for kind, nats in kept.items() if nats is not None}
+    kept = {name: trace.kl_nats for name, trace in where.branches.items() if trace.kl_nats is not None}
     if not kept:
         return None
     _, high, marks = ticks(0.0, max(float(nats.max()) for nats in kept.values()))
-    drawn = "".join(
-        _curve(_centres(nats, where.frame_seconds), nats.tolist(), 0.0, high, curves, kind)
-        for kind, nats in kept.items()
-    )
-    return Panel("Information", "nats a frame", 0.0, high, marks, drawn, BOTH)
+    paths = [
+        _curve(_centres(nats, where.frame_seconds), nats.tolist(), 0.0, high, curves, shown(name).kind)
+        for name, nats in kept.items()
+    ]
+    return Panel("Information", "nats a frame", 0.0, high, marks, paths, _keys(where))
 
 
 def _shares(curves: Curves, where: Where) -> Panel | None:
-    shares = {"xser-words": where.content.shares, "xser-voice": where.descriptor.shares}
-    found = [value for share in shares.values() for value in share.tolist()]
+    found = [value for trace in where.branches.values() for value in trace.shares.tolist()]
     if not found:
         return None
     low, high, marks = ticks(min(0.0, *found), max(0.0, *found))
-    drawn = "".join(
-        _steps(share.tolist(), where.token_seconds, low, high, curves.seconds, kind) for kind, share in shares.items()
-    )
-    keys = BOTH if _information(curves, where) is None else ""  # they stand above already
-    return Panel(f"Share in “{where.emotion}”", "nats a token", low, high, marks, drawn, keys)
+    paths = [
+        _steps(trace.shares.tolist(), trace.token_seconds, low, high, curves.seconds, shown(name).kind)
+        for name, trace in where.branches.items()
+        if len(trace.shares)
+    ]
+    keys = _keys(where) if _information(curves, where) is None else ()  # they stand above already
+    return Panel(f"Share in “{where.emotion}”", "nats a token", low, high, marks, paths, keys)
+
+
+def _keys(where: Where) -> list[Shown]:
+    return [shown(name) for name in where.branches]
 
 
 def _heard_times(curves: Curves) -> list[float]:
@@ -138,22 +164,24 @@ def _centres(values: Tensor, step: float) -> list[float]:
     return [(place + 0.5) * step for place in range(len(values))]
 
 
-def _curve(times: Sequence[float], values: Sequence, low: float, high: float, curves: Curves, kind="xser-curve") -> str:
+def _curve(
+    times: Sequence[float], values: Sequence, low: float, high: float, curves: Curves, style: str = CURVE
+) -> Path:
     """A line that is broken where a value is None."""
     placed = zip(times, values, strict=True)
     runs = [list(run) for there, run in groupby(placed, key=lambda pair: pair[1] is not None) if there]
     lines = [[(WIDTH * time / curves.seconds, _height(value, low, high)) for time, value in run] for run in runs]
-    return f'<path class="{kind}" d="{"".join(f"M{_points(line)}h.1" for line in lines)}"/>'
+    return Path(style, "".join(f"M{_points(line)}h.1" for line in lines))
 
 
-def _steps(values: Sequence[float], step: float, low: float, high: float, seconds: float, kind: str) -> str:
+def _steps(values: Sequence[float], step: float, low: float, high: float, seconds: float, style: str) -> Path:
     """An area between zero and a line of steps."""
     zero, corners = _height(0.0, low, high), []
     for place, value in enumerate(values):
         edges = [WIDTH * min(edge * step, seconds) / seconds for edge in (place, place + 1)]
         corners += [(edge, _height(value, low, high)) for edge in edges]
-    around = [(corners[0][0], zero), *corners, (corners[-1][0], zero)] if corners else []
-    return f'<path class="xser-area {kind}" d="M{_points(around)}Z"/>' if around else ""
+    around = [(corners[0][0], zero), *corners, (corners[-1][0], zero)]
+    return Path(f"xser-area {style}", f"M{_points(around)}Z")
 
 
 def _apart(low: float, high: float, least: float) -> tuple[float, float]:
@@ -169,22 +197,13 @@ def _points(points: Sequence[tuple[float, float]]) -> str:
     return "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
 
 
-def _box(panel: Panel, place: int, curves: Curves) -> str:
+def _box(panel: Panel, place: int) -> Box:
     top = place * (HEIGHT + GAP) + GAP - 8
-    marks = [(top + _height(mark, panel.low, panel.high), mark) for mark in panel.marks]
-    grid = "".join(f'<line class="xser-grid" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>' for y, _ in marks)
-    labels = "".join(f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{plain(mark)}</text>' for y, mark in marks)
-    return (
-        f'<text class="xser-panel" x="0" y="{top - 8}">{escape(panel.name)} '
-        f'<tspan class="xser-aside">{panel.aside}</tspan></text>{grid}{labels}'
-        f'<text class="xser-panel" x="100%" y="{top - 8}" text-anchor="end">{panel.keys}</text>'
-        f'<svg x="0" y="{top}" width="100%" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'preserveAspectRatio="none">{"".join(_pauses(curves))}{panel.drawn}</svg>\n'
-    )
+    return Box(panel, top, [(top + _height(mark, panel.low, panel.high), mark) for mark in panel.marks])
 
 
-def _pauses(curves: Curves) -> Iterator[str]:
-    """Shaded where nobody speaks."""
+def _pauses(curves: Curves) -> Iterator[tuple[float, float]]:
+    """Where nobody speaks: left edge and width in a box."""
     first = curves.start_seconds
     edges, spoken = [0.0, first], [False]
     for speaks, run in groupby(curves.speech.tolist()):
@@ -193,21 +212,10 @@ def _pauses(curves: Curves) -> Iterator[str]:
     for start, stop, speaks in zip(edges, [*edges[1:], curves.seconds], [*spoken, False], strict=True):
         width = WIDTH * (min(stop, curves.seconds) - start) / curves.seconds
         if not speaks and width > 0:
-            yield f'<rect class="xser-silent" x="{WIDTH * start / curves.seconds:.1f}" y="0" width="{width:.1f}" ' + (
-                f'height="{HEIGHT}"/>'
-            )
+            yield WIDTH * start / curves.seconds, width
 
 
-def _time_axis(seconds: float, top: float) -> str:
+def _times(seconds: float) -> list[tuple[float, float]]:
+    """Places on the axis of time in percent, and their seconds."""
     _, _, marks = ticks(0.0, seconds, TIME_TICKS)
-    shown = [mark for mark in marks if mark <= seconds]
-    placed = [(f"{100 * mark / seconds:.2f}%", plain(mark)) for mark in shown]
-    labels = "".join(
-        f'<line class="xser-axis" x1="{x}" x2="{x}" y1="{top - 8}" y2="{top - 3}"/>'
-        f'<text x="{x}" y="{top + 12}" text-anchor="middle">{text}</text>'
-        for x, text in placed
-    )
-    return (
-        f'<line class="xser-axis" x1="0" x2="100%" y1="{top - 8}" y2="{top - 8}"/>{labels}'
-        f'<text x="100%" y="{top + 30}" text-anchor="end">time in seconds; shaded: no speech</text>\n'
-    )
+    return [(100 * mark / seconds, mark) for mark in marks if mark <= seconds]

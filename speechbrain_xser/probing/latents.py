@@ -1,4 +1,4 @@
-"""The three views of a clip that are probed: plain weighted sum, content latents, descriptor latents."""
+"""The views of a clip that are probed: the plain weighted sum, and the latents of each branch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speechbrain_xser.data.sampling import sampled_batches
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.utils.modes import evaluating
 
-VIEWS = ("weighted sum", "content", "descriptor")
+SUM = "weighted sum"  # of the encoder's layers in equal parts, before any bottleneck
 
 
 class ClipLatents(NamedTuple):
@@ -73,10 +73,7 @@ def _clips(
 ) -> Iterator[ClipLatents]:
     with evaluating(model), torch.no_grad():
         states = model.encoder(wavs, samples)
-        views = {
-            "weighted sum": states.layers.float().mean(0),
-            "content": model.content.bottleneck(states).z,
-            "descriptor": model.descriptor.bottleneck(states).z,
-        }
+        views = {SUM: states.layers.float().mean(0)}
+        views |= {name: branch.bottleneck(states).z for name, branch in model.branches.items()}
     for row, (utterance, count) in enumerate(zip(utterances, states.frames.tolist(), strict=True)):
         yield ClipLatents(utterance, {view: frames[row, :count].float().clone() for view, frames in views.items()})

@@ -53,7 +53,7 @@ def probe_model(
     """
     model, hparams = read_model_folder(model_folder(source, revision))
     if feature_cache is not None:
-        keep_features(model, feature_cache, hparams["modules"]["model"].keywords)
+        keep_features(model, feature_cache, hparams["model"])
     heard = [
         read_clips(model, manifest, data_folder, hparams["max_seconds"], limit)
         for manifest, limit in ((train, clips), (test, None))

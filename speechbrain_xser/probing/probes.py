@@ -21,7 +21,7 @@ from speechbrain_xser.decoder.heads import HeadsDecoder
 from speechbrain_xser.errors import ProbeError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.metrics.text import normalise
-from speechbrain_xser.probing.latents import VIEWS, ClipLatents
+from speechbrain_xser.probing.latents import ClipLatents
 from speechbrain_xser.stages import TRANSCRIBE
 from speechbrain_xser.versions import install_hint
 
@@ -80,7 +80,7 @@ def probe_clips(train: Sequence[ClipLatents], test: Sequence[ClipLatents], seed:
             found.append(probe)
     spoken = [[clip for clip in part if normalise(clip.utterance.transcript)] for part in (train, test)]
     if all(spoken):
-        views = {view: character_error_rate(view, *spoken, seed=seed) for view in VIEWS}
+        views = {view: character_error_rate(view, *spoken, seed=seed) for view in train[0].frames}
         found.append(Probe(CONTENT, views, None, len(spoken[1])))
     if not found:
         raise ProbeError("The manifests tell no property that could be probed, or have too few clips.")
@@ -96,7 +96,7 @@ def _classified(name: str, field: Callable, train: Sequence[ClipLatents], test: 
     commonest = Counter(labels[0]).most_common(1)[0][0]
     majority = 100 * sum(label == commonest for label in labels[1]) / len(labels[1])
     views = {}
-    for view in VIEWS:
+    for view in train[0].frames:
         features = [torch.stack([clip.pooled(view) for clip in part]).numpy() for part in told]
         views[view] = 100 * float(_regression().fit(features[0], labels[0]).score(features[1], labels[1]))
     return Probe(name, views, majority, len(labels[1]))
@@ -118,7 +118,7 @@ def character_error_rate(view: str, train: Sequence[ClipLatents], test: Sequence
     Arguments
     ---------
     view : str
-        Of ``VIEWS``.
+        The weighted sum, or a branch.
     train, test : sequence of ClipLatents
         With transcripts.
     seed : int
@@ -131,12 +131,12 @@ def character_error_rate(view: str, train: Sequence[ClipLatents], test: Sequence
     """
     torch.manual_seed(seed)
     mean, deviation = _standard(view, train)
-    decoder = HeadsDecoder(len(mean))
+    decoder = HeadsDecoder(len(mean), transcribes=view)
     optimizer = torch.optim.Adam(decoder.characters.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, STEPS)
     for rows in islice(_batches(len(train)), STEPS):
         tokens = _tokens(view, [train[row] for row in rows], mean, deviation)
-        answer = decoder(tokens, tokens, TRANSCRIBE, [train[row].utterance.transcript for row in rows])
+        answer = decoder(tokens, TRANSCRIBE, [train[row].utterance.transcript for row in rows])
         optimizer.zero_grad()
         (answer.nats() / max(1, len(answer.targets))).backward()
         optimizer.step()
@@ -144,7 +144,7 @@ def character_error_rate(view: str, train: Sequence[ClipLatents], test: Sequence
     heard = []
     for start in range(0, len(test), BATCH):
         tokens = _tokens(view, test[start : start + BATCH], mean, deviation)
-        heard += decoder.generate(tokens, tokens, TRANSCRIBE)
+        heard += decoder.generate(tokens, TRANSCRIBE)
     return 100 * float(jiwer.cer([normalise(clip.utterance.transcript) for clip in test], heard))
 
 
@@ -160,6 +160,7 @@ def _standard(view: str, clips: Sequence[ClipLatents]) -> tuple[torch.Tensor, to
     return frames.mean(0), frames.std(0).clamp(min=1e-6)
 
 
-def _tokens(view: str, clips: Sequence[ClipLatents], mean: torch.Tensor, deviation: torch.Tensor) -> SoftTokens:
+def _tokens(view: str, clips: Sequence[ClipLatents], mean: torch.Tensor, deviation: torch.Tensor) -> dict:
     frames = [(clip.frames[view] - mean) / deviation for clip in clips]
-    return SoftTokens(nn.utils.rnn.pad_sequence(frames, batch_first=True), torch.tensor([len(f) for f in frames]))
+    padded = nn.utils.rnn.pad_sequence(frames, batch_first=True)
+    return {view: SoftTokens(padded, torch.tensor([len(f) for f in frames]))}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from speechbrain_xser.probing.latents import VIEWS
 from speechbrain_xser.probing.probes import CONTENT, Probe
 from speechbrain_xser.utils.sheet import Sheet
 
@@ -31,11 +30,11 @@ def probe_sheet(runs: Sequence[Sequence[Probe]]) -> Sheet:
     """
     body = []
     for probes in zip(*runs, strict=True):
-        first, means = probes[0], {view: sum(probe.views[view] for probe in probes) / len(probes) for view in VIEWS}
-        cells = [f"{means[VIEWS[0]]:.1f}"]
-        cells += [f"{means[view]:.1f} ({means[view] - means[VIEWS[0]]:+.1f})" for view in VIEWS[1:]]
+        first, names = probes[0], list(probes[0].views)
+        whole, *kept = [sum(probe.views[view] for probe in probes) / len(probes) for view in names]
+        cells = [f"{whole:.1f}", *(f"{mean:.1f} ({mean - whole:+.1f})" for mean in kept)]
         majority = "-" if first.majority is None else f"{first.majority:.1f}"
         body.append((first.name, *cells, majority, str(first.clips)))
     notes = NOTES if any(probe.name == CONTENT for probe in runs[0]) else NOTES[:1]
-    header = ("property", *VIEWS, "most frequent", "clips")
+    header = ("property", *runs[0][0].views, "most frequent", "clips")
     return Sheet("probes", "What the branches keep", header, tuple(body), notes)

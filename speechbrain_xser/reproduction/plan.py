@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ruamel.yaml import YAML
+
+from speechbrain_xser.data.corpus import read_corpus
 from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.training.commandline import layer_files, read_layer
 
-FOLDS = {"IEMOCAP": (1, 2, 3, 4, 5)}  # one session each
 SETTINGS = ("trained", "fine-tuned", "zero-shot")
 PRETRAINING = "SpeechCraft"
 OWN = ("data_folder", "output_folder", "save_folder", "scale", "system", "seed", "fold", "start_from", "feature_cache")
@@ -34,8 +36,11 @@ class Plan(NamedTuple):
 
     @property
     def folds(self) -> tuple[int | None, ...]:
-        """Folds of the corpus; a single None where it has none."""
-        return FOLDS.get(self.corpus, (None,))
+        """Folds that the corpus's recipe trains on; a single None where its YAML has no key ``fold``."""
+        recipe = self.recipes / self.corpus
+        if not is_trained_by_fold(recipe / "hparams" / "train.yaml"):
+            return (None,)
+        return tuple(range(1, 1 + read_corpus(recipe / "prepare.py").folds))
 
     @property
     def caches(self) -> bool:
@@ -46,6 +51,11 @@ class Plan(NamedTuple):
     def features(self) -> Path:
         """Where they are kept."""
         return self.out / "features"
+
+
+def is_trained_by_fold(recipe: Path) -> bool:
+    """Whether a recipe's YAML is there and has a key ``fold``."""
+    return recipe.is_file() and "fold" in (YAML().load(recipe.read_text(encoding="utf-8")) or {})
 
 
 class Run(NamedTuple):

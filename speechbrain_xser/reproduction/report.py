@@ -5,14 +5,13 @@ Nothing in it depends on when or how often its runs were started, so runs that w
 
 from __future__ import annotations
 
-import base64
-import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.evidence.tables import carried_sheet, claims_sheet
 from speechbrain_xser.page.document import document
+from speechbrain_xser.page.sheet import picture, sheet_section
 from speechbrain_xser.probing.tables import probe_sheet
 from speechbrain_xser.reproduction.faithfulness import believe_seeds
 from speechbrain_xser.reproduction.outcomes import Outcome
@@ -118,16 +117,9 @@ def _markdown(title: str, sheets: Sequence[Sheet], pictures: Mapping[str, str]) 
 
 
 def _page(title: str, sheets: Sequence[Sheet], pictures: Mapping[str, str], folder: Path) -> str:
-    drawn = "".join(
-        f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{_encoded(folder / name)}">'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>\n"
-        for name, caption in pictures.items()
-    )
-    return document(title, f"{''.join(sheet.html() for sheet in sheets)}{drawn}", wide=True)
-
-
-def _encoded(path: Path) -> str:
-    return base64.b64encode(path.read_bytes()).decode("ascii")
+    parts = [sheet_section(sheet) for sheet in sheets]
+    parts += [picture((folder / name).read_bytes(), caption) for name, caption in pictures.items()]
+    return document(title, "\n".join(parts), wide=True)
 
 
 def _write(path: Path, text: str) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from speechbrain_xser.answer import Descriptors
+from speechbrain_xser.page.numbers import clock
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.source import Source
 
@@ -93,16 +94,3 @@ def table_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
         said = " ".join((moment.explanation.transcript or "–").split())
         start, end = clock(moment.start_seconds), clock(moment.end_seconds)
         yield f"{start:>10}  {end:>10}  {moment.explanation.emotion or '–':<10}  {share:>4}  {said}\n"
-
-
-def clock(seconds: float) -> str:
-    """A time as people read it.
-
-    Example
-    -------
-    >>> clock(3.25), clock(3723.96), clock(59.96)
-    ('0:00:03.2', '1:02:04.0', '0:01:00.0')
-    """
-    tenths = round(seconds * 10)
-    minutes, tenths = divmod(tenths, 600)
-    return f"{minutes // 60}:{minutes % 60:02d}:{tenths // 10:02d}.{tenths % 10}"

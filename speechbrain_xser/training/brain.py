@@ -99,7 +99,7 @@ class XserBrain(sb.Brain):
     >>> brain = XserBrain(model, *parts, score_answers, run_opts={"device": "cpu", "noprogressbar": True})
     >>> brain.fit(loader)
     >>> changed = {name for name, tensor in model.state_dict().items() if not tensor.equal(before[name])}
-    >>> {name.split(".")[0] for name in changed} == {"content", "descriptor", "decoder"}  # never the encoder
+    >>> {name.split(".")[0] for name in changed} == {"branches", "decoder"}  # never the encoder
     True
     """
 
@@ -172,17 +172,19 @@ class XserBrain(sb.Brain):
         with name_out_of_memory(batch, self.save):
             window = make_window(self.model, batch, self.turn.stage, self.grad_accumulation_factor, self.device)
             sums = self._backward(window)
-            report = self.stepper.step(self.turn, window, sums, self.beta, self.stop.requested)
+            terms = self.criterion.terms(self.parts, window.totals, self.beta)
+            report = self.stepper.step(self.turn, window, sums, terms, self.stop.requested)
         loss = torch.tensor(report.loss)
         if torch.isfinite(loss):
-            self.tally.add(cross_entropy=report.cross_entropy, kl=report.kl, gradient_norm=report.gradient_norm)
+            told = {"cross_entropy": report.cross_entropy, "kl": report.kl, **report.objectives}
+            self.tally.add(**told, gradient_norm=report.gradient_norm)
         self.position, self.optimizer_step = self.position.forward(), self.optimizer_step + 1
         self.on_fit_batch_end(batch, report, loss, should_step=True)
         self._save_or_stop(report.stop)
         return loss
 
     def _backward(self, window: Window) -> Tensor:
-        """Gradients of a whole window; the sums of its micro-batches, [M, 3]."""
+        """Gradients of a whole window; the sums of the parts of its micro-batches, [M, P]."""
         self.totals, sums = window.totals, []
         for index, (batch, self.answers) in enumerate(zip(window.micro_batches, window.answers, strict=True)):
             seed_step(self.seed, self.turn.stage.name, self.turn.stage_step, index, rank())
@@ -191,7 +193,7 @@ class XserBrain(sb.Brain):
                     loss = self.compute_objectives(self.compute_forward(batch, sb.Stage.TRAIN), batch, sb.Stage.TRAIN)
                 # wrapped models average over ranks, and the totals are already those of all ranks
                 self.scaler.scale(loss * (window.weight * world_size())).backward()
-            sums.append(torch.stack(self.parts).detach() * window.weight)
+            sums.append(torch.stack(list(self.parts.values())).detach() * window.weight)
         return torch.stack(sums)
 
     # Evaluation ------------------------------------------------------------------------------------

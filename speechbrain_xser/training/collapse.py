@@ -13,7 +13,7 @@ import torch
 from speechbrain.utils.logger import get_logger
 from torch import Tensor
 
-from speechbrain_xser.stages import BRANCHES, Stage, trained_parts
+from speechbrain_xser.stages import Mode, Stage
 from speechbrain_xser.utils.lengths import valid_mask
 
 if TYPE_CHECKING:
@@ -109,14 +109,14 @@ def listen(model: ExplainableSER, batch: Batch, stage: Stage, answers: list[str]
     list of Signs
     """
     output = model(batch.wavs, batch.samples, stage, answers)
-    tokens = dict(zip(BRANCHES, model.encode(batch.wavs, batch.samples, stage), strict=True))
+    tokens = model.encode(batch.wavs, batch.samples, stage)
     right = _cross_entropy(model, tokens, stage, answers)
     signs = []
-    for name in (part for part in trained_parts(stage) if part in BRANCHES):
+    for name in (name for name in tokens if stage.mode(name) is Mode.TRAIN):
         gain = None
         if len(answers) > 1:
             gain = _cross_entropy(model, {**tokens, name: _roll(tokens[name])}, stage, answers) - right
-        signs.append(_signs(name, getattr(output, name).latent, gain))
+        signs.append(_signs(name, output.branches[name].latent, gain))
     return signs
 
 
@@ -142,7 +142,7 @@ def _signs(name: str, latent: Latent, gain: float | None) -> Signs:
 
 def _cross_entropy(model: ExplainableSER, tokens: dict[str, SoftTokens], stage: Stage, answers: list[str]) -> float:
     """Nats a token."""
-    answer = model.decoder(tokens["content"], tokens["descriptor"], stage.instruction, answers)
+    answer = model.decoder(tokens, stage.instruction, answers)
     return float(answer.nats() / len(answer.targets))
 
 

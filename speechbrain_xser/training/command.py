@@ -16,6 +16,7 @@ from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.metrics.answers import write_answers
 from speechbrain_xser.training.arguments import read_words
 from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.corpora import licence_beside
 from speechbrain_xser.training.run import (
     evaluation_scores,
     export,
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str]) -> None:
     hparams_file, run_opts, given = read_words(arguments)
     ddp_init_group(run_opts)
     hparams, overrides = load_recipe(hparams_file, given)
-    hparams = merged(hparams)
+    hparams = licence_beside(hparams_file) | merged(hparams)
     if missing := [key for key in ("output_folder", "train_manifest", "valid_manifest", "model") if key not in hparams]:
         raise SettingsError(f"{hparams_file}: has no {', '.join(missing)}, expected a recipe. Name one, e.g. CREMA-D.")
     TrainingSettings.from_hparams(hparams)  # a wrong number is told before the corpus is prepared

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from speechbrain_xser.errors import SettingsError, XserError
+
+Tree = Mapping[str, Any]  # values by key, as YAML has them
 
 INCLUDE = "!include:"
 LAYERS = {kind: Path("hparams", kind if kind == "memory" else f"{kind}s") for kind in ("scale", "memory", "system")}
@@ -24,7 +27,8 @@ LOAD_ERRORS = (YAMLError, OSError, ValueError, TypeError, LookupError, Attribute
 def load_recipe(path: str | Path, overrides: str | Mapping[str, str] = "") -> tuple[dict[str, Any], Mapping[str, Any]]:
     """Loads a recipe's YAML with the values of the command line.
 
-    HyperPyYAML refuses an unknown key only at the top; here one inside an included file's mapping is refused too.
+    A key of the command line is the recipe's own, or one of a file that the recipe includes. HyperPyYAML refuses an
+    unknown key only at the top; here one inside an included file's mapping is refused too.
     A recipe's keys ``scale``, ``memory`` and ``system`` name files of ``hparams/scales``, ``hparams/memory`` and
     ``hparams/systems``. Their values go over the recipe's, each kind over those before it, and under those of the
     command line, each to where the recipe or a file that it includes has its key.
@@ -62,9 +66,11 @@ def load_recipe(path: str | Path, overrides: str | Mapping[str, str] = "") -> tu
     _check_filled(texts)
     try:
         recipe = YAML().load(Path(path).read_text(encoding="utf-8"))
-        given = {key: read_value(text, recipe.get(key)) for key, text in texts.items()}
-        _check_keys(Path(path), given)
-        given = _over_layers(Path(path), given)
+        files = _included(recipe, Path(path))
+        own = {key: value for file in files.values() for key, value in file.items()} | recipe
+        given = _placed(recipe, files, {key: read_value(text, own.get(key)) for key, text in texts.items()})
+        _check_keys(Path(path), recipe, files, given)
+        given = _over_layers(Path(path), recipe, files, given)
         with open(path, encoding="utf-8") as file:
             return load_hyperpyyaml(file, given), given
     except XserError:
@@ -122,6 +128,11 @@ def _scalar(text: str) -> Any:
     return value if "#" not in text and isinstance(value, int | float | None) else text
 
 
+def _is_reference(value: object, name: str, key: str) -> bool:
+    """Whether a recipe's value is that of an included file."""
+    return _tag(value) == "!ref" and value.value == f"<{name}[{key}]>"
+
+
 def _tag(value: object) -> str:
     """How a value of HyperPyYAML begins; empty for plain YAML."""
     return getattr(getattr(value, "tag", None), "value", None) or ""
@@ -139,13 +150,11 @@ def _check_filled(texts: Mapping[str, str]) -> None:
             raise SettingsError(f"--{key} has no value, expected --{key}=value, or --{key}=null for none.")
 
 
-def _check_keys(path: Path, given: Mapping[str, Any]) -> None:
+def _check_keys(path: Path, recipe: Tree, files: Mapping[str, Tree], given: Tree) -> None:
     """Every key is one of the recipe, or of the file that is included under it."""
-    recipe = YAML().load(path.read_text(encoding="utf-8"))
-    files = {key: YAML().load(file.read_text(encoding="utf-8")) for key, file in _included(recipe, path).items()}
     for key in given:
         if key not in recipe:
-            raise SettingsError(f"{path} has no key {key!r}{_hint(key, recipe, files)}")
+            raise SettingsError(f"{path} has no key {key!r}{_hint(key, [*recipe, *chain(*files.values())])}")
     for name, file in files.items():
         own = recipe[name] if isinstance(recipe[name], Mapping) else {}
         more = given.get(name, {})
@@ -153,8 +162,8 @@ def _check_keys(path: Path, given: Mapping[str, Any]) -> None:
             raise SettingsError(f'--{name} is {more!r}, expected a mapping in braces: --{name}="{{key: value}}".')
         for key in [*own, *more]:
             if key not in file:
-                raise SettingsError(f"{path}: {name} has no key {key!r}{_hint(key, file, {})}")
-        hidden = [key for key in more if key in recipe and key not in own]
+                raise SettingsError(f"{path}: {name} has no key {key!r}{_hint(key, file)}")
+        hidden = [key for key in more if key in recipe and key not in own and not _is_reference(recipe[key], name, key)]
         if hidden:
             raise SettingsError(f"{path} has {hidden[0]!r} itself, which goes before {name}'s; give --{hidden[0]}")
 
@@ -201,33 +210,30 @@ def layer_files(kind: str, folder: Path) -> dict[str, Path]:
     return {file.stem: file for place in reversed(places) for file in sorted(place.glob("*.yaml"))}
 
 
-def _over_layers(path: Path, given: Mapping[str, Any]) -> Mapping[str, Any]:
+def _over_layers(path: Path, recipe: Tree, files: Mapping[str, Tree], given: Tree) -> Tree:
     """The command line's values over those of the system, over those of the scale."""
-    recipe = YAML().load(path.read_text(encoding="utf-8"))
-    values: dict[str, Any] = {}
+    values: Tree = {}
     for kind in LAYERS:
         name = given.get(kind, recipe.get(kind))
         if name is not None:
-            values = _merged(values, _placed(path, recipe, read_layer(kind, name, path.parent), f"{kind} {name!r}"))
-    return _merged(values, given) if values else given
+            placed = _placed(recipe, files, read_layer(kind, name, path.parent))
+            if lost := [key for key in placed if key not in recipe]:
+                told = f"neither it nor what it includes has {lost[0]!r}"
+                raise SettingsError(f"{path} cannot be {kind} {name!r}: {told}")
+            values = _merged(values, placed)
+    return _merged(values, given)
 
 
-def _placed(path: Path, recipe: Mapping[str, Any], values: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Each value where the recipe has its key, else under the file that has it."""
-    files = {key: YAML().load(file.read_text(encoding="utf-8")) for key, file in _included(recipe, path).items()}
-    placed: dict[str, Any] = {}
+def _placed(recipe: Tree, files: Mapping[str, Tree], values: Tree) -> Tree:
+    """Each value where the recipe has its key, else under the file that has it; at the top, if none has."""
+    placed: Tree = {}
     for key, value in values.items():
-        places = [name for name, file in files.items() if key in file]
-        if key in recipe:
-            placed[key] = value
-        elif places:
-            placed.setdefault(places[0], {})[key] = value
-        else:
-            raise SettingsError(f"{path} cannot be {what}: neither it nor what it includes has {key!r}")
+        place = None if key in recipe else next((name for name, file in files.items() if key in file), None)
+        placed = _merged(placed, {key: value} if place is None else {place: {key: value}})
     return placed
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(below: Tree, above: Tree) -> Tree:
     """Two trees of values, the second one's where both have one."""
     both = {**below, **above}
     for key in below.keys() & above.keys():
@@ -236,16 +242,14 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return both
 
 
-def _included(recipe: Mapping[str, Any], path: Path) -> dict[str, Path]:
-    """The files that are included under top keys."""
+def _included(recipe: Tree, path: Path) -> dict[str, Tree]:
+    """The content of each file that is included, by the top key under which it is."""
     tags = {key: _tag(node) for key, node in recipe.items()}
+    names = {key: tag.removeprefix(INCLUDE) for key, tag in tags.items() if tag.startswith(INCLUDE)}
     folder = path.resolve().parent
-    return {key: folder / tag.removeprefix(INCLUDE) for key, tag in tags.items() if tag.startswith(INCLUDE)}
+    return {key: YAML().load((folder / name).read_text(encoding="utf-8")) for key, name in names.items()}
 
 
-def _hint(key: str, recipe: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]) -> str:
-    for name, file in files.items():
-        if key in file:
-            return f', but {name} has: give --{name}="{{{key}: ...}}"'
-    near = get_close_matches(key, [*recipe, *(other for file in files.values() for other in file)], 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(recipe)}"
+def _hint(key: str, known: Iterable[str]) -> str:
+    near = get_close_matches(key, known := list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(known)}"

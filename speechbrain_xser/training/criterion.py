@@ -1,23 +1,28 @@
 """The loss, in one named object that training and evaluation share.
 
-``loss = sum(cross_entropy) / tokens + beta * sum(kl) / frames``
+``loss = sum(cross_entropy) / tokens + beta * sum(kl) / frames``, and what further objectives add
 
-with both totals counted over the whole window of one optimiser step, so that splitting the window into micro-batches
+with all totals counted over the whole window of one optimiser step, so that splitting the window into micro-batches
 (or over ranks) changes no gradient. Always float32, whatever autocast says.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.stages import BRANCHES, Mode, Stage
+from speechbrain_xser.stages import Mode, Stage
 
 if TYPE_CHECKING:
     from speechbrain_xser.model import Forward
+
+CROSS_ENTROPY = "cross_entropy"
+KL = "kl_"  # and the branch's name
+LossParts = dict[str, Tensor]  # by name, [] float32: sums over one micro-batch; nothing is averaged yet
 
 
 class Totals(NamedTuple):
@@ -27,16 +32,56 @@ class Totals(NamedTuple):
     frames: int  # valid encoder frames
 
 
-class LossParts(NamedTuple):
-    """Sums over one micro-batch, float32 scalars on its device; nothing is averaged yet."""
+class Term(NamedTuple):
+    """How a part's sum enters the loss: ``weight * sum / total``."""
 
-    cross_entropy: Tensor  # [] nats, summed over answer tokens
-    content: Tensor  # [] nats, KL summed over valid frames; 0 unless the branch trains
-    descriptor: Tensor  # [] nats, the same of the descriptor branch
+    weight: float
+    total: int  # of the whole window
+
+    def of(self, part: Tensor | float) -> Tensor | float:
+        """What a sum adds to the loss."""
+        return self.weight * (part / self.total)
+
+
+class Objective:
+    """A further term of the loss: ``weight * sum / total``.
+
+    Arguments
+    ---------
+    function : callable
+        ``function(output, stage)`` to a sum over a micro-batch, [], float32; it is there in every stage, be it as zero.
+    per : str
+        What its sum is divided by: "tokens" or "frames".
+    weight : float
+        Of the term.
+
+    Raises
+    ------
+    SettingsError
+        If ``per`` is neither.
+
+    Example
+    -------
+    >>> def loudness(output, stage):
+    ...     return output.branches["content"].latent.z.square().sum()
+    >>> criterion = Criterion(objectives={"loudness": Objective(loudness, per="frames", weight=0.5)})
+    >>> criterion.terms(["loudness"], Totals(tokens=4, frames=10))
+    {'loudness': Term(weight=0.5, total=10)}
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Forward, Stage], Tensor],
+        per: Literal["tokens", "frames"] = "tokens",
+        weight: float = 1.0,
+    ) -> None:
+        if per not in Totals._fields:
+            raise SettingsError(f"An objective is per {per!r}: expected one of {', '.join(Totals._fields)}.")
+        self.function, self.per, self.weight = function, per, weight
 
 
 class Criterion:
-    """Token-weighted cross-entropy plus ``beta`` times the KL of the branches that train.
+    """Token-weighted cross-entropy plus ``beta`` times the KL of the branches that train, and further objectives.
 
     Sources: deep variational information bottleneck (Alemi et al., 2017, ICLR); the warm-up of the KL (Bowman et al.,
     2016, CoNLL).
@@ -48,27 +93,34 @@ class Criterion:
     warmup_fraction : float
         Fraction of a stage's steps over which beta rises linearly from 0. Without it a strong decoder learns to
         ignore its bottleneck before there is anything in it to hear.
+    objectives : mapping of str to Objective
+        Further terms, by the name of their part.
 
     Raises
     ------
     SettingsError
-        If a value is out of range.
+        If a value is out of range, or an objective has the name of another part.
 
     Example
     -------
     >>> criterion = Criterion(beta=0.1, warmup_fraction=0.5)
     >>> [round(criterion.beta_at(step, 8), 3) for step in (0, 2, 4, 8)]
     [0.0, 0.05, 0.1, 0.1]
-    >>> parts = LossParts(torch.tensor(6.0), torch.tensor(20.0), torch.tensor(0.0))
+    >>> parts = {"cross_entropy": torch.tensor(6.0), "kl_content": torch.tensor(20.0)}
     >>> criterion.loss(parts, Totals(tokens=3, frames=10), beta=0.1)  # 6 / 3 + 0.1 * 20 / 10
     tensor(2.2000)
     """
 
-    def __init__(self, beta: float = 1e-3, warmup_fraction: float = 0.5) -> None:
+    def __init__(
+        self, beta: float = 1e-3, warmup_fraction: float = 0.5, objectives: Mapping[str, Objective] | None = None
+    ) -> None:
         if beta < 0 or not 0 <= warmup_fraction <= 1:
             raise SettingsError(f"beta={beta} must be at least 0 and warmup_fraction={warmup_fraction} in 0..1.")
         self.beta = beta
         self.warmup_fraction = warmup_fraction
+        self.objectives = dict(objectives or {})
+        if taken := [name for name in self.objectives if name == CROSS_ENTROPY or name.startswith(KL)]:
+            raise SettingsError(f"The objective {taken[0]!r} has the name of a part that is there: give it another.")
 
     def beta_at(self, stage_step: int, stage_steps: int) -> float:
         """The weight of the KL at a stage's own step: 0 at its first, full after the warm-up.
@@ -89,7 +141,7 @@ class Criterion:
         return self.beta * (min(1.0, stage_step / warmup_steps) if warmup_steps > 0 else 1.0)
 
     def parts(self, output: Forward, stage: Stage) -> LossParts:
-        """Sums the cross-entropy over the answers and the KL over the valid frames of branches that train.
+        """Sums of the cross-entropy over the answers, of the KL over the valid frames, and of the objectives.
 
         Arguments
         ---------
@@ -100,8 +152,8 @@ class Criterion:
 
         Returns
         -------
-        LossParts
-            Scalars in nats, float32.
+        dict of str to Tensor
+            "cross_entropy" and, of each branch that is on, "kl_NAME", in nats; 0 unless the branch trains.
 
         Example
         -------
@@ -109,22 +161,29 @@ class Criterion:
         >>> from speechbrain_xser.stages import ASR_STAGE
         >>> from speechbrain_xser.decoder.answer_logits import AnswerLogits
         >>> answer = AnswerLogits(torch.zeros(3, 4), torch.tensor([0, 1, 2]), rows=torch.zeros(3))  # 3 * log(4) nats
-        >>> branch = Part(latent=Part(kl=torch.ones(2, 5)))
-        >>> Criterion().parts(Part(answer=answer, content=branch, descriptor=None), ASR_STAGE)
-        LossParts(cross_entropy=tensor(4.1589), content=tensor(10.), descriptor=tensor(0.))
+        >>> branches = {"content": Part(latent=Part(kl=torch.ones(2, 5)))}
+        >>> Criterion().parts(Part(answer=answer, branches=branches), ASR_STAGE)
+        {'cross_entropy': tensor(4.1589), 'kl_content': tensor(10.)}
         """
         with torch.autocast(output.answer.targets.device.type, enabled=False):
-            cross_entropy = output.answer.nats()
-            kl = [_kl_sum(getattr(output, name), getattr(stage, name), cross_entropy) for name in BRANCHES]
-        return LossParts(cross_entropy, *kl)
+            parts = {CROSS_ENTROPY: output.answer.nats()}
+            for name, branch in output.branches.items():
+                trains = stage.mode(name) is Mode.TRAIN
+                parts[KL + name] = branch.latent.kl.float().sum() if trains else parts[CROSS_ENTROPY].new_zeros(())
+            more = {name: objective.function(output, stage) for name, objective in self.objectives.items()}
+        return {**parts, **more}
 
-    def loss(self, parts: LossParts, totals: Totals, beta: float | None = None) -> Tensor:
-        """The share of one micro-batch in its window's loss; shares add up to the loss.
+    def names(self, stage: Stage) -> list[str]:
+        """The parts that a stage may have, in the order of :meth:`parts`."""
+        return [CROSS_ENTROPY, *(KL + name for name in stage.on(stage.branches)), *self.objectives]
+
+    def terms(self, names: Iterable[str], totals: Totals, beta: float | None = None) -> dict[str, Term]:
+        """How each part's sum enters the loss, which is the sum of what they add.
 
         Arguments
         ---------
-        parts : LossParts
-            Sums of the micro-batch.
+        names : iterable of str
+            Of the parts.
         totals : Totals
             Counts of the whole window; a count of 0 gives a loss of 0, not 0/0.
         beta : float, optional
@@ -132,16 +191,27 @@ class Criterion:
 
         Returns
         -------
+        dict of str to Term
+        """
+        tokens, frames = (max(1, count) for count in totals)
+        known = {name: Term(one.weight, max(1, getattr(totals, one.per))) for name, one in self.objectives.items()}
+        kl = Term(self.beta if beta is None else beta, frames)
+        return {name: known.get(name, kl if name.startswith(KL) else Term(1.0, tokens)) for name in names}
+
+    def loss(self, parts: Mapping[str, Tensor], totals: Totals, beta: float | None = None) -> Tensor:
+        """The share of one micro-batch in its window's loss; shares add up to the loss.
+
+        Arguments
+        ---------
+        parts : mapping of str to Tensor
+            Sums of the micro-batch.
+        totals, beta
+            As for :meth:`terms`.
+
+        Returns
+        -------
         Tensor
             A scalar, [].
         """
-        beta = self.beta if beta is None else beta
-        kl = (parts.content + parts.descriptor) / max(1, totals.frames)
-        return parts.cross_entropy / max(1, totals.tokens) + beta * kl
-
-
-def _kl_sum(branch: object | None, mode: Mode, like: Tensor) -> Tensor:
-    """KL of a branch's latent, which is 0 at padding; 0 for a branch that does not train."""
-    if branch is None or mode != Mode("train"):
-        return like.new_zeros(())
-    return branch.latent.kl.float().sum()
+        terms = self.terms(parts, totals, beta)
+        return sum(terms[name].of(part) for name, part in parts.items())

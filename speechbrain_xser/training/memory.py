@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
 
 TRAIN_KNOB = "a larger --grad_accumulation_factor with a smaller --batch_size (their product is the step)"
-VALID_KNOB = 'a smaller --training="{valid_batch_size: ...}"'
+VALID_KNOB = "a smaller --valid_batch_size"
 SMALLER_MODEL = (
     "Smaller batches do not help here: give the same command --memory=24gb_4bit, a smaller LoRA "
-    '(--architecture="{lora: {r: 8, ...}}"), or a device with more memory.'
+    '(--lora="{r: 8, ...}"), or a device with more memory.'
 )
 
 

@@ -82,7 +82,7 @@ def stage_parameters(model: nn.Module, stage: Stage) -> dict[str, nn.Parameter]:
     Arguments
     ---------
     model : nn.Module
-        Has the attributes ``content``, ``descriptor`` and ``decoder`` (``ExplainableSER``).
+        Has the attributes ``branches`` (an ``nn.ModuleDict``) and ``decoder``, as ``ExplainableSER``.
     stage : Stage
         Decides which parts train; within a part, what its class froze when it was built (the base LLM) stays out.
 
@@ -94,9 +94,10 @@ def stage_parameters(model: nn.Module, stage: Stage) -> dict[str, nn.Parameter]:
     Example
     -------
     >>> from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
-    >>> model = nn.ModuleDict({name: nn.Linear(1, 1, bias=False) for name in ("content", "descriptor", "decoder")})
-    >>> list(stage_parameters(model, ASR_STAGE)), list(stage_parameters(model, SER_STAGE))
-    (['content.weight', 'decoder.weight'], ['descriptor.weight', 'decoder.weight'])
+    >>> branches = nn.ModuleDict({name: nn.Linear(1, 1, bias=False) for name in ("content", "descriptor")})
+    >>> model = nn.ModuleDict({"branches": branches, "decoder": nn.Linear(1, 1, bias=False)})
+    >>> [list(stage_parameters(model, stage)) for stage in (ASR_STAGE, SER_STAGE)]
+    [['branches.content.weight', 'decoder.weight'], ['branches.descriptor.weight', 'decoder.weight']]
     """
     prefixes = tuple(f"{part}." for part in trained_parts(stage))
     return {
@@ -132,13 +133,14 @@ class StageOptimizers:
     Example
     -------
     >>> from speechbrain_xser.stages import ASR_STAGE
-    >>> model = nn.ModuleDict({name: nn.Linear(1, 1) for name in ("content", "descriptor", "decoder")})
+    >>> branches = nn.ModuleDict({name: nn.Linear(1, 1) for name in ("content", "descriptor")})
+    >>> model = nn.ModuleDict({"branches": branches, "decoder": nn.Linear(1, 1)})
     >>> optimizers = StageOptimizers(model, (ASR_STAGE,), {"asr": LearningRate(2e-4)})
     >>> [len(group["params"]) for group in optimizers.by_stage["asr"].param_groups]  # matrices, vectors
     [2, 2]
     >>> optimizers.set_rate("asr", step=50, steps=100)
     0.0002
-    >>> (model["content"](torch.ones(1, 1)) + model["decoder"](torch.ones(1, 1))).sum().backward()
+    >>> (branches["content"](torch.ones(1, 1)) + model["decoder"](torch.ones(1, 1))).sum().backward()
     >>> optimizers.clip("asr", max_norm=1.0)  # four gradients of 1
     tensor(2.)
     >>> optimizers.by_stage["asr"].step()

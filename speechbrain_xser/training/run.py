@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,14 +24,15 @@ from speechbrain_xser.metrics.scores import plain_scores
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_folder.feature_cache import keep_features
 from speechbrain_xser.model_folder.load import load_weights
-from speechbrain_xser.model_folder.locate import CHECKPOINTS, METADATA, model_folder
+from speechbrain_xser.model_folder.locate import CHECKPOINTS, model_folder
 from speechbrain_xser.model_folder.mean_voice import MeanVoice
-from speechbrain_xser.model_folder.metadata import describe_backbone, read_metadata
+from speechbrain_xser.model_folder.metadata import describe_backbone
 from speechbrain_xser.model_folder.save import write_model_folder
-from speechbrain_xser.model_folder.settings import backbones, plain_config
+from speechbrain_xser.model_folder.settings import backbones, complete_settings, flat
 from speechbrain_xser.stages import target_text
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
+from speechbrain_xser.training.corpora import corpora
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
 from speechbrain_xser.training.memory import SMALLER_MODEL
 from speechbrain_xser.training.schedule import StageSchedule
@@ -153,27 +153,28 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
         if settings.start_from is not None:
             load_weights(model, model_folder(settings.start_from))
     if settings.feature_cache is not None:
-        keep_features(model, settings.feature_cache, model_arguments(hparams))
+        keep_features(model, settings.feature_cache, lobes(hparams))
     return model
 
 
-def identity(model: ExplainableSER, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def identity(model: ExplainableSER, lobes: Mapping[str, Any]) -> dict[str, Any]:
     """What a checkpoint must share with a run for its weights to mean the same.
 
     Arguments
     ---------
     model : ExplainableSER
         Its vocabulary is counted.
-    arguments : mapping
-        Of ``build_model``, complete.
+    lobes : mapping
+        As plain values, complete.
 
     Returns
     -------
     dict
         Fingerprints of the backbones, the vocabulary's size, and the architecture's values.
     """
-    known = {name: describe_backbone(*source).fingerprint for name, source in backbones(arguments).items()}
-    shape = {f"model.{key}": value for key, value in arguments.items() if not key.endswith(NOT_LEARNED)}
+    known = {name: describe_backbone(*source).fingerprint for name, source in backbones(lobes).items()}
+    known.setdefault("encoder", type(model.encoder).__qualname__)  # one of the user's own
+    shape = {f"model.{key}": value for key, value in flat(lobes) if not key.endswith(NOT_LEARNED)}
     return {**known, "vocabulary": model.decoder.vocabulary, **shape}
 
 
@@ -202,7 +203,6 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
     ):
         hparams = {**hparams, "ckpt_interval_minutes": 0}  # SpeechBrain takes one of them
     output = Path(hparams["output_folder"])
-    arguments = plain_config({"model": model_arguments(hparams)})["model"]
     return XserBrain(
         model,
         settings.schedule(),
@@ -210,7 +210,7 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
         settings.rates(),
         score_answers,
         store=CheckpointStore(output / CHECKPOINTS, settings.keep_latest),
-        identity=run_on_main(identity, [model, arguments]),
+        identity=run_on_main(identity, [model, lobes(hparams)]),
         seed=settings.seed,
         weight_decay=settings.weight_decay,
         valid_search_every=settings.valid_search_every,
@@ -223,9 +223,9 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
     )
 
 
-def model_arguments(hparams: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that the YAML gives ``build_model``."""
-    return {key: value for key, value in hparams["model"].keywords.items() if key != "load_weights"}
+def lobes(hparams: Mapping[str, Any]) -> dict[str, Any]:
+    """The lobes that the YAML gives ``build_model``, as plain values."""
+    return complete_settings({"model": hparams["model"].keywords})["model"]
 
 
 def evaluation_scores(brain: XserBrain) -> Scores | None:
@@ -258,7 +258,7 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
     if hparams.get("purpose"):
         training["purpose"] = str(hparams["purpose"]).strip()
     config = {
-        "model": model_arguments(hparams),
+        "model": hparams["model"].keywords,
         "stage": brain.schedule.stages[-1].name,
         "max_seconds": settings.max_seconds,
         "training": training,
@@ -285,43 +285,6 @@ def training_voice(hparams: Mapping[str, Any], brain: XserBrain) -> MeanVoice | 
     settings = TrainingSettings.from_hparams(hparams)
     some = (hparams["train_manifest"], hparams.get("data_folder"), settings.max_seconds, CLIPS, "mean voice")
     return mean_voice(brain.model, sampled_batches(*some), brain.schedule.stages[-1])
-
-
-def corpora(hparams: Mapping[str, Any]) -> dict[str, Any]:
-    """The corpus of a run, and all corpora of the models that it began with.
-
-    The recipe's key ``corpus`` names it, which is there also where nothing is prepared; else the preparation's argument
-    of that name, else the folder where the preparation lies.
-
-    Arguments
-    ---------
-    hparams : mapping
-        With ``corpus`` (a name), ``prepare`` and ``start_from``, where the recipe has them.
-
-    Returns
-    -------
-    dict
-        ``corpus`` and ``corpora``, as far as they are known.
-
-    Example
-    -------
-    >>> corpora({"prepare": None}), corpora({"prepare": None, "corpus": "MELD"})
-    ({}, {'corpus': 'MELD', 'corpora': ['MELD']})
-    """
-    start = hparams.get("start_from")
-    before = read_metadata(Path(model_folder(start)) / METADATA).training.get("corpora", []) if start else []
-    own = _corpus(hparams)
-    known = list(dict.fromkeys([*before, *([own] if own else [])]))
-    return {**({"corpus": own} if own else {}), **({"corpora": known} if known else {})}
-
-
-def _corpus(hparams: Mapping[str, Any]) -> str | None:
-    """The name of a run's own corpus."""
-    prepare = hparams.get("prepare")
-    named = hparams.get("corpus") or getattr(prepare, "keywords", {}).get("corpus")
-    if named or prepare is None:
-        return str(named) if named else None
-    return Path(inspect.getfile(getattr(prepare, "func", prepare))).resolve().parent.name
 
 
 def summary(scores: Scores | None, folder: str, column: str = "this run") -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.training.criterion import Criterion
+from speechbrain_xser.training.criterion import Criterion, Objective
 from speechbrain_xser.training.optimizers import LearningRate
 from speechbrain_xser.training.schedule import StageSchedule
 
@@ -45,6 +45,7 @@ class TrainingSettings:
     weight_decay: float = 0.0
     beta: float = 1e-3  # weight of the KL
     beta_warmup_fraction: float = 0.5  # of a stage's steps
+    objectives: Mapping[str, Objective] | None = None  # further terms of the loss, by name
     max_seconds: float = 30.0
     max_unreadable: float = 0.01  # share of clips that may be unreadable
     start_from: str | None = None  # a trained folder to begin with
@@ -106,7 +107,7 @@ class TrainingSettings:
         Returns
         -------
         Criterion
-            With ``beta`` and ``beta_warmup_fraction``.
+            With ``beta``, ``beta_warmup_fraction`` and ``objectives``.
 
         Raises
         ------
@@ -118,7 +119,7 @@ class TrainingSettings:
         >>> TrainingSettings(beta=0.01, beta_warmup_fraction=0.5).criterion().beta_at(4, 8)
         0.01
         """
-        return Criterion(self.beta, self.beta_warmup_fraction)
+        return Criterion(self.beta, self.beta_warmup_fraction, self.objectives)
 
     def rates(self) -> dict[str, LearningRate]:
         """A learning rate for each stage of the schedule.
@@ -154,8 +155,8 @@ class TrainingSettings:
         if missing := [name for name in names if "peak" not in values[name]]:
             raise SettingsError(
                 f"The schedule has {len(names)} stages, and {', '.join(missing)} no learning rate: the first two have "
-                f'stage1_... and stage2_..., give the others --training="{{stage_rates: {{{missing[0]}: {{peak: '
-                '0.00002, shape: cosine}}}".'
+                f'stage1_... and stage2_..., give the others --stage_rates="{{{missing[0]}: {{peak: 0.00002, '
+                'shape: cosine}}".'
             )
         return {name: LearningRate(**{"warmup_fraction": self.warmup_fraction, **values[name]}) for name in names}
 

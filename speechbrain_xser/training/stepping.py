@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from speechbrain_xser.training.criterion import CROSS_ENTROPY, KL, Term, Totals
 from speechbrain_xser.training.distributed import sum_over_ranks
 from speechbrain_xser.training.memory import name_out_of_memory_of_step
 from speechbrain_xser.training.nonfinite import NonfiniteGuard
@@ -20,9 +22,10 @@ FP16_PATIENCE = 20  # the loss scale starts at 2**16 and is halved at each overf
 class StepReport(NamedTuple):
     """What one step did, the same on every rank."""
 
-    loss: float  # cross_entropy + beta * kl
+    loss: float  # what all terms add
     cross_entropy: float  # nats a token
     kl: float  # nats a frame, of the branches that train
+    objectives: dict[str, float]  # what each further objective adds to the loss
     gradient_norm: float  # before clipping
     rate: float  # learning rate
     stop: bool  # whether any rank was asked to stop
@@ -48,18 +51,20 @@ class Stepper:
     -------
     >>> from torch import nn
     >>> from speechbrain_xser.data.pipeline import Batch
-    >>> from speechbrain_xser.training.criterion import Totals
+    >>> from speechbrain_xser.training.criterion import Criterion, Totals
     >>> from speechbrain_xser.training.optimizers import LearningRate
     >>> from speechbrain_xser.stages import ASR_STAGE
-    >>> model = nn.ModuleDict({name: nn.Linear(1, 1) for name in ("content", "descriptor", "decoder")})
+    >>> content = nn.Linear(1, 1)
+    >>> model = nn.ModuleDict({"branches": nn.ModuleDict({"content": content}), "decoder": nn.Linear(1, 1)})
     >>> optimizers = StageOptimizers(model, (ASR_STAGE,), {"asr": LearningRate(0.1)})
     >>> stepper = Stepper(optimizers, torch.GradScaler("cpu", enabled=False), patience=3, max_norm=1.0, device="cpu")
     >>> window = Window([Batch(("a",), torch.ones(1, 1), torch.ones(1), (None,))], [["x"]], Totals(tokens=2, frames=1))
-    >>> before = model["content"].weight.clone()
-    >>> for sums in ([4.0, 0.0, 0.0], [float("nan"), 0.0, 0.0]):  # the second step is left out
-    ...     model["content"](torch.ones(1)).sum().backward()
-    ...     report = stepper.step(Turn(ASR_STAGE, 50, 100), window, torch.tensor([sums]), beta=0.0, stop=False)
-    >>> round((before - model["content"].weight).item(), 3), stepper.guard.skipped
+    >>> terms = Criterion().terms(["cross_entropy", "kl_content"], window.totals)
+    >>> before = content.weight.clone()
+    >>> for sums in ([4.0, 0.0], [float("nan"), 0.0]):  # the second step is left out
+    ...     content(torch.ones(1)).sum().backward()
+    ...     report = stepper.step(Turn(ASR_STAGE, 50, 100), window, torch.tensor([sums]), terms, stop=False)
+    >>> round((before - content.weight).item(), 3), stepper.guard.skipped
     (0.1, 1)
     """
 
@@ -70,7 +75,7 @@ class Stepper:
         self.guard = NonfiniteGuard(max(patience, FP16_PATIENCE) if scaler.is_enabled() else patience)
         self.max_norm, self.device = max_norm, device
 
-    def step(self, turn: Turn, window: Window, sums: Tensor, beta: float, stop: bool) -> StepReport:
+    def step(self, turn: Turn, window: Window, sums: Tensor, terms: Mapping[str, Term], stop: bool) -> StepReport:
         """Uses and drops the gradients of a window.
 
         Arguments
@@ -80,9 +85,9 @@ class Stepper:
         window : Window
             For totals and for naming utterances.
         sums : Tensor
-            ``LossParts`` of each micro-batch of this rank, [M, 3].
-        beta : float
-            Weight of the KL at this step.
+            The parts of each micro-batch of this rank, [M, P].
+        terms : mapping of str to Term
+            How the P parts enter the loss, in their order.
         stop : bool
             Whether this rank was asked to stop.
 
@@ -102,23 +107,27 @@ class Stepper:
         norm = self.optimizers.clip(name, self.max_norm)
         losses, norm = _to_host(sums, norm)
         total = sum(map(sum, losses)) + norm
-        entropy, kl, total, stopping = sum_over_ranks([*_parts(losses), total, stop], self.device)
+        sums = [sum(column) for column in zip(*losses, strict=True)]
+        *sums, total, stopping = sum_over_ranks([*sums, total, stop], self.device)
         ids = [part.ids for part in window.micro_batches]
         if self.guard.accepts([sum(parts) for parts in losses], ids, norm, total) and window.totals.tokens:
             with name_out_of_memory_of_step(name):
                 self.scaler.step(optimizer)
         self.scaler.update()
         self.optimizers.zero_grad()
-        entropy, kl = entropy / max(1, window.totals.tokens), kl / max(1, window.totals.frames)
-        return StepReport(entropy + beta * kl, entropy, kl, norm, rate, stopping > 0)
+        return _report(dict(zip(terms, sums, strict=True)), terms, window.totals, (norm, rate, stopping > 0))
+
+
+def _report(parts: Mapping[str, float], terms: Mapping[str, Term], totals: Totals, rest: tuple) -> StepReport:
+    """What a step did, from the sums of all ranks."""
+    added = {name: terms[name].of(part) for name, part in parts.items()}
+    kl = sum(part for name, part in parts.items() if name.startswith(KL)) / max(1, totals.frames)
+    more = {name: value for name, value in added.items() if name != CROSS_ENTROPY and not name.startswith(KL)}
+    return StepReport(sum(added.values()), added[CROSS_ENTROPY], kl, more, *rest)
 
 
 def _to_host(sums: Tensor, norm: Tensor) -> tuple[list[list[float]], float]:
     """Everything that is looked at leaves the device in one copy."""
     *flat, norm = torch.cat([sums.flatten(), norm.reshape(1).float()]).tolist()
-    return [flat[start : start + 3] for start in range(0, len(flat), 3)], norm
-
-
-def _parts(losses: list[list[float]]) -> tuple[float, float]:
-    """Cross-entropy and KL, summed over micro-batches."""
-    return sum(row[0] for row in losses), sum(row[1] + row[2] for row in losses)
+    width = sums.shape[1]
+    return [flat[start : start + width] for start in range(0, len(flat), width)], norm

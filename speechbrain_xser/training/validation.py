@@ -8,7 +8,7 @@ import torch
 
 from speechbrain_xser.metrics.answers import UtteranceAnswer
 from speechbrain_xser.stages import Stage
-from speechbrain_xser.training.criterion import Criterion, LossParts, Totals
+from speechbrain_xser.training.criterion import CROSS_ENTROPY, KL, Criterion, LossParts, Totals
 from speechbrain_xser.training.distributed import gather_lists, sum_over_ranks
 
 
@@ -29,7 +29,7 @@ class Evaluation:
     >>> from speechbrain_xser.stages import ASR_STAGE
     >>> evaluation = Evaluation(ASR_STAGE)
     >>> for loss in (1.0, 3.0):
-    ...     evaluation.add(LossParts(torch.tensor(loss), torch.tensor(0.0), torch.tensor(0.0)), Totals(2, 1))
+    ...     evaluation.add({"cross_entropy": torch.tensor(loss)}, Totals(2, 1))
     >>> evaluation.losses(Criterion(), "cpu")["cross_entropy"]  # (1 + 3) / (2 + 2)
     1.0
     """
@@ -81,17 +81,20 @@ class Evaluation:
         Returns
         -------
         dict of str to float
-            ``loss`` and ``cross_entropy`` in nats a token, ``kl`` of the branches that train in nats a frame.
+            ``loss`` and ``cross_entropy`` in nats a token, ``kl`` of the branches that train in nats a frame, and what
+            each further objective adds to the loss.
         """
-        sums = torch.tensor([[float(value) for value in parts] for parts in self._parts] or [[0.0] * 3]).double().sum(0)
-        counts = torch.tensor(self._totals or [[0, 0]]).sum(0)
-        entropy, content, descriptor, tokens, frames = sum_over_ranks([*sums.tolist(), *counts.tolist()], device)
-        parts = LossParts(*torch.tensor([entropy, content, descriptor], dtype=torch.float64))
-        loss = criterion.loss(parts, Totals(int(tokens), int(frames)))
+        names = criterion.names(self.stage)
+        sums = [sum(float(parts.get(name, 0.0)) for parts in self._parts) for name in names]
+        counts = torch.tensor(self._totals or [[0, 0]]).sum(0).tolist()
+        *sums, tokens, frames = sum_over_ranks([*sums, *counts], device)
+        parts, terms = dict(zip(names, sums, strict=True)), criterion.terms(names, Totals(int(tokens), int(frames)))
+        kl = sum(part for name, part in parts.items() if name.startswith(KL))
         return {
-            "loss": float(loss),
-            "cross_entropy": entropy / max(1, tokens),
-            "kl": (content + descriptor) / max(1, frames),
+            "loss": sum(terms[name].of(part) for name, part in parts.items()),
+            CROSS_ENTROPY: terms[CROSS_ENTROPY].of(parts[CROSS_ENTROPY]),
+            "kl": kl / max(1, frames),
+            **{name: terms[name].of(parts[name]) for name in criterion.objectives},
         }
 
     def metrics(self, criterion: Criterion, score: Callable[..., Mapping[str, float]], device: str) -> dict[str, float]:

@@ -19,7 +19,7 @@ CHARACTERS_A_TOKEN = 4
 
 
 def soft_tokens_a_second(model: ExplainableSER) -> float:
-    """Soft tokens that a second of speech adds to a prompt: what both branches' adapters make of the encoder's frames.
+    """Soft tokens that a second of speech adds to a prompt: what all branches' adapters make of the encoder's frames.
 
     A branch that a stage has off counts too: its tokens are zeros in the same places.
 
@@ -40,7 +40,7 @@ def soft_tokens_a_second(model: ExplainableSER) -> float:
     """
     samples = torch.tensor([1, 2]) * SPAN * model.encoder.sample_rate
     frames = model.encoder.frame_counts(samples)
-    counts = [branch.adapter.token_counts(frames) for branch in (model.content, model.descriptor)]
+    counts = [branch.adapter.token_counts(frames) for branch in model.branches.values()]
     return float(sum(after - before for before, after in counts)) / SPAN
 
 

@@ -1,9 +1,8 @@
-"""A table of text that can be written as Markdown, CSV and HTML."""
+"""A table of text that can be written as Markdown and CSV; its HTML is ``page/sheet.py``'s."""
 
 from __future__ import annotations
 
 import csv
-import html
 import io
 from typing import NamedTuple
 
@@ -25,8 +24,6 @@ class Sheet(NamedTuple):
     <BLANKLINE>
     >>> sheet.csv()
     'row,UA %\\na < b,1.0\\n'
-    >>> "<td>a &lt; b</td>" in sheet.html()
-    True
     """
 
     name: str  # of its CSV file
@@ -46,15 +43,3 @@ class Sheet(NamedTuple):
         stream = io.StringIO()
         csv.writer(stream, lineterminator="\n").writerows([self.header, *self.rows])
         return stream.getvalue()
-
-    def html(self) -> str:
-        """A section."""
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in self.rows
-        )
-        notes = "".join(f"<p>{html.escape(note)}</p>\n" for note in self.notes)
-        return (
-            f"<section>\n<h2>{html.escape(self.title)}</h2>\n<div class=wide><table>\n<thead><tr>{head}</tr></thead>\n"
-            f"<tbody>\n{body}</tbody></table></div>\n{notes}</section>\n"
-        )

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import gradio
 
 from speechbrain_xser.errors import AudioError
+from speechbrain_xser.page.fragments import alert, hint, note, notice, player, title
 from speechbrain_xser.web.api import api_text
-from speechbrain_xser.web.clip import LONG, Upload, read_upload
+from speechbrain_xser.web.clip import LONG, Upload, read_upload, said
 from speechbrain_xser.web.examples import Example, speak_examples
 from speechbrain_xser.web.explaining import Explainer
-from speechbrain_xser.web.fragments import alert, hint, notice, player
 from speechbrain_xser.web.look import RECORDING, START_TIMELINE
 from speechbrain_xser.web.recording import recording_answer, recording_pieces
 from speechbrain_xser.web.sessions import Sessions
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 CLIP, VOICE = "Clip", "Other voice"
 FIRST = "Record or upload a clip first, or take an example."
 NO_FILE = "Upload a recording first."
-TITLE = (
-    '<h1 class="xser-web-title">What is said, how, and with what emotion</h1>'
-    '<p class="xser-web-lead">A paragraph about a clip of speech, every claim of it checked against the signal, and '
-    "what made the model say so. Nothing that you hand in is kept.</p>"
+TITLE = "What is said, how, and with what emotion"
+LEAD = (
+    "A paragraph about a clip of speech, every claim of it checked against the signal, and what made the model say so. "
+    "Nothing that you hand in is kept."
 )
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
 
@@ -63,7 +63,7 @@ class Page:
             except AudioError as error:
                 clip, seen = None, alert(str(error))
             else:
-                seen = player(clip, place)
+                seen = _player(clip, place)
             self.sessions.keep(request.session_hash, place, clip)
             return None, seen, self._button(request)
 
@@ -74,7 +74,7 @@ class Page:
 
         def chosen(request: gradio.Request) -> tuple:
             self.sessions.keep(request.session_hash, CLIP, example.clip)
-            return player(example.clip, CLIP), self._button(request)
+            return _player(example.clip, CLIP), self._button(request)
 
         return chosen
 
@@ -149,7 +149,7 @@ def build_app(recognizer: ExplainableEmotionRecognizer, settings: WebSettings, a
     page = Page(recognizer, settings)
     with gradio.Blocks(title="xser: explainable speech emotion", analytics_enabled=False) as app:
         _endpoints(page)  # before the page's events, which must not have their names
-        _html(TITLE + notice(settings.model))
+        _html(title(TITLE, LEAD) + notice(settings.model))
         with gradio.Tab("Clip"):
             _clip_tab(page)
         with gradio.Tab(LONG):
@@ -166,11 +166,11 @@ def _clip_tab(page: Page) -> None:
             button = gradio.Button("Explain", variant="primary", interactive=False, render=False)
             shown = _clip_input(page, CLIP, f"Your clip, up to {page.settings.max_seconds:g} seconds", button)
             with gradio.Accordion("Swap in another voice", open=False):
-                _html('<p class="xser-note">What would the label be, were the same words said in this voice?</p>')
+                _html(note("What would the label be, were the same words said in this voice?"))
                 other = _clip_input(page, VOICE, "A clip of the other voice", button)
                 gradio.Button("Without another voice", size="sm").click(page.drop_voice, None, other, **PRIVATE)
             button.render()
-            _html('<p class="xser-note">Examples, spoken by a synthesiser:</p>')
+            _html(note("Examples, spoken by a synthesiser:"))
             with gradio.Row(elem_classes="xser-web-examples"):
                 examples = [gradio.Button(example.title, size="sm", min_width=110) for example in page.examples]
         with gradio.Column(scale=5, min_width=320, elem_classes="xser-web-results"):
@@ -189,6 +189,10 @@ def _clip_input(page: Page, place: str, label: str, button: gradio.Button) -> gr
     shown = _html("")
     given.change(page.hand_in(place), given, [given, shown, button], **PRIVATE)
     return shown
+
+
+def _player(clip: Upload, label: str) -> str:
+    return player(clip.name, said(clip.seconds), clip.source(), label)
 
 
 def _html(text: str) -> gradio.HTML:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from speechbrain_xser.evidence.clip_evidence import Evidence, gather_evidence
 from speechbrain_xser.page.evidence import evidence_sections
+from speechbrain_xser.page.fragments import growing_paragraph
 from speechbrain_xser.web.clip import Upload
-from speechbrain_xser.web.fragments import growing_paragraph
 
 if TYPE_CHECKING:
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer

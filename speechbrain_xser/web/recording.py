@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 
 from speechbrain_xser.errors import AudioError, told_as
+from speechbrain_xser.page.fragments import alert, last_moment, progress_bar
+from speechbrain_xser.page.timeline import timeline_sections
 from speechbrain_xser.timeline.moment import Moment
-from speechbrain_xser.timeline.page import timeline_sections
 from speechbrain_xser.timeline.recording import Recording
 from speechbrain_xser.timeline.timeline import read_timeline
 from speechbrain_xser.utils.modes import each_within
 from speechbrain_xser.web.clip import GONE, check_length, said
 from speechbrain_xser.web.explaining import Explainer
-from speechbrain_xser.web.fragments import alert, progress_bar
 from speechbrain_xser.web.private import taken
 
 BATCH = 1  # moments encoded at a time, four of them answered together: the bar moves, and others get their turn
@@ -95,13 +94,6 @@ def _bar(moment: Moment, recording: Recording) -> str:
     doing = f"{said(recording.read_seconds)} read"
     if recording.seconds:
         doing = f"{said(min(recording.read_seconds, recording.seconds))} of {said(recording.seconds)} read"
-    return progress_bar(recording.read_seconds, recording.seconds, doing) + _last(moment)
-
-
-def _last(moment: Moment) -> str:
-    """What was just found."""
     told = moment.explanation
-    return (
-        f'<p class="xser-web-last"><span>{said(moment.start_seconds)}</span> <b>{escape(told.emotion or "–")}</b> '
-        f"{escape(told.transcript or told.paragraph)}</p>"
-    )
+    last = last_moment(said(moment.start_seconds), told.emotion or "–", told.transcript or told.paragraph)
+    return progress_bar(recording.read_seconds, recording.seconds, doing) + last

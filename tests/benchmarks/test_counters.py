@@ -122,7 +122,7 @@ def test_every_position_of_an_answer_is_computed_once(small, monkeypatch):
 def test_a_branch_that_is_off_is_not_called(small, stage, silent):
     called = []
     for name in ("content", "descriptor"):
-        getattr(small, name).bottleneck.encoder.register_forward_hook(lambda *_, name=name: called.append(name))
+        small.branches[name].bottleneck.encoder.register_forward_hook(lambda *_, name=name: called.append(name))
     batch = utterances(SECONDS, "cpu")
     small(batch.wavs, batch.samples, stage, batch.answers)
     assert set(called) == {"content", "descriptor"} - {silent}
@@ -132,8 +132,9 @@ def test_a_branch_that_is_frozen_keeps_no_graph(small):
     batch = utterances(SECONDS, "cpu")
     output = small.train()(batch.wavs, batch.samples, SER_STAGE, batch.answers)
     small.eval()
-    assert not output.content.tokens.embeddings.requires_grad and not output.content.latent.kl.requires_grad
-    assert output.descriptor.tokens.embeddings.requires_grad
+    content, descriptor = output.branches.values()
+    assert not content.tokens.embeddings.requires_grad and not content.latent.kl.requires_grad
+    assert descriptor.tokens.embeddings.requires_grad
 
 
 @pytest.mark.parametrize("stage", [ASR_STAGE, SER_STAGE])
@@ -148,7 +149,7 @@ def test_no_value_is_read_back_inside_a_step(tmp_path, stage):
         loss = criterion.loss(criterion.parts(output, stage), Totals(100, 400), 1e-3)
         loss.backward()
     assert loss.device.type == "meta"
-    trained = model.descriptor if stage is SER_STAGE else model.content
+    trained = model.branches["descriptor" if stage is SER_STAGE else "content"]
     assert trained.adapter.output.weight.grad is not None
 
 

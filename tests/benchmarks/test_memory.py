@@ -9,6 +9,7 @@ from benchmarks.memory import step_bytes
 from benchmarks.sizes import PAPER
 from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
 from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.run import merged
 
 pytestmark = pytest.mark.slow
 
@@ -32,16 +33,16 @@ def test_weights_gradients_and_moments_are_those_of_arithmetic():
 
 @pytest.mark.parametrize("preset", ["24gb_checkpointing", "24gb_4bit"])
 def test_a_preset_fits_its_card_with_the_longest_clips(preset):
-    hparams, given = load_recipe(RECIPE, f"data_folder: nowhere\nmemory: {preset}")
-    architecture = {key: given["architecture"].get(key) for key in ("checkpointing", "encoder_dtype")}
+    hparams = merged(load_recipe(RECIPE, f"data_folder: nowhere\nmemory: {preset}")[0])
+    architecture = hparams["architecture"]
     assert architecture["encoder_dtype"] == "bfloat16"
     assert hparams["batch_size"] * hparams["grad_accumulation_factor"] == 8  # the paper's step
     found = step_bytes(
         PAPER,
         clips=hparams["batch_size"],
         seconds=hparams["max_seconds"],
-        quantized=hparams["quantization"] == "4bit",
-        checkpointing=bool(architecture["checkpointing"]),
+        quantized=architecture["quantization"] == "4bit",
+        checkpointing=architecture["checkpointing"],
     )
     assert sum(found) + WORKING <= CARD
 

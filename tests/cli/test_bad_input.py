@@ -63,11 +63,11 @@ CALLS = [
     ("evaluate good.jsonl --device cpu --model folder", "hyperparams.yaml"),
     ("evaluate good.jsonl --device cpu --model half", "metadata.json"),
     ("evaluate good.jsonl --device cpu --model owner/name", "revision is None; give the full commit"),
-    ("export folder --out out", "hyperparams.yaml"),
+    ("export folder --out out", "settings.json"),
     ("export half --out out", "metadata.json"),
     ("export owner/name --out out", "revision is None; give the full commit"),
     ("export packaged:gone --out out", "no packaged model is called 'gone'"),
-    ("probe --model folder --train good.jsonl --test good.jsonl", "hyperparams.yaml"),
+    ("probe --model folder --train good.jsonl --test good.jsonl", "settings.json"),
     # wrong values
     ("explain corpus/a.wav --device tpu", "device 'tpu' cannot be used here"),
     ("timeline corpus/a.wav --device tpu", "device 'tpu' cannot be used here"),
@@ -94,7 +94,8 @@ CALLS = [
     ("reproduce --recipes folder --table 2 --corpus CREMA-D --data-folder folder", "no recipes are there"),
     ("reproduce --table 2 --corpus CREMA-X --data-folder folder --out out", "there is no such recipe"),
     ("reproduce --table 2 --corpus CREMA-D --data-folder folder --set beta --out out", "is no KEY=VALUE"),
-    ("check good.jsonl --corpus gone", "'gone' is not one of"),
+    ("check good.jsonl --corpus gone", "no recipe of that name states published figures; there are: CREMA-D"),
+    ("check good.jsonl --corpus CREMA-D --recipes folder", "no recipes are there"),
     ("score good.jsonl good.jsonl", "named twice"),
     ("pack good.jsonl folder/good.jsonl --out out", "does not exist"),
     ("export packaged:xser-tiny --out folder --public", "--public is for --push-to-hub"),
@@ -116,7 +117,8 @@ def there(tmp_path, monkeypatch):
         (tmp_path / folder).mkdir()
     soundfile.write(tmp_path / "corpus" / "a.wav", np.full(8000, 0.1), 16000)
     packaged = Path(__file__).parents[2] / "speechbrain_xser" / "packaged" / "xser-tiny"
-    (tmp_path / "half" / "hyperparams.yaml").write_text((packaged / "hyperparams.yaml").read_text())
+    for name in ("settings.json", "hyperparams.yaml"):
+        (tmp_path / "half" / name).write_text((packaged / name).read_text())
     (tmp_path / "full" / "thesis.txt").write_text("years of work")
     (tmp_path / "good.jsonl").write_text(MANIFEST)
     (tmp_path / "empty.jsonl").touch()

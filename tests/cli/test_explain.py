@@ -129,7 +129,7 @@ def test_evidence_and_another_voice_are_told_when_asked_for(run, speech, tmp_pat
     assert plain["swapped"] is None and plain["claims"][0]["verdict"] in ("supported", "contradicted")
     assert sum(swapped["swapped"].values()) == pytest.approx(1)
     shares = swapped["voice_or_words"]
-    assert shares["content"] + shares["descriptor"] == pytest.approx(shares["total"])
+    assert sum(shares["shares"].values()) == pytest.approx(shares["total"])
 
 
 def test_another_voice_that_cannot_be_read_is_one_line(run, speech):

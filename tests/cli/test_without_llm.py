@@ -10,12 +10,12 @@ from click.testing import CliRunner
 from speechbrain_xser import ExplainableEmotionRecognizer
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.model_folder.save import write_model_folder
-from speechbrain_xser.testing import tiny_manifest, tiny_model
+from speechbrain_xser.testing import tiny_lobes, tiny_manifest, tiny_model
 from tests.cli.spoken import write_speech
 
 SYSTEMS = {  # of hparams/systems
-    "vib_two_stage_sft": {"latent": 8},
-    "ssl_hubert": {"latent": None, "classifier_hears": ["descriptor"]},
+    "vib_two_stage_sft": {"latent": 8, "hears": ["content", "descriptor"]},
+    "ssl_hubert": {"latent": None, "hears": ["descriptor"]},
 }
 NO_PARAGRAPHS = "error: This model answers with a HeadsDecoder"
 
@@ -24,10 +24,9 @@ NO_PARAGRAPHS = "error: This model answers with a HeadsDecoder"
 def model(request, tmp_path_factory) -> str:
     """A folder with random weights, and heads that say something."""
     place = tmp_path_factory.mktemp(request.param)
-    arguments = {"llm_source": None, "lora": None, "adapter_hidden": 16, **SYSTEMS[request.param]}
-    made = tiny_model(place, **arguments)
-    arguments |= {"encoder_source": str(place / "encoder")}
-    return write_model_folder(place / "model", made, {"model": arguments, "stage": "emotion", "max_seconds": 30.0})
+    values = SYSTEMS[request.param]
+    made, lobes = tiny_model(place, **values), tiny_lobes(place, **values)
+    return write_model_folder(place / "model", made, {"model": lobes, "stage": "emotion", "max_seconds": 30.0})
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import speechbrain as sb
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_xser.training.commandline import load_recipe
+from tests.recipes.lists import files
 
 ROOT = Path(__file__).parents[2]
 LISTS = sorted((ROOT / "tests" / "recipes").glob("*.csv"))
@@ -31,6 +32,13 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 ROWS = [row for path in LISTS for row in rows(path)]
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row["Hparam_file"])
+
+
+def test_the_lists_are_made_from_the_folder_of_recipes():
+    made = files(ROOT / "recipes")
+    stale = [name for name, text in made.items() if not (ROOT / name).is_file() or (ROOT / name).read_text() != text]
+    stale += [str(path.relative_to(ROOT)) for path in LISTS if str(path.relative_to(ROOT)) not in made]
+    assert not stale, "make recipe-lists writes them anew; of a corpus that is gone, remove the list"
 
 
 def test_every_yaml_of_a_recipe_has_one_row_in_the_list_of_its_corpus():

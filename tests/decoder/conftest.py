@@ -67,6 +67,16 @@ def row_of(tokens: SoftTokens, row: int) -> SoftTokens:
     return SoftTokens(tokens.embeddings[row : row + 1, :count], tokens.counts[row : row + 1])
 
 
+def pair(content: SoftTokens, descriptor: SoftTokens) -> dict[str, SoftTokens]:
+    """The soft tokens of the paper's two branches."""
+    return {"content": content, "descriptor": descriptor}
+
+
+def rows_of(tokens: dict[str, SoftTokens], row: int) -> dict[str, SoftTokens]:
+    """One utterance alone in every branch."""
+    return {name: row_of(one, row) for name, one in tokens.items()}
+
+
 def other_llm_folder(folder, family: str, llm_folder: str) -> str:
     """A tiny LLM of another family with the tiny tokenizer; Gemma 2 caps its logits after the output layer."""
     tokenizer = load_tokenizer(llm_folder)

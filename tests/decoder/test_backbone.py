@@ -19,7 +19,7 @@ from speechbrain_xser.decoder.tokens import answer_tokens
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.stages import CAPTION
-from tests.decoder.conftest import soft_tokens, with_lora
+from tests.decoder.conftest import pair, soft_tokens, with_lora
 
 
 @pytest.fixture
@@ -103,9 +103,10 @@ def test_lora_on_quantised_weights_takes_a_step_and_is_saved_as_trained(tmp_path
     trained = [parameter for parameter in decoder.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.01)
     answers = ["by the door", "kids are talking"]
-    output, expected = (one.eval().to(device)(content, descriptor, CAPTION, answers).logits for one in (decoder, exact))
+    both = (one.eval().to(device) for one in (decoder, exact))
+    output, expected = (one(pair(content, descriptor), CAPTION, answers).logits for one in both)
     assert (output - expected).float().norm() < error * expected.float().norm()
-    decoder.train()(content, descriptor, CAPTION, answers).nats().backward()
+    decoder.train()(pair(content, descriptor), CAPTION, answers).nats().backward()
     optimizer.step()
     decoder.save_adapter(tmp_path)
     state = {name.removeprefix("llm.").replace(".default", ""): tensor for name, tensor in decoder.state_dict().items()}
@@ -145,7 +146,7 @@ def test_checkpointing_gives_the_same_gradients_and_computes_the_layers_twice(ll
         calls = []
         decoder.causal.model.layers[0].input_layernorm.register_forward_hook(lambda *_, calls=calls: calls.append(1))
         torch.manual_seed(0)
-        decoder(soft_tokens([4, 1]), soft_tokens([2, 5]), CAPTION, ["by the door", "no"]).nats().backward()
+        decoder(pair(soft_tokens([4, 1]), soft_tokens([2, 5])), CAPTION, ["by the door", "no"]).nats().backward()
         gradients[checkpointing] = [parameter.grad for parameter in decoder.parameters() if parameter.requires_grad]
         assert len(calls) == 1 + checkpointing
     for kept, again in zip(*gradients.values(), strict=True):

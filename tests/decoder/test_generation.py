@@ -17,10 +17,11 @@ from speechbrain_xser.decoder.prompt import PlainTokens, PromptTemplate
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.stages import CAPTION
-from tests.decoder.conftest import Guesses, other_llm_folder, row_of, soft_tokens, with_lora
+from tests.decoder.conftest import Guesses, other_llm_folder, pair, row_of, rows_of, soft_tokens, with_lora
 
 COUNTS = [3, 9, 1, 6, 4, 2, 12, 5]
 CONTENT, DESCRIPTOR = soft_tokens(COUNTS, seed=1), soft_tokens(COUNTS[::-1], seed=2)
+TOKENS = pair(CONTENT, DESCRIPTOR)
 
 
 @pytest.fixture
@@ -48,15 +49,15 @@ def test_an_answer_is_that_of_transformers_own_generate(lively, row):
         pad_token_id=lively.pad_id,
     )
     expected = lively.tokenizer.decode(ids[0], skip_special_tokens=True)
-    answer = lively.generate(row_of(CONTENT, row), row_of(DESCRIPTOR, row), CAPTION, max_new_tokens=20)
+    answer = lively.generate(rows_of(TOKENS, row), CAPTION, max_new_tokens=20)
     assert answer == [expected]
 
 
 @pytest.mark.slow
 def test_eight_rows_together_answer_what_each_answers_alone(lively):
-    together = lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=20)
+    together = lively.generate(TOKENS, CAPTION, max_new_tokens=20)
     alone = [
-        lively.generate(row_of(CONTENT, row), row_of(DESCRIPTOR, row), CAPTION, max_new_tokens=20)[0]
+        lively.generate(rows_of(TOKENS, row), CAPTION, max_new_tokens=20)[0]
         for row in range(8)
     ]
     assert together == alone
@@ -67,46 +68,46 @@ def test_eight_rows_together_answer_what_each_answers_alone(lively):
 def test_other_families_answer_the_same_alone_and_together(family, targets, tmp_path, llm_folder):
     lora = {"targets": targets}
     decoder = LLMDecoder(other_llm_folder(tmp_path, family, llm_folder), dtype="float32", lora=lora).eval()
-    together = decoder.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=8)
-    assert together[2:3] == decoder.generate(row_of(CONTENT, 2), row_of(DESCRIPTOR, 2), CAPTION, max_new_tokens=8)
+    together = decoder.generate(TOKENS, CAPTION, max_new_tokens=8)
+    assert together[2:3] == decoder.generate(rows_of(TOKENS, 2), CAPTION, max_new_tokens=8)
 
 
 def test_the_default_limit_is_the_decoders_own(lively):
     lively.max_new_tokens = 4
-    limited = lively.generate(CONTENT, DESCRIPTOR, CAPTION)
-    assert limited == lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=4)
-    assert limited != lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=5)
+    limited = lively.generate(TOKENS, CAPTION)
+    assert limited == lively.generate(TOKENS, CAPTION, max_new_tokens=4)
+    assert limited != lively.generate(TOKENS, CAPTION, max_new_tokens=5)
 
 
 def test_a_limit_below_one_token_is_refused(lively):
     with pytest.raises(PromptError, match="max_new_tokens is 0: expected at least 1"):
-        lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=0)
+        lively.generate(TOKENS, CAPTION, max_new_tokens=0)
 
 
 def test_a_limit_of_three_tokens_runs_the_llm_three_times(lively):
     calls = []
     lively.causal.model.layers[0].register_forward_hook(lambda *_: calls.append(1))
-    lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=3)
+    lively.generate(TOKENS, CAPTION, max_new_tokens=3)
     assert len(calls) == 3
 
 
 def test_prompt_and_limit_beyond_the_context_are_refused_with_lengths(lively):
     with pytest.raises(PromptError, match="2000 to come, but the decoder's context is 1024"):
-        lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=2000)
+        lively.generate(TOKENS, CAPTION, max_new_tokens=2000)
 
 
 def test_generation_leaves_the_mode_as_it_was(lively):
     lively.train()
-    assert lively.generate(CONTENT, DESCRIPTOR, CAPTION, 5) == lively.eval().generate(CONTENT, DESCRIPTOR, CAPTION, 5)
+    assert lively.generate(TOKENS, CAPTION, 5) == lively.eval().generate(TOKENS, CAPTION, 5)
     lively.train()
-    lively.generate(CONTENT, DESCRIPTOR, CAPTION, 1)
+    lively.generate(TOKENS, CAPTION, 1)
     assert all(module.training for module in lively.modules())
 
 
 def test_a_prefix_is_continued_as_if_the_decoder_had_said_it(lively):
-    free = lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=12)
+    free = lively.generate(TOKENS, CAPTION, max_new_tokens=12)
     token = lively.tokenizer("by the door", add_special_tokens=False).input_ids
-    begun = lively.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=6, prefixes=["by the door"] * 8)
+    begun = lively.generate(TOKENS, CAPTION, max_new_tokens=6, prefixes=["by the door"] * 8)
     expected = lively.causal.generate(
         inputs_embeds=torch.cat([prompt_of(lively, 3), lively.causal.get_input_embeddings()(torch.tensor([token]))], 1),
         max_new_tokens=6,
@@ -127,21 +128,21 @@ def test_a_score_is_the_mean_log_probability_of_the_candidates_tokens(lively):
     """By hand: every candidate alone, all positions, the softmax of the logits before each of its tokens."""
     content, descriptor = soft_tokens([3, 9, 1], seed=1), soft_tokens([4, 2, 6], seed=2)
     candidates = [[f" {word}" for word in row] for row in EMOTIONS]
-    scores = lively.score(content, descriptor, CAPTION, PREFIXES, candidates)
+    scores = lively.score(pair(content, descriptor), CAPTION, PREFIXES, candidates)
     assert scores.shape == (3, 4) and scores.dtype == torch.float32
     for row, prefix in enumerate(PREFIXES):
         for column, candidate in enumerate(candidates[row]):
             whole = lively.tokenizer(prefix + candidate, add_special_tokens=False).input_ids
             begun = lively.tokenizer(prefix, add_special_tokens=False).input_ids
             assert whole[: len(begun)] == begun
-            answer = lively(row_of(content, row), row_of(descriptor, row), CAPTION, [prefix + candidate])
+            answer = lively(rows_of(pair(content, descriptor), row), CAPTION, [prefix + candidate])
             spoken = answer.logits.log_softmax(-1)[range(len(whole)), whole][len(begun) :]
             assert scores[row, column].item() == pytest.approx(spoken.mean().item(), abs=1e-4)
 
 
 def test_scores_become_probabilities_that_sum_to_one(lively):
     content = soft_tokens([3, 9, 1])
-    probabilities = lively.score(content, content, CAPTION, PREFIXES, EMOTIONS).softmax(-1)
+    probabilities = lively.score(pair(content, content), CAPTION, PREFIXES, EMOTIONS).softmax(-1)
     torch.testing.assert_close(probabilities.sum(-1), torch.ones(3))
 
 
@@ -151,7 +152,7 @@ def test_single_token_candidates_need_no_second_run(lively):
     content = soft_tokens([3])
     calls = []
     lively.causal.model.layers[0].register_forward_hook(lambda *_: calls.append(1))
-    lively.score(content, content, CAPTION, ["his"], [[f" {word}" for word in words]])
+    lively.score(pair(content, content), CAPTION, ["his"], [[f" {word}" for word in words]])
     assert len(words) == 2 and len(calls) == 1
 
 
@@ -160,7 +161,7 @@ def test_the_prompt_is_computed_once_for_all_candidates(lively):
     embedded = lively.causal.model.layers[0].register_forward_hook(
         lambda _, inputs, output: calls.append(inputs[0].shape[:2].numel())
     )
-    lively.score(content, content, CAPTION, ["his"], [[" anger", " sad voice", " people by the door"]])
+    lively.score(pair(content, content), CAPTION, ["his"], [[" anger", " sad voice", " people by the door"]])
     embedded.remove()
     assert calls[0] > 60 and sum(calls[1:]) < 60
 
@@ -168,8 +169,8 @@ def test_the_prompt_is_computed_once_for_all_candidates(lively):
 def test_candidates_after_a_space_are_tokenised_with_it(lively):
     """A prefix that ends in a space: the space belongs to the word's own token, as in training."""
     content = soft_tokens([3])
-    after = lively.score(content, content, CAPTION, ["his "], [["anger", "sad"]])
-    before = lively.score(content, content, CAPTION, ["his"], [[" anger", " sad"]])
+    after = lively.score(pair(content, content), CAPTION, ["his "], [["anger", "sad"]])
+    before = lively.score(pair(content, content), CAPTION, ["his"], [[" anger", " sad"]])
     torch.testing.assert_close(after, before)
 
 
@@ -184,13 +185,13 @@ def test_candidates_after_a_space_are_tokenised_with_it(lively):
 def test_no_candidates_or_an_empty_one_are_refused(lively, candidates, reason):
     content = soft_tokens([3])
     with pytest.raises(PromptError, match=reason):
-        lively.score(content, content, CAPTION, ["his"], candidates)
+        lively.score(pair(content, content), CAPTION, ["his"], candidates)
 
 
 def test_rows_with_different_numbers_of_candidates_are_refused(lively):
     content = soft_tokens([3, 2])
     with pytest.raises(PromptError, match="same number of candidates"):
-        lively.score(content, content, CAPTION, ["his", "her"], [["anger", "sad"], ["sad"]])
+        lively.score(pair(content, content), CAPTION, ["his", "her"], [["anger", "sad"], ["sad"]])
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +205,7 @@ def packaged():
 
 def answers(packaged, **decoding):
     model, tokens = packaged
-    return model.decoder.generate(*tokens, CAPTION, close_quotes=True, decoding=Decoding(**decoding))
+    return model.decoder.generate(tokens, CAPTION, close_quotes=True, decoding=Decoding(**decoding))
 
 
 @pytest.mark.parametrize("rows", [1, 5, 12])
@@ -261,7 +262,7 @@ def test_rows_at_the_end_of_the_context_are_answered_beside_guesses(tmp_path, ll
     decoder = LLMDecoder(str(tmp_path), dtype="float32", lora=None).eval()
     content, descriptor = soft_tokens([4, 1], seed=1), soft_tokens([4, 1], seed=2)
     with torch.no_grad():
-        rows = decoder._rows(content, descriptor, CAPTION, [[], []], 0)
+        rows = decoder._rows(pair(content, descriptor), CAPTION, [[], []], 0)
     limit = 96 - max(rows.totals)
 
     def answered(drafters):
@@ -283,7 +284,7 @@ def test_rows_at_the_end_of_the_context_are_answered_beside_guesses(tmp_path, ll
 def test_a_form_beside_prefixes_is_refused(packaged):
     model, tokens = packaged
     with pytest.raises(PromptError, match="held to a form cannot have a prefix"):
-        model.decoder.generate(*tokens, CAPTION, prefixes=["A man"] * 12, decoding=Decoding(form=structured_form()))
+        model.decoder.generate(tokens, CAPTION, prefixes=["A man"] * 12, decoding=Decoding(form=structured_form()))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a CUDA GPU")

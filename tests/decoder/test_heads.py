@@ -17,6 +17,7 @@ from speechbrain_xser.errors import PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.pooling import AttentivePooling
 from speechbrain_xser.stages import CLASSIFY, TRANSCRIBE
+from tests.decoder.conftest import pair
 
 PACKAGE = Path(__file__).parents[2] / "speechbrain_xser"
 WHICHEVER = ["model.py", "inference", "evidence/attribution.py", "evidence/knockout.py", "training"]  # ask no LLM
@@ -41,30 +42,30 @@ def telling(width: int = 40) -> HeadsDecoder:
 
 def test_one_frame_and_one_character_cost_the_characters_log_probability():
     decoder, frames = telling(), SoftTokens(torch.zeros(1, 1, 40), torch.tensor([1]))
-    answer = decoder(frames, frames, TRANSCRIBE, ["a"])
+    answer = decoder(pair(frames, frames), TRANSCRIBE, ["a"])
     assert answer.nats().item() == pytest.approx(math.log(len(CHARACTERS) + 1), abs=1e-5)  # all are equally probable
     assert answer.targets.tolist() == [A]
 
 
 def test_two_frames_and_one_character_sum_over_three_paths():
     decoder, frames = telling(), SoftTokens(torch.zeros(1, 2, 40), torch.tensor([2]))
-    nats = decoder(frames, frames, TRANSCRIBE, ["a"]).nats().item()  # aa, a-, -a, each with (1/29)^2
+    nats = decoder(pair(frames, frames), TRANSCRIBE, ["a"]).nats().item()  # aa, a-, -a, each with (1/29)^2
     assert nats == pytest.approx(-math.log(3 / (len(CHARACTERS) + 1) ** 2), abs=1e-5)
 
 
 def test_an_answer_that_is_longer_than_its_frames_costs_nothing_and_has_no_nan():
     frames = SoftTokens(torch.zeros(1, 2, 40), torch.tensor([2]))
-    assert telling()(frames, frames, TRANSCRIBE, ["much too long"]).losses.tolist() == [0.0]
+    assert telling()(pair(frames, frames), TRANSCRIBE, ["much too long"]).losses.tolist() == [0.0]
 
 
 def test_the_best_path_loses_repetitions_and_blanks():
     frames = saying([A, A, 0, A, B, B])
-    assert telling().generate(frames, frames, TRANSCRIBE) == ["aab"]
+    assert telling().generate(pair(frames, frames), TRANSCRIBE) == ["aab"]
 
 
 def test_padding_is_not_transcribed():
     frames = saying([A, B, B])._replace(counts=torch.tensor([1]))
-    assert telling().generate(frames, frames, TRANSCRIBE) == ["a"]
+    assert telling().generate(pair(frames, frames), TRANSCRIBE) == ["a"]
 
 
 def test_the_classifiers_loss_is_the_labels_log_probability():
@@ -73,7 +74,7 @@ def test_the_classifiers_loss_is_the_labels_log_probability():
         decoder.classifier.weight.zero_()
         decoder.classifier.bias.zero_()
     frames = SoftTokens(torch.randn(2, 5, 4), torch.tensor([5, 3]))
-    answer = decoder(frames, frames, CLASSIFY, ["sad", "happy"])
+    answer = decoder(pair(frames, frames), CLASSIFY, ["sad", "happy"])
     assert answer.losses.tolist() == pytest.approx([math.log(len(EMOTIONS))] * 2, abs=1e-6)
     assert decoder.count_tokens(["sad", "happy"], CLASSIFY) == 2
     assert decoder.count_tokens(["ab", "c d"], TRANSCRIBE) == 5
@@ -85,9 +86,9 @@ def test_it_answers_in_a_paragraph_that_is_read_back():
         decoder.classifier.weight.zero_()
         decoder.classifier.bias.copy_(torch.nn.functional.one_hot(torch.tensor(EMOTIONS.index("sad")), 7).float())
     frames = saying([A, B])
-    record = parse(decoder.generate(frames, frames, CLASSIFY)[0])
+    record = parse(decoder.generate(pair(frames, frames), CLASSIFY)[0])
     assert (record.transcript, record.emotion) == ("ab", "sad")
-    found = decoder.emotion_probabilities(frames, frames, CLASSIFY, [""], ("happy", "sad"))
+    found = decoder.emotion_probabilities(pair(frames, frames), CLASSIFY, [""], ("happy", "sad"))
     assert found[0].tolist() == pytest.approx([1 / (1 + math.e), math.e / (1 + math.e)], abs=1e-6)
 
 
@@ -95,10 +96,10 @@ def test_it_hears_the_branches_that_it_is_told_to():
     one, other = (SoftTokens(torch.randn(1, 5, 4), torch.tensor([5])) for _ in range(2))
     for hears, changes in ((["descriptor"], False), (["content", "descriptor"], True)):
         decoder = HeadsDecoder(4, hears)
-        heard = [decoder.emotion_probabilities(c, one, CLASSIFY, [""], EMOTIONS) for c in (one, other)]
+        heard = [decoder.emotion_probabilities(pair(c, one), CLASSIFY, [""], EMOTIONS) for c in (one, other)]
         assert torch.equal(*heard) is not changes
-    with pytest.raises(ValueError, match="expected some of content, descriptor"):
-        HeadsDecoder(4, ["words"])
+    with pytest.raises(ValueError, match="expected the names of some branches"):
+        HeadsDecoder(4, [])
 
 
 def test_a_clip_alone_is_a_clip_in_a_batch():
@@ -106,15 +107,15 @@ def test_a_clip_alone_is_a_clip_in_a_batch():
     frames = torch.randn(2, 6, 4)
     both, alone = SoftTokens(frames, torch.tensor([6, 3])), SoftTokens(frames[1:, :3], torch.tensor([3]))
     for instruction, answers in ((TRANSCRIBE, ["ab", "c"]), (CLASSIFY, ["sad", "happy"])):
-        together = decoder(both, both, instruction, answers).losses[1]
-        torch.testing.assert_close(together, decoder(alone, alone, instruction, answers[1:]).losses[0])
+        together = decoder(pair(both, both), instruction, answers).losses[1]
+        torch.testing.assert_close(together, decoder(pair(alone, alone), instruction, answers[1:]).losses[0])
 
 
 @pytest.mark.parametrize(("instruction", "answer"), [("Sing it.", "la"), (CLASSIFY, "thirsty")])
 def test_no_head_and_no_class_are_named(instruction, answer):
     frames = SoftTokens(torch.randn(1, 5, 4), torch.tensor([5]))
     with pytest.raises(PromptError, match="Sing it|thirsty"):
-        HeadsDecoder(4)(frames, frames, instruction, [answer])
+        HeadsDecoder(4)(pair(frames, frames), instruction, [answer])
 
 
 def test_attention_is_a_softmax_over_the_valid_frames():
@@ -129,9 +130,9 @@ def test_attention_is_a_softmax_over_the_valid_frames():
 def test_its_whole_paragraph_is_what_it_says_while_it_generates_and_merging_changes_nothing():
     decoder, frames = telling(), saying([A, B])
     before = {name: tensor.clone() for name, tensor in decoder.state_dict().items()}
-    texts = list(decoder.generate_live(frames, frames, CLASSIFY, close_quotes=True))
+    texts = list(decoder.generate_live(pair(frames, frames), CLASSIFY, close_quotes=True))
     decoder.merge()
-    assert texts == decoder.generate(frames, frames, CLASSIFY)
+    assert texts == decoder.generate(pair(frames, frames), CLASSIFY)
     assert all(decoder.state_dict()[name].equal(tensor) for name, tensor in before.items())
 
 

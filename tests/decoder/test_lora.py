@@ -13,15 +13,16 @@ from transformers import LlamaForCausalLM
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.errors import BackboneError, CheckpointError, SettingsError
 from speechbrain_xser.stages import CAPTION
-from tests.decoder.conftest import soft_tokens, with_lora
+from tests.decoder.conftest import pair, soft_tokens, with_lora
 
 CONTENT, DESCRIPTOR = soft_tokens([4, 1], seed=1), soft_tokens([2, 5], seed=2)
+TOKENS = pair(CONTENT, DESCRIPTOR)
 ANSWERS = ["the way he talks about people", "kids are talking"]
 
 
 def logits_of(decoder):
     with torch.no_grad():
-        return decoder(CONTENT, DESCRIPTOR, CAPTION, ANSWERS).logits
+        return decoder(TOKENS, CAPTION, ANSWERS).logits
 
 
 def test_lora_changes_the_logits_of_this_decoder(llm_folder, decoder):
@@ -93,9 +94,9 @@ def test_lora_is_float32_on_a_bfloat16_base(llm_folder):
 def test_a_bfloat16_base_trains_inside_autocast_and_outside(llm_folder, decoder, autocast):
     half = with_lora(LLMDecoder(llm_folder, dtype="bfloat16")).eval()
     with torch.autocast("cpu", autocast, enabled=autocast is not None):
-        output = half(CONTENT, DESCRIPTOR, CAPTION, ANSWERS)
+        output = half(TOKENS, CAPTION, ANSWERS)
         nn.functional.cross_entropy(output.logits.float(), output.targets).backward()
-        assert half.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=3)
+        assert half.generate(TOKENS, CAPTION, max_new_tokens=3)
     torch.testing.assert_close(output.logits.float(), logits_of(decoder), atol=0.05, rtol=0.05)
     gradients = [parameter.grad for name, parameter in half.named_parameters() if "lora_A" in name]
     assert all(gradient.dtype == torch.float32 and gradient.abs().sum() > 0 for gradient in gradients)
@@ -105,7 +106,7 @@ def test_a_decoder_without_lora_has_nothing_to_train_and_nothing_to_save(llm_fol
     bare = LLMDecoder(llm_folder, dtype="float32", lora=None).eval()
     assert not bare.state_dict() and not any(parameter.requires_grad for parameter in bare.parameters())
     assert bare.load_state_dict({}).missing_keys == []
-    assert bare.generate(CONTENT, DESCRIPTOR, CAPTION, max_new_tokens=3)
+    assert bare.generate(TOKENS, CAPTION, max_new_tokens=3)
     with pytest.raises(CheckpointError, match="lora: null"):
         bare.save_adapter(tmp_path)
 

@@ -11,11 +11,12 @@ from speechbrain_xser.decoder.packing.stream import Layout, PackedAttention
 from speechbrain_xser.decoder.packing.trunk import last_states, run
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.stages import CAPTION
-from tests.decoder.conftest import row_of, soft_tokens, with_lora
+from tests.decoder.conftest import pair, row_of, soft_tokens, with_lora
 
 PREFIX, COUNTS, ASKED = 5, (7, 3, 12, 1), [3, 1, 5, 1]
 ANSWERS = ["the way he talks about people", "", "kids are talking by the door", "it is eleven o'clock", "no"] * 2
 CONTENT, DESCRIPTOR = soft_tokens([4, 1, 7, 3, 2] * 2, seed=1), soft_tokens([2, 5, 3, 1, 8] * 2, seed=2)
+TOKENS = pair(CONTENT, DESCRIPTOR)
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def peft_reference(llm, decoder):
 def test_a_packed_step_has_the_loss_and_the_lora_gradients_of_plain_peft(decoder, plain):
     with_lora(decoder, scale=0.3)
     loss, expected = peft_reference(plain, decoder)
-    nats = decoder(CONTENT, DESCRIPTOR, CAPTION, ANSWERS).nats()
+    nats = decoder(TOKENS, CAPTION, ANSWERS).nats()
     nats.backward()
     torch.testing.assert_close(nats, loss, rtol=1e-6, atol=0)
     for name, parameter in decoder.named_parameters():

@@ -2,10 +2,11 @@
 
 import pytest
 
-from speechbrain_xser.decoder.prompt import CONTENT, DESCRIPTOR, PlainTokens, PromptTemplate
+from speechbrain_xser.decoder.prompt import PlainTokens, PromptTemplate
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.stages import CAPTION
 
+CONTENT, DESCRIPTOR = "<Content>", "<Speech descriptor>"
 FIGURE = (
     "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"
     "You are a helpful language and speech assistant.<|eot_id|>"
@@ -36,7 +37,7 @@ def test_token_ids_are_those_of_the_whole_template_cut_at_its_slots(tokenizer):
 
 
 def test_each_header_is_one_token(tokenizer):
-    opening = PromptTemplate().segments(CAPTION, tokenizer).opening
+    opening = PromptTemplate().segments(CAPTION, tokenizer)[0]
     controls = [token for token in tokenizer.convert_ids_to_tokens(opening) if token.startswith("<|")]
     assert controls == [
         "<|begin_of_text|>",
@@ -49,7 +50,7 @@ def test_each_header_is_one_token(tokenizer):
 
 
 def test_decoded_ids_hold_the_instruction(tokenizer):
-    closing = PromptTemplate().segments(CAPTION, tokenizer).closing
+    closing = PromptTemplate().segments(CAPTION, tokenizer)[-1]
     assert CAPTION in tokenizer.decode(closing)
 
 
@@ -64,7 +65,7 @@ def test_slot_text_inside_an_instruction_is_plain_text(tokenizer):
     instruction = "Repeat <Content> and <Speech descriptor> and {system}."
     segments = PromptTemplate().segments(instruction, tokenizer)
     assert segments[:2] == PromptTemplate().segments(CAPTION, tokenizer)[:2]
-    assert instruction in tokenizer.decode(segments.closing)
+    assert instruction in tokenizer.decode(segments[-1])
 
 
 def test_slot_text_and_control_tokens_inside_a_transcript_are_plain_text(tokenizer):
@@ -115,3 +116,15 @@ def test_a_chat_template_that_loses_the_users_turn_is_refused(tokenizer):
     tokenizer.chat_template = "{{ messages[0].content }}"
     with pytest.raises(PromptError, match="lost or repeated a slot"):
         PromptTemplate(style="chat").segments("What is said?", tokenizer)
+
+
+@pytest.mark.parametrize("slots", [(), ("content", "content")])
+def test_a_prompt_without_slots_or_with_one_twice_is_refused(slots):
+    with pytest.raises(PromptError, match="expected at least one, each once"):
+        PromptTemplate(slots=slots)
+
+
+def test_chat_style_cuts_at_three_slots(tokenizer):
+    tokenizer.chat_template = CHAT
+    texts = PromptTemplate("Be brief.", "chat", ("content", "descriptor", "speaker")).texts("What is said?", tokenizer)
+    assert texts[1:3] == ["\n", "\n"] and texts[3].startswith("\nWhat is said?")

@@ -16,12 +16,18 @@ ANSWERS = ["A man speaks, his anger evident.", "A woman speaks, sounding sad.", 
 
 
 class Additive(torch.nn.Module):
-    """A decoder whose log-odds of "angry" are known: 1 for content, 2 for the descriptor, 0.5 for both together."""
+    """A decoder whose log-odds of "angry" are known: 1 for content, 2 for the descriptor, 0.5 for both together, and
+    0.6 for all three."""
 
-    def emotion_probabilities(self, content, descriptor, instruction, answers, emotions):
-        said, heard = (float(tokens.embeddings.abs().sum() > 0) for tokens in (content, descriptor))
-        odds = torch.tensor(-1.0 + said + 2 * heard + 0.5 * said * heard, dtype=torch.float64)
+    def emotion_probabilities(self, tokens, instruction, answers, emotions):
+        said, heard, who = (on(tokens, name) for name in ("content", "descriptor", "speaker"))
+        value = -1.0 + said + 2 * heard + 0.5 * said * heard + 0.6 * said * heard * who
+        odds = torch.tensor(value, dtype=torch.float64)
         return torch.stack([odds.sigmoid(), 1 - odds.sigmoid()])[None]
+
+
+def on(tokens, name):
+    return float(name in tokens and tokens[name].embeddings.abs().sum() > 0)
 
 
 def tokens(rows=1):
@@ -39,40 +45,53 @@ def packaged():
 def test_the_shares_are_the_shapley_values_of_the_game_by_hand():
     model = torch.nn.Module()
     model.decoder = Additive()
-    [found] = voice_or_words(model, tokens(), tokens(), SimpleNamespace(instruction=""), ANSWERS[:1], ["angry", "sad"])
-    assert found.content == pytest.approx(1.25)  # its own 1 and half of what they are worth only together
-    assert found.descriptor == pytest.approx(2.25)
+    both = {"content": tokens(), "descriptor": tokens()}
+    [found] = voice_or_words(model, both, SimpleNamespace(instruction=""), ANSWERS[:1], ["angry", "sad"])
+    # its own, and half of what they are worth only together
+    assert found.shares == pytest.approx({"content": 1.25, "descriptor": 2.25})
 
 
-def test_the_shares_add_up_to_both_less_neither(packaged):
+def test_three_branches_share_what_they_are_worth_in_all_eight_coalitions():
+    model = torch.nn.Module()
+    model.decoder = Additive()
+    heard = {"content": tokens(), "descriptor": tokens(), "speaker": tokens()}
+    [found] = voice_or_words(model, heard, SimpleNamespace(instruction=""), ANSWERS[:1], ["angry", "sad"])
+    assert len(found.distributions) == 8 and {"all", "none", "content+speaker"} < set(found.distributions)
+    # 0.5 is shared by two, 0.6 by three
+    assert found.shares == pytest.approx({"content": 1.45, "descriptor": 2.45, "speaker": 0.2})
+    assert found.carrier == "descriptor" and found.total == pytest.approx(4.1)
+
+
+def test_the_shares_add_up_to_all_less_none(packaged):
     model, heard, emotions = packaged
-    for found in voice_or_words(model, *heard, SER_STAGE, ANSWERS, emotions):
+    for found in voice_or_words(model, heard, SER_STAGE, ANSWERS, emotions):
         odds = {name: row[found.emotion] for name, row in found.distributions.items()}
-        both, neither = (torch.logit(torch.tensor(odds[name], dtype=torch.float64)) for name in ("both", "neither"))
-        assert found.total == pytest.approx(float(both - neither), abs=1e-9)
+        whole, none = (torch.logit(torch.tensor(odds[name], dtype=torch.float64)) for name in ("all", "none"))
+        assert found.total == pytest.approx(float(whole - none), abs=1e-9)
         assert all(sum(row.values()) == pytest.approx(1.0) for row in found.distributions.values())
 
 
 def test_the_named_emotion_is_explained_or_else_the_most_probable(packaged):
     model, heard, emotions = packaged
-    found = voice_or_words(model, *heard, SER_STAGE, ANSWERS, emotions)
+    found = voice_or_words(model, heard, SER_STAGE, ANSWERS, emotions)
     assert [one.emotion for one in found[:2]] == ["angry", "sad"]
-    assert found[2].emotion == max(found[2].distributions["both"], key=found[2].distributions["both"].get)
+    assert found[2].emotion == max(found[2].distributions["all"], key=found[2].distributions["all"].get)
 
 
 def test_a_branch_that_is_off_carries_nothing(packaged):
-    model, (content, descriptor), emotions = packaged
-    silent = descriptor._replace(embeddings=torch.zeros_like(descriptor.embeddings))
-    for found in voice_or_words(model, content, silent, SER_STAGE, ANSWERS, emotions):
-        assert found.descriptor == pytest.approx(0.0, abs=1e-9)
+    model, heard, emotions = packaged
+    off = {**heard, "descriptor": heard["descriptor"].off()}
+    for found in voice_or_words(model, off, SER_STAGE, ANSWERS, emotions):
+        assert found.shares["descriptor"] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_with_its_own_voice_a_clip_keeps_its_label_and_with_another_it_gets_that_of_the_swap(packaged):
-    model, (content, descriptor), emotions = packaged
-    own = with_voice(model, content, descriptor, SER_STAGE, ANSWERS, emotions)
-    both = voice_or_words(model, content, descriptor, SER_STAGE, ANSWERS, emotions)
-    assert own.tolist() == [pytest.approx(list(one.distributions["both"].values())) for one in both]
+    model, heard, emotions = packaged
+    descriptor = heard["descriptor"]
+    own = with_voice(model, heard, descriptor, SER_STAGE, ANSWERS, emotions)
+    both = voice_or_words(model, heard, SER_STAGE, ANSWERS, emotions)
+    assert own.tolist() == [pytest.approx(list(one.distributions["all"].values())) for one in both]
     other = SoftTokens(descriptor.embeddings[:1, : int(descriptor.counts[0])], descriptor.counts[:1])
-    swapped = with_voice(model, content, other, SER_STAGE, ANSWERS, emotions)
+    swapped = with_voice(model, heard, other, SER_STAGE, ANSWERS, emotions)
     torch.testing.assert_close(swapped[0], own[0], atol=1e-6, rtol=1e-5)  # the voice is the first clip's own
     assert (swapped[1] - own[1]).abs().max() > 1e-3

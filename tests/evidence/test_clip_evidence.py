@@ -32,7 +32,7 @@ def evidence(recognizer, wav):
 def test_it_is_beside_the_explanation_that_the_clip_gets_anyway(recognizer, wav, evidence):
     assert evidence.explanation == recognizer.explain_batch(wav[None])[0]
     assert evidence.claims == check_claims(evidence.explanation.paragraph, wav)
-    assert evidence.attribution.distributions["both"] == pytest.approx(evidence.explanation.probabilities, abs=1e-5)
+    assert evidence.attribution.distributions["all"] == pytest.approx(evidence.explanation.probabilities, abs=1e-5)
 
 
 def test_an_explanation_that_is_there_is_not_made_again(recognizer, wav, evidence):
@@ -50,12 +50,10 @@ def test_a_clip_in_its_own_voice_keeps_its_label(recognizer, wav):
 def test_json_holds_it(recognizer, evidence):
     found = json.loads(json.dumps(evidence.as_dict()))
     assert set(found) == {"claims", "voice_or_words", "swapped", "average", "where"}
-    frames = 20000
-    for kernel, stride in recognizer.mods.model.encoder.convolutions:
-        frames = (frames - kernel) // stride + 1
-    assert len(found["where"]["content"]["kl_nats"]) == frames
+    frames = int(recognizer.mods.model.encoder.frame_counts(torch.tensor([20000])))
+    assert len(found["where"]["branches"]["content"]["kl_nats"]) == frames
     shares = found["voice_or_words"]
-    assert shares["total"] == pytest.approx(shares["content"] + shares["descriptor"])
+    assert shares["total"] == pytest.approx(sum(shares["shares"].values()))
 
 
 def test_a_clip_that_is_too_long_is_refused(recognizer):
@@ -69,7 +67,8 @@ def test_an_actor_who_shouts_is_heard_by_the_voice_and_not_by_the_words(recogniz
     folder = DATA / "cremad" / "AudioWAV"
     clips = [next(folder.glob(f"{actor}_DFA_ANG_XX.*")) for actor in ("1002", "1004")]
     found = [gather_evidence(recognizer, recognizer.load_audio(clip)) for clip in clips]
-    assert all(abs(one.attribution.descriptor) > abs(one.attribution.content) for one in found)
+    shares = [one.attribution.shares for one in found]
+    assert all(abs(one["descriptor"]) > abs(one["content"]) for one in shares)
 
 
 def test_a_model_that_writes_no_paragraphs_is_named(recognizer, wav):
@@ -90,5 +89,5 @@ def test_the_shares_of_real_clips_add_up_to_within_a_fifth_of_a_nat(recognizer):
     folder = DATA / "cremad" / "AudioWAV"
     for name in ("1002_IOM_FEA_XX", "1002_DFA_NEU_XX", "1002_IEO_SAD_HI"):
         found = gather_evidence(recognizer, recognizer.load_audio(next(folder.glob(f"{name}.*"))))
-        told = found.where.content.shares.sum() + found.where.descriptor.shares.sum()
+        told = sum(trace.shares.sum() for trace in found.where.branches.values())
         assert float(told) == pytest.approx(found.attribution.total, abs=0.2)

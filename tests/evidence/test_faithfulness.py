@@ -15,7 +15,7 @@ from speechbrain_xser.evidence.faithfulness import Faithfulness, Support, carrie
 from speechbrain_xser.evidence.knockout import Knockout, Loss, knock_out
 from speechbrain_xser.evidence.tables import carried_sheet, claims_sheet
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.stages import SER_STAGE
+from speechbrain_xser.stages import BRANCHES, SER_STAGE
 
 EMOTIONS = ["angry", "sad"]
 ANGRY, SAD = "A man with high volume speaks, his anger evident.", "A man with low volume speaks, his sadness evident."
@@ -27,29 +27,30 @@ class Voiced(LLMDecoder):
     def __init__(self):
         torch.nn.Module.__init__(self)  # no LLM behind it
 
-    def emotion_probabilities(self, content, descriptor, instruction, answers, emotions):
-        said, heard = (float(tokens.embeddings.abs().sum() > 0) for tokens in (content, descriptor))
+    def emotion_probabilities(self, tokens, instruction, answers, emotions):
+        said, heard = (float(tokens[name].embeddings.abs().sum() > 0) for name in ("content", "descriptor"))
         angry = (0.9 if heard else 0.2) - 0.1 * said
-        return torch.tensor([[angry, 1 - angry]], dtype=torch.float64).expand(len(content.counts), 2)
+        return torch.tensor([[angry, 1 - angry]], dtype=torch.float64).expand(len(answers), 2)
 
-    def generate(self, content, descriptor, instruction, **options):
-        return [ANGRY if row.abs().sum() > 0 else SAD for row in descriptor.embeddings]
+    def generate(self, tokens, instruction, **options):
+        return [ANGRY if row.abs().sum() > 0 else SAD for row in tokens["descriptor"].embeddings]
 
 
 class Model(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.decoder = Voiced()
+        self.branches = dict.fromkeys(BRANCHES)
 
     def encode(self, wavs, samples, stage):
-        return tokens(len(wavs)), tokens(len(wavs))
+        return tokens(len(wavs))
 
-    def explain_tokens(self, content, descriptor, stage, emotions, decoding):
-        return self.decoder.generate(content, descriptor, ""), None
+    def explain_tokens(self, tokens, stage, emotions, decoding):
+        return self.decoder.generate(tokens, ""), None
 
 
 def tokens(rows=1):
-    return SoftTokens(torch.ones(rows, 3, 4), torch.full((rows,), 3))
+    return {name: SoftTokens(torch.ones(rows, 3, 4), torch.full((rows,), 3)) for name in BRANCHES}
 
 
 @pytest.fixture
@@ -69,11 +70,12 @@ def clips(folder, levels):
 
 
 def test_without_the_voice_the_label_turns_and_without_the_words_it_does_not():
-    [found] = knock_out(Model(), tokens(), tokens(), SER_STAGE, [ANGRY], EMOTIONS)
+    [found] = knock_out(Model(), tokens(), SER_STAGE, [ANGRY], EMOTIONS)
     assert found.carrier == "descriptor"
-    assert (found.named.renamed, found.other.renamed) == (True, False)
+    [other] = found.others
+    assert (found.named.renamed, other.renamed) == (True, False)
     assert found.named.moved == pytest.approx(0.7)  # from 0.8 to 0.1
-    assert found.other.moved == pytest.approx(0.1)  # from 0.8 to 0.9
+    assert other.moved == pytest.approx(0.1)  # from 0.8 to 0.9
 
 
 def test_claims_are_counted_by_what_the_signal_says(recognizer, tmp_path):

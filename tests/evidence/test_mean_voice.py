@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import read_manifest
@@ -18,9 +19,7 @@ from speechbrain_xser.lobes.branch import Branch
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice, voice_tokens
 from speechbrain_xser.model_folder.save import write_model_folder
 from speechbrain_xser.stages import ASR_STAGE
-from speechbrain_xser.testing import tiny_manifest, tiny_model
-
-ARGUMENTS = {"latent": 8, "adapter_hidden": 16, "llm_dtype": "float32", "max_new_tokens": 8}
+from speechbrain_xser.testing import tiny_lobes, tiny_manifest, tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(place):
-    return tiny_model(place, **ARGUMENTS)
+    return tiny_model(place, max_new_tokens=8)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,8 @@ def test_it_is_the_mean_over_the_frames_of_clips_heard_one_by_one(model, manifes
     for row in read_manifest(manifest):
         wav = load_audio(row.wav.replace("{data_root}", str(place)))
         with torch.no_grad():
-            latents.append(model.eval().branches(wav[None], torch.tensor([len(wav)]))[1].latent.posterior.mean[0])
+            outputs = model.eval().encode_branches(wav[None], torch.tensor([len(wav)]))
+        latents.append(outputs["descriptor"].latent.posterior.mean[0])
     torch.testing.assert_close(found.latent, torch.cat(latents).mean(0), atol=1e-5, rtol=1e-5)
     assert found.clips == 5
 
@@ -63,10 +63,10 @@ def test_its_tokens_are_as_many_as_the_clip_s_and_all_alike(model):
 
 @pytest.mark.slow
 def test_it_travels_with_the_model_and_stands_in_the_evidence(model, place, manifest):
-    arguments = ARGUMENTS | {"encoder_source": str(place / "encoder"), "llm_source": str(place / "llm")}
+    lobes = tiny_lobes(place, max_new_tokens=8)
     voice = mean_voice(model, sampled_batches(manifest, str(place), 30.0))
     folders = [
-        write_model_folder(place / name, model, {"model": arguments}, voice=one)
+        write_model_folder(place / name, model, {"model": lobes}, voice=one)
         for name, one in (("with", voice), ("without", None))
     ]
     known, unknown = (ExplainableEmotionRecognizer.from_hparams(folder, speech_check=False) for folder in folders)
@@ -85,13 +85,13 @@ def test_a_damaged_file_is_named(tmp_path):
 
 @pytest.mark.parametrize("latent", [torch.ones(5), torch.ones(1, 8), torch.full((8,), torch.nan)])
 def test_the_voice_of_another_model_is_refused_when_the_folder_is_read(model, place, latent):
-    arguments = ARGUMENTS | {"encoder_source": str(place / "encoder"), "llm_source": str(place / "llm")}
-    folder = write_model_folder(place / "other", model, {"model": arguments}, voice=MeanVoice(latent, 1))
+    lobes = tiny_lobes(place, max_new_tokens=8)
+    folder = write_model_folder(place / "other", model, {"model": lobes}, voice=MeanVoice(latent, 1))
     with pytest.raises(CheckpointError, match="mean_voice.safetensors: damaged"):
         ExplainableEmotionRecognizer.from_hparams(folder, run_opts={"device": "cpu"})
 
 
 def test_an_adapter_that_hands_frames_on_has_a_mean_voice_too():
-    model = SimpleNamespace(descriptor=Branch(NoBottleneck(3), FrameTokens(8)))
+    model = SimpleNamespace(branches=nn.ModuleDict({"descriptor": Branch(NoBottleneck(3, 8), FrameTokens(8))}))
     tokens = voice_tokens(model, MeanVoice(torch.arange(8.0), 1), torch.tensor([3]))
     assert tokens.embeddings.tolist() == [[list(map(float, range(8)))] * 3]

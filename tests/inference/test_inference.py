@@ -15,7 +15,7 @@ from speechbrain_xser.answer.record import EMOTIONS, Descriptors
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.stages import SER_STAGE
-from speechbrain_xser.testing import tiny_model
+from speechbrain_xser.testing import tiny_lobes, tiny_model
 
 PARAGRAPH = 'An old man speaks, stating, "dogs are sitting by the door", his anger evident.'
 
@@ -319,9 +319,9 @@ def test_a_model_is_left_frozen_and_in_eval(recognizer):
 def test_a_model_without_lora_is_written_and_read(tmp_path, trained):
     from speechbrain_xser.model_folder.save import write_model_folder
 
-    arguments = {**trained.config["model"], "lora": None}
-    model = tiny_model(tmp_path / "backbones", **arguments)
-    folder = write_model_folder(tmp_path / "plain", model, {"model": arguments})
+    backbones = tmp_path / "backbones"
+    model, lobes = tiny_model(backbones, lora=None), tiny_lobes(backbones, lora=None)
+    folder = write_model_folder(tmp_path / "plain", model, {"model": lobes})
     own = ExplainableEmotionRecognizer.from_hparams(folder, run_opts={"device": "cpu"}, speech_check=False)
     wav = torch.zeros(1, 16000)
     assert own.explain_batch(wav)[0].paragraph == model.generate(wav, torch.tensor([16000]))[0]

@@ -5,6 +5,7 @@ import pytest
 from speechbrain_xser.testing import tiny_encoder_folder
 
 KINDS = [(kind, norm) for kind in ("hubert", "wavlm", "wav2vec2") for norm in ("layer", "group")]
+KINDS += [("data2vec-audio", "layer"), ("wav2vec2-bert", "layer"), ("whisper", "layer")]
 
 
 @pytest.fixture(scope="session")

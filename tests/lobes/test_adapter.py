@@ -55,11 +55,11 @@ def test_token_counts_are_whole_stacks_and_at_least_one(adapter):
     assert adapter.token_counts(torch.tensor([0, 1, 4, 5, 9, 10, 199])).tolist() == [1, 1, 1, 1, 1, 2, 39]
 
 
-def test_silent_tokens_have_the_shape_and_counts_of_spoken_ones(adapter):
+def test_off_tokens_have_the_shape_and_counts_of_spoken_ones(adapter):
     frames = torch.tensor([23, 3])
-    spoken, silent = adapter(torch.randn(2, 23, 4), frames), adapter.silent(frames, longest=23)
-    assert silent.embeddings.shape == spoken.embeddings.shape and torch.equal(silent.counts, spoken.counts)
-    assert silent.embeddings.abs().sum() == 0
+    spoken, off = adapter(torch.randn(2, 23, 4), frames), adapter.off(frames, longest=23)
+    assert off.embeddings.shape == spoken.embeddings.shape and torch.equal(off.counts, spoken.counts)
+    assert off.embeddings.abs().sum() == 0
 
 
 def test_it_runs_under_bfloat16_autocast(adapter):

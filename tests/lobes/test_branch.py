@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from speechbrain_xser.lobes import Adapter, Branch, LayerStates, VariationalBottleneck, silent_tokens
+from speechbrain_xser.lobes import Adapter, Branch, LayerStates, VariationalBottleneck, off_tokens
 from speechbrain_xser.lobes.bottleneck import Latent
 from speechbrain_xser.lobes.branch import branch_sums
 from speechbrain_xser.stages import Mode
@@ -74,8 +74,8 @@ def _refuse_all_but(branch):
     return refuse
 
 
-def test_silent_tokens_of_a_branch_are_those_of_its_adapter(branch, states):
-    of_branch, of_adapter = silent_tokens(branch, states), silent_tokens(branch.adapter, states)
+def test_off_tokens_of_a_branch_are_those_of_its_adapter(branch, states):
+    of_branch, of_adapter = off_tokens(branch, states), off_tokens(branch.adapter, states)
     assert torch.equal(of_branch.embeddings, of_adapter.embeddings)
     assert of_branch.counts.tolist() == [2, 1]
 
@@ -115,16 +115,18 @@ def test_a_frozen_branch_of_any_kind_neither_drops_out_nor_changes_its_mode():
 
 def summing(*modes):
     """Two branches over three layers, and their sums in these modes."""
-    pair = [Branch(VariationalBottleneck(3, 8, latent=4), Adapter(4, 6)) for _ in modes]
+    modes = dict(zip("ab", modes, strict=True))
+    pair = {name: Branch(VariationalBottleneck(3, 8, latent=4), Adapter(4, 6)) for name in modes}
     return pair, branch_sums(torch.randn(3, 2, 12, 8), pair, modes)
 
 
 def test_nothing_is_summed_for_a_branch_that_is_off():
     _, sums = summing("train", "off")
-    assert sums[0].shape == (2, 12, 8) and sums[1] is None
+    assert list(sums) == ["a"] and sums["a"].shape == (2, 12, 8)
 
 
 def test_a_frozen_branchs_layer_weights_get_no_gradient_from_the_common_product():
-    (trained, frozen), sums = summing("train", "frozen")
-    sum(one.square().sum() for one in sums).backward()
+    pair, sums = summing("train", "frozen")
+    sum(one.square().sum() for one in sums.values()).backward()
+    trained, frozen = pair.values()
     assert trained.bottleneck.mix.logits.grad.abs().sum() > 0 and frozen.bottleneck.mix.logits.grad is None

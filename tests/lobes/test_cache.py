@@ -10,7 +10,7 @@ from torch import nn
 
 from speechbrain_xser.lobes import cache as cached_module
 from speechbrain_xser.lobes.cache import CachedEncoder
-from speechbrain_xser.lobes.encoder import SSLEncoder
+from speechbrain_xser.lobes.encoder import FrozenEncoder
 from speechbrain_xser.lobes.states import LayerStates, level_db
 from speechbrain_xser.testing import tiny_encoder_folder
 
@@ -21,7 +21,7 @@ SAMPLES = torch.tensor([8000, 5000, 6500])
 class Counted(nn.Module):
     """An encoder that counts the clips that it hears."""
 
-    layer_count, width, sample_rate = 2, 4, 16000
+    layer_count, width, sample_rate, frame_rate = 2, 4, 16000, 50.0
 
     def __init__(self):
         super().__init__()
@@ -59,7 +59,7 @@ def test_padding_and_levels_are_those_of_the_clips(counted):
 
 
 def test_a_real_encoders_states_are_kept_to_the_rounding_of_the_type(tmp_path):
-    encoder = SSLEncoder(tiny_encoder_folder(tmp_path / "encoder"))
+    encoder = FrozenEncoder(tiny_encoder_folder(tmp_path / "encoder"))
     exact, kept = encoder(WAVS, SAMPLES), CachedEncoder(encoder, tmp_path, "name", torch.float32)(WAVS, SAMPLES)
     rounded = CachedEncoder(encoder, tmp_path, "name")(WAVS, SAMPLES)
     for row, count in enumerate(exact.frames.tolist()):
@@ -68,7 +68,7 @@ def test_a_real_encoders_states_are_kept_to_the_rounding_of_the_type(tmp_path):
 
 
 def test_what_is_kept_does_not_depend_on_the_batch_in_any_bit(tmp_path):
-    encoder = SSLEncoder(tiny_encoder_folder(tmp_path / "encoder"))
+    encoder = FrozenEncoder(tiny_encoder_folder(tmp_path / "encoder"))
     together = CachedEncoder(encoder, tmp_path / "a", "name", torch.float32)(WAVS, SAMPLES)
     alone = CachedEncoder(encoder, tmp_path / "b", "name", torch.float32)(WAVS[1:2, :5000], SAMPLES[1:2])
     assert torch.equal(together.layers[:, 1, : int(SAMPLES[1] // 320)], alone.layers[:, 0, : int(SAMPLES[1] // 320)])
@@ -101,7 +101,7 @@ def test_a_disk_that_takes_nothing_ends_the_keeping_and_not_the_run(tmp_path, ca
 
 
 def test_it_saves_and_trains_nothing_of_its_own(tmp_path):
-    cached = CachedEncoder(SSLEncoder(tiny_encoder_folder(tmp_path / "encoder")), tmp_path, "name")
+    cached = CachedEncoder(FrozenEncoder(tiny_encoder_folder(tmp_path / "encoder")), tmp_path, "name")
     assert not cached.state_dict() and not any(p.requires_grad for p in cached.train().parameters())
 
 

@@ -1,10 +1,10 @@
 """A trained folder gives the trained model back, or says why not."""
 
-import inspect
 import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,13 +15,16 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.decoder.prompt import PromptTemplate
 from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
-from speechbrain_xser.model import build_model
 from speechbrain_xser.model_folder.card import model_card
+from speechbrain_xser.model_folder.hyperparams import hyperparams_text, read_hyperparams
 from speechbrain_xser.model_folder.load import read_model_folder
+from speechbrain_xser.model_folder.lobes import KNOWN
 from speechbrain_xser.model_folder.metadata import Backbone, Metadata
 from speechbrain_xser.model_folder.save import write_model_folder
+from speechbrain_xser.model_folder.settings import read_settings
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder
 
 COMMIT = "0" * 40
@@ -67,12 +70,12 @@ def test_a_fresh_process_gives_the_same_explanations(trained, recognizer):
 def test_the_frozen_backbones_are_not_in_the_folder(trained):
     files = {path.name: load_file(path) for path in trained.folder.rglob("*.safetensors")}
     assert set(files) == {"model.safetensors", "adapter_model.safetensors"}
-    assert all(name.startswith(("content.", "descriptor.")) for name in files["model.safetensors"])
+    assert all(name.startswith("branches.") for name in files["model.safetensors"])
     assert all("lora_" in name for name in files["adapter_model.safetensors"])
 
 
 def test_plain_peft_loads_the_adapter_folder(trained):
-    source = trained.config["model"]["llm_source"]
+    source = trained.source("llm")
     ours = trained.model.decoder.llm
     ids = torch.arange(5)[None]
     plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(source), trained.folder / "adapter").eval()
@@ -134,7 +137,7 @@ def test_another_base_is_refused_and_both_are_named(trained, tmp_path, part, wri
     with pytest.raises(BackboneError) as caught:
         read_model_folder(trained.folder, {f"{part}_source": other})
     assert other in str(caught.value)
-    assert trained.config["model"][f"{part}_source"] in str(caught.value)
+    assert trained.source(part) in str(caught.value)
 
 
 def test_a_moved_copy_of_the_base_is_the_same_base(trained, tmp_path):
@@ -157,8 +160,32 @@ def test_a_value_that_no_model_can_have_is_refused(folder, line):
     key = line.split(":")[0]
     lines = [line if old.startswith(key + ":") else old for old in path.read_text().splitlines()]
     path.write_text("\n".join(lines))
-    with pytest.raises(UnsafeModelError, match=key):
+    with pytest.raises(UnsafeModelError, match=key.removeprefix("llm_")):
+        read_model_folder(folder, hparams_file="hyperparams.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"max_seconds": 5.0', '"max_seconds": -1', "max_seconds"),
+        ('"stage": "ser"', '"stage": "none"', "stage"),
+        ('"latent": 8', '"latent": 8, "colour": 1', r"content: bottleneck: build_bottleneck has unknown \['colour'\]"),
+        ('"type": "Adapter"', '"type": "Sequential"', "'Sequential' is no lobe"),
+        ('"source": "', '"place": "', "lacks"),
+        ('"encoder": {', '"listener": {', "model has"),
+    ],
+)
+def test_settings_that_no_model_can_have_are_refused(folder, old, new, told):
+    path = folder / "settings.json"
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(UnsafeModelError, match=told):
         read_model_folder(folder)
+
+
+def test_settings_and_hyperparameters_say_the_same(trained):
+    settings = read_settings(trained.folder / "settings.json")
+    assert read_hyperparams(trained.folder / "hyperparams.yaml")[0] == settings
+    assert hyperparams_text(settings) == (trained.folder / "hyperparams.yaml").read_text()
 
 
 @pytest.mark.parametrize("name", ["../hyperparams.yaml", "/etc/hyperparams.yaml", "custom.py", "a/b.yaml"])
@@ -174,7 +201,7 @@ def test_a_weight_file_outside_the_folder_is_refused(folder, name):
     path = folder / "hyperparams.yaml"
     path.write_text(path.read_text().replace("branches: model.safetensors", f"branches: '{name}'"))
     with pytest.raises(UnsafeModelError, match="plain name"):
-        read_model_folder(folder)
+        read_model_folder(folder, hparams_file="hyperparams.yaml")
 
 
 def test_a_merged_model_is_not_written(trained, tmp_path):
@@ -206,7 +233,7 @@ def test_writing_again_replaces_the_folder(trained, folder):
 
 
 @pytest.mark.parametrize(
-    "change", [{"model": {"latent": 8}}, {"stage": "none"}, {"emotions": []}, {"training": {1: {2}}}]
+    "change", [{"model": {"encoder": 8}}, {"stage": "none"}, {"emotions": []}, {"training": {1: {2}}}]
 )
 def test_a_configuration_that_is_none_is_refused_at_writing(trained, tmp_path, change):
     with pytest.raises(CheckpointError, match="config"):
@@ -214,7 +241,8 @@ def test_a_configuration_that_is_none_is_refused_at_writing(trained, tmp_path, c
 
 
 def test_a_prompt_text_that_could_not_be_read_back_is_refused_at_writing(trained, tmp_path):
-    model = {**trained.config["model"], "system": "Look at <Content>"}
+    decoder = partial(trained.config["model"]["decoder"], template=PromptTemplate("Look at <Content>"))
+    model = {**trained.config["model"], "decoder": decoder}
     with pytest.raises(UnsafeModelError, match="reference"):
         write_model_folder(tmp_path / "new", trained.model, {**trained.config, "model": model})
 
@@ -253,9 +281,15 @@ def test_a_base_that_the_metadata_does_not_name_is_refused(folder):
 
 
 def test_every_argument_of_the_model_is_written_out(trained):
-    _, hparams = read_model_folder(trained.folder)
-    written = set(hparams["modules"]["model"].keywords)
-    assert written == set(inspect.signature(build_model).parameters) - {"load_weights"}
+    _, settings = read_model_folder(trained.folder)
+
+    def lobes(value):
+        found = [value] if "type" in value else []
+        return found + [lobe for part in value.values() if isinstance(part, dict) for lobe in lobes(part)]
+
+    written = lobes(settings["model"])
+    assert {lobe["type"] for lobe in written} == set(KNOWN) - {"HeadsDecoder"}
+    assert all(set(lobe) - {"type"} == set(KNOWN[lobe["type"]].arguments) for lobe in written)
 
 
 def test_the_card_shows_no_path_of_the_machine_that_trained(trained):

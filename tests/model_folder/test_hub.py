@@ -78,6 +78,7 @@ def test_only_the_files_of_a_model_folder_are_asked_for(hub, folder, tmp_path):
     _load("owner/name", COMMITS[0], tmp_path / "savedir")
     assert {pattern for pattern in hub.patterns if not pattern.startswith(("encoder/", "llm/"))} == {
         "hyperparams.yaml",
+        "settings.json",
         "metadata.json",
         "model.safetensors",
         "mean_voice.safetensors",

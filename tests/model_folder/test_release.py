@@ -29,7 +29,7 @@ CPU = {"device": "cpu"}
 def released(trained, tmp_path_factory) -> Path:
     """The trained folder, merged, with its encoder inside."""
     out = tmp_path_factory.mktemp("released") / "model"
-    release_folder(trained.folder, out, with_encoder=True, corpora=["EmoDB"])
+    release_folder(trained.folder, out, with_encoder=True, corpora={"EmoDB": "CC0 1.0"})
     return out
 
 
@@ -65,7 +65,7 @@ def test_a_merged_folder_answers_as_the_trained_one_did_without_its_backbones(tr
 
 def test_the_merged_weight_is_base_plus_scaled_product(trained, released):
     name = "model.layers.0.self_attn.q_proj"
-    base = load_file(Path(trained.config["model"]["llm_source"]) / "model.safetensors")[f"{name}.weight"]
+    base = load_file(Path(trained.source("llm")) / "model.safetensors")[f"{name}.weight"]
     lora = load_file(trained.folder / "adapter" / "adapter_model.safetensors")
     down, up = (lora[f"base_model.model.{name}.lora_{part}.weight"] for part in "AB")
     merged = load_file(released / "llm" / "model.safetensors")[f"{name}.weight"]
@@ -74,7 +74,7 @@ def test_the_merged_weight_is_base_plus_scaled_product(trained, released):
 
 
 def test_exporting_again_gives_the_same_bytes(trained, released, tmp_path):
-    release_folder(trained.folder, tmp_path / "model", with_encoder=True, corpora=["EmoDB"])
+    release_folder(trained.folder, tmp_path / "model", with_encoder=True, corpora={"EmoDB": "CC0 1.0"})
     files = {path.relative_to(released) for path in released.rglob("*") if path.is_file()}
     assert {Path("llm/model.safetensors"), Path("encoder/model.safetensors")} < files
     assert all((tmp_path / "model" / name).read_bytes() == (released / name).read_bytes() for name in files)
@@ -118,8 +118,8 @@ def test_everybody_who_may_read_the_card_may_read_the_weights(released):
 
 
 def test_quantised_training_is_merged_into_the_plain_weights_and_stays_quantised_in_use(trained, tmp_path):
-    path = Path(shutil.copytree(trained.folder, tmp_path / "trained")) / "hyperparams.yaml"
-    path.write_text(path.read_text().replace("quantization:\n", "quantization: 8bit\n", 1))
+    path = Path(shutil.copytree(trained.folder, tmp_path / "trained")) / "settings.json"
+    path.write_text(path.read_text().replace('"quantization": null', '"quantization": "8bit"', 1))
     release_folder(path.parent, tmp_path / "model")
     assert "quantization: 8bit" in (tmp_path / "model" / "hyperparams.yaml").read_text()
     assert load_file(tmp_path / "model" / "llm" / "model.safetensors")["model.norm.weight"].dtype == torch.float32
@@ -153,8 +153,8 @@ def rewrite(path: Path, **values) -> None:
 
 @pytest.mark.parametrize("source", ["inside:..", "inside:../llm", "inside:encoder", "inside:/etc", "inside:"])
 def test_a_source_inside_can_be_the_folder_s_own_llm_alone(copy, source):
-    path = copy / "hyperparams.yaml"
-    path.write_text(path.read_text().replace("llm_source: inside:llm", f"llm_source: '{source}'"))
+    path = copy / "settings.json"
+    path.write_text(path.read_text().replace('"source": "inside:llm"', f'"source": "{source}"'))
     with pytest.raises(UnsafeModelError, match="inside a folder it is 'inside:llm'"):
         read_model_folder(copy)
 
@@ -222,7 +222,8 @@ def test_a_base_of_an_unknown_licence_is_not_given_ours():
 
 
 def test_measured_results_are_the_hub_s_model_index():
-    data = card(corpus="MELD", corpora=["SpeechCraft", "MELD"], test={"ua": 41.234, "wa": 55.0, "pitch": 60.0}).data
+    learnt = {"SpeechCraft": None, "MELD": None}
+    data = card(corpus="MELD", corpora=learnt, test={"ua": 41.234, "wa": 55.0, "pitch": 60.0}).data
     found = {(r.task_type, r.dataset_name, r.metric_type, r.metric_value) for r in data.eval_results}
     assert found == {
         ("audio-classification", "MELD", "recall", 41.23),
@@ -232,12 +233,12 @@ def test_measured_results_are_the_hub_s_model_index():
 
 
 def test_the_terms_of_every_corpus_are_in_the_card():
-    text = card(corpora=["RAVDESS", "mine"]).text
+    text = card(corpora={"RAVDESS": "CC BY-NC-SA 4.0: not for commercial use", "mine": None}).text
     assert "* RAVDESS: CC BY-NC-SA 4.0: not for commercial use" in text and "* mine: its terms are not known" in text
 
 
 def test_results_are_of_no_corpus_that_was_not_recorded():
-    [result] = card(corpora=["MELD"], test={"wer": 5.0}).data.eval_results
+    [result] = card(corpora={"MELD": None}, test={"wer": 5.0}).data.eval_results
     assert (result.dataset_name, result.metric_type, result.metric_value) == ("test set of the run", "wer", 5.0)
 
 

@@ -24,8 +24,8 @@ def curves(**values) -> Curves:
 
 
 def where(kl=(1.0, 2.0), shares=(0.5, -0.25)) -> Where:
-    content = BranchTrace(None if kl is None else torch.tensor(kl), torch.tensor(shares), None)
-    return Where("a < b", content, content, 5.0, 5.0)
+    content = BranchTrace(None if kl is None else torch.tensor(kl), torch.tensor(shares), None, 5.0)
+    return Where("a < b", {"content": content, "descriptor": content, "<who>": content}, 5.0)
 
 
 def drawn(svg: str, kind: str) -> list[list[tuple[float, float]]]:

@@ -9,15 +9,17 @@ import torch
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.decoder.heads import CHARACTERS
 from speechbrain_xser.errors import ProbeError
-from speechbrain_xser.probing.latents import VIEWS, ClipLatents, read_clips
+from speechbrain_xser.probing.latents import SUM, ClipLatents, read_clips
 from speechbrain_xser.probing.probes import CONTENT, character_error_rate, probe_clips
 from speechbrain_xser.probing.tables import probe_sheet
+from speechbrain_xser.stages import BRANCHES
 from speechbrain_xser.testing import tiny_manifest, tiny_model
 
 pytestmark = pytest.mark.slow
 
 EMOTIONS, SPEAKERS, WORDS = ("sad", "happy"), ("s0", "s1", "s2"), ("so it is", "go on then", "by the door")
 WIDTH = 40
+VIEWS = (SUM, *BRANCHES)
 
 
 def clip(number: int, generator: torch.Generator, side: str) -> ClipLatents:

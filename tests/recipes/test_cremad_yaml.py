@@ -34,7 +34,8 @@ def test_its_preparation_writes_the_manifests_that_it_names(hparams):
 
 def test_loading_builds_no_model(hparams):
     arguments = hparams["model"].keywords
-    assert (arguments["encoder_source"], arguments["llm_source"]) == ("packaged:hubert-tiny", "packaged:llama-tiny")
+    sources = (arguments[part].keywords["source"] for part in ("encoder", "decoder"))
+    assert tuple(sources) == ("packaged:hubert-tiny", "packaged:llama-tiny")
 
 
 def test_its_emotions_are_of_the_vocabulary(hparams):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, HubertModel
 
-from speechbrain_xser.lobes.encoder import SSLEncoder
+from speechbrain_xser.lobes.encoder import FrozenEncoder
 from tests.warmed import PATIENCE
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
@@ -32,7 +32,7 @@ def test_the_encoder_recipe_writes_a_folder_whose_level_is_heard(tmp_path, pytho
     run(python, "pretrain_encoder.py", "encoder.yaml", *folders, *sizes, *shape, "--conv_dim=[256, 32, 32]")
     folder = str(tmp_path / "hubert-tiny")
     assert HubertModel.from_pretrained(folder).config.hidden_size == 32
-    encoder = SSLEncoder(folder)
+    encoder = FrozenEncoder(folder)
     wave, samples = torch.randn(1, 16000, generator=torch.Generator().manual_seed(0)) * 0.05, torch.tensor([16000])
     loud, soft = (encoder(wave * gain, samples).layers for gain in (1.0, 0.1))
     assert (loud - soft).abs().max() > 0.01  # a model that normalises the level away gives the same features

@@ -10,7 +10,7 @@ import torch
 from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_xser.model import build_model
-from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_manifest
+from speechbrain_xser.testing import tiny_lobes, tiny_manifest
 from speechbrain_xser.training.run import make_brain, make_loaders, make_model, merged
 from tests.warmed import PATIENCE
 
@@ -20,15 +20,7 @@ START.set_forkserver_preload([__name__])
 
 def tiny_data(folder: Path, train: int = 7, valid: int = 3) -> dict:
     """Backbones and manifests, as hyperparameters."""
-    model = functools.partial(
-        build_model,
-        encoder_source=tiny_encoder_folder(folder / "encoder"),
-        llm_source=tiny_llm_folder(folder / "llm"),
-        llm_dtype="float32",
-        latent=8,
-        adapter_hidden=16,
-        max_new_tokens=4,
-    )
+    model = functools.partial(build_model, **tiny_lobes(folder, max_new_tokens=4))
     manifests = {
         f"{split}_manifest": tiny_manifest(folder, clips, seed=clips, split=split)
         for split, clips in (("train", train), ("valid", valid))

@@ -8,6 +8,7 @@ import pytest
 from speechbrain_xser.errors import SettingsError, TrainingError
 from speechbrain_xser.training.command import main
 from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.run import merged
 from speechbrain_xser.training.settings import TrainingSettings
 from speechbrain_xser.utils.commandline import claimed, one_line_errors
 
@@ -26,7 +27,6 @@ def recipe(tmp_path):
     ("overrides", "message"),
     [
         ("sead: 2", "no key 'sead'; did you mean 'seed'"),
-        ("beta: 2", "no key 'beta', but training has: give --training=\"{beta: ...}\""),
         ("training: {bata: 2}", "training has no key 'bata'; did you mean 'beta'"),
         ("num_worker: 2", "no key 'num_worker'; did you mean 'num_workers'"),
         ("training: {seed: 2}", "has 'seed' itself.*give --seed"),
@@ -37,6 +37,12 @@ def recipe(tmp_path):
 def test_a_wrong_key_is_refused_at_any_depth_with_the_right_one(recipe, overrides, message):
     with pytest.raises(SettingsError, match=message):
         load_recipe(recipe, overrides)
+
+
+def test_a_key_of_an_included_file_is_an_option_like_the_recipe_s_own(recipe):
+    hparams, given = load_recipe(recipe, "folder: a\nbeta: 7\nnum_workers: 4\ntraining: {beta: 8}")
+    assert hparams["training"] == {"beta": 8, "seed": 1, "num_workers": 4}
+    assert given == {"folder": "a", "training": {"beta": 8, "num_workers": 4}}
 
 
 def test_a_wrong_key_of_the_recipe_itself_is_refused(recipe):
@@ -54,7 +60,7 @@ def test_the_last_of_equal_keys_counts_and_included_ones_are_reached(recipe):
 def test_our_own_recipes_use_keys_that_there_are(corpus, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "recipes"))
     path = ROOT / "recipes" / corpus / "hparams" / "train.yaml"
-    assert load_recipe(path, "data_folder: none")[0]["batch_size"] > 0
+    assert merged(load_recipe(path, "data_folder: none")[0])["batch_size"] > 0
 
 
 def test_a_file_that_is_not_there_is_one_line_and_ends_with_2(tmp_path, capsys):

@@ -108,7 +108,7 @@ def test_the_last_epoch_s_training_survives_a_validation_that_fails(tmp_path):
 def test_a_branch_that_says_the_same_of_every_clip_is_warned_of_by_name(tmp_path, caplog):
     brain, loaders = make(tiny_hparams(tiny_data(tmp_path), tmp_path / "run"))
     model, stage = brain.model.eval(), brain.schedule.stages[0]
-    for parameter in model.content.bottleneck.parameters():
+    for parameter in model.branches.content.bottleneck.parameters():
         torch.nn.init.zeros_(parameter)
     batch = next(iter(loaders.valid))
 

@@ -12,7 +12,10 @@ RATES = {"asr": LearningRate(2e-4), "ser": LearningRate(2e-5, "cosine")}
 
 def parts():
     torch.manual_seed(0)
-    return nn.ModuleDict({name: nn.Linear(3, 2) for name in ("content", "descriptor", "decoder")})
+    content, descriptor, decoder = (nn.Linear(3, 2) for _ in range(3))
+    return nn.ModuleDict(
+        {"branches": nn.ModuleDict({"content": content, "descriptor": descriptor}), "decoder": decoder}
+    )
 
 
 def optimizers(model):
@@ -20,7 +23,8 @@ def optimizers(model):
 
 
 def step(model, holder, stage):
-    sum(model[name](torch.ones(3)).sum() for name in model).backward()
+    parts = (*model.branches.values(), model.decoder)
+    sum(part(torch.ones(3)).sum() for part in parts).backward()
     holder.set_rate(stage, 50, 100)
     holder.by_stage[stage].step()
     holder.zero_grad()
@@ -53,7 +57,7 @@ def test_the_gradients_of_all_groups_are_clipped_by_one_norm():
     assert len(holder.by_stage["asr"].param_groups) == 2
     assert before.item() == pytest.approx(16**0.5)  # 2 modules of 6 weights and 2 biases
     assert torch.cat([g.flatten() for g in gradients]).norm().item() == pytest.approx(1.0, abs=1e-5)
-    assert model["descriptor"].weight.grad.eq(1).all()  # another stage's
+    assert model.branches.descriptor.weight.grad.eq(1).all()  # another stage's
 
 
 def test_a_stage_moves_only_what_it_trains():
@@ -62,8 +66,8 @@ def test_a_stage_moves_only_what_it_trains():
 
     step(model, optimizers(model), "ser")
 
-    changed = {name.split(".")[0] for name, value in model.state_dict().items() if not value.equal(before[name])}
-    assert changed == {"descriptor", "decoder"}
+    changed = {name.rpartition(".")[0] for name, value in model.state_dict().items() if not value.equal(before[name])}
+    assert changed == {"branches.descriptor", "decoder"}
 
 
 def test_moments_of_a_stage_come_back_to_their_own_parameters_and_the_other_stage_starts_afresh():

@@ -80,7 +80,7 @@ def test_one_or_two_stages_have_the_rates_that_are_numbered_and_what_stage_rates
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (THREE, "3 stages, and joint no learning rate.*--training="),
+        (THREE, "3 stages, and joint no learning rate.*--stage_rates="),
         ({**THREE, "stage_rates": {"joint": {"shape": "cosine"}}}, "joint no learning rate"),
         ({"stage_rates": {"joint": {"peak": 1e-4}}}, "'joint', which is no stage of the schedule: asr, ser"),
         ({"stage_rates": {"asr": 1e-4}}, "0.0001 for asr; expected some of peak, shape, warmup_fraction"),

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from speechbrain_xser.cli.recipe_folder import recipe_yamls
+from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.reproduction.published import rows, systems
 from speechbrain_xser.training.commandline import layer_files, load_recipe
@@ -11,7 +13,7 @@ from speechbrain_xser.training.run import merged
 from speechbrain_xser.training.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[2]
-CORPORA = ("SpeechCraft", "IEMOCAP", "MELD", "CREMA-D")
+CORPORA = [name for name, path in recipe_yamls(ROOT / "recipes").items() if "\nsystem:" in path.read_text("utf-8")]
 PAPER = {  # the design's table: stages as they follow each other in two epochs of each, beta, bottleneck, LLM
     "ssl_hubert": ("asr asr emotion emotion", 1e-3, False, False),
     "ssl_wavlm": ("asr asr emotion emotion", 1e-3, False, False),
@@ -55,11 +57,13 @@ def test_a_name_is_a_whole_recipe(corpus, scale, system):
     stages, beta, bottleneck, llm = PAPER[system]
     hparams = load(corpus, f"system: {system}", f"scale: {scale}", "training: {steps_per_turn: null}")
     settings, model = TrainingSettings.from_hparams({**hparams, "epochs_per_stage": 2}), hparams["model"].keywords
+    bottleneck_of = {name: branch.keywords["bottleneck"].keywords for name, branch in model["branches"].items()}
+    content, descriptor = bottleneck_of.values()
     assert " ".join(stage.name for stage in settings.schedule().stages_by_epoch()) == stages
     assert settings.beta == beta
-    assert (model["latent"] is not None, model["llm_source"] is not None) == (bottleneck, llm)
-    assert ENCODERS.get(system, "hubert") in model["encoder_source"]
-    assert model["level_feature"] is (system == "fd_ser_sed_asr_level")
+    assert (content["latent"] is not None, model["decoder"].func is LLMDecoder) == (bottleneck, llm)
+    assert ENCODERS.get(system, "hubert") in model["encoder"].keywords["source"]
+    assert descriptor["level_feature"] is (system == "fd_ser_sed_asr_level") and "level_feature" not in content
     assert system in str(hparams["output_folder"])
 
 

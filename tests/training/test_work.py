@@ -18,9 +18,8 @@ def model(frames_a_second: int, content, descriptor, rate: int = 16000):
     """What is asked of a model: an encoder's frame formula and its adapters'."""
     hop = rate // frames_a_second
     encoder = SimpleNamespace(sample_rate=rate, frame_counts=lambda samples: (samples - 80) // hop)
-    return SimpleNamespace(
-        encoder=encoder, content=SimpleNamespace(adapter=content), descriptor=SimpleNamespace(adapter=descriptor)
-    )
+    branches = {"content": SimpleNamespace(adapter=content), "descriptor": SimpleNamespace(adapter=descriptor)}
+    return SimpleNamespace(encoder=encoder, branches=branches)
 
 
 def stacking(stack: int) -> Adapter:

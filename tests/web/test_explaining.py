@@ -1,6 +1,7 @@
 """Who uses the model, and what of it a page shows."""
 
 import re
+from html import unescape
 from threading import Thread
 
 import pytest
@@ -25,7 +26,7 @@ def clips(recognizer, spoken, tmp_path):
 def test_the_paragraph_grows_and_the_evidence_comes_last(explainer, clips, recognizer):
     *growing, last = explainer.pieces(clips[0])
     paragraph = recognizer.explain_batch(clips[0].wav[None])[0].paragraph
-    texts = [re.search('xser-paragraph">(.*?)<span', piece).group(1).replace("&quot;", '"') for piece in growing]
+    texts = [unescape(re.search('xser-paragraph">(.*?)<span', piece).group(1)) for piece in growing]
     assert len(set(texts)) > 5 and all(paragraph.startswith(text) for text in texts) and texts[-1] == paragraph
     assert "xser-evidence" in last
 

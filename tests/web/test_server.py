@@ -48,7 +48,7 @@ def test_the_answer_is_the_clips_explanation_and_evidence(ask, recognizer, spoke
     assert [told[name] for name in ("paragraph", "transcript", "emotion")] == list(expected[:2]) + [expected.emotion]
     assert told["probabilities"] == pytest.approx(expected.probabilities, abs=1e-5)
     assert {claim["verdict"] for claim in told["claims"]} & {"supported", "contradicted"}
-    assert told["swapped"] is None and sum(told["voice_or_words"]["distributions"]["both"].values()) == pytest.approx(1)
+    assert told["swapped"] is None and sum(told["voice_or_words"]["distributions"]["all"].values()) == pytest.approx(1)
 
 
 def test_another_voice_can_be_swapped_in(ask, spoken):

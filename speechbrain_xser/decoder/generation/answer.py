@@ -12,6 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from speechbrain_xser.decoder.generation.sampling import Sampler
+
 MOST_DRAFTS = 16  # of one step
 
 
@@ -64,6 +66,8 @@ class PartialAnswer:
         The form of the answer.
     drafter : Drafter, optional
         Guesses.
+    sampler : Sampler, optional
+        Draws each token; without one it is the likeliest.
 
     Example
     -------
@@ -83,13 +87,14 @@ class PartialAnswer:
         odd_quotes: Collection[int] = (),
         guide: Guide | None = None,
         drafter: Drafter | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         self.new: list[int] = []
         self.ended = False
         self.drafts: list[int] = []  # guesses that are fed with the last token
         self._begun, self._limit, self._ends, self._odd = list(begun), limit, ends, odd_quotes
         self._open = sum(token in odd_quotes for token in begun) % 2 == 1
-        self._guide, self._drafter = guide, drafter
+        self._guide, self._drafter, self._sampler = guide, drafter, sampler
 
     @property
     def most(self) -> int:
@@ -122,7 +127,9 @@ class PartialAnswer:
         self.drafts = self._guesses()
 
     def _settled(self, token: int, logits: Tensor) -> int:
-        """The likeliest token that the rules allow."""
+        """The likeliest token that the rules allow, or one that is drawn from those."""
+        if self._sampler is not None:
+            return self._sampler.draw(self._ruled(logits))
         allowed = None if self._guide is None else self._guide.allowed()
         if allowed is not None:
             return token if token in allowed else allowed[int(logits[list(allowed)].argmax())]
@@ -130,6 +137,15 @@ class PartialAnswer:
         if token in refused:
             return int(logits.index_fill(0, torch.tensor(refused, device=logits.device), -torch.inf).argmax())
         return token
+
+    def _ruled(self, logits: Tensor) -> Tensor:
+        """The logits, with minus infinity where a rule forbids a token."""
+        allowed = None if self._guide is None else self._guide.allowed()
+        if allowed is not None:
+            places = torch.tensor(list(allowed), device=logits.device)
+            return torch.full_like(logits, -torch.inf).index_copy(0, places, logits[places])
+        refused = [*(self._ends if self._open else ()), *(() if self._guide is None else self._guide.refused())]
+        return logits.index_fill(0, torch.tensor(refused, dtype=torch.long, device=logits.device), -torch.inf)
 
     def _add(self, token: int) -> None:
         if token in self._ends:

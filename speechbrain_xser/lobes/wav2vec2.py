@@ -1,0 +1,162 @@
+"""wav2vec 2.0, HuBERT, WavLM and data2vec: convolutions over the waveform, then a transformer.
+
+The model's parts are called one by one, so that integer frame counts make every mask (without relative lengths, and
+without waiting for a device, as transformers' own boolean indexing does), and the states go straight into one buffer.
+The price is that we rely on the names of those parts (``feature_extractor``, ``feature_projection``, ``encoder``).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from transformers import Data2VecAudioModel, Wav2Vec2FeatureExtractor, WavLMModel
+
+from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.lobes.attention_mask import key_mask
+from speechbrain_xser.lobes.masked_norm import masked_group_norm, standardised
+from speechbrain_xser.utils.lengths import valid_mask
+
+
+class Wav2Vec2Network(nn.Module):
+    """Waveforms to the states of layers 1 to n, before the encoder's final layer norm.
+
+    * Each clip is normalised over its own samples if the checkpoint's ``preprocessor_config.json`` says so.
+    * The attention is masked for every model, also for the base models that were trained without a mask. Where the
+      first convolution has a **group norm** over time (the base models), its statistics are taken over the valid
+      frames only; data2vec's stack of positional convolutions reads zeros beyond a clip's end in every layer.
+    * A clip below the receptive field (25 ms at the usual 400 samples) is padded with zeros to one frame.
+
+    Sources: wav2vec 2.0 (Baevski et al., 2020, NeurIPS), HuBERT (Hsu et al., 2021, TASLP 29), WavLM (Chen et al., 2022,
+    IEEE JSTSP 16(6)), data2vec (Baevski et al., 2022, ICML).
+
+    Arguments
+    ---------
+    model : nn.Module
+        Of transformers, from :func:`~speechbrain_xser.lobes.backbone.load_backbone`.
+    extractor : Wav2Vec2FeatureExtractor
+        Says whether clips are normalised, and their sample rate.
+
+    Raises
+    ------
+    BackboneError
+        The model has a batch norm before its positions, which lets padding in.
+
+    Example
+    -------
+    >>> from transformers import HubertConfig, HubertModel
+    >>> sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    >>> network = Wav2Vec2Network(HubertModel(HubertConfig(**sizes)), Wav2Vec2FeatureExtractor())
+    >>> network.frame_rate, network.minimum_samples, network.frame_counts(torch.tensor([8000, 100]))
+    (50.0, 400, tensor([24,  1]))
+    """
+
+    def __init__(self, model: nn.Module, extractor: Wav2Vec2FeatureExtractor) -> None:
+        super().__init__()
+        config = model.config
+        if getattr(config, "conv_pos_batch_norm", False):
+            raise BackboneError("a batch norm before the positions lets padding in; use another encoder")
+        self.model, self.normalise = model, extractor.do_normalize
+        self.convolutions = tuple(zip(config.conv_kernel, config.conv_stride, strict=True))
+        self.layer_count: int = config.num_hidden_layers
+        self.width: int = config.hidden_size
+        self.frame_rate = extractor.sampling_rate / math.prod(config.conv_stride)
+        if not isinstance(model, Data2VecAudioModel):
+            _fold_weight_norm(model.encoder.pos_conv_embed.conv)
+
+    @property
+    def minimum_samples(self) -> int:
+        """Receptive field of one frame, in samples."""
+        samples = 1
+        for kernel, stride in reversed(self.convolutions):
+            samples = (samples - 1) * stride + kernel
+        return samples
+
+    def frame_counts(self, samples: Tensor) -> Tensor:
+        """Frames that the convolutions make, [B]: ``(samples - kernel) // stride + 1`` each, at least one in all."""
+        counts = samples.long().clamp(min=self.minimum_samples)
+        for kernel, stride in self.convolutions:
+            counts = torch.div(counts - kernel, stride, rounding_mode="floor") + 1
+        return counts
+
+    def forward(self, wavs: Tensor, samples: Tensor, frames: Tensor) -> Tensor:
+        """Convolutions, projection, positions and transformer.
+
+        Arguments
+        ---------
+        wavs : Tensor
+            Waveforms, [B, S], float32.
+        samples : Tensor
+            Valid samples, [B], on the waveforms' device.
+        frames : Tensor
+            Valid frames, [B].
+
+        Returns
+        -------
+        Tensor
+            Layers 1 to n, [n, B, T, d].
+        """
+        convolved = self._convolved(self.prepared(wavs, samples), samples).transpose(1, 2)
+        projected = self.model.feature_projection(convolved)
+        projected = projected if isinstance(projected, Tensor) else projected[0]
+        valid, encoder = valid_mask(frames, projected.shape[1], projected.device), self.model.encoder
+        hidden = torch.where(valid[..., None], projected, 0.0)
+        hidden = hidden + self._positions(hidden, valid)
+        if not getattr(self.model.config, "do_stable_layer_norm", False):
+            hidden = encoder.layer_norm(hidden)
+        return self._layers(hidden, valid)
+
+    def prepared(self, wavs: Tensor, samples: Tensor) -> Tensor:
+        """The model's input: each clip normalised over its own samples (or not), zeros at padding."""
+        valid = valid_mask(samples, wavs.shape[1])
+        wavs = torch.where(valid, wavs, 0.0)
+        if self.normalise:
+            wavs = standardised(wavs, valid, samples, epsilon=1e-7)
+        shortfall = max(0, self.minimum_samples - wavs.shape[1])
+        return nn.functional.pad(wavs, (0, shortfall)).to(self.model.dtype)
+
+    def _convolved(self, wavs: Tensor, samples: Tensor) -> Tensor:
+        """Features of the waveform, [B, c, T]; a group norm takes its statistics over valid frames."""
+        first, *others = self.model.feature_extractor.conv_layers
+        if isinstance(getattr(first, "layer_norm", None), nn.GroupNorm):
+            kernel, stride = self.convolutions[0]
+            counts = (samples.clamp(min=self.minimum_samples) - kernel) // stride + 1
+            features = first.activation(masked_group_norm(first.conv(wavs[:, None]), counts, first.layer_norm))
+        else:
+            features = first(wavs[:, None])
+        for layer in others:
+            features = layer(features)
+        return features
+
+    def _positions(self, hidden: Tensor, valid: Tensor) -> Tensor:
+        """Positional convolutions, [B, T, d], of states that are zero at padding."""
+        embed = self.model.encoder.pos_conv_embed
+        if not isinstance(self.model, Data2VecAudioModel):
+            return embed(hidden)
+        features = hidden.transpose(1, 2)
+        for layer in embed.layers:
+            features = layer(torch.where(valid[:, None], features, 0.0))
+        return features.transpose(1, 2)
+
+    def _layers(self, hidden: Tensor, valid: Tensor) -> Tensor:
+        """Every layer's output, [n, B, T, d]; padding is masked as the family's layers take it."""
+        layers = hidden.new_empty(self.layer_count, *hidden.shape)
+        options = {"attention_mask": key_mask(valid, hidden.dtype)}
+        biased = isinstance(self.model, WavLMModel)  # its layers hand a bias of relative positions on
+        if biased:
+            options = {"attention_mask": valid.long(), "position_bias": None}
+        for place, layer in zip(layers, self.model.encoder.layers, strict=True):
+            output = layer(hidden, **options)
+            hidden = output if isinstance(output, Tensor) else output[0]
+            place.copy_(hidden)
+            if biased:
+                options["position_bias"] = output[1]
+        return layers
+
+
+def _fold_weight_norm(convolution: nn.Conv1d) -> None:
+    """Computes the weight norm ``g v / |v|`` of frozen weights once."""
+    parametrize.remove_parametrizations(convolution, "weight")
+    convolution._load_state_dict_pre_hooks.clear()  # the norm leaves one, a local function that cannot be pickled

@@ -1,0 +1,132 @@
+"""Whisper's encoder on clips of their own length, or followed by silence up to the 30 s that it was trained on.
+
+transformers' own forward takes 30 s only; here its parts are called one by one with the positions that a batch needs
+and with padded frames masked, which Whisper itself never does.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from transformers import WhisperFeatureExtractor
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from speechbrain_xser.errors import AudioError, BackboneError
+from speechbrain_xser.lobes.attention_mask import key_mask
+from speechbrain_xser.lobes.whisper_features import WhisperLogMel
+from speechbrain_xser.utils.lengths import valid_mask
+
+
+class WhisperEncoderAlone(WhisperEncoder):
+    """Transformers' encoder, read from an encoder's checkpoint or a whole Whisper's, of which nothing else is read."""
+
+    _keys_to_ignore_on_load_unexpected = (r"^(model\.)?decoder\.", r"^proj_out\.")
+
+
+class WhisperNetwork(nn.Module):
+    """Waveforms to the states of an embedding and n transformer layers, before the encoder's final layer norm.
+
+    The first state is that of the convolutions with their positions: small Whispers have few layers, and pitch and
+    level lie low. A clip makes ``ceil(samples / 320)`` frames at the usual sizes, whatever silence it is heard with.
+
+    Source: Whisper (Radford et al., 2023, ICML).
+
+    Arguments
+    ---------
+    model : WhisperEncoder
+        Of transformers, from :func:`~speechbrain_xser.lobes.backbone.load_backbone`.
+    extractor : WhisperFeatureExtractor
+        Says how the log-mel spectrogram is made.
+    pad_to_seconds : float, optional
+        A shorter clip is heard with silence behind it up to so many seconds, at most 30; its states are those of its
+        own frames. By default a clip is heard alone, which is faster.
+
+    Raises
+    ------
+    BackboneError
+        ``pad_to_seconds`` is not positive or beyond the model's positions.
+
+    Example
+    -------
+    >>> from transformers import WhisperConfig
+    >>> config = WhisperConfig(d_model=32, encoder_layers=2, encoder_attention_heads=4, encoder_ffn_dim=64)
+    >>> network = WhisperNetwork(WhisperEncoder(config), WhisperFeatureExtractor())
+    >>> network.layer_count, network.frame_rate, network.frame_counts(torch.tensor([16000, 100]))
+    (3, 50.0, tensor([50,  1]))
+    """
+
+    def __init__(
+        self, model: WhisperEncoder, extractor: WhisperFeatureExtractor, pad_to_seconds: float | None = None
+    ) -> None:
+        super().__init__()
+        self.model, self.log_mel = model, WhisperLogMel(extractor)
+        self.mels_per_frame: int = model.conv1.stride[0] * model.conv2.stride[0]
+        self.hop = self.log_mel.hop * self.mels_per_frame  # samples a frame
+        self.layer_count: int = model.config.encoder_layers + 1
+        self.width: int = model.config.d_model
+        self.frame_rate = extractor.sampling_rate / self.hop
+        self.most_frames: int = model.config.max_source_positions
+        self.least_frames = math.ceil((pad_to_seconds or 0) * self.frame_rate)
+        if pad_to_seconds is not None and not 0 < self.least_frames <= self.most_frames:
+            most = self.most_frames / self.frame_rate
+            raise BackboneError(f"pad_to_seconds is {pad_to_seconds}; expected more than 0 and at most {most:g}")
+
+    def frame_counts(self, samples: Tensor) -> Tensor:
+        """Frames of each clip, [B]: ``ceil(samples / hop)``, at least one."""
+        return torch.div(samples.long() + self.hop - 1, self.hop, rounding_mode="floor").clamp(min=1)
+
+    def forward(self, wavs: Tensor, samples: Tensor, frames: Tensor) -> Tensor:
+        """Log-mel spectrogram, convolutions, positions and transformer.
+
+        Arguments
+        ---------
+        wavs : Tensor
+            Waveforms, [B, S], float32.
+        samples : Tensor
+            Valid samples, [B], on the waveforms' device.
+        frames : Tensor
+            Valid frames, [B].
+
+        Returns
+        -------
+        Tensor
+            The embedding and layers 1 to n, [n + 1, B, T, d].
+
+        Raises
+        ------
+        AudioError
+            The batch is longer than the model's positions reach.
+        """
+        longest = max(1, math.ceil(wavs.shape[1] / self.hop))
+        if longest > self.most_frames:
+            found, most = longest / self.frame_rate, self.most_frames / self.frame_rate
+            raise AudioError(f"a clip of {found:g} s; expected at most {most:g}: cut it, or lower max_seconds")
+        heard, total = frames.clamp(min=self.least_frames), max(longest, self.least_frames)
+        hidden = self._embedded(self._padded(wavs, samples, total), heard)
+        mask = None
+        if heard.is_cuda or int(heard.min()) < total:  # without a mask attention is faster; a GPU is not waited for
+            mask = key_mask(valid_mask(heard, total, hidden.device), hidden.dtype)
+        return self._layers(hidden, mask, longest)
+
+    def _padded(self, wavs: Tensor, samples: Tensor, frames: int) -> Tensor:
+        """Waveforms of so many frames, zero at padding."""
+        silenced = torch.where(valid_mask(samples, wavs.shape[1]), wavs, 0.0)
+        return nn.functional.pad(silenced, (0, frames * self.hop - wavs.shape[1]))
+
+    def _embedded(self, wavs: Tensor, frames: Tensor) -> Tensor:
+        """Convolutions over the log-mel spectrogram, zero beyond a clip's frames, and positions, [B, T, d]."""
+        mel = self.log_mel(wavs, frames * self.mels_per_frame).to(self.model.dtype)
+        features = nn.functional.gelu(self.model.conv1(mel))
+        features = nn.functional.gelu(self.model.conv2(features)).transpose(1, 2)
+        return features + self.model.embed_positions.weight[: features.shape[1]]
+
+    def _layers(self, hidden: Tensor, mask: Tensor | None, longest: int) -> Tensor:
+        """The embedding and every layer's output, [n + 1, B, T, d], cut to the longest clip."""
+        layers = hidden.new_empty(self.layer_count, len(hidden), longest, self.width)
+        layers[0].copy_(hidden[:, :longest])
+        for place, layer in zip(layers[1:], self.model.layers, strict=True):
+            hidden = layer(hidden, mask)
+            place.copy_(hidden[:, :longest])
+        return layers

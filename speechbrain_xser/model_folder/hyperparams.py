@@ -1,0 +1,141 @@
+"""``hyperparams.yaml``: a trained folder's settings as SpeechBrain's users know them, written from ``settings.json``.
+
+What a user may override (sources, revisions, types) stands at the top, as keys of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from io import StringIO
+from pathlib import Path
+
+import ruamel.yaml
+from hyperpyyaml.core import RefTag, dump_hyperpyyaml
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from speechbrain_xser.errors import CheckpointError, UnsafeModelError
+from speechbrain_xser.model_folder.enclosed import PLACES
+from speechbrain_xser.model_folder.lobes import CUSTOM, KNOWN, TYPE, is_lobe, plain
+from speechbrain_xser.model_folder.locate import HYPERPARAMS
+from speechbrain_xser.model_folder.safe_yaml import FACTORY, PRETRAINER, load_safely, read_text, scan
+from speechbrain_xser.model_folder.settings import OWN, check_settings
+from speechbrain_xser.model_folder.weights import FolderPretrainer, parts_of
+
+SHARED = ("source", "revision", "dtype")
+OVERRIDABLE = {  # key at the top: the lobe and its argument
+    **{f"{name}_{key}": (place, key) for name, place in PLACES.items() for key in SHARED},
+    "quantization": ("decoder", "quantization"),
+}
+
+
+def hyperparams_text(settings: Mapping[str, object]) -> str:
+    """The text of a folder's ``hyperparams.yaml``.
+
+    Arguments
+    ---------
+    settings : mapping
+        As :func:`~speechbrain_xser.model_folder.settings.complete_settings` gives them.
+
+    Returns
+    -------
+    str
+        HyperPyYAML text that passes our own scan.
+
+    Raises
+    ------
+    UnsafeModelError
+        If a value would not pass it.
+
+    Example
+    -------
+    >>> from speechbrain_xser import packaged_model
+    >>> from speechbrain_xser.model_folder.settings import read_settings
+    >>> text = hyperparams_text(read_settings(Path(packaged_model(), "settings.json")))
+    >>> print(*text.splitlines()[:4], *text.splitlines()[-2:], sep="\\n")
+    stage: ser
+    emotions: [neutral, happy, sad, angry, surprised, fearful, disgusted]
+    max_seconds: 30.0
+    encoder_source: packaged:hubert-tiny
+    pretrainer: !new:speechbrain_xser.model_folder.weights.FolderPretrainer
+      paths: {branches: model.safetensors, adapter: adapter}
+    """
+    lobes = {place: dict(settings["model"][place]) for place in ("encoder", "branches", "decoder")}
+    top = {}
+    for key, (place, argument) in OVERRIDABLE.items():
+        if argument in lobes[place]:
+            top[key], lobes[place][argument] = lobes[place][argument], RefTag(f"<{key}>")
+    factory = _tagged(FACTORY, {place: _node(part) for place, part in lobes.items()})
+    pretrainer = _tagged(PRETRAINER, {"paths": parts_of(settings["model"])})
+    tree = {key: settings[key] for key in OWN} | top | {"modules": {"model": factory}, "pretrainer": pretrainer}
+    stream = StringIO()
+    dump_hyperpyyaml(_flow_leaves(tree), stream)
+    scan(stream.getvalue(), HYPERPARAMS)
+    return stream.getvalue()
+
+
+def read_hyperparams(path: str | Path, overrides: dict | None = None) -> tuple[dict, dict, FolderPretrainer]:
+    """Reads a ``hyperparams.yaml`` by the allow-list.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+    overrides : dict, optional
+        The caller's own values for keys of the YAML.
+
+    Returns
+    -------
+    tuple of (dict, dict, FolderPretrainer)
+        The settings that it says, checked; the other values at its top; and what loads the weights.
+
+    Raises
+    ------
+    UnsafeModelError
+        If the YAML asks for anything outside the allow-list, lacks a part, or a value is none that this package knows.
+    """
+    hparams = load_safely(read_text(path), overrides, str(path))
+    modules, pretrainer = hparams.pop("modules", None), hparams.pop("pretrainer", None)
+    factory = modules.get("model") if isinstance(modules, dict) else None
+    if not isinstance(factory, partial) or not isinstance(pretrainer, FolderPretrainer):
+        raise UnsafeModelError(f"{path}: expected modules: {{model: {FACTORY}}} and pretrainer: {PRETRAINER}")
+    try:
+        model = plain(factory.keywords)
+        custom = {"encoder": CUSTOM} if model.get("encoder") == CUSTOM[TYPE] else {}
+        settings = {**{key: hparams.get(key) for key in OWN}, "model": model | custom}
+    except (CheckpointError, TypeError) as error:
+        raise UnsafeModelError(f"{path}: {error}") from error
+    check_settings(settings, path, UnsafeModelError)
+    return settings, hparams, pretrainer
+
+
+def _node(value: object) -> object:
+    """Plain values with the tags of their lobes."""
+    if not isinstance(value, dict):
+        return value
+    fields = {name: _node(part) for name, part in value.items() if name != TYPE}
+    if value == CUSTOM:
+        return CUSTOM[TYPE]
+    return _tagged(KNOWN[value[TYPE]].tag, fields) if is_lobe(value) else CommentedMap(fields)
+
+
+def _tagged(tag: str, fields: dict) -> CommentedMap:
+    node = CommentedMap(fields)
+    node.yaml_set_ctag(ruamel.yaml.Tag(suffix=tag))
+    return node
+
+
+def _flow_leaves(node: object) -> object:
+    """The tree with its innermost lists and mappings on one line each."""
+    if isinstance(node, dict):
+        children = {key: _flow_leaves(value) for key, value in node.items()}
+        copy, inner = CommentedMap(children), children.values()
+        if isinstance(node, CommentedMap) and node.tag.value:
+            copy.yaml_set_ctag(node.tag)
+    elif isinstance(node, list):
+        copy, inner = CommentedSeq(map(_flow_leaves, node)), node
+    else:
+        return node
+    if not any(isinstance(value, dict | list | RefTag) for value in inner) and not getattr(copy.tag, "value", None):
+        copy.fa.set_flow_style()
+    return copy

@@ -1,0 +1,169 @@
+"""Emotions over time: a plot, a player and the list of moments, as a fragment or as a page.
+
+The plot and the list are there without any script; the script makes them react. Where a browser cannot find or play
+the sound, the page says so and lets the reader choose the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from speechbrain_xser.answer.explanation import Explanation
+from speechbrain_xser.page.assets import asset
+from speechbrain_xser.page.document import document
+from speechbrain_xser.page.environment import render
+from speechbrain_xser.page.numbers import clock
+from speechbrain_xser.page.palette import COLOURS, colour
+from speechbrain_xser.page.stack import Column, mean_columns, stack_paths
+from speechbrain_xser.page.summary import descriptor_text, emotion_text, no_speech_text
+
+STYLE = COLOURS + asset("timeline.css")
+TIMELINE_SCRIPT = asset("timeline.js")
+BINS = 240  # of the whole recording's means
+EXPLAINED = (
+    "Each column is a stretch of speech: its height is divided among the emotions by their probabilities. Between "
+    "columns nobody speaks. In the small plot, and in the large one where it would be crowded, a column is the mean of "
+    "some time; zoom in for single moments."
+)
+EMPTY = f"{no_speech_text('this recording')}: the timeline is empty."
+
+
+class Stretch(NamedTuple):
+    """Speech between two pauses, and what it was found to be."""
+
+    start_seconds: float  # in the recording
+    end_seconds: float
+    explanation: Explanation
+
+
+class Row(NamedTuple):
+    """A stretch in the list."""
+
+    times: str
+    emotion: str
+    key: str  # colour of the emotion that is named
+    gradient: str  # the probabilities as one strip of colours
+    transcript: str | None
+    descriptors: str
+    paragraph: str
+
+
+def timeline_page(title: str, sections: str, model: str, fault: str | None = None) -> str:
+    """A page of its own.
+
+    Arguments
+    ---------
+    title : str
+        Plain text.
+    sections : str
+        HTML of :func:`timeline_sections`.
+    model : str
+        What the recording was explained with.
+    fault : str, optional
+        Why the timeline ends early.
+
+    Returns
+    -------
+    str
+        The document.
+
+    Example
+    -------
+    >>> "Explained with a/model" in timeline_page("talk.wav", timeline_sections([]), "a/model")
+    True
+    """
+    body = render("timeline_page", sections=sections, model=model, fault=fault)
+    return document(title, body, TIMELINE_SCRIPT, wide=True)
+
+
+def timeline_sections(
+    stretches: Sequence[Stretch],
+    audio_source: str | None = None,
+    emotions: Sequence[str] | None = None,
+    seconds: float | None = None,
+    name: str = "the recording",
+) -> str:
+    """The plot, the player and the list as a fragment; ``TIMELINE_SCRIPT`` makes them react, if it comes after.
+
+    Arguments
+    ---------
+    stretches : sequence of Stretch
+        In the order of time; anything with a Stretch's fields.
+    audio_source : str or None
+        Address of the sound, a relative path or a data URL; None where there is none, so that nothing is played.
+    emotions : sequence of str or None
+        Classes of the model, in order; by default those of the first stretch.
+    seconds : float or None
+        Length of the recording; by default the end of the last stretch.
+    name : str
+        Of the recording, for messages.
+
+    Returns
+    -------
+    str
+        HTML, with its own style.
+
+    Example
+    -------
+    >>> from speechbrain_xser.answer import Descriptors
+    >>> explanation = Explanation("", "a < b", Descriptors(pitch="low"), "sad", {"sad": 0.75, "angry": 0.25})
+    >>> sections = timeline_sections([Stretch(1.0, 2.0, explanation)], "talk.opus")
+    >>> "a &lt; b" in sections, 'src="talk.opus"' in sections, "low pitch" in sections
+    (True, True, True)
+    >>> "No speech" in timeline_sections([])
+    True
+    """
+    if not stretches:
+        return render("timeline", style=STYLE, rows=[], empty=EMPTY)
+    emotions = list(emotions or stretches[0].explanation.probabilities)
+    seconds = max(seconds or 0.0, stretches[-1].end_seconds)
+    columns = [_column(stretch, emotions) for stretch in stretches]
+    means = mean_columns(columns, seconds, BINS)
+    return render(
+        "timeline",
+        style=STYLE,
+        data=_script_safe({"emotions": emotions, "seconds": seconds, "moments": columns, "means": means}),
+        explained=EXPLAINED,
+        emotions=emotions,
+        colour=colour,
+        seconds=seconds,
+        detail=stack_paths(columns if len(columns) < 2 * BINS else means, len(emotions)),
+        overview=stack_paths(means, len(emotions)),
+        audio_source=audio_source,
+        name=name,
+        rows=[_row(stretch, emotions) for stretch in stretches],
+    )
+
+
+def _column(stretch: Stretch, emotions: Sequence[str]) -> Column:
+    shares = tuple(round(stretch.explanation.probabilities.get(name, 0.0), 4) for name in emotions)
+    return Column(round(stretch.start_seconds, 3), round(stretch.end_seconds, 3), shares)
+
+
+def _script_safe(data: dict) -> str:
+    """JSON that no name in it can end the script element of."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _row(stretch: Stretch, emotions: Sequence[str]) -> Row:
+    found = stretch.explanation
+    return Row(
+        f"{clock(stretch.start_seconds)} – {clock(stretch.end_seconds)}",
+        emotion_text(found),
+        colour(emotions.index(found.emotion)) if found.emotion in emotions else "transparent",
+        _gradient(found.probabilities, emotions),
+        found.transcript,
+        descriptor_text(found.descriptors),
+        found.paragraph,
+    )
+
+
+def _gradient(probabilities: dict[str, float], emotions: Sequence[str]) -> str:
+    stops, at = [], 0.0
+    for place, name in enumerate(emotions):
+        end = at + 100 * probabilities.get(name, 0.0)
+        stops.append(f"{colour(place)} {at:.1f}% {end:.1f}%")
+        at = end
+    return f"linear-gradient(90deg,{','.join(stops)})"

@@ -1,0 +1,81 @@
+"""What a run records of the corpora that its model learnt from, and of their licences."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from speechbrain_xser.data.corpus import read_corpus
+from speechbrain_xser.model_folder.locate import METADATA, model_folder
+from speechbrain_xser.model_folder.metadata import read_metadata
+
+
+def corpora(hparams: Mapping[str, Any]) -> dict[str, Any]:
+    """The corpus of a run, and all corpora of the models that it began with.
+
+    The recipe's key ``corpus`` names it, which is there also where nothing is prepared; else the preparation's argument
+    of that name, else the folder where the preparation lies. Its licence is the recipe's key ``licence``, else the
+    ``LICENCE`` of the preparation's file.
+
+    Arguments
+    ---------
+    hparams : mapping
+        With ``corpus`` (a name), ``licence``, ``prepare`` and ``start_from``, where the recipe has them.
+
+    Returns
+    -------
+    dict
+        ``corpus``, and ``corpora``: the licence of each by its name, as far as they are known.
+
+    Example
+    -------
+    >>> corpora({"prepare": None}), corpora({"corpus": "MELD", "licence": "GPL-3.0"})
+    ({}, {'corpus': 'MELD', 'corpora': {'MELD': 'GPL-3.0'}})
+    """
+    start = hparams.get("start_from")
+    before = read_metadata(Path(model_folder(start)) / METADATA).training.get("corpora", {}) if start else {}
+    name = _name(hparams)
+    known = before | ({name: _licence(hparams)} if name else {})
+    return {**({"corpus": name} if name else {}), **({"corpora": known} if known else {})}
+
+
+def licence_beside(recipe: str | Path) -> dict[str, str]:
+    """The key ``licence`` of a recipe that lies in its corpus's folder, so that it is known where nothing is prepared.
+
+    Arguments
+    ---------
+    recipe : str or Path
+        A YAML file, as ``CORPUS/hparams/train.yaml``.
+
+    Returns
+    -------
+    dict of str to str
+        Empty where no ``prepare.py`` lies above it, or that states no licence.
+
+    Example
+    -------
+    >>> licence_beside("recipes/IEMOCAP/hparams/train.yaml")
+    {'licence': 'University of Southern California, for research, on request'}
+    """
+    licence = read_corpus(Path(recipe).resolve().parents[1] / "prepare.py").licence
+    return {"licence": licence} if licence else {}
+
+
+def _name(hparams: Mapping[str, Any]) -> str | None:
+    prepare = hparams.get("prepare")
+    named = hparams.get("corpus") or getattr(prepare, "keywords", {}).get("corpus")
+    if named or prepare is None:
+        return str(named) if named else None
+    return _file(prepare).parent.name
+
+
+def _licence(hparams: Mapping[str, Any]) -> str | None:
+    stated, prepare = hparams.get("licence"), hparams.get("prepare")
+    return stated or (read_corpus(_file(prepare)).licence if prepare is not None else None)
+
+
+def _file(prepare: Any) -> Path:
+    """Where a preparation is written down."""
+    return Path(inspect.getfile(getattr(prepare, "func", prepare))).resolve()

@@ -1,0 +1,148 @@
+"""Other encoders in a recipe's YAML: from the command line to a folder that answers."""
+
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from speechbrain_xser.errors import BackboneError, SettingsError
+from speechbrain_xser.evidence.localization import where_in_time
+from speechbrain_xser.inference import ExplainableEmotionRecognizer
+from speechbrain_xser.lobes import FrozenEncoder, LayerStates
+from speechbrain_xser.lobes.states import level_db
+from speechbrain_xser.model import build_model
+from speechbrain_xser.model_folder.feature_cache import keep_features
+from speechbrain_xser.model_folder.release import release_folder
+from speechbrain_xser.model_folder.settings import complete_settings
+from speechbrain_xser.stages import SER_STAGE
+from speechbrain_xser.testing import tiny_encoder_folder, tiny_lobes, tiny_manifest
+from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.run import make_model, merged
+from speechbrain_xser.training.work import soft_tokens_a_second
+from tests.training.test_recipe import ROOT, script  # noqa: F401
+
+TINY = str(ROOT / "recipes" / "Tiny" / "hparams" / "train.yaml")
+
+
+class Framer(nn.Module):
+    """Samples of each 40 ms, 25 frames a second, as a single layer; its scale is a weight that does not train."""
+
+    layer_count, width, sample_rate, frame_rate = 1, 640, 16000, 25.0
+
+    def __init__(self, scale=1.0):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(float(scale)), requires_grad=False)
+
+    def frame_counts(self, samples):
+        return (samples // self.width).clamp(min=1)
+
+    def forward(self, wavs, samples):
+        wavs = nn.functional.pad(wavs, (0, max(0, self.width - wavs.shape[1])))
+        framed = self.scale * wavs.unfold(1, self.width, self.width)
+        return LayerStates(framed[None], self.frame_counts(samples), level_db(wavs, samples))
+
+
+def with_encoder(folder, encoder):
+    """The Tiny recipe with an encoder of another kind."""
+    text = Path(TINY).read_text(encoding="utf-8").replace("../../../hparams", str(ROOT / "hparams"))
+    lobes = "branches: !ref <architecture[branches]>, decoder: !ref <architecture[decoder]>"
+    own = f"model: !name:speechbrain_xser.model.build_model {{encoder: {encoder}, {lobes}}}"
+    assert "model: !ref <architecture[model]>" in text
+    (folder / "own.yaml").write_text(text.replace("model: !ref <architecture[model]>", own), encoding="utf-8")
+    return str(folder / "own.yaml")
+
+
+def command(folder, recipe=TINY, **values):
+    """A recipe on four clips: two steps of each stage, without its corpus and its cache."""
+    manifests = {f"{split}_manifest": tiny_manifest(folder, 4, split=split) for split in ("train", "valid", "test")}
+    small = {"epochs_per_stage": 1, "batch_size": 2, "prepare": "null", "feature_cache": "null"}
+    small |= {"output_folder": folder / "run", "training": "{num_workers: 0, search_limit: 1}"}
+    values = {**manifests, **small, **values}
+    return [recipe, "--device=cpu", "--noprogressbar", *(f"--{key}={value}" for key, value in values.items())]
+
+
+def answers_of(folder, recognizer):
+    """What the run answered on its test set, beside what a recogniser answers."""
+    wavs = {clip["id"]: clip["wav"] for clip in map(json.loads, (folder / "test.jsonl").read_text().splitlines())}
+    run = [json.loads(line) for line in (folder / "run" / "test_answers.jsonl").read_text().splitlines()]
+    return {one["id"]: one["answer"] for one in run}, {
+        one["id"]: recognizer.explain_file(wavs[one["id"]]).paragraph for one in run
+    }
+
+
+@pytest.mark.training
+def test_an_encoder_of_ones_own_is_named_in_the_yaml_trains_and_is_handed_over_to_the_folder(
+    script,  # noqa: F811
+    tmp_path,
+):
+    own = with_encoder(tmp_path, "!new:tests.training.test_encoders.Framer {scale: 2.0}")
+    script.main(command(tmp_path, own, architecture="{max_new_tokens: 8}"))
+    assert "train loss" in (tmp_path / "run" / "train_log.txt").read_text()
+
+    folder = str(tmp_path / "run" / "model")
+    recognizer = ExplainableEmotionRecognizer.from_hparams(folder, custom_encoder=Framer(), speech_check=False)
+    assert float(recognizer.mods.model.encoder.scale) == 2.0  # its weights are in the folder
+    run, again = answers_of(tmp_path, recognizer)
+    assert run == again
+    with pytest.raises(BackboneError, match="hand one over"):
+        ExplainableEmotionRecognizer.from_hparams(folder)
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("seconds", ["null", 3])
+def test_whisper_named_as_the_source_trains_and_its_folder_answers_as_the_run_did(script, tmp_path, seconds):  # noqa: F811
+    whisper = tiny_encoder_folder(tmp_path / "whisper", "whisper")
+    architecture = f"{{encoder_pad_to_seconds: {seconds}, max_new_tokens: 8}}"
+    features = str(tmp_path / "features")
+    script.main(command(tmp_path, encoder_source=whisper, architecture=architecture, feature_cache=features))
+
+    folder = str(tmp_path / "run" / "model")
+    recognizer = ExplainableEmotionRecognizer.from_hparams(folder, speech_check=False)
+    encoder = recognizer.mods.model.encoder
+    assert (encoder.layer_count, encoder.network.least_frames) == (4, 0 if seconds == "null" else 150)
+    run, again = answers_of(tmp_path, recognizer)
+    assert run == again
+
+    released = release_folder(folder, tmp_path / "release", with_encoder=True).folder
+    shutil.rmtree(whisper)
+    recognizer = ExplainableEmotionRecognizer.from_hparams(released, speech_check=False)
+    assert answers_of(tmp_path, recognizer)[1].keys() == run.keys()
+    assert recognizer.mods.model.encoder.network.least_frames == encoder.network.least_frames
+
+
+def test_the_feature_cache_keeps_clips_with_silence_apart_from_those_without(tmp_path):
+    tiny_encoder_folder(tmp_path / "encoder", "whisper")
+    for seconds in (None, 3):
+        lobes = tiny_lobes(tmp_path)
+        lobes["encoder"] = partial(lobes["encoder"], pad_to_seconds=seconds)
+        model = build_model(**lobes)
+        keep_features(model, tmp_path / "features", complete_settings({"model": lobes})["model"])
+        model.encode(torch.randn(1, 9000), torch.tensor([9000]))
+    assert len(list((tmp_path / "features").iterdir())) == 2
+
+
+def test_frames_and_tokens_of_the_evidence_lie_as_far_apart_as_the_encoder_says(tmp_path):
+    model = build_model(**{**tiny_lobes(tmp_path), "encoder": Framer()}).eval()
+    branches = model.encode_branches(torch.randn(1, 16000), torch.tensor([16000]))
+    where = where_in_time(model, branches, SER_STAGE, "A man speaks, his anger evident.", ["angry", "sad"], "sad")
+    content = where.branches["content"]
+    assert (len(content.kl_nats), where.frame_seconds, content.token_seconds) == (25, 0.04, 0.2)
+    assert soft_tokens_a_second(model) == 2 * 25 / 5
+
+
+def test_an_encoder_in_the_yaml_may_be_ours_with_options_of_its_own(tmp_path):
+    whisper = tiny_encoder_folder(tmp_path / "whisper", "whisper")
+    ours = f"!new:speechbrain_xser.lobes.encoder.FrozenEncoder {{source: {whisper}, pad_to_seconds: 5.0}}"
+    hparams, _ = load_recipe(with_encoder(tmp_path, ours), {"feature_cache": "null"})
+    encoder = make_model(merged(hparams)).encoder
+    assert isinstance(encoder, FrozenEncoder) and encoder.network.least_frames == 250
+
+
+def test_the_feature_cache_refuses_an_encoder_that_has_no_source(tmp_path):
+    hparams, _ = load_recipe(with_encoder(tmp_path, "!new:tests.training.test_encoders.Framer {}"), {})
+    with pytest.raises(SettingsError, match="feature_cache"):
+        make_model(merged(hparams))
