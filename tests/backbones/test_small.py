@@ -18,6 +18,7 @@ from speechbrain_xser.backbones.catalogue import SMALL, SMOLLM2
 from speechbrain_xser.backbones.installation import is_whole
 from speechbrain_xser.backbones.wheels import checked, downloaded
 from speechbrain_xser.decoder.llm import load_llm, load_tokenizer
+from speechbrain_xser.lobes.encoder import FrozenEncoder
 from speechbrain_xser.metrics.text import normalise
 from speechbrain_xser.utils.cache import user_cache
 from speechbrain_xser.utils.sources import resolve_source
@@ -40,6 +41,13 @@ def smollm2(small):
 
 def test_both_are_whole_and_say_where_they_came_from(small):
     assert all(is_whole(user_cache() / backbone.name, backbone) for backbone in SMALL)
+
+
+def test_the_frozen_encoder_loads_whisper_by_its_short_name(small):
+    encoder = FrozenEncoder(small[0])
+    assert (encoder.layer_count, encoder.width, encoder.sample_rate) == (5, 384, 16000)
+    states = encoder(torch.randn(1, 16000), torch.tensor([16000]))
+    assert states.layers.shape == (5, 1, 50, 384) and states.layers.isfinite().all()
 
 
 def test_the_decoder_loads_smollm2_by_its_short_name(small):
