@@ -1,4 +1,5 @@
 # Every target installs what it needs first; `make help` lists them.
+# Only `make test-small` fetches more than the installation.
 # VENV=folder puts the environment elsewhere, VERSIONS=oldest takes the lower bounds of setup.py instead of the newest
 # versions, DATA=folder names real speech for tests, JOBS=4 runs so many of them at a time, ARGS=... is handed on.
 
@@ -20,7 +21,7 @@ ifdef DATA
 export XSER_DATA := $(DATA)
 endif
 
-.PHONY: help setup lock demo test test-fast doctest docs lint dist check-wheel recipe-lists train-tiny clean
+.PHONY: help setup lock demo test test-fast test-small doctest docs lint dist check-wheel recipe-lists train-tiny clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,7 +56,12 @@ test: $(STAMP) ## run all tests
 
 test-fast: export OMP_NUM_THREADS ?= 1
 test-fast: $(STAMP) ## run the tests that need no training, no browser and no patience
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not training and not browser and not slow" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not training and not browser and not small and not slow" $(ARGS)
+
+test-small: export OMP_NUM_THREADS ?= 1
+test-small: $(STAMP) ## bring the backbones of the small model, once, and run the tests that need them
+	$(BIN)/xser setup small
+	$(BIN)/python -m pytest -m small $(ARGS)
 
 doctest: export OMP_NUM_THREADS ?= 1
 doctest: $(STAMP) ## run the examples in every docstring

@@ -38,6 +38,9 @@ REQUIREMENTS = [
     "psutil>=6,<8",  # whether another process still runs, on every system
     "jinja2>=3.1.6,<4",  # chat templates of LLMs
     "rich>=13.9,<16",  # tables that fit the terminal
+    "platformdirs>=4,<5",  # where a user's caches lie, on every system
+    "pip>=23.2,<28",  # fetches the backbones of `xser setup small`; an environment made by uv has none by itself
+    "gguf>=0.17,<0.20",  # reads the one that comes as GGUF; a few files of Python, so that setup asks for nothing more
 ]
 
 DOCS = [

@@ -6,6 +6,8 @@ import os
 import pytest
 
 import speechbrain_xser
+from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.utils.sources import SET_UP, resolve_source
 from tests.warmed import warmed_python
 
 LONGEST = (
@@ -26,7 +28,7 @@ LONGEST = (
 )
 
 
-BRINGS = {"chromium": "browser", "python": "slow", "packaged": "slow"}  # what a fixture marks
+BRINGS = {"chromium": "browser", "python": "slow", "packaged": "slow", "small": "small"}  # what a fixture marks
 
 
 def pytest_configure(config):
@@ -67,6 +69,19 @@ def packaged():
     from speechbrain_xser.inference import ExplainableEmotionRecognizer
 
     return ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model(), run_opts={"device": "cpu"})
+
+
+@pytest.fixture(scope="session")
+def small(request):
+    """The sources of Whisper and SmolLM2; without them a test is left out, unless just such tests were asked for."""
+    sources = tuple(f"setup:{name}" for name in SET_UP)
+    try:
+        for source in sources:
+            resolve_source(source)
+    except BackboneError as error:
+        absent = pytest.fail if request.config.option.markexpr == "small" else pytest.skip
+        absent(str(error), **({"pytrace": False} if absent is pytest.fail else {}))
+    return sources
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ COMMANDS = {
     "probe": "measure what each branch of a trained model keeps",
     "faithfulness": "measure how far a model's paragraphs and evidence can be trusted",
     "export": "write a trained model as one merged folder, for use and for the hub",
-    "setup-spice": "download what the SPICE metric needs",
+    "setup": "download what is too large for the package: real backbones, and what SPICE needs",
 }
 
 
@@ -39,14 +39,14 @@ class Commands(click.Group):
         """The command, or None if there is none of that name."""
         if name not in COMMANDS:
             return None
-        module = import_module(f"speechbrain_xser.cli.{name.replace('-', '_')}")
-        return getattr(module, f"{name.replace('-', '_')}_command")
+        module = import_module(f"speechbrain_xser.cli.{name}")
+        return getattr(module, f"{name}_command")
 
     def resolve_command(self, context: click.Context, words: list[str]) -> tuple:
         """The command that the first word names; a mistyped one gets a suggestion."""
         name = words[0]
         if name not in COMMANDS and not name.startswith("-"):
-            near = get_close_matches(name.replace("_", "-"), COMMANDS, 1)
+            near = get_close_matches(name, COMMANDS, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Commands: {', '.join(COMMANDS)}."
             context.fail(f"No such command {name!r}. {hint}")
         return super().resolve_command(context, words)

@@ -1,8 +1,8 @@
 """SPICE (Anderson et al., 2016, ECCV) on a Java of today.
 
 pycocoevalcap brings ``spice-1.0.jar`` but not Stanford CoreNLP 3.6.0 and its models, which it would fetch from a site
-that is often gone, into its own folder. Here they lie in a folder of the user's (:func:`spice_folder`), which
-``xser setup-spice`` fills. With them comes the JavaScript engine that Java had before version 15: SPICE asks for one,
+that is often gone, into its own folder. Here they lie in the user's cache (:func:`spice_folder`), which
+``xser setup spice`` fills. With them comes the JavaScript engine that Java had before version 15: SPICE asks for one,
 and Java gets the flags without which its modules stay closed to SPICE's libraries.
 """
 
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from speechbrain_xser.errors import MetricError
 from speechbrain_xser.metrics.java import caption_folder, run_java
+from speechbrain_xser.utils.cache import user_cache
 from speechbrain_xser.utils.files import moved_into_place
 
 VERSION = "3.6.0"  # of CoreNLP, the one that SPICE was made with
@@ -45,15 +46,15 @@ CENTRAL = "https://repo1.maven.org/maven2"
 
 
 def spice_folder() -> Path:
-    """Where the jars are looked for: ``XSER_SPICE``, else ``~/.cache/speechbrain_xser/spice``.
+    """Where the jars are looked for: ``spice`` in :func:`speechbrain_xser.utils.cache.user_cache`.
 
     Example
     -------
-    >>> getfixture("monkeypatch").setenv("XSER_SPICE", "/jars")
+    >>> getfixture("monkeypatch").setenv("XSER_CACHE", "/cache")
     >>> str(spice_folder())
-    '/jars'
+    '/cache/spice'
     """
-    return Path(os.environ.get("XSER_SPICE") or Path.home() / ".cache" / "speechbrain_xser" / "spice")
+    return user_cache() / "spice"
 
 
 def why_no_spice() -> str | None:
@@ -61,12 +62,12 @@ def why_no_spice() -> str | None:
 
     Example
     -------
-    >>> getfixture("monkeypatch").setenv("XSER_SPICE", "/nowhere")
+    >>> getfixture("monkeypatch").setenv("XSER_CACHE", "/nowhere")
     >>> why_no_spice()
-    'no stanford-corenlp-3.6.0.jar in /nowhere: run `xser setup-spice`'
+    'no stanford-corenlp-3.6.0.jar in /nowhere/spice: run `xser setup spice`'
     """
     missing = [name for name in ARTIFACTS if not (spice_folder() / name).is_file()]
-    return f"no {missing[0]} in {spice_folder()}: run `xser setup-spice`" if missing else None
+    return f"no {missing[0]} in {spice_folder()}: run `xser setup spice`" if missing else None
 
 
 def spice_scores(references: Mapping[str, Sequence[str]], hypotheses: Mapping[str, str]) -> list[float]:

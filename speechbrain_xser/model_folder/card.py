@@ -207,7 +207,7 @@ def _contents(metadata: Metadata, has_lora: bool) -> str:
 
 
 def _is_hub_id(source: str) -> bool:
-    local = source.startswith(("packaged:", INSIDE)) or Path(source).is_absolute() or Path(source).is_dir()
+    local = source.startswith(("packaged:", "setup:", INSIDE)) or Path(source).is_absolute() or Path(source).is_dir()
     return not local
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 OWN = "apache-2.0"
+PERMISSIVE = {OWN, "mit"}  # what may go into a work under Apache-2.0
 OTHER = "other"  # the hub's word for a licence that is in none of its lists
 BASES = {  # by the beginning of a hub id; the hub's names of licences
     "packaged:": OWN,
+    "setup:smollm2": OWN,
+    "setup:whisper": "mit",
     "meta-llama/Llama-3.1": "llama3.1",
     "meta-llama/Llama-3.2": "llama3.2",
     "meta-llama/Llama-3.3": "llama3.3",
@@ -32,14 +35,17 @@ def base_licence(sources: Iterable[str]) -> str:
     Returns
     -------
     str
-        "apache-2.0" where there are none; "other" where one is unknown here, or they differ.
+        "apache-2.0" where there are none, or only such as it may hold; "other" where one is unknown here, or they
+        differ.
 
     Example
     -------
     >>> base_licence([]), base_licence(["meta-llama/Llama-3.1-8B-Instruct"]), base_licence(["owner/name"])
     ('apache-2.0', 'llama3.1', 'other')
+    >>> base_licence(["setup:whisper-tiny.en", "setup:smollm2-135m-instruct"])
+    'apache-2.0'
     """
-    found = {_licence_of(source) for source in sources} - {OWN}
+    found = {_licence_of(source) for source in sources} - PERMISSIVE
     return OWN if not found else found.pop() if len(found) == 1 else OTHER
 
 

@@ -174,7 +174,7 @@ def claimed(folder: str | Path, wait: bool = False, lock: str = ".lock") -> Iter
                 raise TrainingError(
                     f"Another run is writing to {folder}: wait until it ends, or choose another folder."
                 ) from error
-            logger.info("Waiting for another run that is writing to %s.", folder)
+            logger.warning("Waiting for another run that is writing to %s.", folder)
             claim.acquire()
     except OSError as error:
         raise TrainingError(

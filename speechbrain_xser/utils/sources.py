@@ -1,7 +1,7 @@
 """Where a backbone comes from, and how it is recognised again.
 
-A source is ``packaged:NAME``, a local folder, or a hub id. Nothing is downloaded here: a hub id is checked by its
-syntax only, so that a YAML can be loaded without a network.
+A source is ``packaged:NAME``, ``setup:NAME``, a local folder, or a hub id. Nothing is downloaded here: a hub id is
+checked by its syntax only, so that a YAML can be loaded without a network.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.utils.cache import user_cache
+from speechbrain_xser.utils.folders import whole_folder
 from speechbrain_xser.utils.memory import is_out_of_memory
 
 PACKAGED = Path(__file__).parents[1] / "packaged"
 IN_CHECKOUT = Path(__file__).parents[2] / "recipes" / "Tiny" / "backbones"  # more of them, too large for the wheel
+SET_UP = ("whisper-tiny.en", "smollm2-135m-instruct")  # what `xser setup small` puts into the user's cache
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _HUB_ID = re.compile(rf"{_NAME}(?:/{_NAME})?")
 
@@ -31,8 +34,9 @@ def resolve_source(source: str | Path) -> str:
     Arguments
     ---------
     source : str or Path
-        ``packaged:NAME`` (a folder inside this package), a local folder, or a hub id such as
-        ``facebook/hubert-large-ls960-ft``. A local folder goes before a hub id of the same name.
+        ``packaged:NAME`` (a folder inside this package), ``setup:NAME`` (one that ``xser setup small`` made), a local
+        folder, or a hub id such as ``facebook/hubert-large-ls960-ft``. A local folder goes before a hub id of the same
+        name.
 
     Returns
     -------
@@ -42,7 +46,8 @@ def resolve_source(source: str | Path) -> str:
     Raises
     ------
     BackboneError
-        The packaged name does not exist, or the source is neither a folder nor written like a hub id.
+        The packaged name does not exist, the set-up one is not there yet, or the source is neither a folder nor written
+        like a hub id.
 
     Example
     -------
@@ -52,18 +57,20 @@ def resolve_source(source: str | Path) -> str:
     Traceback (most recent call last):
     ...
     speechbrain_xser.errors.BackboneError: './nowhere/at/all' is neither a folder here nor a hub id \
-(owner/name); give an existing folder, a hub id or packaged:NAME
+(owner/name); give an existing folder, a hub id, packaged:NAME or setup:NAME
     """
     source = str(source)
     if source.startswith("packaged:"):
         return str(_packaged_folder(source.removeprefix("packaged:")))
+    if source.startswith("setup:"):
+        return str(_set_up_folder(source.removeprefix("setup:")))
     if source and Path(source).is_dir():
         return source
     if _HUB_ID.fullmatch(source) and ".." not in source:
         return source
     raise BackboneError(
-        f"{source!r} is neither a folder here nor a hub id (owner/name); give an existing folder, a hub id or "
-        "packaged:NAME"
+        f"{source!r} is neither a folder here nor a hub id (owner/name); give an existing folder, a hub id, "
+        "packaged:NAME or setup:NAME"
     )
 
 
@@ -73,6 +80,16 @@ def _packaged_folder(name: str) -> Path:
     if name not in found:
         raise BackboneError(f"there is no packaged model {name!r}; available: {', '.join(sorted(found)) or 'none'}")
     return found[name]
+
+
+def _set_up_folder(name: str) -> Path:
+    """The folder of a backbone that a command brings."""
+    if name not in SET_UP:
+        raise BackboneError(f"`xser setup small` brings no {name!r}; it brings: {', '.join(SET_UP)}")
+    folder = Path(whole_folder(user_cache() / name))
+    if not folder.is_dir():
+        raise BackboneError(f"{name} is not in {user_cache()}; say `xser setup small` once")
+    return folder
 
 
 @contextmanager

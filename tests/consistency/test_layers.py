@@ -15,7 +15,7 @@ LAYERS = (  # from the ground up; those of one line know nothing of each other
     ("versions",),
     ("utils",),
     ("answer",),
-    ("data", "stages"),
+    ("backbones", "data", "stages"),
     ("lobes", "metrics"),
     ("decoder",),
     ("annotator", "model"),

@@ -25,7 +25,7 @@ NAMES = {"ROUGE_L": "ROUGE-L", **{f"Bleu_{n}": f"BLEU-{n}" for n in range(1, 5)}
 @pytest.fixture(autouse=True)
 def without_jars(request, monkeypatch, tmp_path):
     if "proposition" not in request.node.name:
-        monkeypatch.setenv("XSER_SPICE", str(tmp_path / "no jars"))
+        monkeypatch.setenv("XSER_CACHE", str(tmp_path / "no jars"))
 
 
 def published() -> dict:
@@ -140,7 +140,7 @@ def test_without_its_jars_spice_is_not_computed_and_the_rest_is():
     assert scores.summarize("SPICE") is None and scores.summarize("ROUGE-L") == pytest.approx(100)
     scores.write_stats(written := io.StringIO())
     assert "SPICE not computed: no stanford-corenlp-3.6.0.jar in" in written.getvalue()
-    assert "run `xser setup-spice`" in written.getvalue()
+    assert "run `xser setup spice`" in written.getvalue()
 
 
 def test_without_java_the_package_to_install_is_named(monkeypatch):
@@ -155,19 +155,19 @@ def test_an_unknown_metric_is_named():
 
 
 def test_jars_are_taken_from_a_folder_and_a_missing_one_is_named(monkeypatch, tmp_path):
-    monkeypatch.setenv("XSER_SPICE", str(tmp_path / "jars"))
+    monkeypatch.setenv("XSER_CACHE", str(tmp_path / "cache"))
     (tmp_path / "given").mkdir()
     for name in list(ARTIFACTS)[:-1]:
         (tmp_path / "given" / name).write_bytes(b"jar")
-    done = CliRunner().invoke(xser, ["setup-spice", "--from", str(tmp_path / "given")])
+    done = CliRunner().invoke(xser, ["setup", "spice", "--from", str(tmp_path / "given")])
     assert done.exit_code == 2 and list(ARTIFACTS)[-1] in done.output
     (tmp_path / "given" / list(ARTIFACTS)[-1]).write_bytes(b"jar")
-    done = CliRunner().invoke(xser, ["setup-spice", "--from", str(tmp_path / "given")])
-    assert done.exit_code == 0 and why_no_spice() is None and done.output.strip() == str(tmp_path / "jars")
+    done = CliRunner().invoke(xser, ["setup", "spice", "--from", str(tmp_path / "given")])
+    assert done.exit_code == 0 and why_no_spice() is None and done.output.strip() == str(tmp_path / "cache" / "spice")
 
 
 def test_without_maven_the_way_by_hand_is_told(monkeypatch, tmp_path):
-    monkeypatch.setenv("XSER_SPICE", str(tmp_path / "jars"))
+    monkeypatch.setenv("XSER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MetricError, match=r"apt-get install maven.*https://repo1.maven.org/maven2.*--from"):
         fetch_jars()

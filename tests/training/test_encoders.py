@@ -49,8 +49,8 @@ class Framer(nn.Module):
 def with_encoder(folder, encoder):
     """The Tiny recipe with an encoder of another kind."""
     text = Path(TINY).read_text(encoding="utf-8").replace("../../../hparams", str(ROOT / "hparams"))
-    lobes = "branches: !ref <architecture[branches]>, decoder: !ref <architecture[decoder]>"
-    own = f"model: !name:speechbrain_xser.model.build_model {{encoder: {encoder}, {lobes}}}"
+    rest = "    branches: !ref <architecture[branches]>\n    decoder: !ref <architecture[decoder]>"
+    own = f"model: !name:speechbrain_xser.model.build_model\n    encoder: {encoder}\n{rest}"
     assert "model: !ref <architecture[model]>" in text
     (folder / "own.yaml").write_text(text.replace("model: !ref <architecture[model]>", own), encoding="utf-8")
     return str(folder / "own.yaml")

