@@ -86,7 +86,7 @@ def test_every_make_command_in_the_documents_is_a_target():
 
 
 def test_every_file_that_the_makefile_runs_is_there():
-    scripts = re.findall(r"recipes/\S+\.(?:py|yaml)\b", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    scripts = re.findall(r"(?:tests/)?recipes/\S+\.(?:py|yaml)\b", (ROOT / "Makefile").read_text(encoding="utf-8"))
     assert scripts and all((ROOT / script).exists() for script in scripts)
 
 

@@ -36,7 +36,7 @@ def fuse_kernels(llm: PreTrainedModel) -> None:
     if not torch.cuda.is_available():
         raise BackboneError("Fused kernels need a CUDA GPU and there is none: set fused_kernels to false.")
     if find_spec("liger_kernel") is None:
-        raise BackboneError(f"Fused kernels need Liger. Say: {install_hint('kernels')}, or set fused_kernels to false.")
+        raise BackboneError(f"Fused kernels need Liger. Run: {install_hint('kernels')}, or set fused_kernels to false.")
     from liger_kernel.transformers import _apply_liger_kernel_to_instance
 
     # rotations and the loss have their own code here

@@ -85,7 +85,7 @@ def quantized(quantization: str | None, dtype: torch.dtype) -> dict[str, object]
         raise BackboneError(f"Unknown quantization {quantization!r}: expected one of {', '.join(BITS)}, or null.")
     if find_spec(LIBRARY) is None:
         raise BackboneError(
-            f"{quantization} weights need bitsandbytes. Say: {install_hint('quantized')}, or set quantization to null."
+            f"{quantization} weights need bitsandbytes. Run: {install_hint('quantized')}, or set quantization to null."
         )
     with _hiding:
         import_module(LIBRARY)  # from now on PEFT sees it

@@ -1,6 +1,6 @@
 """The variational information bottleneck over a frozen encoder's layers (paper, Sec. 3.3).
 
-A softmax-weighted sum of the layers, two Linear-GELU, one Linear to mean and deviation, one Gaussian a frame. Sampled
+A softmax-weighted sum of the layers, two Linear-GELU, one Linear to mean and sigma, one Gaussian a frame. Sampled
 in training, the mean at inference. The divergence is in float32 whatever autocast says; sigma starts small, so that
 the decoder hears something before the divergence is weighed in.
 """
@@ -17,7 +17,7 @@ from speechbrain_xser.lobes.layer_mix import LayerMix
 from speechbrain_xser.lobes.states import LayerStates
 from speechbrain_xser.utils.lengths import valid_mask
 
-SMALLEST_DEVIATION = 1e-6
+SMALLEST_SIGMA = 1e-6
 
 
 class Posterior(NamedTuple):
@@ -30,7 +30,7 @@ class Posterior(NamedTuple):
     """
 
     mean: Tensor  # [B, T, Z]
-    deviation: Tensor  # [B, T, Z], the standard deviation, above 0
+    sigma: Tensor  # [B, T, Z], the standard deviation, above 0
 
 
 class Latent(NamedTuple):
@@ -64,7 +64,7 @@ class VariationalBottleneck(nn.Module):
         Width d of the encoder.
     latent : int
         Size Z of the latent.
-    deviation_bias : float
+    sigma_bias : float
         Start of the bias of s in ``sigma = softplus(s) + 1e-6``; at -4 sigma starts at about 0.02.
     sigma_is_variance : bool
         Take ``softplus(s) + 1e-6`` as the variance instead (paper's ref. [7]).
@@ -90,7 +90,7 @@ class VariationalBottleneck(nn.Module):
         layer_count: int,
         width: int,
         latent: int = 128,
-        deviation_bias: float = -4.0,
+        sigma_bias: float = -4.0,
         sigma_is_variance: bool = False,
         level_feature: bool = False,
     ) -> None:
@@ -101,7 +101,7 @@ class VariationalBottleneck(nn.Module):
         self.level = LevelFeature(width) if level_feature else None
         self.encoder = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width), nn.GELU())
         self.head = nn.Linear(width, 2 * latent)
-        nn.init.constant_(self.head.bias[latent:], deviation_bias)
+        nn.init.constant_(self.head.bias[latent:], sigma_bias)
 
     def forward(self, states: LayerStates, mixed: Tensor | None = None) -> Latent:
         """Encodes the layers of a batch.
@@ -149,14 +149,14 @@ class VariationalBottleneck(nn.Module):
         Example
         -------
         >>> states = LayerStates(torch.randn(3, 2, 5, 8), torch.tensor([5, 2]), torch.zeros(2))
-        >>> bool((VariationalBottleneck(3, 8, latent=4).posterior(states).deviation > 0).all())
+        >>> bool((VariationalBottleneck(3, 8, latent=4).posterior(states).sigma > 0).all())
         True
         """
         hidden = (self.mix(states.layers) if mixed is None else mixed).to(self.head.weight.dtype)
         if self.level is not None:
             hidden = hidden + self.level(states.level)[:, None]
         mean, spread = self.head(self.encoder(hidden)).float().chunk(2, dim=-1)
-        sigma = softplus(spread) + SMALLEST_DEVIATION
+        sigma = softplus(spread) + SMALLEST_SIGMA
         return Posterior(mean, sigma.sqrt() if self.sigma_is_variance else sigma)
 
 
@@ -209,7 +209,7 @@ def build_bottleneck(
     layer_count: int,
     width: int,
     latent: int | None = 128,
-    deviation_bias: float = -4.0,
+    sigma_bias: float = -4.0,
     sigma_is_variance: bool = False,
     level_feature: bool = False,
 ) -> VariationalBottleneck | NoBottleneck:
@@ -217,7 +217,7 @@ def build_bottleneck(
 
     Arguments
     ---------
-    layer_count, width, latent, deviation_bias, sigma_is_variance, level_feature
+    layer_count, width, latent, sigma_bias, sigma_is_variance, level_feature
         As for :class:`VariationalBottleneck`.
 
     Returns
@@ -231,7 +231,7 @@ def build_bottleneck(
     """
     if latent is None:
         return NoBottleneck(layer_count, width)
-    return VariationalBottleneck(layer_count, width, latent, deviation_bias, sigma_is_variance, level_feature)
+    return VariationalBottleneck(layer_count, width, latent, sigma_bias, sigma_is_variance, level_feature)
 
 
 class LevelFeature(nn.Module):
@@ -268,16 +268,16 @@ class LevelFeature(nn.Module):
         return self.projection(((level + 30) / 20)[:, None].to(self.projection.weight.dtype))
 
 
-def gaussian_kl(mean: Tensor, deviation: Tensor) -> Tensor:
-    """Divergence of a diagonal Gaussian from the standard one, KL(N(mean, deviation²) ‖ N(0, I)), summed over Z.
+def gaussian_kl(mean: Tensor, sigma: Tensor) -> Tensor:
+    """Divergence of a diagonal Gaussian from the standard one, KL(N(mean, sigma²) ‖ N(0, I)), summed over Z.
 
-    ``0.5 * sum(mean**2 + deviation**2 - 1 - 2 * log(deviation))``
+    ``0.5 * sum(mean**2 + sigma**2 - 1 - 2 * log(sigma))``
 
     Source: Kingma & Welling (2014, ICLR), appendix B.
 
     Arguments
     ---------
-    mean, deviation : Tensor
+    mean, sigma : Tensor
         Parameters, [..., Z].
 
     Returns
@@ -290,10 +290,10 @@ def gaussian_kl(mean: Tensor, deviation: Tensor) -> Tensor:
     >>> gaussian_kl(torch.tensor([[0.0, 2.0]]), torch.ones(1, 2))
     tensor([2.])
     """
-    mean, deviation = mean.float(), deviation.float()
-    return 0.5 * (mean.square() + deviation.square() - 1 - 2 * deviation.log()).sum(-1)
+    mean, sigma = mean.float(), sigma.float()
+    return 0.5 * (mean.square() + sigma.square() - 1 - 2 * sigma.log()).sum(-1)
 
 
 def _drawn(posterior: Posterior) -> Tensor:
-    """``z = mean + deviation * epsilon`` with epsilon from N(0, I): reparameterised, so that gradients pass."""
-    return posterior.mean + posterior.deviation * torch.randn_like(posterior.mean)
+    """``z = mean + sigma * epsilon`` with epsilon from N(0, I): reparameterised, so that gradients pass."""
+    return posterior.mean + posterior.sigma * torch.randn_like(posterior.mean)

@@ -215,11 +215,11 @@ class XserBrain(sb.Brain):
         return loss.cpu()
 
     def _listen_and_search(self, batch: Batch, stage: sb.Stage) -> None:
-        """Takes the signs of collapse on a validation's first batch, and answers the batch."""
-        if stage == sb.Stage.VALID and not self.evaluation.signs:
-            signs = collapse.listen(self.model, batch, self.turn.stage, self.answers)
-            collapse.warn(signs)
-            self.evaluation.signs = {key: value for sign in signs for key, value in sign.stats().items()}
+        """Takes the collapse diagnostics on a validation's first batch, and answers the batch."""
+        if stage == sb.Stage.VALID and not self.evaluation.diagnostics:
+            diagnostics = collapse.listen(self.model, batch, self.turn.stage, self.answers)
+            collapse.warn(diagnostics)
+            self.evaluation.diagnostics = {key: value for one in diagnostics for key, value in one.stats().items()}
         if self.evaluation.wants(len(batch.ids)):
             if stage == sb.Stage.TEST and self.turn.stage.names_emotion:
                 texts, found = self.model.explain(batch.wavs, batch.samples, self.turn.stage, self.emotions)

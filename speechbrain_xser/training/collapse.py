@@ -1,6 +1,6 @@
-"""Signs that a branch has collapsed: the decoder answers well enough without listening to it.
+"""Collapse diagnostics: whether the decoder answers well enough without listening to a branch.
 
-Three signs on one validation batch: the KL in nats a frame, the active latent units (Burda et al., 2016:
+Three measures on one validation batch: the KL in nats a frame, the active latent units (Burda et al., 2016:
 ``Var_x(mu) > 0.01``), and what the cross-entropy of an answer token gains from the right audio over audio of
 another utterance (a branch's soft tokens rolled by one within the batch, all else held).
 """
@@ -28,14 +28,14 @@ ACTIVE_VARIANCE = 0.01  # of a unit's mean over frames, above which the unit car
 LEAST_GAIN = 0.005  # nats a token
 
 
-class Signs(NamedTuple):
+class Diagnostics(NamedTuple):
     """How much one branch carries and is listened to.
 
     Example
     -------
-    >>> Signs("content", kl=0.5, active_units=0, units=8, gain=0.0).collapsed
+    >>> Diagnostics("content", kl=0.5, active_units=0, units=8, gain=0.0).collapsed
     True
-    >>> Signs("content", kl=0.5, active_units=8, units=8, gain=0.2).collapsed
+    >>> Diagnostics("content", kl=0.5, active_units=8, units=8, gain=0.2).collapsed
     False
     """
 
@@ -90,8 +90,8 @@ def active_units(mean: Tensor, frames: Tensor) -> int:
 
 
 @torch.no_grad()
-def listen(model: ExplainableSER, batch: Batch, stage: Stage, answers: list[str]) -> list[Signs]:
-    """Takes the signs of each branch that a stage trains, on one batch.
+def listen(model: ExplainableSER, batch: Batch, stage: Stage, answers: list[str]) -> list[Diagnostics]:
+    """Takes the diagnostics of each branch that a stage trains, on one batch.
 
     Arguments
     ---------
@@ -106,39 +106,39 @@ def listen(model: ExplainableSER, batch: Batch, stage: Stage, answers: list[str]
 
     Returns
     -------
-    list of Signs
+    list of Diagnostics
     """
     output = model(batch.wavs, batch.samples, stage, answers)
     tokens = model.encode(batch.wavs, batch.samples, stage)
     right = _cross_entropy(model, tokens, stage, answers)
-    signs = []
+    diagnostics = []
     for name in (name for name in tokens if stage.mode(name) is Mode.TRAIN):
         gain = None
         if len(answers) > 1:
             gain = _cross_entropy(model, {**tokens, name: _roll(tokens[name])}, stage, answers) - right
-        signs.append(_signs(name, output.branches[name].latent, gain))
-    return signs
+        diagnostics.append(_diagnostics(name, output.branches[name].latent, gain))
+    return diagnostics
 
 
-def warn(signs: list[Signs]) -> None:
+def warn(found: list[Diagnostics]) -> None:
     """Warns of each collapsed branch by name."""
-    for sign in signs:
-        if sign.collapsed:
+    for one in found:
+        if one.collapsed:
             logger.warning(
                 "The %s branch has collapsed, or the decoder does not use it yet: %s. If this lasts, lower beta or "
                 "lengthen its "
                 "warm-up.",
-                sign.branch,
-                sign.text(),
+                one.branch,
+                one.text(),
             )
 
 
-def _signs(name: str, latent: Latent, gain: float | None) -> Signs:
+def _diagnostics(name: str, latent: Latent, gain: float | None) -> Diagnostics:
     if latent.posterior is None:
-        return Signs(name, None, None, None, gain)
+        return Diagnostics(name, None, None, None, gain)
     kl = float(latent.kl.float().sum() / latent.frames.sum().clamp(min=1))
     mean = latent.posterior.mean
-    return Signs(name, kl, active_units(mean, latent.frames), mean.shape[-1], gain)
+    return Diagnostics(name, kl, active_units(mean, latent.frames), mean.shape[-1], gain)
 
 
 def _cross_entropy(model: ExplainableSER, tokens: dict[str, SoftTokens], stage: Stage, answers: list[str]) -> float:

@@ -1,4 +1,4 @@
-"""Gathers what an evaluation needs: sums of the loss, answers with their references, and the signs of collapse."""
+"""Gathers what an evaluation needs: sums of the loss, answers with their references, and the collapse diagnostics."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Evaluation:
         self.search_limit, self.utterances = search_limit, utterances
         self._seen = 0
         self.answers: list[UtteranceAnswer] = []
-        self.signs: dict[str, float] = {}
+        self.diagnostics: dict[str, float] = {}
         self._parts: list[LossParts] = []
         self._totals: list[Totals] = []
 
@@ -98,8 +98,8 @@ class Evaluation:
         }
 
     def metrics(self, criterion: Criterion, score: Callable[..., Mapping[str, float]], device: str) -> dict[str, float]:
-        """Losses, scores and signs of collapse in one mapping."""
-        return {**self.losses(criterion, device), **self.scores(score), **self.signs}
+        """Losses, scores and collapse diagnostics in one mapping."""
+        return {**self.losses(criterion, device), **self.scores(score), **self.diagnostics}
 
     def scores(self, score: Callable[..., Mapping[str, float]]) -> dict[str, float]:
         """Scores the answers of all ranks, or nothing where none was searched for.

@@ -58,9 +58,9 @@ def test_under_bfloat16_autocast_the_mix_of_float32_layers_is_not_rounded(states
 
 
 def test_the_divergence_is_that_of_torch_distributions():
-    mean, deviation = torch.randn(2, 5, 6), torch.rand(2, 5, 6) + 0.01
-    expected = kl_divergence(Normal(mean, deviation), Normal(0.0, 1.0)).sum(-1)
-    assert torch.allclose(gaussian_kl(mean, deviation), expected, rtol=1e-5)
+    mean, sigma = torch.randn(2, 5, 6), torch.rand(2, 5, 6) + 0.01
+    expected = kl_divergence(Normal(mean, sigma), Normal(0.0, 1.0)).sum(-1)
+    assert torch.allclose(gaussian_kl(mean, sigma), expected, rtol=1e-5)
 
 
 def test_the_divergence_of_the_standard_gaussian_is_zero():
@@ -72,7 +72,7 @@ def test_the_divergence_is_in_float32_under_autocast(states, dtype):
     bottleneck = _bottleneck()
     with torch.autocast("cpu", dtype=dtype):
         latent = bottleneck(states)
-    assert latent.kl.dtype == torch.float32 and latent.posterior.deviation.dtype == torch.float32
+    assert latent.kl.dtype == torch.float32 and latent.posterior.sigma.dtype == torch.float32
     expected = kl_divergence(Normal(*latent.posterior), Normal(0.0, 1.0)).sum(-1)
     assert torch.allclose(latent.kl[0], expected[0], rtol=1e-5)
 
@@ -109,8 +109,8 @@ def test_in_training_samples_differ_and_follow_the_posterior(states):
     samples = torch.stack([bottleneck(states).z[0] for _ in range(2000)])
     posterior = bottleneck.posterior(states)
     assert not torch.equal(samples[0], samples[1])
-    assert ((samples.mean(0) - posterior.mean[0]).abs() < 5 * posterior.deviation[0] / math.sqrt(2000)).all()
-    assert torch.allclose(samples.std(0), posterior.deviation[0], rtol=0.1)
+    assert ((samples.mean(0) - posterior.mean[0]).abs() < 5 * posterior.sigma[0] / math.sqrt(2000)).all()
+    assert torch.allclose(samples.std(0), posterior.sigma[0], rtol=0.1)
 
 
 def test_a_draw_passes_gradients_to_mean_and_deviation(states):
@@ -120,13 +120,13 @@ def test_a_draw_passes_gradients_to_mean_and_deviation(states):
 
 
 def test_sigma_starts_at_about_two_hundredths(states):
-    deviation = _bottleneck().posterior(states._replace(layers=torch.zeros_like(states.layers))).deviation
-    assert deviation.mean().item() == pytest.approx(math.log1p(math.exp(-4.0)), rel=0.25)  # softplus(-4) = 0.0181
+    sigma = _bottleneck().posterior(states._replace(layers=torch.zeros_like(states.layers))).sigma
+    assert sigma.mean().item() == pytest.approx(math.log1p(math.exp(-4.0)), rel=0.25)  # softplus(-4) = 0.0181
 
 
 def test_sigma_as_variance_has_its_square_root_as_deviation(states):
-    deviation = _bottleneck().posterior(states).deviation
-    assert torch.allclose(_bottleneck(sigma_is_variance=True).posterior(states).deviation, deviation.sqrt())
+    sigma = _bottleneck().posterior(states).sigma
+    assert torch.allclose(_bottleneck(sigma_is_variance=True).posterior(states).sigma, sigma.sqrt())
 
 
 def test_padding_has_no_latent_and_no_divergence(states):

@@ -14,7 +14,7 @@ from speechbrain_xser.stages import Mode
 @pytest.fixture
 def branch():
     torch.manual_seed(0)
-    return Branch(VariationalBottleneck(3, 8, latent=4, deviation_bias=0.0), Adapter(4, 6, stack=5, hidden=8)).train()
+    return Branch(VariationalBottleneck(3, 8, latent=4, sigma_bias=0.0), Adapter(4, 6, stack=5, hidden=8)).train()
 
 
 @pytest.fixture

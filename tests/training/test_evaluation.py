@@ -8,6 +8,7 @@ import torch
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.training import collapse
 from speechbrain_xser.training.checkpoint import CheckpointStore, load_tensors
+from speechbrain_xser.training.collapse import Diagnostics
 from speechbrain_xser.training.loaders import evaluation_loader
 from speechbrain_xser.training.settings import TrainingSettings
 from tests.training.runner import make, tiny_data, tiny_hparams
@@ -142,16 +143,16 @@ def test_longest_clips_come_first_in_an_evaluation(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("sign", "told"),
+    ("found", "told"),
     [
         (
-            collapse.Signs("content", kl=0.123456, active_units=0, units=8, gain=0.0012345),
+            Diagnostics("content", kl=0.123456, active_units=0, units=8, gain=0.0012345),
             "KL 0.123 nats a frame, 0 of 8 latent units active, the right audio gains 0.00123 nats a token",
         ),
-        (collapse.Signs("content", kl=0.5, active_units=0, units=8, gain=None), "0.5 nats a frame, 0 of 8 latent"),
-        (collapse.Signs("descriptor", None, None, None, gain=-0.25), "yet: the right audio gains -0.25 nats a token"),
+        (Diagnostics("content", kl=0.5, active_units=0, units=8, gain=None), "0.5 nats a frame, 0 of 8 latent"),
+        (Diagnostics("descriptor", None, None, None, gain=-0.25), "yet: the right audio gains -0.25 nats a token"),
     ],
 )
-def test_a_warning_of_collapse_says_what_is_known_and_nothing_else(sign, told, caplog):
-    collapse.warn([sign])
+def test_a_warning_of_collapse_says_what_is_known_and_nothing_else(found, told, caplog):
+    collapse.warn([found])
     assert told in caplog.text and "None" not in caplog.text
