@@ -147,10 +147,10 @@ def test_longest_clips_come_first_in_an_evaluation(tmp_path):
     [
         (
             Diagnostics("content", kl=0.123456, active_units=0, units=8, gain=0.0012345),
-            "KL 0.123 nats a frame, 0 of 8 latent units active, the right audio gains 0.00123 nats a token",
+            "KL 0.123 nats per frame, 0 of 8 latent units active, the right audio gains 0.00123 nats per token",
         ),
-        (Diagnostics("content", kl=0.5, active_units=0, units=8, gain=None), "0.5 nats a frame, 0 of 8 latent"),
-        (Diagnostics("descriptor", None, None, None, gain=-0.25), "yet: the right audio gains -0.25 nats a token"),
+        (Diagnostics("content", kl=0.5, active_units=0, units=8, gain=None), "0.5 nats per frame, 0 of 8 latent"),
+        (Diagnostics("descriptor", None, None, None, gain=-0.25), "yet: the right audio gains -0.25 nats per token"),
     ],
 )
 def test_a_warning_of_collapse_says_what_is_known_and_nothing_else(found, told, caplog):
