@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 VERSION = "0.1.0"  # of this package, as in setup.py
 PACKAGE = "speechbrain_xser"
 MODEL_CODE = ("torch", "transformers", "peft", "safetensors", "huggingface_hub")  # what lobes and decoder import
+PROGRAMS = ("pip",)  # are run and never imported; who runs one says so where it is missing
 ONLY_MODEL_CODE = "XSER_ONLY_MODEL_CODE"  # set in an environment that has no more than that, as some benchmarks have
 UPPER = ("<", "<=")  # of a bound that a newer version is outside of
 REFUSED = 2  # exit code of a script that ends here, as of every command
@@ -173,7 +174,7 @@ def find_mismatches(
     >>> find_mismatches({"peft": "0.10.0"}.get, [Requirement("peft>=0.21,<0.22")])
     [Mismatch(library='peft', found='0.10.0', expected='<0.22,>=0.21', newer=False)]
     """
-    required = requirements() if required is None else required
+    required = [one for one in (requirements() if required is None else required) if one.name not in PROGRAMS]
     checked = [one for one in required if one.name in MODEL_CODE or not os.environ.get(ONLY_MODEL_CODE)]
     found = [_mismatch(one, version_of(one.name)) for one in checked]
     return [mismatch for mismatch in found if mismatch is not None]

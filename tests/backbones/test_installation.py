@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import json
+import logging
 import multiprocessing
 import os
 import re
@@ -198,6 +199,7 @@ def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(cache, given, monke
     monkeypatch.setattr(catalogue, "SMALL", given[1])
 
     def limited():
+        logging.disable()  # a log of another test's is a file that cannot grow either
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (FULL, FULL))
         xser(["setup", "small", "--from", str(given[0])], prog_name="xser")

@@ -110,6 +110,10 @@ def test_yaml_that_hyperpyyaml_cannot_load_is_refused_though_it_is_newer():
         check_versions({**INSTALLED, "ruamel.yaml": "0.19.1"}.get)
 
 
+def test_an_environment_without_pip_can_use_everything_that_does_not_fetch():
+    check_versions({"gguf": "0.19.0"}.get, [Requirement("pip>=23.2,<28"), Requirement("gguf>=0.17,<0.20")])
+
+
 def test_newer_versions_are_one_warning_and_no_refusal(caplog):
     with caplog.at_level(logging.WARNING):
         check_versions({**INSTALLED, "transformers": "6.0.0", "peft": "0.22.0"}.get)
