@@ -22,6 +22,7 @@ from speechbrain_xser.backbones.catalogue import SMALL
 from speechbrain_xser.backbones.installation import is_whole, set_up
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.utils.commandline import STARTS_ANEW
 from speechbrain_xser.utils.sources import SET_UP, fingerprint, resolve_source
 from tests.backbones.fakes import fake_backbones
 
@@ -257,7 +258,7 @@ def pausing(backbones, reached):
     ("number", "code", "said"),
     [
         (signal.SIGKILL, -signal.SIGKILL, ""),
-        (signal.SIGINT, 130, "Interrupted; nothing half-written is left."),
+        (signal.SIGINT, 130, STARTS_ANEW),
         (signal.SIGTERM, 143, ""),
     ],
 )
