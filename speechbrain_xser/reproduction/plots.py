@@ -78,7 +78,7 @@ def layer_weights(plan: Plan, system: str) -> dict[str, np.ndarray]:
             folder = plan.out / Run(plan.corpus, system, seed, fold).name / "model"
             tensors = load_file(folder / "model.safetensors")
             for branch, weights in found.items():
-                weights.append(tensors[f"{branch}.bottleneck.mix.logits"].float().softmax(0).numpy())
+                weights.append(tensors[f"branches.{branch}.bottleneck.mix.logits"].float().softmax(0).numpy())
     return {branch: np.array(weights) for branch, weights in found.items()}
 
 

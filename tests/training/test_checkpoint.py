@@ -164,7 +164,7 @@ def test_what_is_saved_is_what_is_owned_even_if_it_is_frozen_and_never_a_backbon
 
     saved = load_file(store.latest().folder / "model.safetensors")
 
-    assert {name.split(".")[0] for name in saved} == {"content", "descriptor", "decoder"}
+    assert {name.split(".")[0] for name in saved} == {"branches", "decoder"}
     assert all("lora_" in name for name in saved if name.startswith("decoder"))
     assert saved.keys() == model.state_dict().keys()
 

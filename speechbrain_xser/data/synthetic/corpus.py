@@ -29,7 +29,7 @@ from speechbrain_xser.data.synthetic.espeak import Espeak, Phone, Speaking
 from speechbrain_xser.data.synthetic.voices import TARGET_PITCH_HZ, Voice, pitch_parameter, voices
 
 SAMPLE_RATE = 16000
-VERSION = 3  # of how a plan is spoken, in the names of files: another version is spoken anew, never mixed in
+VERSION = 4  # of how a plan is spoken, in the names of files: another version is spoken anew, never mixed in
 LEVELS_DB = {"low": -42.0, "normal": -31.0, "high": -20.0}  # RMS re full scale
 RATES = {"slow": 120, "normal": 170, "fast": 240}  # words a minute
 PITCH_RANGES = {"flat": 5, "normal": 40, "lively": 85}
@@ -112,7 +112,9 @@ def _draw_sentence(split: str, random: Random) -> grammar.Sentence:
 
 
 def speak(plan: Plan) -> np.ndarray:
-    """Speaks a plan.
+    """Speaks a plan, from the synthesiser's own beginning: what was spoken before has no part in it.
+
+    Only breathy voices, whose noise eSpeak draws anew, differ from one time to the next.
 
     Arguments
     ---------
@@ -130,7 +132,7 @@ def speak(plan: Plan) -> np.ndarray:
     >>> abs(wave).max() <= 1.0
     np.True_
     """
-    wave = Espeak().say(plan.sentence.text, _speaking(plan))
+    wave = _restarted().say(plan.sentence.text, _speaking(plan))
     wave = torchaudio.functional.resample(torch.from_numpy(wave), Espeak.sample_rate, SAMPLE_RATE).numpy()
     gain = 10 ** (plan.level_db / 20) / np.sqrt(np.mean(wave**2))
     return wave * min(gain, 0.99 / np.abs(wave).max())
@@ -154,9 +156,15 @@ def phones(plan: Plan) -> list[Phone]:
     >>> phones(plan("train", 0, seed=0))[0].seconds
     0.0
     """
-    espeak = Espeak()
+    espeak = _restarted()
     espeak.say(plan.sentence.text, _speaking(plan))
     return espeak.phones
+
+
+def _restarted() -> Espeak:
+    espeak = Espeak()
+    espeak.restart()
+    return espeak
 
 
 def _speaking(plan: Plan) -> Speaking:
