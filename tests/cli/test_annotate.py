@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -138,8 +139,9 @@ def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(tmp_path):
         "--workers",
         "2",
     ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    options = {"cwd": ROOT, "env": {**os.environ, "OMP_NUM_THREADS": "1"}, "stderr": subprocess.PIPE, "text": True}
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a suite in the background of a shell ignores it
+    with subprocess.Popen(command, preexec_fn=heard, **options) as process:
         log = out / "measures.sqlite-wal"  # what is added goes there first
         while process.poll() is None and (not log.exists() or log.stat().st_size < 20000):
             time.sleep(0.01)
