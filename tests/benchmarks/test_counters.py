@@ -24,7 +24,7 @@ RANDOM_SECONDS = np.array([4.5, 1.2, 2.4, 1.1])  # the same sum
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
+def model(tmp_path_factory):
     return build(CI, tmp_path_factory.mktemp("ci"), "cpu", "float32")
 
 
@@ -100,9 +100,9 @@ def test_layer_sums_keep_the_buffer_and_nothing_else():
     assert set(kept.values()) == {layers.nbytes, 2 * 6 * 4}  # and two rows of weights
 
 
-def test_every_position_of_an_answer_is_computed_once(small, monkeypatch):
+def test_every_position_of_an_answer_is_computed_once(model, monkeypatch):
     positions, logit_rows = [], []
-    small.decoder.causal.base_model.layers[0].register_forward_hook(
+    model.decoder.causal.base_model.layers[0].register_forward_hook(
         lambda _, inputs, output: positions.append(inputs[0].shape[:2].numel())
     )
 
@@ -113,25 +113,25 @@ def test_every_position_of_an_answer_is_computed_once(small, monkeypatch):
     original = trunk.few_logits
     monkeypatch.setattr(trunk, "few_logits", counted)
     monkeypatch.setattr(cache, "few_logits", counted)
-    ours(small.decoder, prompts(small.decoder, 8), tokens=10)
+    ours(model.decoder, prompts(model.decoder, 8), tokens=10)
     assert positions == [SHARED + 8 * (PROMPT - SHARED)] + 9 * [8]
     assert logit_rows == [8] + 9 * [8]
 
 
 @pytest.mark.parametrize("stage, silent", [(ASR_STAGE, "descriptor"), (SER_STAGE, None)])
-def test_a_branch_that_is_off_is_not_called(small, stage, silent):
+def test_a_branch_that_is_off_is_not_called(model, stage, silent):
     called = []
     for name in ("content", "descriptor"):
-        small.branches[name].bottleneck.encoder.register_forward_hook(lambda *_, name=name: called.append(name))
+        model.branches[name].bottleneck.encoder.register_forward_hook(lambda *_, name=name: called.append(name))
     batch = utterances(SECONDS, "cpu")
-    small(batch.wavs, batch.samples, stage, batch.answers)
+    model(batch.wavs, batch.samples, stage, batch.answers)
     assert set(called) == {"content", "descriptor"} - {silent}
 
 
-def test_a_branch_that_is_frozen_keeps_no_graph(small):
+def test_a_branch_that_is_frozen_keeps_no_graph(model):
     batch = utterances(SECONDS, "cpu")
-    output = small.train()(batch.wavs, batch.samples, SER_STAGE, batch.answers)
-    small.eval()
+    output = model.train()(batch.wavs, batch.samples, SER_STAGE, batch.answers)
+    model.eval()
     content, descriptor = output.branches.values()
     assert not content.tokens.embeddings.requires_grad and not content.latent.kl.requires_grad
     assert descriptor.tokens.embeddings.requires_grad
