@@ -133,7 +133,7 @@ def check_targets(clips: DynamicItemDataset, schedule: StageSchedule) -> None:
     >>> check_targets(clips, StageSchedule(order="one_stage"))  # a paragraph may do without a transcript
     >>> check_targets(clips, StageSchedule())
     Traceback (most recent call last):
-    speechbrain_xser.errors.ManifestError: Utterance 'a' has no transcript, but stage 'asr' is trained on transcripts: ...
+    speechbrain_xser.errors.ManifestError: Utterance 'a' has no transcript, but stage 'asr' is trained on ...
     """
     for stage in schedule.stages:
         for item in clips.data.values():
