@@ -2,7 +2,8 @@
 
 A paragraph quotes the transcript and the emphasised words; one that stops in between can be read by nobody. Counting
 the ASCII double quotes of the tokens chosen so far tells whether one is open, and then no token that ends an answer is
-taken (``growing/answer.py``). The limit of tokens still holds, so captions to learn from should close what they open.
+taken (``generation/answer.py``). The limit of tokens still holds, so captions to learn from should close what they
+open.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from transformers import (
 )
 
 from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.lobes.network import Network
 from speechbrain_xser.lobes.wav2vec2 import Wav2Vec2Network
 from speechbrain_xser.lobes.wav2vec2_bert import Wav2Vec2BertNetwork
 from speechbrain_xser.lobes.whisper import WhisperEncoderAlone, WhisperNetwork
@@ -36,7 +37,7 @@ class Family(NamedTuple):
 
     model: type[nn.Module]  # of transformers
     extractor: type[FeatureExtractionMixin]  # that reads the checkpoint's preprocessor_config.json
-    network: type[nn.Module]  # takes the model and the extractor; gives the states of a padded batch
+    network: type[Network]  # takes the model and the extractor
     prefixes: tuple[str, ...] = ()  # of the model's weights in a checkpoint that holds more
 
 

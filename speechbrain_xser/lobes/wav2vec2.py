@@ -82,22 +82,7 @@ class Wav2Vec2Network(nn.Module):
         return counts
 
     def forward(self, wavs: Tensor, samples: Tensor, frames: Tensor) -> Tensor:
-        """Convolutions, projection, positions and transformer.
-
-        Arguments
-        ---------
-        wavs : Tensor
-            Waveforms, [B, S], float32.
-        samples : Tensor
-            Valid samples, [B], on the waveforms' device.
-        frames : Tensor
-            Valid frames, [B].
-
-        Returns
-        -------
-        Tensor
-            Layers 1 to n, [n, B, T, d].
-        """
+        """Convolutions, projection, positions and transformer."""
         convolved = self._convolved(self.prepared(wavs, samples), samples).transpose(1, 2)
         projected = self.model.feature_projection(convolved)
         projected = projected if isinstance(projected, Tensor) else projected[0]

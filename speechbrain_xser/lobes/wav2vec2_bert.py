@@ -50,22 +50,7 @@ class Wav2Vec2BertNetwork(nn.Module):
         return torch.div(counts, self.stack, rounding_mode="floor")
 
     def forward(self, wavs: Tensor, samples: Tensor, frames: Tensor) -> Tensor:
-        """Filterbank, projection and conformer.
-
-        Arguments
-        ---------
-        wavs : Tensor
-            Waveforms, [B, S], float32.
-        samples : Tensor
-            Valid samples, [B], on the waveforms' device.
-        frames : Tensor
-            Valid frames, [B].
-
-        Returns
-        -------
-        Tensor
-            Layers 1 to n, [n, B, T, d].
-        """
+        """Filterbank, projection and conformer."""
         hidden, _ = self.model.feature_projection(self._stacked(wavs, samples).to(self.model.dtype))
         valid = valid_mask(frames, hidden.shape[1], hidden.device)
         return self._layers(torch.where(valid[..., None], hidden, 0.0), valid)

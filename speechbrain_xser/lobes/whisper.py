@@ -80,20 +80,6 @@ class WhisperNetwork(nn.Module):
     def forward(self, wavs: Tensor, samples: Tensor, frames: Tensor) -> Tensor:
         """Log-mel spectrogram, convolutions, positions and transformer.
 
-        Arguments
-        ---------
-        wavs : Tensor
-            Waveforms, [B, S], float32.
-        samples : Tensor
-            Valid samples, [B], on the waveforms' device.
-        frames : Tensor
-            Valid frames, [B].
-
-        Returns
-        -------
-        Tensor
-            The embedding and layers 1 to n, [n + 1, B, T, d].
-
         Raises
         ------
         AudioError

@@ -87,15 +87,15 @@ def player(name: str, length: str, source: str, label: str) -> str:
     return render("player", name=name, length=length, source=source, label=label)
 
 
-def growing_paragraph(text: str, doing: str) -> str:
+def streaming_paragraph(text: str, doing: str) -> str:
     """A paragraph that is not finished, and what is being done.
 
     Example
     -------
-    >>> growing_paragraph("A < man", "Writing …").index("A &lt; man<span") > 0
+    >>> streaming_paragraph("A < man", "Writing …").index("A &lt; man<span") > 0
     True
     """
-    return render("growing", text=text, doing=doing)
+    return render("streaming", text=text, doing=doing)
 
 
 def progress_bar(done: float, whole: float, doing: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from speechbrain_xser.evidence.clip_evidence import Evidence, gather_evidence
 from speechbrain_xser.page.evidence import evidence_sections
-from speechbrain_xser.page.fragments import growing_paragraph
+from speechbrain_xser.page.fragments import streaming_paragraph
 from speechbrain_xser.web.clip import Upload
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Explainer:
     >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
     >>> clip = Upload("a.wav", torch.from_numpy(speak(plan("test", 3, seed=1))), 16000)
     >>> *pieces, last = Explainer(recognizer).pieces(clip)
-    >>> all("xser-web-growing" in piece for piece in pieces), "xser-evidence" in last
+    >>> all("xser-web-streaming" in piece for piece in pieces), "xser-evidence" in last
     (True, True)
     """
 
@@ -62,14 +62,14 @@ class Explainer:
         AudioError
             If a clip cannot be used.
         """
-        yield growing_paragraph("", "Waiting for the model …")
+        yield streaming_paragraph("", "Waiting for the model …")
         with self.turn:
-            yield growing_paragraph("", "Listening …")
+            yield streaming_paragraph("", "Listening …")
             for found in self.recognizer.explain_live(clip.wav):
                 if isinstance(found, str):
-                    yield growing_paragraph(found, "Writing …")
+                    yield streaming_paragraph(found, "Writing …")
             if found.speech:
-                yield growing_paragraph(found.paragraph, "Gathering the evidence …")
+                yield streaming_paragraph(found.paragraph, "Gathering the evidence …")
             evidence = self._evidence(clip, voice, found)
         yield evidence_sections(evidence)
 

@@ -262,7 +262,7 @@ def test_rows_at_the_end_of_the_context_are_answered_beside_guesses(tmp_path, ll
     decoder = LLMDecoder(str(tmp_path), dtype="float32", lora=None).eval()
     content, descriptor = soft_tokens([4, 1], seed=1), soft_tokens([4, 1], seed=2)
     with torch.no_grad():
-        rows = decoder._rows(pair(content, descriptor), CAPTION, [[], []], 0)
+        rows = decoder.rows(pair(content, descriptor), CAPTION, [[], []], 0)
     limit = 96 - max(rows.totals)
 
     def answered(drafters):

@@ -6,7 +6,7 @@ import torch
 import speechbrain_xser
 from speechbrain_xser import ExplainableEmotionRecognizer, Explanation
 from speechbrain_xser.data.synthetic.corpus import plan, speak
-from speechbrain_xser.decoder.generation.text import growing_text
+from speechbrain_xser.decoder.generation.text import streamed_text
 from speechbrain_xser.errors import AudioError
 
 HALF = "\N{REPLACEMENT CHARACTER}"
@@ -76,8 +76,8 @@ def test_a_clip_that_cannot_be_used_is_refused_at_the_first_text(recognizer):
 
 
 def test_half_a_character_waits_for_its_other_half():
-    assert list(growing_text(["", f"a{HALF}", f"a{HALF}{HALF}", "a€", "a€b"])) == ["a", "a€", "a€b"]
+    assert list(streamed_text(["", f"a{HALF}", f"a{HALF}{HALF}", "a€", "a€b"])) == ["a", "a€", "a€b"]
 
 
 def test_a_text_that_takes_back_what_was_shown_is_left_out():
-    assert list(growing_text(["é", f"{HALF}{HALF}x", "éx"])) == ["é", "éx"]
+    assert list(streamed_text(["é", f"{HALF}{HALF}x", "éx"])) == ["é", "éx"]

@@ -109,7 +109,7 @@ def test_a_clip_is_explained_while_one_looks(open_page, recognizer, spoken, serv
     page.reload()
     upload(page, spoken[0])
     expect(page.get_by_label(f"Clip: {spoken[0].name}")).to_be_visible(timeout=PATIENCE)
-    page.evaluate(WATCH, ".xser-web-growing .xser-paragraph")
+    page.evaluate(WATCH, ".xser-web-streaming .xser-paragraph")
     ask(page)
     expect(page.get_by_role("table", name="Probability of each emotion")).to_be_visible(timeout=PATIENCE)
     paragraph = recognizer.explain_file(spoken[0]).paragraph

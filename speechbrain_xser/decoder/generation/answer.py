@@ -128,24 +128,13 @@ class PartialAnswer:
 
     def _settled(self, token: int, logits: Tensor) -> int:
         """The likeliest token that the rules allow, or one that is drawn from those."""
-        if self._sampler is not None:
-            return self._sampler.draw(self._ruled(logits))
         allowed = None if self._guide is None else self._guide.allowed()
+        refused = [*(self._ends if self._open else ()), *(() if self._guide is None else self._guide.refused())]
+        if self._sampler is not None:
+            return self._sampler.draw(_ruled(logits, allowed, refused))
         if allowed is not None:
             return token if token in allowed else allowed[int(logits[list(allowed)].argmax())]
-        refused = [*(self._ends if self._open else ()), *(() if self._guide is None else self._guide.refused())]
-        if token in refused:
-            return int(logits.index_fill(0, torch.tensor(refused, device=logits.device), -torch.inf).argmax())
-        return token
-
-    def _ruled(self, logits: Tensor) -> Tensor:
-        """The logits, with minus infinity where a rule forbids a token."""
-        allowed = None if self._guide is None else self._guide.allowed()
-        if allowed is not None:
-            places = torch.tensor(list(allowed), device=logits.device)
-            return torch.full_like(logits, -torch.inf).index_copy(0, places, logits[places])
-        refused = [*(self._ends if self._open else ()), *(() if self._guide is None else self._guide.refused())]
-        return logits.index_fill(0, torch.tensor(refused, dtype=torch.long, device=logits.device), -torch.inf)
+        return int(_ruled(logits, None, refused).argmax()) if token in refused else token
 
     def _add(self, token: int) -> None:
         if token in self._ends:
@@ -165,3 +154,11 @@ class PartialAnswer:
         if forced or self._drafter is None:
             return forced
         return self._drafter.guess([*self._begun, *self.new], left)
+
+
+def _ruled(logits: Tensor, allowed: Sequence[int] | None, refused: list[int]) -> Tensor:
+    """The logits, with minus infinity for tokens that are not allowed, or are refused."""
+    if allowed is not None:
+        places = torch.tensor(allowed, device=logits.device)
+        return torch.full_like(logits, -torch.inf).index_copy(0, places, logits[places])
+    return logits.index_fill(0, torch.tensor(refused, dtype=torch.long, device=logits.device), -torch.inf)

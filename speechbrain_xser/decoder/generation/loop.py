@@ -144,16 +144,16 @@ class Answering:
             self.answers[index].take([likeliest], found[None])
 
     def _step(self) -> None:
-        growing = {row: index for row, index in enumerate(self.rows) if not self.answers[index].ended}
-        fed = [self.answers[index].fed if row in growing else [] for row, index in enumerate(self.rows)]
+        unfinished = {row: index for row, index in enumerate(self.rows) if not self.answers[index].ended}
+        fed = [self.answers[index].fed if row in unfinished else [] for row, index in enumerate(self.rows)]
         width = max(map(len, fed))
         ids = torch.tensor([[*row, *[self.pad] * (width - len(row))] for row in fed])
-        starts = [self._start(index) if row in growing else 0 for row, index in enumerate(self.rows)]
+        starts = [self._start(index) if row in unfinished else 0 for row, index in enumerate(self.rows)]
         device = self.cache.device
         positions = torch.tensor(starts)[:, None] + torch.arange(width)
         logits = self.cache.step(ids.to(device), positions.to(device), max(starts) + width)
         likeliest = logits.argmax(-1).tolist()
-        for row, index in growing.items():
+        for row, index in unfinished.items():
             self.answers[index].take(likeliest[row], logits[row])
 
     def _start(self, index: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 HALF = "\N{REPLACEMENT CHARACTER}"  # what bytes that are no character are decoded to
 
 
-def growing_text(decoded: Iterable[str]) -> Iterator[str]:
+def streamed_text(decoded: Iterable[str]) -> Iterator[str]:
     """Texts of which each goes on where the one before it ended.
 
     Half a character at the end waits for its other half; a text that takes back what was shown is left out.
@@ -24,7 +24,7 @@ def growing_text(decoded: Iterable[str]) -> Iterator[str]:
 
     Example
     -------
-    >>> list(growing_text(["caf", "caf\ufffd", "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "caf\ufffd\ufffd"]))
+    >>> list(streamed_text(["caf", "caf\ufffd", "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "caf\ufffd\ufffd"]))
     ['caf', 'caf\N{LATIN SMALL LETTER E WITH ACUTE}']
     """
     shown = ""
