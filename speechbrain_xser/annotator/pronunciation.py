@@ -67,9 +67,8 @@ def read(transcript: str, language: str = "en", high: bool = False) -> Reading:
     (True, True)
     """
     espeak = Espeak()
-    espeak.restart()
     try:
-        wave = espeak.say(transcript, Speaking(voice_of(language) + HIGH_VARIANT * high, rate=RATE))
+        wave = espeak.say(transcript, Speaking(voice_of(language) + HIGH_VARIANT * high, rate=RATE), restart=True)
     except ValueError as error:
         message = f"Language {language!r}: eSpeak NG has no such voice, expected one such as 'en', 'de' or 'cmn'."
         raise SettingsError(f"{message} See `espeak-ng --voices`.") from error

@@ -7,14 +7,14 @@ that failed is given up, since its answers could belong to the question before.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping, Sequence
 
 from pycocoevalcap.meteor.meteor import Meteor
 
 from speechbrain_xser.metrics.java import java_path
+from speechbrain_xser.utils.locks import ProcessLock
 
-_lock = threading.Lock()
+_lock = ProcessLock()
 _started: dict[int, Meteor] = {}  # by process
 
 

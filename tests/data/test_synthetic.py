@@ -1,5 +1,9 @@
 """The embedded corpus: its labels are true in the sound, and its splits share neither voices nor sentences."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -10,6 +14,20 @@ from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.data.prosody import pitch_track
 from speechbrain_xser.data.synthetic import corpus, grammar, prepare, profiles
 from speechbrain_xser.data.synthetic.voices import voices
+
+ROOT = Path(__file__).parents[2]
+AT_ONCE = """
+from concurrent.futures import ThreadPoolExecutor
+from speechbrain_xser.data.synthetic.espeak import Espeak, Speaking
+
+def said(number):
+    text = f"The minister number {number} signed the tax on Friday."
+    return Espeak().say(text, Speaking("en-us"), restart=True).tobytes()
+
+with ThreadPoolExecutor(8) as pool:
+    together = [list(pool.map(said, range(8))) for _ in range(5)]
+print(together == [list(map(said, range(8)))] * 5)
+"""
 
 
 def voiced_pitch_hz(wave: np.ndarray) -> torch.Tensor:
@@ -102,3 +120,9 @@ def test_the_same_seed_speaks_the_same_samples(tmp_path):
     second = prepare(str(tmp_path / "b"), 2, 1, 1, seed=5, jobs=2)
     for one, other in zip(read_manifest(first["train"]), read_manifest(second["train"]), strict=True):
         assert np.array_equal(soundfile.read(one.wav)[0], soundfile.read(other.wav)[0])
+
+
+@pytest.mark.slow
+def test_eight_threads_speak_at_once_what_each_speaks_alone():
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr  # without turns the library crashes

@@ -132,7 +132,7 @@ def speak(plan: Plan) -> np.ndarray:
     >>> abs(wave).max() <= 1.0
     np.True_
     """
-    wave = _restarted().say(plan.sentence.text, _speaking(plan))
+    wave = Espeak().say(plan.sentence.text, _speaking(plan), restart=True)
     wave = torchaudio.functional.resample(torch.from_numpy(wave), Espeak.sample_rate, SAMPLE_RATE).numpy()
     gain = 10 ** (plan.level_db / 20) / np.sqrt(np.mean(wave**2))
     return wave * min(gain, 0.99 / np.abs(wave).max())
@@ -156,15 +156,9 @@ def phones(plan: Plan) -> list[Phone]:
     >>> phones(plan("train", 0, seed=0))[0].seconds
     0.0
     """
-    espeak = _restarted()
-    espeak.say(plan.sentence.text, _speaking(plan))
-    return espeak.phones
-
-
-def _restarted() -> Espeak:
     espeak = Espeak()
-    espeak.restart()
-    return espeak
+    espeak.say(plan.sentence.text, _speaking(plan), restart=True)
+    return espeak.phones
 
 
 def _speaking(plan: Plan) -> Speaking:

@@ -1,7 +1,7 @@
 """eSpeak NG in process, through the shared library that ``espeakng-loader`` carries.
 
-The library holds one global state, so a process owns one :class:`Espeak` and its calls are serial; a corpus is
-spoken by several processes, not threads. API: eSpeak NG's ``speak_lib.h``.
+The library holds one global state, so threads take turns with it; a corpus is spoken by several processes. API:
+eSpeak NG's ``speak_lib.h``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 import numpy as np
+
+from speechbrain_xser.utils.locks import ProcessLock
 
 _SYNCHRONOUS = 2
 _FLAGS = 0x01 | 0x10  # UTF-8 text, SSML marks
@@ -41,6 +43,7 @@ class _Event(ctypes.Structure):
     ]
 
 
+_turn = ProcessLock()  # of the library, whose state all share
 _UNLOAD = _ctypes.dlclose if hasattr(_ctypes, "dlclose") else _ctypes.FreeLibrary
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
@@ -95,8 +98,9 @@ class Espeak:
     sample_rate: int = 0
 
     def __init__(self):
-        if Espeak._library is None:
-            Espeak._library, Espeak.sample_rate = _initialize()
+        with _turn:
+            if Espeak._library is None:
+                Espeak._library, Espeak.sample_rate = _initialize()
         self._chunks: list[np.ndarray] = []
         self.phones: list[Phone] = []  # of what was said last
         self.words: list[WordStart] = []  # of what was said last
@@ -104,6 +108,7 @@ class Espeak:
         self._callback = _CALLBACK(self._collect)
 
     @staticmethod
+    @_turn
     def restart() -> None:
         """Loads the library anew, for a sound that depends on its text alone, in about a millisecond.
 
@@ -142,7 +147,8 @@ class Espeak:
             if not self.words or index > self.words[-1].index:  # a number is several events
                 self.words.append(WordStart(seconds, index))
 
-    def say(self, text: str, speaking: Speaking) -> np.ndarray:
+    @_turn
+    def say(self, text: str, speaking: Speaking, restart: bool = False) -> np.ndarray:
         """Speaks a text.
 
         Arguments
@@ -151,6 +157,8 @@ class Espeak:
             Plain text; it is escaped before it meets SSML.
         speaking : Speaking
             The parameters.
+        restart : bool
+            Whether the library is loaded anew before, so that nothing of what was spoken is in the sound.
 
         Returns
         -------
@@ -162,6 +170,8 @@ class Espeak:
         ValueError
             For an unknown voice, or an emphasised word that is not in the text.
         """
+        if restart:
+            self.restart()
         library = Espeak._library
         library.espeak_SetSynthCallback(self._callback)
         if library.espeak_SetVoiceByName(speaking.voice.encode()) != 0:
@@ -178,6 +188,7 @@ class Espeak:
         return samples.astype(np.float32) / 32768
 
     @staticmethod
+    @_turn
     def phonemes(text: str, voice: str) -> str:
         """How a text is pronounced, without speaking it.
 
