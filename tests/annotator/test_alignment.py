@@ -1,5 +1,6 @@
 """Words found in time: against a path by another library, other synthetic voices, and hand-labelled syllables."""
 
+import dtw
 import numpy as np
 import pytest
 import torch
@@ -10,6 +11,9 @@ from speechbrain_xser.annotator.analysis import hear
 from speechbrain_xser.data.synthetic.espeak import Espeak, Speaking
 from tests.annotator.hand_labels import needs_emodb, new_speakers
 
+WEIGHTED_STEPS = dtw.StepPattern(  # pattern, rows back, columns back, weight; -1 marks where a step comes from
+    np.array([[1, 1, 1, -1], [1, 0, 0, DIAGONAL], [2, 0, 1, -1], [2, 0, 0, 1], [3, 1, 0, -1], [3, 0, 0, 1]])
+)
 TEXT = "The children were playing games behind our new house"
 
 
@@ -27,14 +31,11 @@ def starts(wave: torch.Tensor, text: str = TEXT) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.slow
-def test_the_path_is_that_of_librosa(seed, monkeypatch):
-    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # compiling it takes longer than all other tests of this file
-    sequence = pytest.importorskip("librosa.sequence")
+def test_the_path_is_that_of_dtw_python(seed):
     steps = np.random.default_rng(seed).normal(size=(2, 60, 3)).cumsum(1)  # two walks, of which some parts are alike
     one, other = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (steps[0, :40], steps[1]))
-    path = sequence.dtw(C=1 - one @ other.T, weights_mul=np.array([DIAGONAL, 1, 1]), backtrack=True)[1]
-    assert warp(one, other).tolist() == [path[path[:, 0] == row, 1].min() for row in range(40)]
+    path = dtw.dtw(1 - one @ other.T, step_pattern=WEIGHTED_STEPS)
+    assert warp(one, other).tolist() == [path.index2[path.index1 == row].min() for row in range(40)]
 
 
 def test_a_stretched_sequence_is_matched_with_its_own_vectors():

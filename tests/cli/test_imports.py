@@ -18,7 +18,6 @@ UNUSED = (  # by any command that explains; each was loaded by a library, or by 
     "gradio",
     "ijson",
     "jiwer",
-    "librosa",
     "matplotlib",
     "numba",
     "pandas",
