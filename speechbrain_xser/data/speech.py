@@ -21,6 +21,7 @@ FRAME_SAMPLES = 512  # what the network hears at a time, at 16 kHz
 FRAME_SECONDS = FRAME_SAMPLES / SAMPLE_RATE
 LEVEL = 0.1  # root mean square that a clip is brought to, so that a quiet voice is a voice
 SPEECH_PROBABILITY = 0.35  # of a frame, from which a clip has speech; docs/explain.md has the measurement
+AROUND_SECONDS = 0.25  # of silence that are left on both sides of speech
 FRAMES_AT_A_TIME = 8  # heard before it is asked whether one of them was speech
 
 _idle: list[SpeechDetector] = []  # loaded, and in nobody's use: to take one out and to put it back are atomic
@@ -91,16 +92,54 @@ def has_speech(wave: Tensor, sample_rate: int = SAMPLE_RATE) -> bool:
     >>> has_speech(said), has_speech(0.001 * said), has_speech(torch.zeros(16000)), has_speech(torch.randn(16000))
     (True, True, False, False)
     """
+    frames = _frames(wave, sample_rate)
+    with _detector() as detector:
+        parts = frames.split(FRAMES_AT_A_TIME)
+        return any(bool((detector.probabilities(part) >= SPEECH_PROBABILITY).any()) for part in parts)
+
+
+def spoken_span(wave: Tensor, sample_rate: int = SAMPLE_RATE) -> slice:
+    """The part of a clip from a quarter of a second before the first frame of speech to as much behind the last.
+
+    Arguments
+    ---------
+    wave : Tensor
+        Samples, [S], finite.
+    sample_rate : int
+        Its samples a second.
+
+    Returns
+    -------
+    slice
+        Of the samples; all of them where there is no speech.
+
+    Example
+    -------
+    >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
+    >>> said = torch.from_numpy(speak(plan("test", 3, seed=1)))
+    >>> silence = torch.zeros(2 * 16000)
+    >>> span = spoken_span(torch.cat([silence, said, silence]))
+    >>> abs(span.start - len(silence)) < 8000, abs(span.stop - len(silence) - len(said)) < 8000
+    (True, True)
+    """
+    with _detector() as detector:
+        spoken = (detector.probabilities(_frames(wave, sample_rate)) >= SPEECH_PROBABILITY).nonzero().flatten()
+    if not len(spoken):
+        return slice(0, len(wave))
+    first, last = (int(spoken[place]) * FRAME_SECONDS for place in (0, -1))
+    start, stop = first - AROUND_SECONDS, last + FRAME_SECONDS + AROUND_SECONDS
+    return slice(max(0, round(start * sample_rate)), min(len(wave), round(stop * sample_rate)))
+
+
+def _frames(wave: Tensor, sample_rate: int) -> Tensor:
+    """A clip at the usual level in the network's frames, [F, 512]; none of silence."""
     wave = resampled(wave.detach().cpu().float(), sample_rate, SAMPLE_RATE, "the clip")
     wave = wave - wave.mean()
     level = wave.square().mean().sqrt()
     if level == 0:
-        return False
+        return wave.new_zeros(0, FRAME_SAMPLES)
     wave = (wave * (LEVEL / level)).clamp(-1, 1)
-    frames = torch.nn.functional.pad(wave, (0, -len(wave) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
-    with _detector() as detector:
-        parts = frames.split(FRAMES_AT_A_TIME)
-        return any(bool((detector.probabilities(part) >= SPEECH_PROBABILITY).any()) for part in parts)
+    return torch.nn.functional.pad(wave, (0, -len(wave) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
 
 
 @contextmanager

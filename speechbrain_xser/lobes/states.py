@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -10,6 +11,20 @@ from torch import Tensor
 from speechbrain_xser.utils.lengths import valid_mask
 
 LEVEL_FLOOR_DB = -100.0
+
+
+class Speech(NamedTuple):
+    """The clips of a batch, for a lobe that hears them itself.
+
+    Example
+    -------
+    >>> Speech(torch.zeros(1, 16000), torch.tensor([16000]), ["Good morning."]).words
+    ['Good morning.']
+    """
+
+    wavs: Tensor  # [B, S]
+    samples: Tensor  # [B] int64, valid samples
+    words: Sequence[str | None] | None = None  # B texts that a recogniser has written before; None where it has not
 
 
 class LayerStates(NamedTuple):
@@ -24,6 +39,7 @@ class LayerStates(NamedTuple):
     layers: Tensor  # [n, B, T, d], before the encoder's final layer norm; anything at padding
     frames: Tensor  # [B] int64, valid frames; where the sample counts were, be it the CPU
     level: Tensor  # [B] float32, RMS of the valid samples in dB re full scale, before any normalisation
+    speech: Speech | None = None  # the model adds it; an encoder need not
 
 
 @runtime_checkable

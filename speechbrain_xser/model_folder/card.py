@@ -50,7 +50,7 @@ print(explanation.paragraph, explanation.emotion, explanation.probabilities)
 |---|---|---|---|
 {backbones}
 
-Emotions: {emotions}. Clips up to {max_seconds:g} s; stage `{stage}`. Written by speechbrain_xser {version}.
+Emotions: {emotions}. Clips up to {max_seconds:g} s{silence}; stage `{stage}`. Written by speechbrain_xser {version}.
 
 ## Training
 
@@ -73,6 +73,7 @@ def model_card(
     stage: str,
     emotions: Sequence[str],
     max_seconds: float,
+    cut_silence: bool = False,
     has_lora: bool = True,
     licence: str | None = None,
     name: str = "speechbrain_xser",
@@ -91,6 +92,8 @@ def model_card(
         The model's classes.
     max_seconds : float
         Longest clip.
+    cut_silence : bool
+        Whether silence before and after speech is cut off first.
     has_lora : bool
         Whether the folder holds LoRA beside its base.
     licence : str, optional
@@ -119,6 +122,7 @@ def model_card(
         backbones="\n".join(_row(part, backbone, bases) for part, backbone in metadata.backbones.items()),
         emotions=", ".join(emotions),
         max_seconds=max_seconds,
+        silence=", without the silence before and after speech" if cut_silence else "",
         stage=stage,
         version=metadata.version,
         purpose=metadata.training.get("purpose", "Not stated."),

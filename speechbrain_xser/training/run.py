@@ -28,7 +28,7 @@ from speechbrain_xser.model_folder.locate import CHECKPOINTS, model_folder
 from speechbrain_xser.model_folder.mean_voice import MeanVoice
 from speechbrain_xser.model_folder.metadata import describe_backbone
 from speechbrain_xser.model_folder.save import write_model_folder
-from speechbrain_xser.model_folder.settings import backbones, complete_settings, flat
+from speechbrain_xser.model_folder.settings import OWN, backbones, complete_settings, flat
 from speechbrain_xser.stages import target_text
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
@@ -152,9 +152,31 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
         model = hparams["model"]()
         if settings.start_from is not None:
             load_weights(model, model_folder(settings.start_from))
+        elif model.standardization is not None:
+            standardize(model, hparams)
     if settings.feature_cache is not None:
         keep_features(model, settings.feature_cache, lobes(hparams))
     return model
+
+
+def standardize(model: ExplainableSER, hparams: Mapping[str, Any]) -> None:
+    """Measures the mean and the spread of the encoder's states over clips of the training set, the same on every rank.
+
+    Arguments
+    ---------
+    model : ExplainableSER
+        With a standardisation, whose buffers are written.
+    hparams : mapping
+        With ``train_manifest``.
+
+    Raises
+    ------
+    TrainingError
+        If no clip of the training set can be read.
+    """
+    some = (hparams["train_manifest"], hparams.get("data_folder"), TrainingSettings.from_hparams(hparams).max_seconds)
+    batches = sampled_batches(*some, CLIPS, "mean and spread")
+    model.standardization.fit(model.encoder(batch.wavs, batch.samples) for batch in batches)
 
 
 def identity(model: ExplainableSER, lobes: Mapping[str, Any]) -> dict[str, Any]:
@@ -259,10 +281,11 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
         training["purpose"] = str(hparams["purpose"]).strip()
     config = {
         "model": hparams["model"].keywords,
-        "stage": brain.schedule.stages[-1].name,
+        "stage": OWN["stage"] if brain.schedule.stages[-1].start else brain.schedule.stages[-1].name,
         "max_seconds": settings.max_seconds,
         "training": training,
     }
+    config["cut_silence"] = bool(hparams.get("cut_silence", OWN["cut_silence"]))
     if hparams.get("emotions"):
         config["emotions"] = list(hparams["emotions"])
     voice = training_voice(hparams, brain)
