@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError, XserError
-from speechbrain_xser.lobes.states import SpeechEncoder
+from speechbrain_xser.lobes.states import SpeechEncoder, check_max_seconds
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_folder.enclosed import with_enclosed
 from speechbrain_xser.model_folder.hyperparams import read_hyperparams
@@ -52,6 +52,8 @@ def read_model_folder(
         If weights are missing, broken, or of other names or shapes.
     BackboneError
         If a backbone cannot be found, or is not the one that the folder was trained with.
+    SettingsError
+        If the encoder cannot hear clips of the model's ``max_seconds``.
 
     Example
     -------
@@ -67,6 +69,7 @@ def read_model_folder(
     settings, hparams, pretrainer = _read(Path(folder), overrides, hparams_file)
     _check_backbones(folder, settings)
     model = _build(settings, encoder, decoder or {}, folder)
+    check_max_seconds(model.encoder, settings["max_seconds"])
     pretrainer.load_into(model, folder)
     return model.eval(), {**hparams, **settings}
 

@@ -13,10 +13,11 @@ from speechbrain_xser.errors import BackboneError, SettingsError
 from speechbrain_xser.evidence.localization import where_in_time
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.lobes import FrozenEncoder, LayerStates
-from speechbrain_xser.lobes.states import level_db
+from speechbrain_xser.lobes.states import check_max_seconds, level_db
 from speechbrain_xser.model import build_model
 from speechbrain_xser.model_folder.feature_cache import keep_features
 from speechbrain_xser.model_folder.release import release_folder
+from speechbrain_xser.model_folder.save import write_model_folder
 from speechbrain_xser.model_folder.settings import complete_settings
 from speechbrain_xser.stages import SER_STAGE
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_lobes, tiny_manifest
@@ -146,3 +147,42 @@ def test_the_feature_cache_refuses_an_encoder_that_has_no_source(tmp_path):
     hparams, _ = load_recipe(with_encoder(tmp_path, "!new:tests.training.test_encoders.Framer {}"), {})
     with pytest.raises(SettingsError, match="feature_cache"):
         make_model(merged(hparams))
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory):
+    """A place with a tiny Whisper as the encoder, and its lobes."""
+    place = tmp_path_factory.mktemp("hears30")
+    tiny_encoder_folder(place / "encoder", "whisper")
+    return place, tiny_lobes(place)
+
+
+def test_a_run_with_longer_clips_than_the_encoder_hears_is_refused_at_its_start(whisper):
+    hparams = {"model": partial(build_model, **whisper[1]), "max_seconds": 40}
+    with pytest.raises(SettingsError, match="max_seconds is 40, but the encoder hears at most 30 s: give at most 30"):
+        make_model(hparams)
+    make_model({**hparams, "max_seconds": 30})
+
+
+def test_a_folder_with_longer_clips_than_the_encoder_hears_is_refused_when_it_is_loaded(whisper, tmp_path):
+    place, lobes = whisper
+    config = {"model": lobes, "max_seconds": 30.5}
+    folder = write_model_folder(tmp_path / "folder", build_model(**lobes), config)
+    with pytest.raises(SettingsError, match="max_seconds is 30.5, but the encoder hears at most 30 s"):
+        ExplainableEmotionRecognizer.from_hparams(folder)
+    shorter = ExplainableEmotionRecognizer.from_hparams(folder, overrides={"max_seconds": 20.0})
+    assert shorter.hparams.max_seconds == 20.0
+
+
+def test_the_limit_is_the_encoder_s_own_also_behind_a_cache_and_one_without_hears_all(whisper, tmp_path):
+    place, lobes = whisper
+    model = build_model(**lobes)
+    keep_features(model, tmp_path / "features", complete_settings({"model": lobes})["model"])
+    short = Framer()
+    short.max_seconds = 12.0
+    for encoder, most in ((model.encoder, 30), (short, 12)):
+        check_max_seconds(encoder, most)
+        with pytest.raises(SettingsError, match=f"hears at most {most} s"):
+            check_max_seconds(encoder, most + 0.1)
+    check_max_seconds(Framer(), 3600.0)
+    check_max_seconds(FrozenEncoder(tiny_encoder_folder(tmp_path / "hubert")), 3600.0)
