@@ -180,7 +180,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         OutOfMemoryError
             If the device has not enough memory for it; names the remedy.
         SettingsError
-            If LoRA shall be merged into quantised weights.
+            If LoRA shall be merged into quantised weights, or ``max_seconds`` is more than the encoder can hear.
         """
         run_opts = dict(run_opts or {})
         dtype = run_opts.pop("dtype", None)

@@ -57,8 +57,8 @@ class FrozenEncoder(FrozenModule):
     >>> wav = torch.randn(1, 16000)
     >>> alone = encoder(wav[:, :8000], torch.tensor([8000]))
     >>> padded = encoder(torch.cat([wav, wav]), torch.tensor([8000, 16000]))
-    >>> alone.layers.shape, padded.frames, encoder.frame_rate
-    (torch.Size([4, 1, 25, 32]), tensor([25, 50]), 50.0)
+    >>> alone.layers.shape, padded.frames, encoder.frame_rate, encoder.max_seconds
+    (torch.Size([4, 1, 25, 32]), tensor([25, 50]), 50.0, 30.0)
     >>> torch.allclose(alone.layers[:, 0], padded.layers[:, 0, :25], atol=1e-5)
     True
     >>> encoder.train().training, len(encoder.state_dict())
@@ -86,6 +86,7 @@ class FrozenEncoder(FrozenModule):
         self.width: int = self.network.width
         self.sample_rate: int = extractor.sampling_rate
         self.frame_rate: float = self.network.frame_rate
+        self.max_seconds: float = self.network.max_seconds
         self.low_pass = None if band_hertz is None else LowPass(band_hertz, self.sample_rate)
         self.freeze()
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from speechbrain_xser.answer.record import EMOTIONS
-from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError, XserError
+from speechbrain_xser.errors import CheckpointError, UnsafeModelError, XserError
 from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.model import ExplainableSER, build_model
 from speechbrain_xser.model_folder.enclosed import PLACES
@@ -183,8 +183,6 @@ def model_of(
     An ``encoder`` stands for the one that the settings cannot name, and ``decoder`` goes over that lobe's arguments.
     """
     parts = settings["model"]
-    if encoder is None and parts["encoder"] == CUSTOM:
-        raise BackboneError("this model was built with an encoder of its own: hand one over, custom_encoder=...")
     over = {**parts["decoder"], **{key: value for key, value in decoder.items() if key in parts["decoder"]}}
     own = {} if encoder is None else {"encoder": encoder}
     named = {name: part for name, part in {**parts, "decoder": over}.items() if name not in own}

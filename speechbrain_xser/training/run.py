@@ -19,6 +19,7 @@ from speechbrain_xser.data.sampling import sampled_batches
 from speechbrain_xser.errors import TrainingError
 from speechbrain_xser.evidence.mean_voice import CLIPS, mean_voice
 from speechbrain_xser.lobes.cache import CachedEncoder
+from speechbrain_xser.lobes.states import check_max_seconds
 from speechbrain_xser.metrics import Scores, table
 from speechbrain_xser.metrics.scores import plain_scores
 from speechbrain_xser.model import ExplainableSER
@@ -143,13 +144,19 @@ def check_targets(clips: DynamicItemDataset, schedule: StageSchedule) -> None:
 def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
     """Calls the YAML's ``model`` with the seed of the run, so that every rank starts from the same weights.
 
-    With ``start_from`` it begins with the weights of a trained folder; with ``feature_cache`` its encoder computes each
-    clip once.
+    With ``start_from`` it begins with the weights of a trained folder, on the recipe's own encoder; with
+    ``feature_cache`` its encoder computes each clip once.
+
+    Raises
+    ------
+    SettingsError
+        If the encoder cannot hear clips of ``max_seconds``.
     """
     settings = TrainingSettings.from_hparams(hparams)
     torch.manual_seed(derive_seed(settings.seed, "model"))
     with naming_memory("the model was loaded", SMALLER_MODEL, TrainingError):
         model = hparams["model"]()
+        check_max_seconds(model.encoder, settings.max_seconds)
         if settings.start_from is not None:
             load_weights(model, model_folder(settings.start_from))
         elif model.standardization is not None:
