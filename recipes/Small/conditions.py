@@ -13,6 +13,7 @@ from Small.room import impulse_response, in_room
 from torch import Tensor
 
 PEAK = 0.99  # of full scale: a louder clip is made softer as a whole
+BAND_END = 5500.0  # hertz, of CREMA-D's clips
 QUIET_SNR = 60.0  # of the noise that every recording has, where no louder one is drawn
 
 
@@ -45,6 +46,8 @@ class Chances(NamedTuple):
     level: tuple[float, float] | None = (-42.0, -18.0)
     low_pass: float = 0.3
     low_pass_hertz: tuple[float, ...] = (3400.0, 4000.0, 5500.0)
+    high_band: float = 0.0  # only where no low-pass is drawn; for clips that end at 5.5 kHz
+    high_band_decibels: tuple[float, float] = (-24.0, -6.0)
 
 
 def draw_conditions(random: Random, chances: Chances | None = None) -> Conditions:
@@ -71,7 +74,7 @@ def draw_conditions(random: Random, chances: Chances | None = None) -> Condition
     chances = chances or Chances()
     lead, trail = (random.uniform(*chances.silence_seconds) for _ in range(2))
     noisy, silent = random.random() < chances.noise, random.random() < chances.digital_silence
-    return Conditions(
+    drawn = Conditions(
         lead,
         trail,
         level=random.uniform(*chances.level) if chances.level else None,
@@ -81,6 +84,9 @@ def draw_conditions(random: Random, chances: Chances | None = None) -> Condition
         snr_decibels=random.uniform(*chances.snr_decibels) if noisy else QUIET_SNR,
         low_pass_hertz=random.choice(chances.low_pass_hertz) if random.random() < chances.low_pass else None,
     )
+    if drawn.low_pass_hertz is None and random.random() < chances.high_band:
+        return drawn._replace(high_band=(BAND_END, random.uniform(*chances.high_band_decibels)))
+    return drawn
 
 
 def recorded(wave: Tensor, conditions: Conditions, seed: int, others: Sequence[Tensor] = ()) -> Tensor:

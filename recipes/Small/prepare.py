@@ -14,12 +14,11 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from Small.recordings import record
+from Small.recordings import Style, record
 from Small.sentences import FILES, Transcripts, sentences
 from Small.sessions import SHARES, VERSION, Session, sessions
 from Small.voices import Manner, Programs, open_voice, speakers
 
-from speechbrain_xser.annotator.annotate import annotation
 from speechbrain_xser.cli.preparation import prepare_command
 from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance
@@ -72,7 +71,7 @@ def prepare(
     transcripts : str
         "sentence" with a capital, commas and a last mark, "pauseless" without commas, or "words" alone.
     annotate : bool
-        Whether the annotator fills pitch, volume, speed, intonation and emphasis.
+        Whether the annotator fills pitch, volume, speed, intonation and emphasis, by the package's bounds.
     wording : str
         Of the paragraphs, "plain" or "varied".
     workers : int | None
@@ -95,14 +94,13 @@ def prepare(
     clips = {"train": train_clips, "valid": valid_clips, "test": test_clips}
     if min(clips.values()) < 1:
         raise ManifestError(f"Clips wanted: {clips}, expected at least one in each split.")
-    programs = Programs(flite, piper, piper_model)
+    programs, style = Programs(flite, piper, piper_model), Style(transcripts, annotate)
     options = {"version": VERSION, "seed": seed, "clips": clips, "shares": SHARES, "piper": piper is not None}
     return prepare_once(
         save_folder,
-        {**options, "transcripts": transcripts, "wording": wording},
+        {**options, "style": style, "wording": wording},
         [Path(data_folder, name) for name in FILES if Path(data_folder, name).is_file()],
-        lambda: _spoken(Path(data_folder), Path(save_folder), clips, seed, programs, transcripts, workers),
-        finish=annotation(annotate, save_folder, data_folder, wording=wording),
+        lambda: _spoken(Path(data_folder), Path(save_folder), clips, seed, programs, style, workers),
         wording=wording,
     )
 
@@ -113,7 +111,7 @@ def _spoken(
     clips: dict[str, int],
     seed: int,
     programs: Programs,
-    transcripts: Transcripts,
+    style: Style,
     workers: int | None,
 ) -> Iterator[Utterance | Dropped]:
     _check(programs)
@@ -122,7 +120,7 @@ def _spoken(
         planned: list[Session] = sessions(split, texts, count, seed, programs)
         folder = save_folder / "wav" / split
         folder.mkdir(parents=True, exist_ok=True)
-        work = partial(record, folder, programs, transcripts, tuple(texts[:BABBLERS]))
+        work = partial(record, folder, programs, style, tuple(texts[:BABBLERS]))
         label = f"speaking {split}, {count} clips"
         yield from chain.from_iterable(in_parallel(work, planned, label, len(planned), workers))
 

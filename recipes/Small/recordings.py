@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import soundfile
 import torch
 from Small.conditions import recorded
+from Small.descriptors import spoken_descriptors, volume_of
 from Small.joining import SAMPLE_RATE, joined, trimmed
 from Small.sentences import Transcripts, written
 from Small.sessions import Script, Session
 from Small.voices import EspeakVoice, Programs, Voice, open_voice, speakers
 from torch import Tensor
 
-from speechbrain_xser.data.audio import seconds_of
 from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.errors import AudioError
@@ -24,8 +26,22 @@ MAX_SECONDS = 20.0
 TOO_LONG = f"longer than {MAX_SECONDS:g} s"
 
 
+class Style(NamedTuple):
+    """What a manifest says of a clip."""
+
+    transcripts: Transcripts = "sentence"  # how it writes what was said
+    annotate: bool = False  # whether it has pitch, volume, speed, intonation and emphasis
+
+
+class Take(NamedTuple):
+    """A clip as it was written down."""
+
+    seconds: float
+    descriptors: dict[str, str | list[str] | None]  # empty where none are wanted
+
+
 def record(
-    folder: Path, programs: Programs, transcripts: Transcripts, others: tuple[str, ...], session: Session
+    folder: Path, programs: Programs, style: Style, others: tuple[str, ...], session: Session
 ) -> list[Utterance | Dropped]:
     """Speaks the clips of a session that are not there yet.
 
@@ -35,8 +51,8 @@ def record(
         Where ``NAME.flac`` goes; must be there.
     programs : Programs
         Where the programs are. None is started where every clip is there.
-    transcripts : "sentence", "pauseless" or "words"
-        How the manifest writes what was said.
+    style : Style
+        What the manifest says of a clip. Descriptors are kept in the comment of the file.
     others : tuple of str
         What those say who babble.
     session : Session
@@ -57,7 +73,7 @@ def record(
     >>> from Small.sessions import sessions
     >>> [session] = sessions("test", ["she sang a song"], 1, 2, Programs())
     >>> session = session._replace(speaker=speakers("test", Programs())["espeak"][0])
-    >>> [said] = record(getfixture("tmp_path"), Programs(), "sentence", ("he hums",), session)
+    >>> [said] = record(getfixture("tmp_path"), Programs(), Style(), ("he hums",), session)
     >>> said.transcript, Path(said.wav).is_file(), 1.0 < said.duration < 3.0
     ('She sang a song.', True, True)
     """
@@ -65,9 +81,9 @@ def record(
     booth, said = _Booth(session, programs), []
     try:
         for script in session.scripts:
-            path = (folder / f"{session.name(script)}.flac").resolve()
-            seconds = _length(path) or _write(path, booth, script, others)
-            said.append(_utterance(path, seconds, session, script, transcripts))
+            path = (folder / f"{session.name(script, style if style.annotate else None)}.flac").resolve()
+            take = _taken(path) or _write(path, booth, script, style, others)
+            said.append(_utterance(path, take, session, script, style))
     finally:
         booth.close()
     return said
@@ -95,23 +111,30 @@ class _Booth:
             self.voice.close()
 
 
-def _length(path: Path) -> float | None:
-    """Seconds of a clip that is there and whole."""
+def _taken(path: Path) -> Take | None:
+    """A clip that is there and whole."""
     try:
-        return seconds_of(path) if path.is_file() else None
-    except AudioError:  # a power cut left it empty
+        with soundfile.SoundFile(path) as file:
+            return Take(file.frames / file.samplerate, json.loads(file.comment or "{}"))
+    except (soundfile.LibsndfileError, json.JSONDecodeError):  # not there, or empty after a power cut
         return None
 
 
-def _write(path: Path, booth: _Booth, script: Script, others: tuple[str, ...]) -> float:
+def _write(path: Path, booth: _Booth, script: Script, style: Style, others: tuple[str, ...]) -> Take:
     clean = joined([booth.say(sentence) for sentence in script.sentences], script.pauses)
     babble = _babblers(booth.session.split, others) if script.conditions.noise == "babble" else ()
     wave = recorded(clean, script.conditions, script.seed, babble)
-    seconds = len(wave) / SAMPLE_RATE
-    if seconds <= MAX_SECONDS:
-        with moved_into_place(path) as beside:
-            soundfile.write(beside, wave.numpy(), SAMPLE_RATE, subtype="PCM_16", format="FLAC")
-    return seconds
+    if (seconds := len(wave) / SAMPLE_RATE) > MAX_SECONDS:
+        return Take(seconds, {})
+    gender, transcript = booth.session.speaker.gender, _transcript(script, style)
+    found = spoken_descriptors(clean, transcript, gender) | {"volume": volume_of(wave)} if style.annotate else {}
+    with (
+        moved_into_place(path) as beside,
+        soundfile.SoundFile(beside, "w", SAMPLE_RATE, 1, "PCM_16", None, "FLAC") as file,
+    ):
+        file.comment = json.dumps(found) if found else ""
+        file.write(wave.numpy())
+    return Take(seconds, found)
 
 
 @cache
@@ -122,17 +145,21 @@ def _babblers(split: str, texts: tuple[str, ...]) -> tuple[Tensor, ...]:
     return tuple(trimmed(voice.say(text)) for voice, text in zip(voices, texts, strict=True))
 
 
-def _utterance(
-    path: Path, seconds: float, session: Session, script: Script, transcripts: Transcripts
-) -> Utterance | Dropped:
-    if seconds > MAX_SECONDS:
-        return Dropped(script.id, TOO_LONG, f"{seconds:.1f} s")
+def _transcript(script: Script, style: Style) -> str:
+    return " ".join(written(sentence, style.transcripts) for sentence in script.sentences)
+
+
+def _utterance(path: Path, take: Take, session: Session, script: Script, style: Style) -> Utterance | Dropped:
+    if take.seconds > MAX_SECONDS:
+        return Dropped(script.id, TOO_LONG, f"{take.seconds:.1f} s")
+    emphasis = take.descriptors.get("emphasis")
     return Utterance(
         script.id,
         str(path),
-        duration=round(seconds, 4),
+        duration=round(take.seconds, 4),
         speaker=session.speaker.id,
-        transcript=" ".join(written(sentence, transcripts) for sentence in script.sentences),
+        transcript=_transcript(script, style),
         gender=session.speaker.gender,
+        **(take.descriptors | {"emphasis": emphasis and tuple(emphasis)}),
         split=session.split,
     )

@@ -40,9 +40,9 @@ class Session(NamedTuple):
     manner: Manner
     scripts: tuple[Script, ...]
 
-    def name(self, script: Script) -> str:
-        """The file of a clip, without its suffix: of another plan, another."""
-        plan = repr((VERSION, self.speaker, self.manner, script))
+    def name(self, script: Script, style: tuple | None = None) -> str:
+        """The file of a clip, without its suffix: of another plan, or in another style, another."""
+        plan = repr((VERSION, self.speaker, self.manner, script, style))
         return f"{script.id}-{sha256(plan.encode()).hexdigest()[:8]}"
 
 
