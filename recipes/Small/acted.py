@@ -1,137 +1,211 @@
-"""Prepares CREMA-D's acted speech for the small model: labels of the voice from its clips, words from WordNet.
+"""CREMA-D's actors as other recordings would have them: with silence around them, in other bands, softer and louder.
 
-The corpus has twelve sentences, which an LLM learns by heart instead of reading what the recogniser wrote. So most
-clips keep their voice and get other words: the manifest says that the recogniser has written a sentence of WordNet's,
-and the paragraph quotes that sentence. The two branches never see each other, so nothing is untrue to either.
+CREMA-D's clips have little silence around the speech, and in some copies nothing above 5.5 kHz; other recordings are
+not so. Pitch, volume and speed are by the package's own bounds, as in the synthetic speech beside them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import partial
+from hashlib import sha256
 from importlib import import_module
+from itertools import product
+from math import log10
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
-from Small.sentences import sentences, written
+import soundfile
+import torch
+from Small.conditions import PEAK, QUIET_SNR, Chances, Conditions, draw_conditions, recorded
+from Small.descriptors import volume_of
+from Small.joining import SAMPLE_RATE
+from Small.noise import level_of
+from torch import Tensor
 
 from speechbrain_xser.annotator.annotate import annotate
-from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.annotator.level import frame_decibels
+from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.data.faults import Fault, FaultCounter
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
-from speechbrain_xser.data.paragraphs import with_paragraphs
+from speechbrain_xser.data.paragraphs import Wording, has_own_paragraphs, with_paragraphs
+from speechbrain_xser.data.pipeline import resolve
+from speechbrain_xser.errors import AudioError
+from speechbrain_xser.utils.files import moved_into_place
+from speechbrain_xser.utils.parallel import in_parallel
 
-LICENCE = "Open Database License 1.0, contents under the Database Contents License 1.0"
+VERSION = 1  # of how a variant is made, in the names of files
+GAIN = 6.0  # decibels, up or down
+NOISE_QUANTILE = 0.05  # of a clip's frames: what it has between the words
+CHANCES = Chances(
+    room=0.0,
+    noise=0.3,
+    kinds=("white", "pink"),
+    snr_decibels=(15.0, 35.0),
+    level=None,
+    low_pass=0.35,
+    low_pass_hertz=(3400.0, 4000.0, 4750.0),
+    high_band=0.35,
+)
 
-SPLITS = ("train", "valid", "test")
-OWN_WORDS = 0.1  # share of clips that keep their own sentence
-SENTENCES = (1, 1, 1, 1, 1, 2, 2, 3, 4)  # of a clip, drawn
-FRAGMENTS = 0.15  # share of one-sentence clips that are cut to their first words
+
+class Variant(NamedTuple):
+    """A clip and which of its variants is meant."""
+
+    clip: Utterance
+    number: int  # from 1
 
 
-def prepare(
-    data_folder: str | Path,
+def vary(
+    manifest: str | Path,
     save_folder: str | Path,
-    wordnet_folder: str | Path,
-    copies: int = 1,
-    valid_clips: int = 200,
-) -> dict[str, str]:
-    """Writes ``train``, ``valid`` and ``test.jsonl``; the test set keeps its own words.
+    data_folder: str | Path | None = None,
+    variants: int = 1,
+    seed: int = 1,
+    wording: Wording = "varied",
+    chances: Chances = CHANCES,
+    workers: int | None = None,
+) -> str:
+    """Writes variants of the clips of a manifest; goes on where it was stopped.
 
     Arguments
     ---------
-    data_folder : str | Path
-        CREMA-D's.
+    manifest : str | Path
+        Clips with labels; those are kept, but for the volume, which is measured anew where it is given.
     save_folder : str | Path
-        Where manifests and measures go.
-    wordnet_folder : str | Path
-        WordNet's, e.g. /usr/share/wordnet.
-    copies : int
-        How often each training clip is there, with other words each time.
-    valid_clips : int
-        Validation clips at most, drawn once.
+        Where ``NAME-varied.jsonl`` goes, and its FLAC files into ``wav/NAME``.
+    data_folder : str | Path | None
+        What ``{data_root}`` stands for.
+    variants : int
+        Of each clip.
+    seed : int
+        Decides them.
+    wording : str
+        Of the paragraphs, which are written anew unless they are a human's.
+    chances : Chances
+        Of silence, noise and bands; a gain of up to 6 dB is drawn beside them.
+    workers : int | None
+        Processes at a time, None for one a core.
 
     Returns
     -------
-    dict[str, str]
-        Path of the manifest by split.
+    str
+        The manifest of the variants alone.
 
     Raises
     ------
     ManifestError
-        If a folder is not what it should be.
-    """
-    voices = annotated(data_folder, save_folder)
-    manifests = {split: str(Path(save_folder, f"{split}.jsonl")) for split in SPLITS}
-    drawn = Random("small valid").sample(voices["valid"], min(valid_clips, len(voices["valid"])))
-    write_manifest(manifests["train"], crossed(voices["train"] * copies, sentences(wordnet_folder, "train"), "train"))
-    write_manifest(manifests["valid"], crossed(drawn, sentences(wordnet_folder, "valid"), "valid"))
-    write_manifest(manifests["test"], voices["test"])
-    return manifests
-
-
-def annotated(data_folder: str | Path, save_folder: str | Path) -> dict[str, list[Utterance]]:
-    """CREMA-D's clips by split, with pitch, volume and speed by the annotator's fixed bounds.
-
-    Arguments
-    ---------
-    data_folder, save_folder
-        As for :func:`prepare`.
-
-    Returns
-    -------
-    dict[str, list[Utterance]]
-    """
-    folder = Path(save_folder, "voices")
-    folder.mkdir(parents=True, exist_ok=True)
-    found = import_module("CREMA-D.prepare").prepare(data_folder, Path(save_folder, "cremad"))
-    manifests = {split: str(folder / f"{split}.jsonl") for split in SPLITS}
-    root = str(Path(data_folder).resolve())
-    for split, path in manifests.items():
-        clips = read_manifest(found[split])
-        write_manifest(path, (clip._replace(wav=clip.wav.replace("{data_root}", root)) for clip in clips))
-    annotate(manifests, folder / "measures.sqlite", cutoffs="reference", wording="varied")
-    return {split: read_manifest(path) for split, path in manifests.items()}
-
-
-def crossed(clips: Sequence[Utterance], texts: Sequence[str], seed: str) -> Iterator[Utterance]:
-    """Clips with other words, which the recogniser is said to have written.
-
-    Arguments
-    ---------
-    clips : Sequence[Utterance]
-        One may be there several times; its ids are told apart.
-    texts : Sequence[str]
-        Sentences.
-    seed : str
-        Of what is drawn.
-
-    Yields
-    ------
-    Utterance
-        With ``recognized``, and paragraphs that quote it.
+        If the manifest is wrong.
+    TrainingError
+        If more than one variant in a hundred cannot be read; fewer are left out with a warning.
 
     Example
     -------
-    >>> clips = [Utterance("a", "a.wav", transcript="It's eleven o'clock", emotion="sad")] * 2
-    >>> first, again = crossed(clips, ["she sang a song"], "train")
-    >>> first.id, again.id, first.recognized
-    ('a-0', 'a-1', "It's eleven o'clock.")
+    >>> folder = getfixture("tmp_path")
+    >>> soundfile.write(folder / "a.wav", 0.1 * torch.randn(16000).numpy(), 16000)
+    >>> write_manifest(folder / "train.jsonl", [Utterance("a", str(folder / "a.wav"), emotion="sad")])
+    >>> varied = read_manifest(vary(folder / "train.jsonl", folder, variants=2, workers=1))
+    >>> [(row.id, row.emotion, row.duration > 1.0) for row in varied]
+    [('a-v1', 'sad', True), ('a-v2', 'sad', True)]
     """
-    random = Random(f"crossed {seed}")
-    for number, clip in enumerate(clips):
-        own = random.random() < OWN_WORDS
-        words = written(clip.transcript) if own else _drawn(texts, random)
-        bare = clip._replace(id=f"{clip.id}-{number}", transcript=words, recognized=words, emphasis=None)
-        yield with_paragraphs(bare._replace(description=None, caption=None), "varied")
+    name, clips = Path(manifest).stem, read_manifest(manifest)
+    folder = Path(save_folder, "wav", name).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    work = partial(_varied, folder, data_folder, Path(manifest).parent, seed, chances, wording)
+    wanted = [Variant(clip, number) for clip, number in product(clips, range(1, variants + 1))]
+    made = in_parallel(work, wanted, f"varying {name}", len(wanted), workers)
+    path = Path(save_folder, f"{name}-varied.jsonl")
+    write_manifest(path, _readable(made, FaultCounter(len(wanted))))
+    return str(path)
 
 
-def _drawn(texts: Sequence[str], random: Random) -> str:
-    """Some sentences, or the beginning of one, as a recogniser writes them."""
-    count = random.choice(SENTENCES)
-    if count == 1 and random.random() < FRAGMENTS:
-        words = random.choice(texts).split()
-        return written(" ".join(words[: random.randint(1, min(4, len(words)))]).rstrip(",;"))
-    return " ".join(written(one) for one in random.choices(texts, k=count))
+def acted(
+    data_folder: str | Path,
+    save_folder: str | Path,
+    variants: int = 1,
+    seed: int = 1,
+    wording: Wording = "varied",
+    workers: int | None = None,
+) -> dict[str, str]:
+    """CREMA-D's manifests with descriptors by the package's bounds, and variants of the training and validation clips.
+
+    Arguments
+    ---------
+    data_folder : str | Path
+        CREMA-D's, with AudioWAV.
+    save_folder : str | Path
+        Where everything goes; no other recipe's.
+    variants, seed, wording, workers
+        As for :func:`vary`.
+
+    Returns
+    -------
+    dict of str to str
+        ``train``, ``valid`` and ``test`` as they are recorded, ``train-varied`` and ``valid-varied``.
+    """
+    recipe = import_module("CREMA-D.prepare")
+    paths = recipe.prepare(data_folder, save_folder, wording=wording)
+    paths = {split: paths[split] for split in ("train", "valid", "test")}
+    journal = Path(save_folder, "measures.sqlite")
+    annotate(paths, journal, data_folder, cutoffs="reference", workers=workers, wording=wording)
+    varied = partial(
+        vary,
+        save_folder=save_folder,
+        data_folder=data_folder,
+        variants=variants,
+        seed=seed,
+        wording=wording,
+        workers=workers,
+    )
+    return paths | {f"{split}-varied": varied(paths[split]) for split in ("train", "valid")}
 
 
-if __name__ == "__main__":
-    prepare_command(prepare)
+def _readable(made: Iterable[Utterance | Fault], faults: FaultCounter) -> Iterator[Utterance]:
+    for row in made:
+        if isinstance(row, Utterance):
+            yield row
+        else:
+            faults.add([row])
+
+
+def _varied(
+    folder: Path,
+    data_folder: str | Path | None,
+    base: Path,
+    seed: int,
+    chances: Chances,
+    wording: Wording,
+    variant: Variant,
+) -> Utterance | Fault:
+    torch.set_num_threads(1)
+    clip, id = variant.clip, f"{variant.clip.id}-v{variant.number}"
+    try:
+        source = resolve(clip, data_folder, base)
+        plan = repr((VERSION, seed, chances, Path(source).stat().st_size, clip.start, clip.stop))
+        path = folder / f"{id}-{sha256(plan.encode()).hexdigest()[:8]}.flac"
+        if not path.is_file() or path.stat().st_size == 0:
+            _write(path, load_audio(source, clip.start, clip.stop), Random(f"{seed} {id}"), chances)
+        wave = load_audio(path)
+    except (AudioError, OSError) as error:
+        return Fault(id, str(error))
+    row = clip._replace(id=id, wav=str(path), start=None, stop=None, duration=round(len(wave) / SAMPLE_RATE, 4))
+    row = row._replace(volume=volume_of(wave) if clip.volume else None)
+    return row if has_own_paragraphs(clip) else with_paragraphs(row._replace(description=None, caption=None), wording)
+
+
+def _write(path: Path, wave: Tensor, random: Random, chances: Chances) -> None:
+    conditions, seed = _conditions(wave, random, chances), random.randrange(2**31)
+    with moved_into_place(path) as beside:
+        soundfile.write(beside, recorded(wave, conditions, seed).numpy(), SAMPLE_RATE, "PCM_16", format="FLAC")
+
+
+def _conditions(wave: Tensor, random: Random, chances: Chances) -> Conditions:
+    """Conditions for a real clip: no louder than full scale, and its own noise in the silence around it."""
+    drawn = draw_conditions(random, chances)
+    room = 20 * log10(PEAK / wave.abs().max().item()) if wave.any() else 0.0
+    drawn = drawn._replace(gain=min(random.uniform(-GAIN, GAIN), room))
+    if drawn.snr_decibels < QUIET_SNR or drawn.noise is None:
+        return drawn
+    between = frame_decibels(wave).quantile(NOISE_QUANTILE).item()
+    return drawn._replace(snr_decibels=min(max(level_of(wave) - between, 25.0), QUIET_SNR))

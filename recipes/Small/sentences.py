@@ -15,6 +15,8 @@ from speechbrain_xser.data.speakers import hashed_side
 from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.metrics.text import normalise
 
+Transcripts = Literal["sentence", "pauseless", "words"]
+
 FILES = ("data.noun", "data.verb", "data.adj", "data.adv")
 SHARES = {"train": 0.9, "valid": 0.05, "test": 0.05}
 SEED = "wordnet-1"  # of the split
@@ -71,7 +73,7 @@ def sentences(folder: str | Path, split: Literal["train", "valid", "test"]) -> l
     return [by_words[words] for words in sorted(kept, key=_digest)]
 
 
-def written(sentence: str, variant: Literal["sentence", "pauseless", "words"] = "sentence") -> str:
+def written(sentence: str, variant: Transcripts = "sentence") -> str:
     """A sentence as an English transcript is written.
 
     Arguments

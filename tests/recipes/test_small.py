@@ -18,15 +18,15 @@ TEXTS = ["she sang a song", "the dog sleeps in the sun all day long"]
 
 
 @pytest.fixture
-def acted(monkeypatch):
+def crossing(monkeypatch):
     monkeypatch.syspath_prepend(RECIPES)
-    return import_module("Small.acted")
+    return import_module("Small.crossing")
 
 
-def test_each_copy_of_a_voice_has_words_of_its_own_and_keeps_its_labels(acted):
+def test_each_copy_of_a_voice_has_words_of_its_own_and_keeps_its_labels(crossing):
     clip = Utterance("a", "a.wav", transcript="It's eleven o'clock", emotion="sad", gender="female", pitch="low")
-    crossed = list(acted.crossed([clip] * 200, TEXTS, "train"))
-    assert len({one.id for one in crossed}) == 200 and crossed == list(acted.crossed([clip] * 200, TEXTS, "train"))
+    crossed = list(crossing.crossed([clip] * 200, TEXTS, "train"))
+    assert len({one.id for one in crossed}) == 200 and crossed == list(crossing.crossed([clip] * 200, TEXTS, "train"))
     own = sum(one.recognized == "It's eleven o'clock." for one in crossed)
     assert 5 <= own <= 40  # one in ten
     assert all(one.transcript == one.recognized and f'"{one.recognized}"' in one.caption for one in crossed)
