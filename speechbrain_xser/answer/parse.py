@@ -153,11 +153,9 @@ def _gender_match(text: str) -> re.Match | None:
     return next((match for match in (pattern.search(text) for pattern in _GENDERS) if match), None)
 
 
-
 def _age_match(text: str) -> tuple[str | None, re.Match | None]:
     found = ((age, pattern.search(text)) for age, pattern in _AGES)
     return next(((age, match) for age, match in found if match), (None, None))
-
 
 
 def _level_match(field: str, text: str) -> tuple[str | None, re.Match | None]:
