@@ -1,4 +1,4 @@
-"""Clips to try without a microphone: a few sentences of the built-in corpus, spoken when the server starts."""
+"""Clips to try without a microphone: a few sentences of the embedded corpus, spoken when the server starts."""
 
 from __future__ import annotations
 

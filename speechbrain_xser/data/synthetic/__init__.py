@@ -1,4 +1,4 @@
-"""The built-in corpus: synthetic speech whose labels are true by construction."""
+"""The embedded corpus: synthetic speech whose labels are true by construction."""
 
 from speechbrain_xser.data.synthetic.corpus import prepare
 

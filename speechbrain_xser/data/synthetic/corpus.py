@@ -1,4 +1,4 @@
-"""The built-in corpus: sentences of a grammar, spoken by eSpeak NG with the prosody of an emotion.
+"""The embedded corpus: sentences of a grammar, spoken by eSpeak NG with the prosody of an emotion.
 
 Every label is true by construction: the attributes are drawn first and then set in the synthesiser (pitch in Hz for the
 voice's gender, speed in words per minute, intonation as pitch range, emphasis as SSML) or in the samples (level in dB).

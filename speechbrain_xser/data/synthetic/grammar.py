@@ -1,4 +1,4 @@
-"""The sentences of the built-in corpus: a small grammar with a known topic for each sentence.
+"""The sentences of the embedded corpus: a small grammar with a known topic for each sentence.
 
 It has about three hundred words in ten topics. A topic is true by construction, because its nouns occur in no other.
 """

@@ -1,4 +1,4 @@
-"""The voices of the built-in corpus: eSpeak NG variants, split so that test voices occur nowhere else.
+"""The voices of the embedded corpus: eSpeak NG variants, split so that test voices occur nowhere else.
 
 Pitch is set in Hz for each gender, because "low" is relative to the gender. eSpeak's pitch parameter is relative to the
 voice, so each voice carries its own base: the F0 of a monotone at parameter 50, measured once. A step of 25 in the
