@@ -6,10 +6,10 @@
 
 The YAML gives `model`, `output_folder`, `data_folder`, `train_manifest`, `valid_manifest`, optionally
 `test_manifest`, `emotions` and `prepare` (a `!name:` that writes the manifests), and the keys of
-hparams/training.yaml. The same command again goes on where a killed run stopped.
+hparams/training.yaml. To continue a killed run, give the same command again.
 
 `main` reads the command line as every SpeechBrain recipe does, and calls `run`: prepare, model, loaders, Brain, fit,
-evaluate, export. `xser train` is the same two functions.
+evaluate, export. `xser train` calls the same two functions.
 """
 
 import sys

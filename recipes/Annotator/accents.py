@@ -1,6 +1,6 @@
 """EmoDB's hand-labelled syllables and sentence accents, as the words of its transcripts.
 
-``silb/NAME.silb`` has the syllables' beginnings, ``lablaut/NAMExx.lablaut`` the sounds with their stress; 3 is the
+``silb/NAME.silb`` has the starts of the syllables, ``lablaut/NAMExx.lablaut`` the sounds with their stress; 3 marks the
 accent of the sentence.
 """
 
@@ -17,22 +17,22 @@ from speechbrain_xser.annotator.alignment import Word
 from speechbrain_xser.annotator.analysis import Heard, hear
 from speechbrain_xser.data.audio import load_audio
 
-FITTED_SPEAKERS = ("03", "08", "09", "10", "11")  # the weights of emphasis were fitted to their clips
+FITTED_SPEAKERS = ("03", "08", "09", "10", "11")  # the emphasis weights were fitted to their clips
 NEW_SPEAKERS = ("12", "13", "14", "15", "16")
 UNLABELLED = "13a01Wb"  # its syllables are empty
 MARKS = ("(", ".")  # a pause, the end
 ROUNDING_SECONDS = 0.003  # the two files round times differently
-# syllables that do not spell the beginning of their word: spoken otherwise, or written in another way
+# syllables whose spelling differs from the start of their word
 SPELLINGS = {"agnes": ("ak",), "stück": ("blatt",), "es": ("s",), "gehen": ("gehn",), "stehen": ("stehn",)}
 
 
 class Labelled(NamedTuple):
-    """One clip with the hands' words, relative to the heard waveform."""
+    """One clip with its hand-labelled words, relative to the trimmed waveform."""
 
     heard: Heard
     transcript: str
     words: tuple[Word, ...]
-    accented: np.ndarray  # [W] bool, has a syllable that bears the accent of its sentence
+    accented: np.ndarray  # [W] bool, whether a syllable carries the accent of the sentence
 
 
 def labelled_clips(corpus: Path, labels: Path, speakers: Iterable[str]) -> list[Labelled]:
@@ -72,7 +72,7 @@ def _accents(folder: Path, name: str) -> list[float]:
 
 
 def _firsts(transcript: str, names: tuple[str, ...]) -> list[int]:
-    """The first syllable of each word: the next that its spelling begins with."""
+    """The first syllable of each word: the next one whose spelling starts the word."""
     found, place = [], -1
     for text in (word.strip('.,?"').lower() for word in transcript.split()):
         fits = (text.startswith(name) or name in SPELLINGS.get(text, ()) for name in names[place + 1 :])

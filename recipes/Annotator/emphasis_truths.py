@@ -1,4 +1,4 @@
-"""Emphasis against EmoDB's hand-labelled sentence accents."""
+"""Compares emphasis with EmoDB's hand-labelled sentence accents."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from speechbrain_xser.annotator.emphasis import emphasised, prominences
 
 
 class TopWords(NamedTuple):
-    """How often one word of each clip bears an accent, over the clips that have one."""
+    """How often one word of each clip carries an accent, over the clips that have an accent."""
 
     clips: int
-    by_hand: float  # the most prominent word, words placed by hand
-    aligned: float  # the same, words placed by eSpeak's reading
+    by_hand: float  # the most prominent word, with hand-labelled word times
+    aligned: float  # the same, with word times from eSpeak's reading
     last: float
-    longest: float  # in seconds, words placed by hand
+    longest: float  # the longest word, with hand-labelled word times
     chance: float
 
 
 class NamedWords(NamedTuple):
-    """How often the words that are called emphasised bear an accent; words placed by eSpeak's reading."""
+    """How often emphasised words carry an accent, with word times from eSpeak's reading."""
 
     clips: int
     named: int
-    accented: float  # share of those named
+    accented: float  # share of the emphasised words
     usual: float  # share of all words
 
 
 def top_words(clips: list[Labelled]) -> TopWords:
-    """Shares of the clips whose most prominent, last, longest and any word is accented."""
+    """Shares of the clips whose most prominent, last, longest and average word is accented."""
     clips = [clip for clip in clips if clip.accented.any()]
     by_hand = [clip.accented[np.argmax(prominences(clip.heard, clip.transcript, "de", clip.words))] for clip in clips]
     aligned = [clip.accented[np.argmax(prominences(clip.heard, clip.transcript, "de"))] for clip in clips]
@@ -42,7 +42,7 @@ def top_words(clips: list[Labelled]) -> TopWords:
 
 
 def named_words(clips: list[Labelled]) -> NamedWords:
-    """The emphasised words of all clips, those without an accent too."""
+    """The emphasised words of all clips, including clips without an accent."""
     hits: list[bool] = []
     for clip in clips:
         names = [word.strip('.,?"') for word in clip.transcript.split()]

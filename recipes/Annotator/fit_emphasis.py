@@ -1,8 +1,8 @@
-"""Prints the centres, spreads and weights that ``speechbrain_xser/annotator/emphasis.py`` has with fewer digits.
+"""Prints the centres, spreads and weights that ``speechbrain_xser/annotator/emphasis.py`` rounds to fewer digits.
 
     python -m recipes.Annotator.fit_emphasis --data corpora
 
-``corpora`` holds emodb/ and annotations/emodb/. Only the clips of speakers 03, 08, 09, 10 and 11 are looked at.
+``corpora`` contains emodb/ and annotations/emodb/. Only the clips of speakers 03, 08, 09, 10 and 11 are used.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from speechbrain_xser.annotator.emphasis import Cues, measure
 
 
 class Fitted(NamedTuple):
-    """What makes a prominence of cues."""
+    """The parameters that turn cues into a prominence."""
 
     centres: Cues
     spreads: Cues
-    weights: Cues  # scaled so that prominences deviate by one
+    weights: Cues  # scaled so that prominences have a deviation of one
 
 
 def cues(clip: Labelled) -> np.ndarray:
-    """The cues of the words as eSpeak's reading places them, [W, 4]."""
+    """The cues of the words, [W, 4], with word times from eSpeak's reading."""
     words = align(clip.heard, clip.transcript, "de")
     return np.stack(measure(clip.heard, words, reading_of(clip.heard, clip.transcript, "de")), axis=1)
 
 
 def fit(found: np.ndarray, accented: np.ndarray) -> Fitted:
-    """A logistic regression of the accents; a word without pitch has its pitch at the centre."""
+    """A logistic regression of the accents; a word without pitch counts as if its pitch were the centre."""
     centres, spreads = np.nanmean(found, axis=0), np.nanstd(found, axis=0)
     standard = np.nan_to_num((found - centres) / spreads)
     weights = LogisticRegression().fit(standard, accented).coef_[0]
@@ -43,7 +43,7 @@ def fit(found: np.ndarray, accented: np.ndarray) -> Fitted:
 
 
 def main() -> None:
-    """Fits and prints."""
+    """Fits and prints the parameters."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     data = parser.parse_args().data

@@ -1,4 +1,4 @@
-"""How often the gender estimate is right: corpora it was not trained on, and speakers left out of the training."""
+"""How often the gender estimate is correct, on corpora and speakers that it was not trained on."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Corpus = tuple[list[Voice], list[Sound]]
 
 
 class Rightness(NamedTuple):
-    """How right an estimate is."""
+    """The accuracy of an estimate."""
 
     clips: int
-    forced: float  # share of the clips on the right side of even odds; a clip without voice is wrong
-    told: float  # share of those with a word
-    with_word: float  # share of the clips
-    speakers: dict[str, int]  # told rightly, told wrongly, left open, all clips of a speaker together
+    forced: float  # share of clips on the correct side of even odds; a clip without voice counts as wrong
+    told: float  # share of correct ones among the clips with a gender
+    with_word: float  # share of clips with a gender
+    speakers: dict[str, int]  # correct, wrong and open, from all clips of a speaker together
 
 
 def rightness(log_odds: Iterable[float | None], voices: list[Voice]) -> Rightness:
-    """Counts the right words of an estimate."""
+    """Counts the correct genders of an estimate."""
     pairs = [(odds, "female" if voice.female else "male") for odds, voice in zip(log_odds, voices, strict=True)]
     forced = [odds is not None and gender_of(odds, 0.0) == truth for odds, truth in pairs]
     told = [word == truth for odds, truth in pairs if odds is not None and (word := gender_of(odds))]
@@ -47,18 +47,18 @@ def _speakers(pairs: list[tuple[float | None, str]], voices: list[Voice]) -> dic
 
 
 def shipped(corpus: Corpus) -> list[float | None]:
-    """Log odds by the package's weights."""
+    """Log odds from the package's weights."""
     return [sound.log_odds for sound in corpus[1]]
 
 
 def crossed(train: Corpus, test: Corpus) -> list[float | None]:
-    """Log odds by weights of another corpus."""
+    """Log odds from weights trained on another corpus."""
     model = fit(_examples(train))
     return [None if sound.features is None else _odds(model, sound) for sound in test[1]]
 
 
 def held_out(corpora: list[Corpus]) -> list[list[float | None]]:
-    """Log odds by weights of all corpora but a tenth of the speakers, the clip's among them."""
+    """Log odds from weights trained on all corpora without a tenth of the speakers, including the clip's own."""
     voices = [voice for found, _ in corpora for voice in found]
     sounds = [sound for _, found in corpora for sound in found]
     odds: list[float | None] = [None] * len(voices)

@@ -1,4 +1,4 @@
-"""Pitch against the speakers' gender and against Praat; level against the acted intensity."""
+"""Compares pitch with the speakers' gender and with Praat, and level with the acted intensity."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from recipes.Annotator.voices import Sound, Voice
 
 BOUND_HERTZ = 160.0  # midway between the usual ranges of men (85 to 155) and women (165 to 255)
-NEAR = 0.02  # of a pitch
+NEAR = 0.02  # relative difference of two pitches
 GROSS = 0.2
 OCTAVE_WITHIN_SEMITONES = 1.0
 
 
 class Sides(NamedTuple):
-    """Pitch by gender; of the clips that have one."""
+    """Pitch by gender, over the clips that have a pitch."""
 
     men_hertz: float  # median of the clips' medians
     women_hertz: float
@@ -25,12 +25,12 @@ class Sides(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """Two trackers; shares of the frames that both call voiced unless another is named."""
+    """Two trackers compared: shares of the frames that both call voiced, unless stated otherwise."""
 
     seconds: float  # of clips
     near: float  # within 2 %
     gross: float  # more than 20 % away
-    halved: float  # an octave below Praat, give or take a semitone
+    halved: float  # an octave below Praat, within a semitone
     doubled: float
     voiced_too: float  # of Praat's voiced frames
     near_medians: float  # share of the clips whose medians are within 2 %
@@ -39,7 +39,7 @@ class Agreement(NamedTuple):
 
 
 class Louder(NamedTuple):
-    """One way of speaking against another."""
+    """One way of speaking compared with another."""
 
     speakers: int
     louder: int  # speakers whose mean level is higher
@@ -47,7 +47,7 @@ class Louder(NamedTuple):
 
 
 def sides(voices: list[Voice], sounds: list[Sound]) -> Sides:
-    """Where the clips of men and women lie."""
+    """Where the pitches of men and women lie."""
     female = np.array([voice.female for voice in voices])
     hertz = np.array([sound.median_hertz for sound in sounds])
     men, women = (hertz[group & ~np.isnan(hertz)] for group in (~female, female))
@@ -75,7 +75,7 @@ def agreement(sounds: list[Sound]) -> Agreement:
 
 
 def louder(voices: list[Voice], sounds: list[Sound], higher: dict[str, str], lower: dict[str, str]) -> Louder:
-    """Compares each speaker's clips with some values in the manifest with those with others."""
+    """Compares each speaker's clips with one set of values in the manifest to those with another."""
     means = [_mean_levels(voices, sounds, wanted) for wanted in (higher, lower)]
     apart = np.array([means[0][speaker] - means[1][speaker] for speaker in means[0]])
     return Louder(len(apart), int((apart > 0).sum()), apart.mean())

@@ -1,11 +1,10 @@
-"""Makes the fixed bounds of low and high from annotated manifests, by SpeechCraft's percentiles over all their clips,
-and the percentiles of pitch that evidence names.
+"""Makes the reference cut-offs and pitch percentiles from annotated manifests, by SpeechCraft's percentiles.
 
     python -m recipes.Annotator.reference_cutoffs --annotated annotated/cremad annotated/librispeech \
         --data_folders corpora/cremad corpora/librispeech \
         --source "CREMA-D and LibriSpeech" --out speechbrain_xser/annotator/reference.json
 
-Each folder is one that ``xser annotate`` wrote; genders are read from the manifest. Bounds have two decimals.
+Each folder was written by ``xser annotate``; genders come from the manifest. Cut-offs have two decimals.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from speechbrain_xser.utils.journal import Journal
 
 
 def measured(folder: Path, data_folder: str, language: str) -> Iterator[tuple[Measures, str | None]]:
-    """What was measured of each clip of a folder, and its gender."""
+    """The measures of each clip in a folder, and its speaker's gender."""
     with Journal(folder / "measures.sqlite", Measures) as journal:
         for row in read_manifest(folder / "manifest.jsonl"):
             clip = clip_of(row, data_folder, str(folder), language)
@@ -34,7 +33,7 @@ def measured(folder: Path, data_folder: str, language: str) -> Iterator[tuple[Me
 
 
 def rounded(values: dict) -> dict:
-    """All numbers with two decimals.
+    """Rounds all numbers to two decimals.
 
     Example
     -------
@@ -50,7 +49,7 @@ def _numbers(row: Sequence[float]) -> list[float]:
 
 
 def main() -> None:
-    """Reads measures and genders, and writes the bounds."""
+    """Reads measures and genders, and writes the cut-offs."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--annotated", nargs="+", type=Path, required=True)
     parser.add_argument("--data_folders", nargs="+", required=True, help="what {data_root} in each manifest stands for")

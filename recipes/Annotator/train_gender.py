@@ -1,9 +1,9 @@
-"""Makes the weights of the annotator's gender estimate from CREMA-D and LibriSpeech; about 90 seconds on two cores.
+"""Trains the annotator's gender estimate on CREMA-D and LibriSpeech, in about 90 seconds on two cores.
 
     python -m recipes.Annotator.train_gender --corpora corpora --out speechbrain_xser/annotator/gender.json
 
-``corpora`` holds ``cremad/manifest.csv`` and ``librispeech/manifest.csv`` as ``voices.py`` reads them. How right the
-weights are is told by ``truths.py``.
+``corpora`` contains ``cremad/manifest.csv`` and ``librispeech/manifest.csv``, as ``voices.py`` reads them.
+``truths.py`` measures the accuracy.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from speechbrain_xser.utils.files import written_beside
 
 CORPORA = {"cremad": "CREMA-D, ODbL 1.0", "librispeech": "LibriSpeech, CC BY 4.0"}
 PENALTY = 0.1  # inverse strength
-# Microphones and rooms shape the spectrum like a voice does. So each clip is heard through COPIES random channels: each
+# Microphones and rooms shape the spectrum as a voice does. So each clip is copied through COPIES random channels: each
 # adds to coefficient k a Gaussian number with a deviation of DEVIATION * exp(-k / DECAY). Both numbers were chosen by
 # training on one corpus and testing on the other.
 COPIES, DEVIATION, DECAY = 4, 2.0, 12.0
 
 
 class Examples(NamedTuple):
-    """Clips of some corpora as numbers."""
+    """Clips of some corpora as training examples."""
 
     features: np.ndarray  # [N, F]
     female: np.ndarray  # [N] bool
@@ -68,7 +68,7 @@ def fit(found: Examples) -> Pipeline:
 
 
 def stored(model: Pipeline, found: Examples) -> dict:
-    """A model for JSON, with what it was trained on."""
+    """A model as JSON values, with what it was trained on."""
     scaler, regression = (step for _, step in model.steps)
     return {
         "mean": scaler.mean_.round(5).tolist(),

@@ -1,9 +1,9 @@
-"""Prints the tables of docs/annotator.md: what the annotator measures against what is known of real speech.
+"""Prints the tables of docs/annotator.md: the annotator's measurements compared with what is known about real speech.
 
     python -m recipes.Annotator.truths --data corpora
 
-``corpora`` holds ravdess/, cremad/, emodb/, tess/ and librispeech/, each with a ``manifest.csv`` as ``voices.py`` reads
-it, and annotations/emodb and annotations/libritts_p. Every clip is measured anew; nothing is kept. Needs parselmouth.
+``corpora`` contains ravdess/, cremad/, emodb/, tess/ and librispeech/, each with a ``manifest.csv`` as ``voices.py``
+reads it, and annotations/emodb and annotations/libritts_p. Every clip is measured again each time. Needs parselmouth.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from speechbrain_xser.annotator.gender import speaker_gender
 
 NAMES = {"ravdess": "RAVDESS", "cremad": "CREMA-D", "emodb": "EmoDB", "tess": "TESS", "librispeech": "LibriSpeech"}
 TRAINED_ON = ("cremad", "librispeech")
-INTENSE = "happy sad angry fearful calm disgusted surprised"  # RAVDESS acts neutral in one intensity only
+INTENSE = "happy sad angry fearful calm disgusted surprised"  # RAVDESS has neutral in one intensity only
 
 
 def heard(data: Path) -> dict[str, Corpus]:
-    """All clips of the corpora, and what is heard in them."""
+    """All clips of the corpora, with their measurements."""
     found = {corpus: voices(data / corpus) for corpus in NAMES}
     return {corpus: (clips, listen(sound, clips, f"hearing {corpus}")) for corpus, clips in found.items()}
 
 
 def gender_table(corpora: dict[str, Corpus], held: dict[str, list[float | None]]) -> list[str]:
-    """Rows by corpus and by what the weights were trained on."""
+    """Rows by corpus and by training corpus."""
     ours, read = (corpora[corpus] for corpus in TRAINED_ON)
     rows = [(NAMES[corpus], shipped(found), found) for corpus, found in corpora.items() if corpus not in TRAINED_ON]
     rows += [(f"{NAMES[corpus]}, its speakers left out by tenths", held[corpus], corpora[corpus]) for corpus in held]
@@ -47,7 +47,7 @@ def _gender_row(name: str, found: Rightness) -> tuple[str, ...]:
 
 
 def reader_table(corpus: Corpus, odds: list[float | None], data: Path) -> list[str]:
-    """LibriSpeech's readers against the listeners' majority: by the corpus's list, and by voices left out."""
+    """LibriSpeech's readers compared with the listeners' majority: by the corpus's list, and by held-out voices."""
     listeners = {name: majority(votes) for name, votes in listener_genders(data / "annotations/libritts_p").items()}
     listed = listed_genders(data / "annotations/libritts_p/libritts_speakers.tsv")
     of_reader: dict[str, list[float]] = {}
@@ -73,7 +73,7 @@ def _reader_row(name: str, words: dict[str, str | None], listeners: dict[str, st
 
 
 def pitch_tables(corpora: dict[str, Corpus]) -> list[str]:
-    """Pitch by gender, then beside Praat."""
+    """Pitch by gender, and pitch compared with Praat."""
     found = {name: sides(*corpora[corpus]) for corpus, name in NAMES.items() if corpus != "tess"}
     genders = [
         (name, f"{row[0]:.0f} Hz", f"{row[1]:.0f} Hz", percent(row[2]), percent(row[3])) for name, row in found.items()
@@ -104,7 +104,7 @@ def pitch_tables(corpora: dict[str, Corpus]) -> list[str]:
 
 
 def level_table(corpus: Corpus) -> list[str]:
-    """RAVDESS's intensities and its anger."""
+    """Level by RAVDESS's intensities, and of its anger."""
     pairs = {
         "*strong* over *normal*": ({"intensity": "strong"}, {"intensity": "normal", "emotion": INTENSE}),
         "angry over neutral": ({"emotion": "angry"}, {"emotion": "neutral"}),
@@ -121,7 +121,7 @@ def level_table(corpus: Corpus) -> list[str]:
 
 
 def emphasis_table(data: Path) -> list[str]:
-    """EmoDB's accents for the speakers that the weights were fitted to and for the others."""
+    """EmoDB's accents, for the speakers that the weights were fitted to and for the others."""
     groups = {"12 to 16, not fitted": NEW_SPEAKERS, "03 to 11, fitted": FITTED_SPEAKERS}
     rows = []
     for name, speakers in groups.items():
@@ -138,7 +138,7 @@ def _emphasis_row(name: str, top: TopWords, named: NamedWords) -> tuple[str, ...
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share as a table has it.
+    """A share as shown in a table.
 
     Example
     -------
@@ -161,7 +161,7 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def main() -> None:
-    """Hears everything and prints the tables."""
+    """Measures everything and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     data = parser.parse_args().data

@@ -1,7 +1,7 @@
-"""Clips whose speakers' gender is known, and what the annotator hears in them.
+"""Clips whose speakers' gender is known, and what the annotator measures in them.
 
-A corpus is a folder with ``manifest.csv``: columns path, speaker and gender, and whatever else a truth is looked up in.
-``gender_heard`` counts instead of ``gender`` where it is filled (LibriSpeech lists some readers wrongly).
+A corpus is a folder with ``manifest.csv``: columns path, speaker and gender, and any further columns with known labels.
+``gender_heard`` overrides ``gender`` if it is filled in (LibriSpeech lists some readers wrongly).
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.utils.parallel import in_parallel
 
 WORDS = {"F": "female", "M": "male"}
-FEWEST_VOICED = 10  # frames, of a clip that has a pitch
+FEWEST_VOICED = 10  # frames that a clip with a pitch has at least
 
 
 class Voice(NamedTuple):
     """One clip."""
 
     path: str
-    speaker: str  # the corpus's folder before the name
+    speaker: str  # prefixed with the corpus's folder
     female: bool
     row: dict[str, str]  # of the manifest
 
 
 class Sound(NamedTuple):
-    """What is heard in one clip."""
+    """The measurements of one clip."""
 
-    features: np.ndarray | None  # [F] of the gender estimate, None where there is too little voice
-    log_odds: float | None  # of the package's weights
+    features: np.ndarray | None  # [F] of the gender estimate, None for too little voice
+    log_odds: float | None  # from the package's weights
     decibels: float | None  # of the speech
     hertz: np.ndarray  # [T], 0 where unvoiced
-    praats: np.ndarray  # [T] by Praat, in the same frames of speech
+    praats: np.ndarray  # [T] from Praat, in the same frames of speech
 
     @property
     def median_hertz(self) -> float:
@@ -62,12 +62,12 @@ def voices(folder: Path) -> list[Voice]:
 
 
 def features(voice: Voice) -> np.ndarray | None:
-    """The gender estimate's features of a clip, None where there is too little voice."""
+    """The gender estimate's features of a clip, None for too little voice."""
     return gender_features(hear(load_audio(voice.path)))
 
 
 def sound(voice: Voice) -> Sound:
-    """All that the truths are about; needs parselmouth."""
+    """Everything that is compared for one clip; needs parselmouth."""
     wav = load_audio(voice.path)
     heard = hear(wav)
     first = round(heard.start_seconds * 16000)
@@ -77,6 +77,6 @@ def sound(voice: Voice) -> Sound:
 
 
 def listen(work: Callable, found: Iterable[Voice], label: str) -> list:
-    """What a function makes of each clip, on all cores."""
+    """Applies a function to each clip, on all cores."""
     found = list(found)
     return list(in_parallel(work, found, label, len(found)))

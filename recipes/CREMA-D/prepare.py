@@ -2,8 +2,8 @@
 
 Reads ``data_folder/AudioWAV`` with the release's own file names, ``1001_IEO_ANG_HI.wav``: actor, sentence, emotion,
 level. Age and sex come from the release's ``VideoDemographics.csv`` or from a ``manifest.csv``; without them they are
-null. Pitch, volume and speed are null, since nobody labelled them, unless the annotator fills them (``--annotate``).
-The split is by actor, over all 91 actors whether their clips are there or not (see :data:`SPLIT_SEED`); the folds too.
+null. Pitch, volume and speed are not labelled, so they are null, unless the annotator fills them in (``--annotate``).
+Split and folds are by actor, over all 91 actors, including those without clips (see :data:`SPLIT_SEED`).
 
     python recipes/CREMA-D/prepare.py --data_folder=corpora/CREMA-D --save_folder=results/CREMA-D
 """
@@ -35,7 +35,7 @@ FIGURES = {  # the release without the one silent clip
 
 ACTORS = tuple(str(actor) for actor in range(1001, 1092))
 SPLIT_SHARES = {"train": 0.7, "valid": 0.1, "test": 0.2}  # 64, 9 and 18 of 91 actors
-# The first of crema-d-0, crema-d-1, ... with as many women as men, give or take one, in validation and in test.
+# The first of crema-d-0, crema-d-1, ... with equally many women and men, within one, in validation and in test.
 SPLIT_SEED = "crema-d-1"
 FOLDS = 5
 EMOTIONS = {
@@ -48,7 +48,7 @@ EMOTIONS = {
 }
 VOTES = {"A": "Anger", "D": "Disgust", "F": "Fear", "H": "Happiness", "N": "Neutral", "S": "Sadness"}
 VOICE_ALONE = "1"  # first digit of a row of votes; 2 is the face, 3 both
-LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": None}  # how strongly acted; set for sentence IEO only
+LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": None}  # acted intensity; only for sentence IEO
 SENTENCES = {
     "IEO": "It's eleven o'clock",
     "TIE": "That is exactly what happened",
@@ -68,7 +68,7 @@ NAME = re.compile(r"(?P<actor>\d{4})_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]{3}
 
 
 class Clip(NamedTuple):
-    """What a file name says.
+    """The content of a file name.
 
     Example
     -------
@@ -79,23 +79,23 @@ class Clip(NamedTuple):
     actor: str  # one of ACTORS
     transcript: str  # one of SENTENCES' values
     emotion: str  # one of EMOTIONS' values
-    level: str | None  # low, medium or high; None where the release has XX
+    level: str | None  # low, medium or high; None for the release's XX
 
 
 class Actor(NamedTuple):
-    """What is known of an actor."""
+    """Facts about an actor."""
 
     gender: str | None  # male, female
     age: str | None  # SpeechCraft's band
 
 
 def parse_name(stem: str) -> Clip:
-    """Reads a file name of the release, without its suffix.
+    """Parses a file name of the release, without its suffix.
 
     Arguments
     ---------
     stem : str
-        For example ``1001_IEO_ANG_HI``; the release's one typo, a last ``X`` for ``XX``, is read as it is meant.
+        For example ``1001_IEO_ANG_HI``; the release's one typo, a final ``X`` for ``XX``, is accepted.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def _actor(row: dict[str, str]) -> tuple[str, Actor]:
 
 
 def find_demographics(data_folder: str | Path) -> Path | None:
-    """The table of actors that lies in a corpus folder, if there is one."""
+    """The table of actors in a corpus folder, if there is one."""
     names = ("VideoDemographics.csv", "manifest.csv")
     return next((Path(data_folder, name) for name in names if Path(data_folder, name).exists()), None)
 
@@ -166,13 +166,13 @@ def read_actors(table: Path | None) -> dict[str, Actor]:
 
 
 def find_votes(data_folder: str | Path) -> Path | None:
-    """The listeners' table that lies in a corpus folder, where the release has it or beside AudioWAV."""
+    """The listeners' table in a corpus folder, at the release's place or beside AudioWAV."""
     places = (Path(data_folder, "processedResults"), Path(data_folder))
     return next((place / "tabulatedVotes.csv" for place in places if (place / "tabulatedVotes.csv").exists()), None)
 
 
 def read_listeners(table: Path) -> list[dict]:
-    """What those who heard the voice alone called each clip.
+    """What the listeners to the voice alone called each clip.
 
     Arguments
     ---------
@@ -182,7 +182,7 @@ def read_listeners(table: Path) -> list[dict]:
     Returns
     -------
     list of dict
-        ``id``, and ``votes`` by a listener's number: the table does not say who they were.
+        ``id``, and ``votes`` by running number, because the table does not identify the listeners.
 
     Raises
     ------
@@ -226,7 +226,7 @@ def _utterance(stem: str, path: Path, actors: dict[str, Actor], sides: dict[str,
 
 
 def _places(utterances: list[Utterance]) -> Callable[[Utterance], tuple[str, ...]]:
-    """The split that results are reported on, and each fold's part."""
+    """The split that results are reported on, and the part in each fold."""
     fold_of = speaker_folds({f"cremad-{actor}": None for actor in ACTORS}, FOLDS, SPLIT_SEED)
     fold_places = leave_one_out(utterances, lambda clip: fold_of[clip.speaker])
     return lambda clip: by_split(clip) + fold_places(clip)
@@ -240,23 +240,23 @@ def prepare(
     annotate: bool = False,
     wording: Wording = "plain",
 ) -> dict[str, str]:
-    """Writes ``train``, ``valid`` and ``test.jsonl``, and five folds; done again, it changes nothing and is quick.
+    """Writes ``train``, ``valid`` and ``test.jsonl``, and five folds; a second call is quick and changes nothing.
 
     Arguments
     ---------
     data_folder : str | Path
-        Holds AudioWAV.
+        Folder that contains AudioWAV.
     save_folder : str | Path
-        Where the manifests go.
+        Where the manifests are written.
     demographics : str | None
         The table of actors; by default VideoDemographics.csv or manifest.csv in the data folder.
     votes : str | None
         The listeners' table, for ``ratings.jsonl``; by default processedResults/tabulatedVotes.csv in the data folder.
     annotate : bool
-        Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over
-        each manifest's training part.
+        Whether the annotator fills in pitch, volume, speed, intonation and emphasis; each manifest's training part
+        decides what is low and high.
     wording : str
-        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
+        Wording of the paragraphs: "plain" has three forms, "varied" hundreds, for an LLM that knows English.
 
     Returns
     -------
@@ -268,7 +268,7 @@ def prepare(
     ManifestError
         If the folder is not CREMA-D's.
     TrainingError
-        If more than one clip in a hundred cannot be read; fewer are left out with a warning.
+        If more than 1 % of the clips cannot be read; fewer are left out with a warning.
     """
     clips = {stem: path for stem, path in find_audio(Path(data_folder, "AudioWAV")).items() if stem not in SILENT_CLIPS}
     actors = read_actors(Path(demographics) if demographics else find_demographics(data_folder))

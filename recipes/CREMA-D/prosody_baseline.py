@@ -1,8 +1,8 @@
 """The baseline to beat: logistic regression on prosody functionals, on the recipe's own speaker-independent split.
 
 Two variants, `prosody` (pitch, energy, rate, spectral shape; 43 numbers) and `prosody+mfcc` (26 more). The penalty is
-chosen by UA on the validation actors; the test actors are looked at once. Training is on the training actors only.
-Reads the manifests that ``prepare.py`` wrote to ``save_folder``.
+chosen by UA on the validation actors; the test actors are used once. Training uses the training actors only. Reads the
+manifests that ``prepare.py`` wrote to ``save_folder``.
 
     python recipes/CREMA-D/prosody_baseline.py --data_folder=corpora/CREMA-D --save_folder=results/CREMA-D
 """
@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
+import speechbrain_xser  # noqa: F401, checks the versions of the libraries imported below
 
 # isort: split
 import numpy as np
@@ -33,7 +33,7 @@ from speechbrain_xser.utils.files import moved_into_place
 
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)  # inverse strength, LogisticRegression's C
 SPLITS = ("train", "valid", "test")
-CEPSTRAL = "mfcc"  # how the names of the cepstral functionals begin
+CEPSTRAL = "mfcc"  # prefix of the names of the cepstral functionals
 
 
 class Features(NamedTuple):
@@ -44,14 +44,14 @@ class Features(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """What one variant reached on the test actors, in percent."""
+    """Results of one variant on the test actors, in percent."""
 
     variant: str
-    features: int  # numbers a clip
+    features: int  # numbers for each clip
     penalty: float  # chosen on the validation actors
     valid_ua: float  # mean recall over the emotions
     test_ua: float
-    test_wa: float  # plain accuracy
+    test_wa: float  # accuracy
 
 
 def functionals(utterance: Utterance, data_folder: str) -> dict[str, float]:
@@ -65,7 +65,7 @@ def _path(utterance: Utterance, data_folder: str) -> str:
 
 
 def extract(manifest: str, data_folder: str, cache_folder: Path) -> tuple[list[str], Features]:
-    """The functionals' names and a split's features, computed once and then read from the cache."""
+    """Names and values of a split's features, computed once and then read from the cache."""
     cache = cache_folder / f"{Path(manifest).stem}_functionals.npz"
     utterances = read_manifest(manifest)
     ids = np.array([f"{row.id} {sound_digest(_path(row, data_folder))}" for row in utterances])
@@ -91,7 +91,7 @@ def classifier(penalty: float, class_weight: str | None) -> Pipeline:
 
 
 def score(variant: str, splits: dict[str, Features], class_weight: str | None) -> tuple[Scores, np.ndarray]:
-    """Fits a variant at every penalty, keeps the best on validation, and tests it.
+    """Fits a variant with every penalty, keeps the best on validation, and tests it.
 
     Arguments
     ---------
@@ -100,14 +100,14 @@ def score(variant: str, splits: dict[str, Features], class_weight: str | None) -
     splits : dict[str, Features]
         Features of train, valid and test.
     class_weight : str | None
-        ``balanced`` weighs emotions by their rarity.
+        ``balanced`` weights emotions by their rarity.
 
     Returns
     -------
     Scores
         Figures in percent.
     numpy.ndarray
-        The test's answers, [N] str.
+        Answers on the test clips, [N] str.
     """
     fits = {penalty: classifier(penalty, class_weight).fit(*splits["train"]) for penalty in PENALTIES}
     valid = {
@@ -122,7 +122,7 @@ def score(variant: str, splits: dict[str, Features], class_weight: str | None) -
 
 
 def guesses(splits: dict[str, Features]) -> dict[str, float]:
-    """What needs no ear, in percent: chance, and always the most frequent training emotion."""
+    """Results without listening, in percent: chance, and always the most frequent training emotion."""
     names, counts = np.unique(splits["train"].emotions, return_counts=True)
     majority = names[counts.argmax()]
     hits = splits["test"].emotions == majority

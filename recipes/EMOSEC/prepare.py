@@ -1,9 +1,9 @@
-"""Prepares EMOSEC as far as it can be had: the 600 Mandarin clips that SECap (Xu et al., 2024, AAAI) published.
+"""Prepares the public part of EMOSEC: the 600 Mandarin clips that SECap (Xu et al., 2024, AAAI) published.
 
 Reads ``wav.scp``, ``text.txt`` and ``fid2captions.json`` of SECap's ``dataset`` folder. Each clip has a transcript and
-one caption of a human listener, which becomes the ``description``; ``caption`` stays null, because no human wrote a
-paragraph with the transcript in it. Speakers, genders and emotion classes are not published and stay null. There is a
-test set only: without speakers no honest training part can be cut off, and the paper evaluates zero-shot.
+one caption by a human listener, which becomes the ``description``; ``caption`` stays null, because no human wrote a
+paragraph with the transcript in it. Speakers, genders and emotion classes are not published and stay null. There is
+only a test set: without speakers, no fair training part can be split off, and the paper evaluates zero-shot.
 
     python recipes/EMOSEC/prepare.py --data_folder=corpora/SECap --save_folder=results/EMOSEC
 """
@@ -27,7 +27,7 @@ LISTS = ("wav.scp", "text.txt", "fid2captions.json")
 
 
 def read_list(path: Path) -> dict[str, str]:
-    """A Kaldi list: what follows the name on each line, with a space or a tab between.
+    """A Kaldi list: a name on each line, followed by a space or a tab and its value.
 
     Arguments
     ---------
@@ -37,12 +37,12 @@ def read_list(path: Path) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        By name, without white space around it.
+        Values by name, without surrounding white space.
 
     Raises
     ------
     ManifestError
-        If a line has nothing behind its name, or a name is there twice.
+        If a line has no value, or a name is repeated.
 
     Example
     -------
@@ -124,7 +124,7 @@ def read_clips(data_folder: str | Path) -> list[Utterance]:
 
 
 def _check_same(lists: dict[str, dict], folder: Path) -> None:
-    """A clip that is missing in one of the lists would be missing without a word."""
+    """Refuses lists of different clips; otherwise a clip missing in one list would be dropped silently."""
     every = set().union(*lists.values())
     for name, entries in lists.items():
         if missing := sorted(every - set(entries)):
@@ -136,17 +136,17 @@ def prepare(
     save_folder: str | Path,
     annotate: bool = False,
 ) -> dict[str, str]:
-    """Writes ``test.jsonl``; done again, it changes nothing and is quick.
+    """Writes ``test.jsonl``; a second call is quick and changes nothing.
 
     Arguments
     ---------
     data_folder : str | Path
         A clone of SECap's repository, or its folder ``dataset``.
     save_folder : str | Path
-        Where the manifest goes.
+        Where the manifest is written.
     annotate : bool
-        Whether the annotator fills gender, pitch, volume, speed, intonation and emphasis; low and high are decided over
-        these clips.
+        Whether the annotator fills in gender, pitch, volume, speed, intonation and emphasis; these clips decide what is
+        low and high.
 
     Returns
     -------
@@ -158,7 +158,7 @@ def prepare(
     ManifestError
         If the folder is not SECap's.
     TrainingError
-        If more than one clip in a hundred cannot be read; fewer are left out with a warning.
+        If more than 1 % of the clips cannot be read; fewer are left out with a warning.
     """
     clips = read_clips(data_folder)
     wavs = [Path(data_folder, clip.wav.removeprefix("{data_root}/")) for clip in clips]

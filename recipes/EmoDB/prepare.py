@@ -1,8 +1,9 @@
 """Prepares the Berlin Database of Emotional Speech (Burkhardt et al., 2005, Interspeech) as five folds.
 
-Everything is in the release's file names, ``03a01Fa``: speaker, sentence, the emotion's German letter, version.
-Speakers' ages and genders and the ten German sentences are the release's. Boredom is none of our emotions and left out
-by rule. A fold tests a woman and a man whom it never heard. Pitch, volume and speed are null: nobody labelled them.
+All labels are in the release's file names, ``03a01Fa``: speaker, sentence, the emotion's German letter, version.
+Speakers' ages and genders and the ten German sentences are the release's. Boredom is not one of our emotions and is
+left out. Each fold tests a woman and a man who are not in its training part. Pitch, volume and speed are null: they are
+not labelled.
 
     python recipes/EmoDB/prepare.py --data_folder=corpora/EmoDB --save_folder=results/EmoDB
 """
@@ -62,12 +63,12 @@ SENTENCES = {
 }
 NAME = re.compile(r"(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<emotion>[WLEAFTN])[a-z]")
 FOLDS = 5
-# The first of emodb-0, emodb-1, ... whose validation speakers are a woman and a man in every fold.
+# The first of emodb-0, emodb-1, ... with a woman and a man as validation speakers in every fold.
 SEED = "emodb-9"
 
 
 def parse_name(stem: str) -> Utterance:
-    """Reads a file name of the release, without its suffix.
+    """Parses a file name of the release, without its suffix.
 
     Arguments
     ---------
@@ -77,7 +78,7 @@ def parse_name(stem: str) -> Utterance:
     Returns
     -------
     Utterance
-        With the release's emotion, also boredom, and an empty ``wav``.
+        With the release's emotion, including boredom, and an empty ``wav``.
 
     Raises
     ------
@@ -114,31 +115,31 @@ def prepare(
     annotate: bool = False,
     wording: Wording = "plain",
 ) -> dict[str, str]:
-    """Writes ``fold_1/train.jsonl`` to ``fold_5/test.jsonl``; done again, it changes nothing and is quick.
+    """Writes ``fold_1/train.jsonl`` to ``fold_5/test.jsonl``; a second call is quick and changes nothing.
 
     Arguments
     ---------
     data_folder : str | Path
-        Holds the folder ``wav``, or the clips themselves, and a ``manifest.csv`` or not.
+        Folder that contains ``wav`` or the clips themselves, and optionally a ``manifest.csv``.
     save_folder : str | Path
-        Where the manifests go.
+        Where the manifests are written.
     annotate : bool
-        Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over
-        each manifest's training part.
+        Whether the annotator fills in pitch, volume, speed, intonation and emphasis; each manifest's training part
+        decides what is low and high.
     wording : str
-        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
+        Wording of the paragraphs: "plain" has three forms, "varied" hundreds, for an LLM that knows English.
 
     Returns
     -------
     dict[str, str]
-        Path of the manifest by name, as ``fold_1/train``.
+        Path of each manifest by name, such as ``fold_1/train``.
 
     Raises
     ------
     ManifestError
         If the folder is not EmoDB's.
     TrainingError
-        If more than one clip in a hundred cannot be read; fewer are left out with a warning.
+        If more than 1 % of the clips cannot be read; fewer are left out with a warning.
     """
     genders = {f"emodb-{name}": gender for name, (gender, _) in SPEAKERS.items()}
     clips = within_vocabulary(named_clips(data_folder, parse_name))

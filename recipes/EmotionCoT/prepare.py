@@ -1,7 +1,7 @@
-"""Joins EmotionCoT's labels (Wang et al., 2026, ICLR) onto prepared manifests, in the annotator's place.
+"""Adds EmotionCoT's labels (Wang et al., 2026, ICLR) to prepared manifests, instead of the annotator's.
 
-IEMOCAP, MELD, EARS and Expresso have them. Pitch, volume, speed, intonation and emphasis are EmotionCoT's where it has
-them; gender and age only where the manifest has none; the emotion stays the corpus's.
+They exist for IEMOCAP, MELD, EARS and Expresso. EmotionCoT's pitch, volume, speed, intonation and emphasis replace the
+manifest's; its gender and age only fill gaps; the emotion stays the corpus's.
 
     python recipes/EmotionCoT/prepare.py --labels=emotioncot.jsonl --manifests=results/IEMOCAP --save_folder=results/cot
 """
@@ -23,7 +23,7 @@ from speechbrain_xser.metrics.text import normalise
 
 LICENCE = "see its authors' release; the clips are those of other corpora"
 
-MANIFESTS = ("train", "valid", "test", "manifest")  # file names; others beside them are not manifests
+MANIFESTS = ("train", "valid", "test", "manifest")  # file names; other JSONL files are not manifests
 MEASURED = ("pitch", "volume", "speed", "intonation", "emphasis")
 KNOWN = ("gender", "age")
 
@@ -31,28 +31,28 @@ KNOWN = ("gender", "age")
 def prepare(
     labels: str | Path, manifests: str | Path, save_folder: str | Path, wording: Wording = "plain"
 ) -> dict[str, str]:
-    """Writes the manifests again, with EmotionCoT's labels; done again, it changes nothing and is quick.
+    """Writes the manifests again, with EmotionCoT's labels; a second call is quick and changes nothing.
 
     Arguments
     ---------
     labels : str | Path
         EmotionCoT's JSONL.
     manifests : str | Path
-        A folder of manifests, folds below it too, or one manifest.
+        A folder of manifests, possibly with folds below it, or one manifest.
     save_folder : str | Path
-        Where the new manifests go.
+        Where the new manifests are written.
     wording : str
-        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
+        Wording of the paragraphs: "plain" has three forms, "varied" hundreds, for an LLM that knows English.
 
     Returns
     -------
     dict[str, str]
-        Path of the manifest by name.
+        Path of each manifest by name.
 
     Raises
     ------
     ManifestError
-        If a file is wrong, or no label belongs to any clip.
+        If a file is invalid, or no label belongs to any clip.
     """
     found = _find(Path(manifests))
     account: dict = {}
@@ -98,7 +98,7 @@ def _find(manifests: Path) -> dict[str, Path]:
 
 
 def _clips(manifests: dict[str, Path], places: dict[str, list[str]]) -> Iterator[Utterance]:
-    """Every clip once, however many manifests it is in; paths hold from anywhere."""
+    """Yields every clip once, however many manifests it is in, with paths that are valid anywhere."""
     for name, path in manifests.items():
         for clip in stream_manifest(path):
             known = clip.id in places
@@ -123,7 +123,7 @@ def _joined(clip: Utterance, labels: Labels | None, unread: Counter[str]) -> Utt
 
 
 def _spoken(labels: Labels, clip: Utterance) -> Labels:
-    """The labels, with those emphasised words that the clip's own transcript has."""
+    """The labels, with only those emphasised words that are in the clip's own transcript."""
     words = set(normalise(clip.transcript).split())
     said = tuple(word for word in labels.emphasis or () if set(normalise(word).split()) <= words and normalise(word))
     return labels._replace(emphasis=said or None)

@@ -1,7 +1,7 @@
-"""Prepares anybody's clips: a CSV, TSV, JSON or JSONL table, a Hugging Face data set on disk, or folders of sound.
+"""Prepares your own clips: a CSV, TSV, JSON or JSONL table, a Hugging Face data set on disk, or folders of sound.
 
-Columns are found by their usual names or named by ``--columns``, labels are put into our words, clips are measured, and
-what cannot be used is counted and named. ``README.md`` beside this file has an example of each.
+Columns are found by their usual names or named by ``--columns``, labels are mapped to our words, clips are measured,
+and what cannot be used is counted and named. ``README.md`` beside this file has an example of each.
 
     python recipes/Generic/prepare.py --data_folder=clips --save_folder=results/mine --columns="emotion=mood"
 """
@@ -44,46 +44,46 @@ def prepare(
     annotate: bool = False,
     wording: Wording = "plain",
 ) -> dict[str, str]:
-    """Writes ``train``, ``valid`` and ``test.jsonl``, or those that there are; done again, it changes nothing.
+    """Writes ``train``, ``valid`` and ``test.jsonl``, or those that exist; a second call changes nothing.
 
     Arguments
     ---------
     data_folder : str | Path
-        Holds the clips, or a Hugging Face data set.
+        Folder of the clips, or of a Hugging Face data set.
     save_folder : str | Path
-        Where the manifests go, and sound that is inside a data set.
+        Where the manifests are written, and the sound stored inside a data set.
     table : str | None
         The table, or a parquet or arrow file; by default the only one in the data folder.
     columns : str | None
-        Where fields come from, as "wav=path,transcript=text,emotion=label".
+        Column of each field, such as "wav=path,transcript=text,emotion=label".
     emotions : str | None
-        What words for emotions mean, as "Freude=happy,calm=neutral".
+        Meaning of words for emotions, such as "Freude=happy,calm=neutral".
     corpus : str | None
-        Begins ids and speakers; by default the data folder's name.
+        Prefix of ids and speakers; by default the data folder's name.
     split : str
-        "column" as the table says; "speaker" 70, 10 and 20 of 100 speakers; "train", "valid" or "test" for all;
-        "auto" the table's column if it has one, else all in train.
+        "column": as the table says; "speaker": 70, 10 and 20 % of the speakers; "train", "valid" or "test": all clips
+        in one; "auto": the table's column if it has one, otherwise all clips in train.
     seed : str
-        Another seed puts other speakers into the parts.
+        Seed for the split of speakers.
     language : str
-        Of the transcripts, as eSpeak NG names its voices; it counts for the annotator alone.
+        Language of the transcripts, as eSpeak NG names its voices; only used by the annotator.
     annotate : bool
-        Whether the annotator fills pitch, volume, speed, intonation and emphasis, and the gender where it is null; low
-        and high are decided over the training part.
+        Whether the annotator fills in pitch, volume, speed, intonation and emphasis, and missing genders; the training
+        part decides what is low and high.
     wording : str
-        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
+        Wording of the paragraphs: "plain" has three forms, "varied" hundreds, for an LLM that knows English.
 
     Returns
     -------
     dict[str, str]
-        Path of the manifest by split.
+        Path of each split's manifest.
 
     Raises
     ------
     ManifestError
         If nothing is found, a column is missing, or no clip can be used.
     TrainingError
-        If more than one clip in a hundred cannot be read; fewer are left out with a warning.
+        If more than 1 % of the clips cannot be read; fewer are left out with a warning.
     """
     collection = open_collection(data_folder, table, parse_pairs(columns))
     corpus = corpus or Path(data_folder).resolve().name
@@ -113,7 +113,7 @@ def prepare(
 def _sides(
     split: str, collection: Collection, importer: Importer, seed: str
 ) -> tuple[list[str], Callable[[Utterance], str | None]]:
-    """The manifests that there will be, and the one of a clip."""
+    """The manifests to write, and a function that gives the one for a clip."""
     if split == "auto":
         split = "column" if "split" in collection.columns else "train"
     if split == "column":
@@ -137,7 +137,7 @@ def _sound_files(importer: Importer, collection: Collection, data_folder: str | 
 def _clips(
     importer: Importer, rows: Iterable[dict], side: Callable[[Utterance], str | None], data_folder: str | Path
 ) -> Iterator[Utterance | Dropped]:
-    """Every row as a clip of a known length and split, or as dropped."""
+    """Yields every row as a clip with its length and split, or as dropped."""
     dropped: list[Dropped] = []
 
     def kept() -> Iterator[Utterance]:
@@ -154,7 +154,7 @@ def _clips(
 
 
 def _usable(clips: Iterable[Utterance | Dropped]) -> Iterator[Utterance | Dropped]:
-    """The clips, if there is one among them; else why there is none."""
+    """Yields the clips, or raises an error that says why none can be used."""
     kept, reasons = 0, Counter()
     for clip in clips:
         kept += isinstance(clip, Utterance)

@@ -2,7 +2,7 @@
 
 Reads the release's own folders: ``Session1..5/dialog/EmoEvaluation/*.txt`` for labels and raters,
 ``dialog/transcriptions/*.txt`` for the words, ``sentences/wav/<dialog>/*.wav`` for the sound. Excited is merged into
-happy; every other label is left out by rule. Raters' votes go into ``ratings.jsonl`` beside the manifests.
+happy; clips with other labels are left out. Raters' votes are written to ``ratings.jsonl`` beside the manifests.
 
     python recipes/IEMOCAP/prepare.py --data_folder=corpora/IEMOCAP_full_release --save_folder=results/IEMOCAP
 """
@@ -43,7 +43,7 @@ NAME = re.compile(r"Ses0(?P<session>\d)[FM]_.+_(?P<speaker>[FM])\w?\d+")
 
 
 class Turn(NamedTuple):
-    """One turn as the raters left it.
+    """One turn as the raters labelled it.
 
     Example
     -------
@@ -62,7 +62,7 @@ class Turn(NamedTuple):
 
 
 def read_turns(text: str) -> list[Turn]:
-    """Reads the evaluation of one dialog.
+    """Parses the evaluation of one dialog.
 
     Arguments
     ---------
@@ -84,7 +84,7 @@ def read_turns(text: str) -> list[Turn]:
 
 
 def read_transcripts(text: str) -> dict[str, str]:
-    """The words of each turn of one dialog; lines of another form are skipped.
+    """The words of each turn in one dialog; lines in another form are skipped.
 
     Arguments
     ---------
@@ -106,7 +106,7 @@ def read_transcripts(text: str) -> dict[str, str]:
 
 
 def _files(data_folder: Path, kind: str) -> list[Path]:
-    """A kind of text of all sessions, without the sub-folders of single raters and the traces of other systems."""
+    """Text files of one kind from all sessions, without the sub-folders of single raters and other systems."""
     missing = [session for session in SESSIONS if not (data_folder / f"Session{session}" / "dialog" / kind).is_dir()]
     if missing:
         raise ManifestError(
@@ -158,33 +158,33 @@ def prepare(
     annotate: bool = False,
     wording: Wording = "plain",
 ) -> dict[str, str]:
-    """Writes five folds, ``fold_1/train.jsonl`` and so on; done again, it changes nothing and is quick.
+    """Writes five folds, ``fold_1/train.jsonl`` and so on; a second call is quick and changes nothing.
 
     Arguments
     ---------
     data_folder : str | Path
         IEMOCAP_full_release, with Session1 to Session5.
     save_folder : str | Path
-        Where the manifests go.
+        Where the manifests are written.
     valid_by : str
-        Who validates: two of the eight training speakers, or a random fifth of the training clips.
+        Validation part: two of the eight training speakers, or a random fifth of the training clips.
     annotate : bool
-        Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over
-        each manifest's training part.
+        Whether the annotator fills in pitch, volume, speed, intonation and emphasis; each manifest's training part
+        decides what is low and high.
     wording : str
-        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
+        Wording of the paragraphs: "plain" has three forms, "varied" hundreds, for an LLM that knows English.
 
     Returns
     -------
     dict[str, str]
-        Path of the manifest by name, as ``fold_1/train``.
+        Path of each manifest by name, such as ``fold_1/train``.
 
     Raises
     ------
     ManifestError
         If a session is missing.
     TrainingError
-        If more than one clip in a hundred cannot be read; fewer are left out with a warning.
+        If more than 1 % of the clips cannot be read; fewer are left out with a warning.
     """
     data_folder, save_folder = Path(data_folder), Path(save_folder)
     evaluations, transcriptions = (_files(data_folder, kind) for kind in ("EmoEvaluation", "transcriptions"))

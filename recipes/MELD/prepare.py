@@ -1,9 +1,9 @@
-"""Prepares MELD (Poria et al., 2019, ACL) as manifests: the official split, the speech taken out of the videos once.
+"""Prepares MELD (Poria et al., 2019, ACL) as manifests: the official split, with speech extracted from the videos once.
 
-Reads the release's three tables and its mp4 files. File names repeat from split to split, so ids carry the split, in
-EmoBox's form: ``meld-dia0_utt0-dev``. The speech goes to ``save_folder/audio`` as 16 kHz mono FLAC: the centre of a
-clip of six channels, the mean of two. A clip longer than ``max_seconds`` is cut to its beginning, by the ``stop`` of
-its manifest line. Pitch, volume, speed and age are null, and gender but for the six main characters.
+Reads the release's three tables and its mp4 files. File names repeat across splits, so ids contain the split, in
+EmoBox's form: ``meld-dia0_utt0-dev``. The speech is written to ``save_folder/audio`` as 16 kHz mono FLAC: the centre
+channel of six, the mean of two. A clip longer than ``max_seconds`` is cut to its beginning, by the ``stop`` in its
+manifest line. Pitch, volume, speed and age are null, and so is gender except for the six main characters.
 
     python recipes/MELD/prepare.py --data_folder=corpora/MELD.Raw --save_folder=results/MELD
 """
@@ -54,7 +54,7 @@ EMOTIONS = {
     "disgust": "disgusted",
 }
 GENDERS = dict.fromkeys(("Chandler", "Joey", "Ross"), "male") | dict.fromkeys(("Monica", "Phoebe", "Rachel"), "female")
-SEVERAL = {"All", "Both", "The Guys", "Her-Friends"}  # and "Ross and Joey": several people, so no speaker
+SEVERAL = {"All", "Both", "The Guys", "Her-Friends"}  # several people, like "Ross and Joey", so no speaker
 COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
 
 
@@ -87,7 +87,7 @@ def read_rows(table: Path) -> list[dict[str, str]]:
     Raises
     ------
     ManifestError
-        If it has other columns or is no UTF-8.
+        If it has other columns or is not UTF-8.
 
     Example
     -------
@@ -108,7 +108,7 @@ def read_rows(table: Path) -> list[dict[str, str]]:
 
 
 def parse_row(row: dict[str, str], split: str) -> Utterance:
-    """What a row says; the wav is the clip's path below the folder of the extracted speech.
+    """The utterance of a row; its wav is the path below the folder of the extracted speech.
 
     Arguments
     ---------
@@ -124,7 +124,7 @@ def parse_row(row: dict[str, str], split: str) -> Utterance:
     Raises
     ------
     ManifestError
-        If the emotion is none of MELD's seven.
+        If the emotion is not one of MELD's seven.
 
     Example
     -------
@@ -149,7 +149,7 @@ def parse_row(row: dict[str, str], split: str) -> Utterance:
 
 
 def list_films(data_folder: str | Path, audio_folder: Path) -> list[Film]:
-    """Every row of the three tables with its video; whatever else lies beside the videos is not looked at."""
+    """Every row of the three tables with its video; other files beside the videos are ignored."""
     films = []
     for split, release_split in SPLITS.items():
         videos = find(data_folder, VIDEO_FOLDERS[release_split])
@@ -167,33 +167,33 @@ def prepare(
     annotate: bool = False,
     wording: Wording = "plain",
 ) -> dict[str, str]:
-    """Writes ``train``, ``valid`` and ``test.jsonl``; done again, it changes nothing and is quick.
+    """Writes ``train``, ``valid`` and ``test.jsonl``; a second call is quick and changes nothing.
 
     Arguments
     ---------
     data_folder : str | Path
         MELD.Raw with its archives unpacked: tables and folders of videos, at most two folders below.
     save_folder : str | Path
-        Where the manifests go, and the speech.
+        Where the manifests and the speech are written.
     max_seconds : float | None
-        A longer clip is cut to its first so many seconds; None for no cut.
+        Longer clips are cut to this length; None for no limit.
     annotate : bool
-        Whether the annotator fills pitch, volume, speed, intonation and emphasis, and the gender where it is null; low
-        and high are decided over the training part.
+        Whether the annotator fills in pitch, volume, speed, intonation and emphasis, and missing genders; the training
+        part decides what is low and high.
     wording : str
-        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
+        Wording of the paragraphs: "plain" has three forms, "varied" hundreds, for an LLM that knows English.
 
     Returns
     -------
     dict[str, str]
-        Path of the manifest by split.
+        Path of each split's manifest.
 
     Raises
     ------
     ManifestError
         If the folder is not MELD's.
     TrainingError
-        If more than one clip in a hundred cannot be read; fewer are left out with a warning.
+        If more than 1 % of the clips cannot be read; fewer are left out with a warning.
     """
     audio_folder = Path(os.path.abspath(save_folder), "audio")
     films = list_films(data_folder, audio_folder)

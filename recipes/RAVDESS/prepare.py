@@ -1,9 +1,9 @@
 """Prepares RAVDESS' speech (Livingstone & Russo, 2018, PLoS ONE 13(5)) as six folds, speaker-independent.
 
-Everything is in the release's file names, ``03-01-05-02-01-02-24``: modality (03 sound alone), channel (01 speech),
-emotion, intensity, statement, repetition, actor (odd ones are men). Songs and videos are left out by rule, and so is
-``calm``, which is none of our emotions, unless it shall count as ``neutral``. Ages are not published actor by actor and
-stay null, like pitch, volume and speed.
+All labels are in the release's file names, ``03-01-05-02-01-02-24``: modality (03 sound alone), channel (01 speech),
+emotion, intensity, statement, repetition, actor (odd numbers are men). Songs and videos are left out, and so is
+``calm``, which is not one of our emotions, unless you count it as ``neutral``. Ages are not published for each actor
+and stay null, like pitch, volume and speed.
 
     python recipes/RAVDESS/prepare.py --data_folder=corpora/RAVDESS --save_folder=results/RAVDESS
 """
@@ -53,17 +53,17 @@ NAME = re.compile(
     r"(?P<modality>0[123])-(?P<channel>0[12])-(?P<emotion>0[1-8])-0[12]-(?P<statement>0[12])-0[12]-(?P<actor>\d\d)"
 )
 FOLDS = 6
-# The first of ravdess-0, ravdess-1, ... whose validation actors are two women and two men in every fold.
+# The first of ravdess-0, ravdess-1, ... with two women and two men as validation actors in every fold.
 SEED = "ravdess-343"
 
 
 def parse_name(stem: str) -> Utterance | Dropped:
-    """Reads a file name of the release, without its suffix.
+    """Parses a file name of the release, without its suffix.
 
     Arguments
     ---------
     stem : str
-        For example ``03-01-05-02-01-02-24``. The intensity is checked, but no field of a manifest.
+        For example ``03-01-05-02-01-02-24``. The intensity is checked, but is not a field of a manifest.
 
     Returns
     -------
@@ -108,33 +108,33 @@ def prepare(
     annotate: bool = False,
     wording: Wording = "plain",
 ) -> dict[str, str]:
-    """Writes ``fold_1/train.jsonl`` to ``fold_6/test.jsonl``; done again, it changes nothing and is quick.
+    """Writes ``fold_1/train.jsonl`` to ``fold_6/test.jsonl``; a second call is quick and changes nothing.
 
     Arguments
     ---------
     data_folder : str | Path
-        Holds the actors' folders, at any depth, and a ``manifest.csv`` or not.
+        Folder that contains the actors' folders, at any depth, and optionally a ``manifest.csv``.
     save_folder : str | Path
-        Where the manifests go.
+        Where the manifests are written.
     calm : str
-        "drop" leaves the calm clips out; "neutral" calls them neutral.
+        "drop" leaves out the calm clips; "neutral" labels them neutral.
     annotate : bool
-        Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over
-        each manifest's training part.
+        Whether the annotator fills in pitch, volume, speed, intonation and emphasis; each manifest's training part
+        decides what is low and high.
     wording : str
-        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
+        Wording of the paragraphs: "plain" has three forms, "varied" hundreds, for an LLM that knows English.
 
     Returns
     -------
     dict[str, str]
-        Path of the manifest by name, as ``fold_1/train``.
+        Path of each manifest by name, such as ``fold_1/train``.
 
     Raises
     ------
     ManifestError
         If the folder is not RAVDESS'.
     TrainingError
-        If more than one clip in a hundred cannot be read; fewer are left out with a warning.
+        If more than 1 % of the clips cannot be read; fewer are left out with a warning.
     """
     renamed = {"calm": "neutral"} if calm == "neutral" else {}
     clips = within_vocabulary(named_clips(data_folder, parse_name), renamed)

@@ -1,8 +1,8 @@
-"""SpeechCraft's annotation files, joined by utterance in an index on disk, so that memory stays flat.
+"""SpeechCraft's annotation files, joined by utterance in an index on disk, so that memory stays constant.
 
 The labels, the descriptions and the instructions are published as three JSON files, each one object keyed by utterance.
-The corpora are read in another order than these files, so the join needs to look entries up: in SQLite, beside the
-manifests, for as long as the preparation runs.
+The corpora are read in a different order from these files, so the join looks entries up in SQLite, in a file beside the
+manifests that exists while the preparation runs.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from SpeechCraft.labels import is_labels
 from speechbrain_xser.data.json_stream import stream_entries
 from speechbrain_xser.errors import ManifestError
 
-ID = re.compile(r"(?:POD|YOU|AUD)\d{10}_S\d{7}|\d+_\d+_\d{6}_\d{6}")  # of GigaSpeech, of LibriTTS
-KINDS = {  # how an entry's keys are written
+ID = re.compile(r"(?:POD|YOU|AUD)\d{10}_S\d{7}|\d+_\d+_\d{6}_\d{6}")  # in GigaSpeech, in LibriTTS
+KINDS = {  # the keys of an entry
     "labels": ("labels", "label"),
     "description": ("description", "llama-description"),
     "instruction": ("llama-instruction", "instruction"),
@@ -30,27 +30,27 @@ COLUMNS = "id TEXT PRIMARY KEY, labels TEXT, description TEXT, instruction TEXT"
 
 
 class Annotation(NamedTuple):
-    """What SpeechCraft says of one utterance; None where a file has no entry for it."""
+    """SpeechCraft's annotation of one utterance; None if a file has no entry for it."""
 
-    labels: str | None  # tags with TABs between them
+    labels: str | None  # tags separated by TABs
     description: str | None  # a paragraph without the transcript
     instruction: str | None  # a paragraph with the transcript
 
 
 class Annotations:
-    """Annotations by utterance id, each taken once.
+    """Annotations by utterance id; each can be taken once.
 
     Arguments
     ---------
     connection : sqlite3.Connection
-        With the table that :func:`indexed` makes.
+        A connection to the table that :func:`indexed` makes.
     """
 
     def __init__(self, connection: sqlite3.Connection):
         self.connection = connection
 
     def pop(self, id: str) -> Annotation | None:
-        """The annotation of an utterance, which is then gone; None if there is none.
+        """Takes the annotation of an utterance out of the index; None if there is none.
 
         Arguments
         ---------
@@ -63,32 +63,32 @@ class Annotations:
         return Annotation(*found[0]) if found else None
 
     def rest(self) -> Iterator[str]:
-        """Ids that nobody has taken."""
+        """Ids that have not been taken."""
         for (id,) in self.connection.execute("SELECT id FROM annotation ORDER BY id"):
             yield id
 
 
 @contextmanager
 def indexed(files: Iterable[Path], folder: str | Path) -> Iterator[Annotations]:
-    """Reads annotation files into an index that lies in a folder until the block ends.
+    """Reads annotation files into an index in a folder, which exists until the block ends.
 
     Arguments
     ---------
     files : iterable of Path
         JSON files, each one object keyed by utterance. A value is a text, or an object with a text under ``labels``,
-        ``description`` or ``llama-instruction``. What a bare text is, its form or else the file's name says.
+        ``description`` or ``llama-instruction``. The kind of a bare text follows from its form or the file's name.
     folder : str or Path
-        Where the index goes; about as large as the files.
+        Folder of the index, which is about as large as the files.
 
     Returns
     -------
     context manager of Annotations
-        Where two files say the same of an utterance, the first one counts.
+        If two files annotate the same thing, the first counts.
 
     Raises
     ------
     ManifestError
-        If a file is cut short, no JSON, or holds nothing that is known here.
+        If a file is truncated, not JSON, or contains no known annotation.
 
     Example
     -------
@@ -100,9 +100,9 @@ def indexed(files: Iterable[Path], folder: str | Path) -> Iterator[Annotations]:
     (Annotation(labels='age:Elderly', description='An old man speaks.', instruction=None), None)
     """
     path = Path(folder, INDEX)
-    path.unlink(missing_ok=True)  # a killed run's
+    path.unlink(missing_ok=True)  # left by a killed run
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as connection:
-        for pragma in ("journal_mode = OFF", "synchronous = OFF"):  # the index is made anew after a crash
+        for pragma in ("journal_mode = OFF", "synchronous = OFF"):  # the index is made again after a crash
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"CREATE TABLE annotation ({COLUMNS}) WITHOUT ROWID")
         try:
@@ -147,7 +147,7 @@ def _kind(text: str, file: Path) -> str:
 
 
 def utterance_id(key: str) -> str:
-    """The corpus's own id in a key of an annotation file.
+    """The corpus's own id within a key of an annotation file.
 
     Example
     -------

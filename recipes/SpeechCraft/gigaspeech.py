@@ -1,8 +1,8 @@
 """GigaSpeech's passages (Chen et al., 2021, Interspeech), from either of its two releases.
 
-The original has ``GigaSpeech.json``, of gigabytes, and recordings of minutes to hours as opus, of which a passage is a
-segment; nothing is copied. The export on the Hugging Face hub has one clip a passage in tar archives, with a table
-beside each; the clips that are wanted are unpacked once.
+The original has a ``GigaSpeech.json`` of gigabytes, and opus recordings of minutes to hours; a passage is a segment of
+one, and nothing is copied. The export on the Hugging Face hub has one clip for each passage in tar archives, with a
+table beside each archive; the annotated clips are unpacked once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from speechbrain_xser.errors import ManifestError
 CORPUS = "gigaspeech"
 METADATA = "GigaSpeech.json"
 SIGNS = {"<COMMA>": ",", "<PERIOD>": ".", "<QUESTIONMARK>": "?", "<EXCLAMATIONPOINT>": "!"}
-TAG = re.compile(r"<[A-Z]+>")  # what is left after the signs: <SIL>, <MUSIC>, <NOISE>, <OTHER>
+TAG = re.compile(r"<[A-Z]+>")  # what remains after punctuation: <SIL>, <MUSIC>, <NOISE>, <OTHER>
 SENTENCE_START = re.compile(r"(?:^|[.?!]\s+)['\"]?\w")
 TABLE = "{archive}_metadata.csv"
 COLUMNS = ("sid", "aid", "text_tn")
@@ -31,25 +31,25 @@ COLUMNS = ("sid", "aid", "text_tn")
 class Shard(NamedTuple):
     """One archive of the hub's export, and its table."""
 
-    archive: Path  # .tar.gz or .tar, or the folder that it was unpacked into
+    archive: Path  # .tar.gz or .tar, or the folder it was unpacked into
     table: Path
 
 
 def find_metadata(data_folder: str | Path) -> Path | None:
-    """``GigaSpeech.json`` in the data folder or one below it, if it is there."""
+    """``GigaSpeech.json`` in the data folder or one level below it, if it exists."""
     found = sorted((*Path(data_folder).glob(METADATA), *Path(data_folder).glob(f"*/{METADATA}")))
     return found[0] if found else None
 
 
 def find_shards(data_folder: str | Path, save_folder: str | Path | None = None) -> list[Shard]:
-    """The hub's archives below the data folder, each with its table; unpacked ones are taken as they are.
+    """The hub's archives below the data folder, each with its table; unpacked ones are used as they are.
 
     Arguments
     ---------
     data_folder : str or Path
         Where to look.
     save_folder : str or Path or None
-        Where not to look, should it lie in the data folder: what is unpacked there may not be whole yet.
+        Not searched if it is in the data folder, because clips unpacked there may be incomplete.
 
     Returns
     -------
@@ -85,12 +85,12 @@ def find_shards(data_folder: str | Path, save_folder: str | Path | None = None) 
 
 
 def recorded_passages(metadata: Path) -> Iterator[Passage]:
-    """Every segment of the original release, recording by recording.
+    """Yields every segment of the original release, recording by recording.
 
     Arguments
     ---------
     metadata : Path
-        ``GigaSpeech.json``; its folder holds ``audio``.
+        ``GigaSpeech.json``; its folder contains ``audio``.
 
     Yields
     ------
@@ -100,7 +100,7 @@ def recorded_passages(metadata: Path) -> Iterator[Passage]:
     Raises
     ------
     ManifestError
-        If the file is cut short, or an entry lacks what GigaSpeech's have.
+        If the file is truncated, or an entry lacks a required field.
     """
     for number, recording in enumerate(stream_items(metadata, "audios.item"), start=1):
         try:
@@ -127,7 +127,7 @@ def _recorded(folder: Path, recording: dict) -> Iterator[Passage]:
 
 
 def shard_passages(shard: Shard, folder: Path) -> Iterator[Passage]:
-    """Every clip of an archive.
+    """Yields every clip of an archive.
 
     Arguments
     ---------
@@ -161,17 +161,17 @@ def _passage(sid, file, recording, text, category, start=None, stop=None) -> Pas
 
 
 def spoken_text(text: str) -> str | None:
-    """GigaSpeech's text as people write it; None where a tag for something else than speech is all there is.
+    """GigaSpeech's text in usual spelling; None if it is only a tag for something other than speech.
 
     Arguments
     ---------
     text : str
-        ``text_tn``: upper case, signs and what is no speech as tags.
+        ``text_tn``: upper case, with tags for punctuation and for anything other than speech.
 
     Returns
     -------
     str or None
-        Names stay in lower case: GigaSpeech does not tell them from other words. A text in mixed case keeps it.
+        Names are in lower case, because GigaSpeech does not mark them. A text in mixed case keeps its case.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""A passage of a corpus and SpeechCraft's annotation of it become one utterance."""
+"""Joins a passage of a corpus and SpeechCraft's annotation of it to one utterance."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ NO_AUDIO = "annotated, but its audio is not in the data folder"
 
 
 class Joining:
-    """Joins passages with their annotations, and counts what could not be used of them.
+    """Joins passages with their annotations, and counts what could not be used.
 
     Arguments
     ---------
     annotations : Annotations
-        Each is taken once.
+        The annotations; each is taken once.
     shares : dict of str to float
-        Of recordings and readers, by split.
+        Share of recordings and readers in each split.
     seed : str
-        Of the split.
+        Seed of the split.
     """
 
     def __init__(self, annotations: Annotations, shares: dict[str, float], seed: str):
         self.annotations, self.shares, self.seed = annotations, shares, seed
-        self.without_annotation = 0  # passages of the corpora
+        self.without_annotation = 0  # number of passages
         self.unread: Counter[str] = Counter()  # label words outside our vocabularies
         self.set_aside: Counter[str] = Counter()  # paragraphs, by reason
 
@@ -47,12 +47,12 @@ class Joining:
         Arguments
         ---------
         passage : Passage
-            Its file need not be there yet.
+            A passage; its file need not exist yet.
 
         Returns
         -------
         Utterance, Dropped or None
-            None where SpeechCraft does not annotate it.
+            None if SpeechCraft does not annotate it.
         """
         annotation = self.annotations.pop(passage.id)
         if annotation is None:
@@ -86,21 +86,21 @@ class Joining:
         )
 
     def _description(self, text: str | None) -> str | None:
-        """The paragraph without the transcript, which must quote nothing."""
+        """The paragraph without the transcript; it must not contain quotes."""
         if text and find_slots(text).transcript:
             self.set_aside["description that quotes"] += 1
             return None
         return plain_text(text) if text else None
 
     def _caption(self, text: str | None, transcript: str) -> str | None:
-        """The paragraph with the transcript, where it does quote it: one that does not would teach to leave it out."""
+        """The paragraph with the transcript, if it quotes it; otherwise it would teach to leave the transcript out."""
         if text and normalise(find_slots(text).transcript) != normalise(transcript):
             self.set_aside["instruction that does not quote the transcript"] += 1
             return None
         return plain_text(text) if text else None
 
     def account(self) -> dict:
-        """What was counted, for ``summary.json``."""
+        """The counts, for ``summary.json``."""
         return {
             "without_annotation": self.without_annotation,
             "unread": dict(self.unread.most_common()),

@@ -1,8 +1,8 @@
 """SpeechCraft's label string, ``age:Elderly<TAB>gender:male<TAB>...<TAB>transcription: He went``, as a record.
 
-A word outside our vocabularies is never guessed at: its attribute becomes ``None`` and the word is handed back, so
-that a summary can count it; a tag of another name is handed back whole. ``Adult`` is such a word: the pipeline that
-writes it covers 24 to 70 years with it, which is "youth adult" as well as "middle-aged".
+A word outside our vocabularies is never guessed at: its attribute becomes ``None`` and the word is returned, so that a
+summary can count it; an unknown tag is returned whole. ``Adult`` is such a word: its pipeline uses it for 24 to 70
+years, which includes "youth adult" and "middle-aged".
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ TAG = re.compile(r"(?:^|\t)\s*([A-Za-z][A-Za-z _-]*?)\s*:")
 
 
 class Labels(NamedTuple):
-    """What one label string says."""
+    """The content of one label string."""
 
     record: Record
-    unknown_words: tuple[str, ...]  # "age:Adult": words that no vocabulary holds, as they were written
+    unknown_words: tuple[str, ...]  # words that are in no vocabulary, as written, such as "age:Adult"
 
 
 def read_labels(line: str) -> Labels:
-    """Reads a label string, whatever the order of its tags and the spaces around their words.
+    """Parses a label string, in any order of its tags and with any spaces around their words.
 
     Arguments
     ---------
     line : str
-        Tags ``name:word`` with TABs between them. ``unknown`` and an empty word stand for None; ``energy`` is read
-        as ``volume``.
+        Tags ``name:word`` separated by TABs. ``unknown`` and an empty word mean None; ``energy`` is read as
+        ``volume``.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def read_labels(line: str) -> Labels:
     Raises
     ------
     LabelError
-        If the string holds no tag at all, or one tag twice.
+        If the string has no tag, or a tag twice.
 
     Example
     -------
@@ -62,7 +62,7 @@ def read_labels(line: str) -> Labels:
 
 
 def is_labels(text: str) -> bool:
-    """Whether a text is a label string, and no sentence.
+    """Whether a text is a label string rather than a sentence.
 
     Example
     -------
@@ -74,7 +74,7 @@ def is_labels(text: str) -> bool:
 
 
 def _tags(line: str) -> dict[str, str]:
-    """The words by their tag's name, as written but for the spaces around them."""
+    """The words by tag, as written except for surrounding spaces."""
     parts = TAG.split(line)
     names = [OTHER_NAMES.get(name.lower(), name.lower()) for name in parts[1::2]]
     if not is_labels(line) or len(set(names)) < len(names):
@@ -88,7 +88,7 @@ def _text(words: str) -> str | None:
 
 
 def _listed(words: str) -> tuple[str, ...] | None:
-    """Emphasised words, which commas part."""
+    """Emphasised words, separated by commas."""
     return tuple(filter(None, map(str.strip, words.split(",")))) or None if not _is_blank(words) else None
 
 
@@ -100,5 +100,5 @@ def _word(name: str, word: str) -> str | None:
 
 
 def _is_blank(word: str) -> bool:
-    """Whether the word says itself that nothing is known."""
+    """Whether the word itself means that nothing is known."""
     return word.lower() in ("", "unknown", "n/a")

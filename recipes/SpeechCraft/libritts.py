@@ -29,12 +29,12 @@ def read_passages(subset: Path) -> Iterator[Passage]:
     Arguments
     ---------
     subset : Path
-        Holds a folder for each reader.
+        Folder with a folder for each reader.
 
     Yields
     ------
     Passage
-        Its text is the normalised one, if its file is there.
+        With the normalised text, if its file exists.
     """
     for reader in _folders(subset):
         for chapter in _folders(reader):

@@ -1,7 +1,7 @@
 """Prepares SpeechCraft's English parts (Jin et al., 2024, ACM MM) as manifests: GigaSpeech-M and LibriTTS-R.
 
-Labels, descriptions and instructions are SpeechCraft's, the audio is that of the corpora that it annotates, in
-whichever of their releases lies in the data folder: see the README beside this file. All is read as streams.
+Labels, descriptions and instructions are SpeechCraft's; the audio is that of the corpora that it annotates, from
+whichever release is in the data folder: see the README beside this file. Everything is streamed.
 
     python recipes/SpeechCraft/prepare.py --data_folder=corpora/SpeechCraft --save_folder=results/SpeechCraft
 """
@@ -36,7 +36,7 @@ from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.utils.parallel import in_parallel
 
 LICENCE = "none is stated for the annotations; GigaSpeech: non-commercial research; LibriTTS-R: CC BY 4.0"
-FIGURES = {"clips": 670_070}  # of GigaSpeech-M, as its authors count it
+FIGURES = {"clips": 670_070}  # in GigaSpeech-M, by its authors' count
 
 
 def prepare(
@@ -50,39 +50,39 @@ def prepare(
     annotate: bool = False,
     wording: Wording = "plain",
 ) -> dict[str, str]:
-    """Writes ``train``, ``valid`` and ``test.jsonl``; done again, it changes nothing and is quick.
+    """Writes ``train``, ``valid`` and ``test.jsonl``; a second call is quick and changes nothing.
 
     Arguments
     ---------
     data_folder : str | Path
-        Holds the audio: GigaSpeech (GigaSpeech.json and audio, or the hub's archives and tables), LibriTTS-R, or both.
+        Folder of GigaSpeech (GigaSpeech.json and audio, or the hub's archives and tables), LibriTTS-R, or both.
     save_folder : str | Path
-        Where the manifests go, and clips that are unpacked from archives.
+        Where the manifests are written, and clips unpacked from archives.
     annotations : str | None
         The folder of SpeechCraft's JSON files; by default "annotations" in the data folder.
     max_seconds : float | None
-        Longer clips are left out; None for none.
+        Longer clips are left out; None for no limit.
     valid_share, test_share : float
-        Of recordings and readers; a small part of the corpus needs more than the whole does.
+        Share of recordings and readers; a small part of the corpus needs larger shares than the whole.
     seed : str
-        Another seed puts other recordings into validation and test.
+        Seed for the choice of recordings for validation and test.
     annotate : bool
-        Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over
-        each manifest's training part.
+        Whether the annotator fills in pitch, volume, speed, intonation and emphasis; each manifest's training part
+        decides what is low and high.
     wording : str
-        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
+        Wording of the paragraphs: "plain" has three forms, "varied" hundreds, for an LLM that knows English.
 
     Returns
     -------
     dict[str, str]
-        Path of the manifest by split.
+        Path of each split's manifest.
 
     Raises
     ------
     ManifestError
         If there are no annotations, no audio, or a file is damaged.
     TrainingError
-        If more than one clip in a hundred cannot be read; fewer are left out with a warning.
+        If more than 1 % of the clips cannot be read; fewer are left out with a warning.
     """
     files = _annotation_files(Path(annotations or Path(data_folder, "annotations")))
     metadata, shards, subsets = (
@@ -138,7 +138,7 @@ def _joined(joining: Joining, passages: Iterable[Passage]) -> Iterator[Utterance
 
 
 def _recorded(joining: Joining, metadata: Path | None) -> Iterator[Utterance | Dropped]:
-    """Segments of the original release; a recording that was not fetched is no damage."""
+    """Segments of the original release; a recording that was not downloaded is not a fault."""
     for clip in _joined(joining, recorded_passages(metadata) if metadata else ()):
         absent = isinstance(clip, Utterance) and not os.path.exists(clip.wav)
         yield Dropped(clip.id, NO_AUDIO, clip.wav) if absent else clip
@@ -151,12 +151,12 @@ def _unpacked(joining: Joining, shards: list[Shard], folder: Path) -> Iterator[U
 
 
 def _home(shard: Shard, folder: Path) -> Path:
-    """Where an archive's clips are, or go."""
+    """The folder of an archive's clips, which may not exist yet."""
     return shard.archive if shard.archive.is_dir() else folder / shard.archive.name.split(".")[0]
 
 
 def _rooted(data_folder: str | Path):
-    """Paths below the data folder begin with ``{data_root}``."""
+    """Makes paths below the data folder start with ``{data_root}``."""
     root = f"{Path(data_folder)}{os.sep}"
 
     def rooted(clip: Utterance | Dropped) -> Utterance | Dropped:

@@ -1,4 +1,4 @@
-"""Clips of the hub's tar archives as files: those that are wanted, unpacked once."""
+"""Unpacks the annotated clips of the hub's tar archives into files, once."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from speechbrain_xser.utils.files import moved_into_place
 
 
 class Wanted(NamedTuple):
-    """What is to be had from one archive."""
+    """The clips to unpack from one archive."""
 
     shard: Shard
-    clips: list[Utterance | Dropped]  # an utterance's wav is where its clip goes
+    clips: list[Utterance | Dropped]  # an utterance's wav is the path of its clip
 
 
 def unpack(wanted: Wanted) -> list[Utterance | Dropped]:
-    """Unpacks the wanted clips of an archive that are not there yet.
+    """Unpacks the wanted clips of an archive that do not exist yet.
 
     Arguments
     ---------
     wanted : Wanted
-        Nothing is written where its archive is a folder.
+        Nothing is written if its archive is a folder.
 
     Returns
     -------
     list of Utterance or Dropped
-        The same clips; faults in their place, where the archive is damaged or lacks one.
+        The same clips, with a fault for each that a damaged archive lacks.
 
     Example
     -------
@@ -61,7 +61,7 @@ def unpack(wanted: Wanted) -> list[Utterance | Dropped]:
 
 
 def _extract(archive: Path, missing: dict[str, Path]) -> None:
-    """Writes members under their last name; each is whole or not there."""
+    """Writes members under the last part of their name, each complete or not at all."""
     with tarfile.open(archive, "r|*") as tar:
         for member in tar:
             target = missing.get(Path(member.name).name)

@@ -1,9 +1,9 @@
 """Prepares the Toronto Emotional Speech Set (Pichora-Fuller & Dupuis, 2020) as two folds, one for each speaker.
 
-Everything is in the release's file names, ``OAF_back_angry``: speaker (an older and a younger woman), word, emotion
+All labels are in the release's file names, ``OAF_back_angry``: speaker (an older and a younger woman), word, emotion
 (``ps`` is a pleasant surprise). The names of a copy that numbers its clips, ``289testOAF_such_fear7``, and the one typo
-of the release, ``OA_bite_neutral``, are read as they are meant. With two speakers there is no third to validate on:
-validation clips are drawn from the training speaker, so a good score there says nothing about another voice.
+of the release, ``OA_bite_neutral``, are accepted. With two speakers there is no third for validation: validation clips
+are drawn from the training speaker, so a good score on them says nothing about another voice.
 
     python recipes/TESS/prepare.py --data_folder=corpora/TESS --save_folder=results/TESS
 """
@@ -51,7 +51,7 @@ NAME = re.compile(rf"(?:\d+test)?(?P<speaker>OAF?|YAF)_(?P<word>[a-z]+)_(?P<emot
 
 
 def parse_name(stem: str) -> Utterance:
-    """Reads a file name of the release, without its suffix.
+    """Parses a file name of the release, without its suffix.
 
     Arguments
     ---------
@@ -99,31 +99,31 @@ def prepare(
     annotate: bool = False,
     wording: Wording = "plain",
 ) -> dict[str, str]:
-    """Writes ``fold_1/train.jsonl`` to ``fold_2/test.jsonl``; done again, it changes nothing and is quick.
+    """Writes ``fold_1/train.jsonl`` to ``fold_2/test.jsonl``; a second call is quick and changes nothing.
 
     Arguments
     ---------
     data_folder : str | Path
-        Holds the clips at any depth, and a ``manifest.csv`` or not.
+        Folder of the clips, at any depth, and optionally a ``manifest.csv``.
     save_folder : str | Path
-        Where the manifests go.
+        Where the manifests are written.
     annotate : bool
-        Whether the annotator fills pitch, volume, speed, intonation and emphasis; low and high are decided over
-        each manifest's training part.
+        Whether the annotator fills in pitch, volume, speed, intonation and emphasis; each manifest's training part
+        decides what is low and high.
     wording : str
-        Of the paragraphs: "plain" in three forms, "varied" in hundreds, for an LLM that knows English.
+        Wording of the paragraphs: "plain" has three forms, "varied" hundreds, for an LLM that knows English.
 
     Returns
     -------
     dict[str, str]
-        Path of the manifest by name, as ``fold_1/train``.
+        Path of each manifest by name, such as ``fold_1/train``.
 
     Raises
     ------
     ManifestError
         If the folder is not TESS'.
     TrainingError
-        If more than one clip in a hundred cannot be read; fewer are left out with a warning.
+        If more than 1 % of the clips cannot be read; fewer are left out with a warning.
     """
     clips = named_clips(data_folder, parse_name)
     return prepare_folds(

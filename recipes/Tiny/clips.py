@@ -1,4 +1,4 @@
-"""Clips for the tiny encoder: sound, characters, phonemes where the synthesiser tells them, and prosody, in memory."""
+"""Clips for the tiny encoder, in memory: sound, characters, prosody, and phonemes from the synthesiser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from speechbrain_xser.metrics.text import normalise
 
 CHARACTERS = " 'abcdefghijklmnopqrstuvwxyz"  # CTC's blank is index 0, character i is i + 1
 PHONE_CLASSES = 512
-UNKNOWN = -100  # a frame whose phoneme nobody knows
+UNKNOWN = -100  # a frame whose phoneme is unknown
 
 
 def load_clip(utterance: Utterance) -> dict:
@@ -58,7 +58,7 @@ def phone_class(name: str) -> int:
 
 
 def load_clips(utterances: list[Utterance], max_seconds: float) -> list[dict]:
-    """Reads all clips into memory, one process for each core."""
+    """Reads all clips into memory, with one process per core."""
     short = [utterance for utterance in utterances if utterance.duration <= max_seconds]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         return list(tqdm(pool.map(load_clip, short, chunksize=16), total=len(short), desc="reading", unit="clip"))
@@ -90,7 +90,7 @@ def collate(clips: list[dict]) -> dict[str, Tensor | list[str]]:
 
 
 class Batches(IterableDataset):
-    """Batches of clips of similar length, about ``seconds`` of audio each; another order each epoch.
+    """Batches of clips of similar length, about ``seconds`` of audio each, in a new order each epoch.
 
     Of ``real`` clips, ``real_an_epoch`` are drawn for each epoch.
     """

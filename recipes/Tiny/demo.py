@@ -1,6 +1,6 @@
-"""The whole system in five minutes on two cores: prepares, trains both stages, evaluates, explains.
+"""The whole system in five minutes on two cores: prepares, trains both stages, evaluates and explains.
 
-It is the packaged model's recipe with less data and fewer steps, from the packaged backbones, with no download.
+It is the packaged model's recipe with less data and fewer steps, on the packaged backbones, without a download.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-import speechbrain_xser  # it checks the versions of what is imported next
+import speechbrain_xser  # checks the versions of the libraries imported below
 
 # isort: split
 import torch
@@ -35,7 +35,7 @@ SHORT_RUN = {
     "test_clips": 70,
     "test_manifest": "null",  # both models are evaluated below, through the public interface
     "epochs_per_stage": 2,
-    "stage1_rate_shape": "constant",  # 200 steps of stage 1 are too few to come to rest in, or to weigh the KL in early
+    "stage1_rate_shape": "constant",  # 200 steps of stage 1 are too few to converge, or to weight the KL early
     "beta_warmup_fraction": 1.0,
 }
 PACKAGED = "the packaged model, trained for longer"
@@ -61,7 +61,7 @@ def evaluate(folder: str, manifest: str) -> tuple:
 
 
 def main() -> None:
-    """The demo."""
+    """Runs the demo."""
     begun = time.monotonic()
     overrides = [f"--{name}={value}" for name, value in SHORT_RUN.items()]
     arguments = [str(RECIPES / "Tiny" / "hparams" / "train.yaml"), *overrides, *sys.argv[1:]]

@@ -1,7 +1,7 @@
-"""The start of the tiny encoder's first convolution: windowed cosines instead of noise.
+"""Initial weights of the tiny encoder's first convolution: windowed cosines instead of noise.
 
-A HuBERT of 3 M parameters has no time to invent a filter bank from raw samples. Four phases of each frequency let the
-rectified outputs add up to a magnitude, as quadrature pairs do; everything stays trainable.
+A HuBERT of 3 M parameters trains too briefly to learn a filter bank from raw samples. With four phases of each
+frequency, the rectified outputs add up to a magnitude, as quadrature pairs do; everything stays trainable.
 """
 
 from __future__ import annotations

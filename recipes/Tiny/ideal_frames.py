@@ -1,8 +1,8 @@
 """Ideal frames: what a perfect pair of branches would put into the two slots, with noise.
 
-A large LLM can read spelled-out text in its prompt; a tiny one must be taught. The content slot gets one frame for
+A large LLM can read spelled-out text in its prompt; a tiny one has to learn it. The content slot gets one frame for
 every one to three letters (the mean of their embeddings), the descriptor slot gets attribute embeddings at random
-positions and a mark where the emphasised word is spoken. The tables are thrown away after the training.
+positions and a mark where the emphasised word is spoken. The tables are discarded after training.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _INDEX = {pair: i for i, pair in enumerate((name, value) for name, values in ATT
 
 
 class IdealFrames(nn.Module):
-    """Turns a record into the two slots' frames.
+    """Turns a record into the frames of the two slots.
 
     Arguments
     ---------
     width : int
-        Of the LLM's embeddings.
+        Width of the LLM's embeddings.
     deviation : float
-        Standard deviation of the table's start, that of the LLM's embeddings.
+        Standard deviation of the tables' initial values, that of the LLM's embeddings.
     noise : float
         Standard deviation of the noise, relative to ``deviation``.
     """
@@ -59,7 +59,7 @@ class IdealFrames(nn.Module):
         heard : dict
             The attributes that the descriptor frames carry.
         random : Random
-            Speaking rate, silences and positions.
+            Source of speaking rate, silences and positions.
         """
         chunks, emphasised = _chunks(record, random)
         content = torch.stack([self._mean(self.letters, [LETTERS.index(c) for c in chunk]) for chunk in chunks])
@@ -80,8 +80,8 @@ class IdealFrames(nn.Module):
 
 
 def _chunks(record: Record, random: Random) -> tuple[list[str], list[bool]]:
-    """The transcript cut into what is heard in 0.1 s, with silences; and which pieces are emphasised."""
-    rate = random.uniform(0.8, 2.4)  # letters a frame
+    """The transcript cut into pieces of 0.1 s, with silences; and which pieces are emphasised."""
+    rate = random.uniform(0.8, 2.4)  # letters per frame
     chunks, emphasised = [""] * random.randint(0, 3), []
     emphasised += [False] * len(chunks)
     for word in record.transcript.lower().split():

@@ -1,4 +1,4 @@
-"""LibriSpeech's transcribed clips, which the tiny encoder hears beside CREMA-D's training actors."""
+"""LibriSpeech's transcribed clips, on which the tiny encoder is trained beside CREMA-D's training actors."""
 
 from __future__ import annotations
 

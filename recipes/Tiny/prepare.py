@@ -1,4 +1,4 @@
-"""Prepares the tiny recipe's data: the embedded corpus, and CREMA-D's actors beside it where a user has them."""
+"""Prepares the tiny recipe's data: the embedded corpus and, if there is a CREMA-D folder, its actors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from speechbrain_xser.data.synthetic import prepare as prepare_synthetic
 
 LICENCE = "spoken by eSpeak NG; of this package, Apache-2.0"
 
-CREMAD_VALID_SHARE = 0.05  # validation clips for each training clip
+CREMAD_VALID_SHARE = 0.05  # validation clips per training clip
 
 
 def real_clips(data_folder: str, save_folder: str, split: str, clips: int) -> list[Utterance]:
@@ -20,13 +20,13 @@ def real_clips(data_folder: str, save_folder: str, split: str, clips: int) -> li
     Arguments
     ---------
     data_folder : str
-        Holds ``AudioWAV``.
+        Folder that contains ``AudioWAV``.
     save_folder : str
-        Where CREMA-D's own manifests go.
+        Where CREMA-D's own manifests are written.
     split : str
         "train", "valid" or "test".
     clips : int
-        How many at most.
+        Maximum number of clips.
     """
     recipe = import_module("CREMA-D.prepare")
     found = read_manifest(recipe.prepare(data_folder, Path(save_folder) / "cremad")[split])
@@ -47,13 +47,13 @@ def prepare(
     Arguments
     ---------
     save_folder : str
-        Where sound and manifests go.
+        Where sound and manifests are written.
     train_clips, valid_clips, test_clips : int
-        Clips of the embedded corpus.
+        Number of clips of the embedded corpus.
     cremad_folder : str, optional
-        A CREMA-D folder; without it there is synthetic speech alone.
+        A CREMA-D folder; without it, all speech is synthetic.
     cremad_clips : int
-        Real training clips at most.
+        Maximum number of real training clips.
     """
     counts = {"train": train_clips, "valid": valid_clips, "test": test_clips}
     manifests = prepare_synthetic(save_folder, **{f"{split}_clips": clips for split, clips in counts.items()})

@@ -1,9 +1,9 @@
-"""Trains the packaged tiny encoders: HuBERT, and by `--architecture` a WavLM or a wav2vec 2.0 on the same targets.
+"""Trains the packaged tiny encoders: HuBERT or, with `--architecture`, a WavLM or a wav2vec 2.0 on the same targets.
 
-Its last layer says the characters of the transcript (CTC) and, where the synthesiser tells them, the phonemes; an early
-layer predicts each frame's spectrum, level and F0, the next one the clip's prosody functionals (``prosody_targets``).
-CTC alone forgets pitch and level, and frames alone do not tell a lively voice from a flat one.
-Restartable: the same command goes on after the last finished epoch.
+Its last layer predicts the characters of the transcript (CTC) and, for synthetic speech, the phonemes; an early layer
+predicts each frame's spectrum, level and F0, the next one the clip's prosody functionals (``prosody_targets``). With
+CTC alone, pitch and level would be lost; with frames alone, a lively voice could not be told from a flat one.
+To continue an interrupted training, give the same command again: it starts after the last finished epoch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
+import speechbrain_xser  # noqa: F401, checks the versions of the libraries imported below
 
 # isort: split
 import speechbrain as sb
@@ -51,7 +51,7 @@ PREPROCESSOR = {
 
 
 class Heads(NamedTuple):
-    """What the training heads say."""
+    """Outputs of the training heads."""
 
     characters: Tensor  # log probabilities, [B, T, C]
     phones: Tensor  # logits, [B, T, PHONE_CLASSES]
@@ -103,7 +103,7 @@ class TinyEncoder(nn.Module):
 
 
 class Losses(NamedTuple):
-    """The losses of a batch, [] each; each has a weight of its name in the YAML."""
+    """The losses of a batch, [] each; the YAML has a weight of the same name for each."""
 
     characters: Tensor
     phones: Tensor
@@ -113,14 +113,14 @@ class Losses(NamedTuple):
 
 
 class EncoderBrain(PretrainingBrain):
-    """Glue: the weighted losses, and what the validation counts."""
+    """Combines the weighted losses, and computes the validation's statistics."""
 
     def compute_forward(self, batch, stage):
-        """What the heads say of each frame."""
+        """The outputs of the heads for each frame."""
         return self.modules.encoder(batch["wavs"], batch["samples"])
 
     def compute_objectives(self, predictions, batch, stage):
-        """The weighed sum of all targets' losses."""
+        """The weighted sum of all losses."""
         phones = batch["phones"][:, : predictions.phones.shape[1]]
         known = phones >= 0
         nats = nn.functional.cross_entropy(predictions.phones[known], phones[known], reduction="sum")
@@ -142,25 +142,25 @@ class EncoderBrain(PretrainingBrain):
         return sum(weights[name] * loss for name, loss in losses._asdict().items())
 
     def count_errors(self, log_probs: Tensor, frames: Tensor, texts: list[str]) -> None:
-        """Words of the most probable path beside those of the transcript."""
+        """Counts the word errors of the most probable path."""
         for row, count, text in zip(log_probs.argmax(-1), frames, texts, strict=True):
             ids = torch.unique_consecutive(row[:count])
             heard = "".join(CHARACTERS[i - 1] for i in ids.tolist() if i > 0)
             self.wer.append([text], [heard.split()], [text.split()])
 
     def on_stage_start(self, stage, epoch=None):
-        """Begins the counts of a validation."""
+        """Resets the counts of a validation."""
         self.wer, self.right, self.unexplained = sb.utils.metric_stats.ErrorRateStats(), {"phones": [], "F0": []}, []
 
     def valid_stats(self, loss):
-        """Error rates of words, phonemes and F0, and how much of the functionals is explained."""
+        """Error rates of words, phonemes and F0, and the explained variance of the functionals."""
         right = {f"{name}_right": 100 * float(torch.cat(flags).float().mean()) for name, flags in self.right.items()}
         explained = 100 * (1 - sum(self.unexplained) / len(self.unexplained))
         return {"loss": loss, "WER": float(self.wer.summarize("error_rate")), **right, "prosody_explained": explained}
 
 
 def ctc_loss(predictions: Heads, batch: dict) -> Tensor:
-    """Connectionist temporal classification of the characters; an impossible alignment counts nothing."""
+    """Connectionist temporal classification of the characters; an impossible alignment counts as zero."""
     by_time = predictions.characters.transpose(0, 1)
     counts = batch["token_counts"]
     return nn.functional.ctc_loss(by_time, batch["tokens"], predictions.frames, counts, zero_infinity=True)
@@ -192,7 +192,7 @@ def main(arguments: list[str]) -> None:
     """Prepares the clips, trains, and writes the folder."""
     hparams, run_opts = load_recipe(arguments)
     train_set, valid_set = load_sets(hparams)
-    hparams["steps_an_epoch"] = len(train_set) + 4  # lengths are jittered a little from epoch to epoch
+    hparams["steps_an_epoch"] = len(train_set) + 4  # lengths are jittered, so the number varies from epoch to epoch
     encoder = TinyEncoder(hparams, functionals=len(train_set.clips[0]["functionals"]))
     print(f"{sum(p.numel() for p in encoder.ssl.parameters()) / 1e6:.2f} M parameters")
     pretrain(EncoderBrain, "encoder", encoder, hparams, run_opts, train_set, valid_set)

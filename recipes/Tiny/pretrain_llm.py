@@ -1,8 +1,8 @@
 """Trains the packaged tiny Llama, on text alone: from noisy ideal frames to the transcript or the paragraph.
 
-It stands for what an instruction-tuned LLM brings along: it knows the language of the answers and how to read a prompt.
-It never meets a real clip; sentences are those of the training split's share of the grammar, and CREMA-D's twelve.
-Restartable: the same command goes on after the last finished epoch.
+It learns what an instruction-tuned LLM already knows: the language of the answers and how to read a prompt. It is not
+trained on real clips; sentences are the training split's share of the grammar, and CREMA-D's twelve.
+To continue an interrupted training, give the same command again: it starts after the last finished epoch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from random import Random
 
-import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
+import speechbrain_xser  # noqa: F401, checks the versions of the libraries imported below
 
 # isort: split
 import torch
@@ -40,9 +40,9 @@ class Reader(nn.Module):
     Arguments
     ---------
     hparams : dict
-        Keys of ``LlamaConfig``, among them ``hidden_size``, and the ``noise`` of the frames.
+        Keys of ``LlamaConfig``, including ``hidden_size``, and the ``noise`` of the frames.
     tokenizer : PreTrainedTokenizerBase
-        Decides the size of the vocabulary and the special tokens.
+        Determines the size of the vocabulary and the special tokens.
 
     Example
     -------
@@ -77,7 +77,7 @@ class Reader(nn.Module):
         Arguments
         ---------
         batch : list of tuple
-            Task (the instruction), record, attributes that are heard, token ids of the answer, and ``Random``, as
+            Task (the instruction), record, audible attributes, token ids of the answer, and ``Random``, as
             :class:`Batches` draws them.
         segments : dict of str to Segments
             The prompt of each task, as token ids.
@@ -98,25 +98,25 @@ class Reader(nn.Module):
             targets.append(torch.tensor([-100] * (len(prompt) - 1) + answer + [-100]))
         embeddings = nn.utils.rnn.pad_sequence(rows, batch_first=True)
         targets = nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=-100)
-        hidden = self.llm.model(inputs_embeds=embeddings).last_hidden_state  # right padding: causal, nothing leaks
+        hidden = self.llm.model(inputs_embeds=embeddings).last_hidden_state  # causal, and padded on the right
         asked = targets != -100
         return self.llm.lm_head(hidden[asked]), targets[asked]
 
 
 def draw_record(random: Random, real_share: float) -> tuple[Record, dict[str, str]]:
-    """Draws a record, and the attributes that can be heard in it.
+    """Draws a record, and the attributes that are audible in it.
 
     Arguments
     ---------
     random : Random
         The source of every choice.
     real_share : float
-        Share of records as CREMA-D has them, 0..1; the rest is of the embedded corpus.
+        Share of records like CREMA-D's, 0..1; the rest is like the embedded corpus.
 
     Returns
     -------
     tuple of (Record, dict of str to str)
-        What is true, and the attributes that are heard, by name.
+        The record, and the audible attributes by name.
 
     Example
     -------
@@ -135,7 +135,7 @@ def draw_record(random: Random, real_share: float) -> tuple[Record, dict[str, st
 
 
 def _draw_real(random: Random) -> tuple[Record, dict[str, str]]:
-    """As CREMA-D has it: the emotion is heard, pitch, volume and speed are not labelled."""
+    """Like CREMA-D: the emotion is audible; pitch, volume and speed are not labelled."""
     heard = {"gender": random.choice(GENDERS), "age": random.choice(AGES[2:])}
     emotion = random.choice(EMOTIONS[:4] + EMOTIONS[5:])
     spoken = Record(random.choice(CREMAD_SENTENCES), Descriptors(**heard), emotion)
@@ -143,18 +143,18 @@ def _draw_real(random: Random) -> tuple[Record, dict[str, str]]:
 
 
 class Batches(IterableDataset):
-    """Batches drawn anew for each epoch; the same for the same seed, epoch and step.
+    """Batches drawn for each epoch; equal for equal seed, epoch and step.
 
     Arguments
     ---------
     tokenizer : PreTrainedTokenizerBase
-        Of the answers.
+        Tokenizer of the answers.
     hparams : dict
         ``batch_size`` and ``real_share``.
     seed : int
-        Differs between training and validation.
+        Seed, different for training and validation.
     steps : int
-        Batches of an epoch.
+        Number of batches in an epoch.
 
     Example
     -------
@@ -185,7 +185,7 @@ class Batches(IterableDataset):
 
 
 class ReaderBrain(PretrainingBrain):
-    """Glue: cross-entropy of the answer."""
+    """Computes the cross-entropy of the answers."""
 
     def compute_forward(self, batch, stage):
         """Logits and targets of the answers, as :class:`Reader` gives them."""
@@ -219,7 +219,7 @@ def build_tokenizer(hparams: dict):
 
 
 def main(arguments: list[str]) -> None:
-    """Learns the vocabulary, trains, and writes the folder ``llama-tiny``.
+    """Trains the vocabulary and the model, and writes the folder ``llama-tiny``.
 
     Arguments
     ---------

@@ -1,4 +1,4 @@
-"""What the two pretraining scripts share: values from a YAML, one learning-rate cycle, a checkpoint an epoch."""
+"""What the two pretraining scripts share: values from a YAML, a learning-rate cycle, a checkpoint per epoch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speechbrain_xser.training.arguments import read_words
 
 
 def load_recipe(arguments: list[str]) -> tuple[dict, dict]:
-    """Reads a command line, seeds torch and makes the output folder.
+    """Reads a command line, seeds torch and creates the output folder.
 
     Arguments
     ---------
@@ -38,7 +38,7 @@ def load_recipe(arguments: list[str]) -> tuple[dict, dict]:
 
 
 class PretrainingBrain(sb.Brain):
-    """AdamW with one cycle over the whole training; ``valid_stats`` says what an epoch reached.
+    """AdamW with one cycle over the whole training; ``valid_stats`` gives the results of an epoch.
 
     Sources: AdamW (Loshchilov & Hutter, 2019, ICLR), one cycle (Smith, 2018, arXiv:1803.09820). A subclass adds the two
     ``compute_`` methods. Needs the values ``lr``, ``number_of_epochs``, ``steps_an_epoch``, ``warmup_share`` and
@@ -57,11 +57,11 @@ class PretrainingBrain(sb.Brain):
         self.checkpointer.add_recoverable("scheduler", self.scheduler)
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        """Moves the cycle on by one step."""
+        """Advances the cycle by one step."""
         self.scheduler.step()
 
     def valid_stats(self, loss: float) -> dict[str, float]:
-        """What is logged of a validation; a subclass may add to it.
+        """The logged results of a validation; a subclass may add to them.
 
         Arguments
         ---------
@@ -71,12 +71,12 @@ class PretrainingBrain(sb.Brain):
         Returns
         -------
         dict of str to float
-            Values by name; "loss" must be one of them.
+            Values by name, including "loss".
         """
         return {"loss": loss}
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Keeps the training loss; after a validation, logs and saves the newest checkpoint only."""
+        """Keeps the training loss; after a validation, logs it and saves only the newest checkpoint."""
         if stage == sb.Stage.TRAIN:
             self.train_loss = float(stage_loss)
             return
@@ -94,22 +94,22 @@ def pretrain(
     train_set: IterableDataset,
     valid_set: IterableDataset,
 ) -> None:
-    """Trains a module, from the last finished epoch of its output folder where there is one.
+    """Trains a module, starting after the last finished epoch in its output folder, if any.
 
     Arguments
     ---------
     brain_class : type of PretrainingBrain
-        Computes the loss.
+        Class that computes the loss.
     name : str
-        Of the module, in ``modules`` and in the checkpoint.
+        Name of the module in ``modules`` and in the checkpoint.
     module : nn.Module
         Trained in place.
     hparams : dict
-        As :class:`PretrainingBrain` needs it, with ``epoch_counter`` and ``save_folder``.
+        The values that :class:`PretrainingBrain` needs, with ``epoch_counter`` and ``save_folder``.
     run_opts : dict
         SpeechBrain's run options.
     train_set, valid_set : IterableDataset
-        Yield whole batches; the first has an attribute ``epoch``, from 0.
+        Data sets of whole batches; the first has an attribute ``epoch``, from 0.
     """
     counter = hparams["epoch_counter"]
     checkpointer = Checkpointer(hparams["save_folder"], {"counter": counter, name: module})

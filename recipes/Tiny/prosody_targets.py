@@ -1,4 +1,4 @@
-"""What a clip tells of its prosody without a label: the targets of the tiny encoder's regression heads.
+"""Prosody that is measured in a clip without labels: the targets of the tiny encoder's regression heads.
 
 A speech encoder learns by predicting several signals (PASE+, Ravanelli et al., 2020). Per frame: the log spectrum with
 resolved harmonics, the level, the voicing, and F0 as a distribution over bins (as CREPE, Kim et al., 2018: a mean over
@@ -19,7 +19,7 @@ from speechbrain_xser.data.prosody import LOWEST_HERTZ, cepstral_functionals, pi
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.utils.lengths import valid_mask
 
-HOP = 320  # samples of the encoder's frame, which check_convolutions compares with hparams/encoder.yaml
+HOP = 320  # samples per frame of the encoder; check_convolutions compares it with hparams/encoder.yaml
 RECEPTIVE_FIELD = 1600  # of the encoder's convolutions, in samples; likewise
 WINDOW = 640  # of the spectrum
 SPECTRUM_BINS = 96  # 0..2400 Hz, 25 Hz apart
@@ -30,7 +30,7 @@ LARGEST = 3.0  # standard deviations of a functional
 
 
 def check_convolutions(kernels: Sequence[int], strides: Sequence[int]) -> None:
-    """Refuses an encoder whose frames are not those that the targets are made for.
+    """Refuses an encoder whose frames differ from those that the targets are made for.
 
     Example
     -------
@@ -39,7 +39,7 @@ def check_convolutions(kernels: Sequence[int], strides: Sequence[int]) -> None:
     Traceback (most recent call last):
         ...
     speechbrain_xser.errors.SettingsError: conv_kernel and conv_stride make frames of 160 samples that see 960; \
-expected 320 and 1600, for which the targets are made
+    expected 320 and 1600, for which the targets are made
     """
     hop, field = 1, 1
     for kernel, stride in zip(kernels, strides, strict=True):
@@ -52,7 +52,7 @@ expected 320 and 1600, for which the targets are made
 
 
 class ClipProsody(NamedTuple):
-    """Prosody of one clip, found once."""
+    """Prosody of one clip."""
 
     hertz: np.ndarray  # [T] float32, F0 at the encoder's frames, 0 where unvoiced
     functionals: np.ndarray  # [F] float32
@@ -76,14 +76,14 @@ def clip_prosody(wave: Tensor) -> ClipProsody:
 
 
 class Standardiser(NamedTuple):
-    """Takes functionals to mean 0 and deviation 1 over the training clips, and cuts outliers off."""
+    """Standardises functionals over the training clips, and limits outliers."""
 
     mean: np.ndarray  # [F]
     deviation: np.ndarray  # [F]
 
     @classmethod
     def of(cls, functionals: list[np.ndarray]) -> Standardiser:
-        """From the training clips' functionals, [F] each."""
+        """Computes mean and deviation from the training clips' functionals, [F] each."""
         stacked = np.stack(functionals)
         return cls(stacked.mean(0), stacked.std(0) + 1e-6)
 
@@ -120,10 +120,10 @@ def pitch_distribution(hertz: Tensor) -> Tensor:
 
 
 class FrameLosses(NamedTuple):
-    """Losses of the frame head, and how often its F0 is right."""
+    """Losses of the frame head, and how often its F0 is correct."""
 
     signals: Tensor  # [], squared error of spectrum, level and voicing
-    pitch: Tensor  # [], nats a voiced frame
+    pitch: Tensor  # [], nats per voiced frame
     pitch_right: Tensor  # [V] bool, for each voiced frame: within one bin
 
 
@@ -156,6 +156,6 @@ def frame_losses(predicted: Tensor, wavs: Tensor, hertz: Tensor, frames: Tensor)
 
 
 def functional_loss(predicted: Tensor, functionals: Tensor, frames: Tensor) -> Tensor:
-    """Mean squared error of the clip's functionals [B, F], said by each of its frames [B, T, F]; 1 is a guess."""
+    """Mean squared error of the clip's functionals [B, F], predicted by each frame [B, T, F]; 1 is chance."""
     valid = valid_mask(frames, predicted.shape[1])
     return (predicted - functionals[:, None]).square()[valid].mean()

@@ -1,1 +1,1 @@
-"""Annotator: descriptors of any speech, measured from the signal ("moves to" ``speechbrain/processing``)."""
+"""Annotator: descriptors of any speech, measured from the signal (would move to ``speechbrain/processing``)."""

@@ -1,8 +1,8 @@
-"""Words of a known transcript in time, without a speech recogniser.
+"""Finds when each word of a known transcript is said, without a speech recogniser.
 
-eSpeak NG speaks the transcript, dynamic time warping lays its spectra over those of the real clip, and the word times
-that eSpeak knows are carried over: the method of the aeneas forced aligner (Pettarin, 2017). The price is that the
-clip must say what the transcript says; a word more or less moves its neighbours.
+eSpeak NG speaks the transcript, dynamic time warping aligns its spectra with those of the real clip, and the word times
+that eSpeak knows are carried over: the method of the aeneas forced aligner (Pettarin, 2017). The clip has to say what
+the transcript says: an extra or a missing word shifts its neighbours.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from speechbrain_xser.annotator.analysis import HOP_SECONDS, Heard
 from speechbrain_xser.annotator.pronunciation import Reading, read
 from speechbrain_xser.data.waveform import SAMPLE_RATE
 
-FRAME_SECONDS = 0.020  # of the spectra
+FRAME_SECONDS = 0.020  # from one spectrum to the next
 WINDOW_SECONDS = 0.025
-COEFFICIENTS = 13  # and as many deltas
+COEFFICIENTS = 13  # plus as many deltas
 HIGHEST_HERTZ = 5500.0  # telephone and 11 kHz recordings have nothing above
 HIGH_HERTZ = 170.0  # a clip with a higher median is compared to a high voice
 DIAGONAL = 1.25  # cost of a step in both signals; 1 favours it over two single ones, 2 favours none
-SNAP_SECONDS = 0.1  # a word that begins so near to a pause begins after it
-SLACK_SECONDS = 5.0  # how far the two may drift apart from a steady tempo
+SNAP_SECONDS = 0.1  # a word that starts this close to a pause is moved to its end
+SLACK_SECONDS = 5.0  # how far the alignment may drift from a steady tempo
 
 
 class Word(NamedTuple):
-    """A word of the transcript, between its white space, and when it is said."""
+    """A word of the transcript, as split at white space, and when it is said."""
 
     text: str
     start_seconds: float  # in the heard waveform
@@ -38,14 +38,14 @@ class Word(NamedTuple):
 
 
 class Spectra(NamedTuple):
-    """Normalised cepstra of the frames that are no pauses."""
+    """Normalised cepstra of the frames outside pauses."""
 
     vectors: np.ndarray  # [N, 26] float32, length 1
     seconds: np.ndarray  # [N], each frame's middle
 
 
 def align(heard: Heard, transcript: str, language: str = "en") -> tuple[Word, ...]:
-    """Finds the words of a transcript in a clip.
+    """Finds when each word of a transcript is said in a clip.
 
     Arguments
     ---------
@@ -59,8 +59,8 @@ def align(heard: Heard, transcript: str, language: str = "en") -> tuple[Word, ..
     Returns
     -------
     tuple[Word, ...]
-        One a white-space word of the transcript, in order; a pause lies between two words. Empty where nothing is
-        heard or the transcript has no word.
+        One for each white-space word of the transcript, in order; pauses lie between words. Empty if no speech is
+        found or the transcript has no word.
 
     Raises
     ------
@@ -91,50 +91,18 @@ def align(heard: Heard, transcript: str, language: str = "en") -> tuple[Word, ..
 
 
 def reading_of(heard: Heard, transcript: str, language: str) -> Reading:
-    """eSpeak's reading of a clip's transcript, in a high voice for a high speaker.
-
-    Arguments
-    ---------
-    heard : Heard
-        The clip.
-    transcript : str
-        What is said.
-    language : str
-        ISO 639-1, or eSpeak's own name of a voice.
-
-    Returns
-    -------
-    Reading
-        The transcript, spoken.
-    """
+    """eSpeak's reading of a clip's transcript, with a high voice for a high-pitched speaker."""
     voiced = heard.hertz[heard.hertz > 0]
     return read(transcript, language, bool(len(voiced) and voiced.median() > HIGH_HERTZ))
 
 
 def warp(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Dynamic time warping by the cosine distance, within a band around a steady tempo.
+    """Dynamic time warping by cosine distance, within a band around a steady tempo; rows are vectors of length 1.
 
     ``D(i, j) = min(D(i - 1, j) + c(i, j), D(i, j - 1) + c(i, j), D(i - 1, j - 1) + 1.25 c(i, j))`` (Sakoe & Chiba,
-    1978). A row at once: with ``E(i, j)`` the better way from the row above and ``C`` the row's cumulative cost,
-    ``D(i, j) = C(i, j) + min over k <= j of E(i, k) - C(i, k)``.
-
-    Arguments
-    ---------
-    one : np.ndarray
-        Vectors of length 1, [N, D].
-    other : np.ndarray
-        Vectors of length 1, [M, D].
-
-    Returns
-    -------
-    np.ndarray
-        [N] int64, the first vector of ``other`` that each of ``one`` is matched with; it never falls.
-
-    Example
-    -------
-    >>> one = np.eye(3)
-    >>> warp(one, one[[0, 0, 1, 2, 2]])
-    array([0, 2, 3])
+    1978). One row at a time: with ``E(i, j)`` the better path from the row above and ``C`` the row's cumulative cost,
+    ``D(i, j) = C(i, j) + min over k <= j of E(i, k) - C(i, k)``. The result, [N] int64, never falls: the index of the
+    first vector of ``other``, [M, D], that each vector of ``one``, [N, D], is matched with.
     """
     lows, steps = _forward(one, other)
     first = np.empty(len(one), np.int64)
@@ -150,7 +118,7 @@ _LEFT, _UP, _BOTH = 0, 1, 2
 
 
 def _forward(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Each row's first column, and by which step each of its cells is reached."""
+    """The first column of each row, and the step by which each of its cells is reached."""
     slack = max(round(SLACK_SECONDS / FRAME_SECONDS), 2 * len(other) // len(one) + 1)
     middles = np.linspace(0, len(other) - 1, len(one)).astype(int)
     lows, highs = np.maximum(middles - slack, 0), np.minimum(middles + slack + 1, len(other))
@@ -178,7 +146,7 @@ def _transform(sample_rate: int) -> torchaudio.transforms.MFCC:
 
 
 def _cepstra(wav: Tensor, sample_rate: int) -> Tensor:
-    """Cepstra and their deltas, [N, 26], frame ``n`` in the middle around ``0.02 n`` seconds, whatever the gain."""
+    """Cepstra and their deltas, [N, 26]; frame ``n`` is centred at ``0.02 n`` seconds. Independent of the gain."""
     transform = _transform(sample_rate)
     wav = torch.nn.functional.pad(wav, (0, max(0, transform.MelSpectrogram.n_fft - len(wav))))
     cepstra = transform(wav / wav.abs().max().clamp_min(1e-9))
@@ -186,7 +154,7 @@ def _cepstra(wav: Tensor, sample_rate: int) -> Tensor:
 
 
 def _spectra(cepstra: Tensor, kept: np.ndarray) -> Spectra:
-    """Mean and deviation of the kept frames taken out, and each vector's length."""
+    """The kept frames, standardised over time and scaled to length 1."""
     vectors = cepstra.numpy()[kept]
     vectors = (vectors - vectors.mean(0)) / (vectors.std(0) + 1e-6)
     vectors = vectors / (np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-6)
@@ -209,7 +177,7 @@ def _spectra_of_clip(heard: Heard) -> Spectra:
 
 
 def _first_frames(reading: Reading, spoken: Spectra, matched: np.ndarray) -> np.ndarray:
-    """The real frame, [W], that the start of each word of the reading is matched with; the first word has the first."""
+    """The clip's frame, [W], that the start of each word is matched with; the first word gets frame 0."""
     starts = np.array([word.start_seconds for word in reading.words]) - FRAME_SECONDS / 2
     frames = matched[np.searchsorted(spoken.seconds, starts).clip(0, len(matched) - 1)]
     frames[0] = 0
@@ -217,7 +185,7 @@ def _first_frames(reading: Reading, spoken: Spectra, matched: np.ndarray) -> np.
 
 
 def _after_pauses(frames: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """The nearest start to each pause, moved to its end: half a syllable too early or late would span the pause."""
+    """Moves the word start nearest to each pause to the pause's end, so that no word spans the pause."""
     for resumed in np.flatnonzero(np.diff(seconds) > 1.5 * FRAME_SECONDS) + 1:
         nearest = frames[np.abs(frames - resumed).argmin()]
         if abs(nearest - resumed) * FRAME_SECONDS <= SNAP_SECONDS:

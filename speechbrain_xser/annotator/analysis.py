@@ -1,7 +1,7 @@
-"""One clip as every measurement hears it: trimmed to its sound, with pitch, level and speech every 10 ms.
+"""What every measurement starts from: the clip trimmed to its sound, with pitch, level and speech every 10 ms.
 
-Everything here is relative to the clip's own loud frames, so padding with silence changes nothing at all (the frames
-start where the sound starts) and a gain moves the levels by its decibels and nothing else.
+Everything here is relative to the clip's own loud frames. Padding with silence changes nothing (the frames start where
+the sound starts), and a gain shifts the levels by its decibels and changes nothing else.
 """
 
 from __future__ import annotations
@@ -17,43 +17,43 @@ from speechbrain_xser.data.arrays import clip_of
 from speechbrain_xser.data.prosody import HOP_SECONDS
 from speechbrain_xser.errors import SettingsError
 
-TRIM_DECIBELS = 60.0  # samples this far below the peak are no sound at either end
-SILENT_PEAK = 2**-15  # less than one step of 16 bits is silence
+TRIM_DECIBELS = 60.0  # quieter samples at either end, relative to the peak, are trimmed
+SILENT_PEAK = 2**-15  # a peak below one 16-bit step is silence
 
 
 class Heard(NamedTuple):
     """A clip without the silence at its ends; frame t of T is centred ``t * 10 ms`` after its first sample."""
 
     wav: Tensor  # [S] float32, 16 kHz, its mean at 0
-    start_seconds: float  # where it begins in the clip
+    start_seconds: float  # where it starts in the untrimmed clip
     hertz: Tensor  # [T] float32, 0 where unvoiced and in pauses
     decibels: Tensor  # [T] float32, RMS of the frame re full scale
     speech: Tensor  # [T] bool, false in pauses of a quarter of a second and more
 
 
 def hear(wav: Tensor, tracker: str = "correlation", sampling_rate: int | None = None) -> Heard:
-    """Trims a clip and follows its pitch and level.
+    """Trims a clip and tracks its pitch and level.
 
     Arguments
     ---------
     wav : Tensor, array, or a pair of one and its rate
         Samples, [S], 16 kHz, full scale at 1; or as :func:`~speechbrain_xser.data.arrays.clip_of` takes them.
     tracker : str
-        Who follows the pitch: ``correlation``, or ``praat`` where parselmouth is installed.
+        The pitch tracker: ``correlation``, or ``praat`` if parselmouth is installed.
     sampling_rate : int or None
-        Samples a second; others than 16000 are resampled.
+        Samples per second; rates other than 16000 are resampled.
 
     Returns
     -------
     Heard
-        With at least one frame; a silent clip has neither speech nor pitch.
+        At least one frame; a silent clip has neither speech nor pitch.
 
     Raises
     ------
     AudioError
-        If the waveform is empty, not finite, or none at all.
+        If the waveform is empty, not finite, or not a waveform.
     SettingsError
-        If there is no such tracker, or parselmouth is not installed.
+        If the tracker is unknown, or parselmouth is not installed.
 
     Example
     -------
@@ -76,7 +76,7 @@ def hear(wav: Tensor, tracker: str = "correlation", sampling_rate: int | None = 
 
 
 def _sound(wav: Tensor) -> tuple[int, int]:
-    """First sample of the sound, and the one after its last; all of a silent clip."""
+    """Index of the first sample of the sound, and of the one after its last; the whole clip if it is silent."""
     loud = (wav.abs() > wav.abs().max() * 10 ** (-TRIM_DECIBELS / 20)).nonzero()
     return (int(loud[0]), int(loud[-1]) + 1) if len(loud) else (0, len(wav))
 

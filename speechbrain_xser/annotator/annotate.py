@@ -1,8 +1,8 @@
-"""Descriptors for any manifest: every clip is measured once, then low and high are decided over the training part.
+"""Fills in descriptors for any manifest: measures every clip once, then decides low and high by the training clips.
 
-Measuring is the long part: it runs on all cores, is written down clip by clip, and a killed run goes on where it was.
-Manifests are read and written line by line. What cannot be known stays null: age and emotion without a classifier of
-the user's, gender where the voice is unclear, emphasis without a transcript. Values that are there already are kept.
+Measuring takes most of the time, so it runs on all cores and is saved clip by clip; an interrupted run continues where
+it stopped. Manifests are read and written line by line. What cannot be known stays null: age and emotion without a
+classifier, gender if the voice is unclear, emphasis without a transcript. Existing values are kept.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ ESTIMATES = "estimates.sqlite"
 
 
 class Measured(NamedTuple):
-    """What a worker gives of one clip."""
+    """What a worker returns for one clip."""
 
     key: str
-    found: Measures | str  # or why it cannot be read
+    found: Measures | str  # a string says why the clip cannot be read
 
 
 def annotate(
@@ -58,40 +58,40 @@ def annotate(
     wording: Wording = "plain",
     classifier: Classifier | None = None,
 ) -> dict[str, int]:
-    """Fills the descriptor columns and both paragraphs of manifests, in place.
+    """Fills in the descriptor columns and both paragraphs of manifests, in place.
 
     Arguments
     ---------
     manifests : dict of str to str
-        Paths by name. The bounds of a manifest come from the one named ``train`` beside it (``fold_1/train`` for
-        ``fold_1/test``), from itself where there is none.
+        Paths by name. The cut-offs for a manifest come from the ``train`` manifest beside it (``fold_1/train`` for
+        ``fold_1/test``), or from the manifest itself if there is none.
     journal : str or path-like
-        Where the measures are kept, for :class:`~speechbrain_xser.utils.journal.Journal` to read; beside it are written
-        ``cutoffs.json``, and ``estimates.sqlite`` of a classifier.
+        Where the measures are stored, as a :class:`~speechbrain_xser.utils.journal.Journal`. ``cutoffs.json`` and, with
+        a classifier, ``estimates.sqlite`` are written beside it.
     data_folder : str, path-like or None
-        What ``{data_root}`` stands for.
+        Replaces ``{data_root}`` in paths.
     language : str
-        Of the transcripts.
+        Language of the transcripts.
     cutoffs : str
-        "corpus": SpeechCraft's percentiles over the training clips; "reference": the fixed bounds of the package.
+        "corpus": SpeechCraft's percentiles over the training clips; "reference": the package's fixed cut-offs.
     workers : int or None
-        Clips at a time, None for one a core.
+        Clips measured at once; None for one per core.
     wording : str
-        Of the paragraphs, "plain" or "varied".
+        Wording of the paragraphs: "plain" or "varied".
     classifier : Classifier or None
-        Fills emotion and age where they are null; without one they stay so.
+        Fills in emotion and age where they are null; without one they stay null.
 
     Returns
     -------
     dict of str to int
-        How many clips were there, measured now, and could not be read.
+        How many clips there are, how many were measured now, and how many could not be read.
 
     Raises
     ------
     ManifestError
-        If a manifest is wrong, or a classifier's label is outside its vocabulary.
+        If a manifest is invalid, or a classifier's label is outside its vocabulary.
     JournalError
-        If the journal is another file, damaged, or in use.
+        If the file is not a journal, is damaged, or is in use.
     """
     digest = cache(sound_digest)  # manifests are read several times
     rows = {name: partial(read_rows, path, data_folder, language, digest) for name, path in manifests.items()}
@@ -123,25 +123,25 @@ def annotation(
     language: str = "en",
     wording: Wording = "plain",
 ) -> list[Callable[[dict[str, str]], object]]:
-    """The annotator as a last step of a preparation, if it is wanted.
+    """The annotator as the last step of a preparation, if it is wanted.
 
     Arguments
     ---------
     wanted : bool
-        What the recipe's ``annotate`` says.
+        The recipe's ``annotate`` setting.
     save_folder : str or path-like
-        Where ``measures.sqlite`` goes; measures that are there are used.
+        Where ``measures.sqlite`` is written; existing measures are reused.
     data_folder : str or path-like
-        What ``{data_root}`` stands for.
+        Replaces ``{data_root}`` in paths.
     language : str
-        Of the transcripts.
+        Language of the transcripts.
     wording : str
-        Of the paragraphs.
+        Wording of the paragraphs.
 
     Returns
     -------
     list of Callable
-        For the ``finish`` of ``prepare_once``.
+        Pass it to ``prepare_once`` as ``finish``; empty if the annotator is not wanted.
 
     Example
     -------
@@ -154,7 +154,7 @@ def annotation(
 
 
 def _measure_missing(rows: dict[str, Rows], journal: Journal[Measures], workers: int | None) -> dict[str, int]:
-    """Measures what the journal lacks and writes it down as it comes."""
+    """Measures the clips that the journal lacks, saving each at once."""
     counts = Counter(clips=sum(1 for _ in each_clip(rows)), measured=0, unreadable=0)
     total = sum(clip.key not in journal for _, clip in each_clip(rows))
     missing = (clip for _, clip in each_clip(rows) if clip.key not in journal)
@@ -179,7 +179,7 @@ def _measured(clip: MeasuredClip) -> Measured:
 def _estimate_missing(
     rows: dict[str, Rows], measured: Journal[Measures], estimates: Journal[Estimate], classifier: Classifier
 ) -> None:
-    """Asks the classifier for what no metadata tells, of clips that can be read."""
+    """Runs the classifier on readable clips whose emotion or age is null."""
     asked = ((row, clip) for row, clip in each_clip(rows) if clip.key in measured and None in (row.emotion, row.age))
     for _, clip in tqdm(asked, desc="classifying", unit="clip", disable=None):
         if (key := _estimate_key(clip, classifier)) not in estimates:
@@ -202,13 +202,13 @@ def _estimated(
 
 
 def _training(name: str, manifests: dict[str, str]) -> str:
-    """The manifest that the bounds of another come from."""
+    """The manifest that the cut-offs for another come from."""
     train = f"{name.rpartition('/')[0]}/{TRAIN}".lstrip("/")
     return train if train in manifests else name
 
 
 def _speaker_genders(rows: dict[str, Rows], journal: Journal[Measures]) -> dict[str, str]:
-    """Estimated gender of each speaker whose gender no clip tells, all of the speaker's clips together."""
+    """Estimates the gender of each speaker for whom no metadata gives it, from all of the speaker's clips."""
     odds: dict[str, array] = defaultdict(lambda: array("d"))
     for row, clip in each_clip(rows):
         if row.gender is None and row.speaker is not None and clip.key in journal:
@@ -233,7 +233,7 @@ def _described(
     row: Utterance,
     clip: MeasuredClip,
 ) -> Utterance:
-    """The row with what it lacked, and new paragraphs unless it has a human's."""
+    """The row with missing descriptors filled in, and new paragraphs unless it has human-written ones."""
     if clip.key not in journal:
         return row
     found = descriptors_of(journal[clip.key], cutoffs, row.transcript, row.gender or genders.get(row.speaker))

@@ -1,4 +1,4 @@
-"""Emotion and age by a model of the user's: the annotator itself never guesses them."""
+"""Labels emotion and age with a classifier that the user supplies; the annotator itself never guesses them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ from speechbrain_xser.answer.record import Descriptors, Record
 
 
 class Estimate(NamedTuple):
-    """What a classifier says of one clip; None where it says nothing.
-
-    Example
-    -------
-    >>> Estimate.from_dict(Estimate("sad").as_dict())
-    Estimate(emotion='sad', age=None)
-    """
+    """What a classifier says about one clip; None for a label that it does not give."""
 
     emotion: str | None = None  # one of EMOTIONS
     age: str | None = None  # one of AGES
@@ -29,12 +23,12 @@ class Estimate(NamedTuple):
 
     @classmethod
     def from_dict(cls, values: dict) -> Estimate:
-        """The labels out of JSON."""
+        """Restores the labels from JSON."""
         return cls(**values)
 
 
 class Classifier(NamedTuple):
-    """A way to label a clip, and the name under which its labels are kept.
+    """A function that labels a clip, and the name under which its labels are stored.
 
     Example
     -------
@@ -44,36 +38,11 @@ class Classifier(NamedTuple):
     """
 
     name: str
-    labels: Callable[[Tensor], Mapping[str, str | None]]  # of a clip, [S] at 16 kHz: emotion, age
+    labels: Callable[[Tensor], Mapping[str, str | None]]  # takes a clip, [S] at 16 kHz; returns emotion and age
 
 
 def estimate(classifier: Classifier, wav: Tensor) -> Estimate:
-    """What a classifier says of a clip, checked.
-
-    Arguments
-    ---------
-    classifier : Classifier
-        The user's.
-    wav : Tensor
-        Samples, [S], 16 kHz.
-
-    Returns
-    -------
-    Estimate
-
-    Raises
-    ------
-    LabelError
-        If a label is outside its vocabulary.
-
-    Example
-    -------
-    >>> import torch
-    >>> estimate(Classifier("mine", lambda wav: {"emotion": "bored"}), torch.zeros(16000))
-    Traceback (most recent call last):
-    ...
-    speechbrain_xser.errors.LabelError: classifier 'mine': emotion is 'bored', expected one of neutral, happy, sad, ...
-    """
+    """Labels a clip, [S] at 16 kHz; a label outside its vocabulary raises a ``LabelError``."""
     labels = classifier.labels(wav)
     found = Estimate(labels.get("emotion"), labels.get("age"))
     record = Record(descriptors=Descriptors(age=found.age), emotion=found.emotion)

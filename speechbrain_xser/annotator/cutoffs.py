@@ -1,4 +1,4 @@
-"""Where low ends and high begins: from a corpus's own clips as SpeechCraft defines it, or from fixed references.
+"""Where "low" ends and "high" begins: percentiles of a corpus, as SpeechCraft defines them, or fixed references.
 
 SpeechCraft's percentiles (its Clustering.py): pitch per gender, men 40 and 90, women 10 and 60; level and speed in
 thirds. The references were computed by the same rule; ``reference.json`` says from which speech.
@@ -20,17 +20,17 @@ from speechbrain_xser.errors import ManifestError
 
 PITCH_PERCENTILES = {"male": (40, 90), "female": (10, 60)}
 THIRDS = (100 / 3, 200 / 3)
-FEWEST_CLIPS = 20  # percentiles of fewer say little: the reference is taken in their place
+FEWEST_CLIPS = 20  # percentiles of fewer clips say little, so the reference is used instead
 
-Bounds = tuple[float, float]  # upto and including the first is low, above the second is high
+Bounds = tuple[float, float]  # low up to and including the first, high above the second
 
 
 class Cutoffs(NamedTuple):
-    """Two bounds for each descriptor."""
+    """The two bounds of each descriptor."""
 
     pitch_hertz: dict[str, Bounds]  # median F0, by gender
     level_decibels: Bounds  # re full scale, over speech frames
-    syllables_per_second: Bounds  # of speech, pauses left out
+    syllables_per_second: Bounds  # of speech, without pauses
     source: str  # where they come from
 
     def as_dict(self) -> dict:
@@ -40,43 +40,12 @@ class Cutoffs(NamedTuple):
 
 @cache
 def reference_cutoffs() -> Cutoffs:
-    """The fixed bounds that come with the package, for a file without a corpus.
-
-    Returns
-    -------
-    Cutoffs
-
-    Example
-    -------
-    >>> low, high = reference_cutoffs().pitch_hertz["female"]
-    >>> reference_cutoffs().pitch_hertz["male"][0] < low < high
-    True
-    """
+    """The fixed cut-offs that come with the package, for a file that belongs to no corpus."""
     return cutoffs_from(json.loads(Path(__file__).with_name("reference.json").read_text(encoding="utf-8")))
 
 
 def cutoffs_from(values: dict) -> Cutoffs:
-    """Bounds out of JSON.
-
-    Arguments
-    ---------
-    values : dict
-        As :meth:`Cutoffs.as_dict` gives it.
-
-    Returns
-    -------
-    Cutoffs
-
-    Raises
-    ------
-    ManifestError
-        If a value is missing or a pair is not rising.
-
-    Example
-    -------
-    >>> cutoffs_from(reference_cutoffs().as_dict()) == reference_cutoffs()
-    True
-    """
+    """Restores cut-offs from JSON; a missing value or a pair that does not rise raises a ``ManifestError``."""
     try:
         pitch = {gender: tuple(values["pitch_hertz"][gender]) for gender in PITCH_PERCENTILES}
         level, speed = tuple(values["level_decibels"]), tuple(values["syllables_per_second"])
@@ -89,14 +58,14 @@ def cutoffs_from(values: dict) -> Cutoffs:
 
 
 def corpus_cutoffs(clips: Iterable[tuple[Measures, str | None]], source: str) -> Cutoffs:
-    """SpeechCraft's percentiles over the clips of a corpus; where too few were measured, the reference.
+    """SpeechCraft's percentiles over the clips of a corpus; the reference where too few were measured.
 
     Arguments
     ---------
     clips : iterable of (Measures, str or None)
-        What was measured, and the gender where it is known.
+        The measures of each clip, and its speaker's gender if known.
     source : str
-        Names the corpus.
+        Name of the corpus.
 
     Returns
     -------

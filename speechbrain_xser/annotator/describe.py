@@ -1,4 +1,4 @@
-"""From measures to the words of a manifest, by bounds of low and high."""
+"""Turns measures into the words of a manifest, given the cut-offs for low and high."""
 
 from __future__ import annotations
 
@@ -15,31 +15,9 @@ from speechbrain_xser.answer.record import LEVELS, SPEEDS
 def descriptors_of(
     measures: Measures, cutoffs: Cutoffs, transcript: str | None = None, gender: str | None = None
 ) -> dict[str, str | tuple[str, ...] | None]:
-    """The descriptor columns of one clip.
+    """The descriptor columns of one clip: gender, pitch, volume, speed, intonation and emphasis.
 
-    Arguments
-    ---------
-    measures : Measures
-        Of the clip.
-    cutoffs : Cutoffs
-        Where low ends and high begins.
-    transcript : str or None
-        The words that the prominences belong to.
-    gender : str or None
-        Where it is known; else it is estimated, and None where the voice is unclear.
-
-    Returns
-    -------
-    dict
-        ``gender, pitch, volume, speed, intonation, emphasis``; None where it cannot be known, pitch for one of
-        unknown gender too.
-
-    Example
-    -------
-    >>> from speechbrain_xser.annotator.cutoffs import reference_cutoffs
-    >>> found = descriptors_of(Measures(f0_hertz=400.0), reference_cutoffs(), gender="female")
-    >>> found["pitch"], found["volume"], found["gender"]
-    ('high', None, 'female')
+    An unknown gender is estimated. A value that cannot be known is None, and so is the pitch if the gender is unknown.
     """
     if gender is None and measures.gender_log_odds is not None:
         gender = gender_of(measures.gender_log_odds)

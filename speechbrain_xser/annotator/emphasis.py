@@ -1,8 +1,8 @@
-"""Emphasised words by word-level prominence: what stands out in duration, pitch and level.
+"""Finds emphasised words by word-level prominence: what stands out in duration, pitch and level.
 
-Each word is held against a neutral reading of the same transcript (duration, lexical stress) and against the clip
-itself (pitch above its own declination, level above its own), and the four are added with weights fitted to hand
-labels of sentence accents. The price: the labels are EmoDB's, acted German.
+Each word is compared with a neutral reading of the same transcript (duration, lexical stress) and with the clip itself
+(pitch above its declination line, level above its mean). The four cues are added with weights fitted to hand labels of
+sentence accents. These labels are EmoDB's, which is acted German.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from speechbrain_xser.annotator.level import speech_decibels
 from speechbrain_xser.annotator.pronunciation import Reading
 from speechbrain_xser.errors import SettingsError
 
-SHORTEST_SECONDS = 0.05  # added to both durations, so that the ratio of very short words stays tame
-LOUDEST_FRAMES = 8  # whose mean is a word's level: the core of its strongest syllable
+SHORTEST_SECONDS = 0.05  # added to both durations, so that very short words have no extreme ratio
+LOUDEST_FRAMES = 8  # a word's level is their mean: the core of its strongest syllable
 FEWEST_VOICED = 3  # frames; a word with fewer has no pitch
-OCTAVE_SHARE = 0.75  # of an octave around the median; pitch beyond is an error of the tracker
-STEEPEST = 4.0  # semitones a second of declination
+OCTAVE_SHARE = 0.75  # of an octave around the median; pitch beyond it is a tracking error
+STEEPEST = 4.0  # semitones of declination per second
 
 
-MOST_WORDS = 2  # of one transcript
-LEAST_PROMINENCE = 1.75  # above the median
+MOST_WORDS = 2  # emphasised in one transcript
+LEAST_PROMINENCE = 1.75  # standard deviations above the median
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 
 
 class Cues(NamedTuple):
-    """What the sound and the text say of W words."""
+    """What the sound and the text say about W words."""
 
     duration: np.ndarray  # [W] log of the duration over the reading's at the clip's tempo
     pitch: np.ndarray  # [W] semitones of the word's high pitch above the clip's declination, NaN where unvoiced
@@ -40,8 +40,8 @@ class Cues(NamedTuple):
     stress: np.ndarray  # [W] lexical stress, 1 primary, 0 none
 
 
-# Mean and deviation of each cue over the words of five EmoDB speakers (03, 08, 09, 10, 11), and the weights of a
-# logistic regression of the hand-labelled sentence accents there, scaled so that prominences deviate by one.
+# Mean and standard deviation of each cue over the words of five EmoDB speakers (03, 08, 09, 10, 11), and the weights of
+# a logistic regression on their hand-labelled sentence accents, scaled so that prominences have a deviation of one.
 CENTRES = Cues(-0.04, 1.4, 0.9, 0.5)
 SPREADS = Cues(0.25, 2.6, 4.9, 0.5)
 WEIGHTS = Cues(0.35, 0.2, 0.35, 0.6)
@@ -52,7 +52,7 @@ def prominences(
 ) -> tuple[float, ...] | None:
     """How much each word stands out, in standard deviations of words in general.
 
-    ``sum over cues of weight * (cue - centre) / spread``; a word without pitch has its pitch at the centre.
+    ``sum over cues of weight * (cue - centre) / spread``; a word without pitch counts as if its pitch were the centre.
 
     Arguments
     ---------
@@ -63,17 +63,17 @@ def prominences(
     language : str
         ISO 639-1, or eSpeak's own name of a voice.
     words : tuple[Word, ...] or None
-        Times of the transcript's words by a better aligner, relative to the heard waveform; None for :func:`align`.
+        Word times from a better aligner, relative to the trimmed waveform; None for :func:`align`.
 
     Returns
     -------
     tuple[float, ...] or None
-        One a white-space word of the transcript; None where there is no word or nothing is heard.
+        One for each white-space word of the transcript; None if there is no word or no speech.
 
     Raises
     ------
     SettingsError
-        If eSpeak has no such language, or the words given are not as many as the transcript's.
+        If eSpeak has no such language, or the number of words given is not the transcript's.
 
     Example
     -------
@@ -101,27 +101,27 @@ def emphasised(
 ) -> tuple[str, ...]:
     """The words that stand out from the rest of their transcript.
 
-    A word does if its prominence is above the median of all by the minimum; of several, the two most prominent count.
-    A single word never stands out.
+    A word counts if its prominence exceeds the median of all words by the minimum, and only the two most prominent ones
+    count. A transcript of one word has none.
 
     Arguments
     ---------
     transcript : str
         What is said.
     prominences : tuple[float, ...] or None
-        One a white-space word.
+        One for each white-space word.
     minimum : float
         Standard deviations above the median.
 
     Returns
     -------
     tuple[str, ...]
-        In the transcript's order, without the punctuation around them; often empty.
+        In the transcript's order, without surrounding punctuation; often empty.
 
     Raises
     ------
     SettingsError
-        If the prominences are not as many as the transcript's words.
+        If the number of prominences is not the number of words.
 
     Example
     -------
@@ -139,21 +139,21 @@ def emphasised(
 
 
 def measure(heard: Heard, words: tuple[Word, ...], reading: Reading) -> Cues:
-    """The cues of each word.
+    """The four cues of each word.
 
     Arguments
     ---------
     heard : Heard
         The clip.
     words : tuple[Word, ...]
-        Its words in time.
+        Its words and their times.
     reading : Reading
         The same words, read by eSpeak.
 
     Returns
     -------
     Cues
-        None of them depends on the clip's gain, or on a tempo that all words share.
+        Independent of the clip's gain and of a tempo that all words share.
 
     Example
     -------
@@ -177,7 +177,7 @@ def measure(heard: Heard, words: tuple[Word, ...], reading: Reading) -> Cues:
 
 
 def _spans(starts: np.ndarray, stops: np.ndarray, count: int) -> list[slice]:
-    """Frames of each word, at least three where there are as many."""
+    """Frames of each word, at least three if the clip has as many."""
     first, last = ((times / HOP_SECONDS).round().astype(int) for times in (starts, stops))
     first = first.clip(0, max(0, count - FEWEST_VOICED))
     return [slice(*span) for span in zip(first, np.maximum(last, first + FEWEST_VOICED), strict=True)]
@@ -190,7 +190,7 @@ def _duration(seconds: np.ndarray, reading: Reading) -> np.ndarray:
 
 
 def _above_declination(heard: Heard) -> np.ndarray:
-    """Semitones above the clip's falling line, [T], NaN where unvoiced or far from the median."""
+    """Semitones above the clip's declination line, [T]; NaN where unvoiced or far from the median."""
     hertz = heard.hertz.double().numpy()
     semitones = 12 * np.log2(np.where(hertz > 0, hertz, np.nan))
     if not (hertz > 0).any():

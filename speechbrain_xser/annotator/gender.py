@@ -1,7 +1,8 @@
-"""Gender by the voice, where no metadata tells it: an estimate, and none where the voice is unclear.
+"""Estimates gender from the voice if no metadata gives it; an unclear voice gets none.
 
 A logistic regression over the pitch and the shape of the spectrum below 5 kHz (which follows the length of the vocal
-tract), over voiced speech frames. ``recipes/Annotator/train_gender.py`` made the weights; ``gender.json`` says of what.
+tract), over voiced speech frames. ``recipes/Annotator/train_gender.py`` fitted the weights; ``gender.json`` says on
+which speech.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ HIGHEST_HERTZ = 5000.0  # some corpora have nothing above
 BANDS, CEPSTRA = 40, 24
 PITCH_PERCENTILES = (0.1, 0.2, 0.5, 0.8, 0.9)
 FEWEST_VOICED = 10  # frames
-MOST_CERTAIN = 4.0  # of one clip's log odds in a speaker's sum: no clip decides alone
-MINIMUM_LOG_ODDS = 1.0  # natural; below it in size nothing is said
+MOST_CERTAIN = 4.0  # limit of one clip's log odds in a speaker's mean, so that no clip decides alone
+MINIMUM_LOG_ODDS = 1.0  # natural; smaller magnitudes give no gender
 
 
 def gender_log_odds(heard: Heard) -> float | None:
-    """How much likelier a clip's voice is a woman's.
+    """How much likelier a clip's voice is a woman's than a man's.
 
     Arguments
     ---------
@@ -61,12 +62,12 @@ def gender_of(log_odds: float, minimum: float = MINIMUM_LOG_ODDS) -> str | None:
     log_odds : float
         As :func:`gender_log_odds` gives it.
     minimum : float
-        Smaller ones, in size, say nothing.
+        Smaller magnitudes give None.
 
     Returns
     -------
     str or None
-        ``"female"``, ``"male"``, or None where the voice is unclear.
+        ``"female"``, ``"male"``, or None if the voice is unclear.
 
     Example
     -------
@@ -77,12 +78,12 @@ def gender_of(log_odds: float, minimum: float = MINIMUM_LOG_ODDS) -> str | None:
 
 
 def speaker_gender(log_odds: Iterable[float]) -> str | None:
-    """The word for a speaker, by the mean over the speaker's clips.
+    """The word for a speaker, from the mean over the speaker's clips.
 
     Arguments
     ---------
     log_odds : iterable of float
-        One a clip; one beyond 4 counts as 4.
+        One for each clip, clipped to between -4 and 4.
 
     Returns
     -------
@@ -99,7 +100,7 @@ def speaker_gender(log_odds: Iterable[float]) -> str | None:
 
 
 def gender_features(heard: Heard) -> np.ndarray | None:
-    """What the estimate looks at: independent of gain and of silence around the clip.
+    """The features that the estimate uses; independent of gain and of silence around the clip.
 
     Arguments
     ---------

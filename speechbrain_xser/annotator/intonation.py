@@ -1,7 +1,7 @@
-"""Intonation: how lively the pitch is, and which way it goes.
+"""Intonation: how lively the pitch is, and in which direction it moves.
 
-Both look at voiced frames only, one after another, in semitones: a gap without voice, however long, changes nothing,
-nor does a higher or lower voice. A movement counts from three semitones on, since smaller ones play no part in
+Both use voiced frames only, joined together, in semitones: a gap without voice, however long, changes nothing, and
+neither does a higher or lower voice. A movement counts from three semitones on, since smaller ones play no part in
 communication (J. 't Hart, "Differential sensitivity to pitch distance, particularly in speech", JASA 69(3), 1981).
 """
 
@@ -14,31 +14,15 @@ from speechbrain_xser.answer.record import INTONATIONS
 
 CONTOURS = ("rising", "falling", "rising-falling", "falling-rising", "level")
 MOVE_SEMITONES = 3.0
-FEWEST_VOICED = 10  # frames, 0.1 s: fewer have no contour
-TURNS = 15  # places of the turn that are tried, none in the first or last tenth
-LOW_QUANTILE, HIGH_QUANTILE = 0.05, 0.95  # the range leaves out what single errors could make
-FLAT_SEMITONES = 7.8  # below is flat; measured: the mean of the lower terciles of RAVDESS, CREMA-D, EmoDB, LibriSpeech
-LIVELY_SEMITONES = 11.4  # from here on lively; the mean of their upper terciles
+FEWEST_VOICED = 10  # frames, 0.1 s; fewer have no contour
+TURNS = 15  # positions tried for the turn, none in the first or last tenth
+LOW_QUANTILE, HIGH_QUANTILE = 0.05, 0.95  # the range excludes what single tracking errors could cause
+FLAT_SEMITONES = 7.8  # flat below: the mean of the lower terciles of RAVDESS, CREMA-D, EmoDB and LibriSpeech
+LIVELY_SEMITONES = 11.4  # lively from here on: the mean of their upper terciles
 
 
 def range_semitones(hertz: Tensor) -> float | None:
-    """Range of the pitch, from the 5th to the 95th percentile of the voiced frames.
-
-    Arguments
-    ---------
-    hertz : Tensor
-        Pitch, [T], 0 where unvoiced.
-
-    Returns
-    -------
-    float or None
-        Semitones; None for fewer than ten voiced frames.
-
-    Example
-    -------
-    >>> range_semitones(torch.tensor([100.0] * 20 + [0.0] * 50 + [200.0] * 20))
-    12.0
-    """
+    """Range of the pitch, 5th to 95th percentile of the voiced frames; None for fewer than ten."""
     voiced = _semitones(hertz)
     if len(voiced) < FEWEST_VOICED:
         return None
@@ -47,49 +31,17 @@ def range_semitones(hertz: Tensor) -> float | None:
 
 
 def liveliness(semitones: float | None) -> str | None:
-    """The manifest's word for a range of pitch.
-
-    Arguments
-    ---------
-    semitones : float or None
-        As :func:`range_semitones` gives it.
-
-    Returns
-    -------
-    str or None
-        ``flat`` below 7.8 semitones, ``lively`` from 11.4 on, else ``normal``; None for None.
-
-    Example
-    -------
-    >>> [liveliness(semitones) for semitones in (2.0, 8.0, 14.0, None)]
-    ['flat', 'normal', 'lively', None]
-    """
+    """The manifest's word for a range: ``flat`` below 7.8 semitones, ``lively`` from 11.4 on, else ``normal``."""
     if semitones is None:
         return None
     return INTONATIONS[(semitones >= FLAT_SEMITONES) + (semitones >= LIVELY_SEMITONES)]
 
 
 def contour(hertz: Tensor) -> str | None:
-    """Which way the pitch goes, by the two straight lines, joined at a turn, that fit it best.
+    """The direction of the pitch, by the two straight lines, joined at a turn, that fit it best: one of ``CONTOURS``.
 
-    Two moves of three semitones and more, one up and one down, name the contour; otherwise the largest of both moves
-    and their sum does, if it reaches three semitones.
-
-    Arguments
-    ---------
-    hertz : Tensor
-        Pitch, [T], 0 where unvoiced.
-
-    Returns
-    -------
-    str or None
-        One of ``CONTOURS``; None for fewer than ten voiced frames.
-
-    Example
-    -------
-    >>> up, gap = torch.linspace(100, 150, 50), torch.zeros(40)
-    >>> contour(up), contour(torch.cat([up, gap, up.flip(0)])), contour(torch.full((50,), 120.0))
-    ('rising', 'rising-falling', 'level')
+    Two moves of at least three semitones, one up and one down, name the contour. Otherwise the largest of both moves
+    and their sum names it, if it reaches three semitones. Fewer than ten voiced frames give None.
     """
     voiced = _semitones(hertz)
     if len(voiced) < FEWEST_VOICED:
@@ -108,7 +60,7 @@ def _semitones(hertz: Tensor) -> Tensor:
 
 
 def _moves(voiced: Tensor) -> tuple[float, float]:
-    """Semitones to the turn and from it to the end, of the lines of least squares over all turns tried."""
+    """Semitones to the turn and from there to the end, for the least-squares lines over all turns tried."""
     place = torch.linspace(0, 1, len(voiced), dtype=voiced.dtype)
     turns = torch.linspace(0.1, 0.9, TURNS, dtype=voiced.dtype)
     lines = torch.stack(
@@ -118,7 +70,7 @@ def _moves(voiced: Tensor) -> tuple[float, float]:
             (place - turns[:, None]).clamp_min(0) / (1 - turns[:, None]),
         ],
         dim=2,
-    )  # [turns, V, 3]: where it starts, how far it goes to the turn, how far from there
+    )  # [turns, V, 3]: the start, the move to the turn, the move from there
     transposed = lines.transpose(1, 2)
     weights = torch.linalg.solve(transposed @ lines, transposed @ (voiced - voiced.mean()))
     errors = ((lines @ weights[..., None]).squeeze(2) - (voiced - voiced.mean())).square().sum(1)

@@ -1,21 +1,12 @@
-"""Languages by their usual codes, as eSpeak NG names its voices."""
+"""Maps language codes to eSpeak NG's voices."""
 
 from __future__ import annotations
 
-VOICES = {"en": "en-us", "zh": "cmn"}  # where eSpeak's name is not the language's
+VOICES = {"en": "en-us", "zh": "cmn"}  # where eSpeak's name differs from the code
 
 
 def voice_of(language: str) -> str:
-    """eSpeak NG's voice for a language.
-
-    Arguments
-    ---------
-    language : str
-        ISO 639-1, such as ``de``, or a name of eSpeak's own.
-
-    Returns
-    -------
-    str
+    """eSpeak NG's voice for an ISO 639-1 code such as ``de``; a name of eSpeak's own is kept.
 
     Example
     -------

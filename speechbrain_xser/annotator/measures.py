@@ -1,4 +1,4 @@
-"""Everything that is measured in one clip, as plain numbers with their units in their names."""
+"""Everything that is measured in one clip, as plain numbers whose names carry their units."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from speechbrain_xser.annotator.rate import rate_of, speech_seconds
 
 
 class Measures(NamedTuple):
-    """What was measured; None where it cannot be.
+    """The measures of a clip; None for what cannot be measured.
 
     Example
     -------
@@ -24,40 +24,24 @@ class Measures(NamedTuple):
     True
     """
 
-    speech_seconds: float = 0.0  # pauses of a quarter of a second and more left out
+    speech_seconds: float = 0.0  # without pauses of 0.25 s or more
     f0_hertz: float | None = None  # median over voiced speech
     f0_range_semitones: float | None = None  # 5th to 95th percentile
     contour: str | None = None  # one of intonation.CONTOURS
     level_decibels: float | None = None  # re full scale, over speech
     syllables_per_second: float | None = None  # of speech
     rate_from: str | None = None  # "transcript" or "signal"
-    gender_log_odds: float | None = None  # natural, positive is female
-    prominences: tuple[float, ...] | None = None  # one a word of the transcript
+    gender_log_odds: float | None = None  # natural, positive for female
+    prominences: tuple[float, ...] | None = None  # one per word of the transcript
 
     def as_dict(self) -> dict:
-        """The measures as plain values, for JSON.
-
-        Returns
-        -------
-        dict
-            Value by field; a tuple becomes a list.
-        """
+        """The measures as plain values, for JSON; a tuple becomes a list."""
         prominent = self.prominences
         return {**self._asdict(), "prominences": None if prominent is None else list(prominent)}
 
     @classmethod
     def from_dict(cls, values: dict) -> Measures:
-        """The measures out of JSON.
-
-        Arguments
-        ---------
-        values : dict
-            As :meth:`as_dict` gives them.
-
-        Returns
-        -------
-        Measures
-        """
+        """Restores the measures from what :meth:`as_dict` gives."""
         prominent = values.get("prominences")
         return cls(**{**values, "prominences": None if prominent is None else tuple(prominent)})
 
@@ -76,23 +60,23 @@ def measure(
     wav : Tensor, array, or a pair of one and its rate
         As for :func:`hear`.
     transcript : str or None
-        What is said: the rate is counted from it, and emphasis cannot be measured without it.
+        What is said. Syllables are counted from it, and emphasis needs it.
     language : str
-        Of the transcript, as eSpeak NG names its voices.
+        Language of the transcript, as eSpeak NG names its voices.
     tracker, sampling_rate
         As for :func:`hear`.
 
     Returns
     -------
     Measures
-        Silence has none; nothing of pitch is measured in a clip of fewer than ten voiced frames.
+        Empty for silence; without pitch for fewer than ten voiced frames.
 
     Raises
     ------
     AudioError
-        If the waveform is empty, not finite, or none at all.
+        If the waveform is empty, not finite, or not a waveform.
     SettingsError
-        If there is no such language or tracker.
+        If the language or the tracker is unknown.
 
     Example
     -------
@@ -107,7 +91,7 @@ def measure(
 
 
 def measures_of(heard: Heard, transcript: str | None = None, language: str = "en") -> Measures:
-    """The measures of a clip whose pitch and level were followed already; the rest as for :func:`measure`."""
+    """Measures a clip whose pitch and level are known already; otherwise as :func:`measure`."""
     if not heard.speech.any():
         return Measures()
     voiced = heard.hertz[heard.hertz > 0]

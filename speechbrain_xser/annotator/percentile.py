@@ -1,4 +1,4 @@
-"""Where a voice's pitch stands among those of its gender, in the reference speech of the package."""
+"""Where a voice's pitch ranks among voices of its gender, in the package's reference speech."""
 
 from __future__ import annotations
 
@@ -17,19 +17,7 @@ KEY = "pitch_percentiles_hertz"  # in reference.json
 
 
 def pitch_percentile(hertz: float | None, gender: str | None) -> float | None:
-    """Percent of the reference's clips of that gender whose median pitch is lower.
-
-    Arguments
-    ---------
-    hertz : float or None
-        Median F0 of a clip.
-    gender : str or None
-        "male" or "female".
-
-    Returns
-    -------
-    float or None
-        0 to 100, between the reference's own percentiles by a straight line; None where either is not known.
+    """Percent of the reference's clips of that gender with a lower median pitch, linearly interpolated.
 
     Example
     -------
@@ -44,12 +32,12 @@ def pitch_percentile(hertz: float | None, gender: str | None) -> float | None:
 
 
 def percentiles_of(clips: Iterable[tuple[Measures, str | None]]) -> dict[str, list[float]]:
-    """The table behind it, of some clips.
+    """Makes the reference table from clips.
 
     Arguments
     ---------
     clips : iterable of (Measures, str or None)
-        What was measured, and the gender where it is known.
+        The measures of each clip, and its speaker's gender if known.
 
     Returns
     -------

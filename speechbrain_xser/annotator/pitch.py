@@ -2,9 +2,9 @@
 
 P. Boersma, "Accurate short-term analysis of the fundamental frequency and the harmonics-to-noise ratio of a sampled
 sound", IFA Proceedings 17. It is the method behind Praat's "To Pitch (ac)", with the same defaults, so the two tracks
-can be compared frame by frame. Halving and doubling are repaired twice: the path makes an octave jump dear, and a
-second path keeps to the speaker's own range in this clip, in the way of Hirst's two passes. What it costs is a loop
-over the frames. Every frame is centred on its time: frame t looks to both sides of ``t * 10 ms``.
+can be compared frame by frame. Octave errors are repaired twice: the path makes an octave jump expensive, and a second
+path keeps to the speaker's own range in this clip, like Hirst's two passes. The cost is a loop over the frames. Frame t
+is centred at ``t * 10 ms``.
 """
 
 from __future__ import annotations
@@ -22,61 +22,26 @@ HOP = round(HOP_SECONDS * SAMPLE_RATE)
 LOWEST_HERTZ = 75.0
 HIGHEST_HERTZ = 600.0  # emotional voices pass 500 Hz
 WINDOW_SECONDS = 3 / LOWEST_HERTZ  # three of the longest periods
-FRAMES_AT_ONCE = 1000  # a long clip needs no more memory than this many frames
+FRAMES_AT_ONCE = 1000  # bounds the memory that a long clip needs
 FINER = 2  # the correlation is interpolated to this many points a sample
-IMPOSSIBLE = -1e9  # strength of what is no candidate
+IMPOSSIBLE = -1e9  # strength of what is not a candidate
 CANDIDATES = 6  # peaks of a frame that may be its pitch
 VOICING_THRESHOLD = 0.45  # a lower peak is unvoiced
-SILENCE_THRESHOLD = 0.03  # of the clip's peak; a quieter frame is unvoiced
-OCTAVE_COST = 0.01  # an octave lower must correlate this much better
-JUMP_COST = 0.35  # of an octave between two frames
+SILENCE_THRESHOLD = 0.03  # as a share of the clip's peak; a quieter frame is unvoiced
+OCTAVE_COST = 0.01  # how much better a candidate one octave lower has to correlate
+JUMP_COST = 0.35  # of a jump of one octave between two frames
 VOICING_COST = 0.14  # of going from voiced to unvoiced or back
-RANGE_BELOW, RANGE_ABOVE = 0.6, 2.0  # times the lower and the upper quartile of the first path: bounds of the second
-FEWEST_VOICED = 10  # frames of the first path, else its quartiles mean nothing
+RANGE_BELOW, RANGE_ABOVE = 0.6, 2.0  # times the quartiles of the first path: the range of the second
+FEWEST_VOICED = 10  # frames; quartiles of fewer on the first path mean nothing
 
 
 def centred_frames(wav: Tensor, length: int) -> Tensor:
-    """Frames every 10 ms, each with its time in the middle.
-
-    Arguments
-    ---------
-    wav : Tensor
-        Samples, [S], 16 kHz.
-    length : int
-        Samples of a frame, an even number.
-
-    Returns
-    -------
-    Tensor
-        [T, length], ``T = S // 160 + 1``; zeros beyond both ends of the clip.
-
-    Example
-    -------
-    >>> centred_frames(torch.arange(1.0, 321.0), 4)[:, 2]
-    tensor([  1., 161.,   0.])
-    """
+    """Frames of an even length, centred every 10 ms: [S] to [S // 160 + 1, length]; zeros beyond both ends."""
     return _frames(torch.nn.functional.pad(wav, (length // 2, length // 2)), length, HOP)
 
 
 def correlation_track(wav: Tensor) -> Tensor:
-    """Pitch of a clip by this module's own method.
-
-    Arguments
-    ---------
-    wav : Tensor
-        Samples, [S], 16 kHz, of any gain.
-
-    Returns
-    -------
-    Tensor
-        Hertz, [T] float32 at ``t * 10 ms``, 0 where unvoiced.
-
-    Example
-    -------
-    >>> tone = torch.sin(6.2832 * 200 * torch.arange(16000) / 16000)
-    >>> correlation_track(tone)[3:-3].round().unique()
-    tensor([200.])
-    """
+    """Pitch of a clip, [S] at 16 kHz and any gain, by this module's method: hertz, [T] float32, 0 if unvoiced."""
     frames = centred_frames(wav.float() / wav.abs().max().clamp_min(FLOOR), round(WINDOW_SECONDS * SAMPLE_RATE))
     states = [_states(some) for some in frames.split(FRAMES_AT_ONCE)]
     return torch.from_numpy(_two_paths(*(np.concatenate(parts) for parts in zip(*states, strict=True)))).float()
@@ -98,7 +63,7 @@ def praat_track(wav: Tensor) -> Tensor:
     Raises
     ------
     SettingsError
-        If parselmouth is not installed; it is under the GPL, so it is not a requirement.
+        If parselmouth is not installed. It is under the GPL, so the package does not require it.
 
     Example
     -------
@@ -114,7 +79,7 @@ def praat_track(wav: Tensor) -> Tensor:
             f"tracker 'praat': parselmouth is not installed. Run: {install_hint('praat')}, or use tracker "
             "'correlation'."
         ) from error
-    count, quarter = len(wav) // HOP + 1, HOP // 4  # Praat centres its frames in the sound: room for exactly these
+    count, quarter = len(wav) // HOP + 1, HOP // 4  # padded so that Praat fits exactly these frames
     before = round(WINDOW_SECONDS * SAMPLE_RATE / 2) + quarter
     padded = np.zeros(2 * before + (count - 1) * HOP)
     padded[before : before + len(wav)] = wav[: len(padded) - before].double().numpy()
@@ -127,7 +92,7 @@ TRACKERS = {"correlation": correlation_track, "praat": praat_track}
 
 
 def _states(frames: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What each frame can be: hertz and strength of its candidates, both [T, CANDIDATES], and of no voice, [T]."""
+    """Hertz and strength of each frame's candidates, both [T, CANDIDATES], and the strength of being unvoiced, [T]."""
     frames = frames - frames.mean(1, keepdim=True)
     hertz, voiced = _candidates(_autocorrelation(frames))
     middle, half = frames.shape[1] // 2, round(SAMPLE_RATE / LOWEST_HERTZ / 2)
@@ -139,7 +104,7 @@ def _states(frames: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _autocorrelation(frames: Tensor) -> Tensor:
     """Autocorrelation of the windowed frames over that of the window, [T, lags], ``FINER`` lags a sample.
 
-    ``r_x(lag) = r_xw(lag) / r_w(lag)``, each divided by its value at lag 0; finer by zeros behind the spectrum.
+    ``r_x(lag) = r_xw(lag) / r_w(lag)``, each divided by its value at lag 0; zero-padding the spectrum interpolates.
     """
     window = torch.hann_window(frames.shape[1])
     size = 1 << (frames.shape[1] * 3 // 2 - 1).bit_length()
@@ -151,7 +116,7 @@ def _autocorrelation(frames: Tensor) -> Tensor:
 
 
 def _candidates(correlation: Tensor) -> tuple[Tensor, Tensor]:
-    """Hertz and strength of each frame's best peaks, both [T, CANDIDATES]; no peak has a strength far below any."""
+    """Hertz and strength of each frame's best peaks, both [T, CANDIDATES]; a missing peak is ``IMPOSSIBLE``."""
     hertz = FINER * SAMPLE_RATE / torch.arange(1, correlation.shape[1] - 1)
     inner = correlation[:, 1:-1]
     is_peak = (inner >= correlation[:, :-2]) & (inner > correlation[:, 2:])
@@ -168,7 +133,7 @@ def _candidates(correlation: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _two_paths(hertz: np.ndarray, voiced: np.ndarray, unvoiced: np.ndarray) -> np.ndarray:
-    """The path of all candidates, and where it leaves the clip's range, that of the candidates inside; [T]."""
+    """The path over all candidates; where it leaves the clip's range, the path over those inside it. [T]."""
     path = _path(hertz, voiced, unvoiced)
     found = path[path > 0]
     if len(found) < FEWEST_VOICED:
@@ -176,13 +141,13 @@ def _two_paths(hertz: np.ndarray, voiced: np.ndarray, unvoiced: np.ndarray) -> n
     lower, upper = np.quantile(found, [0.25, 0.75]) * [RANGE_BELOW, RANGE_ABOVE]
     if lower <= found.min() and found.max() <= upper:
         return path
-    too_high = np.where(hertz > upper, voiced, IMPOSSIBLE).max(1)  # a fricative's hiss, and no voice below it
+    too_high = np.where(hertz > upper, voiced, IMPOSSIBLE).max(1)  # probably the hiss of a fricative without voice
     within = np.where((hertz < lower) | (hertz > upper), IMPOSSIBLE, voiced)
     return _path(hertz, within, np.maximum(unvoiced, too_high))
 
 
 def _path(hertz: np.ndarray, voiced: np.ndarray, unvoiced: np.ndarray) -> np.ndarray:
-    """The pitch of each frame, [T], 0 where unvoiced, along the path of the greatest sum of strengths less costs."""
+    """The pitch of each frame, [T], 0 where unvoiced, along the path with the greatest sum of strengths minus costs."""
     octaves, (frames, count) = np.log2(hertz), hertz.shape
     strength = np.concatenate([voiced, unvoiced[:, None]], axis=1)
     costs = np.full((frames, count + 1, count + 1), VOICING_COST)  # [to this frame, from state, to state]

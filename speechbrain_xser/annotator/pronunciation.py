@@ -1,7 +1,7 @@
-"""A transcript as eSpeak NG reads it: the reference against which a real speaker's timing is found and judged.
+"""A transcript as eSpeak NG reads it: the reference for a real speaker's timing.
 
 The reading is neutral, its words and phonemes are known to the millisecond, and eSpeak has about a hundred languages.
-Texts recur in corpora, so the last readings are kept.
+Texts recur in corpora, so the latest readings are cached.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from speechbrain_xser.annotator.language import voice_of
 from speechbrain_xser.data.synthetic.espeak import Espeak, Phone, Speaking
 from speechbrain_xser.errors import SettingsError
 
-RATE = 200  # words a minute; the usual tempo of a reader is 150 to 200
-HIGH_VARIANT = "+f1"  # of a voice, for a high speaker; without breath, which would be random
-PAUSES = ("_:", "_", "")  # eSpeak's names of silence between clauses
+RATE = 200  # words per minute; people read at 150 to 200
+HIGH_VARIANT = "+f1"  # appended to a voice for a high-pitched speaker; it has no breath noise, which would be random
+PAUSES = ("_:", "_", "")  # eSpeak's names for silence between clauses
 
 
 class Expected(NamedTuple):
-    """What the reading says of one word of the transcript."""
+    """What the reading says about one word of the transcript."""
 
     start_seconds: float
-    seconds: float  # without pauses; 0 for a word that is not spoken, such as a dash
-    stress: float  # lexical: 1 where a syllable has primary stress, 0.5 secondary, 0 none as in most function words
+    seconds: float  # without pauses; 0 for what is not spoken, such as a dash
+    stress: float  # lexical: 1 primary, 0.5 secondary, 0 none as in most function words
 
 
 class Reading(NamedTuple):
@@ -34,7 +34,7 @@ class Reading(NamedTuple):
     wave: np.ndarray  # [S] float32
     sample_rate: int
     pauses: tuple[tuple[float, float], ...]  # seconds
-    words: tuple[Expected, ...]  # one a white-space word of the transcript; none where nothing can be spoken
+    words: tuple[Expected, ...]  # one per white-space word of the transcript; empty if nothing can be spoken
 
 
 @lru_cache(maxsize=32)
@@ -48,12 +48,12 @@ def read(transcript: str, language: str = "en", high: bool = False) -> Reading:
     language : str
         ISO 639-1, such as "en" or "de", or eSpeak's own name of a voice.
     high : bool
-        With a high voice.
+        Whether to use a high voice.
 
     Returns
     -------
     Reading
-        The sound and what is known of its words.
+        The sound and what is known about its words.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def read(transcript: str, language: str = "en", high: bool = False) -> Reading:
 
 
 def _words(texts: list[str], starts, spans: list[tuple[Phone, float]]) -> tuple[Expected, ...]:
-    """Each word by its letters' share of what eSpeak spoke in one go: "of the" is one entry of its dictionary."""
+    """eSpeak may speak several words as one entry of its dictionary ("of the"); they share it by their letters."""
     if not starts:
         return ()
     words = []

@@ -1,4 +1,4 @@
-"""Articulation rate: syllables a second of speech, pauses left out."""
+"""Articulation rate: syllables per second of speech, without pauses."""
 
 from __future__ import annotations
 
@@ -7,46 +7,18 @@ from typing import NamedTuple
 from speechbrain_xser.annotator.analysis import HOP_SECONDS, Heard
 from speechbrain_xser.annotator.syllables import count_nuclei, count_syllables
 
-SHORTEST_SECONDS = 0.2  # of speech: less has no rate
+SHORTEST_SECONDS = 0.2  # less speech has no rate
 
 
 class Rate(NamedTuple):
-    """How fast a clip is spoken; None where it cannot be told."""
+    """How fast a clip is spoken; None if that cannot be told."""
 
     syllables_per_second: float | None  # of speech
     counted_from: str | None  # "transcript" or "signal"
 
 
 def rate_of(heard: Heard, transcript: str | None = None, language: str = "en") -> Rate:
-    """Counts syllables in the transcript, or in the signal where there is none, over the seconds of speech.
-
-    Arguments
-    ---------
-    heard : Heard
-        The clip.
-    transcript : str or None
-        What is said.
-    language : str
-        Of the transcript.
-
-    Returns
-    -------
-    Rate
-        Of nothing for less than 0.2 s of speech, or where no syllable is.
-
-    Raises
-    ------
-    SettingsError
-        If eSpeak NG has no such language.
-
-    Example
-    -------
-    >>> import torch
-    >>> from speechbrain_xser.annotator.analysis import hear
-    >>> tone = hear(torch.sin(6.2832 * 200 * torch.arange(32000) / 16000))  # two seconds
-    >>> rate_of(tone, "one two three four")
-    Rate(syllables_per_second=2.0, counted_from='transcript')
-    """
+    """Syllables of the transcript (of the signal, without one) per second of speech; nothing below 0.2 s of speech."""
     seconds = speech_seconds(heard)
     count, source = count_syllables(transcript, language) if transcript else None, "transcript"
     if not count:  # no transcript, or none that can be read
@@ -55,7 +27,7 @@ def rate_of(heard: Heard, transcript: str | None = None, language: str = "en") -
 
 
 def speech_seconds(heard: Heard) -> float:
-    """Seconds of a clip that are speech.
+    """Seconds of speech in a clip.
 
     Arguments
     ---------
@@ -65,7 +37,7 @@ def speech_seconds(heard: Heard) -> float:
     Returns
     -------
     float
-        Without pauses of a quarter of a second and more.
+        Without pauses of 0.25 s or more.
 
     Example
     -------

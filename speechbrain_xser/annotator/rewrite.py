@@ -1,8 +1,8 @@
-"""Paragraphs in an LLM's own words, kept only where they still say the same.
+"""Lets an LLM rewrite paragraphs in its own words, and keeps only those that still say the same.
 
-Templates have thousands of forms and one hand. A local causal LLM may rewrite them; what it writes is read by the
-parser, and taken only if the record that comes out is the one that went in. What was answered is written down, so a
-killed run goes on where it was.
+Templates have thousands of forms but one style. A local causal LLM may rewrite them. The parser reads each result, and
+it is accepted only if it yields the record that the original yields. Answers are saved, so an interrupted run continues
+where it stopped.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ FIELDS = ("description", "caption")
 
 
 class Rewriter(NamedTuple):
-    """Something that rewrites, and the name under which its answers are kept."""
+    """A function that rewrites paragraphs, and the name under which its answers are stored."""
 
     name: str
-    write: Callable[[Sequence[str]], Sequence[str]]  # paragraphs become paragraphs, in their order
+    write: Callable[[Sequence[str]], Sequence[str]]  # paragraphs in, paragraphs out, in the same order
 
 
 class Rewriting(NamedTuple):
-    """What became of one paragraph: the rewritten one, or None where it said something else."""
+    """The rewritten paragraph, or None if it said something else."""
 
     text: str | None
 
@@ -51,38 +51,37 @@ class Rewriting(NamedTuple):
 
     @classmethod
     def from_dict(cls, values: dict) -> Rewriting:
-        """The answer out of JSON."""
+        """Restores the answer from JSON."""
         return cls(**values)
 
 
 def rewrite(
     manifests: dict[str, str], rewriter: Rewriter, journal: str | os.PathLike, batch_size: int = 16
 ) -> dict[str, int]:
-    """Rewrites the paragraphs of manifests in place; a human's or the corpus's own stay as they are.
+    """Rewrites the paragraphs of manifests in place; human-written ones and the corpus's own stay as they are.
 
     Arguments
     ---------
     manifests : dict of str to str
         Paths by name.
     rewriter : Rewriter
-        For an LLM, :func:`llm_rewriter`.
+        :func:`llm_rewriter` makes one from an LLM.
     journal : str or path-like
-        Where the answers are kept, for :class:`~speechbrain_xser.utils.journal.Journal` to read.
+        Where the answers are stored, as a :class:`~speechbrain_xser.utils.journal.Journal`.
     batch_size : int
         Paragraphs at a time.
 
     Returns
     -------
     dict of str to int
-        How many paragraphs were ``rewritten``, and how many were ``kept`` because the answer said something
-        else.
+        How many paragraphs were ``rewritten``, and how many were ``kept`` because the answer said something else.
 
     Raises
     ------
     ManifestError
-        If a manifest is wrong.
+        If a manifest is invalid.
     JournalError
-        If the journal is another file, damaged, or in use.
+        If the file is not a journal, is damaged, or is in use.
 
     Example
     -------
@@ -112,25 +111,7 @@ def rewrite(
 
 
 def checked(paragraph: str, written: str) -> str | None:
-    """A rewritten paragraph, if it is one paragraph that says what the first one says.
-
-    Arguments
-    ---------
-    paragraph : str
-        Of a template.
-    written : str
-        What somebody made of it.
-
-    Returns
-    -------
-    str or None
-
-    Example
-    -------
-    >>> told = 'A man speaks, stating, "Go", his anger evident.'
-    >>> checked(told, 'An angry man says, "Go".'), checked(told, 'A sad man says, "Go".'), checked(told, "Go")
-    ('An angry man says, "Go".', None, None)
-    """
+    """The rewritten paragraph if it is one line and says what the original says, else None."""
     written = written.strip()
     if not written or "\n" in written or canonical(parse(written)) != canonical(parse(paragraph)):
         return None
@@ -138,35 +119,7 @@ def checked(paragraph: str, written: str) -> str | None:
 
 
 def llm_rewriter(source: str, device: str = "cpu", dtype: str = "float32", max_new_tokens: int = 200) -> Rewriter:
-    """A causal LLM as a rewriter, greedy, so that the same paragraph gives the same answer.
-
-    Arguments
-    ---------
-    source : str
-        Folder, hub id or "packaged:NAME".
-    device : str
-        Where it runs.
-    dtype : str
-        "float32", "bfloat16" or "float16".
-    max_new_tokens : int
-        Longest answer.
-
-    Returns
-    -------
-    Rewriter
-        It asks through the tokenizer's chat template where there is one.
-
-    Raises
-    ------
-    BackboneError
-        If it cannot be loaded.
-
-    Example
-    -------
-    >>> rewriter = llm_rewriter("packaged:llama-tiny", max_new_tokens=4)
-    >>> rewriter.name, len(rewriter.write(["A man speaks.", "A woman speaks slowly."]))
-    ('packaged:llama-tiny', 2)
-    """
+    """A causal LLM as a rewriter: greedy, and through the tokenizer's chat template if it has one."""
     tokenizer, llm = load_tokenizer(source), load_llm(source, dtype=dtype).to(device)
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
@@ -197,7 +150,7 @@ def _prompt(paragraph: str, tokenizer) -> str:
 
 
 def _paragraphs(row: Utterance) -> list[str]:
-    """The paragraphs of templates."""
+    """The paragraphs that templates wrote."""
     return [] if has_own_paragraphs(row) else [text for field in FIELDS if (text := getattr(row, field))]
 
 
@@ -215,7 +168,7 @@ def _key(text: str, rewriter: Rewriter) -> str:
 
 
 def _rewritten(row: Utterance, rewriter: Rewriter, answers: Journal[Rewriting], counts: Counter[str]) -> Utterance:
-    """The row with the answers that were taken."""
+    """The row with the accepted answers."""
     own = set(_paragraphs(row))
     found = {
         field: answers[_key(text, rewriter)].text for field in FIELDS if (text := getattr(row, field)) in own and text

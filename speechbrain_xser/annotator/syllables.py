@@ -1,6 +1,6 @@
-"""Syllables of a transcript, counted in the phonemes of eSpeak NG, and of a signal, counted as peaks of its level.
+"""Counts the syllables of a transcript in eSpeak NG's phonemes, and those of a signal as peaks of its level.
 
-eSpeak reads numbers and abbreviations and knows about a hundred languages, which no dictionary does. Where there is no
+eSpeak reads numbers and abbreviations and knows about a hundred languages, which no dictionary does. Without a
 transcript, a syllable is a voiced peak of the level between two dips (N. de Jong and T. Wempe, "Praat script to detect
 syllable nuclei and measure speech rate automatically", Behavior Research Methods 41(2), 2009).
 """
@@ -18,32 +18,15 @@ from speechbrain_xser.data.synthetic.espeak import Espeak
 from speechbrain_xser.errors import SettingsError
 
 CHINESE_VOICES = ("cmn", "yue", "hak")
-CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")  # a syllable to these, a mystery to all other voices
-VOWELS = frozenset("aeiouyæøœɐɑɒɔəɘɚɛɜɝɞɤɨɪɯɵɶʉʊʌʏᵻᵊ\u0329")  # and the mark of a syllabic consonant
-DIP_DECIBELS = 1.0  # between two nuclei; with the 2 dB of de Jong and Wempe more of them were missed
-FAINT_DECIBELS = 25.0  # a peak this far below the loudest is no nucleus
-SMOOTHED_SECONDS = 0.050  # of level: shorter than a syllable, longer than a period
+CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")  # one syllable each in these voices; others cannot read them
+VOWELS = frozenset("aeiouyæøœɐɑɒɔəɘɚɛɜɝɞɤɨɪɯɵɶʉʊʌʏᵻᵊ\u0329")  # plus the mark of a syllabic consonant
+DIP_DECIBELS = 1.0  # between two nuclei; the 2 dB of de Jong and Wempe missed more of them
+FAINT_DECIBELS = 25.0  # a peak further below the loudest is not a nucleus
+SMOOTHED_SECONDS = 0.050  # shorter than a syllable, longer than a pitch period
 
 
 def count_syllables(transcript: str, language: str = "en") -> int | None:
-    """Counts the syllables of a text as it is read aloud.
-
-    Arguments
-    ---------
-    transcript : str
-        Plain text.
-    language : str
-        Of the text: ``en``, ``de``, ``zh`` and so on, as eSpeak NG names its voices.
-
-    Returns
-    -------
-    int or None
-        None where eSpeak cannot read the text: Chinese characters in another language.
-
-    Raises
-    ------
-    SettingsError
-        If eSpeak NG has no such language.
+    """Counts the syllables of a text as it is read aloud; None for Chinese characters in another language.
 
     Example
     -------
@@ -54,33 +37,14 @@ def count_syllables(transcript: str, language: str = "en") -> int | None:
     rest, characters = CHINESE.subn(" ", transcript)
     if characters and voice not in CHINESE_VOICES:
         return None
-    words = rest.lower() if rest.isupper() and " " in rest.strip() else rest  # capitals throughout are no acronym
+    words = rest.lower() if rest.isupper() and " " in rest.strip() else rest  # a text all in capitals is not an acronym
     phonemes = unicodedata.normalize("NFD", _phonemes(words, voice)).replace(" ", "_").split("_")
     return characters + sum(not VOWELS.isdisjoint(phoneme) for phoneme in phonemes)
 
 
 def count_nuclei(heard: Heard) -> int:
-    """Counts the syllables that can be heard: voiced peaks of the level.
-
-    Arguments
-    ---------
-    heard : Heard
-        The clip.
-
-    Returns
-    -------
-    int
-        At least 0. Weak syllables are missed, so it is below the transcript's count on the whole.
-
-    Example
-    -------
-    >>> from speechbrain_xser.annotator.analysis import hear
-    >>> seconds = torch.arange(32000) / 16000
-    >>> waves = (1.1 - torch.cos(6.2832 * 4 * seconds)) * torch.sin(6.2832 * 200 * seconds)  # four a second
-    >>> count_nuclei(hear(0.1 * waves))
-    8
-    """
-    from scipy.signal import find_peaks  # slow to load, and only here is a signal's syllable counted
+    """Counts voiced peaks of the level; weak syllables are missed, so it is mostly below the transcript's count."""
+    from scipy.signal import find_peaks  # slow to load, and used only here
 
     frames = round(SMOOTHED_SECONDS / HOP_SECONDS)
     window = torch.hann_window(frames + 2)[1:-1]

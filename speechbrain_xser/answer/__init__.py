@@ -1,7 +1,7 @@
-"""Answers: a record becomes one paragraph (``render``, or ``write`` in other words), and back (``parse``).
+"""Answers: turns a record into one paragraph (``render``, or ``write`` for varied wording), and back (``parse``).
 
-Everything that reads or writes the decoder's text lives here, so that training targets, evaluation and
-inference share one wording. Pure text: no torch, no audio.
+Everything that reads or writes the decoder's text is here, so that training targets, evaluation and inference share one
+wording. Plain text only: no torch, no audio.
 """
 
 from speechbrain_xser.answer.explanation import Explanation

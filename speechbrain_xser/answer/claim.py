@@ -1,4 +1,4 @@
-"""What a paragraph claims of a voice, and what the signal says to it."""
+"""What a paragraph claims about a voice, and whether the signal supports it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ from typing import NamedTuple
 
 
 class Verdict(StrEnum):
-    """What the signal says of a claim.
-
-    Example
-    -------
-    >>> Verdict.UNMEASURED.value
-    'cannot be measured'
-    """
+    """What the signal says about a claim."""
 
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
@@ -21,13 +15,13 @@ class Verdict(StrEnum):
 
 
 class Claim(NamedTuple):
-    """One thing that a paragraph says of the voice."""
+    """One statement of a paragraph about the voice."""
 
     field: str  # gender, age, pitch, volume, speed, intonation or emphasis
     said: str  # the label, or the emphasised word
-    span: tuple[int, int] | None  # where, in characters of the paragraph
+    span: tuple[int, int] | None  # its place, in characters of the paragraph
     verdict: Verdict
     measured: str | None  # the label that the signal gives
     value: float | None  # what was measured
     unit: str
-    percentile: float | None = None  # of pitch, among voices of the gender that it is judged for
+    percentile: float | None = None  # pitch only: its rank among voices of that gender

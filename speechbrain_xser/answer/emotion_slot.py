@@ -1,4 +1,4 @@
-"""Where an emotion's word stands in a paragraph, so that another class's word can be tried in its place."""
+"""Finds where a paragraph names its emotion, so that the word for another class can be tried in its place."""
 
 from __future__ import annotations
 
@@ -6,31 +6,19 @@ from typing import NamedTuple
 
 from speechbrain_xser.answer import emotion_phrase, emotion_span
 
-FALLBACK_OPENING = "A person speaks"  # where the answer is empty
-FALLBACK_CLAUSE, FALLBACK_FORM = ", sounding", "adjective"  # where the answer names no emotion
+FALLBACK_OPENING = "A person speaks"  # for an empty answer
+FALLBACK_CLAUSE, FALLBACK_FORM = ", sounding", "adjective"  # for an answer that names no emotion
 
 
 class EmotionSlot(NamedTuple):
-    """The place in a paragraph where any emotion's word can stand."""
+    """The place in a paragraph where the word for any emotion can stand."""
 
     prefix: str  # text before it, without the space
     words: list[str]  # one for each class, with the space
 
 
 def emotion_slot(paragraph: str, emotions: tuple[str, ...]) -> EmotionSlot:
-    """Cuts a paragraph before the word that names its emotion; a fixed clause is appended where there is none.
-
-    Arguments
-    ---------
-    paragraph : str
-        Any text.
-    emotions : tuple of str
-        The model's classes.
-
-    Returns
-    -------
-    EmotionSlot
-        Prefix, and a word for each class in the form that the paragraph uses.
+    """Splits a paragraph before the word for its emotion, with a word for each class; a fixed clause is added if none.
 
     Example
     -------
@@ -49,6 +37,6 @@ def emotion_slot(paragraph: str, emotions: tuple[str, ...]) -> EmotionSlot:
 
 
 def _with_clause(paragraph: str) -> str:
-    """The paragraph with the fixed clause, its last quote closed."""
+    """The paragraph with the fixed clause appended and its last quote closed."""
     text = paragraph.strip().rstrip(".,") or FALLBACK_OPENING
     return text + '"' * (text.count('"') % 2) + FALLBACK_CLAUSE + " "

@@ -8,7 +8,7 @@ from speechbrain_xser.answer.record import Descriptors
 
 
 class Explanation(NamedTuple):
-    """What one utterance is found to be; ``None`` where the answer does not say.
+    """What the model says about one utterance; a field is None if the answer does not give it.
 
     Example
     -------
@@ -19,11 +19,11 @@ class Explanation(NamedTuple):
     paragraph: str  # the decoder's raw answer
     transcript: str | None  # the quoted words
     descriptors: Descriptors  # gender, age, pitch, volume, speed, intonation, emphasis, tone, topic
-    emotion: str | None  # that the paragraph names, be it among the model's classes or not
+    emotion: str | None  # as the paragraph names it, whether or not it is a class of the model
     probabilities: dict[str, float]  # of every class of the model; sums to one
-    speech: bool = True  # False: no speech was found, so nothing else is claimed
+    speech: bool = True  # False if no speech was found; then nothing else is claimed
 
     @classmethod
     def without_speech(cls) -> Explanation:
-        """What is said of a clip in which nobody speaks."""
+        """The result for a clip without speech."""
         return cls("", None, Descriptors(), None, {}, speech=False)

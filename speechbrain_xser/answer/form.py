@@ -1,7 +1,7 @@
 """The structured form of an answer: the first wording of ``render``, as choices and free texts between fixed words.
 
-A decoder that is held to it only chooses: the fixed words cost no step of their own, nothing is left unparsed, and the
-paragraph reads as the others do.
+A decoder constrained to it only chooses: the fixed words cost no decoding steps, every part can be parsed, and the
+paragraph reads like the others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from speechbrain_xser.answer.record import EMOTIONS, LEVELS
 
 
 class Step(NamedTuple):
-    """One decision of the decoder, and the fixed words after it.
+    """One decision of the decoder, and the fixed words that follow it.
 
     Example
     -------
@@ -22,25 +22,13 @@ class Step(NamedTuple):
     ' and '
     """
 
-    # what can be said here, or a function that tells it by the text so far; None for free text up to a quotation mark
+    # the choices, or a function that gives them from the text so far; None for free text up to a quotation mark
     options: tuple[str, ...] | Callable[[str], tuple[str, ...]] | None
-    after: str  # fixed words
+    after: str  # the fixed words
 
 
 def structured_form(emotions: Sequence[str] = EMOTIONS, emphasis: bool = True) -> tuple[Step, ...]:
-    """The decisions of a structured paragraph, in order.
-
-    Arguments
-    ---------
-    emotions : sequence of str
-        The classes.
-    emphasis : bool
-        Whether the emphasised word is asked for.
-
-    Returns
-    -------
-    tuple of Step
-        Age and gender, pitch, volume, speed, transcript, possessive, emotion, emphasis.
+    """The decisions of a structured paragraph: age and gender, pitch, volume, speed, transcript, emotion, emphasis.
 
     Example
     -------
@@ -49,7 +37,7 @@ def structured_form(emotions: Sequence[str] = EMOTIONS, emphasis: bool = True) -
     >>> text = "".join(said + step.after for said, step in zip(first, structured_form(), strict=True))
     >>> text
     'An old man with low pitch and low volume speaks at a slow pace, stating, "so be it", his anger evident, \
-accentuating the word "be".'
+    accentuating the word "be".'
     >>> parse(text).emotion, parse(text).descriptors.age, parse(text).transcript
     ('angry', 'elderly', 'so be it')
     """
@@ -77,7 +65,7 @@ _GENDERS = {_with_article(person): gender for gender, by_age in PERSONS.items() 
 
 
 def _possessive(said: str) -> tuple[str]:
-    """Of the person that the text begins with.
+    """The possessive of the person whom the text begins with.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""The border check of labels: a word outside its vocabulary is refused by name, never guessed at."""
+"""Checks labels: one outside its vocabulary raises an error that names it, and is never guessed at."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from speechbrain_xser.errors import LabelError
 
 
 def check_labels(record: Record, where: str = "record") -> Record:
-    """Returns the record if every label lies in its vocabulary (``None``, unknown, always does).
+    """Returns the record if every label is in its vocabulary; ``None``, for unknown, always is.
 
     Arguments
     ---------
     record : Record
-        What is checked.
+        The record to check.
     where : str
         Names the record in the message, e.g. ``"train.jsonl, line 3, utterance 'a'"``.
 
@@ -24,7 +24,7 @@ def check_labels(record: Record, where: str = "record") -> Record:
     Raises
     ------
     LabelError
-        Naming the place, the field, what was found and what is allowed.
+        If a label is not; it names the place, the field, what was found and what is allowed.
 
     Example
     -------
@@ -32,7 +32,7 @@ def check_labels(record: Record, where: str = "record") -> Record:
     Traceback (most recent call last):
     ...
     speechbrain_xser.errors.LabelError: utterance 'a': emotion is 'bored', expected one of neutral, happy, sad, \
-angry, surprised, fearful, disgusted, or null. Map the corpus's label in its prepare script.
+    angry, surprised, fearful, disgusted, or null. Map the corpus's label in its prepare script.
     """
     for field, allowed in (("emotion", EMOTIONS), *VOCABULARIES.items()):
         found = record.emotion if field == "emotion" else getattr(record.descriptors, field)

@@ -1,8 +1,8 @@
-"""A paragraph becomes a record again; what is not there is ``None``, and no text whatsoever raises.
+"""Turns a paragraph back into a record. What is missing is ``None``; no text makes it raise.
 
-Read are the phrases that ``render`` writes and the common wordings of SpeechCraft ("an old male with normal pitch and
-energy speaks rapidly"). Where a text says two things about one field, the first one counts. "Adult" alone names no age
-(it is any of three); a boy or a girl without another age word is a child.
+It reads the phrases that ``render`` writes and SpeechCraft's common wordings ("an old male with normal pitch and energy
+speaks rapidly"). If a text says two things about one field, the first counts. "Adult" alone gives no age (it could be
+any of three); a boy or a girl without another age word is a child.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _EMOTION = re.compile(
     rf"({_NEGATION})?\b("
     + _words(word for words in EMOTION_WORDS.values() for form in words for word in form)
     + r")\b(?!\s+(?:pitch|volume|pace|speed|intonation)\b)"
-    + rf"(?!(?<=natural|neutral)[- ]{_ANY_HEAD}\b)",  # "a natural tempo" tells no emotion, "joyful energy" does
+    + rf"(?!(?<=natural|neutral)[- ]{_ANY_HEAD}\b)",  # "a natural tempo" names no emotion, "joyful energy" does
     re.I,
 )
 _EMOTION_OF = {
@@ -74,7 +74,7 @@ def parse(paragraph: str) -> Record:
     Returns
     -------
     Record
-        Fields that the text does not tell are ``None``; an opening quote that is never closed runs to the end.
+        Fields that the text does not give are ``None``; a quote that is never closed runs to the end.
 
     Example
     -------
@@ -89,8 +89,8 @@ speed='fast', intonation=None, emphasis=None, tone=None, topic='news'), emotion=
     slots = find_slots(paragraph)
     spoken = Descriptors(
         gender=_gender(slots.rest),
-        age=_age(slots.rest),
-        **{field: _level(field, slots.rest) for field in HEADS},
+        age=_age_match(slots.rest)[0],
+        **{field: _level_match(field, slots.rest)[0] for field in HEADS},
         emphasis=slots.emphasis,
         tone=slots.tone,
         topic=slots.topic,
@@ -100,7 +100,7 @@ speed='fast', intonation=None, emphasis=None, tone=None, topic='news'), emotion=
 
 
 def emotion_span(paragraph: str) -> tuple[int, int, str] | None:
-    """Where a paragraph names the emotion, outside every free text.
+    """Where a paragraph names the emotion, outside all free text.
 
     Arguments
     ---------
@@ -124,17 +124,7 @@ def emotion_span(paragraph: str) -> tuple[int, int, str] | None:
 
 
 def descriptor_spans(paragraph: str) -> dict[str, tuple[int, int]]:
-    """Where a paragraph says each descriptor that :func:`parse` reads out of it, outside every free text.
-
-    Arguments
-    ---------
-    paragraph : str
-        Any text.
-
-    Returns
-    -------
-    dict of str to (int, int)
-        Start and end in characters, for ``gender``, ``age``, ``pitch``, ``volume``, ``speed`` and ``intonation``.
+    """Where a paragraph gives each descriptor that :func:`parse` reads: start and end in characters.
 
     Example
     -------
@@ -149,12 +139,12 @@ def descriptor_spans(paragraph: str) -> dict[str, tuple[int, int]]:
 
 
 def _named_emotion(text: str) -> re.Match | None:
-    """The first emotion's word, in group 2, that is not negated."""
+    """The first word for an emotion, in group 2, that is not negated."""
     return next((match for match in _EMOTION.finditer(text) if not match[1]), None)
 
 
 def _gender(text: str) -> str | None:
-    """By the first noun, else by the first pronoun."""
+    """By the first noun, otherwise by the first pronoun."""
     found = _gender_match(text)
     return None if found is None else "male" if found[1] else "female"
 
@@ -163,22 +153,13 @@ def _gender_match(text: str) -> re.Match | None:
     return next((match for match in (pattern.search(text) for pattern in _GENDERS) if match), None)
 
 
-def _age(text: str) -> str | None:
-    return _age_match(text)[0]
-
-
 def _age_match(text: str) -> tuple[str | None, re.Match | None]:
     found = ((age, pattern.search(text)) for age, pattern in _AGES)
     return next(((age, match) for age, match in found if match), (None, None))
 
 
-def _level(field: str, text: str) -> str | None:
-    """One of the three words of a field's vocabulary."""
-    return _level_match(field, text)[0]
-
-
 def _level_match(field: str, text: str) -> tuple[str | None, re.Match | None]:
-    """The word, and where it is said."""
+    """The word of the field's vocabulary, and where it stands."""
     for pattern in _LEVELS[field]:
         found = pattern.search(text)
         if found:

@@ -1,4 +1,4 @@
-"""The words for labels, in one place: what ``render`` writes and what ``parse`` reads.
+"""The words for all labels: what ``render`` writes and what ``parse`` reads.
 
 Written phrase of each label (the parser reads these and the synonyms below):
 
@@ -11,8 +11,8 @@ intonation flat intonation              normal intonation                 lively
 speed      at a slow pace               at a normal pace                  at a fast pace
 ========== ============================ ================================= ===============================
 
-Persons are ``PERSONS[gender][age]``; an emotion has a noun and an adjective, neutral is "neutral mood" and
-"neutral". No phrase of an emotion needs an article, so one can be put in another's place.
+Persons are ``PERSONS[gender][age]``; each emotion has a noun and an adjective, for neutral "neutral mood" and
+"neutral". No emotion's phrase needs an article, so one can replace another.
 """
 
 from __future__ import annotations
@@ -23,14 +23,7 @@ from speechbrain_xser.answer.record import LEVELS, SPEEDS
 
 
 class EmotionWords(NamedTuple):
-    """How one emotion is said; the first noun and the first adjective are the ones that are written.
-
-    Example
-    -------
-    >>> words = EMOTION_WORDS["angry"]
-    >>> (words.nouns[0], words.adjectives[0]) == (emotion_phrase("angry", "noun"), emotion_phrase("angry", "adjective"))
-    True
-    """
+    """The words for one emotion; the first noun and the first adjective are the ones written."""
 
     nouns: tuple[str, ...]
     adjectives: tuple[str, ...]
@@ -92,7 +85,7 @@ PACE_PHRASES = {speed: f"at a {speed} pace" for speed in SPEEDS}
 SPEED_PHRASES = {"slow": "slowly", "normal": "at normal speed", "fast": "rapidly"}
 TEMPO_PHRASES = {speed: f"with {speed} tempo" for speed in SPEEDS}
 
-# Synonyms that the parser reads. A level word means the rank 0, 1 or 2 of its attribute's vocabulary.
+# Synonyms that the parser reads. A level word stands for rank 0, 1 or 2 of its attribute's vocabulary.
 RANK_WORDS = (
     tuple("low lower lowered slow deep soft quiet weak flat monotone monotonous leisurely".split()),
     tuple("normal moderate medium average usual regular ordinary steady natural".split()),
@@ -121,7 +114,7 @@ LONE_WORDS = {
 
 
 def emotion_phrase(emotion: str, form: str) -> str:
-    """The written word of an emotion.
+    """The word that is written for an emotion.
 
     Arguments
     ---------

@@ -1,6 +1,6 @@
-"""The record of one utterance: what was said, how, and with what emotion.
+"""The record of one utterance: what is said, how it is said, and with which emotion.
 
-The vocabularies are SpeechCraft's own (paper's ref. [37]); ``None`` stands for unknown, never for a default.
+The vocabularies are SpeechCraft's (the paper's ref. [37]); ``None`` means unknown, never a default.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ VOCABULARIES = {
 
 
 class Descriptors(NamedTuple):
-    """How an utterance was spoken; each field is ``None`` where it is unknown.
+    """How an utterance is spoken; a field is ``None`` if it is unknown.
 
     Example
     -------

@@ -1,9 +1,9 @@
-"""A record becomes one paragraph, in the style of SpeechCraft's "instruction" texts.
+"""Turns a record into one paragraph, in the style of SpeechCraft's "instruction" texts.
 
-Facts come in one fixed order whatever the variant: topic, age and gender, pitch, volume, intonation, speed, tone,
-transcript, emotion, emphasis. Few filler words: the same text also trains a very small language model. The phrase of
-each label is in :mod:`speechbrain_xser.answer.phrases`. What a paragraph cannot carry is settled by
-:func:`canonical`, and ``parse(render(record, variant)) == canonical(record)`` for every record and variant.
+The order of the facts is the same in every variant: topic, age and gender, pitch, volume, intonation, speed, tone,
+transcript, emotion, emphasis. There are few filler words, because a very small language model is trained on the same
+texts. The phrases are in :mod:`speechbrain_xser.answer.phrases`. :func:`canonical` removes what a paragraph cannot
+carry: ``parse(render(record, variant)) == canonical(record)`` for every record and variant.
 """
 
 from __future__ import annotations
@@ -23,17 +23,11 @@ from speechbrain_xser.answer.phrases import (
 )
 from speechbrain_xser.answer.record import Descriptors, Record
 
-DOUBLE_QUOTES = '"\u201c\u201d\u201e\u201f\uff02'  # every character that the parser reads as a double quote
+DOUBLE_QUOTES = '"\u201c\u201d\u201e\u201f\uff02'  # all characters that the parser reads as a double quote
 
 
 class Variant(NamedTuple):
-    """The fixed words of one way to say a record.
-
-    Example
-    -------
-    >>> [variant.form for variant in VARIANTS]
-    ['noun', 'adjective', 'adjective']
-    """
+    """The fixed words of one way to write a record."""
 
     topic: str
     features: str
@@ -80,14 +74,14 @@ VARIANTS = (
 
 
 def render(record: Record, variant: int = 0) -> str:
-    """Writes the paragraph of a record, the transcript in double quotes; fields that are ``None`` are left out.
+    """Writes a record as a paragraph, with the transcript in double quotes; fields that are ``None`` are left out.
 
     Arguments
     ---------
     record : Record
-        What is said.
+        What to write.
     variant : int
-        Which of ``VARIANTS``, taken modulo their number.
+        Index into ``VARIANTS``, modulo their number.
 
     Returns
     -------
@@ -120,12 +114,12 @@ def render(record: Record, variant: int = 0) -> str:
 
 
 def describe(record: Record, variant: int = 0) -> str:
-    """The paragraph without the transcript.
+    """Writes a record as a paragraph without the transcript.
 
     Arguments
     ---------
     record : Record
-        What is said.
+        What to write.
     variant : int
         As for :func:`render`.
 
@@ -148,9 +142,9 @@ def describe(record: Record, variant: int = 0) -> str:
 
 
 def canonical(record: Record) -> Record:
-    """The record as a paragraph can carry it, which is what :func:`parse` gives back.
+    """The record as a paragraph can carry it, which is what :func:`parse` returns.
 
-    White space (newlines too) becomes single spaces, double quotes inside a text become single ones, commas in a topic
+    White space (also newlines) becomes single spaces, double quotes inside a text become single ones, commas in a topic
     or tone become "and", and empty texts become ``None``.
 
     Arguments
@@ -167,7 +161,7 @@ def canonical(record: Record) -> Record:
     -------
     >>> canonical(Record(transcript='He said\\n"no"', descriptors=Descriptors(topic="news, politics", emphasis=())))
     Record(transcript="He said 'no'", descriptors=Descriptors(gender=None, age=None, pitch=None, volume=None, \
-speed=None, intonation=None, emphasis=None, tone=None, topic='news and politics'), emotion=None)
+    speed=None, intonation=None, emphasis=None, tone=None, topic='news and politics'), emotion=None)
     """
     spoken = record.descriptors
     emphasis = tuple(word for word in map(_one_line, spoken.emphasis or ()) if word) or None
@@ -176,19 +170,19 @@ speed=None, intonation=None, emphasis=None, tone=None, topic='news and politics'
 
 
 def _one_line(text: str | None) -> str | None:
-    """One line without double quotes, or ``None`` if nothing is left."""
+    """The text on one line without double quotes, or ``None`` if nothing is left."""
     return re.sub(f"[{DOUBLE_QUOTES}]", "'", " ".join((text or "").split())) or None
 
 
 def _no_commas(text: str | None) -> str | None:
-    """One line whose commas have become "and", because the comma ends its place in the paragraph."""
+    """The text on one line with commas replaced by "and", because a comma ends its place in the paragraph."""
     pieces = [piece.strip() for piece in (_one_line(text) or "").split(",")]
     pieces = [piece for piece in pieces if piece]
     return " and ".join(pieces[:1] + [piece.removeprefix("and ") for piece in pieces[1:]]) or None
 
 
 def listed(items: list[str]) -> str:
-    """Items as English lists them.
+    """Joins items as an English list.
 
     Example
     -------

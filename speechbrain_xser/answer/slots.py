@@ -1,6 +1,6 @@
-"""The places of free text in a paragraph (quotes, topic, tone), found and masked before any label is looked for.
+"""Finds the free texts of a paragraph (quotes, topic, tone) and masks them before any label is looked for.
 
-Whatever stands in them may look like descriptors, emotions or prompt slots; masked, it can be read as nothing else.
+A free text may look like descriptors, emotions or prompt slots. Once masked, it cannot be read as one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from speechbrain_xser.answer.templates import TOPIC_OPENINGS
 
 
 def _clause(before: str, after: str, start: str = r"\b") -> re.Pattern:
-    """A clause with free text in it, which ends at a comma or with the paragraph."""
+    """The pattern of a clause with free text in it, which ends at a comma or at the end of the paragraph."""
     before = rf"(?:{before})\s+" if before else ""
     return re.compile(rf'{start}{before}([^,"]+?)\s+{after}(?=\s*(?:,|\.?\s*\Z))', re.I)
 
@@ -37,7 +37,7 @@ _TONE = re.compile(r"\b(?:in|with) an? ([\w-]+) (?:tone|manner)\b", re.I)
 
 
 class Slots(NamedTuple):
-    """Free texts of a paragraph, and the paragraph without them.
+    """The free texts of a paragraph, and the paragraph without them.
 
     Example
     -------
@@ -50,11 +50,11 @@ class Slots(NamedTuple):
     emphasis: tuple[str, ...] | None
     topic: str | None
     tone: str | None
-    rest: str  # same length as the paragraph, free text masked by "_"
+    rest: str  # the paragraph with free text masked by "_", same length
 
 
 def find_slots(paragraph: str) -> Slots:
-    """Takes the free texts out of a paragraph.
+    """Finds and masks the free texts of a paragraph.
 
     Arguments
     ---------
@@ -64,7 +64,7 @@ def find_slots(paragraph: str) -> Slots:
     Returns
     -------
     Slots
-        What was found; positions in ``rest`` are positions in the paragraph.
+        The texts found; positions in ``rest`` are positions in the paragraph.
 
     Example
     -------
@@ -88,17 +88,7 @@ def find_slots(paragraph: str) -> Slots:
 
 
 def without_transcript(paragraph: str) -> str:
-    """A paragraph without what is said in it, so that descriptions are compared and not words.
-
-    Arguments
-    ---------
-    paragraph : str
-        Any text.
-
-    Returns
-    -------
-    str
-        The same without quotes but those of emphasised words.
+    """A paragraph without its transcript, for comparing descriptions; quoted emphasised words stay.
 
     Example
     -------
@@ -114,13 +104,13 @@ def without_transcript(paragraph: str) -> str:
 
 
 def _punctuated(rest: str) -> str:
-    """What follows a quote, from a mark that ends the clause before it."""
+    """What follows a quote, starting with a mark that ends the clause before it."""
     rest = rest.lstrip()
     return rest if not rest or rest[0] in ",." else f", {rest}"
 
 
 def _stressed(text: str, quotes: list[re.Match]) -> list[bool]:
-    """Which quotes are emphasised words: by the words before, by the words after, or joined to one that is."""
+    """Which quotes are emphasised words: by the words before or after, or because they are joined to one that is."""
     ends = [0, *(quote.end() for quote in quotes)]
     starts = [*(quote.start() for quote in quotes[1:]), len(text)] if quotes else []
     stressed: list[bool] = []
@@ -136,7 +126,7 @@ def _mask(text: str, start: int, stop: int) -> str:
 
 
 def _take(text: str, *patterns: re.Pattern) -> tuple[str | None, str]:
-    """The first group of the first pattern that matches, and the text with it masked."""
+    """The first group of the first pattern that matches, and the text with that group masked."""
     found = next(filter(None, (pattern.search(text) for pattern in patterns)), None)
     if not found:
         return None, text

@@ -1,12 +1,12 @@
-"""Every phrase that ``write`` puts together, in one place; ``parse`` reads each of them.
+"""Every phrase that ``write`` combines; ``parse`` reads each of them.
 
 A fact can stand in three places of a sentence: before its subject (``front``), as its verb (``predicate``) or after
-it (``trailing``). No phrase of an emotion needs an article, and emotions keep the words of ``emotion_phrase``: a
-synonym is often a weaker or a stronger emotion.
+it (``trailing``). No emotion's phrase needs an article. Emotions keep the words of ``emotion_phrase``, because a
+synonym often means a weaker or a stronger emotion.
 
-Topic and tone are free text without commas or double quotes. A clause that holds one ends at a comma or at the end of
-the paragraph, and what stands around the text tells which clause it is (the patterns are in ``slots.py``), so that
-nothing in the text itself can be taken for another clause.
+Topic and tone are free text without commas or double quotes. A clause with one of them ends at a comma or at the end of
+the paragraph, and the words around the text show which clause it is (the patterns are in ``slots.py``). So nothing in
+the text itself can be mistaken for another clause.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 
 class Clauses(NamedTuple):
-    """The ways to say one fact, by its place in the sentence.
+    """The ways to state one fact, by its place in the sentence.
 
     Example
     -------
@@ -75,8 +75,8 @@ CLAUSES = {
         ("{} in tone", "remaining {} in manner"),
     ),
 }
-MODIFIERS = ("with {}",)  # levels, between a person and the verb
-WITHOUT_FACTS = ("speaks", "talks")  # a sentence's verb where nothing is left to say
+MODIFIERS = ("with {}",)  # for levels, between a person and the verb
+WITHOUT_FACTS = ("speaks", "talks")  # the verb of a sentence with nothing left to say
 
 LEVEL_WORDINGS = {
     "pitch": {

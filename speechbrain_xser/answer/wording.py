@@ -1,8 +1,8 @@
-"""A record becomes one paragraph in one of very many wordings, chosen by the utterance's id.
+"""Turns a record into one paragraph in one of very many wordings, chosen by the utterance's id.
 
-Where :func:`render` has three wordings and one order of the facts, here the facts come in any order, each in front of
-the person, as a verb or behind it, in one sentence or several. ``parse(write(record, key)) == canonical(record)`` for
-every record and key, as for ``render``. Every phrase is in :mod:`speechbrain_xser.answer.templates`.
+:func:`render` has three wordings and one order of the facts. Here the facts come in any order, each in front of the
+person, as a verb or after it, in one sentence or several. As for ``render``, ``parse(write(record, key)) ==
+canonical(record)`` for every record and key. The phrases are in :mod:`speechbrain_xser.answer.templates`.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from speechbrain_xser.answer.templates import (
 )
 
 T = TypeVar("T")
-FREE_TEXTS = ("topic", "tone")  # a comma or the end of the paragraph must close them
+FREE_TEXTS = ("topic", "tone")  # each has to end at a comma or at the end of the paragraph
 
 
 def write(record: Record, key: str) -> str:
-    """Writes the paragraph of a record, the transcript in double quotes; fields that are ``None`` are left out.
+    """Writes a record as a paragraph, with the transcript in double quotes; fields that are ``None`` are left out.
 
     Arguments
     ---------
     record : Record
-        What is said.
+        What to write.
     key : str
-        The utterance's id: it chooses the wording, the same on every machine.
+        The utterance's id. It determines the wording, on every machine alike.
 
     Returns
     -------
@@ -66,12 +66,12 @@ def write(record: Record, key: str) -> str:
 
 
 def write_description(record: Record, key: str) -> str:
-    """The paragraph without the transcript.
+    """Writes a record as a paragraph without the transcript.
 
     Arguments
     ---------
     record : Record
-        What is said.
+        What to write.
     key : str
         As for :func:`write`.
 
@@ -94,50 +94,39 @@ def write_description(record: Record, key: str) -> str:
 
 
 class Draws:
-    """Choices that depend on a key alone: on any machine, in any version of Python.
-
-    Arguments
-    ---------
-    key : str
-        Any text.
-
-    Example
-    -------
-    >>> Draws("a").shuffled(range(5)) == Draws("a").shuffled(range(5))
-    True
-    """
+    """Random choices that depend on a text alone, on any machine and in any version of Python."""
 
     def __init__(self, key: str) -> None:
-        # 512 bits; the longest paragraph takes less than 150 of them.
+        # 512 bits; the longest paragraph uses fewer than 150 of them.
         self._number = int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass")).digest(), "big")
 
     def pick(self, options: Sequence[T]) -> T:
-        """One of the options, each as likely as the others."""
+        """One of the options, all equally likely."""
         self._number, index = divmod(self._number, len(options))
         return options[index]
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
-        """The items in an order, each order as likely as the others."""
+        """The items in an order, all orders equally likely."""
         rest = list(items)
         return [rest.pop(self.pick(range(len(rest)))) for _ in items]
 
 
 class _Fact(NamedTuple):
-    """What one clause tells."""
+    """What one clause states."""
 
     name: str  # key of CLAUSES
-    text: str  # what stands in the clause; of an emotion, its label
+    text: str  # what goes into the clause; for an emotion, its label
 
 
 class _Sentence(NamedTuple):
-    """The facts before the subject, and those after it: the first of them is the verb."""
+    """The facts before the subject, and those after it; the first of the latter is the verb."""
 
     fronts: list[_Fact]
     cores: list[_Fact]
 
 
 def _facts(record: Record, draws: Draws) -> list[_Fact]:
-    """The known facts in a drawn order, the levels on their own or as one fact."""
+    """The known facts in a random order, the levels separately or as one fact."""
     spoken = record.descriptors
     levels = draws.shuffled([field for field in LEVEL_WORDINGS if getattr(spoken, field)])
     said = [draws.pick(LEVEL_WORDINGS[field][getattr(spoken, field)]) for field in levels]
@@ -160,7 +149,7 @@ def _stressed(words: tuple[str, ...]) -> str:
 
 
 def _plan(facts: list[_Fact], draws: Draws) -> list[_Sentence]:
-    """Facts in their order as sentences; each has a verb, but a topic on its own is an opening."""
+    """Divides the facts, in their order, into sentences; each has a verb, except that a lone topic is an opening."""
     if [fact.name for fact in facts] == ["topic"]:
         return [_Sentence(facts, [])]
     front_counts, core_counts = (0, 1, 1), (1, 2, 3)
@@ -175,7 +164,7 @@ def _plan(facts: list[_Fact], draws: Draws) -> list[_Sentence]:
 
 
 class _Writer:
-    """Puts a plan into words, and remembers how clauses began, so as not to begin another one in the same way."""
+    """Puts a plan into words, and avoids clauses that begin alike."""
 
     def __init__(self, record: Record, draws: Draws) -> None:
         gender, age = record.descriptors.gender, record.descriptors.age
@@ -186,7 +175,7 @@ class _Writer:
         self.begun: set[str] = set()
 
     def paragraph(self, plan: list[_Sentence]) -> str:
-        """All sentences of a plan, the person named anew from one to the next."""
+        """All sentences of a plan; each after the first names the person again."""
         text = _capital(self._first(plan[0]))
         for before, sentence in pairwise(plan):
             subject = self.draws.pick((self.pronoun, self.pronoun, f"the {self.person}"))
@@ -197,7 +186,7 @@ class _Writer:
         return text + "."
 
     def _first(self, sentence: _Sentence) -> str:
-        """The sentence that says who speaks; a topic in front of all has openings of its own."""
+        """The sentence that says who speaks; a topic at its start has openings of its own."""
         fronts, cores = sentence
         subject = f"{'an' if self.person[0] in 'aeiou' else 'a'} {self.person}"
         opening = ""
@@ -223,7 +212,7 @@ class _Writer:
         return template.format(his=self.possessive, noun=noun, adjective=adjective)
 
     def _choose(self, templates: Sequence[str]) -> str:
-        """A template that begins as none before, if there is one."""
+        """A template that begins differently from all before, if there is one."""
         template = self.draws.pick([text for text in templates if text[:3] not in self.begun] or templates)
         self.begun.add(template[:3])
         return template

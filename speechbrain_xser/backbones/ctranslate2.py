@@ -1,8 +1,8 @@
-"""Reads the variables of a CTranslate2 model file (binary version 6), whose library would be another runtime.
+"""Reads the variables of a CTranslate2 model file (binary version 6) without its library, which is a separate runtime.
 
 Source: ``python/ctranslate2/specs/model_spec.py`` of CTranslate2 (Klein et al., 2020, The OpenNMT Neural Machine
-Translation Toolkit: 2020 Edition). All numbers are little-endian; a text is its length with a closing zero (uint16),
-then its bytes.
+Translation Toolkit: 2020 Edition). All numbers are little-endian; a text is its length including a closing zero
+(uint16), then its bytes.
 """
 
 from __future__ import annotations
@@ -20,40 +20,15 @@ TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}  # 
 
 
 class CTranslate2Model(NamedTuple):
-    """What a model file holds."""
+    """The content of a model file."""
 
     specification: str  # "WhisperSpec"
     revision: int  # of the specification
-    variables: dict[str, np.ndarray]  # by name; names that stand for the same one share it
+    variables: dict[str, np.ndarray]  # by name; aliases share an array
 
 
 def read_model(path: str | Path) -> CTranslate2Model:
-    """Reads a ``model.bin`` into memory.
-
-    Arguments
-    ---------
-    path : str or Path
-        The file.
-
-    Returns
-    -------
-    CTranslate2Model
-        Its specification and variables.
-
-    Raises
-    ------
-    BackboneError
-        If the file has another version, is truncated, or a variable is of a type that is not in ``TYPES``.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "model.bin"
-    >>> text = lambda word: struct.pack("<H", len(word) + 1) + word + bytes(1)
-    >>> scale = text(b"scale") + struct.pack("<BIBI", 1, 2, 0, 8) + struct.pack("<2f", 1.0, 0.5)
-    >>> _ = path.write_bytes(struct.pack("<I", 6) + text(b"MySpec") + struct.pack("<II", 1, 1) + scale + bytes(4))
-    >>> read_model(path).variables["scale"].tolist()
-    [1.0, 0.5]
-    """
+    """Reads a ``model.bin``; a ``BackboneError`` for another version, a truncated file or an unknown dtype."""
     try:
         return _read(_Cursor(Path(path).read_bytes()))
     except (struct.error, ValueError, KeyError) as error:
@@ -64,13 +39,13 @@ def read_model(path: str | Path) -> CTranslate2Model:
 
 
 class _Cursor:
-    """A place in the file's bytes that moves on as they are read."""
+    """A position in the file's bytes that advances as they are read."""
 
     def __init__(self, content: bytes) -> None:
         self.content, self.place = content, 0
 
     def numbers(self, layout: str) -> tuple:
-        """Numbers of a layout of :mod:`struct`, without padding between them."""
+        """Numbers in a layout of :mod:`struct`, without padding between them."""
         found = struct.unpack_from(f"<{layout}", self.content, self.place)
         self.place += struct.calcsize(f"<{layout}")
         return found
@@ -82,7 +57,7 @@ class _Cursor:
         return found[:-1].decode()
 
     def array(self) -> np.ndarray:
-        """A variable: rank, shape, type, bytes, values."""
+        """A variable: rank, shape, dtype, number of bytes, values."""
         (rank,) = self.numbers("B")
         shape = self.numbers(f"{rank}I")
         number, size = self.numbers("BI")

@@ -1,4 +1,4 @@
-"""Opens a GGUF file and reads the values of its head."""
+"""Opens a GGUF file and reads the values in its header."""
 
 from __future__ import annotations
 
@@ -10,22 +10,7 @@ from speechbrain_xser.errors import BackboneError
 
 
 def opened(path: Path, architecture: str) -> GGUFReader:
-    """Opens a file that holds a model of this architecture.
-
-    Raises
-    ------
-    BackboneError
-        If it cannot be read, or holds another.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "a.gguf"
-    >>> _ = path.write_bytes(b"GGU")
-    >>> opened(path, "llama")
-    Traceback (most recent call last):
-        ...
-    speechbrain_xser.errors.BackboneError: ...a.gguf: cannot be read as GGUF (...); it is truncated, or of another kind
-    """
+    """Opens a GGUF file; a ``BackboneError`` if it cannot be read or has another architecture."""
     try:
         reader = GGUFReader(path)
     except (ValueError, IndexError, KeyError) as error:
@@ -36,6 +21,6 @@ def opened(path: Path, architecture: str) -> GGUFReader:
 
 
 def value(reader: GGUFReader, name: str) -> object:
-    """A value of the file's head, as Python has it; None where it is not there."""
+    """A value in the header, as a Python object; None if it is missing."""
     field = reader.get_field(name)
     return None if field is None else field.contents()

@@ -1,7 +1,8 @@
 """The tokenizer in a GGUF file, as the JSON of Hugging Face's tokenizers.
 
-llama.cpp names the way in which text is cut before the merges, and Hugging Face has it in the file; transformers' own
-reader of GGUF takes GPT-2's for all of them. Where SmolLM's cuts off each digit, GPT-2's leaves a space at it.
+llama.cpp stores only the name of the pre-tokenizer, the rule that splits text before the merges, while Hugging Face
+stores the rule itself; transformers' own GGUF reader uses GPT-2's rule for all. Where SmolLM's splits off each digit,
+GPT-2's leaves a space attached to it.
 """
 
 from __future__ import annotations
@@ -20,22 +21,7 @@ CUTS = {  # by llama.cpp's name
 
 
 def tokenizer(reader: GGUFReader) -> dict:
-    """``tokenizer.json`` of a byte-level BPE.
-
-    Arguments
-    ---------
-    reader : GGUFReader
-        Of any model.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    BackboneError
-        If the tokenizer is of another kind, or cuts text in a way that is not in ``CUTS``.
-    """
+    """``tokenizer.json`` of a byte-level BPE; a ``BackboneError`` for another kind or an unknown pre-tokenizer."""
     kind, cut = value(reader, "tokenizer.ggml.model"), value(reader, "tokenizer.ggml.pre")
     if kind != "gpt2" or cut not in CUTS:
         raise BackboneError(
@@ -71,23 +57,13 @@ def _merging(tokens: list[str], merges: list[str]) -> dict:
 
 
 def _added(number: int, token: str) -> dict:
-    """A token that is never cut out of a text's bytes."""
+    """A token that is never split."""
     kinds = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     return {"id": number, "content": token, **kinds, "special": True}
 
 
 def chat_settings(reader: GGUFReader) -> dict:
-    """``tokenizer_config.json``: special tokens by their part, the template of chats, and the longest context.
-
-    Arguments
-    ---------
-    reader : GGUFReader
-        Of any model.
-
-    Returns
-    -------
-    dict
-    """
+    """``tokenizer_config.json``: special tokens by role, the chat template, and the longest context."""
     tokens = value(reader, "tokenizer.ggml.tokens")
     parts = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
     return {
@@ -97,5 +73,3 @@ def chat_settings(reader: GGUFReader) -> dict:
         "chat_template": value(reader, "tokenizer.chat_template"),
         **{part: tokens[value(reader, f"tokenizer.ggml.{theirs}_token_id")] for part, theirs in parts.items()},
     }
-
-

@@ -1,7 +1,7 @@
-"""Writes Hugging Face folders whose bytes depend on the source alone, not on the versions of the libraries.
+"""Writes Hugging Face folders whose bytes depend only on the source, not on the versions of libraries.
 
-A trained folder knows its backbones by the SHA-256 of weights, configuration and tokenizer, and ``save_pretrained``
-puts its library's version into them.
+A trained folder identifies its backbones by the SHA-256 of weights, configuration and tokenizer, and
+``save_pretrained`` would write its library's version into them.
 """
 
 from __future__ import annotations
@@ -19,28 +19,12 @@ WEIGHTS = "model.safetensors"
 
 
 def write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
-    """Writes ``model.safetensors``.
-
-    Example
-    -------
-    >>> import torch
-    >>> write_weights(getfixture("tmp_path"), {"w": torch.zeros(2)})
-    >>> [path.name for path in getfixture("tmp_path").iterdir()]
-    ['model.safetensors']
-    """
+    """Writes ``model.safetensors``, with sorted names."""
     contiguous = {name: weights[name].contiguous() for name in sorted(weights)}
-    with moved_into_place(folder / WEIGHTS, synced=False) as beside:  # with the usual rights to read
+    with moved_into_place(folder / WEIGHTS, synced=False) as beside:  # gives the file the usual permissions
         save_file(contiguous, beside, metadata={"format": "pt"})
 
 
 def write_json(path: Path, values: Mapping) -> None:
-    """Writes JSON with sorted keys.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "config.json"
-    >>> write_json(path, {"b": 1, "a": "ä"})
-    >>> path.read_text(encoding="utf-8").split()
-    ['{', '"a":', '"ä",', '"b":', '1', '}']
-    """
+    """Writes JSON with sorted keys."""
     path.write_text(json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n", **UTF_8)

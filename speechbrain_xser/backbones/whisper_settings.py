@@ -1,6 +1,6 @@
-"""What stands beside a Whisper's weights in a Hugging Face folder, from the shapes and names in CTranslate2's.
+"""The JSON files beside a Whisper's weights in a Hugging Face folder, from the shapes and names in CTranslate2's files.
 
-The framing of the spectrogram, which no file says, is the same in all models of Whisper.
+The parameters of the spectrogram are in no file; they are the same in all Whisper models.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def special_tokens(path: Path) -> dict[str, int]:
-    """The numbers of tokens such as ``<|endoftext|>``."""
+    """The ids of tokens such as ``<|endoftext|>``."""
     content = json.loads(path.read_text(encoding="utf-8"))
     return {token["content"]: token["id"] for token in content["added_tokens"]}
 
@@ -89,7 +89,7 @@ def tokenizer(tokens: Mapping[str, int]) -> dict:
 
 
 def generation(variables: Arrays, tokens: Mapping[str, int], suppressed: Mapping) -> dict:
-    """``generation_config.json``; what is suppressed, and which heads align, is in the source's ``config.json``."""
+    """``generation_config.json``; suppressed tokens and alignment heads come from the source's ``config.json``."""
     return {
         **_ends(tokens),
         "alignment_heads": suppressed["alignment_heads"],

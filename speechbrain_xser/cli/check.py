@@ -45,23 +45,7 @@ def check_command(manifests, data_folder, corpus, recipes, min_seconds, max_seco
 
 
 def published_figures(corpus: str, recipes: str | None = None) -> Figures:
-    """The published figures that a corpus's recipe states.
-
-    Arguments
-    ---------
-    corpus : str
-        A folder of recipes, in any case.
-    recipes : str or None
-        The folder of recipes; None for the checkout's.
-
-    Returns
-    -------
-    Figures
-
-    Raises
-    ------
-    SettingsError
-        If there are no recipes, or no such corpus, or it states none; names those that do.
+    """The published figures in a corpus's recipe; a ``SettingsError`` names the recipes that have some.
 
     Example
     -------

@@ -50,26 +50,6 @@ def load_recognizer(
 ) -> ExplainableEmotionRecognizer:
     """Loads the model that the options name, or else the packaged model, with a note on standard error.
 
-    On a CPU, the number of torch threads is chosen by the size of the model and reported on standard error too.
-
-    Arguments
-    ---------
-    model, revision, device
-        As given on the command line.
-    **options
-        Of :meth:`~speechbrain_xser.inference.recognizer.ExplainableEmotionRecognizer.from_hparams`.
-
-    Returns
-    -------
-    ExplainableEmotionRecognizer
-
-    Raises
-    ------
-    SettingsError
-        If the device does not exist.
-    BackboneError, CheckpointError, UnsafeModelError
-        If the model cannot be loaded.
-
     Example
     -------
     >>> load_recognizer(None, device="cpu").hparams.stage

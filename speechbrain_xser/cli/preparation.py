@@ -56,26 +56,7 @@ def prepare_command(prepare: Callable[..., dict[str, str]], arguments: Sequence[
 
 
 def preparation_command(prepare: Callable[..., dict[str, str]], name: str | None = None) -> click.Command:
-    """The command of a preparation; its options can be written with dashes or underscores.
-
-    Arguments
-    ---------
-    prepare : Callable
-        As for :func:`prepare_command`.
-    name : str or None
-        Name of the corpus, for the example in the help.
-
-    Returns
-    -------
-    click.Command
-
-    Example
-    -------
-    >>> def prepare(data_folder: str, save_folder: str, by: Literal["speaker", "random"] = "random", mono: bool = True):
-    ...     "Prepares ABC."
-    >>> [option.opts[0] for option in preparation_command(prepare).params]
-    ['--data-folder', '--save-folder', '--by', '--mono', '--json']
-    """
+    """The command of a preparation; its options can be written with dashes or underscores."""
     text = inspect.getdoc(prepare) or ""
     helps = {
         name: " ".join(words.split()).replace("`", "")

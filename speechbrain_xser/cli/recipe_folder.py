@@ -14,21 +14,7 @@ TRAIN = Path("hparams", "train.yaml")
 
 
 def recipe_folder(given: str | Path | None = None) -> Path:
-    """The folder of recipes.
-
-    Arguments
-    ---------
-    given : str, Path or None
-        As the user gives it, or None for the checkout's own.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    SettingsError
-        If it contains no recipe.
+    """The folder of recipes: the given one, or the checkout's; a ``SettingsError`` if it contains no recipe.
 
     Example
     -------
@@ -36,7 +22,7 @@ def recipe_folder(given: str | Path | None = None) -> Path:
     Traceback (most recent call last):
         ...
     speechbrain_xser.errors.SettingsError: nowhere: there are no recipes (CORPUS/prepare.py). The installed package \
-does not include them: clone its repository, and pass its folder "recipes" as --recipes.
+    does not include them: clone its repository, and pass its folder "recipes" as --recipes.
     """
     folder = Path(given) if given else IN_CHECKOUT
     if not prepare_files(folder):
@@ -54,15 +40,6 @@ def prepare_files(folder: Path) -> list[Path]:
 
 def preparations(folder: Path) -> dict[str, str]:
     """The corpora whose preparation is a command, each with a one-line summary.
-
-    Arguments
-    ---------
-    folder : Path
-        Folder of recipes; none of their code is run.
-
-    Returns
-    -------
-    dict of str to str
 
     Example
     -------

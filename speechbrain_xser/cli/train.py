@@ -40,23 +40,7 @@ def train_command(recipe, values, recipes) -> None:
 
 
 def recipe_path(recipe: str, recipes: str | None = None) -> Path:
-    """The YAML file of a recipe; makes its folder of recipes importable.
-
-    Arguments
-    ---------
-    recipe : str
-        A file, or the name of a corpus.
-    recipes : str or None
-        The folder of recipes, or None for the checkout's.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    SettingsError
-        If there is no such recipe; lists those that exist.
+    """The YAML file of a recipe, by file or corpus; also makes its folder of recipes importable.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""Data: audio files, manifests and batches ("moves to" ``speechbrain/dataio``); each loaded when it is asked for."""
+"""Data: audio files, manifests and batches (would move to ``speechbrain/dataio``), each loaded on first use."""
 
 from __future__ import annotations
 

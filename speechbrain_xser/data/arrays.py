@@ -1,10 +1,10 @@
-"""Sound that is handed over in memory: whatever it is, it becomes float32 at the wanted rate, or one line says why not.
+"""Turns sound in memory into float32 at the wanted rate, or raises an error that says in one line why it cannot.
 
-A clip is samples [S]; or [channels, S] or [S, channels], whose longer side is time and whose channels are averaged; or
-a pair of these and their rate, as ``torchaudio.load`` and ``soundfile.read`` return it. A batch is a padded array
-[B, S] with SpeechBrain's relative lengths, or a list of clips of any lengths. A constant offset is taken out, as it is
-of files. Arrays are tensors (of any device, with gradients or not), numpy arrays (of any strides), or lists of numbers;
-floats of full scale 1, of any precision.
+A clip is samples [S]; [channels, S] or [S, channels], where the longer side is time and the channels are averaged; or a
+pair of these and their rate, as ``torchaudio.load`` and ``soundfile.read`` return it. A batch is a padded array
+[B, S] with SpeechBrain's relative lengths, or a list of clips of any lengths. A constant offset is removed, as it is
+for files. Arrays are tensors (on any device, with or without gradients), numpy arrays (with any strides), or lists of
+numbers; they hold floats of any precision, full scale 1.
 """
 
 from __future__ import annotations
@@ -42,30 +42,30 @@ def clip_of(
     name: str | os.PathLike = "wav",
     max_seconds: float | None = None,
 ) -> Tensor:
-    """One clip as a model hears it.
+    """Converts one clip to what the model takes.
 
     Arguments
     ---------
     sound : Tensor, array, list of float, or a pair of one of these and its rate
         [S], [channels, S] or [S, channels], floats in -1..1.
     sampling_rate : int or None
-        Its samples a second; by default those of the pair, or the wanted ones.
+        Its samples per second; by default the pair's rate, or the wanted one.
     sample_rate : int
-        The wanted samples a second.
+        The wanted samples per second.
     name : str or path-like
-        Names it in messages.
+        Its name in messages.
     max_seconds : float or None
         Longest length, None for any.
 
     Returns
     -------
     Tensor
-        [S'], float32, on the device where it was.
+        [S'], float32, on its own device.
 
     Raises
     ------
     AudioError
-        If it is no such thing, its rate is none, or it is empty, not finite, absurdly loud or too long.
+        If it is not such a sound, its rate is invalid, or it is empty, not finite, absurdly loud or too long.
 
     Example
     -------
@@ -75,7 +75,7 @@ def clip_of(
     Traceback (most recent call last):
     ...
     speechbrain_xser.errors.AudioError: a clip is int16 of shape [9]; expected floats in -1..1. Divide int16 \
-samples, for example, by 32768.
+    samples, for example, by 32768.
     """
     sound, own = sound if _is_pair(sound) else (sound, None)
     rate = _rate(sampling_rate, own, sample_rate, name)
@@ -91,26 +91,9 @@ def batch_of(
     sample_rate: int = SAMPLE_RATE,
     max_seconds: float | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Several clips as a model hears them.
+    """Converts several clips to a batch: [B, S'] float32, zero at padding, and their counts, [B] int64 on the CPU.
 
-    Arguments
-    ---------
-    sounds : Tensor, array, or list
-        [B, S] with full scale 1; or a list of clips as :func:`clip_of` takes them; or one pair of sound and rate.
-    wav_lens : Tensor, array or list of float, optional
-        Relative lengths of a [B, S], [B], above 0 and at most 1; all full by default. A list has lengths of its own.
-    sampling_rate, sample_rate, max_seconds
-        As for :func:`clip_of`.
-
-    Returns
-    -------
-    tuple of Tensor
-        [B, S'] float32, zero at padding, and counts [B] int64, on the CPU.
-
-    Raises
-    ------
-    AudioError
-        As :func:`clip_of`; names the row.
+    ``sounds`` is [B, S] with relative lengths, a list of clips as for :func:`clip_of`, or one pair of sound and rate.
 
     Example
     -------
@@ -133,7 +116,7 @@ def batch_of(
 
 
 def _listed(sounds: Sequence, wav_lens: object) -> Sequence:
-    """Clips of a list."""
+    """Checks the clips of a list."""
     if wav_lens is not None:
         raise AudioError("wav_lens with a list of clips, which have their own lengths. Omit wav_lens.")
     if any(isinstance(sound, Real) for sound in sounds):
@@ -164,7 +147,7 @@ def _rows(wavs: Tensor, wav_lens: object) -> list[Tensor]:
 
 
 def _is_pair(sound: object) -> bool:
-    """Whether it is a sound and its rate."""
+    """Whether it is a pair of a sound and its rate."""
     return isinstance(sound, tuple) and len(sound) == 2 and not _is_number(sound[0]) and _is_number(sound[1])
 
 
@@ -173,7 +156,7 @@ def _is_number(value: object) -> bool:
 
 
 def _floats(sound: object, name: str | os.PathLike) -> Tensor:
-    """Samples in float32: a copy where they were anything else, so that strides and byte order are torch's."""
+    """Samples in float32; numpy arrays are copied, so that strides and byte order are torch's."""
     sound = sound if isinstance(sound, Tensor) else _array(sound, name)
     floating = sound.is_floating_point() if isinstance(sound, Tensor) else sound.dtype.kind == "f"
     if not floating:
@@ -183,7 +166,7 @@ def _floats(sound: object, name: str | os.PathLike) -> Tensor:
         )
     if isinstance(sound, Tensor):
         return _plain(sound, name).float()
-    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused as such
+    with np.errstate(over="ignore"):  # a value too large for float32 becomes infinite and is refused as such
         return torch.from_numpy(np.array(sound, dtype=np.float32, order="C"))
 
 
@@ -204,7 +187,7 @@ def _plain(values: Tensor, name: str | os.PathLike) -> Tensor:
 
 
 def _array(values: object, name: str | os.PathLike) -> np.ndarray:
-    """What numpy makes of it."""
+    """The values as a numpy array."""
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -215,7 +198,7 @@ def _array(values: object, name: str | os.PathLike) -> np.ndarray:
 
 
 def _mono(wave: Tensor, name: str | os.PathLike) -> Tensor:
-    """Channels averaged; the longer side is time."""
+    """Averages the channels; the longer side is time."""
     if wave.dim() == 1 or wave.numel() == 0:
         return wave.flatten()
     channels = min(wave.shape)
@@ -227,7 +210,7 @@ def _mono(wave: Tensor, name: str | os.PathLike) -> Tensor:
 
 
 def _rate(given: object, own: object, usual: int, name: str | os.PathLike) -> int:
-    """Samples a second of a sound, by the argument or by its pair."""
+    """Samples per second of a sound, given by the argument or in its pair."""
     rates = [_hertz(rate, name) for rate in (given, own) if rate is not None]
     if len(set(rates)) > 1:
         raise AudioError(f"{name}: sampling_rate is {rates[0]}, but the sound has {rates[1]}. Pass one of them.")

@@ -1,9 +1,9 @@
-"""Sound files as mono float waveforms at one sample rate, or an error that names the file.
+"""Reads sound files as mono float waveforms at one sample rate, or raises an error that names the file.
 
-What a file is, its content decides. libsndfile reads wav, flac, ogg, opus, aiff, caf, au and w64, where a segment is
-read alone. FFmpeg reads all others (:mod:`speechbrain_xser.data.video`), decoded from the file's start, and of the
-former what libsndfile would not read to its end: chained Ogg, a WAV that states no size. A clip may also lie in an
-archive (:mod:`speechbrain_xser.data.member`). The price of strictness: a file that lacks a single promised sample is
+The content of a file decides what it is. libsndfile reads wav, flac, ogg, opus, aiff, caf, au and w64, and a segment of
+one is read alone. FFmpeg reads all others (:mod:`speechbrain_xser.data.video`), decoding from the file's start, and
+those of the former that libsndfile would not read to their end: chained Ogg, a WAV that states no size. A clip may also
+be in an archive (:mod:`speechbrain_xser.data.member`). Reading is strict: a file that lacks a single promised sample is
 refused.
 """
 
@@ -31,8 +31,8 @@ from speechbrain_xser.errors import AudioError
 
 logger = logging.getLogger(__name__)
 
-MAX_EXCESS_SECONDS = 0.01  # a segment may end this much after the file: manifests round their times
-UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile says of a FLAC stream whose header leaves the length open
+MAX_EXCESS_SECONDS = 0.01  # how far a segment may extend beyond the file: manifests round their times
+UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile reports for a FLAC stream whose header leaves the length open
 BLOCK_SECONDS = 5.0
 
 
@@ -45,36 +45,36 @@ def load_audio(
     track: int | None = None,
     keep_offset: bool = False,
 ) -> Tensor:
-    """Reads a file or a segment of it: one channel without an offset, resampled if it has another rate.
+    """Reads a file or a segment of it as one channel without an offset, resampled to the wanted rate.
 
     Arguments
     ---------
     path : str or path-like
-        A sound file, a film, or a pipe that gives one.
+        A sound file, a video, or a pipe that delivers one.
     start : float or None
         Start of the segment in seconds, None for the file's start.
     stop : float or None
         End of the segment in seconds, None for the file's end.
     sample_rate : int
-        Wanted samples a second.
+        Wanted samples per second.
     max_seconds : float or None
-        Longest segment, checked before it is read by what the file states, and as its samples come; None for any.
+        Longest segment; checked by the file's stated length before reading, and while reading. None for any.
     track : int or None
-        Which sound track of a film, counted from 1; None for its default one, else the first.
+        Audio track of a video, counted from 1; None for its default track, or else the first.
     keep_offset : bool
-        Whether a constant offset stays in: for copies, which are read again.
+        Whether to keep a constant offset; for copies, which are read again later.
 
     Returns
     -------
     Tensor
-        Waveform, [S], float32, full scale is 1, finite. The mean of the channels (the centre of a film; the loudest
-        channel where they cancel), less its mean in whole steps of 16 bits (:mod:`speechbrain_xser.data.mixing`).
+        Waveform, [S], float32, full scale 1, finite. The mean of the channels (the centre channel of a video; the
+        loudest if they cancel), minus its mean in whole 16-bit steps (:mod:`speechbrain_xser.data.mixing`).
 
     Raises
     ------
     AudioError
-        If the file is missing, empty, not audio, truncated, too long, has no such segment or track, holds NaN, Inf or
-        absurd values, or has a rate without a manageable ratio to the wanted one.
+        If the file is missing, empty, not audio, truncated or too long, has no such segment or track, contains NaN, Inf
+        or absurd values, or has a rate without a manageable ratio to the wanted one.
 
     Example
     -------
@@ -98,64 +98,26 @@ def stream_voice(
     track: int | None = None,
     keep_offset: bool = False,
 ) -> Iterator[Voice]:
-    """The samples of :func:`load_audio` at the file's own rate, block by block, in flat memory.
+    """Yields the samples of :func:`load_audio` at the file's own rate, in blocks of at most five seconds.
 
-    Arguments
-    ---------
-    path, start, stop, max_seconds, track, keep_offset
-        As for :func:`load_audio`, but for pipes.
-
-    Yields
-    ------
-    Voice
-        Five seconds or less each. Where a file lacks its end, an error after what is there.
-
-    Raises
-    ------
-    AudioError
-        As :func:`load_audio`, but for what samples are.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "a.wav"
-    >>> soundfile.write(path, torch.zeros(56000).numpy(), 8000)
-    >>> [len(voice.samples) for voice in stream_voice(path)]
-    [40000, 16000]
+    Pipes are not accepted. If the end of the file is missing, the error comes after the samples that are there.
     """
     yield from mixed(_blocks(path, start, stop, max_seconds, track), path, keep_offset)
 
 
 def seconds_of(path: str | os.PathLike) -> float:
-    """Length of a file in seconds by its header.
-
-    Arguments
-    ---------
-    path : str or path-like
-        A sound file or a film.
-
-    Returns
-    -------
-    float
-        Seconds.
+    """Length of a file in seconds, by its header.
 
     Raises
     ------
     AudioError
         If the header cannot be read or does not state the length.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = os.path.join(tempfile.mkdtemp(), "half.wav")
-    >>> soundfile.write(path, torch.zeros(4000).numpy(), 8000)
-    >>> seconds_of(path)
-    0.5
     """
     return read_header(path).seconds
 
 
 class Header(NamedTuple):
-    """What a file says of itself."""
+    """What a file states about itself."""
 
     seconds: float
     sample_rate: int  # hertz
@@ -163,31 +125,7 @@ class Header(NamedTuple):
 
 
 def read_header(path: str | os.PathLike, track: int | None = None) -> Header:
-    """Length, rate and channels of a file, without decoding it where it states them.
-
-    Arguments
-    ---------
-    path : str or path-like
-        Anything that :func:`load_audio` reads, but for pipes, which are read once only.
-    track : int or None
-        As for :func:`load_audio`.
-
-    Returns
-    -------
-    Header
-
-    Raises
-    ------
-    AudioError
-        As :func:`seconds_of`.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "stereo.wav"
-    >>> soundfile.write(path, torch.zeros(4000, 2).numpy(), 8000)
-    >>> read_header(path)
-    Header(seconds=0.5, sample_rate=8000, channels=2)
-    """
+    """Length, rate and channels of a file (not a pipe), without decoding if the header states them."""
     check_whole(path)
     file = _open(path)
     if file is None:
@@ -197,30 +135,7 @@ def read_header(path: str | os.PathLike, track: int | None = None) -> Header:
 
 
 def stated_length(path: str | os.PathLike, track: int | None = None) -> float | None:
-    """Length of a file in seconds, whole or not, without decoding it.
-
-    Arguments
-    ---------
-    path, track
-        As for :func:`read_header`.
-
-    Returns
-    -------
-    float or None
-        Seconds; None where nobody can tell before it was decoded (a browser's webm).
-
-    Raises
-    ------
-    AudioError
-        If it is no sound file.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "a.wav"
-    >>> soundfile.write(path, torch.zeros(4000).numpy(), 8000)
-    >>> stated_length(path)
-    0.5
-    """
+    """Length of a file in seconds, whole or not; None if only decoding would tell (a browser's webm)."""
     file = _open(path)
     if file is None:
         return stated_seconds(path, track)
@@ -229,29 +144,7 @@ def stated_length(path: str | os.PathLike, track: int | None = None) -> float | 
 
 
 def check_whole(path: str | os.PathLike) -> None:
-    """Refuses a file that lacks its end, as far as it says so without being decoded.
-
-    Arguments
-    ---------
-    path : str or path-like
-        A file that is there, or an address in an archive.
-
-    Raises
-    ------
-    AudioError
-        If bytes are missing that the file promises.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "a.wav"
-    >>> soundfile.write(path, torch.zeros(100).numpy(), 8000)
-    >>> path.write_bytes(path.read_bytes()[:-20]) > 0
-    True
-    >>> check_whole(path)
-    Traceback (most recent call last):
-    ...
-    speechbrain_xser.errors.AudioError: ...a.wav: truncated; its header states 20 more bytes. Download it again.
-    """
+    """Raises an ``AudioError`` if bytes are missing that the file promises, as far as it shows without decoding."""
     with opened(path) as file:
         missing, early = missing_bytes(file), ends_early(file)
     if missing:
@@ -261,7 +154,7 @@ def check_whole(path: str | os.PathLike) -> None:
 
 
 def _open(path: str | os.PathLike) -> soundfile.SoundFile | None:
-    """The file in libsndfile, or None where FFmpeg is to read it."""
+    """The file opened by libsndfile, or None if FFmpeg has to read it."""
     with opened(path) as file:
         kind = kind_of(file.read(HEAD_BYTES))
         if kind is None or not kind.seekable or is_chained(file) or states_no_size(file):
@@ -269,12 +162,12 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile | None:
     member = member_of(path)
     try:
         return soundfile.SoundFile(os.fsencode(path) if member is None else read_member(member))
-    except soundfile.SoundFileError:  # FLAC in Ogg, a codec in WAV that it does not know: FFmpeg may
+    except soundfile.SoundFileError:  # FLAC in Ogg, or a codec in WAV that it does not know: FFmpeg may read it
         return None
 
 
 def _blocks(path, start, stop, max_seconds, track) -> Iterator[Track]:
-    """All channels of a segment as one of the two decoders gives them; what the file lacks is told after them."""
+    """All channels of a segment, from one of the two decoders; an incomplete file raises after its samples."""
     file, fault = _open(path), None
     try:
         if file is None:
@@ -292,7 +185,7 @@ def _blocks(path, start, stop, max_seconds, track) -> Iterator[Track]:
 
 
 def _tell_second_file(path: str | os.PathLike) -> None:
-    """Says what a decoder stops before: another file that was put behind this one."""
+    """Warns about another file appended to this one, before which the decoder stops."""
     with opened(path) as file:
         place = second_beginning(file)
     if place is not None:
@@ -302,7 +195,7 @@ def _tell_second_file(path: str | os.PathLike) -> None:
 
 
 def _sought(file: soundfile.SoundFile, path, start, stop, max_seconds, track) -> Iterator[Track]:
-    """A segment as libsndfile reads it, all of it."""
+    """A segment as libsndfile reads it."""
     if track not in (None, 1):
         raise AudioError(f"{path}: no sound track {track}, expected 1: files of this type have only one.")
     first, last = _segment(_stated_frames(file, path), file.samplerate, path, start, stop)
@@ -321,7 +214,7 @@ def _sought(file: soundfile.SoundFile, path, start, stop, max_seconds, track) ->
 
 
 def _skip(file: soundfile.SoundFile, frames: int) -> None:
-    """Goes to a place; GSM cannot be sought in, and is read up to there."""
+    """Moves to a frame; GSM cannot be sought in, so it is read up to there."""
     if file.seekable():
         file.seek(frames)
         return
@@ -330,7 +223,7 @@ def _skip(file: soundfile.SoundFile, frames: int) -> None:
 
 
 def _from_start(path, start, stop, max_seconds, track) -> Iterator[Track]:
-    """A segment as FFmpeg reads it: everything is decoded, and what is not in the segment is left out."""
+    """A segment as FFmpeg reads it: everything is decoded, and what is outside the segment is dropped."""
     if start is None and stop is None:
         yield from stream_track(path, max_seconds, track)
         return
@@ -338,7 +231,7 @@ def _from_start(path, start, stop, max_seconds, track) -> Iterator[Track]:
 
 
 def _within(blocks: Iterator[Track], path, start: float | None, stop: float | None) -> Iterator[Track]:
-    """What of the blocks is in a segment; an error at the end if it was not in the file."""
+    """The part of the blocks that is inside a segment; an error at the end if the file does not contain it."""
     samples, rate = 0, 1
     for block in blocks:
         rate = block.sample_rate
@@ -353,14 +246,14 @@ def _within(blocks: Iterator[Track], path, start: float | None, stop: float | No
 
 
 def _stated_frames(file: soundfile.SoundFile, path: str | os.PathLike) -> int:
-    """The header's number of frames, if it states one: else nobody can tell whether the file is whole."""
+    """The number of frames in the header; without one, nothing shows whether the file is whole."""
     if file.frames == UNKNOWN_FRAMES:
         raise AudioError(f"{path}: its header does not state its length, expected a whole file. Encode it again.")
     return file.frames
 
 
 def _segment(frames: int, rate: int, path, start: float | None, stop: float | None) -> tuple[int, int]:
-    """First and last sample of a segment, inside the file."""
+    """First and last sample of a segment, checked to be inside the file."""
     seconds = frames / rate
     first, last = start or 0.0, seconds if stop is None else stop
     inside = math.isfinite(first) and 0 <= first < last <= seconds + MAX_EXCESS_SECONDS

@@ -1,4 +1,4 @@
-"""Somebody's clips, whatever they are kept in: a table, a data set of Hugging Face's, or nothing but folders."""
+"""Opens a user's clips in whatever form they are kept: a table, a Hugging Face data set, or folders alone."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from speechbrain_xser.data.hub_datasets import SAVED, STORED, dataset_columns, d
 from speechbrain_xser.data.tables import TABLE_SUFFIXES, Row, read_table
 from speechbrain_xser.errors import ManifestError
 
-SIDES = ("speaker", "split")  # the fields that decide which manifest a clip is in
+SIDES = ("speaker", "split")  # the fields that decide which manifest a clip goes into
 
 
 class Collection(NamedTuple):
-    """Clips as rows, before their cells are read."""
+    """Clips as rows, before their cells are interpreted."""
 
     columns: dict[str, str]  # source by field
-    cells: list[Row]  # every row; of a data set, the cells only that decide a clip's side
-    rows: Callable[[Path], Iterable[Row]]  # every row, with sound as paths; sound inside a data set goes to the folder
-    files: list[Path]  # what it is kept in
-    folder: Path | None = None  # of the table, where paths may start from
+    cells: list[Row]  # every row; for a data set, only the cells of SIDES
+    rows: Callable[[Path], Iterable[Row]]  # every row, with sound as paths; a data set's sound is written to the folder
+    files: list[Path]  # the files that it is read from
+    folder: Path | None = None  # of the table; paths may be relative to it
 
 
 def open_collection(
     data_folder: str | os.PathLike, table: str | None = None, columns: dict[str, str] | None = None
 ) -> Collection:
-    """Opens clips by what is there: the table that is named, else a saved data set, the only table, or the folders.
+    """Opens the named table, or else a saved data set, the only table, or the folders.
 
     Arguments
     ---------
     data_folder : str or path-like
-        Holds the clips or the data set.
+        Folder of the clips or the data set.
     table : str or None
-        A table or a parquet or arrow file, from the data folder or by an absolute path; None to look for one.
+        A table, parquet or arrow file, relative to the data folder or absolute; None to look for one.
     columns : dict of str to str or None
-        Column by field, where the names do not tell.
+        Column by field, for columns without a usual name.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def _table(path: Path, columns: dict[str, str] | None) -> Collection:
 
 
 def _hub(path: Path, columns: dict[str, str] | None) -> Collection:
-    """A data set with a column of its splits' names, where they have names."""
+    """A data set; the names of its splits, if it has any, become a column."""
     opened = open_datasets(path)
     chosen = dataset_columns(next(iter(opened.values())), columns)
     chosen |= {"split": "split"} if "" not in opened and "split" not in (columns or {}) else {}
@@ -103,7 +103,7 @@ def _stored(folder: Path) -> Iterator[Path]:
 
 
 def _folders(folder: Path, columns: dict[str, str] | None) -> Collection:
-    """Clips with their folders' names as columns; a label is in them where the user says so."""
+    """Clips with their folders' names as columns; the user says if one of these is a label."""
     rows: list[Row] = [
         {"path": path.relative_to(folder).as_posix(), "name": path.stem, "folder": path.parent.name, "above": above}
         for path in find_audio_below(folder)

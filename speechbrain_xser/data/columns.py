@@ -1,8 +1,8 @@
-"""Which column of somebody's table is which field of an utterance: as the user says, else by the usual names.
+"""Which column of a user's table is which field of an utterance: as the user says, otherwise by the usual names.
 
 A field comes from a column, or from a text with columns in it: ``wav=clips/{speaker}/{name}.flac``. Only fields whose
-usual names mean one thing are looked for; others (``pitch``, ``caption``, ...) are taken where the user names them,
-because a column "pitch" is as often hertz.
+usual names mean one thing are guessed. Others (``pitch``, ``caption``, ...) are used only if the user names them,
+because a column "pitch" is often in hertz.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ USUAL_NAMES = {
     "stop": ("stop", "end"),
 }
 NAMED_ONLY = ("pitch", "volume", "speed", "intonation", "tone", "topic", "description", "caption")
-PLACE = re.compile(r"{([^{}]*)}")  # of a column in a text
+PLACE = re.compile(r"{([^{}]*)}")  # a column in a text
 FIELDS = (*USUAL_NAMES, *NAMED_ONLY)
 
 
 def parse_pairs(text: str | None) -> dict[str, str]:
-    """Reads ``a=b,c=d``; a comma inside braces ends no pair.
+    """Parses ``a=b,c=d``.
 
     Arguments
     ---------
     text : str or None
-        As a user writes it on the command line.
+        The text as written on the command line.
 
     Returns
     -------
     dict of str to str
-        Without white space around names and values.
+        Names and values without surrounding white space.
 
     Raises
     ------
@@ -60,24 +60,7 @@ def parse_pairs(text: str | None) -> dict[str, str]:
 
 
 def choose_columns(found: Iterable[str], given: dict[str, str] | None = None) -> dict[str, str]:
-    """The source of each field that a table has.
-
-    Arguments
-    ---------
-    found : iterable of str
-        The table's columns.
-    given : dict of str to str or None
-        Column by field, or a text with ``{column}`` in it; overrules what the names suggest.
-
-    Returns
-    -------
-    dict of str to str
-        Source by field, at least of ``wav``.
-
-    Raises
-    ------
-    ManifestError
-        If a field or a column that is given does not exist, or nothing tells where the clips are.
+    """The column, or text of columns, for each field that a table has; ``given`` overrules the usual names.
 
     Example
     -------
@@ -103,7 +86,7 @@ def choose_columns(found: Iterable[str], given: dict[str, str] | None = None) ->
 
 
 def used_columns(source: str, found: Iterable[str] = ()) -> list[str]:
-    """The columns that a source reads.
+    """The columns that a source uses.
 
     Example
     -------
@@ -116,19 +99,7 @@ def used_columns(source: str, found: Iterable[str] = ()) -> list[str]:
 
 
 def cell(row: Row, source: str) -> object:
-    """What a row has for a field.
-
-    Arguments
-    ---------
-    row : dict
-        Cell by column.
-    source : str
-        A column, or a text with columns in it.
-
-    Returns
-    -------
-    object
-        The cell as it is, or the text put together; None where the row lacks the column.
+    """A row's value for a source, a column or a text with columns in it; None if the row lacks the column.
 
     Example
     -------

@@ -1,6 +1,6 @@
-"""What a corpus's own ``prepare.py`` states of the corpus: its licence, the published figures of its clips, its folds.
+"""Reads what a corpus's ``prepare.py`` states about it: its licence, the published counts of its clips, its folds.
 
-They are plain constants at the head of that file (``NAMES``), which are read without running it.
+They are plain constants at the top of that file (``NAMES``), read without running it.
 """
 
 from __future__ import annotations
@@ -19,48 +19,26 @@ class Figures(NamedTuple):
 
     corpus: str
     clips: int
-    emotions: dict[str, int] = {}  # clips by emotion; empty where none is labelled
+    emotions: dict[str, int] = {}  # clips by emotion; empty for an unlabelled corpus
     splits: dict[str, int] = {}  # clips by official split
 
 
 class Corpus(NamedTuple):
     """A corpus as its folder describes it."""
 
-    name: str  # the folder's
+    name: str  # of the folder
     licence: str | None  # the terms of use, in words
     figures: Figures | None
-    folds: int  # 1 where there are none
+    folds: int  # 1 if there are none
 
 
 def read_corpus(prepare: str | Path) -> Corpus:
-    """Reads the constants of a corpus's preparation.
-
-    Arguments
-    ---------
-    prepare : str or Path
-        The file ``prepare.py`` in the corpus's folder; it need not be there.
-
-    Returns
-    -------
-    Corpus
-        With None for a licence or figures that are not stated.
+    """Reads the constants of a corpus's ``prepare.py``, which need not exist; what it does not state is None.
 
     Raises
     ------
     SettingsError
-        If a constant is no plain value, or the figures have another key.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path") / "ABC"
-    >>> folder.mkdir()
-    >>> _ = (folder / "prepare.py").write_text('LICENCE = "CC0 1.0"\\nFIGURES = {"clips": 2, "emotions": {"sad": 2}}')
-    >>> read_corpus(folder / "prepare.py").licence
-    'CC0 1.0'
-    >>> read_corpus(folder / "prepare.py").figures
-    Figures(corpus='ABC', clips=2, emotions={'sad': 2}, splits={})
-    >>> read_corpus(folder / "gone.py").licence is None
-    True
+        If a constant is not a plain value, or the figures have an unknown key.
     """
     path = Path(prepare)
     name = path.resolve().parent.name
@@ -73,7 +51,7 @@ def read_corpus(prepare: str | Path) -> Corpus:
 
 
 def _constants(path: Path) -> dict:
-    """The values of NAMES that the file has."""
+    """The values of those ``NAMES`` that the file defines."""
     found = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         names = [getattr(target, "id", None) for target in node.targets] if isinstance(node, ast.Assign) else []

@@ -1,4 +1,4 @@
-"""The data doctor: everything that would make training wrong is found before a run, clip by clip, and named.
+"""The data doctor: finds what would make training wrong before a run, clip by clip, and names it.
 
 A serious finding means that training or its scores would be wrong; the others are worth a look.
 """
@@ -20,9 +20,9 @@ from speechbrain_xser.errors import LabelError, ManifestError
 from speechbrain_xser.utils.parallel import in_parallel
 from speechbrain_xser.utils.plain_table import plain_table
 
-SILENT_PEAK = 1e-4  # of full scale: below three steps of 16 bits there is no speech
+SILENT_PEAK = 1e-4  # of full scale; below three 16-bit steps there is no speech
 EXAMPLES = 5
-SERIOUS = {  # what is found, and whether training would be wrong
+SERIOUS = {  # whether training or its scores would be wrong
     "wrong record": True,
     "label outside its set": True,
     "duplicate id": True,
@@ -51,7 +51,7 @@ class Finding(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What the doctor found."""
+    """What the data doctor found."""
 
     clips: int
     hours: float
@@ -68,7 +68,7 @@ class Report(NamedTuple):
         return {"healthy": self.healthy, "clips": self.clips, "hours": round(self.hours, 3), "findings": findings}
 
     def text(self) -> str:
-        """The report as a table, the first clips of each finding named below it."""
+        """The report as a table, followed by the first clips of each finding."""
         rows = [("found", "serious", "clips")]
         rows += [(found.kind, "yes" if found.serious else "no", str(len(found.clips))) for found in self.findings]
         named = [
@@ -86,20 +86,20 @@ def check(
     max_seconds: float = 30.0,
     workers: int | None = None,
 ) -> Report:
-    """Looks at every record and every clip of one or more manifests.
+    """Checks every record and every clip of one or more manifests.
 
     Arguments
     ---------
     manifests : path or sequence of paths
-        JSONL manifests; several are taken for the splits of one corpus.
+        JSONL manifests; several count as the splits of one corpus.
     data_folder : str, path-like or None
-        What ``{data_root}`` stands for; None for relative paths.
+        Replaces ``{data_root}`` in paths; None for relative paths.
     published : Figures or None
-        What to count against; the manifests must then be the whole corpus.
+        Counts to compare with; the manifests must then be the whole corpus.
     min_seconds, max_seconds : float
-        Clips outside are too short or too long to train on.
+        Shorter or longer clips cannot be trained on.
     workers : int or None
-        Clips at a time, None for one a core.
+        Clips examined at once; None for one per core.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def check(
     Raises
     ------
     ManifestError
-        If a manifest is no text file.
+        If a manifest is not a text file.
 
     Example
     -------
@@ -134,7 +134,7 @@ def check(
 
 
 class _Entry(NamedTuple):
-    """A clip, and where its record stands."""
+    """A clip, and where its record is."""
 
     side: str  # the manifest's name
     folder: str  # where the manifest lies
@@ -147,7 +147,7 @@ def _more(finding: Finding) -> list[str]:
 
 
 def _entries(path: str | os.PathLike, found: dict[str, list[str]]) -> list[_Entry]:
-    """The records that can be read; the others are found."""
+    """The records that can be read; the faults of the others are added to ``found``."""
     entries, seen = [], set()
     for read in readers(path):
         try:
@@ -169,7 +169,7 @@ def _examined(data_folder: str | os.PathLike | None, entry: _Entry) -> Examinati
 
 
 def _judge(utterance: Utterance, clip: Examination, limits: tuple[float, float], found: dict[str, list[str]]) -> None:
-    """What is wrong with one clip alone."""
+    """Adds the faults of one clip by itself."""
     if utterance.transcript is None:
         found["empty transcript"].append(utterance.id)
     if clip.fault is not None:
@@ -190,7 +190,7 @@ def _judge(utterance: Utterance, clip: Examination, limits: tuple[float, float],
 
 
 def _compare(entries: list[_Entry], examinations: list[Examination], found: dict[str, list[str]]) -> None:
-    """What is wrong between clips: one sound or one speaker where there should be two."""
+    """Adds the faults between clips: one sound or one speaker in two places."""
     sounds, speakers = defaultdict(list), defaultdict(set)
     for entry, clip in zip(entries, examinations, strict=True):
         if clip.digest and clip.peak >= SILENT_PEAK:
@@ -208,7 +208,7 @@ def _compare(entries: list[_Entry], examinations: list[Examination], found: dict
 
 
 def _miscounted(entries: list[_Entry], known: Figures) -> list[str]:
-    """Counts that are not the published ones."""
+    """Counts that differ from the published ones."""
     emotions = Counter(entry.utterance.emotion for entry in entries)
     sides = Counter(entry.side for entry in entries)
     counts = [("clips", len(entries), known.clips)]

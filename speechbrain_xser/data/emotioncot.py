@@ -1,7 +1,7 @@
-"""EmotionCoT's labels (Wang et al., 2026, ICLR): one JSON object a line, keyed by the path that its authors had.
+"""EmotionCoT's labels (Wang et al., 2026, ICLR): one JSON object per line, identified by its authors' path.
 
-Their folders are not yours, so a label and a clip are matched by file name, and by the folders' names where a file name
-is there more than once. A match must be the only best one from both sides; nothing is guessed.
+Their folders are not yours, so labels and clips are matched by file name, and by the folders' names if a file name
+occurs more than once. A match has to be the only best one from both sides; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from speechbrain_xser.answer.record import LEVELS, SPEEDS
 from speechbrain_xser.data.words import GENDER_WORDS, SPLIT_WORDS, age_of, plain_word
 from speechbrain_xser.errors import ManifestError
 
-NOTHING = ("", "insufficient voiced", "uncertain", "too short", "none", "null")  # the pipeline's own words for no label
-# A contour says nothing of the range that our word means, so rising, falling and their like stay null.
+NOTHING = ("", "insufficient voiced", "uncertain", "too short", "none", "null")  # the pipeline's words for "no label"
+# A contour says nothing about the range that our word means, so rising, falling and the like stay null.
 INTONATIONS = {"flat": "flat", "expressive": "lively"}
 CONTOURS = ("rising", "falling", "rising falling", "falling rising", "level")
-AGES = {"young adult": "youth adult", "aiddle aged": "middle-aged"}  # the latter as the data card spells it
+AGES = {"young adult": "youth adult", "aiddle aged": "middle-aged"}  # the second is spelt as in the data card
 SPLIT = re.compile("|".join(sorted(SPLIT_WORDS, key=len, reverse=True)))
 
 
 class Labels(NamedTuple):
-    """What EmotionCoT says of one clip, in our words; None where it says nothing."""
+    """EmotionCoT's labels for one clip, in our words; None for a missing one."""
 
-    path: str  # as its authors had it
+    path: str  # the authors' own
     pitch: str | None = None
     volume: str | None = None
     speed: str | None = None
@@ -36,17 +36,17 @@ class Labels(NamedTuple):
     emphasis: tuple[str, ...] | None = None
     gender: str | None = None
     age: str | None = None
-    unread: tuple[str, ...] = ()  # "pitch_level:higher": values that have no word here
+    unread: tuple[str, ...] = ()  # values that have no word here, such as "pitch_level:higher"
 
 
 def read_labels(path: str | Path) -> Iterator[Labels]:
-    """Reads a file of EmotionCoT line by line.
+    """Reads EmotionCoT's labels from a file, line by line.
 
     Arguments
     ---------
     path : str or Path
         JSONL with ``audio_path`` and any of ``pitch_level``, ``energy_level``, ``speed_level``, ``stressed_words``,
-        ``intonation``, ``gender``, ``age_level``; other fields are not looked at.
+        ``intonation``, ``gender``, ``age_level``; other fields are ignored.
 
     Yields
     ------
@@ -55,7 +55,7 @@ def read_labels(path: str | Path) -> Iterator[Labels]:
     Raises
     ------
     ManifestError
-        Naming the line: no JSON, no object, no ``audio_path``, or a path that was there before with other labels.
+        If a line is not a JSON object with an ``audio_path``, or repeats a path with other labels. It names the line.
 
     Example
     -------
@@ -99,7 +99,7 @@ def _labels(line: str, where: str) -> Labels:
     )
 
 
-FIELDS = {  # ours by theirs
+FIELDS = {  # our name by theirs
     "pitch_level": "pitch",
     "energy_level": "volume",
     "speed_level": "speed",
@@ -121,7 +121,7 @@ def _word(name: str, word: str) -> str | None:
 
 
 def _is_silent(name: str, word: str) -> bool:
-    """Whether a value says nothing that we have a word for, and that is as it should be."""
+    """Whether it is expected that a value has no word here."""
     return word in NOTHING or (name == "intonation" and word in CONTOURS)
 
 
@@ -129,19 +129,19 @@ class Matches(NamedTuple):
     """Which labels belong to which clips."""
 
     labels: dict[str, Labels]  # by the clip's path
-    ambiguous: int  # clips whose labels could be another clip's, or who could have several
+    ambiguous: int  # clips that share labels with another clip, or could have several
     unmatched: int  # labels without a clip
 
 
 def match(labels: Collection[Labels], clips: Collection[str]) -> Matches:
-    """Finds each clip's labels.
+    """Matches labels and clips.
 
     Arguments
     ---------
     labels : collection of Labels
         All of them.
     clips : collection of str
-        Paths of the clips, each once.
+        Paths of the clips, without repetition.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def match(labels: Collection[Labels], clips: Collection[str]) -> Matches:
 
 
 def _pairs(labels: list[Labels], clips: list[str]) -> dict[str, Labels]:
-    """Pairs of one file name that are the only best ones for both sides."""
+    """The pairs for one file name that are the only best for both sides."""
     scores = {(entry, clip): _common(entry.path, clip) for entry in labels for clip in clips}
     best_clip = {entry: _only_best({clip: scores[entry, clip] for clip in clips}) for entry in labels}
     best_entry = {clip: _only_best({entry: scores[entry, clip] for entry in labels}) for clip in clips}
@@ -177,19 +177,19 @@ def _pairs(labels: list[Labels], clips: list[str]) -> dict[str, Labels]:
 
 
 def _only_best(scores: dict):
-    """The key of the highest score, if no other has it."""
+    """The key with the highest score, if it is the only one."""
     highest = max(scores.values())
     best = [key for key, score in scores.items() if score == highest]
     return best[0] if len(best) == 1 else None
 
 
 def _common(first: str, second: str) -> int:
-    """Folder names that two paths share."""
+    """How many folder names two paths share."""
     return len(set(_parts(first)[:-1]) & set(_parts(second)[:-1]))
 
 
 def _parts(path: str) -> tuple[str, ...]:
-    """Folders and file name without suffix, in lower case; ``dev_splits_complete`` is the part "valid"."""
+    """Folders and file name without suffix, in lower case; ``dev_splits_complete`` becomes "valid"."""
     *folders, name = PurePosixPath(path.replace("\\", "/").lower()).with_suffix("").parts
     return (*(_part(folder) for folder in folders), name)
 

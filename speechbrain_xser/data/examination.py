@@ -1,4 +1,4 @@
-"""One clip as the data doctor looks at it: whether it can be read, and what is in it."""
+"""Examines one clip for the data doctor: whether it can be read, and what is in it."""
 
 from __future__ import annotations
 
@@ -14,44 +14,25 @@ from speechbrain_xser.data.member import file_of
 from speechbrain_xser.data.pipeline import resolve
 from speechbrain_xser.errors import AudioError, ManifestError
 
-FULL_SCALE = 0.999  # a sample from here on is at the end of the converter's range
-CLIPPED_RUN = 3  # samples in a row at full scale: a peak that just touches it has fewer
+FULL_SCALE = 0.999  # a sample at least this large is at the limit of the converter's range
+CLIPPED_RUN = 3  # samples in a row at full scale; a peak that just reaches it has fewer
 
 
 class Examination(NamedTuple):
-    """What was found in one clip; numbers are 0 where it cannot be read."""
+    """What was found in one clip; numbers are 0 if it cannot be read."""
 
     fault: str | None = None  # why it cannot be read
-    missing: bool = False  # there is no such file
+    missing: bool = False  # whether there is no such file
     seconds: float = 0.0
     sample_rate: int = 0  # the file's own
     channels: int = 0
     peak: float = 0.0  # of full scale
     clipped: bool = False  # at least three samples in a row at full scale
-    digest: str = ""  # equal for equal sound, whatever the file's name and format
+    digest: str = ""  # equal for equal sound, whatever the name and format of the file
 
 
 def examine(utterance: Utterance, data_folder: str | os.PathLike | None, base: str | os.PathLike) -> Examination:
-    """Reads one clip and looks at its samples.
-
-    Arguments
-    ---------
-    utterance : Utterance
-        Of a manifest; only its segment is read.
-    data_folder : str, path-like or None
-        What ``{data_root}`` stands for.
-    base : str or path-like
-        What relative paths start from without a data folder.
-
-    Returns
-    -------
-    Examination
-
-    Example
-    -------
-    >>> examine(Utterance("a", "missing.wav"), None, "/nowhere").missing
-    True
-    """
+    """Reads the segment of one clip and examines its samples; ``base`` is where relative paths start."""
     try:
         path = resolve(utterance, data_folder, base)
         if not os.path.exists(file_of(path)):

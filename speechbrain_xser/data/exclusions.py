@@ -1,4 +1,4 @@
-"""A clip that a preparation leaves out: never in silence, and told apart from one that cannot be read."""
+"""Clips that a preparation leaves out: always counted, and kept apart from clips that cannot be read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Dropped(NamedTuple):
-    """A clip that is left out.
+    """A clip that a preparation leaves out.
 
     Example
     -------
@@ -15,6 +15,6 @@ class Dropped(NamedTuple):
     """
 
     id: str
-    reason: str  # the same words for every clip that is dropped for it: the row of the summary
+    reason: str  # a row of the summary, so the same words for all clips dropped for this reason
     detail: str = ""  # what was found in this clip
-    fault: bool = False  # the clip should have been there: too many of these stop the preparation
+    fault: bool = False  # whether the clip should have been usable; too many faults stop the preparation

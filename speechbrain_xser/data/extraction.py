@@ -1,9 +1,9 @@
-"""The speech of video files, decoded once and kept as 16 kHz mono FLAC.
+"""Extracts the speech of video files, decoded once and stored as 16 kHz mono FLAC.
 
-A FLAC that is there is whole (written beside, then moved into place), so a killed run goes on where it was. It has the
-digest of its video's bytes as its comment: it is made again only where the video is another, and stays where the video
-is gone. It is the whole clip: what is too long is cut by its line in the manifest, so another limit decodes nothing
-again.
+A FLAC that exists is whole (written to a temporary file, then moved), so an interrupted run continues where it stopped.
+The FLAC's comment is the digest of the video's bytes: it is made again only if the video changed, and kept if the video
+is gone. It holds the whole clip. A clip that is too long is cut by its line in the manifest, so another limit decodes
+nothing again.
 """
 
 from __future__ import annotations
@@ -32,46 +32,26 @@ logger = logging.getLogger(__name__)
 
 
 class Film(NamedTuple):
-    """An utterance that is still in a video."""
+    """An utterance whose sound is still in a video."""
 
-    utterance: Utterance  # its wav is where the FLAC goes
+    utterance: Utterance  # its wav is the path of the FLAC
     video: Path
 
 
 class Extracted(NamedTuple):
-    """What the extraction of one clip gave."""
+    """The result of extracting one clip."""
 
-    seconds: float  # of sound
-    cpu_seconds: float | None  # spent on it; None if it was there already
+    seconds: float  # length of the sound
+    cpu_seconds: float | None  # spent on decoding; None if the FLAC existed already
 
 
 def extract_voice(video: str | os.PathLike, flac: str | os.PathLike) -> Extracted:
-    """Writes the speech of a video as FLAC, unless that was done.
-
-    Arguments
-    ---------
-    video : str or path-like
-        Anything that :func:`~speechbrain_xser.data.audio.load_audio` reads.
-    flac : str or path-like
-        Where it goes; folders are made.
-
-    Returns
-    -------
-    Extracted
+    """Writes the speech of a video as FLAC, unless that is done already; folders are created.
 
     Raises
     ------
     AudioError
-        If the video cannot be read; nothing is written then.
-
-    Example
-    -------
-    >>> import torch
-    >>> folder = getfixture("tmp_path")
-    >>> soundfile.write(folder / "video.wav", torch.zeros(24000, 2).numpy(), 48000)
-    >>> first, again = (extract_voice(folder / "video.wav", folder / "audio" / "a.flac") for _ in range(2))
-    >>> first.seconds, again, soundfile.info(folder / "audio" / "a.flac").samplerate
-    (0.5, Extracted(seconds=0.5, cpu_seconds=None), 16000)
+        If the video cannot be read; then nothing is written.
     """
     digest = sound_digest(video)
     if _is_done(flac, digest):
@@ -89,7 +69,7 @@ def extract_voice(video: str | os.PathLike, flac: str | os.PathLike) -> Extracte
 
 
 def _is_done(flac: str | os.PathLike, digest: str) -> bool:
-    """Whether the FLAC is there, and of the video that has this digest; "" is that of one that is gone."""
+    """Whether the FLAC exists and belongs to the video with this digest, which is "" if the video is gone."""
     try:
         with soundfile.SoundFile(flac) as file:
             return digest in ("", file.comment)
@@ -98,14 +78,14 @@ def _is_done(flac: str | os.PathLike, digest: str) -> bool:
 
 
 class Extraction:
-    """The speech of many videos, with an account of what is cut and of the time that decoding took.
+    """The speech of many videos, with a record of what is cut and how long decoding took.
 
     Arguments
     ---------
     films : list of Film
-        What is to be extracted.
+        The videos.
     max_seconds : float or None
-        A longer clip is cut to its first so many seconds; None for no cut.
+        Longer clips are cut to this length; None for no limit.
 
     Example
     -------
@@ -122,7 +102,7 @@ class Extraction:
     def __init__(self, films: list[Film], max_seconds: float | None):
         self.films, self.max_seconds = films, max_seconds
         self.cut: dict[str, float] = {}  # seconds before the cut, by id
-        self.cpu_seconds: list[float] = []  # of every clip that was decoded
+        self.cpu_seconds: list[float] = []  # one for each clip that was decoded
 
     def __iter__(self) -> Iterator[Utterance | Dropped]:
         found = in_parallel(_extract, self.films, "extracting speech", len(self.films))
@@ -139,14 +119,14 @@ class Extraction:
         return utterance._replace(start=0.0, stop=self.max_seconds, duration=self.max_seconds)
 
     def note(self, save_folder: str | os.PathLike, paths: dict[str, str]) -> None:
-        """Adds both accounts to ``summary.json``, as :func:`prepare_once`'s ``finish``.
+        """Adds both records to ``summary.json``; for the ``finish`` of :func:`prepare_once`.
 
         Arguments
         ---------
         save_folder : str or path-like
-            Holds the summary.
+            Folder of the summary.
         paths : dict of str to str
-            Of the manifests; not looked at.
+            Paths of the manifests; ignored.
         """
         count = len(self.cpu_seconds)
         mean = round(1000 * sum(self.cpu_seconds) / count, 2) if count else None

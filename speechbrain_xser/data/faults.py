@@ -1,7 +1,7 @@
-"""Unreadable clips in training: skipped, counted, named, and too many of them stop the run.
+"""Unreadable clips in training are skipped, counted and named; too many of them stop the run.
 
-A clip that cannot be read travels as a :class:`Fault` in its place (also through loader workers), the batch carries the
-messages, and whoever consumes batches counts them. Dropping is thus never silent and never fatal for one bad file.
+A :class:`Fault` takes the place of a clip that cannot be read (also across loader workers), the batch carries its
+message, and whoever consumes the batch counts it. So no clip is dropped silently, and one bad file never stops a run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NAMED_AT_MOST = 5
 
 
 class Fault(NamedTuple):
-    """An utterance that could not be read, in the place of its waveform."""
+    """An utterance that cannot be read, in place of its waveform."""
 
     id: str
     message: str
@@ -26,14 +26,14 @@ class Fault(NamedTuple):
 
 
 class FaultCounter:
-    """Counts unreadable clips, each once however many epochs it comes up in.
+    """Counts unreadable clips, each once however many epochs it occurs in.
 
     Arguments
     ---------
     total : int
-        Utterances of the data set.
+        Number of utterances in the data set.
     limit : float
-        Share of them that may be unreadable; at least one always may.
+        Share of them that may be unreadable; one is always allowed.
 
     Example
     -------
@@ -46,7 +46,7 @@ class FaultCounter:
     Traceback (most recent call last):
     ...
     speechbrain_xser.errors.TrainingError: 2 of 100 clips cannot be read; at most 1 are allowed (limit 1 %). \
-Repair or drop them, or raise the limit: utterance 'a': a.wav: no such file.; utterance 'b': b.wav: 0 bytes.
+    Repair or drop them, or raise the limit: utterance 'a': a.wav: no such file.; utterance 'b': b.wav: 0 bytes.
     """
 
     def __init__(self, total: int, limit: float = 0.01):
@@ -56,26 +56,26 @@ Repair or drop them, or raise the limit: utterance 'a': a.wav: no such file.; ut
 
     @property
     def count(self) -> int:
-        """Different clips that could not be read."""
+        """Number of different clips that cannot be read."""
         return len(self._messages)
 
     @property
     def allowed(self) -> int:
-        """How many there may be: ``max(1, floor(limit * total))``."""
+        """How many are allowed: ``max(1, floor(limit * total))``."""
         return max(1, int(self.limit * self.total))
 
     def add(self, faults) -> None:
-        """Counts the faults of one batch and warns once of each.
+        """Counts the faults of one batch and warns once about each.
 
         Arguments
         ---------
         faults : iterable of str
-            Their messages, ``Batch.faults``.
+            Their messages, as in ``Batch.faults``.
 
         Raises
         ------
         TrainingError
-            If there are now more than ``allowed``.
+            If there are more than ``allowed`` now.
         """
         for message in map(str, faults):
             if message not in self._messages:

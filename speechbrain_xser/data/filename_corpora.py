@@ -1,7 +1,7 @@
-"""Corpora whose file names say everything: finding their clips, checking them against a table, writing their folds.
+"""Corpora whose file names carry all labels: finds their clips, checks them against a table, writes their folds.
 
-A ``manifest.csv`` beside the clips (``id, path, speaker, gender, emotion, transcript, age``, others are ignored) is no
-second source: its rows must say what the names say, and a clip that it lists and that is missing is a fault.
+A ``manifest.csv`` beside the clips (``id, path, speaker, gender, emotion, transcript, age``; other columns are ignored)
+is not a second source: its rows have to agree with the names, and a clip that it lists and that is missing is a fault.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ COPY = "copies of a clip in another folder"
 def named_clips(
     data_folder: str | os.PathLike, read_name: Callable[[str], Utterance | Dropped]
 ) -> list[Utterance | Dropped]:
-    """The clips of a corpus by what their names say, and by what its ``manifest.csv`` lists where there is one.
+    """The clips of a corpus, from their file names and, if there is one, its ``manifest.csv``.
 
     Arguments
     ---------
     data_folder : str or path-like
-        Holds the clips at any depth.
+        Folder that contains the clips, at any depth.
     read_name : Callable
-        Gives the utterance of a file name without suffix, with an empty ``wav``; raises ``ManifestError`` for a
-        foreign name.
+        Takes a file name without suffix and returns its utterance, with an empty ``wav``; raises a ``ManifestError``
+        for a name that is not the corpus's.
 
     Returns
     -------
     list of Utterance or Dropped
-        In the order of their paths, clips that are only listed last. A clip that lies there twice with one size, as in
-        downloads that hold a folder in itself, is dropped once.
+        In the order of their paths, followed by clips that are only listed. The copy of an identical clip, as in
+        downloads that contain a folder within itself, is dropped.
 
     Raises
     ------
     ManifestError
-        If two files of one name differ in size, or a row of the table says another thing than the name.
+        If two files of one name differ, or a row of the table contradicts the file name.
 
     Example
     -------
@@ -80,14 +80,14 @@ def named_clips(
 def within_vocabulary(
     clips: Iterable[Utterance | Dropped], renamed: dict[str, str] | None = None
 ) -> Iterator[Utterance | Dropped]:
-    """Drops clips of an emotion that is none of ``EMOTIONS``, by its name.
+    """Drops clips whose emotion is not one of ``EMOTIONS``, naming the emotion.
 
     Arguments
     ---------
     clips : iterable of Utterance or Dropped
-        With the corpus's words for emotions.
+        Clips with the corpus's words for emotions.
     renamed : dict of str to str or None
-        One of ``EMOTIONS`` by the corpus's word, where it stands for one.
+        The one of ``EMOTIONS`` that a word of the corpus stands for.
 
     Returns
     -------
@@ -118,36 +118,36 @@ def prepare_folds(
     finish: Collection[Callable[[dict[str, str]], object]] = (),
     wording: Wording = "plain",
 ) -> dict[str, str]:
-    """Writes the folds of a corpus whose clips are whole files; done again, it changes nothing and is quick.
+    """Writes the folds of a corpus whose clips are whole files; a second call is quick and changes nothing.
 
     Arguments
     ---------
     data_folder : str or path-like
-        What ``{data_root}`` stands for.
+        Replaces ``{data_root}`` in paths.
     save_folder : str or path-like
-        Where the manifests go.
+        Where the manifests are written.
     clips : iterable of Utterance or Dropped
-        All of the corpus, without durations.
+        All clips of the corpus, without durations.
     fold_of : dict of str to str
-        The fold that tests a speaker, by speaker.
+        For each speaker, the fold that tests this speaker.
     seed : str
-        Draws the validation part.
+        Seed for drawing the validation part.
     valid_by : str
-        As for ``leave_one_out``.
+        As for :func:`leave_one_out`.
     finish, wording
-        As for ``prepare_once``.
+        As for :func:`prepare_once`.
 
     Returns
     -------
     dict of str to str
-        Path of the manifest by name, as ``fold_1/train``.
+        Path of each manifest by name, such as ``fold_1/train``.
 
     Raises
     ------
     ManifestError
-        If a manifest stays empty.
+        If a manifest would be empty.
     TrainingError
-        If more than one clip in a hundred cannot be read.
+        If more than 1 % of the clips cannot be read.
 
     Example
     -------
@@ -179,7 +179,7 @@ def _placed(clip: Utterance | Dropped, below: str) -> Utterance | Dropped:
 
 
 def _copy(clip: Utterance, first: Utterance, data_folder) -> Dropped:
-    """The second file of a clip, if it is the same file."""
+    """The second file of a clip, dropped if it is identical."""
     paths = [Path(resolve(each, data_folder)) for each in (first, clip)]
     if file_digest(paths[0]) != file_digest(paths[1]):
         sizes = [path.stat().st_size for path in paths]
@@ -191,7 +191,7 @@ def _copy(clip: Utterance, first: Utterance, data_folder) -> Dropped:
 
 
 def _listed(data_folder) -> Iterator[tuple[Row, str]]:
-    """The rows of manifest.csv, with their places; none without it."""
+    """The rows of manifest.csv with their places; none without the file."""
     path = Path(data_folder, LISTING)
     for number, row in enumerate(read_table(path) if path.exists() else [], start=2):
         if not row.get("path"):
@@ -200,7 +200,7 @@ def _listed(data_folder) -> Iterator[tuple[Row, str]]:
 
 
 def _check_row(row: Row, clip: Utterance | Dropped, where: str) -> None:
-    """A table that contradicts the file names belongs to other files."""
+    """Raises an error if a row contradicts the file name: the table then belongs to other files."""
     if isinstance(clip, Dropped):
         return
     stated = {field: row[field] for field in COMPARED if row.get(field)}

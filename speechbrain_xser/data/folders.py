@@ -1,4 +1,4 @@
-"""The sound files of a folder, and of the folders below it."""
+"""Finds the sound files of a folder and of the folders below it."""
 
 from __future__ import annotations
 
@@ -14,32 +14,14 @@ logger = logging.getLogger(__name__)
 
 
 def find_audio_below(folder: str | os.PathLike) -> list[Path]:
-    """Finds the clips in a folder and all folders below it; hidden files are none.
+    """Finds the clips of a folder and of all folders below it, sorted by path; hidden files are ignored.
 
-    A link is followed once: a folder that was searched is not searched again, so a link to a folder above ends.
-
-    Arguments
-    ---------
-    folder : str or path-like
-        Where to look.
-
-    Returns
-    -------
-    list of Path
-        Files of one of ``SUFFIXES``, in the order of their paths.
+    A folder is searched once, whatever links to it, so a link to a folder above does not loop.
 
     Raises
     ------
     ManifestError
         If the folder or its clips are missing.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> (folder / "a").mkdir(), (folder / "a" / "1.WAV").touch(), (folder / "a" / "._1.wav").touch()
-    (None, None, None)
-    >>> [path.name for path in find_audio_below(folder)]
-    ['1.WAV']
     """
     if not Path(folder).is_dir():
         raise ManifestError(f"No folder {folder}: pass the corpus's own folder as data_folder.")
@@ -50,7 +32,7 @@ def find_audio_below(folder: str | os.PathLike) -> list[Path]:
 
 
 def _files(folder: str | os.PathLike) -> Iterator[Path]:
-    """All files; own folders before linked ones, so that a folder is found by its own name."""
+    """All files; real folders before linked ones, so that a folder is found under its own name."""
     searched, linked = set(), [os.fspath(folder)]
     while linked:
         for place, folders, names in os.walk(linked.pop(0)):
@@ -63,7 +45,7 @@ def _files(folder: str | os.PathLike) -> Iterator[Path]:
 
 
 def _is_clip(path: Path) -> bool:
-    """Whether a file can be read again and again; a pipe would wait for its writer."""
+    """Whether a file can be read repeatedly; a pipe would wait for its writer."""
     if path.name.startswith("."):
         return False
     if path.exists() and not path.is_file():

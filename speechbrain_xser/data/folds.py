@@ -1,4 +1,4 @@
-"""Cross-validation over speakers or sessions: every fold's test part is a group that it never trains on."""
+"""Cross-validation over speakers or sessions: no fold trains on the group that it tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PARTS = ("train", "valid", "test")
 
 
 def fold_manifests(folds: Iterable[str]) -> list[str]:
-    """Names of the manifests of a cross-validation.
+    """Names of the manifests of a cross-validation: train, valid and test of each fold.
 
     Arguments
     ---------
@@ -24,7 +24,7 @@ def fold_manifests(folds: Iterable[str]) -> list[str]:
     Returns
     -------
     list of str
-        Train, valid and test of each.
+        Names such as ``fold_1/train``.
 
     Example
     -------
@@ -41,26 +41,26 @@ def leave_one_out(
     valid_share: float = 0.2,
     seed: str = "1",
 ) -> Callable[[Utterance], tuple[str, ...]]:
-    """Places each utterance in the test part of its own fold and in train or valid of every other.
+    """Assigns each utterance to the test part of its own fold and to train or valid of every other fold.
 
     Arguments
     ---------
     utterances : iterable of Utterance
-        All of the corpus.
+        All utterances of the corpus.
     fold_of : Callable
-        The fold that tests an utterance; a speaker belongs to one.
+        Gives the fold that tests an utterance; each speaker belongs to one.
     valid_by : str
-        "speaker": validation speakers are heard in no other part of a fold; "random": clips are drawn, so the
-        speakers of train and valid are the same.
+        "speaker": validation speakers occur in no other part of a fold; "random": clips are drawn, so train and valid
+        have the same speakers.
     valid_share : float
-        Share of a fold's training speakers or clips that validates, rounded to the nearest.
+        Share of a fold's training speakers or clips that is used for validation, rounded to the nearest number.
     seed : str
-        Another seed draws others.
+        Seed of the draw.
 
     Returns
     -------
     Callable
-        Manifest names of an utterance, for ``prepare_once``.
+        Gives the manifests of an utterance; for :func:`prepare_once`.
 
     Raises
     ------
@@ -87,16 +87,16 @@ def leave_one_out(
 
 
 def speaker_folds(speakers: dict[str, str | None], folds: int, seed: str = "1") -> dict[str, str]:
-    """Deals a corpus's speakers to folds, as many women and men to each as can be.
+    """Distributes a corpus's speakers over folds, balancing women and men.
 
     Arguments
     ---------
     speakers : dict of str to str or None
-        Gender by speaker; hand over all speakers of the corpus, also those whose clips are not there.
+        Gender by speaker. Pass all speakers of the corpus, also those without clips.
     folds : int
         At least 2, at most as many as there are speakers.
     seed : str
-        Another seed deals in another order.
+        Seed of the order.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Which files are sound: the suffixes that folders are searched for, and the first bytes that decide who decodes.
+"""Which files are sound: the suffixes that a folder search accepts, and the first bytes that choose the decoder.
 
-A file's name never decides how it is read, only whether a folder's search takes it. torch is not imported here, so that
+A file's name never decides how it is read, only whether a folder search finds it. torch is not imported here, so that
 commands can ask before they load anything.
 """
 
@@ -16,14 +16,14 @@ SUFFIXES = (
     *(".aiff", ".aif", ".aifc", ".caf", ".au", ".snd", ".w64", ".rf64", ".sph", ".voc"),
 )
 EXPECTED = ", ".join(suffix[1:] for suffix in SUFFIXES[:-1]) + f" or {SUFFIXES[-1][1:]}"
-HEAD_BYTES = 64  # enough to tell any of KINDS
+HEAD_BYTES = 64  # enough to recognise any of KINDS
 
 
 class Kind(NamedTuple):
     """A kind of sound file."""
 
     suffix: str  # the usual one
-    seekable: bool  # whether libsndfile reads it, from any place; FFmpeg reads the others, from their start
+    seekable: bool  # whether libsndfile reads it from any position; FFmpeg reads the others from their start
 
 
 KINDS = tuple(
@@ -50,17 +50,7 @@ KINDS = tuple(
 
 
 def kind_of(head: bytes) -> Kind | None:
-    """What kind of sound file begins so.
-
-    Arguments
-    ---------
-    head : bytes
-        The first ``HEAD_BYTES`` of a file, or more.
-
-    Returns
-    -------
-    Kind or None
-        None for anything else; FFmpeg may still find sound in it, behind some rubbish.
+    """The kind of sound file that starts with these bytes; None for any other, in which FFmpeg may still find sound.
 
     Example
     -------
@@ -73,7 +63,7 @@ def kind_of(head: bytes) -> Kind | None:
 
 
 def has_sound_suffix(path: str | os.PathLike) -> bool:
-    """Whether a file is named as one that can be read.
+    """Whether a file has the suffix of a sound file.
 
     Example
     -------

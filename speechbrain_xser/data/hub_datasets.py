@@ -1,7 +1,7 @@
-"""Data sets of Hugging Face's library ``datasets`` as rows: label numbers become names, sound becomes files.
+"""Reads Hugging Face data sets (library ``datasets``) as rows: label numbers become names, sound becomes files.
 
-Sound that lies inside a data set is written to files once, as the bytes that it is: nothing is decoded, so neither
-torchcodec nor ffmpeg is needed. ``datasets`` is an optional dependency.
+Sound stored inside a data set is written to files once, byte for byte: nothing is decoded, so neither torchcodec nor
+ffmpeg is needed. ``datasets`` is an optional dependency.
 """
 
 from __future__ import annotations
@@ -21,34 +21,19 @@ from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.utils.files import moved_into_place
 from speechbrain_xser.versions import install_hint
 
-SAVED = ("dataset_dict.json", "state.json")  # what ``save_to_disk`` leaves in a folder
+SAVED = ("dataset_dict.json", "state.json")  # files that ``save_to_disk`` writes into a folder
 STORED = (".parquet", ".arrow")
 
 
 def open_datasets(path: str | os.PathLike) -> dict[str, object]:
-    """Opens a data set that lies on disk, without reading its sound.
+    """Opens a data set on disk, as datasets by split name ("" without splits), without reading its sound.
 
-    Arguments
-    ---------
-    path : str or path-like
-        A folder of ``save_to_disk``, a folder with parquet or arrow files as the Hub has them, or one such file.
-
-    Returns
-    -------
-    dict of str to datasets.Dataset or datasets.IterableDataset
-        By the split's name, empty where it has none.
+    ``path`` is a folder of ``save_to_disk``, a folder of parquet or arrow files as on the Hub, or one such file.
 
     Raises
     ------
     ManifestError
-        If ``datasets`` is not installed, or there is nothing that it can open.
-
-    Example
-    -------
-    >>> open_datasets("/nowhere")
-    Traceback (most recent call last):
-    ...
-    speechbrain_xser.errors.ManifestError: /nowhere: cannot be opened as a data set ...
+        If ``datasets`` is not installed, or it cannot open the path.
     """
     if find_spec("datasets") is None:
         raise ManifestError(f"{path}: opening it needs the library datasets. Run: {install_hint('datasets')}")
@@ -61,7 +46,7 @@ def open_datasets(path: str | os.PathLike) -> dict[str, object]:
         if (suffix := Path(path).suffix.lower()) in STORED:
             return {"": load_dataset(suffix[1:], data_files=os.fspath(path), split="train", streaming=True)}
         return dict(load_dataset(os.fspath(path), streaming=True))
-    except (OSError, ValueError) as error:  # what the library raises for missing, empty and foreign files
+    except (OSError, ValueError) as error:  # raised by the library for missing, empty and foreign files
         raise ManifestError(
             f"{path}: cannot be opened as a data set ({error}). Expected a folder of save_to_disk, or parquet or arrow "
             "files."
@@ -69,7 +54,7 @@ def open_datasets(path: str | os.PathLike) -> dict[str, object]:
 
 
 def audio_columns(dataset) -> list[str]:
-    """The columns of sound of a data set.
+    """The audio columns of a data set.
 
     Example
     -------
@@ -86,7 +71,7 @@ def audio_columns(dataset) -> list[str]:
 
 
 def dataset_columns(dataset, given: dict[str, str] | None = None) -> dict[str, str]:
-    """As :func:`~speechbrain_xser.data.columns.choose_columns`; a data set's only column of sound is its ``wav``.
+    """As :func:`~speechbrain_xser.data.columns.choose_columns`; a data set's only audio column is its ``wav``.
 
     Example
     -------
@@ -100,31 +85,12 @@ def dataset_columns(dataset, given: dict[str, str] | None = None) -> dict[str, s
 
 
 def dataset_rows(dataset, audio_folder: str | os.PathLike) -> Iterator[Row]:
-    """The rows of a data set, sound as paths.
-
-    Arguments
-    ---------
-    dataset : datasets.Dataset or datasets.IterableDataset
-        One split.
-    audio_folder : str or path-like
-        Where sound that is inside the data set goes, as ``000000-NAME.wav``; a file that is there is not written again.
-
-    Returns
-    -------
-    iterable of dict
-        Cell by column.
+    """Yields the rows of one split, with sound as paths; sound inside the data set is written to the folder, once.
 
     Raises
     ------
     ManifestError
-        If a clip is neither bytes nor a path, or bytes of no known kind of file.
-
-    Example
-    -------
-    >>> from datasets import ClassLabel, Dataset, Features
-    >>> features = Features({"label": ClassLabel(names=["sad", "happy"])})
-    >>> list(dataset_rows(Dataset.from_dict({"label": [1, 0]}, features), "unused"))
-    [{'label': 'happy'}, {'label': 'sad'}]
+        If a clip is neither bytes nor a path, or its bytes are of no known kind of file.
     """
     from datasets import Audio, ClassLabel
 
@@ -144,20 +110,20 @@ def from_datasets(
     corpus: str = "dataset",
     emotions: dict[str, str] | None = None,
 ) -> Iterator[Utterance | Dropped]:
-    """The utterances of a data set in memory or on disk.
+    """Yields the utterances of a data set in memory or on disk.
 
     Arguments
     ---------
     dataset : datasets.Dataset or datasets.IterableDataset
         One split; its features must be known.
     save_folder : str or path-like
-        Sound that is inside the data set goes to its folder ``audio``.
+        Sound stored inside the data set is written to its folder ``audio``.
     columns : dict of str to str or None
-        Column by field, where the names do not tell.
+        Column by field, for columns without a usual name.
     corpus : str
-        Begins ids and speakers.
+        Prefix of ids and speakers.
     emotions : dict of str to str or None
-        More words for emotions.
+        Additional words for emotions.
 
     Returns
     -------
@@ -182,12 +148,12 @@ def from_datasets(
 
 
 def _name(kind, number: int | None) -> str | None:
-    """A label's name; -1 is the library's mark of a hidden label."""
+    """A label's name; the library marks a hidden label by -1."""
     return None if number is None or number < 0 else kind.int2str(number)
 
 
 def _file(sound: dict | None, number: int, folder: Path) -> str | None:
-    """Where a clip is, after its bytes were written if it is bytes."""
+    """The path of a clip's file, written first if the data set holds its bytes."""
     if sound is None:
         return None
     content, path = sound["bytes"], sound["path"]
@@ -199,6 +165,6 @@ def _file(sound: dict | None, number: int, folder: Path) -> str | None:
     file = folder / f"{number:06}-{Path(path or 'clip').stem}{suffix or kind.suffix}"
     if not file.exists() or file.read_bytes() != content:
         folder.mkdir(parents=True, exist_ok=True)
-        with moved_into_place(file, synced=False) as beside:  # half a file is written again
+        with moved_into_place(file, synced=False) as beside:  # an incomplete file is written again
             beside.write_bytes(content)
     return str(file)

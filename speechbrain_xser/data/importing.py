@@ -1,7 +1,7 @@
-"""Rows of anybody's table as utterances: labels in our words, ids made unique, nothing left out in silence.
+"""Turns the rows of any table into utterances: labels in our words, unique ids, and nothing left out silently.
 
-An emotion outside the vocabulary drops the clip, by its word, because a clip of another emotion is no clip without one.
-Any other label that cannot be read leaves its field empty and is counted. An empty cell is unknown.
+An emotion outside the vocabulary drops the clip and is named, because a clip with another emotion is not one without
+emotion. Any other label that cannot be read leaves its field empty and is counted. An empty cell means unknown.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from speechbrain_xser.errors import ManifestError
 logger = logging.getLogger(__name__)
 
 TEXTS = ("transcript", "tone", "topic", "description", "caption")
-MAX_EXCESS_SECONDS = 0.01  # a segment may end this much after its file: tables round their times
+MAX_EXCESS_SECONDS = 0.01  # how far a segment may extend beyond its file: tables round their times
 
 
 class Importer:
-    """Turns rows into utterances and keeps account of what it could not read.
+    """Turns rows into utterances and counts what it cannot read.
 
     Arguments
     ---------
     columns : dict of str to str
-        Source by field, of :func:`~speechbrain_xser.data.columns.choose_columns`.
+        Source by field, as :func:`~speechbrain_xser.data.columns.choose_columns` gives it.
     corpus : str
-        Begins ids and speakers.
+        Prefix of ids and speakers.
     data_folder : str, path-like or None
-        What relative paths start from.
+        Base of relative paths.
     table_folder : str, path-like or None
-        What they start from where nothing lies in the data folder.
+        Base of relative paths that do not exist in the data folder.
     emotions : dict of str to str or None
-        More words for emotions, or other meanings: one of ``EMOTIONS`` by word.
+        Additional or changed words for emotions: one of ``EMOTIONS`` by word.
 
     Raises
     ------
     ManifestError
-        If ``emotions`` names one that there is not.
+        If ``emotions`` contains an unknown emotion.
 
     Example
     -------
@@ -70,12 +70,12 @@ class Importer:
         self.columns, self.corpus = columns, corpus
         self.data_folder, self.table_folder = data_folder, table_folder
         self.emotions = EMOTION_WORDS | {plain_word(word): emotion for word, emotion in (emotions or {}).items()}
-        self.unread: dict[str, Counter] = {}  # words that left a field empty, by field
+        self.unread: dict[str, Counter] = {}  # words that could not be read, by field
         if wrong := sorted(set(self.emotions.values()) - set(EMOTIONS)):
             raise ManifestError(f"Emotion {wrong[0]!r}, expected one of {', '.join(EMOTIONS)}.")
 
     def utterances(self, rows: Iterable[Row]) -> Iterator[Utterance | Dropped]:
-        """The rows' utterances, in their order.
+        """Yields the rows' utterances, in order.
 
         Arguments
         ---------
@@ -85,13 +85,13 @@ class Importer:
         Returns
         -------
         iterable of Utterance or Dropped
-            Without durations. A second row of one clip (file, start and stop) is dropped; an id that comes again gets
-            a number.
+            Without durations. A second row for the same clip (file, start and stop) is dropped; a repeated id gets a
+            number.
 
         Raises
         ------
         ManifestError
-            If a start or stop is no number.
+            If a start or stop is not a number.
         """
         self.unread = {}
         ids: set[str] = set()
@@ -112,12 +112,12 @@ class Importer:
             clips.add((clip.wav, clip.start, clip.stop))
 
     def speaker(self, row: Row) -> str | None:
-        """The speaker of a row, with the corpus's name."""
+        """The speaker of a row, prefixed with the corpus's name."""
         name = self._cell(row, "speaker")
         return None if plain_word(name) in UNKNOWN else self._prefixed(_text(name))
 
     def split(self, row: Row) -> str | None:
-        """The split that a row names: train, valid, test, or None."""
+        """The split of a row: train, valid, test, or None."""
         return self._label(row, "split", SPLIT_WORDS.get)
 
     def _utterance(self, row: Row, path: str, where: str) -> Utterance:
@@ -150,7 +150,7 @@ class Importer:
         return label
 
     def _wav(self, path: str) -> str:
-        """The path as a manifest has it: below the data folder if it can be."""
+        """The path as a manifest stores it: below the data folder if possible."""
         if self.data_folder is None:
             return path
         if os.path.isabs(path):
@@ -165,7 +165,7 @@ class Importer:
         return name if name.startswith(f"{self.corpus}-") else f"{self.corpus}-{name}"
 
     def _name(self, path: str) -> str:
-        """An id of a path: without what all paths share, without suffix, folders joined."""
+        """An id made from a path: its folders below the data folder and its file name without suffix, joined."""
         below = Path(path)
         if below.is_absolute():
             root = Path(self.data_folder or "/").absolute()
@@ -173,12 +173,12 @@ class Importer:
         return "-".join(part for part in below.with_suffix("").parts if part not in (".", ".."))
 
     def account(self, save_folder: str | os.PathLike) -> None:
-        """Adds the columns that were read and the labels that were not to ``summary.json``, and warns of the latter.
+        """Adds the columns used and the labels not read to ``summary.json``, and warns about the latter.
 
         Arguments
         ---------
         save_folder : str or path-like
-            Holds the summary.
+            Folder of the summary.
         """
         unread = {field: dict(words.most_common()) for field, words in self.unread.items()}
         extend_summary(save_folder, {"columns": self.columns, "unread": unread})
@@ -188,17 +188,17 @@ class Importer:
 
 
 def fitted(clip: Utterance | Dropped) -> Utterance | Dropped:
-    """A segment with its own length, if the file whose length it has been given reaches so far.
+    """Gives a segment its own length, or drops it if its file is too short.
 
     Arguments
     ---------
     clip : Utterance or Dropped
-        Of :func:`~speechbrain_xser.data.probe.probe`: ``duration`` is the whole file's.
+        From :func:`~speechbrain_xser.data.probe.probe`: ``duration`` is the length of the whole file.
 
     Returns
     -------
     Utterance or Dropped
-        Whole files as they are.
+        A whole file is returned as it is.
 
     Example
     -------
@@ -216,7 +216,7 @@ def fitted(clip: Utterance | Dropped) -> Utterance | Dropped:
 
 
 def _unique(id: str, taken: set[str]) -> str:
-    """The id, with the first free number behind it if it is taken."""
+    """The id, with the first free number appended if it is taken."""
     number, free = 1, id
     while free in taken:
         number += 1
@@ -226,7 +226,7 @@ def _unique(id: str, taken: set[str]) -> str:
 
 
 def _text(value: object) -> str | None:
-    """A cell as text; None for none."""
+    """A cell as text; None if it is empty."""
     missing = value is None or (isinstance(value, float) and math.isnan(value))
     return None if missing else str(value).strip() or None
 

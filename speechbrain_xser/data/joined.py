@@ -1,7 +1,7 @@
-"""Files that were put one behind the other (``cat a.wav b.wav``), of which a decoder reads only the first.
+"""Detects files that were concatenated (``cat a.wav b.wav``); a decoder reads only the first of them.
 
-WAV, AIFF and MP4 state where they end; FLAC is searched for a second beginning. Joined MP3 and Ogg are not looked for:
-they are read to their end (:mod:`speechbrain_xser.data.truncation`).
+WAV, AIFF and MP4 state where they end; FLAC is searched for a second start. Joined MP3 and Ogg need no check: they are
+read to their end (:mod:`speechbrain_xser.data.truncation`).
 """
 
 from __future__ import annotations
@@ -11,23 +11,13 @@ import re
 import struct
 from typing import BinaryIO
 
-FLAC_BEGINS = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")  # the marker, then a block of 34 bytes, which is always first
+FLAC_BEGINS = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")  # the marker, then a 34-byte block, which always comes first
 BLOCK_BYTES = 1 << 20
-ENDS = {b"RIFF": "<I", b"FORM": ">I"}  # how the size of all that follows is written
+ENDS = {b"RIFF": "<I", b"FORM": ">I"}  # format of the number of bytes that follow
 
 
 def second_beginning(file: BinaryIO) -> int | None:
-    """Where a second sound file of the same kind begins in a file.
-
-    Arguments
-    ---------
-    file : binary file
-        Any, that can be sought in.
-
-    Returns
-    -------
-    int or None
-        Its first byte; None where there is one file only, or nobody can tell.
+    """The byte where a second sound file of the same kind starts; None for one file alone, or if nothing shows it.
 
     Example
     -------
@@ -54,12 +44,12 @@ def _second_flac(file: BinaryIO) -> int | None:
     while block := file.read(BLOCK_BYTES):
         if found := FLAC_BEGINS.search(tail + block):
             return place - len(tail) + found.start()
-        place, tail = place + len(block), block[-7:]  # a beginning has eight bytes
+        place, tail = place + len(block), block[-7:]  # the pattern has eight bytes
     return None
 
 
 def _second_mp4(file: BinaryIO) -> int | None:
-    """Walks the boxes (ISO/IEC 14496-12); a size of 1 stands for one of 64 bits, 0 for the rest of the file."""
+    """Walks the boxes (ISO/IEC 14496-12); size 1 means that a 64-bit size follows, 0 the rest of the file."""
     size, place = file.seek(0, os.SEEK_END), 0
     while place + 16 <= size:
         file.seek(place)

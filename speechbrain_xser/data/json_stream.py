@@ -1,6 +1,6 @@
-"""Entries of a JSON file of gigabytes, one at a time: memory holds one entry, not the file.
+"""Streams the entries of a JSON file of gigabytes: memory holds one entry at a time, not the file.
 
-The price is one pass in the file's own order; a second look-up needs a second pass.
+It passes over the file once, in the file's order; a second look-up needs a second pass.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def stream_entries(path: str | Path) -> Iterator[tuple[str, Any]]:
     Raises
     ------
     ManifestError
-        If there is no such file, or if it is cut short, not JSON, or no object. What was whole before is yielded.
+        If the file is missing, truncated, not JSON, or not one object. Complete entries are yielded first.
 
     Example
     -------
@@ -47,14 +47,14 @@ def stream_entries(path: str | Path) -> Iterator[tuple[str, Any]]:
 
 
 def stream_items(path: str | Path, place: str) -> Iterator[Any]:
-    """Yields what stands at one place of a JSON file that is one object, in the file's order.
+    """Yields the values at one place of a JSON file that is one object, in the file's order.
 
     Arguments
     ---------
     path : str or Path
         The file.
     place : str
-        As ijson writes it: ``audios.item`` is every item of the list at the key ``audios``.
+        An ijson prefix: ``audios.item`` is every item of the list under the key ``audios``.
 
     Yields
     ------
@@ -77,7 +77,7 @@ def stream_items(path: str | Path, place: str) -> Iterator[Any]:
 
 
 def _streamed(path: str | Path, parse: Callable[[BinaryIO], Iterator[T]]) -> Iterator[T]:
-    """What the parser finds in the file, its errors told by the file's name."""
+    """What the parser finds in the file; errors name the file."""
     path = Path(path)
     if not path.is_file():
         raise ManifestError(f"{path}: no such file; expected a JSON file with one object")

@@ -1,7 +1,7 @@
-"""Manifests: one JSON record an utterance and line, the same fields whatever corpus it came from.
+"""Manifests: one JSON record per line and utterance, with the same fields for every corpus.
 
-Everything is checked when a manifest is read, so that a wrong label cannot surface at hour 30. A text that is empty or
-white is unknown (``None``); commas, newlines, quotes and prompt slots inside a text are just text.
+A manifest is checked when it is read, so that a wrong label cannot appear at hour 30. A text that is empty or only
+white space is unknown (``None``); commas, newlines, quotes and prompt slots inside a text are just text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from speechbrain_xser.utils.files import written_beside
 
 
 class Utterance(NamedTuple):
-    """One line of a manifest; ``None`` where unknown.
+    """One line of a manifest; ``None`` if unknown.
 
     Example
     -------
@@ -53,12 +53,12 @@ class Utterance(NamedTuple):
     recognized: str | None = None  # what a recogniser wrote, for a branch that reads it
 
     def record(self) -> Record:
-        """What was said, how, and with what emotion.
+        """What is said, how, and with which emotion.
 
         Returns
         -------
         Record
-            Fields that are unknown are ``None``.
+            Unknown fields are ``None``.
         """
         return Record(
             self.transcript, Descriptors(*(getattr(self, field) for field in Descriptors._fields)), self.emotion
@@ -67,7 +67,7 @@ class Utterance(NamedTuple):
 
 NUMBERS = ("start", "stop", "duration")
 REQUIRED = ("id", "wav")
-HALF = re.compile("[\ud800-\udfff]")  # a surrogate, which stands for a character only beside another
+HALF = re.compile("[\ud800-\udfff]")  # a surrogate, which only means a character beside another
 
 
 def read_manifest(path: str | os.PathLike) -> list[Utterance]:
@@ -76,7 +76,7 @@ def read_manifest(path: str | os.PathLike) -> list[Utterance]:
     Arguments
     ---------
     path : str or path-like
-        UTF-8 without a byte order mark, one JSON object a line; empty lines are skipped.
+        UTF-8 without a byte order mark, one JSON object per line; empty lines are skipped.
 
     Returns
     -------
@@ -86,8 +86,9 @@ def read_manifest(path: str | os.PathLike) -> list[Utterance]:
     Raises
     ------
     ManifestError
-        Naming file, line and utterance: no file, a byte order mark, no UTF-8, no JSON, an unknown or missing field, a
-        wrong type, a label outside its vocabulary, a segment that ends before it starts, an id that was there before.
+        If the file is missing, has a byte order mark, or is not UTF-8 or JSON; for an unknown or missing field, a wrong
+        type, a label outside its vocabulary, a segment that ends before it starts, or a repeated id. It names file,
+        line and utterance.
 
     Example
     -------
@@ -101,7 +102,7 @@ def read_manifest(path: str | os.PathLike) -> list[Utterance]:
 
 
 def stream_manifest(path: str | os.PathLike) -> Iterator[Utterance]:
-    """Reads and checks a manifest line by line, for one that is too large to be held.
+    """Reads and checks a manifest line by line, for one too large for memory.
 
     Arguments
     ---------
@@ -116,7 +117,7 @@ def stream_manifest(path: str | os.PathLike) -> Iterator[Utterance]:
     Raises
     ------
     ManifestError
-        As :func:`read_manifest`, when the wrong line is reached.
+        As :func:`read_manifest`, when the invalid line is reached.
 
     Example
     -------
@@ -133,49 +134,26 @@ def stream_manifest(path: str | os.PathLike) -> Iterator[Utterance]:
 
 
 def readers(path: str | os.PathLike) -> Iterator[Callable[[], Utterance]]:
-    """A manifest's lines as functions that read one each, for whoever must go on after a wrong one.
-
-    Arguments
-    ---------
-    path : str or path-like
-        As for :func:`read_manifest`.
-
-    Yields
-    ------
-    Callable
-        Gives its line's utterance, or raises what is wrong with the line.
-
-    Raises
-    ------
-    ManifestError
-        If the file cannot be read as text.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "train.jsonl"
-    >>> _ = path.write_text('{"id": "a", "wav": "a.wav"}')
-    >>> [read().id for read in readers(path)]
-    ['a']
-    """
+    """Yields a function per line that returns its utterance or raises its error, to continue after a wrong line."""
     for number, line in enumerate(_lines(path), start=1):
         if line.strip():
             yield partial(_utterance, line, f"{path}, line {number}")
 
 
 def write_manifest(path: str | os.PathLike, utterances: Iterable[Utterance]) -> None:
-    """Writes a manifest that ``read_manifest`` gives back, one utterance at a time; the file is whole or untouched.
+    """Writes a manifest, one utterance at a time; the file is complete or untouched.
 
     Arguments
     ---------
     path : str or path-like
-        Where; its folder must be there.
+        The file; its folder has to exist.
     utterances : iterable of Utterance
         In the file's order.
 
     Raises
     ------
     ManifestError
-        As ``read_manifest`` does; the path keeps what it had.
+        As :func:`read_manifest`; an existing file stays as it was.
 
     Example
     -------
@@ -192,32 +170,7 @@ def write_manifest(path: str | os.PathLike, utterances: Iterable[Utterance]) -> 
 
 @contextmanager
 def open_manifest(path: str | os.PathLike) -> Iterator[Callable[[Utterance], None]]:
-    """A manifest that takes utterances as they come, for a corpus that is too large to be held.
-
-    Arguments
-    ---------
-    path : str or path-like
-        As for :func:`write_manifest`.
-
-    Returns
-    -------
-    context manager of function
-        Checks and writes one utterance; the file takes its place when the block ends without an error.
-
-    Raises
-    ------
-    ManifestError
-        As :func:`write_manifest`.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = os.path.join(tempfile.mkdtemp(), "train.jsonl")
-    >>> with open_manifest(path) as write:
-    ...     write(Utterance("a", "a.wav"))
-    >>> len(read_manifest(path))
-    1
-    """
+    """Gives a function that checks and writes one utterance; the file takes its place at the block's end."""
     seen: set[str] = set()
     with written_beside(path) as file:
 
@@ -230,9 +183,9 @@ def open_manifest(path: str | os.PathLike) -> Iterator[Callable[[Utterance], Non
 
 
 def _lines(path) -> Iterator[str]:
-    """The file's lines, or why it is no text."""
+    """The file's lines; an error if it is not text."""
     try:
-        file = open(path, "rb")  # noqa: SIM115 (closed below; only opening it may be answered so)
+        file = open(path, "rb")  # noqa: SIM115 (closed below; the except is only for opening it)
     except OSError as error:
         raise ManifestError(f"{path}: {error.strerror or error}. Run the recipe's prepare script first.") from error
     with file:
@@ -249,7 +202,7 @@ def _lines(path) -> Iterator[str]:
 
 
 def _utterance(line: str, where: str) -> Utterance:
-    """One line as a checked utterance."""
+    """Parses and checks one line."""
     try:
         fields = json.loads(line)
     except json.JSONDecodeError as error:
@@ -268,7 +221,7 @@ def _utterance(line: str, where: str) -> Utterance:
 
 
 def _checked(utterance: Utterance, where: str) -> Utterance:
-    """Types, times and labels; empty texts become None."""
+    """Checks types, times and labels; empty texts become None."""
     where = f"{where}, utterance {utterance.id!r}"
     for field, found in utterance._asdict().items():
         if found is not None and not _fits(field, found):
@@ -287,19 +240,7 @@ def _checked(utterance: Utterance, where: str) -> Utterance:
 
 
 def check_characters(fields: Mapping[str, object], where: str) -> None:
-    """Refuses texts that no file, tokenizer or page can take.
-
-    Arguments
-    ---------
-    fields : mapping of str to object
-        Texts and tuples of them are looked at.
-    where : str
-        Names the record in the message.
-
-    Raises
-    ------
-    ManifestError
-        If there is half a surrogate pair: JSON can write it, UTF-8 cannot.
+    """Refuses half a surrogate pair in a text or a tuple of texts: JSON can write it, UTF-8 cannot.
 
     Example
     -------
@@ -307,7 +248,7 @@ def check_characters(fields: Mapping[str, object], where: str) -> None:
     Traceback (most recent call last):
     ...
     speechbrain_xser.errors.ManifestError: a.jsonl, line 1: transcript holds '\\ud83d', half of a surrogate pair, \
-expected whole characters. Write the character itself, or drop it.
+    expected whole characters. Write the character itself, or drop it.
     """
     for field, found in fields.items():
         for text in found if isinstance(found, tuple) else [found]:
@@ -331,7 +272,7 @@ def _expected(field: str) -> str:
 
 
 def _check_id(id: str, seen: set[str], path) -> None:
-    """Two utterances of one id would be one to whatever is keyed by id."""
+    """Refuses a repeated id, because everything keyed by id would mix the two."""
     if id in seen:
         raise ManifestError(f"{path}: id {id!r} occurs twice; expected unique ids. Rename or drop one.")
     seen.add(id)

@@ -1,6 +1,6 @@
 """Clips inside an archive, addressed by their bytes: ``shards/train-000003.tar#1536+32044``.
 
-As in Kaldi's archives, the address is an offset, so a clip is read with one seek and no directory of small files. The
+As in Kaldi's archives, the address is an offset, so a clip is read with one seek and no folder of small files. The
 archive must not be compressed.
 """
 
@@ -22,7 +22,7 @@ ADDRESS = re.compile(r"(?P<archive>.+\.tar)#(?P<offset>\d+)\+(?P<size>\d+)", re.
 
 
 class Member(NamedTuple):
-    """Where a clip lies in an archive."""
+    """The place of a clip in an archive."""
 
     archive: str
     offset: int  # bytes before the clip
@@ -30,27 +30,12 @@ class Member(NamedTuple):
 
     @property
     def address(self) -> str:
-        """The path that a manifest has.
-
-        Example
-        -------
-        >>> Member("shards/train-000003.tar", 1536, 32044).address
-        'shards/train-000003.tar#1536+32044'
-        """
+        """The path as a manifest stores it."""
         return f"{self.archive}#{self.offset}+{self.size}"
 
 
 def member_of(path: str | os.PathLike) -> Member | None:
-    """The place that a path addresses; None for an ordinary file's path.
-
-    Arguments
-    ---------
-    path : str or path-like
-        Of a manifest, its data folder filled in.
-
-    Returns
-    -------
-    Member or None
+    """The archive member that a path addresses; None for an ordinary file.
 
     Example
     -------
@@ -62,7 +47,7 @@ def member_of(path: str | os.PathLike) -> Member | None:
 
 
 def file_of(path: str | os.PathLike) -> str:
-    """The file on the disk that holds a clip: the archive, or the clip's own.
+    """The file on disk that contains a clip: the archive, or the clip's own file.
 
     Example
     -------
@@ -74,33 +59,7 @@ def file_of(path: str | os.PathLike) -> str:
 
 
 def read_member(member: Member) -> BytesIO:
-    """The bytes of a clip in an archive.
-
-    Arguments
-    ---------
-    member : Member
-        Where it lies.
-
-    Returns
-    -------
-    BytesIO
-
-    Raises
-    ------
-    AudioError
-        If the archive is missing or ends too early.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "a.tar"
-    >>> _ = path.write_bytes(b"..sound..")
-    >>> read_member(Member(str(path), 2, 5)).read()
-    b'sound'
-    >>> read_member(Member(str(path), 2, 50))
-    Traceback (most recent call last):
-    ...
-    speechbrain_xser.errors.AudioError: ...a.tar#2+50: truncated, 7 of 50 bytes are there. Pack or download it again.
-    """
+    """The bytes of a clip in an archive; an ``AudioError`` if the archive is missing or too short."""
     try:
         with open(member.archive, "rb") as file:
             file.seek(member.offset)
@@ -115,30 +74,7 @@ def read_member(member: Member) -> BytesIO:
 
 @contextmanager
 def opened(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """The bytes of a file, or of a clip in an archive, to be read and sought in.
-
-    Arguments
-    ---------
-    path : str or path-like
-        A file, or an address.
-
-    Yields
-    ------
-    binary file
-
-    Raises
-    ------
-    AudioError
-        If it cannot be opened, or is empty.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "a.tar"
-    >>> _ = path.write_bytes(b"..sound..")
-    >>> with opened(f"{path}#2+5") as file:
-    ...     file.read()
-    b'sound'
-    """
+    """Opens a file, or a clip in an archive, for reading and seeking; an ``AudioError`` if it is missing or empty."""
     if (member := member_of(path)) is not None:
         yield read_member(member)
         return
@@ -152,7 +88,7 @@ def opened(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 def _check_there(path: str | os.PathLike) -> None:
-    """Missing or empty: found before a decoder is asked."""
+    """Finds a missing or empty file before a decoder is asked."""
     if not os.path.exists(path) or os.path.isdir(path):
         found = "a folder" if os.path.isdir(path) else "no such file"
         raise AudioError(f"{path}: {found}, expected an audio file. Check the path, in a manifest the data folder too.")
@@ -167,17 +103,17 @@ def _check_there(path: str | os.PathLike) -> None:
 
 
 def sound_digest(path: str | os.PathLike) -> str:
-    """The SHA-256 of a clip's bytes: what is kept of a clip is kept under it, since size and time can stay the same.
+    """The SHA-256 of a clip's bytes, by which results are stored: size and time can stay the same when it changes.
 
     Arguments
     ---------
     path : str or path-like
-        A file, or a place in an archive.
+        A file, or an address in an archive.
 
     Returns
     -------
     str
-        64 hexadecimal digits; "" where no regular file can be read, which reading the sound tells better.
+        64 hexadecimal digits; "" if there is no regular file to read, for which reading the sound has a better error.
 
     Example
     -------

@@ -1,9 +1,9 @@
-"""From the channels of a recording to the one waveform that everything else hears.
+"""Turns the channels of a recording into the one waveform that everything else uses.
 
-The first 30 seconds decide, for a clip that a model takes at once all of it. **Which channel**: a film's centre, where
-its layout names one; else the mean; but where the mean cancels, as of stereo with one side inverted, the loudest.
-**What offset**: a recorder's constant offset (its mean) is taken out, rounded to whole steps of 16 bits. So 16-bit
-samples stay 16-bit samples, what has no offset keeps every bit, and taking it out again changes nothing.
+The first 30 seconds decide (for a clip passed in memory, all of it). **Which channel**: a video's centre channel if its
+layout has one, otherwise the mean; if the channels cancel, as in stereo with one side inverted, the loudest. **Which
+offset**: a recorder's constant offset (its mean) is removed, rounded to whole 16-bit steps. So 16-bit samples stay
+16-bit samples, samples without an offset keep every bit, and removing it again changes nothing.
 """
 
 from __future__ import annotations
@@ -22,41 +22,41 @@ from speechbrain_xser.errors import AudioError
 
 logger = logging.getLogger(__name__)
 
-CENTRE = "FC"  # FFmpeg's name of the front centre; a mono track is called so too
-CANCELLED = 0.1  # of the power that the mean of unrelated channels has; -10 dB
+CENTRE = "FC"  # FFmpeg's name for the front centre, also for a mono track
+CANCELLED = 0.1  # relative to the power of the mean of unrelated channels; -10 dB
 
 
 class Track(NamedTuple):
-    """Sound as it was stored."""
+    """Sound as stored in a file."""
 
     samples: Tensor  # [S, C], float32, full scale is 1
     sample_rate: int  # hertz
-    channels: tuple[str, ...]  # [C], FFmpeg's names: FL, FR, FC, LFE, ...; NONE where the file does not say
+    channels: tuple[str, ...]  # [C], FFmpeg's names: FL, FR, FC, LFE, ...; NONE if the file does not say
 
 
 class Voice(NamedTuple):
-    """What is heard of it."""
+    """Sound as one channel."""
 
     samples: Tensor  # [S], float32, full scale is 1
     sample_rate: int  # hertz
 
 
 def mixed(blocks: Iterable[Track], name: str | os.PathLike, keep_offset: bool = False) -> Iterator[Voice]:
-    """One channel without an offset, block by block.
+    """Yields one channel without an offset, block by block.
 
     Arguments
     ---------
     blocks : iterable of Track
-        Of one recording, in order; may end in an ``AudioError``.
+        Blocks of one recording, in order; may end in an ``AudioError``.
     name : str or path-like
-        Names it in a warning.
+        Its name in a warning.
     keep_offset : bool
-        Whether the offset stays in.
+        Whether to keep the offset.
 
     Yields
     ------
     Voice
-        As long as the blocks, all of them before their error.
+        As long as its block; all of them come before the blocks' error.
 
     Example
     -------
@@ -86,12 +86,12 @@ def mixed(blocks: Iterable[Track], name: str | os.PathLike, keep_offset: bool = 
 
 
 def _chosen(block: Track, channel: int | None) -> Tensor:
-    """A channel, or the mean, [S]; a copy, since a view would hold all channels."""
+    """A channel, or the mean, [S]; a copy, because a view would keep all channels in memory."""
     return block.samples.mean(dim=1) if channel is None else block.samples[:, channel].clone()
 
 
 def _channel(head: list[Track], name: str | os.PathLike) -> int | None:
-    """The channel that is taken, None for the mean."""
+    """The channel to use, None for the mean."""
     names, width = head[0].channels, head[0].samples.shape[1]
     if width == 1 or CENTRE in names:
         return names.index(CENTRE) if CENTRE in names else 0
@@ -99,18 +99,7 @@ def _channel(head: list[Track], name: str | os.PathLike) -> int | None:
 
 
 def loudest_if_cancelled(samples: Tensor, name: str | os.PathLike) -> int | None:
-    """The channel to take where the mean of all cancels; None where the mean is as loud as it should be.
-
-    Arguments
-    ---------
-    samples : Tensor
-        Channels, [S, C].
-    name : str or path-like
-        Names the sound in a warning.
-
-    Returns
-    -------
-    int or None
+    """The channel of [S, C] to use if the mean of all cancels, with a warning; otherwise None.
 
     Example
     -------

@@ -1,8 +1,8 @@
-"""Manifests packed into WebDataset shards, for disks that are slow with many small files.
+"""Packs manifests into WebDataset shards, for disks that are slow with many small files.
 
 A shard is a tar of ``00000012.flac`` (16 kHz, mono, 16 bits) and ``00000012.json`` (the utterance), as the library
-``webdataset`` streams them. Beside the shards lies a manifest that addresses each clip by its bytes in them, so that
-all that reads files here reads packed clips too, in any order: see :mod:`speechbrain_xser.data.member`.
+``webdataset`` streams them. A manifest beside the shards addresses each clip by its bytes in them, so everything here
+that reads files also reads packed clips, in any order: see :mod:`speechbrain_xser.data.member`.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ from speechbrain_xser.errors import AudioError
 from speechbrain_xser.utils.files import moved_into_place
 from speechbrain_xser.utils.parallel import in_parallel
 
-CLIPS_PER_SHARD = 1000  # some 100 MB of clips of four seconds
+CLIPS_PER_SHARD = 1000  # about 100 MB for clips of four seconds
 SOURCE = "source_sha256"
-FULL_SCALE = 32768  # of 16 bits: samples that were read from 16 bits come out as they were
+FULL_SCALE = 32768  # of 16 bits, so that 16-bit samples stay unchanged
 
 
 class Shard(NamedTuple):
-    """What goes into one tar."""
+    """The content of one tar."""
 
     path: Path
-    clips: dict[str, Utterance]  # by the name in the tar; their paths are those of the sound
+    clips: dict[str, Utterance]  # by their name in the tar; wav is the path of the source
 
 
 class PackedClip(NamedTuple):
-    """A clip as it lies in a tar."""
+    """A clip in a tar."""
 
-    source: str | None  # SHA-256 of the file that it was packed from
+    source: str | None  # SHA-256 of the file it was packed from
     sound: Member
-    utterance: Utterance  # its path is its name in the tar
+    utterance: Utterance  # wav is its name in the tar
 
 
 def pack(
@@ -59,22 +59,22 @@ def pack(
     clips_per_shard: int = CLIPS_PER_SHARD,
     workers: int | None = None,
 ) -> dict[str, str]:
-    """Packs manifests and their sound into shards, with a new manifest for each; done again, it changes nothing.
+    """Packs manifests and their sound into shards, with a new manifest for each; a second call changes nothing.
 
-    A killed run goes on: shards that are whole are not made again.
+    An interrupted run continues: complete shards are not made again.
 
     Arguments
     ---------
     manifests : mapping of str to str or path-like
-        Paths by name, as a preparation returns them; the names begin those of the shards.
+        Paths by name, as a preparation returns them; the names are prefixes of the shards' names.
     save_folder : str or path-like
-        Where shards and manifests go. It is the data folder of the new manifests.
+        Where shards and manifests are written. It is the data folder of the new manifests.
     data_folder : str, path-like or None
-        What ``{data_root}`` in the given manifests stands for; None for each manifest's own folder.
+        Replaces ``{data_root}`` in the given manifests; None for each manifest's own folder.
     clips_per_shard : int
-        So many clips a tar.
+        Number of clips in one tar.
     workers : int or None
-        Shards at a time, None for one a core.
+        Shards packed at once; None for one per core.
 
     Returns
     -------
@@ -84,9 +84,9 @@ def pack(
     Raises
     ------
     ManifestError
-        If a manifest is wrong.
+        If a manifest is invalid.
     TrainingError
-        If more than one clip in a hundred cannot be read; fewer are left out with a warning.
+        If more than 1 % of the clips cannot be read; fewer are left out with a warning.
 
     Example
     -------
@@ -111,7 +111,7 @@ def pack(
 
 
 def _sounds(manifests: Mapping[str, str | os.PathLike], data_folder: str | os.PathLike | None) -> Iterator[Path]:
-    """The files that hold the sound of manifests, once each, as far as they are there."""
+    """The files that contain the sound of manifests, once each, if they exist."""
     seen: set[str] = set()
     for manifest in manifests.values():
         base = Path(manifest).resolve().parent
@@ -122,7 +122,7 @@ def _sounds(manifests: Mapping[str, str | os.PathLike], data_folder: str | os.Pa
 
 
 def _shards(name: str, manifest, folder: Path, data_folder, clips_per_shard: int) -> Iterator[Shard]:
-    """The manifest in pieces."""
+    """The manifest in pieces, one for each shard."""
     base, number = Path(manifest).resolve().parent, 0
     rows = stream_manifest(manifest)
     while piece := list(islice(rows, clips_per_shard)):
@@ -135,7 +135,7 @@ def _shards(name: str, manifest, folder: Path, data_folder, clips_per_shard: int
 
 
 def _packed(shard: Shard) -> list[Utterance | Dropped]:
-    """A shard's clips at their new place, the shard written if it is not there."""
+    """A shard's clips with their new paths; the shard is written if it is missing."""
     dropped = [] if _is_whole(shard) else _write(shard)
     kept = [
         clip.utterance._replace(wav=f"{DATA_ROOT}/{clip.sound._replace(archive=shard.path.name).address}")
@@ -145,7 +145,7 @@ def _packed(shard: Shard) -> list[Utterance | Dropped]:
 
 
 def _is_whole(shard: Shard) -> bool:
-    """Whether the tar holds just these utterances, packed from the bytes that their files have now."""
+    """Whether the tar has exactly these utterances, packed from the files' present bytes."""
     digest = cache(sound_digest)
     try:
         found = {(clip.utterance._replace(duration=None), clip.source) for clip in _read(shard.path)}
@@ -156,12 +156,12 @@ def _is_whole(shard: Shard) -> bool:
 
 
 def _inside(name: str, clip: Utterance, duration: float | None = None) -> Utterance:
-    """An utterance as the tar has it: a whole file, named as in the tar."""
+    """An utterance as the tar stores it: a whole file, with its name in the tar."""
     return clip._replace(wav=f"{name}.flac", start=None, stop=None, duration=duration)
 
 
 def _write(shard: Shard) -> list[Dropped]:
-    """Writes the tar beside and moves it into place; gives what could not be read."""
+    """Writes the tar and moves it into place; returns the clips that cannot be read."""
     dropped, digest = [], cache(sound_digest)
     with moved_into_place(shard.path) as beside, tarfile.open(beside, "w", format=tarfile.USTAR_FORMAT) as tar:
         for name, clip in shard.clips.items():
@@ -190,7 +190,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _read(path: Path) -> Iterator[PackedClip]:
-    """The clips of a tar, their sound not read."""
+    """The clips of a tar, without reading their sound."""
     with tarfile.open(path, "r:") as tar:
         sound = None
         for member in tar:

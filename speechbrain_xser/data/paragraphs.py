@@ -1,7 +1,7 @@
-"""The two paragraphs of an utterance, with and without its transcript, from its record.
+"""Writes the two paragraphs of an utterance, with and without its transcript, from its record.
 
-In one of two wordings: "plain" has one order of the facts and three phrases for each, which a very small LLM learns;
-"varied" has every order and hundreds of phrases, for one that knows English already.
+There are two wordings. "plain" has one order of the facts and three phrases for each, which a very small LLM learns;
+"varied" has every order and hundreds of phrases, for an LLM that knows English already.
 """
 
 from __future__ import annotations
@@ -18,19 +18,7 @@ Wording = Literal["plain", "varied"]
 
 
 def with_paragraphs(utterance: Utterance, wording: Wording = "plain") -> Utterance:
-    """Writes both paragraphs in the wording that its id chooses, unless a human's or the corpus's own are there.
-
-    Arguments
-    ---------
-    utterance : Utterance
-        Any; one that has a description or a caption keeps both as they are.
-    wording : str
-        "plain" or "varied".
-
-    Returns
-    -------
-    Utterance
-        With ``description`` and ``caption``, where something is known to write of.
+    """Writes both paragraphs, in a form chosen by the id, unless the utterance has a paragraph already.
 
     Example
     -------
@@ -54,7 +42,7 @@ def with_paragraphs(utterance: Utterance, wording: Wording = "plain") -> Utteran
 
 
 def has_own_paragraphs(utterance: Utterance) -> bool:
-    """Whether the paragraphs are not the ones that :func:`with_paragraphs` writes: a human's, or the corpus's.
+    """Whether a human or the corpus wrote the paragraphs, rather than :func:`with_paragraphs`.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""From a manifest to padded batches: a SpeechBrain data set and a collate function that knows lengths and faults."""
+"""From a manifest to padded batches: a SpeechBrain data set and a collate function that handles lengths and faults."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ DATA_ROOT = "{data_root}"
 
 
 class Batch(NamedTuple):
-    """Utterances padded with zeros; empty (B = 0) if none of them could be read."""
+    """Utterances padded with zeros; empty (B = 0) if none of them can be read."""
 
     ids: tuple[str, ...]
     wavs: Tensor  # [B, S], float32, zero at padding
     samples: Tensor  # [B], int64, valid samples
     utterances: tuple[Utterance, ...]
-    faults: tuple[str, ...] = ()  # messages of what was skipped
+    faults: tuple[str, ...] = ()  # messages of the clips that were skipped
 
     def to(self, device, non_blocking: bool = False) -> Batch:
-        """The waveforms on another device; counts stay on the CPU, where shapes are computed without waiting."""
+        """Moves the waveforms to another device; counts stay on the CPU, where shapes are computed without waiting."""
         return self._replace(wavs=self.wavs.to(device=device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Batch:
-        """The batch in page-locked memory, for loaders that copy while the device computes."""
+        """Moves the batch to page-locked memory, for loaders that copy while the device computes."""
         return self._replace(wavs=self.wavs.pin_memory(), samples=self.samples.pin_memory())
 
 
@@ -45,19 +45,19 @@ def dataset(
     max_seconds: float | None = 30.0,
     skip_long: bool = False,
 ) -> DynamicItemDataset:
-    """A SpeechBrain data set of items ``id``, ``wav`` and ``utterance``, read when they are asked for.
+    """A SpeechBrain data set of items ``id``, ``wav`` and ``utterance``, read on access.
 
     Arguments
     ---------
     manifest : str, path-like or list of Utterance
-        A JSONL manifest, or what one was read into.
+        A JSONL manifest, or its utterances.
     data_folder : str, path-like or None
-        What ``{data_root}`` at the start of a path stands for, and what relative paths start from; None for the
-        manifest's own folder (relative paths only).
+        Replaces ``{data_root}`` at the start of a path, and is the base of relative paths; None for the manifest's own
+        folder (relative paths only).
     max_seconds : float or None
-        Longest clip, None for any.
+        Longest clip; None for any.
     skip_long : bool
-        Whether a longer clip becomes a :class:`Fault` when it is read, instead of being refused at once.
+        Whether a longer clip becomes a :class:`Fault` when it is read, instead of raising an error now.
 
     Returns
     -------
@@ -68,8 +68,8 @@ def dataset(
     Raises
     ------
     ManifestError
-        If the manifest is wrong or empty, a path needs a data folder, or a clip is longer than ``max_seconds``
-        and not to be skipped.
+        If the manifest is invalid or empty, a path needs a data folder, or a clip is longer than ``max_seconds`` and
+        ``skip_long`` is false.
 
     Example
     -------
@@ -77,7 +77,7 @@ def dataset(
     >>> str(clips[0]["wav"])
     "utterance 'a': /nowhere/missing.wav: no such file, expected an audio file. Check the path, ..."
     """
-    from speechbrain.dataio.dataset import DynamicItemDataset  # loads all of speechbrain, and scipy.stats with it
+    from speechbrain.dataio.dataset import DynamicItemDataset  # loads all of speechbrain, including scipy.stats
 
     given = isinstance(manifest, list)
     utterances = manifest if given else read_manifest(manifest)
@@ -124,7 +124,7 @@ def collate(items: list[dict]) -> Batch:
 
 
 def _item(utterance: Utterance, data_folder, base: str, max_seconds: float | None) -> dict:
-    """The static fields of an utterance, its length checked."""
+    """The static fields of an utterance, with its length checked."""
     path = resolve(utterance, data_folder, base)
     seconds = _seconds(utterance, path)
     try:
@@ -142,14 +142,14 @@ def resolve(utterance: Utterance, data_folder: str | os.PathLike | None, base: s
     utterance : Utterance
         Its ``wav`` may start with ``{data_root}``, or be relative.
     data_folder : str, path-like or None
-        What ``{data_root}`` stands for, and what relative paths start from.
+        Replaces ``{data_root}``, and is the base of relative paths.
     base : str or path-like
-        What relative paths start from without a data folder.
+        Base of relative paths without a data folder.
 
     Returns
     -------
     str
-        The path; whether anything is there is not looked at.
+        The path; it need not exist.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def resolve(utterance: Utterance, data_folder: str | os.PathLike | None, base: s
 
 
 def _seconds(utterance: Utterance, path: str) -> float:
-    """The segment's length, else the stated one, else the header's; 0 for what cannot be read (a fault later)."""
+    """Length of the segment, or as stated, or from the header; 0 for an unreadable clip, which is a fault later."""
     if utterance.stop is not None:
         return utterance.stop - (utterance.start or 0.0)
     if utterance.duration is not None:
@@ -181,7 +181,7 @@ def _seconds(utterance: Utterance, path: str) -> float:
 
 
 def _read(max_seconds: float | None, id: str, path: str, utterance: Utterance) -> Tensor | Fault:
-    """Reads one clip, or tells why it cannot; no closure, so that loader workers may be spawned too."""
+    """Reads one clip or returns its fault; a function, not a closure, so that loader workers can be spawned."""
     try:
         return load_audio(path, utterance.start, utterance.stop, max_seconds=max_seconds)
     except AudioError as error:

@@ -1,7 +1,7 @@
 """What every recipe's ``prepare.py`` shares: finding clips, and writing the splits once.
 
-A preparation is done when a small file beside the manifests holds the digest of what went in. It is written last and
-moved into place, so a killed run starts again, and a finished one changes nothing.
+A preparation is done if a small file beside the manifests has the digest of its inputs. That file is written last and
+moved into place, so an interrupted run starts again and a finished one changes nothing.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ logger = logging.getLogger(__name__)
 DONE = "prepared.json"
 SUMMARY = "summary.json"
 LOCK = ".prepare.lock"
-VERSION = 3  # another one prepares everything again
+VERSION = 3  # raising it prepares everything again
 TEXTS = (*TABLE_SUFFIXES, ".txt")  # compared by their content
-FEWEST_CLIPS = 1000  # seen before the share of faults is judged, unless the corpus is smaller
-UNREADABLE_SHARE = 0.01  # of the clips; more faults than this stop the preparation
+FEWEST_CLIPS = 1000  # counted before the share of faults is judged, unless the corpus is smaller
+UNREADABLE_SHARE = 0.01  # a larger share of faults stops the preparation
 
 
 def find_audio(folder: str | Path) -> dict[str, Path]:
-    """Finds the clips that lie in a folder (not in folders below it).
+    """Finds the clips in a folder, but not in its subfolders.
 
     Arguments
     ---------
     folder : str | Path
-        Where to look for wav, flac, opus, ogg and mp3 files.
+        The folder; files of every suffix in ``data.formats.SUFFIXES`` count.
 
     Returns
     -------
     dict[str, Path]
-        Path by file name without suffix, in the order of the names.
+        Path by file name without suffix, sorted by name.
 
     Raises
     ------
     ManifestError
-        If the folder or its clips are missing, or two files differ in their suffix only.
+        If the folder or its clips are missing, or two files differ only in their suffix.
 
     Example
     -------
@@ -76,7 +76,7 @@ def find_audio(folder: str | Path) -> dict[str, Path]:
 
 
 def by_split(utterance: Utterance) -> tuple[str, ...]:
-    """The manifest of an utterance that is in one split only: the split's name.
+    """The manifest of an utterance that is in one split: the split's name.
 
     Example
     -------
@@ -96,44 +96,44 @@ def prepare_once(
     finish: Collection[Callable[[dict[str, str]], object]] = (),
     wording: Wording = "plain",
 ) -> dict[str, str]:
-    """Builds and writes a corpus's manifests, unless that was done from the same options and files.
+    """Builds and writes a corpus's manifests, unless that was done already with the same options and files.
 
-    The utterances are written as they come, so a corpus need not fit into memory. A second process that prepares the
-    same folder waits and finds it done.
+    Utterances are written one by one, so a corpus need not fit into memory. A second process that prepares the same
+    folder waits and finds it done.
 
     Arguments
     ---------
     save_folder : str or Path
-        Where ``{manifest}.jsonl``, ``summary.json`` and ``prepared.json`` go.
+        Where ``{manifest}.jsonl``, ``summary.json`` and ``prepared.json`` are written.
     options : dict
-        Whatever else decides the manifests; must fit into JSON.
+        Everything else that determines the manifests; JSON values.
     files : Iterable[Path]
-        What is read. Folder names and names are compared; of tables and texts the content, of sound and archives,
-        which can be terabytes, the size and the time of the last change.
+        The input files. Their names and folder names are compared; for tables and texts also the content; for sound and
+        archives, which can be terabytes, the size and the time of the last change.
     build : Callable
-        Gives the utterances, and what is dropped; called only when something is new. Paragraphs that they lack are
-        written from their records.
+        Returns the utterances and what is dropped; called only if something is new. Missing paragraphs are written from
+        the records.
     manifests : sequence of str
-        The manifests that there will be; a name may lie in a folder, as ``fold_1/train``. Each gets utterances.
+        Names of the manifests, possibly with a folder, such as ``fold_1/train``. None may stay empty.
     places : Callable
-        Which manifests an utterance is in; its ``split`` becomes the last part of the manifest's name.
+        Gives the manifests of an utterance; its ``split`` becomes the last part of the manifest's name.
     finish : collection of Callable
-        Each is called with the manifests' paths when all are written, before the preparation counts as done. One more
-        or less prepares again.
+        Each is called with the manifests' paths when all are written, before the preparation counts as done. A
+        different number of them prepares everything again.
     wording : str
-        Of the paragraphs, "plain" or "varied".
+        Wording of the paragraphs: "plain" or "varied".
 
     Returns
     -------
     dict[str, str]
-        Path by manifest.
+        Path of each manifest.
 
     Raises
     ------
     ManifestError
-        If a manifest stays empty, or an utterance is wrong.
+        If a manifest would be empty, or an utterance is invalid.
     TrainingError
-        If more than one clip in a hundred is a fault (``Dropped.fault``).
+        If more than 1 % of the clips are faults (``Dropped.fault``).
 
     Example
     -------
@@ -166,14 +166,14 @@ def prepare_once(
 
 
 def extend_summary(save_folder: str | Path, entries: dict) -> None:
-    """Adds a recipe's own account to ``summary.json``, from the ``finish`` of :func:`prepare_once`.
+    """Adds a recipe's entries to ``summary.json``, from the ``finish`` of :func:`prepare_once`.
 
     Arguments
     ---------
     save_folder : str or Path
-        Holds the summary.
+        Folder of the summary.
     entries : dict
-        Must fit into JSON.
+        JSON values.
 
     Example
     -------
@@ -195,13 +195,13 @@ def _digest(options: dict, files: Iterable[Path]) -> str:
 
 
 def _state(path: Path) -> tuple[int, int | str]:
-    """What tells a changed file: a label that is corrected can leave the size as it was."""
+    """What shows that a file changed; correcting a label can leave its size the same."""
     found = path.stat()
     return found.st_size, file_digest(path) if path.suffix.lower() in TEXTS else found.st_mtime_ns
 
 
 def _found(done: Path, digest: str) -> dict[str, str] | None:
-    """The manifests of a preparation from the same options and files, if all are there."""
+    """The manifests of a preparation with the same options and files, if all of them exist."""
     if not done.exists():
         return None
     state = json.loads(done.read_text(encoding="utf-8"))
@@ -217,7 +217,7 @@ def _write(
     places: Callable[[Utterance], Iterable[str]],
     wording: Wording,
 ) -> Summary:
-    """Writes every utterance into its manifests and counts; no manifest takes its place before all of it is well."""
+    """Writes every utterance into its manifests and counts; no manifest is put in place before all are complete."""
     summary, faults, seen = Summary(paths), FaultCounter(FEWEST_CLIPS, UNREADABLE_SHARE), 0
     with ExitStack() as stack:
         writers = {name: stack.enter_context(_opened(path)) for name, path in paths.items()}

@@ -1,4 +1,4 @@
-"""Whether a corpus's clips are there, whole and how long, before a manifest promises them."""
+"""Checks that a corpus's clips exist and finds their lengths, before a manifest promises them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from speechbrain_xser.errors import AudioError
 from speechbrain_xser.utils.parallel import in_parallel
 
 UNREADABLE = "cannot be read"
-RECENT_FILES = 64  # whose length is remembered, because the segments of a long file come one after the other
+RECENT_FILES = 64  # whose length is cached, because the segments of a long file follow one another
 
 
 def probe(
@@ -23,19 +23,19 @@ def probe(
     total: int | None = None,
     workers: int | None = None,
 ) -> Iterator[Utterance | Dropped]:
-    """Fills in the length of each clip's file from its header, many files at a time.
+    """Fills in the length of each clip's file from its header, many files at once.
 
     Arguments
     ---------
     utterances : iterable of Utterance or Dropped
-        Whole files, or segments, which :func:`~speechbrain_xser.data.importing.fitted` gives their own length again.
-        What is dropped already stays so.
+        Whole files, or segments, to which :func:`~speechbrain_xser.data.importing.fitted` gives their own length again.
+        Dropped clips pass through.
     data_folder : str, path-like or None
-        What ``{data_root}`` stands for.
+        Replaces ``{data_root}`` in paths.
     total : int or None
-        How many, for the progress bar.
+        Number of utterances, for the progress bar.
     workers : int or None
-        Files at a time, None for one a core.
+        Files read at once; None for one per core.
 
     Returns
     -------

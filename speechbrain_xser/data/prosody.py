@@ -1,7 +1,7 @@
 """Prosody as numbers: a pitch track by normalised cross-correlation, and functionals over an utterance.
 
-The functionals follow the choice of eGeMAPS (Eyben et al., 2016, IEEE TAC 7(2)) in its four groups: pitch, loudness,
-rate and spectrum; they are not that set to the digit. Everything is torch on CPU; a clip of 2.5 s costs about 15 ms.
+The functionals follow eGeMAPS (Eyben et al., 2016, IEEE TAC 7(2)) in its four groups, pitch, loudness, rate and
+spectrum, but are not identical to it. Everything is torch on the CPU; a clip of 2.5 s takes about 15 ms.
 
 Would move to ``speechbrain/processing``.
 """
@@ -18,18 +18,18 @@ from torch import Tensor
 from speechbrain_xser.errors import AudioError
 
 HOP_SECONDS = 0.010
-WINDOW_SECONDS = 0.025  # of the correlation and of the energy
+WINDOW_SECONDS = 0.025  # for the correlation and the energy
 LOWEST_HERTZ = 60.0
 HIGHEST_HERTZ = 500.0
 VOICING_THRESHOLD = 0.6  # of the normalised cross-correlation
-QUIET_DECIBELS = 30.0  # a frame this far below the clip's loud frames is a pause
-SHORT_LAG_BONUS = 0.2  # keeps the octave below from winning: both lags correlate alike
-REFERENCE_HERTZ = 27.5  # semitones count from here, as in eGeMAPS
+QUIET_DECIBELS = 30.0  # a frame further below the clip's loud frames is a pause
+SHORT_LAG_BONUS = 0.2  # prefers the higher octave, whose lag correlates equally well
+REFERENCE_HERTZ = 27.5  # the origin of semitones, as in eGeMAPS
 FLOOR = 1e-10
 
 
 class PitchTrack(NamedTuple):
-    """Pitch and energy, one value every 10 ms."""
+    """Pitch and energy every 10 ms."""
 
     hertz: Tensor  # [T] float32, 0 where unvoiced
     correlation: Tensor  # [T] float32, height of the chosen peak, at most 1
@@ -57,7 +57,7 @@ def _correlation(frames: Tensor, window: int, longest_lag: int) -> Tensor:
 
 
 def _peaks(correlation: Tensor, shortest_lag: int) -> tuple[Tensor, Tensor]:
-    """The best lag of each frame, in samples and parts of samples, and the correlation there."""
+    """The best lag of each frame, in fractional samples, and the correlation there."""
     lags = torch.arange(correlation.shape[1])
     inner = correlation[:, 1:-1]
     is_peak = (inner >= correlation[:, :-2]) & (inner >= correlation[:, 2:]) & (lags[1:-1] >= shortest_lag)
@@ -69,17 +69,17 @@ def _peaks(correlation: Tensor, shortest_lag: int) -> tuple[Tensor, Tensor]:
 
 
 def pitch_track(wav: Tensor, sample_rate: int = 16000) -> PitchTrack:
-    """Follows the pitch of one utterance.
+    """Tracks the pitch of one utterance.
 
-    A frame is voiced where the correlation's best peak reaches 0.6 and the frame is at most 30 dB below the 95th
-    percentile of the clip's frames; a median over five frames removes single errors.
+    A frame is voiced if the correlation's best peak reaches 0.6 and the frame is at most 30 dB below the 95th
+    percentile of the clip's frames. A median over five frames removes single errors.
 
     Arguments
     ---------
     wav : Tensor
         Samples, [S], full scale at 1.
     sample_rate : int
-        Samples a second.
+        Samples per second.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def pitch_track(wav: Tensor, sample_rate: int = 16000) -> PitchTrack:
 
 
 def _spread(name: str, values: Tensor) -> dict[str, float]:
-    """Mean, deviation, percentiles and range of values [N]; all zero where there are none."""
+    """Mean, standard deviation, percentiles and range of values [N]; all zero if there are none."""
     if not len(values):
         values = torch.zeros(1)
     low, middle, high = values.quantile(torch.tensor([0.2, 0.5, 0.8])).tolist()
@@ -123,7 +123,7 @@ def _spread(name: str, values: Tensor) -> dict[str, float]:
 
 
 def _slope(values: Tensor, seconds: Tensor) -> float:
-    """Least-squares slope of values [N] over time, a second; zero for fewer than two."""
+    """Least-squares slope of values [N] per second; zero for fewer than two."""
     if len(values) < 2:
         return 0.0
     centred = seconds - seconds.mean()
@@ -131,7 +131,7 @@ def _slope(values: Tensor, seconds: Tensor) -> float:
 
 
 def _moves(name: str, values: Tensor, adjacent: Tensor) -> dict[str, float]:
-    """Mean rise and mean fall between adjacent frames, a second."""
+    """Mean rise and mean fall between adjacent frames, per second."""
     step = (values.diff() / HOP_SECONDS)[adjacent]
     rise, fall = step[step > 0], step[step < 0]
     return {
@@ -178,7 +178,7 @@ def _rate(track: PitchTrack) -> dict[str, float]:
 
 
 def _spectrum(wav: Tensor, sample_rate: int, track: PitchTrack) -> dict[str, float]:
-    """Centroid, tilt below 5 kHz, share above 1 kHz and flux, over the frames that are not pauses."""
+    """Centroid, tilt below 5 kHz, share above 1 kHz and flux, over all frames except pauses."""
     window, hop = round(WINDOW_SECONDS * sample_rate), round(HOP_SECONDS * sample_rate)
     frames = _frames(wav.float(), window, hop)[: len(track.decibels)]
     power = torch.fft.rfft(frames * torch.hann_window(window), 512).abs().square()
@@ -197,19 +197,19 @@ def _spectrum(wav: Tensor, sample_rate: int, track: PitchTrack) -> dict[str, flo
 
 
 def prosody_functionals(wav: Tensor, sample_rate: int = 16000, track: PitchTrack | None = None) -> dict[str, float]:
-    """Describes how one utterance was spoken by about forty numbers.
+    """Describes how an utterance is spoken by about forty numbers.
 
-    Pitch in semitones above 27.5 Hz over voiced frames, energy in dB re full scale, rate by voiced segments (a proxy
-    of syllables) over the time from the first to the last loud frame, spectrum over loud frames.
+    Pitch in semitones above 27.5 Hz over voiced frames, energy in dB re full scale, rate as voiced segments (a proxy
+    for syllables) over the time from the first to the last loud frame, spectrum over loud frames.
 
     Arguments
     ---------
     wav : Tensor
         Samples, [S], full scale at 1.
     sample_rate : int
-        Samples a second.
+        Samples per second.
     track : PitchTrack, optional
-        Of the same clip, where it is known already.
+        The track of the same clip, if it is known already.
 
     Returns
     -------
@@ -233,16 +233,16 @@ def prosody_functionals(wav: Tensor, sample_rate: int = 16000, track: PitchTrack
 
 
 def cepstral_functionals(wav: Tensor, sample_rate: int = 16000, count: int = 13) -> dict[str, float]:
-    """Mean and deviation of mel-frequency cepstral coefficients over an utterance.
+    """Mean and standard deviation of mel-frequency cepstral coefficients over an utterance.
 
     Arguments
     ---------
     wav : Tensor
         Samples, [S], full scale at 1.
     sample_rate : int
-        Samples a second.
+        Samples per second.
     count : int
-        Coefficients, from the zeroth.
+        Number of coefficients, including the zeroth.
 
     Returns
     -------

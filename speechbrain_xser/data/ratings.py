@@ -1,4 +1,4 @@
-"""``ratings.jsonl`` beside a corpus's manifests: what each rater called a clip, in the release's own words."""
+"""``ratings.jsonl`` beside a corpus's manifests: what each rater called a clip, in the release's words."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def write_ratings(save_folder: str | Path, rows: Iterable[Mapping]) -> None:
     Arguments
     ---------
     save_folder : str or Path
-        Holds the manifests.
+        Folder of the manifests.
     rows : iterable of mapping
-        ``id``, ``votes`` (each rater's words) and whatever else the release tells.
+        ``id``, ``votes`` (each rater's words) and anything else from the release.
     """
     with written_beside(Path(save_folder, RATINGS)) as file:
         for row in rows:
@@ -39,30 +39,9 @@ def write_ratings(save_folder: str | Path, rows: Iterable[Mapping]) -> None:
 
 
 def read_votes(path: str | Path) -> dict[str, list[str]]:
-    """The emotions that raters gave, one a rater.
+    """The emotions that raters chose, one per rater, by utterance; an unreadable file raises a ``ManifestError``.
 
-    Arguments
-    ---------
-    path : str or Path
-        A ``ratings.jsonl``.
-
-    Returns
-    -------
-    dict of str to list of str
-        By utterance. Of a rater's words the first that is one of our emotions counts, and a rater without one not at
-        all; an utterance without any is left out.
-
-    Raises
-    ------
-    ManifestError
-        If the file cannot be read; names the line.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> write_ratings(folder, [{"id": "a", "votes": {"C-E1": ["Frustration", "Anger"], "C-E2": ["Excited"]}}])
-    >>> read_votes(folder / RATINGS)
-    {'a': ['angry', 'happy']}
+    The first of a rater's words that is one of our emotions counts. Raters and utterances without one are left out.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""Some clips of a manifest, the same ones on every machine, in batches."""
+"""Draws clips from a manifest in batches; the same clips on every machine."""
 
 from __future__ import annotations
 
@@ -21,42 +21,16 @@ def sampled_batches(
     label: str = "listening",
     batch_size: int = BATCH,
 ) -> Iterator[Batch]:
-    """The clips of a manifest that can be read, or some of them, with a progress bar.
+    """Yields the readable clips of a manifest, or ``limit`` of them, with a progress bar; longer ones are left out.
 
-    Arguments
-    ---------
-    manifest : str
-        JSONL.
-    data_folder : str, optional
-        What {data_root} in the manifest stands for.
-    max_seconds : float
-        Longer clips are left out.
-    limit : int, optional
-        So many clips at most, drawn by a checksum of their ids: every n-th of a manifest in the order of file names may
-        leave out whole classes.
-    label : str
-        Of the progress bar.
-    batch_size : int
-        Clips of a batch.
-
-    Yields
-    ------
-    Batch
-        None is empty.
+    The clips are drawn by a checksum of their ids: every n-th clip of a manifest sorted by name could miss classes.
 
     Raises
     ------
     ManifestError
-        If the manifest is wrong.
+        If the manifest is invalid.
     TrainingError
-        If more than one clip in a hundred cannot be read.
-
-    Example
-    -------
-    >>> from speechbrain_xser.testing import tiny_manifest
-    >>> batches = sampled_batches(tiny_manifest(getfixture("tmp_path"), clips=5), None, 30.0, limit=3, batch_size=2)
-    >>> [len(batch.utterances) for batch in batches]
-    [2, 1]
+        If more than 1 % of the clips cannot be read.
     """
     clips = dataset(manifest, data_folder, max_seconds, skip_long=True)
     chosen = sorted(range(len(clips)), key=lambda index: crc32(clips.data_ids[index].encode("utf-8")))[:limit]

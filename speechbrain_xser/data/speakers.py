@@ -1,4 +1,4 @@
-"""Facts about speakers: which side of a split they are on, and SpeechCraft's band for their age."""
+"""Facts about speakers: their side of a split, and SpeechCraft's band for their age."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hashlib import sha256
 from speechbrain_xser.answer.record import AGES
 from speechbrain_xser.errors import ManifestError
 
-# First year of each band of AGES, ours: SpeechCraft names its bands without saying where they begin.
+# First year of each band of AGES. They are our choice: SpeechCraft does not say where its bands start.
 BAND_STARTS_YEARS = dict(zip(AGES, (0, 13, 20, 40, 60), strict=True))
 
 
@@ -18,7 +18,7 @@ def age_band(years: float | None) -> str | None:
     Arguments
     ---------
     years : float | None
-        Age, or None where it is unknown.
+        Age, or None if unknown.
 
     Returns
     -------
@@ -43,16 +43,15 @@ def age_band(years: float | None) -> str | None:
 
 
 def split_speakers(speakers: Iterable[str], shares: dict[str, float], seed: str) -> dict[str, str]:
-    """Puts every speaker on one side, the same on every machine.
+    """Assigns every speaker to one side, the same on every machine.
 
-    The speakers are ordered by ``sha256(seed:speaker)`` and cut at the shares, each cut rounded to the nearest
-    speaker. Hand over all speakers of a corpus, also those whose clips are not there, and nobody changes sides when a
-    clip goes missing.
+    The speakers are sorted by ``sha256(seed:speaker)`` and cut at the shares, each cut rounded to the nearest speaker.
+    Pass all speakers of a corpus, also those without clips; then no speaker changes sides if a clip is missing.
 
     Arguments
     ---------
     speakers : Iterable[str]
-        Names; equal ones count once.
+        Names; repetitions count once.
     shares : dict[str, float]
         Share of the speakers by split, summing to 1.
     seed : str
@@ -86,15 +85,15 @@ def split_speakers(speakers: Iterable[str], shares: dict[str, float], seed: str)
 
 
 def hashed_side(name: str, shares: dict[str, float], seed: str) -> str:
-    """The side of one speaker or recording, from its name alone, for a corpus too large to be listed first.
+    """The side of one speaker or recording, by its name alone, for a corpus too large to be listed first.
 
-    Unlike :func:`split_speakers` it does not depend on what else is there; the price is that the shares are met on
-    average only.
+    Unlike with :func:`split_speakers`, the side does not depend on the other names; in return, the shares hold only on
+    average.
 
     Arguments
     ---------
     name : str
-        Of what must not be on two sides.
+        Name of what must not be on two sides.
     shares : dict[str, float]
         Share by split, summing to 1.
     seed : str

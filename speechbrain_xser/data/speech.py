@@ -1,7 +1,7 @@
-"""Whether somebody speaks: how likely each 32 ms of a stream are speech, and whether a clip holds any.
+"""Voice activity detection: how likely each 32 ms of a stream is speech, and whether a clip contains any.
 
-Source: Silero Team (2021), Silero VAD, https://github.com/snakers4/silero-vad, version 6, MIT licence; its weights come
-with the package, nothing is fetched.
+Source: Silero Team (2021), Silero VAD, https://github.com/snakers4/silero-vad, version 6, MIT licence. Its weights come
+with its package; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from torch import Tensor
 
 from speechbrain_xser.data.waveform import SAMPLE_RATE, resampled
 
-FRAME_SAMPLES = 512  # what the network hears at a time, at 16 kHz
+FRAME_SAMPLES = 512  # the network's input at 16 kHz
 FRAME_SECONDS = FRAME_SAMPLES / SAMPLE_RATE
-LEVEL = 0.1  # root mean square that a clip is brought to, so that a quiet voice is a voice
-SPEECH_PROBABILITY = 0.35  # of a frame, from which a clip has speech; docs/explain.md has the measurement
-AROUND_SECONDS = 0.25  # of silence that are left on both sides of speech
-FRAMES_AT_A_TIME = 8  # heard before it is asked whether one of them was speech
+LEVEL = 0.1  # RMS that a clip is scaled to, so that a quiet voice is found too
+SPEECH_PROBABILITY = 0.35  # of one frame, for a clip to have speech; measured in docs/explain.md
+AROUND_SECONDS = 0.25  # of silence that stay on both sides of speech
+FRAMES_AT_A_TIME = 8  # processed between two checks for speech
 
-_idle: list[SpeechDetector] = []  # loaded, and in nobody's use: to take one out and to put it back are atomic
+_idle: list[SpeechDetector] = []  # loaded and not in use; pop and append are atomic
 
 
 class SpeechDetector:
-    """The network with its memory of one stream; it runs on the CPU.
+    """The network with its state for one stream; it runs on the CPU.
 
     Example
     -------
@@ -38,59 +38,33 @@ class SpeechDetector:
     """
 
     def __init__(self):
-        [folder] = find_spec("silero_vad").submodule_search_locations  # to import it sets torch to one thread for all
+        # importing silero_vad would set torch to one thread everywhere
+        [folder] = find_spec("silero_vad").submodule_search_locations
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*torch.jit", FutureWarning)  # silero_vad's own affair
+            warnings.filterwarnings("ignore", ".*torch.jit", FutureWarning)  # caused by silero_vad
             self._network = torch.jit.load(Path(folder, "data", "silero_vad.jit"), map_location="cpu").eval()
         self.forget()
 
     def forget(self) -> None:
-        """Begins another stream."""
+        """Resets the state, for another stream."""
         self._network.reset_states()
 
     @torch.no_grad()
     def probabilities(self, frames: Tensor) -> Tensor:
-        """Goes on in the stream.
+        """Probability of speech, [F], in the next frames of the stream, [F, 512] at 16 kHz.
 
-        Arguments
-        ---------
-        frames : Tensor
-            The next samples at 16 kHz, [F, 512], full scale is 1.
-
-        Returns
-        -------
-        Tensor
-            Probability of speech in each frame, [F]; the same however a stream is divided among calls.
+        It does not depend on how the stream is divided among calls.
         """
-        with torch.autocast("cpu", enabled=False):  # a recogniser's precision is not the detector's
+        with torch.autocast("cpu", enabled=False):  # the detector does not use the recogniser's precision
             found = [self._network(frame, SAMPLE_RATE).reshape(()) for frame in frames]
         return torch.stack(found) if found else torch.zeros(0)
 
 
 def has_speech(wave: Tensor, sample_rate: int = SAMPLE_RATE) -> bool:
-    """Whether somebody speaks in a clip: whether any 32 ms of it are speech with a probability of 0.35 or more.
+    """Whether a clip, [S], contains speech: whether any 32 ms of it are speech with a probability of 0.35 or more.
 
-    The clip's mean and level do not matter. It is heard until the first frame of speech; the network is loaded when the
-    first clip with any sound comes.
-
-    Arguments
-    ---------
-    wave : Tensor
-        Samples, [S], finite.
-    sample_rate : int
-        Its samples a second.
-
-    Returns
-    -------
-    bool
-        False for silence, tones, noise and most music.
-
-    Example
-    -------
-    >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
-    >>> said = torch.from_numpy(speak(plan("test", 3, seed=1)))
-    >>> has_speech(said), has_speech(0.001 * said), has_speech(torch.zeros(16000)), has_speech(torch.randn(16000))
-    (True, True, False, False)
+    The clip's mean and level do not matter. Silence, tones, noise and most music are not speech. It stops at the
+    first frame of speech, and the network is loaded for the first clip with any sound.
     """
     frames = _frames(wave, sample_rate)
     with _detector() as detector:
@@ -144,7 +118,7 @@ def _frames(wave: Tensor, sample_rate: int) -> Tensor:
 
 @contextmanager
 def _detector() -> Iterator[SpeechDetector]:
-    """One that has heard nothing and that no other thread uses."""
+    """A reset detector that no other thread uses."""
     try:
         detector = _idle.pop()
     except IndexError:

@@ -1,4 +1,4 @@
-"""Pipes as files: what can be read once only, as ``<(command)``, ``/dev/stdin`` and FIFOs, is copied first.
+"""Turns pipes into files: ``<(command)``, ``/dev/stdin`` and FIFOs can be read only once, so they are copied first.
 
 Decoders seek, and a file is opened once for its header and once for its sound.
 """
@@ -17,28 +17,9 @@ from speechbrain_xser.errors import AudioError, told_as
 
 @contextmanager
 def regular_file(path: str | os.PathLike) -> Iterator[str]:
-    """Lends a path that can be opened any number of times.
+    """Gives a path that can be opened repeatedly: the path itself, or a pipe's copy, removed at the block's end.
 
-    Arguments
-    ---------
-    path : str or path-like
-        Anything; a pipe is read to its end.
-
-    Yields
-    ------
-    str
-        The path itself, or that of a pipe's copy, which is removed at the end. Errors raised meanwhile name ``path``.
-
-    Raises
-    ------
-    AudioError
-        If a pipe cannot be read.
-
-    Example
-    -------
-    >>> with regular_file("a.wav") as path:
-    ...     path
-    'a.wav'
+    Errors raised in the block name the original path. A pipe that cannot be read raises an ``AudioError``.
     """
     if not is_pipe(path):
         yield os.fspath(path)
@@ -53,11 +34,5 @@ def regular_file(path: str | os.PathLike) -> Iterator[str]:
 
 
 def is_pipe(path: str | os.PathLike) -> bool:
-    """Whether a path is there and is neither a file nor a folder.
-
-    Example
-    -------
-    >>> is_pipe("nowhere.wav"), is_pipe(os.curdir)
-    (False, False)
-    """
+    """Whether a path exists and is neither a file nor a folder."""
     return member_of(path) is None and os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))

@@ -1,4 +1,4 @@
-"""What a preparation made: clips, hours, speakers and classes of each manifest, and what was left out and why."""
+"""Summary of a preparation: clips, hours, speakers and classes of each manifest, and what was dropped and why."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.utils.plain_table import plain_table
 
-ALL = "all"  # the row of every clip, once however many manifests it is in
-EXAMPLES = 5  # dropped clips that are named for each reason
+ALL = "all"  # the row that counts every clip once, however many manifests it is in
+EXAMPLES = 5  # dropped clips named for each reason
 
 
 class Summary:
     """Counts utterances as they are written and clips as they are dropped.
-
-    Arguments
-    ---------
-    manifests : iterable of str
-        Their names, in the order of the rows.
 
     Example
     -------
@@ -43,28 +38,21 @@ class Summary:
         self._examples: dict[str, list[str]] = {}
 
     def add(self, utterance: Utterance, manifests: Iterable[str]) -> None:
-        """Counts an utterance in each of the manifests that it is in, and once in all."""
+        """Counts an utterance in each of its manifests, and once in all."""
         for name in (*manifests, ALL):
             self._clips[name][utterance.emotion] += 1
             self._seconds[name] += seconds(utterance)
             self._speakers[name].update([utterance.speaker] if utterance.speaker else [])
 
     def drop(self, dropped: Dropped) -> None:
-        """Counts a clip that is left out."""
+        """Counts a dropped clip."""
         self._dropped[dropped.reason] += 1
         examples = self._examples.setdefault(dropped.reason, [])
         if len(examples) < EXAMPLES:
             examples.append(f"{dropped.id}: {dropped.detail}" if dropped.detail else dropped.id)
 
     def as_dict(self) -> dict:
-        """The counts, as they go into ``summary.json``.
-
-        Returns
-        -------
-        dict
-            ``manifests`` (clips, hours, speakers, emotions by manifest) and ``dropped`` (clips and examples by
-            reason); plain numbers and texts.
-        """
+        """The counts for ``summary.json``: by manifest, and what was dropped by reason with examples."""
         return {
             "manifests": {name: self._manifest(name) for name in self._clips},
             "dropped": {
@@ -88,31 +76,12 @@ class Summary:
         return [name for name, clips in self._clips.items() if not clips and name != ALL]
 
     def text(self) -> str:
-        """The counts as a table of the terminal."""
+        """The counts as a table."""
         return summary_text(self.as_dict())
 
 
 def summary_text(summary: dict) -> str:
-    """A stored summary as a table.
-
-    Arguments
-    ---------
-    summary : dict
-        As :meth:`Summary.as_dict` gives it, also after a way through JSON.
-
-    Returns
-    -------
-    str
-        A row a manifest, then a line for each reason to drop.
-
-    Example
-    -------
-    >>> print(summary_text(Summary(["test"]).as_dict()))
-    manifest  clips  hours  speakers
-    --------------------------------
-    test          0   0.00         0
-    all           0   0.00         0
-    """
+    """A stored summary as a table: one row per manifest, then one line per reason for dropping."""
     manifests = summary["manifests"]
     emotions = [name for name in (*EMOTIONS, "none") if any(name in row["emotions"] for row in manifests.values())]
     rows = [("manifest", "clips", "hours", "speakers", *emotions)]
@@ -127,7 +96,7 @@ def summary_text(summary: dict) -> str:
 
 
 def seconds(utterance: Utterance) -> float:
-    """Length of an utterance as its manifest tells it, 0 where it does not.
+    """Length of an utterance as its manifest states it, or 0.
 
     Example
     -------

@@ -1,7 +1,7 @@
-"""Tables of clips as people keep them: CSV with any of the usual separators, TSV, JSON and JSONL, as rows of cells.
+"""Reads tables of clips as people keep them: CSV with any usual separator, TSV, JSON and JSONL, as rows of cells.
 
-The separator is the one that the header has most of: csv.Sniffer looks at the texts as well, and takes what it finds
-there for separators. A row of another width than the header is refused, because its cells are under wrong names.
+The separator is the one most frequent in the header; csv.Sniffer also looks at the texts, and takes characters in them
+for separators. A row whose width differs from the header's is refused, because its cells would get wrong names.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from speechbrain_xser.errors import ManifestError
 
 SEPARATORS = (",", ";", "\t", "|")
 TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl")
-KEY = "key"  # the column of the names in a JSON object of objects
+KEY = "key"  # the column for the names in a JSON object of objects
 QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
-Row = dict[str, object]  # cell by column: texts from a CSV, whatever JSON has from JSON
+Row = dict[str, object]  # cell by column: texts from a CSV, any values from JSON
 
 
 def read_table(path: str | os.PathLike) -> list[Row]:
-    """Reads a table; a byte order mark is no harm.
+    """Reads a table, with or without a byte order mark.
 
     Arguments
     ---------
     path : str or path-like
-        ``.jsonl``: an object a line. ``.json``: a list of objects, an object that has one such list among its values,
-        or an object of objects, whose names become the column ``key``. Anything else: a header and rows separated by
+        ``.jsonl``: one object per line. ``.json``: a list of objects, an object with one such list among its values, or
+        an object of objects, whose names become the column ``key``. Anything else: a header and rows separated by
         commas, semicolons, tabs or bars; with tabs, quotation marks inside a cell are part of the text.
 
     Returns
     -------
     list of dict
-        Cell by column, at least one row; cells of a CSV are texts without white space around them.
+        At least one row, each with its cells by column; cells of a CSV are texts without surrounding white space.
 
     Raises
     ------
     ManifestError
-        Naming file and line: no file, not UTF-8 (or UTF-16 with its mark), no JSON, no row, a column that is there
-        twice, a row of another width than the header.
+        If the file is missing, not UTF-8 (or UTF-16 with its mark), not JSON, or has no row, a repeated column, or a
+        row of another width than the header. It names file and line.
 
     Example
     -------
@@ -91,7 +91,7 @@ def _object(entry, where) -> Row:
 
 
 def _entries(content, path) -> list:
-    """The clips of a JSON file, whichever of the three usual forms it has."""
+    """The clips of a JSON file in any of the three usual forms."""
     if isinstance(content, list):
         return content
     values = list(content.values()) if isinstance(content, dict) else []
@@ -137,7 +137,7 @@ def _row(columns: list[str], cells: list[str], where: str) -> Row:
 
 
 def _unquoted(cell: str) -> str:
-    """The text of a cell; quotation marks around all of it, which only a table with tabs still has, are no text."""
+    """The text of a cell without quotation marks around all of it, which remain only in tables with tabs."""
     cell = cell.strip()
     match = QUOTED.fullmatch(cell)
     return match[1].replace('""', '"') if match else cell

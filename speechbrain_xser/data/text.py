@@ -1,8 +1,8 @@
-"""Transcripts as they were meant: damage of the encoding undone, typographic signs as a keyboard has them.
+"""Repairs transcripts: damaged encoding is restored, typographic characters become those of a keyboard.
 
-The mojibake is ftfy's work (Speer, 2019, https://doi.org/10.5281/zenodo.2591652), which knows the ways in which UTF-8
-and Windows-1252 are taken for one another. Letters with accents and scripts other than Latin stay as they are. For the
-comparison of words see ``metrics/text.py``; this here is what a model learns to write.
+ftfy repairs mojibake (Speer, 2019, https://doi.org/10.5281/zenodo.2591652); it knows the ways in which UTF-8 and
+Windows-1252 are mistaken for one another. Accented letters and non-Latin scripts stay as they are. A model learns to
+write this text; ``metrics/text.py`` normalises texts for comparison.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import re
 
 from ftfy import TextFixerConfig, fix_text
 
-_FIXES = TextFixerConfig(unescape_html=False, fix_character_width=False)  # full-width signs are Chinese, no damage
+_FIXES = TextFixerConfig(unescape_html=False, fix_character_width=False)  # full-width signs are Chinese, not damage
 _SIGNS = str.maketrans(
     {
-        "\u2014": " - ",  # em dash: it parts words, a hyphen would join them
+        "\u2014": " - ",  # em dash: it separates words, a hyphen would join them
         "\u2015": " - ",
         "\u2013": "-",  # en dash, as between numbers
         "\u2012": "-",
         "\u2010": "-",
         "\u2011": "-",
         "\u2026": "...",
-        "\u00b4": "'",  # accents and primes in an apostrophe's place
+        "\u00b4": "'",  # accents and primes used as apostrophes
         "\u2032": "'",
         "\u2033": '"',
         "\u00ab": '"',
@@ -34,12 +34,12 @@ _SIGNS = str.maketrans(
 
 
 def plain_text(text: str) -> str:
-    """A transcript without mojibake, typographic quotes, dashes and ellipses, its words one space apart.
+    """A transcript without mojibake, typographic quotes, dashes and ellipses, and with single spaces.
 
     Arguments
     ---------
     text : str
-        As a corpus has it.
+        A transcript of a corpus.
 
     Returns
     -------

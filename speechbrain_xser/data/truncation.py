@@ -1,9 +1,9 @@
-"""What a file says of its own size, which libsndfile and FFmpeg read over without a word.
+"""Reads what a file states about its own size, which libsndfile and FFmpeg ignore silently.
 
-WAV, AIFF, CAF, W64 and AU state the bytes of their data. A tool that streams, or is killed, leaves there what cannot
-be the size: zero, or some large number. Such a size is unknown, and the file is read to its end. An Ogg file marks its
-last page ("end of stream", RFC 3533 section 6); several may stand one behind the other ("chained"). An MP3 with a
-table of contents (Xing's, Info or VBRI) states its frames.
+WAV, AIFF, CAF, W64 and AU state the bytes of their data. A tool that streams or is killed leaves a size there that
+cannot be true: zero, or some large number. Such a size is unknown, and the file is read to its end. An Ogg file marks
+its last page ("end of stream", RFC 3533 section 6); several streams may follow one another ("chained"). An MP3 with a
+table of contents (Xing, Info or VBRI) states its number of frames.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import BinaryIO, NamedTuple
 
 OGG_PAGE_BYTES = 65307  # the longest page
 FIRST_OF_STREAM, END_OF_STREAM = 2, 4
-UNKNOWN_SIZES = (0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000)  # placeholders; others that cannot be true are found as such
+UNKNOWN_SIZES = (0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000)  # placeholders; other impossible sizes are detected
 ID3_BYTES = 10
 
 
 class Chunks(NamedTuple):
-    """How a format's chunks lie behind each other."""
+    """How the chunks of a format are laid out."""
 
     start: int  # bytes before the first
-    head: struct.Struct  # of a chunk: its name and its size
-    padded: int  # chunks begin at multiples of this
-    data: bytes  # how the name of the sound's chunk begins
-    counted: int = 0  # bytes of the head that the size counts, too
+    head: struct.Struct  # name and size of a chunk
+    padded: int  # chunks start at multiples of this
+    data: bytes  # the start of the name of the chunk with the samples
+    counted: int = 0  # bytes of the head that the size includes
 
 
 CHUNKS = {
@@ -39,18 +39,7 @@ CHUNKS = {
 
 
 def missing_bytes(file: BinaryIO) -> int:
-    """How many bytes the sound of a file lacks.
-
-    Arguments
-    ---------
-    file : binary file
-        Any, that can be sought in.
-
-    Returns
-    -------
-    int
-        Bytes of whole samples promised by the header and not there; 0 if nothing is missing, the size is unknown, or
-        the format states none.
+    """How many bytes of sound a file lacks by its header; 0 if none, or if the size is unknown or not stated.
 
     Example
     -------
@@ -72,7 +61,7 @@ def missing_bytes(file: BinaryIO) -> int:
 
 
 def states_no_size(file: BinaryIO) -> bool:
-    """Whether a WAV file says that it holds nothing, and goes on.
+    """Whether a WAV file states that it is empty, but is not.
 
     Example
     -------
@@ -89,17 +78,7 @@ def states_no_size(file: BinaryIO) -> bool:
 
 
 def ends_early(file: BinaryIO) -> bool:
-    """Whether an Ogg file (opus, vorbis, flac, speex) lacks its last page; False for any other file.
-
-    Arguments
-    ---------
-    file : binary file
-        Any, that can be sought in.
-
-    Returns
-    -------
-    bool
-        True if the last page is not whole or not marked as the last.
+    """Whether the last page of an Ogg file is incomplete or not marked as the last; False for any other file.
 
     Example
     -------
@@ -118,9 +97,9 @@ def ends_early(file: BinaryIO) -> bool:
 
 
 def is_chained(file: BinaryIO) -> bool:
-    """Whether an Ogg file is several, one behind the other, of which libsndfile reads the first.
+    """Whether an Ogg file is several streams in a row, of which libsndfile reads only the first.
 
-    Every page's head is read, nothing is decoded.
+    It reads the head of every page and decodes nothing.
 
     Example
     -------
@@ -140,9 +119,9 @@ def is_chained(file: BinaryIO) -> bool:
 
 
 def mp3_frames(file: BinaryIO) -> int:
-    """The frames that the table of contents of an MP3 file promises; 0 without a table.
+    """The number of frames in the table of contents of an MP3 file; 0 without a table.
 
-    A table speaks of the file that it was written for, not of another one that was put behind it.
+    The table describes the file that it was written for, not another one appended to it.
 
     Example
     -------
@@ -164,13 +143,13 @@ def mp3_frames(file: BinaryIO) -> int:
 class _Sound(NamedTuple):
     """The chunk with the samples."""
 
-    place: int  # of its first byte
-    promised: int  # bytes, of whole samples
-    unknown: bool  # whether that cannot be true
+    place: int  # position of its first byte
+    promised: int  # bytes of whole samples
+    unknown: bool  # whether that number cannot be true
 
 
 def _sound_chunk(file: BinaryIO, start: bytes) -> _Sound | None:
-    """Walks the chunks to the sound's, by what stands before it: the samples' width, and a size of 64 bits."""
+    """Finds the chunk with the samples; earlier chunks may give the samples' width and a 64-bit size."""
     chunks = CHUNKS.get(start[:4])
     if chunks is None:
         return None
@@ -194,7 +173,7 @@ def _sound_chunk(file: BinaryIO, start: bytes) -> _Sound | None:
 
 
 def _is_unknown(size: int, place: int, whole: int | None) -> bool:
-    """Whether a size is a placeholder, or goes beyond the size of the whole RIFF file, which may be one itself."""
+    """Whether a size is a placeholder, or exceeds that of the whole RIFF file, which may be a placeholder itself."""
     if size <= 0 or size in UNKNOWN_SIZES:
         return True
     return whole is not None and (place + size > whole or whole - 8 in (*UNKNOWN_SIZES, 0xFFFFFFFF))

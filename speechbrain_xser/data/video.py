@@ -1,9 +1,9 @@
-"""The sound of mp3, mp4, webm and all others that libsndfile does not read, through PyAV, which brings FFmpeg.
+"""Reads the sound of mp3, mp4, webm and whatever else libsndfile does not read, through PyAV, which brings FFmpeg.
 
-What a file is, FFmpeg finds in its content. It is decoded from its start to its end, a block at a time. What ends
-earlier than its container states is refused (a browser's webm states nothing, an mp3 without a table is only
-estimated); what the last block of an mp4 has beyond the stated end is the encoder's padding, and cut. Only the kinds
-below are opened: a playlist, which FFmpeg would follow to other files, is not.
+FFmpeg recognises a file by its content and decodes it from start to end, block by block. A file that ends earlier than
+its container states is refused (a browser's webm states nothing, an mp3 without a table is only estimated). What the
+last block of an mp4 has beyond the stated end is the encoder's padding, and is cut off. Only the formats below are
+opened; a playlist, which FFmpeg would follow to other files, is not.
 """
 
 from __future__ import annotations
@@ -30,80 +30,29 @@ DEMUXERS = (  # FFmpeg's names
     *("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi"),
     *("mp3", "aac", "amr", "amrnb", "amrwb", "ogg", "flac", "wav", "w64", "aiff", "caf", "au"),
 )
-FRAMED = (
-    "mp3",
-    "aac",
-    "amr",
-    "amrnb",
-    "amrwb",
-)  # blocks one behind the other, whose length FFmpeg estimates
-MAX_MISSING_SECONDS = 0.25  # an encoder's lead-in and last block are not always in what a container states
-MAX_DAMAGED = 0.1  # of the blocks of a framed file; where files are joined, one or two are none
+FRAMED = ("mp3", "aac", "amr", "amrnb", "amrwb")  # a mere sequence of blocks, whose length FFmpeg estimates
+MAX_MISSING_SECONDS = 0.25  # a container's stated length may include an encoder's lead-in and last block
+MAX_DAMAGED = 0.1  # of the blocks of a framed file; where files were joined, one or two cannot be decoded
 PADDING_FRAMES = 3  # an MP3 encoder's lead-in and lead-out, which are not sound
-AMR_PAUSES, AMR_SECONDS = (8, 15), 0.02  # kinds of blocks without speech: comfort noise, and nothing
+AMR_PAUSES, AMR_SECONDS = (8, 15), 0.02  # types of blocks without speech: comfort noise, and nothing
 
 
 def load_track(path: str | os.PathLike, max_seconds: float | None = None, track: int | None = None) -> Track:
-    """Reads every channel of a sound track.
-
-    Arguments
-    ---------
-    path : str or path-like
-        Any file that FFmpeg reads; what it is is read from its content, not from its name.
-    max_seconds : float or None
-        Longest track; decoding stops there. None for any.
-    track : int or None
-        Which one, counted from 1; None for the one that the container marks as its default, else the first.
-
-    Returns
-    -------
-    Track
+    """Reads every channel of an audio track: ``track`` counts from 1; None is the default track, or else the first.
 
     Raises
     ------
     AudioError
-        If the file is missing, empty, of another kind, damaged, truncated, a silent film, too long, or without such a
-        track.
-
-    Example
-    -------
-    >>> import soundfile
-    >>> path = getfixture("tmp_path") / "a.wav"
-    >>> soundfile.write(path, torch.tensor([[0.5, -0.5]]).repeat(800, 1).numpy(), 8000)
-    >>> track = load_track(path)
-    >>> track.samples.mean(0), track.samples.shape, track.sample_rate
-    (tensor([ 0.5000, -0.5000]), torch.Size([800, 2]), 8000)
+        If the file is missing, empty, of another kind, damaged, truncated, too long, or has no sound or no such track.
     """
     blocks = list(stream_track(path, max_seconds, track))
     return Track(torch.cat([block.samples for block in blocks]), *blocks[0][1:])
 
 
 def track_header(path: str | os.PathLike, track: int | None = None) -> tuple[float, int, int]:
-    """Length, rate and channels of a sound track.
+    """Length in seconds, rate in hertz and channels of an audio track.
 
-    Arguments
-    ---------
-    path, track
-        As for :func:`load_track`.
-
-    Returns
-    -------
-    tuple of (float, int, int)
-        Seconds, hertz, channels. What states no length (mp3, aac) is counted, or decoded to be counted (a browser's
-        webm).
-
-    Raises
-    ------
-    AudioError
-        As :func:`load_track`.
-
-    Example
-    -------
-    >>> import soundfile
-    >>> path = getfixture("tmp_path") / "a.wav"
-    >>> soundfile.write(path, torch.zeros(4000, 2).numpy(), 8000)
-    >>> track_header(path)
-    (0.5, 8000, 2)
+    A length that is not stated is counted from the blocks (mp3, aac), or by decoding them (a browser's webm).
     """
     with _readable(path) as container:
         stream = _stream(container, path, track)
@@ -114,31 +63,7 @@ def track_header(path: str | os.PathLike, track: int | None = None) -> tuple[flo
 def stream_track(
     path: str | os.PathLike, max_seconds: float | None = None, track: int | None = None
 ) -> Iterator[Track]:
-    """Reads a sound track block by block, in flat memory.
-
-    Arguments
-    ---------
-    path, max_seconds, track
-        As for :func:`load_track`.
-
-    Yields
-    ------
-    Track
-        Some milliseconds each; all of the track, or an error after what is there.
-
-    Raises
-    ------
-    AudioError
-        As :func:`load_track`.
-
-    Example
-    -------
-    >>> import soundfile
-    >>> path = getfixture("tmp_path") / "a.wav"
-    >>> soundfile.write(path, torch.zeros(8000, 2).numpy(), 8000)
-    >>> sum(len(block.samples) for block in stream_track(path))
-    8000
-    """
+    """Reads an audio track block by block; if its end is missing, the error comes after what is there."""
     with _readable(path) as container:
         stream = _stream(container, path, track)
         stated = _stated_seconds(container, stream, path)
@@ -148,62 +73,13 @@ def stream_track(
 
 
 def stated_seconds(path: str | os.PathLike, track: int | None = None) -> float | None:
-    """Length of a sound track, without decoding it.
-
-    Arguments
-    ---------
-    path, track
-        As for :func:`load_track`.
-
-    Returns
-    -------
-    float or None
-        Seconds; None where the file states nothing (a browser's webm).
-
-    Raises
-    ------
-    AudioError
-        As :func:`load_track`.
-
-    Example
-    -------
-    >>> import soundfile
-    >>> path = getfixture("tmp_path") / "a.wav"
-    >>> soundfile.write(path, torch.zeros(4000).numpy(), 8000)
-    >>> stated_seconds(path)
-    0.5
-    """
+    """Length of an audio track without decoding it; None if the file does not state it (a browser's webm)."""
     with _readable(path) as container:
         return _known_seconds(container, _stream(container, path, track), path) or None
 
 
 def limited(blocks: Iterator[Track], max_seconds: float | None, name: str | os.PathLike) -> Iterator[Track]:
-    """The blocks, as far as they are allowed: what a header says of their length may be wrong.
-
-    Arguments
-    ---------
-    blocks : iterator of Track
-        Of one recording.
-    max_seconds : float or None
-        Longest allowed, None for any.
-    name : str or path-like
-        Names it in the message.
-
-    Yields
-    ------
-    Track
-
-    Raises
-    ------
-    AudioError
-        Before the first block that is beyond the limit.
-
-    Example
-    -------
-    >>> second = Track(torch.zeros(8000, 1), 8000, ("FC",))
-    >>> sum(len(block.samples) for block in limited(iter([second, second]), 2.0, "a.wav"))
-    16000
-    """
+    """Passes on the blocks up to ``max_seconds``, then raises an ``AudioError``: a header's length may be wrong."""
     seconds = 0.0
     for block in blocks:
         seconds += len(block.samples) / block.sample_rate
@@ -213,24 +89,7 @@ def limited(blocks: Iterator[Track], max_seconds: float | None, name: str | os.P
 
 
 def not_audio(path: str | os.PathLike, reason: object) -> AudioError:
-    """What is said of a file that no decoder can read.
-
-    Arguments
-    ---------
-    path : str or path-like
-        The file.
-    reason : object
-        The decoder's own words.
-
-    Returns
-    -------
-    AudioError
-
-    Example
-    -------
-    >>> str(not_audio("a.wav", "unknown format"))[:50]
-    'a.wav: cannot be read as audio (unknown format); i'
-    """
+    """The error for a file that no decoder can read."""
     return AudioError(
         f"{path}: cannot be read as audio ({reason}); it is damaged, truncated or of another type. "
         f"Expected {EXPECTED}, whatever its name: convert it, or download it again."
@@ -239,9 +98,11 @@ def not_audio(path: str | os.PathLike, reason: object) -> AudioError:
 
 @contextmanager
 def _readable(path: str | os.PathLike):
-    """The container, if it holds sound; what goes wrong in it is told by the file's name."""
+    """The container, if it contains sound; errors name the file."""
     try:
-        with opened(path) as file, _opened(file) as container:
+        # neither a network address nor another file can be reached through the container
+        options = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": ""}
+        with opened(path) as file, av.open(file, options=options) as container:
             if not container.streams.audio:
                 raise AudioError(f"{path}: contains no sound; expected a sound track. Download it again, or omit it.")
             yield container
@@ -251,13 +112,8 @@ def _readable(path: str | os.PathLike):
         raise not_audio(path, getattr(error, "strerror", None) or error) from error
 
 
-def _opened(file):
-    """The container of an open file; neither a network address nor another file can be reached through it."""
-    return av.open(file, options={"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": ""})
-
-
 def _stream(container, path: str | os.PathLike, track: int | None):
-    """The track that is wanted, else the container's default one, else the first."""
+    """The wanted track, or else the container's default one, or else the first."""
     streams = container.streams.audio
     if track is None:
         return next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
@@ -267,7 +123,7 @@ def _stream(container, path: str | os.PathLike, track: int | None):
 
 
 def _tell_tracks(container, stream, path: str | os.PathLike) -> None:
-    """Says which of several tracks is read."""
+    """Warns which of several tracks is read."""
     streams = container.streams.audio
     if len(streams) > 1:
         number = streams.index(stream) + 1
@@ -276,7 +132,7 @@ def _tell_tracks(container, stream, path: str | os.PathLike) -> None:
 
 
 def _listed(streams) -> str:
-    """What a person knows tracks by."""
+    """Describes the tracks in words that a person knows them by."""
     return "; ".join(f"{number}: {_words(stream)}" for number, stream in enumerate(streams, start=1))
 
 
@@ -291,7 +147,7 @@ def _words(stream) -> str:
 def _decoded(container, stream, path: str | os.PathLike, stated: float) -> Iterator[Track]:
     """A track's blocks, counted against what the container states."""
     samples, rate, last = 0, stream.rate, None
-    planar = av.AudioResampler(format="fltp")  # the same rate and layout; an error where they change on the way
+    planar = av.AudioResampler(format="fltp")  # same rate and layout; an error if they change midway
     for frame in (block for coded in _frames(container, stream, path) for block in planar.resample(coded)):
         if last is not None:
             yield last
@@ -308,7 +164,7 @@ def _decoded(container, stream, path: str | os.PathLike, stated: float) -> Itera
 
 
 def _padding(container, stream, samples: int, last: Track) -> int:
-    """Samples that the last block of an mp4 has beyond the length that the container states."""
+    """Samples of an mp4's last block beyond the length that the container states."""
     if "mp4" not in container.format.name or stream.duration is None:
         return 0
     beyond = samples - round(stream.duration * stream.time_base * last.sample_rate)
@@ -316,7 +172,7 @@ def _padding(container, stream, samples: int, last: Track) -> int:
 
 
 def _frames(container, stream, path: str | os.PathLike) -> Iterator[av.AudioFrame]:
-    """What the decoder makes of each block; of a framed file, and of pauses, without those that are none."""
+    """What each block decodes to; damaged blocks of a framed file are skipped, AMR's pauses become silence."""
     blocks = damaged = 0
     for packet in container.demux(stream):
         blocks += 1
@@ -337,7 +193,7 @@ def _frames(container, stream, path: str | os.PathLike) -> Iterator[av.AudioFram
 
 
 def _pause(rate: int) -> av.AudioFrame:
-    """The silence for which a telephone sends nothing."""
+    """The silence that a telephone does not transmit."""
     frame = av.AudioFrame(format="fltp", layout="mono", samples=round(AMR_SECONDS * rate))
     frame.planes[0].update(bytes(frame.planes[0].buffer_size))
     frame.sample_rate = rate
@@ -345,7 +201,7 @@ def _pause(rate: int) -> av.AudioFrame:
 
 
 def _stated_seconds(container, stream, path: str | os.PathLike) -> float:
-    """What the header promises of the track's length, 0 where it says nothing: what is estimated is no promise."""
+    """The track's length as the header states it; 0 if it states none. An estimate does not count as stated."""
     if container.format.name == "mp3":
         with opened(path) as file:
             frames = max(0, mp3_frames(file) - PADDING_FRAMES)
@@ -354,15 +210,15 @@ def _stated_seconds(container, stream, path: str | os.PathLike) -> float:
         return 0.0
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
-    hours, minutes, seconds = stream.metadata.get("DURATION", "0:0:0").split(":")  # a tag of Matroska's and webm's
+    hours, minutes, seconds = stream.metadata.get("DURATION", "0:0:0").split(":")  # a tag in Matroska and webm
     return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
 
 
 def _known_seconds(container, stream, path: str | os.PathLike) -> float:
-    """The track's length as well as it can be known without decoding, 0 where it cannot be."""
+    """The track's length as far as it is known without decoding, otherwise 0."""
     stated = _stated_seconds(container, stream, path)
     if container.format.name not in FRAMED:
         return stated
     counted = float(sum(packet.duration or 0 for packet in container.demux(stream) if packet.size) * stream.time_base)
-    exact = float(stream.duration * stream.time_base) if stated and stream.duration else 0.0  # less the lead-in
+    exact = float(stream.duration * stream.time_base) if stated and stream.duration else 0.0  # without the lead-in
     return exact if abs(counted - exact) <= MAX_MISSING_SECONDS else counted

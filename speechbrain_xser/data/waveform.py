@@ -1,4 +1,4 @@
-"""What a waveform must be before a model is given it: mono, finite, of one rate, not too long."""
+"""What a waveform has to be before a model takes it: mono, finite, at one rate, not too long."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from torchaudio.functional import resample
 from speechbrain_xser.errors import AudioError
 
 SAMPLE_RATE = 16000
-HEAD_SECONDS = 30.0  # of a recording, by which its offset is known
-OFFSET_STEPS = 32768  # of full scale, those of 16 bits
-MAX_AMPLITUDE = 16.0  # of full scale; a clipped float file reaches 2 or so, int16 values taken for floats 32768
-MAX_FILTER = 20_000_000  # taps of a resampling filter grow with the product of the reduced rates; more needs gigabytes
+HEAD_SECONDS = 30.0  # of a recording, from which its offset is measured
+OFFSET_STEPS = 32768  # 16-bit steps in full scale
+MAX_AMPLITUDE = 16.0  # times full scale; a clipped float file reaches about 2, int16 values read as floats 32768
+MAX_FILTER = 20_000_000  # product of the reduced rates; the filter's taps grow with it, up to gigabytes
 
 
 def check_wave(wave: Tensor, name: str | os.PathLike = "waveform", max_seconds: float | None = None) -> Tensor:
-    """Returns the waveform if a model can be given it. Silence is fine.
+    """Returns the waveform if a model can take it. Silence is allowed.
 
     Arguments
     ---------
     wave : Tensor
-        Waveform, [S], floating, at 16 kHz.
+        Waveform, [S], floating point, at 16 kHz.
     name : str or path-like
-        Names it in the message.
+        Its name in the message.
     max_seconds : float or None
-        Longest length, None for any.
+        Longest length; None for any.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def check_wave(wave: Tensor, name: str | os.PathLike = "waveform", max_seconds: 
     Raises
     ------
     AudioError
-        If it is not one-dimensional, not floating, empty, too long, or holds NaN, Inf or values beyond 16.
+        If it is not one-dimensional or floating point, is empty or too long, or contains NaN, Inf or values beyond 16.
 
     Example
     -------
@@ -68,22 +68,10 @@ def check_wave(wave: Tensor, name: str | os.PathLike = "waveform", max_seconds: 
 
 
 def offset_of(wave: Tensor, rate: int) -> float:
-    """The constant offset of a recorder: the mean of the first 30 seconds, in whole steps of 16 bits.
+    """The constant offset of a recording: the mean of its first 30 seconds, in whole 16-bit steps.
 
-    Sound has no mean; what is rounded away is less than 16 bits can hold. Samples that :func:`check_wave` refuses do
+    Sound has no mean, and what is rounded away is less than 16 bits can hold. Samples that ``check_wave`` refuses do
     not count.
-
-    Arguments
-    ---------
-    wave : Tensor
-        Samples, [S], floating.
-    rate : int
-        Samples a second.
-
-    Returns
-    -------
-    float
-        To be subtracted; 0 where there is none.
 
     Example
     -------
@@ -96,54 +84,12 @@ def offset_of(wave: Tensor, rate: int) -> float:
 
 
 def without_offset(wave: Tensor, rate: int) -> Tensor:
-    """A waveform less its constant offset, as :func:`~speechbrain_xser.data.audio.load_audio` gives it.
-
-    Arguments
-    ---------
-    wave : Tensor
-        Samples, [S], floating.
-    rate : int
-        Samples a second.
-
-    Returns
-    -------
-    Tensor
-        [S]; where there is no offset, the same samples bit by bit.
-
-    Example
-    -------
-    >>> wave = torch.tensor([0.5, -0.5, 0.25, -0.25])
-    >>> torch.equal(without_offset(wave + 0.125, 16000), wave), torch.equal(without_offset(wave, 16000), wave)
-    (True, True)
-    """
+    """A waveform [S] without its constant offset; bit for bit the same if there is none."""
     return wave - offset_of(wave, rate)
 
 
 def check_seconds(seconds: float, max_seconds: float | None, name: str | os.PathLike) -> None:
-    """Refuses a clip that is too long, before it can exhaust the memory.
-
-    Arguments
-    ---------
-    seconds : float
-        Length of the clip.
-    max_seconds : float or None
-        Longest allowed, None for any.
-    name : str or path-like
-        Names the clip in the message.
-
-    Raises
-    ------
-    AudioError
-        If it is longer.
-
-    Example
-    -------
-    >>> check_seconds(120.0, 30.0, "a.wav")
-    Traceback (most recent call last):
-    ...
-    speechbrain_xser.errors.AudioError: a.wav: 120.00 s long, expected at most 30 s. Cut it into shorter clips, or \
-raise max_seconds.
-    """
+    """Refuses a clip that is too long, before it can exhaust the memory."""
     if max_seconds is not None and seconds > max_seconds:
         raise AudioError(
             f"{name}: {seconds:.2f} s long, expected at most {max_seconds:g} s. Cut it into shorter clips, or "
@@ -152,53 +98,19 @@ raise max_seconds.
 
 
 def resampled(wave: Tensor, rate: int, sample_rate: int, name: str | os.PathLike) -> Tensor:
-    """The waveform at the wanted rate.
-
-    Arguments
-    ---------
-    wave : Tensor
-        Samples, [S].
-    rate, sample_rate : int
-        Its own samples a second, and the wanted ones.
-    name : str or path-like
-        Names it in the message.
-
-    Returns
-    -------
-    Tensor
-        [S'], the same tensor where the rates are equal.
+    """The waveform [S] at the wanted rate; the same tensor if the rates are equal.
 
     Raises
     ------
     AudioError
-        If the rates have no small ratio (22254 Hz, say): the filter would take gigabytes.
-
-    Example
-    -------
-    >>> resampled(torch.zeros(800), 8000, 16000, "a.wav").shape
-    torch.Size([1600])
+        If the rates have no small ratio (for example 22254 Hz): the filter would take gigabytes.
     """
     check_ratio(rate, sample_rate, name)
     return wave if rate == sample_rate else resample(wave, rate, sample_rate)
 
 
 def check_ratio(rate: int, sample_rate: int, name: str | os.PathLike) -> None:
-    """Refuses a rate that cannot be resampled.
-
-    Arguments
-    ---------
-    rate, sample_rate, name
-        As for :func:`resampled`.
-
-    Raises
-    ------
-    AudioError
-        As :func:`resampled`.
-
-    Example
-    -------
-    >>> check_ratio(44100, 16000, "a.wav")
-    """
+    """Refuses a rate that :func:`resampled` cannot convert."""
     common = math.gcd(rate, sample_rate)
     if (rate // common) * (sample_rate // common) > MAX_FILTER:
         raise AudioError(f"{name}: {rate} Hz has no small ratio to {sample_rate} Hz. Convert it to {sample_rate} Hz.")

@@ -1,4 +1,4 @@
-"""What corpora call emotions, genders, ages and splits, in our words; what is not in these tables is not guessed."""
+"""Maps corpora's words for emotions, genders, ages and splits to ours; words not in these tables are not guessed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ DECADE = re.compile(r"(\d*0)s")
 
 
 def plain_word(value: object) -> str:
-    """A label's cell as it is looked up: lower case, single spaces in place of hyphens, underscores and slashes.
+    """A label's cell for look-up: lower case, with single spaces for hyphens, underscores and slashes.
 
     Example
     -------
@@ -52,17 +52,7 @@ def plain_word(value: object) -> str:
 
 
 def age_of(value: object) -> str | None:
-    """SpeechCraft's band of an age in years, in a range of years, or in words.
-
-    Arguments
-    ---------
-    value : object
-        ``31``, ``"31"``, ``"26-35"``, ``"20s"``, ``"twenties"``, or the name of a band.
-
-    Returns
-    -------
-    str or None
-        One of ``AGES``; None where the words are others, or a range reaches into a second band.
+    """SpeechCraft's band for an age in years, a range of years, or words; None for others or a range over two bands.
 
     Example
     -------
@@ -78,7 +68,7 @@ def age_of(value: object) -> str | None:
 
 
 def _years(word: str) -> tuple[float, float] | None:
-    """Least and greatest age that a word stands for."""
+    """The lowest and highest age that a word stands for."""
     if match := YEARS.fullmatch(word):
         return float(match[1]), float(match[1])
     if match := YEARS_FROM_TO.fullmatch(word):

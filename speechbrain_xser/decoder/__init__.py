@@ -1,9 +1,9 @@
-"""The causal LLM that reads two kinds of soft tokens and answers with one paragraph.
+"""The causal LLM that takes the branches' soft tokens and answers with one paragraph.
 
-Moves to ``speechbrain/integrations/huggingface``.
+Would move to ``speechbrain/integrations/huggingface``.
 """
 
 import logging
 
-# its import prints a hint at a faster kernel, whichever are there
+# its import logs a hint at a faster kernel in any case
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What the decoder gives of a batch of answers: logits where they are asked for, and a loss without all of them."""
+"""The decoder's output for a batch of answers: logits on demand, and a loss that never holds all of them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from speechbrain_xser.decoder.packing.cross_entropy import chunked_cross_entropy
 
 
 class AnswerLogits(NamedTuple):
-    """What predicts each answer token, all rows concatenated, the end of each answer included.
+    """The states that predict each answer token, all rows concatenated, including the end of each answer.
 
-    Logits are made when they are asked for; the loss is summed without all of them at once.
+    Logits are computed on demand; the loss is summed without holding all of them.
     """
 
-    states: Tensor  # [N, e], what the output layer reads
+    states: Tensor  # [N, e], the input of the output layer
     targets: Tensor  # [N] int64
-    rows: Tensor  # [N] int64, which utterance
+    rows: Tensor  # [N] int64, the utterance of each token
     head: nn.Module = nn.Identity()  # the output layer, from [N, e] to [N, V]
-    kind: torch.dtype | None = None  # autocast's type in the forward, None outside of it
+    kind: torch.dtype | None = None  # autocast's dtype in the forward, None without autocast
 
     @property
     def logits(self) -> Tensor:
-        """Logits where an answer token is predicted, [N, V], in the LLM's type."""
+        """Logits where an answer token is predicted, [N, V], in the LLM's dtype."""
         with self._autocast():
             return self.head(self.states)
 

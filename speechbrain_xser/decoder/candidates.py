@@ -1,4 +1,4 @@
-"""Candidates for the next words of an answer, as tokens."""
+"""Tokenises candidates for the next words of an answer."""
 
 from __future__ import annotations
 
@@ -11,21 +11,9 @@ from speechbrain_xser.errors import PromptError
 def candidate_tokens(
     prefixes: Sequence[str], candidates: Sequence[Sequence[str]], plain: PlainTokens
 ) -> tuple[list[list[int]], list[list[list[int]]]]:
-    """Cuts prefix + candidate where all candidates of a row still agree with the prefix's own tokens.
+    """Splits prefix + candidate where all candidates of a row still agree with the prefix's own tokens.
 
-    Arguments
-    ---------
-    prefixes : sequence of str
-        The answer of each row up to its candidates, B of them.
-    candidates : sequence of sequence of str
-        C texts for each row; each is tokenised together with its prefix.
-    plain : PlainTokens
-        Of the LLM's tokenizer.
-
-    Returns
-    -------
-    tuple of (list of list of int, list of list of list of int)
-        Token ids that a row begins with, [B][...], and those of each candidate behind them, [B][C][...].
+    Returns the token ids that each row starts with, [B][...], and those of each candidate after them, [B][C][...].
 
     Raises
     ------
@@ -56,7 +44,7 @@ def candidate_tokens(
 
 
 def _shared_length(sequences: list[list[int]]) -> int:
-    """Length of the longest beginning that all sequences have.
+    """Length of the longest common prefix of all sequences.
 
     Example
     -------

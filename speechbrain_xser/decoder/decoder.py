@@ -1,7 +1,7 @@
-"""The decoder: what a prompted LLM answers, and how probable it finds answers.
+"""The decoder: what a prompted LLM answers, and how probable it finds given answers.
 
-Answers are greedy, drawn, or given piece by piece; :class:`~speechbrain_xser.decoder.prompted_llm.PromptedLLM` has the
-LLM and its prompt.
+Answers are greedy, sampled, or streamed; :class:`~speechbrain_xser.decoder.prompted_llm.PromptedLLM` has the LLM and
+its prompt.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from speechbrain_xser.errors import PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.utils.modes import each_within, evaluating
 
-SCORED_ROWS = 32  # whose candidates are scored at a time
+SCORED_ROWS = 32  # rows whose candidates are scored at once
 
 
 class LLMDecoder(PromptedLLM):
-    """A causal LLM that reads the branches' soft tokens in a prompt and answers.
+    """A causal LLM that takes the branches' soft tokens in a prompt and answers.
 
     Its arguments are those of :class:`~speechbrain_xser.decoder.prompted_llm.PromptedLLM`.
 
@@ -52,12 +52,12 @@ class LLMDecoder(PromptedLLM):
 
     @cached_property
     def odd_quotes(self) -> dict[int, str]:
-        """Ids of all tokens that open or close a quotation, and what each says behind it."""
+        """Ids of all tokens that open or close a quotation, and the text of each after its last quotation mark."""
         return tokens_with_odd_quotes(self.tokenizer)
 
     @cached_property
     def _drafts(self) -> dict[int, NGramDrafts]:
-        """By length; what was answered helps to guess what will be."""
+        """Drafts by their length; earlier answers help to guess later ones."""
         return {}
 
     def generate(
@@ -78,24 +78,24 @@ class LLMDecoder(PromptedLLM):
         instruction : str
             What the user asks.
         max_new_tokens : int, optional
-            Limit of generated tokens; by default the decoder's.
+            Most tokens to generate; by default the decoder's limit.
         prefixes : list of str, optional
-            The beginning of each answer, which generation continues.
+            The start of each answer, which generation continues.
         close_quotes : bool
-            Whether an answer must not end inside a quotation: for paragraphs, which quote the transcript.
+            Whether an answer must not end inside a quotation; for paragraphs, which quote the transcript.
         decoding : Decoding
-            Rows at a time, tokens that are guessed ahead, and a form that answers are held to.
+            Rows at once, tokens drafted ahead, and a form that constrains answers.
 
         Returns
         -------
         list of str
-            B whole answers, prefixes included; one may be empty.
+            B whole answers, including their prefixes; an answer may be empty.
 
         Raises
         ------
         PromptError
-            If prompt and ``max_new_tokens`` together are longer than the context, or it is below 1; or a form is
-            asked for together with prefixes.
+            If the prompt and ``max_new_tokens`` exceed the context, ``max_new_tokens`` is below 1, or a form is
+            combined with prefixes.
         """
         limit = self.max_new_tokens if max_new_tokens is None else max_new_tokens
         if limit < 1:
@@ -116,19 +116,19 @@ class LLMDecoder(PromptedLLM):
         close_quotes: bool = False,
         decoding: Decoding = PLAIN_DECODING,
     ) -> list[list[SampledAnswer]]:
-        """Several answers of each prompt, drawn token by token; the prompt's embeddings are there once.
+        """Several answers to each prompt, sampled token by token; the prompt's embeddings exist only once.
 
         Arguments
         ---------
         tokens, instruction, max_new_tokens, close_quotes, decoding
             As for :meth:`generate`.
         sampling : Sampling
-            Temperature, top-p, answers a prompt, and the seed.
+            Temperature, top-p, answers per prompt, and the seed.
 
         Returns
         -------
         list of list of SampledAnswer
-            For each of B rows its answers, with the log-probabilities of all their tokens, their end among them.
+            The answers of each of B rows, with the log-probabilities of all their tokens, the end included.
 
         Raises
         ------
@@ -162,7 +162,7 @@ class LLMDecoder(PromptedLLM):
         close_quotes: bool = False,
         decoding: Decoding = PLAIN_DECODING,
     ) -> Iterator[str]:
-        """The answer of one row while it grows, and at last the one that :meth:`generate` gives.
+        """Yields the answer of one row as it grows, and finally the one that :meth:`generate` gives.
 
         Arguments
         ---------
@@ -174,7 +174,7 @@ class LLMDecoder(PromptedLLM):
         Yields
         ------
         str
-            The text so far, without half a character at its end; the last one is whole.
+            The text so far, without an incomplete character at its end; the last one is complete.
 
         Raises
         ------
@@ -208,19 +208,19 @@ class LLMDecoder(PromptedLLM):
         instruction : str
             What the user asks.
         prefixes : list of str
-            The answer of each row up to the candidates.
+            The answer of each row before the candidates.
         candidates : list of list of str
             C texts for each row; each is tokenised together with its prefix.
 
         Returns
         -------
         Tensor
-            Nats a token, [B, C], float32; a softmax over C makes probabilities.
+            Nats per token, [B, C], float32; a softmax over C gives probabilities.
 
         Raises
         ------
         PromptError
-            If rows differ in their number of candidates, a candidate is empty, or a row is longer than the context.
+            If rows differ in their number of candidates, a candidate is empty, or a row exceeds the context.
         """
         begun, rest = candidate_tokens(prefixes, candidates, self.plain_tokens)
         longest = max(len(ids) for row in rest for ids in row)
@@ -237,14 +237,14 @@ class LLMDecoder(PromptedLLM):
         answers: Sequence[str],
         emotions: Sequence[str],
     ) -> Tensor:
-        """How probable each emotion's word is in the place where the answer names its own.
+        """How probable each emotion's word is where the answer names its emotion.
 
         Arguments
         ---------
         tokens : mapping of str to SoftTokens
             By branch: embeddings [B, K, e] with counts [B].
         instruction : str
-            What the user asked.
+            The user's question.
         answers : sequence of str
             B answers, as generated.
         emotions : sequence of str
@@ -268,7 +268,7 @@ class LLMDecoder(PromptedLLM):
         decoding: Decoding,
         sampler: Sampler | None = None,
     ) -> PartialAnswer:
-        """The answer of one row, by the rules of the caller."""
+        """Starts the answer of one row, with the caller's rules."""
         if decoding.form is not None and begun:
             raise PromptError("An answer that is held to a form cannot have a prefix: give one of the two.")
         guide = drafter = None

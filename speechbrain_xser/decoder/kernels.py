@@ -1,4 +1,4 @@
-"""Liger's fused kernels in an LLM's layers, where there is a GPU: fewer passes over memory, the same numbers."""
+"""Liger's fused kernels in an LLM's layers on a GPU: fewer passes over memory, the same numbers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,9 @@ from speechbrain_xser.versions import install_hint
 
 
 def fuse_kernels(llm: PreTrainedModel) -> None:
-    """Puts Liger's RMSNorm and SwiGLU into a causal LLM, for this process.
+    """Puts Liger's RMSNorm and SwiGLU into a causal LLM, in place.
 
     Source: Liger kernels (Hsu et al., 2024, arXiv:2410.10989).
-
-    Arguments
-    ---------
-    llm : PreTrainedModel
-        Of a family that Liger knows; changed in place.
 
     Raises
     ------
@@ -39,5 +34,5 @@ def fuse_kernels(llm: PreTrainedModel) -> None:
         raise BackboneError(f"Fused kernels need Liger. Run: {install_hint('kernels')}, or set fused_kernels to false.")
     from liger_kernel.transformers import _apply_liger_kernel_to_instance
 
-    # rotations and the loss have their own code here
+    # rotations and the loss have code of their own in this package
     _apply_liger_kernel_to_instance(llm, rope=False, cross_entropy=False, fused_linear_cross_entropy=False)

@@ -1,6 +1,6 @@
 """The causal LLM and its LoRA: any ``AutoModelForCausalLM`` folder or hub id, frozen, with trained adapters.
 
-The base is frozen here once and for all; its adapters are float32 on a base of any type, inside autocast and outside.
+The base is frozen here. Its adapters are float32 on a base of any dtype, with and without autocast.
 """
 
 from __future__ import annotations
@@ -30,38 +30,12 @@ from speechbrain_xser.utils.sources import loading, refuse_incomplete, resolve_s
 if TYPE_CHECKING:
     from peft import PeftModel
 
-LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # of a Llama layer
+LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # in a Llama layer
 PAPER_LORA: Mapping[str, object] = MappingProxyType({"r": 16, "alpha": 32, "dropout": 0.05, "targets": LINEARS})
 
 
 def load_tokenizer(source: str, revision: str | None = None) -> PreTrainedTokenizerBase:
-    """Loads the tokenizer of an LLM.
-
-    Arguments
-    ---------
-    source : str
-        Folder, hub id or "packaged:NAME".
-    revision : str, optional
-        Commit, tag or branch of a hub id.
-
-    Returns
-    -------
-    PreTrainedTokenizerBase
-        As ``transformers`` gives it.
-
-    Raises
-    ------
-    BackboneError
-        If it cannot be found.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> from speechbrain_xser.testing import tiny_llm_folder
-    >>> tokenizer = load_tokenizer(tiny_llm_folder(tempfile.mkdtemp()))
-    >>> tokenizer.decode(tokenizer("by the door", add_special_tokens=False).input_ids)
-    'by the door'
-    """
+    """The tokenizer of an LLM: a folder, hub id or "packaged:NAME"; a ``BackboneError`` if it cannot be found."""
     with LOADING, loading(source, revision):
         return AutoTokenizer.from_pretrained(resolve_source(source), revision=revision, trust_remote_code=False)
 
@@ -83,24 +57,24 @@ def load_llm(
     revision : str, optional
         Commit, tag or branch of a hub id.
     dtype : str
-        Type of the weights; of the computation, where they are quantised.
+        Dtype of the weights, or of the computation if they are quantised.
     quantization : str, optional
         "4bit" or "8bit"; see :func:`~speechbrain_xser.decoder.quantization.quantized`.
     fused_kernels : bool
-        Liger's kernels in its layers; needs a GPU.
+        Whether its layers use Liger's kernels; needs a GPU.
     load_weights : bool
-        False builds from ``config.json`` alone, with random weights, on the current torch device ("meta" works).
+        False builds it from ``config.json`` with random weights, on the current torch device ("meta" works).
 
     Returns
     -------
     PreTrainedModel
-        In eval, no parameter requires a gradient.
+        In eval mode; no parameter requires a gradient.
 
     Raises
     ------
     BackboneError
-        If it cannot be found, lacks weights, has an attention that cannot be exchanged, or what quantised weights or
-        fused kernels need is missing.
+        If it cannot be found, lacks weights, has an attention that cannot be replaced, or lacks what quantised weights
+        or fused kernels need.
 
     Example
     -------
@@ -143,7 +117,7 @@ def add_lora(
     targets: Sequence[str] = LINEARS,
     revision: str | None = None,
 ) -> PeftModel:
-    """Puts LoRA beside linear layers: y = W x + alpha / r * B A dropout(x), with B zero at the start.
+    """Adds LoRA to linear layers: y = W x + alpha / r * B A dropout(x), with B zero at the start.
 
     Source: LoRA (Hu et al., 2022, ICLR).
 
@@ -154,13 +128,13 @@ def add_lora(
     r : int
         Rank; memory and time of the adapters grow with it.
     alpha : float
-        The scale is alpha / r, so that r can change alone.
+        The scale is alpha / r, so that r can be changed alone.
     dropout : float
         On the adapters' input, in training.
     targets : sequence of str
         Names of the linears; a shorter list (``q_proj``, ``v_proj``) saves memory.
     revision : str, optional
-        Of the base model, written into the adapter's configuration.
+        Revision of the base model, written into the adapter's configuration.
 
     Returns
     -------
@@ -170,7 +144,7 @@ def add_lora(
     Raises
     ------
     BackboneError
-        If a target is in no layer of this LLM; the message lists its linears.
+        If a target occurs in no layer of this LLM; the message lists its linears.
 
     Example
     -------
@@ -180,7 +154,7 @@ def add_lora(
     >>> sum(p.numel() for p in llm.parameters() if p.requires_grad)  # 2 layers of r * (32 + 32) + r * (32 + 16)
     448
     """
-    with without_bitsandbytes():  # and only where there is LoRA: it is slow to load
+    with without_bitsandbytes():  # imported only if there is LoRA: it is slow to load
         from peft import LoraConfig, get_peft_model
 
         from speechbrain_xser.decoder.lora import use_few_passes
@@ -201,7 +175,7 @@ def add_lora(
         revision=revision,
     )
     with without_bitsandbytes(), warnings.catch_warnings():
-        # peft asks transformers by a name that will go; not what a user can put right
+        # peft uses a deprecated name of transformers, which a user cannot fix
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
         model = get_peft_model(llm, config)
     use_few_passes(model)

@@ -1,9 +1,8 @@
-"""A LoRA linear in few passes: one autograd function whose small products are added where the large one has written.
+"""A LoRA linear in few passes: one autograd function that adds its small products in place to the large one.
 
-PEFT's layer makes a copy of its input in another type, drops out a copy for each linear, and scales and adds in passes
-of their own. Here the product with B is added in place, its scale is part of that product, and linears that hear the
-same tensor (queries, keys and values; gate and up) share one dropout of it. Everything else (names, saving, merging)
-stays PEFT's.
+PEFT's layer copies its input to another dtype, drops out a copy for each linear, and scales and adds in separate
+passes. Here the product with B is added in place, its scale is part of that product, and linears with the same input
+(queries, keys and values; gate and up) share one dropout. Everything else (names, saving, merging) is PEFT's.
 """
 
 from __future__ import annotations
@@ -21,29 +20,29 @@ with without_bitsandbytes():
     from peft import PeftModel
     from peft.tuners.lora import Linear, LoraLayer
 
-LEVELS = 1 << 16  # of a dropout's probability: four decisions from each random 64-bit number
+LEVELS = 1 << 16  # of a dropout's probability; each random 64-bit number gives four decisions
 
 
 class Dropped(NamedTuple):
-    """An input of which some values are left out; ``values / share`` has the input's expectation."""
+    """An input with some values set to zero; ``values / share`` has the input's expectation."""
 
-    values: Tensor  # as the input
-    kept: Tensor | None  # bool; None where nothing was left out
+    values: Tensor  # same shape as the input
+    kept: Tensor | None  # bool; None if nothing was dropped
     share: float  # expected share of kept values
 
 
 class Drawn(NamedTuple):
-    """What was drawn last, and for what."""
+    """The last dropout, and what it was drawn for."""
 
-    heard: weakref.ref  # the tensor
-    key: tuple[float, int]  # probability, and how often the tensor was written into
+    heard: weakref.ref  # the input tensor
+    key: tuple[float, int]  # the probability, and how often the tensor had been written to
     dropped: Dropped
 
 
 class SharedDropout:
-    """Dropout that is drawn once for a tensor, however many linears hear it.
+    """Dropout that is drawn once for a tensor, however many linears use it.
 
-    What was drawn last is one object, which is read once: another thread may put its own in its place at any time.
+    The last draw is one object, which is read once, because another thread may replace it at any time.
 
     Example
     -------
@@ -59,19 +58,7 @@ class SharedDropout:
         self._last: Drawn | None = None
 
     def __call__(self, x: Tensor, probability: float) -> Dropped:
-        """Leaves out values of ``x`` with a probability (to one in 65,536); ``x`` keeps its gradient, the result none.
-
-        Arguments
-        ---------
-        x : Tensor
-            Any shape.
-        probability : float
-            In 0..1, 1 excluded; at 0 nothing is drawn.
-
-        Returns
-        -------
-        Dropped
-        """
+        """Drops values of ``x`` with a probability below 1 (to one in 65,536); the result has no gradient."""
         if probability == 0:
             return Dropped(x.detach(), None, 1.0)
         key, last = (probability, x._version), self._last
@@ -88,24 +75,14 @@ def _drop(x: Tensor, level: int) -> Dropped:
 
 
 class FewPasses:
-    """Goes before one of PEFT's LoRA layers: a forward of few passes where one plain adapter is active, else PEFT's."""
+    """Mixed in before one of PEFT's LoRA layers: few passes for one plain adapter, otherwise PEFT's forward."""
 
     dropout = SharedDropout()
 
     def forward(self, x: Tensor, *args, **kwargs) -> Tensor:
-        """``W x + b + alpha / r * B A dropout(x)``.
+        """``W x + b + alpha / r * B A dropout(x)``, from [..., d] to [..., m], in autocast's dtype or that of ``x``.
 
-        Arguments
-        ---------
-        x : Tensor
-            [..., d].
-        *args, **kwargs
-            PEFT's; with any of them its own forward runs.
-
-        Returns
-        -------
-        Tensor
-            [..., m], in the type that autocast asks for, else that of ``x``.
+        With any of PEFT's further arguments, PEFT's own forward runs.
         """
         if args or kwargs or not self._is_plain():
             return super().forward(x, *args, **kwargs)
@@ -125,7 +102,7 @@ class FewPasses:
             return output + _LoraLinear.apply(x, None, None, *lora)
 
     def __reduce__(self) -> tuple:
-        """By PEFT's class: that of a quantised layer is made when it is asked for, and has no name to be found by."""
+        """Pickles by PEFT's class: the class of a quantised layer is made on demand, so no name leads to it."""
         return _unfilled, (type(self).__mro__[2],), self.__dict__
 
     def _is_plain(self) -> bool:
@@ -149,13 +126,7 @@ class FusedLoraLinear(FewPasses, Linear):
 
 
 def use_few_passes(model: PeftModel) -> None:
-    """Gives PEFT's LoRA linears, of plain and of quantised layers, the forward of :class:`FewPasses`.
-
-    Arguments
-    ---------
-    model : PeftModel
-        Changed in place; its tensors and their names stay.
-    """
+    """Gives PEFT's LoRA linears, plain and quantised, the forward of :class:`FewPasses`; tensors stay as they are."""
     for module in model.modules():
         kind = type(module)
         if kind is Linear or (kind.__name__ in QUANTISED and isinstance(module, LoraLayer)):
@@ -164,7 +135,7 @@ def use_few_passes(model: PeftModel) -> None:
 
 @cache
 def _fused(kind: type) -> type:
-    """PEFT's class of plain or of quantised layers with the forward of few passes."""
+    """PEFT's class for plain or quantised layers, with the forward of few passes."""
     return FusedLoraLinear if kind is Linear else type(f"Fused{kind.__name__}", (FewPasses, kind), {})
 
 
@@ -174,7 +145,7 @@ def _unfilled(kind: type) -> FewPasses:
 
 
 class _LoraLinear(torch.autograd.Function):
-    """``x W' + b + scale * dropped A' B'`` in the type ``kind``; W and b are frozen, and may be left out."""
+    """``x W' + b + scale * dropped A' B'`` in the dtype ``kind``; W and b are frozen and may be None."""
 
     @staticmethod
     def forward(ctx, x, weight, bias, down, up, scale, dropped, kept, kind):

@@ -1,7 +1,7 @@
 """A module whose state is what it owns: the frozen backbone inside it is in no checkpoint.
 
-Ownership is decided by name, not by ``requires_grad``, so a part that is frozen for a stage is still saved. Loading
-stays strict for what is owned, and weights of the backbone in a checkpoint are refused by name.
+Ownership is decided by name, not by ``requires_grad``, so a part that is frozen in one stage is still saved. Loading is
+strict for owned tensors, and the backbone's weights in a checkpoint are refused by name.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class OwnsPart(nn.Module):
-    """Base of a module that saves and loads only the tensors that :meth:`owns` names.
+    """Base class of modules that save and load only the tensors that :meth:`owns` names.
 
     Example
     -------
@@ -42,7 +42,7 @@ class OwnsPart(nn.Module):
 
 
 def _drop_foreign(module: OwnsPart, state: dict[str, Tensor], prefix: str, _metadata: dict) -> None:
-    """After saving: the backbone's tensors are taken out."""
+    """After saving, removes the backbone's tensors."""
     for key in [key for key in state if module._is_foreign(key, prefix)]:
         del state[key]
 
@@ -57,7 +57,7 @@ def _refuse_foreign(
     unexpected: list,
     *_: list,
 ) -> None:
-    """Before loading: tensors that are not owned are unexpected, and are not copied into the backbone."""
+    """Before loading, reports tensors that are not owned as unexpected, and does not copy them."""
     module._loading_prefix = prefix
     for key in [key for key in state if module._is_foreign(key, prefix)]:
         unexpected.append(key)
@@ -65,5 +65,5 @@ def _refuse_foreign(
 
 
 def _forgive_foreign(module: OwnsPart, keys: tuple) -> None:
-    """After loading: the backbone's tensors are not missing."""
+    """After loading, does not report the backbone's tensors as missing."""
     keys.missing_keys[:] = [key for key in keys.missing_keys if not module._is_foreign(key, module._loading_prefix)]

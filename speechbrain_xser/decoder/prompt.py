@@ -1,8 +1,8 @@
 """The prompt around the slots of soft tokens, as token ids.
 
-The text is cut at the slots before it is tokenised, so nothing is added to the vocabulary and slot text inside an
+The text is cut at the slots before it is tokenised, so nothing is added to the vocabulary, and slot text inside an
 instruction or a transcript is plain text. Control tokens come from the template alone: an answer is tokenised by
-:class:`PlainTokens`, and an instruction that holds one is refused.
+:class:`PlainTokens`, and an instruction that contains one is refused.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ _OPENING = (
 )
 _BETWEEN = "\n"
 _CLOSING = "\n{instruction}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
-_FIRST_STAND_IN = 0xE000  # private-use characters stand for the slots while a chat template renders
+_FIRST_STAND_IN = 0xE000  # private-use characters mark the slots while a chat template is rendered
 
 
 def _whole(text: str) -> str:
-    """Whole characters, which is all that a tokenizer takes."""
+    """The text with whole characters only, which is all that a tokenizer takes."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 class PlainTokens:
-    """Tokenises free text; a control token's name inside it stays plain text, half a surrogate pair becomes "?".
+    """Tokenises free text: a control token's name inside it stays plain text, half a surrogate pair becomes "?".
 
-    To transformers that is a switch of the tokenizer, which one thread would turn while another tokenises. So the
-    prompt has the LLM's tokenizer, free text has a copy of it, and the switch of neither is ever turned again.
+    In transformers this is a switch of the tokenizer, which one thread would change while another tokenises. So the
+    prompt uses the LLM's tokenizer, free text uses a copy of it, and neither switch is changed again.
 
     Arguments
     ---------
     tokenizer : PreTrainedTokenizerBase
-        The LLM's tokenizer; it stays as it is.
+        The LLM's tokenizer, which is not changed.
 
     Example
     -------
@@ -62,14 +62,14 @@ class PlainTokens:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = deepcopy(tokenizer)
         self._tokenizer.split_special_tokens = True
-        self("")  # the first call turns the switch of the tokenizer's own backend
+        self("")  # the first call sets the switch of the tokenizer's backend
 
     def __call__(self, text: str) -> list[int]:
-        """Token ids of any text, without a beginning or an end."""
+        """Token ids of any text, without start and end tokens."""
         return self._tokenizer(_whole(text), add_special_tokens=False).input_ids
 
     def text(self, ids: Sequence[int]) -> str:
-        """What token ids say, control tokens included."""
+        """The text of token ids, including control tokens."""
         return self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
 
 
@@ -82,10 +82,10 @@ class PromptTemplate:
     system : str
         The system turn; empty for none (some chat templates refuse it; "chat" only).
     style : str
-        "llama3" writes the paper's figure exactly, without the date lines of Llama's stock template. "chat" asks
+        "llama3" is exactly the paper's figure, without the date lines of Llama's stock template. "chat" uses
         the tokenizer's own chat template.
     slots : sequence of str
-        The branches whose soft tokens the user's turn begins with, a line each.
+        The branches whose soft tokens start the user's turn, one line each.
 
     Raises
     ------
@@ -118,14 +118,14 @@ class PromptTemplate:
         Arguments
         ---------
         instruction : str
-            What the user asks, after the slots.
+            The user's question, after the slots.
         tokenizer : PreTrainedTokenizerBase, optional
-            Its chat template is used in the style "chat"; not needed for "llama3".
+            Its chat template is used for the style "chat"; not needed for "llama3".
 
         Returns
         -------
         list of str
-            One more than slots.
+            One more than the slots.
 
         Raises
         ------
@@ -143,19 +143,19 @@ class PromptTemplate:
         Arguments
         ---------
         instruction : str
-            What the user asks, after the slots; slot text inside it is harmless.
+            The user's question, after the slots; slot text inside it is harmless.
         tokenizer : PreTrainedTokenizerBase
             The LLM's tokenizer.
 
         Returns
         -------
         list of list of int
-            One list more than slots.
+            One list more than the slots.
 
         Raises
         ------
         PromptError
-            If the instruction or the system turn holds a control token, or as :meth:`texts`.
+            If the instruction or the system turn contains a control token, or as for :meth:`texts`.
 
         Example
         -------
@@ -178,7 +178,7 @@ class PromptTemplate:
         Arguments
         ---------
         tokenizer : PreTrainedTokenizerBase
-            The LLM's tokenizer; asked in the style "chat" only.
+            The LLM's tokenizer; used only for the style "chat".
 
         Returns
         -------
@@ -197,7 +197,7 @@ class PromptTemplate:
         return [chr(_FIRST_STAND_IN + place) for place in range(len(self.slots))]
 
     def _refuse_controls(self, instruction: str, tokenizer: PreTrainedTokenizerBase) -> None:
-        """An instruction is the developer's text; a control token in it would open a turn of its own."""
+        """Refuses control tokens in the developer's texts, because one would open a turn of its own."""
         controls = [str(token) for token in tokenizer.added_tokens_decoder.values() if token.special]
         controls += self._stand_ins
         for text in (self.system, instruction):
@@ -206,7 +206,7 @@ class PromptTemplate:
                 raise PromptError(f"The prompt text {text!r} holds the control token {found[0]!r}: leave it out.")
 
     def _render(self, instruction: str, tokenizer: PreTrainedTokenizerBase | None) -> str:
-        """The tokenizer's own chat template, with a private-use character in each slot."""
+        """The tokenizer's chat template, with a private-use character in each slot."""
         if tokenizer is None or not tokenizer.chat_template:
             raise PromptError("The tokenizer has no chat template: use the prompt style 'llama3', or another model.")
         turns = [{"role": "user", "content": "\n".join((*self._stand_ins, instruction))}]
@@ -222,7 +222,7 @@ PAPER_PROMPT = PromptTemplate()
 
 
 def _cut(rendered: str, stand_ins: Sequence[str]) -> list[str]:
-    """Cuts a rendered prompt at its stand-ins; each must be there exactly once and in order."""
+    """Cuts a rendered prompt at its stand-ins; each has to occur exactly once and in order."""
     texts = [rendered]
     for stand_in in stand_ins:
         texts[-1:] = texts[-1].split(stand_in)

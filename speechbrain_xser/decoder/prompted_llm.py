@@ -1,6 +1,6 @@
-"""A frozen causal LLM with LoRA that reads soft tokens in a prompt; what it answers is in ``decoder.py``.
+"""A frozen causal LLM with LoRA that takes soft tokens in a prompt; ``decoder.py`` has what it answers.
 
-The base belongs to whoever published it and is in no checkpoint; the decoder's state is its LoRA tensors.
+The base belongs to its publisher and is in no checkpoint; the decoder's state is its LoRA tensors.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from speechbrain_xser.lobes.adapter import SoftTokens
 
 
 class PromptedLLM(OwnsPart):
-    """A causal LLM that reads the branches' soft tokens in a prompt.
+    """A causal LLM that takes the branches' soft tokens in a prompt.
 
     Arguments
     ---------
     source : str
         Folder, hub id or "packaged:NAME" of any causal LLM.
     revision : str, optional
-        Of a hub id.
+        Commit, tag or branch of a hub id.
     dtype : str
-        Type of the frozen weights.
+        Dtype of the frozen weights.
     quantization : str, optional
         "4bit" or "8bit", through bitsandbytes.
     lora : mapping, optional
@@ -45,14 +45,14 @@ class PromptedLLM(OwnsPart):
     max_new_tokens : int
         Longest generated answer in tokens.
     pad_token : str, optional
-        An existing token to pad with, where the tokenizer names none.
+        An existing token to pad with, if the tokenizer names none.
     checkpointing : bool
-        Computes the layers again in the backward pass instead of keeping what they made: a third more work, and
-        memory for one layer instead of all.
+        Whether the backward pass computes the layers again instead of keeping their activations: a third more work,
+        and memory for one layer instead of all.
     fused_kernels : bool
-        Liger's kernels; needs a GPU.
+        Whether to use Liger's kernels; needs a GPU.
     load_weights : bool
-        False builds from ``config.json`` alone.
+        False builds the LLM from ``config.json`` alone.
 
     Raises
     ------
@@ -103,17 +103,17 @@ class PromptedLLM(OwnsPart):
 
     @property
     def has_lora(self) -> bool:
-        """Whether LoRA is beside the linears: it was asked for, and has not been merged."""
-        return not isinstance(self.llm, PreTrainedModel)  # but PEFT's, around one
+        """Whether the linears have LoRA beside them: it was asked for, and has not been merged."""
+        return not isinstance(self.llm, PreTrainedModel)  # but PEFT's model around one
 
     @property
     def width(self) -> int:
-        """Width of the token embeddings, which soft tokens must have."""
+        """Width of the token embeddings, and so of the soft tokens."""
         return self.causal.get_input_embeddings().weight.shape[1]
 
     @property
     def vocabulary(self) -> int:
-        """Tokens of the tokenizer."""
+        """Number of tokens in the tokenizer."""
         return len(self.tokenizer)
 
     @property
@@ -128,7 +128,7 @@ class PromptedLLM(OwnsPart):
 
     @property
     def context(self) -> int | None:
-        """Longest sequence of the LLM in tokens, ``None`` where it has no limit."""
+        """Longest sequence of the LLM in tokens, ``None`` if it has no limit."""
         return getattr(self.causal.config, "max_position_embeddings", None)
 
     def owns(self, name: str) -> bool:
@@ -141,16 +141,14 @@ class PromptedLLM(OwnsPart):
         return table.detach()[torch.tensor(self.plain_tokens(text), dtype=torch.int64, device=table.device)]
 
     def answer_tokens(self, answers: list[str]) -> list[list[int]]:
-        """Token ids of answers, each with its end token, so that targets can be counted before a forward."""
+        """Token ids of answers, each with its end token, so that targets can be counted before the forward."""
         return [[*self.plain_tokens(answer), self.tokens.end] for answer in answers]
 
     def count_tokens(self, answers: Sequence[str], instruction: str) -> int:
-        """What the losses of a batch are divided by: the answers' tokens, whatever the instruction."""
+        """The divisor of a batch's losses: the number of answer tokens, whatever the instruction."""
         return sum(map(len, self.answer_tokens(list(answers))))
 
-    def forward(
-        self, tokens: Mapping[str, SoftTokens], instruction: str, answers: list[str]
-    ) -> AnswerLogits:
+    def forward(self, tokens: Mapping[str, SoftTokens], instruction: str, answers: list[str]) -> AnswerLogits:
         """Teacher-forced logits, computed at answer positions only.
 
         Arguments
@@ -158,7 +156,7 @@ class PromptedLLM(OwnsPart):
         tokens : mapping of str to SoftTokens
             By branch: embeddings [B, K, e] with counts [B].
         instruction : str
-            What the user asks.
+            The user's question.
         answers : list of str
             B answers; an empty one is its end token alone.
 
@@ -170,14 +168,14 @@ class PromptedLLM(OwnsPart):
         Raises
         ------
         PromptError
-            If a row is longer than the context, or the numbers of rows differ.
+            If a row exceeds the context, or the numbers of rows differ.
         """
         ids = self.answer_tokens(answers)
         stream = self.stream(tokens, instruction, [row[:-1] for row in ids])
         lengths = [len(row) for row in ids]
         states, head = last_states(self.causal, stream.embeddings, stream.layout, lengths)
         if any(parameter.requires_grad for parameter in head.parameters()):
-            states, head = head(states), nn.Identity()  # what learns belongs in the forward, for wrappers such as DDP
+            states, head = head(states), nn.Identity()  # trained parts belong in the forward, for wrappers such as DDP
         rows = torch.arange(len(ids)).repeat_interleave(torch.tensor(lengths))
         targets = torch.tensor([token for row in ids for token in row])
         device = states.device.type
@@ -188,37 +186,16 @@ class PromptedLLM(OwnsPart):
     def stream(
         self, tokens: Mapping[str, SoftTokens], instruction: str, begun: list[list[int]], more: int = 0
     ) -> Stream:
-        """What the LLM reads: prompts, soft tokens and the answers so far.
-
-        Arguments
-        ---------
-        tokens, instruction
-            As of ``forward``, which raises the same.
-        begun : list of list of int
-            Token ids of each row's answer so far; may be empty.
-        more : int
-            Tokens to come, for which the context must have room.
-        """
+        """The LLM's input: prompts, soft tokens and the answers so far; the arguments are those of :meth:`rows`."""
         return self.rows(tokens, instruction, begun, more).prompts(range(len(begun)))
 
-    def rows(
-        self, tokens: Mapping[str, SoftTokens], instruction: str, begun: list[list[int]], more: int
-    ) -> PromptRows:
-        """The rows of a batch: the prompts, what is said behind them, and room for so many tokens more.
-
-        Arguments
-        ---------
-        tokens, instruction, begun, more
-            As for :meth:`stream`.
-
-        Returns
-        -------
-        PromptRows
+    def rows(self, tokens: Mapping[str, SoftTokens], instruction: str, begun: list[list[int]], more: int) -> PromptRows:
+        """The rows of a batch: prompts, soft tokens and the answers so far, with room for ``more`` tokens.
 
         Raises
         ------
         PromptError
-            If slots, branches and rows do not fit, or a row would be longer than the context.
+            If slots, branches and rows do not fit, or a row would exceed the context.
         """
         slots = self.template.slots
         if set(slots) != set(tokens):
@@ -236,12 +213,12 @@ class PromptedLLM(OwnsPart):
         return rows
 
     def merge(self) -> None:
-        """Adds LoRA to the base weights, for deployment: W += alpha / r * B A. The state is empty afterwards.
+        """Merges LoRA into the base weights, for deployment: W += alpha / r * B A. The state is empty afterwards.
 
         Raises
         ------
         SettingsError
-            If the base weights are quantised: in steps as wide as theirs, what training added is rounded away.
+            If the base weights are quantised: their steps are so wide that merging would round LoRA away.
         """
         if self.has_lora:
             refuse_quantised(self.causal)

@@ -19,15 +19,15 @@ from speechbrain_xser.versions import install_hint
 BITS = ("4bit", "8bit")
 LIBRARY = "bitsandbytes"
 QUANTISED = ("Linear4bit", "Linear8bitLt")  # PEFT's names for LoRA on bitsandbytes' layers
-_hiding = RLock()  # one thread at a time says which modules there are
+_hiding = RLock()  # one thread at a time changes which modules exist
 
 
 @contextmanager
 def without_bitsandbytes() -> Iterator[None]:
-    """Hides bitsandbytes from PEFT, which imports it for every adapter, quantised or not, and with it torch's compiler.
+    """Hides bitsandbytes from PEFT, which imports it and torch's compiler for every adapter, quantised or not.
 
-    Nothing is hidden where it is loaded already, as for every quantised model. PEFT offers no switch: it asks whether
-    the module can be found, so that is what is answered here, and it is asked anew afterwards.
+    If it is loaded already, as for every quantised model, nothing is hidden. PEFT has no switch for this; it asks
+    whether the module can be found. So the module is hidden here, and PEFT's cached answer is cleared afterwards.
 
     Example
     -------
@@ -39,7 +39,7 @@ def without_bitsandbytes() -> Iterator[None]:
         if LIBRARY in sys.modules:
             yield
             return
-        sys.modules[LIBRARY] = None  # what Python takes as: there is no such module
+        sys.modules[LIBRARY] = None  # for Python, this means that the module does not exist
         try:
             yield
         finally:
@@ -50,22 +50,10 @@ def without_bitsandbytes() -> Iterator[None]:
 
 
 def quantized(quantization: str | None, dtype: torch.dtype) -> dict[str, object]:
-    """Arguments of ``from_pretrained`` for quantised weights.
+    """Arguments of ``from_pretrained`` for quantised weights: "4bit", "8bit", or ``None``, which needs none.
 
     Sources: NF4 with double quantisation (QLoRA; Dettmers et al., 2023, NeurIPS); LLM.int8() (Dettmers et al., 2022,
     NeurIPS).
-
-    Arguments
-    ---------
-    quantization : str, optional
-        "4bit", "8bit", or ``None`` for weights as they are.
-    dtype : torch.dtype
-        Of the computation.
-
-    Returns
-    -------
-    dict
-        Empty for ``None``.
 
     Raises
     ------
@@ -88,7 +76,7 @@ def quantized(quantization: str | None, dtype: torch.dtype) -> dict[str, object]
             f"{quantization} weights need bitsandbytes. Run: {install_hint('quantized')}, or set quantization to null."
         )
     with _hiding:
-        import_module(LIBRARY)  # from now on PEFT sees it
+        import_module(LIBRARY)  # from now on PEFT finds it
     four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": dtype}
     config = (
         BitsAndBytesConfig(load_in_8bit=True)
@@ -100,22 +88,7 @@ def quantized(quantization: str | None, dtype: torch.dtype) -> dict[str, object]
 
 
 def refuse_quantised(llm: nn.Module) -> None:
-    """Refuses to merge LoRA into weights of four or eight bits, whose steps are wider than what training added.
-
-    Arguments
-    ---------
-    llm : nn.Module
-        With LoRA in its layers.
-
-    Raises
-    ------
-    SettingsError
-        Names the kind of the weights and the remedies.
-
-    Example
-    -------
-    >>> refuse_quantised(nn.Linear(2, 2))
-    """
+    """Raises a ``SettingsError`` if LoRA would be merged into weights of four or eight bits."""
     found = next((type(part).__name__ for part in llm.modules() if type(part).__name__ in QUANTISED), None)
     if found is not None:
         raise SettingsError(

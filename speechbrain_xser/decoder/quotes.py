@@ -1,9 +1,8 @@
-"""No answer ends inside a quotation: the rule of greedy decoding for answers that quote a transcript.
+"""No answer ends inside a quotation: a rule of decoding for answers that quote a transcript.
 
-A paragraph quotes the transcript and the emphasised words; one that stops in between can be read by nobody. Counting
-the ASCII double quotes of the tokens chosen so far tells whether one is open, and then no token that ends an answer is
-taken (``generation/answer.py``). The limit of tokens still holds, so captions to learn from should close what they
-open.
+A paragraph quotes the transcript and the emphasised words; if it stops inside a quotation, it cannot be parsed. The
+ASCII double quotes in the tokens so far show whether a quotation is open; then no token that ends an answer is taken
+(``generation/answer.py``). The limit of tokens still holds, so captions for training should close their quotations.
 """
 
 from __future__ import annotations
@@ -12,17 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 
 def tokens_with_odd_quotes(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
-    """Which tokens open or close a quotation, and what they say behind it.
-
-    Arguments
-    ---------
-    tokenizer : PreTrainedTokenizerBase
-        Of any kind that spells ASCII as itself, as byte-level BPE and SentencePiece do.
-
-    Returns
-    -------
-    dict of int to str
-        Ids of tokens with an odd number of double quotes, and the text after the last of them.
+    """Ids of tokens with an odd number of double quotes, and the text of each after the last of them.
 
     Example
     -------

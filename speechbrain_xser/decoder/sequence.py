@@ -1,7 +1,7 @@
-"""Text embeddings and soft tokens as one stream of rows: what a causal LLM reads.
+"""Text embeddings and soft tokens as one stream of rows, the input of a causal LLM.
 
-The opening of the prompt is the same in every row and stands there once. All else is read from one pool of embeddings:
-the prompt's text is embedded once, however many rows there are.
+The opening of the prompt is the same in every row and occurs once. Everything else comes from one pool of embeddings,
+so the prompt's text is embedded once, however many rows there are.
 """
 
 from __future__ import annotations
@@ -18,19 +18,14 @@ from speechbrain_xser.lobes.adapter import SoftTokens
 
 
 class Stream(NamedTuple):
-    """What a causal LLM reads, without padding."""
+    """The input of a causal LLM, without padding."""
 
     embeddings: Tensor  # [N, e], the shared opening and then row after row
     layout: Layout
 
 
 def check_context(lengths: Sequence[int], more: int, context: int | None) -> None:
-    """Refuses a row that, with ``more`` tokens to come, is longer than the decoder's context.
-
-    Raises
-    ------
-    PromptError
-        With the row, its length and the context.
+    """Refuses a row that, with ``more`` tokens to come, exceeds the decoder's context.
 
     Example
     -------
@@ -49,18 +44,18 @@ def check_context(lengths: Sequence[int], more: int, context: int | None) -> Non
 
 
 class PromptRows:
-    """The prompts of a batch, with what their answers begin with; any of them can be put into a stream.
+    """The prompts of a batch and the starts of their answers; any of them can be put into a stream.
 
     Arguments
     ---------
     embedding : nn.Module
         The LLM's token embedding, ids to vectors.
     segments : list of list of int
-        The prompt's token ids around the slots, the same in every row: one list more than slots.
+        The prompt's token ids around the slots, the same in every row; one list more than the slots.
     soft : sequence of SoftTokens
-        What fills each slot, [B, K, e] with counts [B] on the CPU.
+        The tokens for each slot, [B, K, e] with counts [B] on the CPU.
     continuations : list of list of int
-        Token ids after the prompt, for each row; may be empty.
+        Token ids after the prompt in each row; may be empty.
 
     Example
     -------
@@ -88,33 +83,20 @@ class PromptRows:
         ids = [token for tokens in (*segments, *continuations) for token in tokens]
         words = embedding(torch.tensor(ids, dtype=torch.long).to(device, non_blocking=True))
         flat = [tokens.embeddings.flatten(0, 1).to(words.dtype) for tokens in soft]
-        # float16 autocast refuses to concatenate bfloat16
+        # float16 autocast cannot concatenate bfloat16
         with torch.autocast(device.type, enabled=False):
             self._pool = torch.cat([words, *flat])
         self._places = _places(segments, soft, continuations)
 
     def prompts(self, rows: Sequence[int]) -> Stream:
-        """The stream of some rows.
-
-        Arguments
-        ---------
-        rows : sequence of int
-            Which, in which order.
-
-        Returns
-        -------
-        Stream
-            Embeddings in the LLM's type, and where rows lie.
-        """
+        """The stream of some rows, in the given order."""
         opening, places = len(self.segments[0]), [self._places[row] for row in rows]
         index = torch.cat([torch.arange(opening), *places]).to(self._pool.device, non_blocking=True)
         return Stream(self._pool.index_select(0, index), Layout(opening, tuple(map(len, places))))
 
 
-def _places(
-    segments: list[list[int]], soft: Sequence[SoftTokens], continuations: list[list[int]]
-) -> list[Tensor]:
-    """For each row, where its vectors lie behind the opening in the pool (text, then slot after slot), on the CPU."""
+def _places(segments: list[list[int]], soft: Sequence[SoftTokens], continuations: list[list[int]]) -> list[Tensor]:
+    """The places in the pool (text, then slot after slot) of each row's vectors after the opening, on the CPU."""
     _, *texts = _spans(0, list(map(len, segments)))
     answers = _spans(sum(map(len, segments)), [len(answer) for answer in continuations])
     start, slots = sum(len(tokens) for tokens in (*segments, *continuations)), []
@@ -134,6 +116,6 @@ def _spans(start: int, lengths: list[int]) -> list[Tensor]:
 
 
 def _slots(start: int, tokens: SoftTokens) -> list[Tensor]:
-    """The valid soft tokens of each row, as places in a flattened [B * K]."""
+    """Places of each row's valid soft tokens in a flattened [B * K]."""
     width = tokens.embeddings.shape[1]
     return [start + row * width + torch.arange(count) for row, count in enumerate(tokens.counts.tolist())]

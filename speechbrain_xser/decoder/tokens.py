@@ -1,7 +1,7 @@
 """Which tokens end an answer and which one pads, checked against the LLM when the decoder is built.
 
-Padding never reaches the LLM as a real token (masks come from counts), so any reserved token serves; a token that
-ends an answer does not, for that is what most other code mistakes it for. No token is added to a vocabulary.
+Padding never reaches the LLM as a real token (masks come from counts), so any reserved token will do. A token that ends
+an answer will not, because most other code would mistake padding for it. No token is added to a vocabulary.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ RESERVED = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<|pad|
 class AnswerTokens(NamedTuple):
     """Token ids around an answer."""
 
-    end: int  # what training puts after an answer
-    eos: tuple[int, ...]  # whatever ends a generated answer, ascending
+    end: int  # put after an answer in training
+    eos: tuple[int, ...]  # all that end a generated answer, ascending
     pad: int  # fills finished rows; not in eos
 
 
@@ -28,21 +28,6 @@ def answer_tokens(
     llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, pad_token: str | None = None
 ) -> AnswerTokens:
     """Finds the tokens around an answer, and checks that tokenizer, LLM and prompt style belong together.
-
-    Arguments
-    ---------
-    llm : PreTrainedModel
-        Its embedding rows bound the vocabulary; its configurations name EOS tokens.
-    tokenizer : PreTrainedTokenizerBase
-        The LLM's tokenizer.
-    template : PromptTemplate
-        Names the end of a turn and the control tokens.
-    pad_token : str, optional
-        An existing token to pad with; by default the tokenizer's, or a reserved one.
-
-    Returns
-    -------
-    AnswerTokens
 
     Raises
     ------
@@ -72,7 +57,7 @@ def answer_tokens(
 
 
 def _check_rows(llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Every token must have an embedding (more embeddings than tokens are usual)."""
+    """Every token needs an embedding; more embeddings than tokens are common."""
     rows = llm.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         raise BackboneError(
@@ -82,7 +67,7 @@ def _check_rows(llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Non
 
 
 def _check_controls(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Each control token of the paper's prompt must be one existing token."""
+    """Each control token of the paper's prompt has to be one existing token."""
     missing = [token for token in LLAMA3_CONTROLS if _token_id(token, tokenizer) is None]
     if missing:
         raise BackboneError(
@@ -92,7 +77,7 @@ def _check_controls(tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def _token_id(token: str | None, tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """Id of an existing token that text is really tokenised to, or None."""
+    """Id of an existing token that its text is tokenised to, or None."""
     if token is None:
         return None
     ids = tokenizer(token, add_special_tokens=False).input_ids
@@ -100,14 +85,14 @@ def _token_id(token: str | None, tokenizer: PreTrainedTokenizerBase) -> int | No
 
 
 def _eos(llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    """EOS ids of the model's two configurations and of the tokenizer: an instruct model has several."""
+    """EOS ids of the model's two configurations and of the tokenizer; an instruct model has several."""
     named = [llm.config.eos_token_id, tokenizer.eos_token_id]
     named.append(getattr(llm.generation_config, "eos_token_id", None))
     return {one for ids in named if ids is not None for one in (ids if isinstance(ids, list | tuple) else [ids])}
 
 
 def _pad(tokenizer: PreTrainedTokenizerBase, eos: set[int], pad_token: str | None) -> int:
-    """The first existing token that ends nothing: the one asked for, the tokenizer's own, a reserved one."""
+    """The first existing token that ends nothing: the one asked for, the tokenizer's own, or a reserved one."""
     candidates = (pad_token,) if pad_token is not None else (tokenizer.pad_token, *RESERVED)
     for token in candidates:
         number = _token_id(token, tokenizer)

@@ -1,8 +1,8 @@
 """A SentencePiece vocabulary as an ordinary Hugging Face tokenizer with Llama-3's header tokens.
 
-SentencePiece trains the BPE pieces; the result is saved as ``tokenizer.json``, so that a user needs neither
-SentencePiece nor protobuf to read it. The special tokens are pieces from the start: none is added to the vocabulary
-afterwards, so no embedding row is ever untrained or unsaved.
+SentencePiece trains the BPE pieces, and the result is saved as ``tokenizer.json``, so that reading it needs neither
+SentencePiece nor protobuf. The special tokens are pieces from the start: none is added to the vocabulary later, so no
+embedding row stays untrained or unsaved.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ def train_tokenizer(sentences: Iterable[str], vocabulary_size: int = 512) -> Lla
     Arguments
     ---------
     sentences : Iterable[str]
-        The text to learn from.
+        The training text.
     vocabulary_size : int
-        Upper limit of pieces, with the 256 bytes and the special tokens; fewer if the text is too small for it.
+        Most pieces, including the 256 bytes and the special tokens; fewer for a small text.
 
     Returns
     -------
     LlamaTokenizer
-        With eos ``<|eot_id|>`` and pad ``<|pad|>``; it adds no special token by itself.
+        It has eos ``<|eot_id|>`` and pad ``<|pad|>``, and adds no special tokens itself.
 
     Example
     -------
@@ -61,7 +61,7 @@ def train_tokenizer(sentences: Iterable[str], vocabulary_size: int = 512) -> Lla
 
 
 def _train_pieces(sentences: Iterable[str], vocabulary_size: int) -> list[tuple[str, float]]:
-    """Pieces and scores by id, in memory, with one thread so that the result is the same everywhere."""
+    """Pieces and scores by id, in memory and with one thread, so that the result is the same everywhere."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(sentences),
@@ -87,7 +87,7 @@ def _train_pieces(sentences: Iterable[str], vocabulary_size: int) -> list[tuple[
 
 
 def _merges(scores: dict[str, float], vocabulary: dict[str, int]) -> list[tuple[str, str]]:
-    """Every pair of pieces that makes a piece, best score first: SentencePiece's BPE as a list of merges."""
+    """All pairs of pieces that form a piece, best score first: SentencePiece's BPE as a list of merges."""
     pairs = [
         (scores[piece], piece[:cut], piece[cut:])
         for piece in scores

@@ -1,1 +1,1 @@
-"""Why the model says so: how much of a label each branch carries, and what another voice would make of it."""
+"""Why the model answers as it does: what each branch contributes to a label, and how another voice would change it."""

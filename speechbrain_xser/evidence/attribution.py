@@ -1,8 +1,8 @@
-"""Voice or words: how much of a label's log-odds each branch carries, and the label with another clip's voice.
+"""Voice or words: how much each branch contributes to a label's log-odds, and the label with another clip's voice.
 
-The branches are the players of a game whose value is the label's log-odds; a branch that does not play is in its
+The branches are the players of a game whose value is the label's log-odds. A branch that does not play is in its
 trained "off" state, zero vectors of the same count. With n branches the shares are exact after 2^n evaluations, and
-they add up to what all together are worth.
+they add up to the value of all branches together.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
     from speechbrain_xser.stages import Stage
 
-SMALLEST = 1e-12  # of a probability, so that log-odds stay finite
+SMALLEST = 1e-12  # smallest probability, so that log-odds stay finite
 
 
 class Attribution(NamedTuple):
-    """One utterance's label, taken apart.
+    """The contributions of the branches to one utterance's label.
 
     Example
     -------
@@ -37,18 +37,18 @@ class Attribution(NamedTuple):
     ('descriptor', 1.75)
     """
 
-    emotion: str  # the label that is explained
-    shares: dict[str, float]  # nats of its log-odds that each branch carries
+    emotion: str  # the explained label
+    shares: dict[str, float]  # nats that each branch contributes to its log-odds
     distributions: dict[str, dict[str, float]]  # the classes' probabilities, by coalition
 
     @property
     def carrier(self) -> str:
-        """The branch with the greatest share; of equals the last."""
+        """The branch with the largest share; of equal ones the last."""
         return max(reversed(self.shares), key=self.shares.get)
 
     @property
     def total(self) -> float:
-        """Log-odds with all branches, less those with none."""
+        """Log-odds with all branches, minus log-odds with none."""
         return sum(self.shares.values())
 
 
@@ -60,27 +60,27 @@ def voice_or_words(
     answers: Sequence[str],
     emotions: Sequence[str],
 ) -> list[Attribution]:
-    """The share of each branch in the emotion that an answer names; the text before it is given.
+    """The contribution of each branch to the emotion that an answer names, given the text before it.
 
     Sources: Shapley (1953, Contributions to the Theory of Games II); Lundberg & Lee (2017, NeurIPS).
 
     Arguments
     ---------
     model : ExplainableSER
-        With a decoder that gives probabilities.
+        A model whose decoder gives probabilities.
     tokens : mapping of str to SoftTokens
         From ``model.encode``, [B, K, e] with counts [B].
     stage : Stage
-        Its instruction.
+        The stage that gives the instruction.
     answers : sequence of str
-        B answers; where one names no emotion of the model, the most probable is explained.
+        B answers; if one names no emotion of the model, the most probable emotion is explained.
     emotions : sequence of str
         C classes.
 
     Returns
     -------
     list of Attribution
-        B of them.
+        One for each answer.
 
     Example
     -------
@@ -113,19 +113,9 @@ def with_voice(
     answers: Sequence[str],
     emotions: Sequence[str],
 ) -> Tensor:
-    """The classes' probabilities when the descriptor branch heard another clip.
+    """The classes' probabilities, [B, C], if the descriptor branch had another clip's tokens.
 
-    Arguments
-    ---------
-    model, tokens, stage, answers, emotions
-        As for :func:`voice_or_words`.
-    voice : SoftTokens
-        Descriptor tokens of other clips, [B, K', e] with counts [B], or of one clip for all, [1, K', e].
-
-    Returns
-    -------
-    Tensor
-        [B, C].
+    ``voice`` has the tokens of B clips, or of one clip for all; other arguments are those of :func:`voice_or_words`.
     """
     rows = len(answers)
     if len(voice.counts) == 1:
@@ -148,12 +138,6 @@ def _attribution(
 
 
 def _log_odds(probability: float) -> float:
-    """``log(p / (1 - p))``.
-
-    Example
-    -------
-    >>> _log_odds(0.5)
-    0.0
-    """
+    """``log(p / (1 - p))``."""
     kept = torch.tensor(probability, dtype=torch.float64).clamp(SMALLEST, 1 - SMALLEST)
     return float(torch.logit(kept))

@@ -1,4 +1,4 @@
-"""Claims against the signal: each descriptor of a paragraph beside what the annotator measures in the clip."""
+"""Claims against the signal: compares each descriptor of a paragraph with the annotator's measurement of the clip."""
 
 from __future__ import annotations
 
@@ -34,33 +34,33 @@ def check_claims(
     language: str = "en",
     sampling_rate: int | None = None,
 ) -> list[Claim]:
-    """Sets each descriptor of a paragraph beside the signal.
+    """Compares each descriptor of a paragraph with the signal.
 
     Arguments
     ---------
     paragraph : str
         An answer.
     wav : Tensor, array, or a pair of one and its rate
-        Its clip, [S] at 16 kHz, full scale at 1; or as :func:`~speechbrain_xser.data.arrays.clip_of` takes it.
+        Its clip, [S] at 16 kHz, full scale 1; or as :func:`~speechbrain_xser.data.arrays.clip_of` takes it.
     transcript : str, optional
-        What is really said; by default what the paragraph quotes.
+        What is actually said; by default what the paragraph quotes.
     cutoffs : Cutoffs, optional
         Where low ends and high begins; by default the package's references.
     language : str
-        Of the transcript.
+        Language of the transcript.
     sampling_rate : int, optional
-        Samples a second of the clip; others than 16000 are resampled.
+        Samples per second of the clip; rates other than 16000 are resampled.
 
     Returns
     -------
     list of Claim
-        In the order in which the paragraph makes them. Pitch is judged for the gender that the paragraph names. Age
-        cannot be measured, nor emphasis of a word that is not in the transcript.
+        In the paragraph's order. Pitch is judged for the gender that the paragraph names. Age cannot be measured, nor
+        can emphasis of a word that is not in the transcript.
 
     Raises
     ------
     AudioError
-        If the waveform is empty, not finite, or none at all.
+        If the waveform is empty, not finite, or not a waveform.
 
     Example
     -------
@@ -80,12 +80,12 @@ def claims_of(
     cutoffs: Cutoffs | None = None,
     language: str = "en",
 ) -> list[Claim]:
-    """The same of a clip whose pitch and level were followed already; the rest as for :func:`check_claims`."""
+    """As :func:`check_claims`, for a clip whose pitch and level are known already."""
     record = parse(paragraph)
     said = transcript if transcript is not None else record.transcript
     measures = measures_of(heard, said, language)
     found = descriptors_of(measures, cutoffs or reference_cutoffs(), said, record.descriptors.gender)
-    found["gender"] = descriptors_of(measures, cutoffs or reference_cutoffs())["gender"]  # of the signal alone
+    found["gender"] = descriptors_of(measures, cutoffs or reference_cutoffs())["gender"]  # from the signal alone
     spans = descriptor_spans(paragraph)
     claims = [_claim(field, record, spans.get(field), found, measures) for field in ("gender", "age", *list(UNITS)[1:])]
     claims += [_stress(word, paragraph, said, measures) for word in record.descriptors.emphasis or ()]
@@ -110,7 +110,7 @@ def _verdict(said: str, measured: str | None) -> Verdict:
 
 
 def _stress(word: str, paragraph: str, transcript: str | None, measures: Measures) -> Claim:
-    """Whether a word stands out; where it is said several times, its most prominent time counts."""
+    """Whether a word stands out; if it occurs several times, its most prominent occurrence counts."""
     spoken = [_bare(part) for part in (transcript or "").split()]
     places = [place for place, part in enumerate(spoken) if part == _bare(word)]
     span, unit = _quoted(word, paragraph), "standard deviations"
@@ -123,7 +123,7 @@ def _stress(word: str, paragraph: str, transcript: str | None, measures: Measure
 
 
 def _quoted(word: str, paragraph: str) -> tuple[int, int] | None:
-    """The last quotation of exactly that word: the transcript's own words stand before it."""
+    """The last quotation of exactly that word; the transcript's own words come before it."""
     places = list(re.finditer(f"[{DOUBLE_QUOTES}]{re.escape(word)}[{DOUBLE_QUOTES}]", paragraph))
     return (places[-1].start() + 1, places[-1].end() - 1) if places else None
 

@@ -1,4 +1,4 @@
-"""All evidence of one clip, beside what the model says of it."""
+"""All evidence for one clip, together with the model's explanation."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 
 
 class Evidence(NamedTuple):
-    """One clip: what is said of it, and why; without speech nothing is said, and all else is empty or None."""
+    """The explanation of one clip and the evidence for it; without speech, everything else is empty or None."""
 
     explanation: Explanation
-    claims: list[Claim]  # of the paragraph, against the signal
+    claims: list[Claim]  # of the paragraph, compared with the signal
     attribution: Attribution | None  # voice or words
-    swapped: dict[str, float] | None  # the classes' probabilities with the other voice, where one was given
-    average: dict[str, float] | None  # the same with the training set's mean voice, where the model has it
+    swapped: dict[str, float] | None  # the classes' probabilities with the other voice, if one was given
+    average: dict[str, float] | None  # the same with the training set's mean voice, if the model has it
     where: Where | None
     curves: Curves | None
 
     def as_dict(self) -> dict:
-        """Plain values for JSON; pitch, level and waveform over time are left out.
+        """Plain values for JSON, without pitch, level and waveform over time.
 
         Returns
         -------
         dict
-            ``claims``, ``voice_or_words``, ``swapped``, ``average`` and ``where``; the same without speech, with no
-            claims and None for the others.
+            ``claims``, ``voice_or_words``, ``swapped``, ``average`` and ``where``; without speech, no claims and None
+            for the others.
         """
         shares = self.attribution
         return {
@@ -69,24 +69,24 @@ def gather_evidence(
     cutoffs: Cutoffs | None = None,
     sampling_rate: int | None = None,
 ) -> Evidence:
-    """Explains a clip and gathers the evidence; of a clip without speech there is none.
+    """Explains a clip and gathers the evidence; a clip without speech has none.
 
     Arguments
     ---------
     recognizer : ExplainableEmotionRecognizer
-        Of a model with an LLM.
+        A recogniser whose model has an LLM.
     wav : Tensor, array, or a pair of one and its rate
         One clip, [S], as ``recognizer.load_audio`` reads it or as ``recognizer.explain_live`` takes it.
     explanation : Explanation, optional
-        The clip's, where it was explained already.
+        The clip's explanation, if it was explained already.
     voice : Tensor, array, or a pair of one and its rate, optional
-        Another clip, [S'], whose voice is swapped in.
+        Another clip, [S'], whose voice replaces the clip's own.
     transcript : str, optional
-        What is really said; by default what the paragraph quotes.
+        What is actually said; by default what the paragraph quotes.
     cutoffs : Cutoffs, optional
         Where low ends and high begins; by default the package's references.
     sampling_rate : int, optional
-        Samples a second of both clips, by default the encoder's; others are resampled.
+        Samples per second of both clips, by default the encoder's; other rates are resampled.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def gather_evidence(
     Raises
     ------
     AudioError
-        If a waveform is empty, not finite, too long for the model, or none at all.
+        If a waveform is empty, not finite, too long for the model, or not a waveform.
     SettingsError
         If the model writes no paragraphs, or its stage names no emotion.
 
@@ -136,22 +136,7 @@ def gather_evidence(
 
 
 def check_paragraphs(model: ExplainableSER, stage: Stage) -> None:
-    """Refuses a model that writes no paragraphs.
-
-    Raises
-    ------
-    SettingsError
-        If it has no LLM, or the stage names no emotion.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> from speechbrain_xser.testing import tiny_model
-    >>> check_paragraphs(tiny_model(tempfile.mkdtemp()), STAGES["asr"])
-    Traceback (most recent call last):
-        ...
-    speechbrain_xser.errors.SettingsError: This model answers with a LLMDecoder in stage 'asr', expected ...
-    """
+    """Raises a ``SettingsError`` if the model has no LLM, or its stage names no emotion."""
     if not (isinstance(model.decoder, LLMDecoder) and stage.names_emotion):
         raise SettingsError(
             f"This model answers with a {type(model.decoder).__name__} in stage {stage.name!r}, expected an LLM that "
@@ -171,7 +156,7 @@ def _with(
 
 
 def _heard(recognizer: ExplainableEmotionRecognizer, wav: Tensor) -> dict[str, BranchOutput]:
-    """All branches of one clip."""
+    """The outputs of all branches for one clip."""
     samples, stage = torch.tensor([len(wav)]), STAGES[recognizer.hparams.stage]
     return recognizer.mods.model.encode_branches(wav[None].to(recognizer.device), samples, stage)
 

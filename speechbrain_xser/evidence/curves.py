@@ -1,4 +1,4 @@
-"""A clip as a picture needs it: waveform, pitch and level over time, all from the clip's first sample."""
+"""The curves of a clip for plotting: waveform, pitch and level over time, from the clip's first sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PIECES = 600  # of the waveform
 
 
 class Curves(NamedTuple):
-    """What was heard, over time."""
+    """The curves of one clip."""
 
     seconds: float  # length of the clip
     hop_seconds: float  # between two values of pitch and level
@@ -22,24 +22,11 @@ class Curves(NamedTuple):
     hertz: Tensor  # [T] float32, 0 where unvoiced
     decibels: Tensor  # [T] float32, re full scale
     speech: Tensor  # [T] bool
-    peaks: Tensor  # [P, 2] float32, least and greatest sample of P equal pieces of the clip
+    peaks: Tensor  # [P, 2] float32, smallest and largest sample in each of P equal pieces
 
 
 def curves_of(wav: Tensor, heard: Heard, pieces: int = PIECES) -> Curves:
-    """Curves of a clip.
-
-    Arguments
-    ---------
-    wav : Tensor
-        Samples, [S], 16 kHz, full scale at 1.
-    heard : Heard
-        Of the same clip.
-    pieces : int
-        Into how many the waveform is cut.
-
-    Returns
-    -------
-    Curves
+    """The curves of a clip, [S] at 16 kHz, whose analysis is ``heard``; the waveform is cut into equal pieces.
 
     Example
     -------

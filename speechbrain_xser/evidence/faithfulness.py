@@ -1,5 +1,8 @@
-"""How far a model can be believed, over a manifest: whether the signal supports what its paragraphs claim, and whether
-the branch that is said to carry a label really does."""
+"""Measures faithfulness over a manifest.
+
+It checks whether the signal supports what paragraphs claim, and whether the branch that is said to carry a label really
+does.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,11 @@ if TYPE_CHECKING:
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 CLIPS = 500
-FIELDS = ("gender", "pitch", "volume", "speed", "intonation", "emphasis")  # those that can be measured
+FIELDS = ("gender", "pitch", "volume", "speed", "intonation", "emphasis")  # the measurable ones
 
 
 class Support(NamedTuple):
-    """What the signal says of one descriptor's claims.
+    """How the signal judges the claims about one descriptor.
 
     Example
     -------
@@ -46,25 +49,25 @@ class Support(NamedTuple):
 
     @property
     def share(self) -> float | None:
-        """Percent of the measured claims that are supported; None where none was measured."""
+        """Percent of the measured claims that are supported; None if none was measured."""
         measured = self.supported + self.contradicted
         return 100 * self.supported / measured if measured else None
 
 
 class Faithfulness(NamedTuple):
-    """Of one model on one manifest."""
+    """The faithfulness of one model on one manifest."""
 
     claims: dict[str, Support]  # by descriptor
-    knockouts: tuple[Knockout, ...]  # one a clip
+    knockouts: tuple[Knockout, ...]  # one for each clip
 
 
 class Carried(NamedTuple):
-    """Of many clips, how their losses compare; in percent."""
+    """Percent of many clips, for which removing a branch has an effect."""
 
-    by_voice: float  # of the labels the Shapley value gives to the descriptor branch
-    renamed_named: float  # name another emotion without the branch that is named
-    renamed_other: float  # and without one of the others
-    moved_more: float  # move further without the named branch than without any other
+    by_voice: float  # have a label whose carrier, by the Shapley value, is the descriptor branch
+    renamed_named: float  # name another emotion without the carrier
+    renamed_other: float  # name another emotion without one of the other branches
+    moved_more: float  # move further without the carrier than without any other branch
 
 
 def measure_faithfulness(
@@ -74,43 +77,19 @@ def measure_faithfulness(
     clips: int | None = CLIPS,
     workers: int | None = None,
 ) -> Faithfulness:
-    """Checks the claims of a model's paragraphs, and takes out its branches.
+    """Checks the claims of a model's paragraphs, and removes its branches in turn.
 
-    Arguments
-    ---------
-    recognizer : ExplainableEmotionRecognizer
-        Of a model with two branches or more.
-    manifest : str
-        JSONL; where it has transcripts, rate and emphasis are measured with them.
-    data_folder : str, optional
-        What {data_root} in the manifest stands for.
-    clips : int, optional
-        At most, drawn by a checksum of their ids; None for all.
-    workers : int, optional
-        Clips that are measured at a time; one a core by default.
-
-    Returns
-    -------
-    Faithfulness
+    ``clips`` limits the clips, drawn by a checksum of their ids. If the manifest has transcripts, rate and emphasis are
+    measured from them.
 
     Raises
     ------
     ManifestError
-        If the manifest is wrong, or none of its clips can be read.
+        If the manifest is invalid, or none of its clips can be read.
     TrainingError
-        If more than one clip in a hundred cannot be read.
+        If more than 1 % of the clips cannot be read.
     SettingsError
-        If the model writes no paragraphs, or has one branch only.
-
-    Example
-    -------
-    >>> import speechbrain_xser
-    >>> from speechbrain_xser.testing import tiny_manifest
-    >>> recognizer = speechbrain_xser.ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
-    >>> manifest = tiny_manifest(getfixture("tmp_path"), clips=2)
-    >>> found = measure_faithfulness(recognizer, manifest, workers=1)
-    >>> len(found.knockouts), sorted(set(found.claims) - set(FIELDS))
-    (2, [])
+        If the model writes no paragraphs, or has only one branch.
     """
     stage = STAGES[recognizer.hparams.stage]
     check_paragraphs(recognizer.mods.model, stage)
@@ -133,7 +112,7 @@ def measure_faithfulness(
 
 
 def carried(knockouts: Sequence[Knockout]) -> Carried:
-    """Compares what the loss of the named branch does with what the loss of the other does.
+    """Compares the effect of removing the carrier with that of removing another branch.
 
     Example
     -------

@@ -1,8 +1,8 @@
-"""What a label becomes when a branch is taken out: whether the branch that is said to carry it really does.
+"""What happens to a label when a branch is removed: whether the branch that is said to carry it really does.
 
-By its arithmetic the greater Shapley value belongs to the branch whose loss costs the label more log-odds, so the
-log-odds cannot test it. Two other things can: the paragraph that is written anew without the branch, of which nothing
-is given, and how far the probabilities of all classes move (half the sum of their absolute differences).
+By construction, the branch with the larger Shapley value is the one whose removal costs the label more log-odds, so
+log-odds cannot test it. Two other things can: the paragraph that is generated again without the branch, with no part of
+it given, and how far the probabilities of all classes move (half the sum of their absolute differences).
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
 
 
 class Loss(NamedTuple):
-    """One clip without one of its branches."""
+    """The effect of removing one branch from one clip."""
 
-    renamed: bool  # whether the paragraph that is written anew names another emotion, or none
+    renamed: bool  # whether the new paragraph names another emotion, or none
     moved: float  # how far the classes' probabilities move, 0 to 1
 
 
 class Knockout(NamedTuple):
-    """One clip, and what each branch's loss does to it."""
+    """The effects of removing each branch from one clip."""
 
-    carrier: str  # the branch that the Shapley value names
-    losses: dict[str, Loss]  # by the branch that is taken out
+    carrier: str  # the branch with the largest Shapley value
+    losses: dict[str, Loss]  # by removed branch
 
     @property
     def named(self) -> Loss:
-        """What taking out the named branch does."""
+        """The effect of removing the carrier."""
         return self.losses[self.carrier]
 
     @property
     def others(self) -> list[Loss]:
-        """What taking out each of the others does."""
+        """The effects of removing each of the other branches."""
         return [loss for branch, loss in self.losses.items() if branch != self.carrier]
 
 
@@ -57,30 +57,9 @@ def knock_out(
     emotions: Sequence[str],
     decoding: Decoding = PLAIN_DECODING,
 ) -> list[Knockout]:
-    """Takes out each branch of some clips in turn.
+    """Removes each branch of some clips in turn, and generates their paragraphs again.
 
-    Arguments
-    ---------
-    model, tokens, stage, answers, emotions
-        As for :func:`~speechbrain_xser.evidence.attribution.voice_or_words`.
-    decoding : Decoding
-        Of the paragraphs that are written anew.
-
-    Returns
-    -------
-    list of Knockout
-        One for each clip.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> from speechbrain_xser.testing import tiny_model
-    >>> from speechbrain_xser.stages import SER_STAGE
-    >>> model = tiny_model(tempfile.mkdtemp(), max_new_tokens=4)
-    >>> tokens = model.encode(torch.randn(1, 16000), torch.tensor([16000]))
-    >>> [found] = knock_out(model, tokens, SER_STAGE, ["A man speaks, his anger evident."], ["angry", "sad"])
-    >>> found.carrier in tokens, 0 <= found.named.moved <= 1
-    (True, True)
+    The arguments are those of :func:`~speechbrain_xser.evidence.attribution.voice_or_words`.
     """
     shares = voice_or_words(model, tokens, stage, answers, emotions)
     options = {"close_quotes": stage.quotes, "decoding": decoding}
@@ -102,7 +81,7 @@ def _knockout(share: Attribution, answer: str, rewritten: Mapping[str, str]) -> 
 
 
 def total_variation(first: Mapping[str, float], second: Mapping[str, float]) -> float:
-    """Half the sum of the absolute differences of two distributions.
+    """Half the sum of the absolute differences between two distributions.
 
     Example
     -------

@@ -1,14 +1,14 @@
-"""Where in a clip the evidence lies: how much each branch keeps of every frame, and what the label owes to each token.
+"""Where the evidence lies in a clip: how much each branch keeps of every frame, and what each token adds to the label.
 
 The divergence of a frame's posterior from the prior is what the bottleneck lets through of that frame, in nats. The
-label's log-odds are followed back to the soft tokens: the gradient times the token itself is the token's share. An LLM
-that normalises what it reads hardly changes when a token only grows, so the gradient at the clip says next to nothing;
-it is averaged on the way from silence (the branches' "off" state) to the clip, and then the shares add up to the
-log-odds with all branches less those with none::
+label's log-odds are attributed to the soft tokens by integrated gradients: the gradient times the token is the token's
+share. An LLM that normalises its input hardly changes when a token only grows, so the gradient at the clip itself says
+almost nothing. It is averaged on the path from silence (the branches' "off" state) to the clip; then the shares add up
+to the log-odds with all branches minus those with none::
 
     share_k = sum_e  x_ke * integral_0^1  d log_odds(label) / d x_ke  at a x   da
 
-Most happens close to silence, so the integral is taken over log(a), by Gauss and Legendre's rule.
+Most of the change is close to silence, so the integral is taken over log(a), with Gauss-Legendre quadrature.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
     from speechbrain_xser.stages import Stage
 
-FAINTEST = 1e-5  # of a token's own size, where the way from silence begins
-STEPS = 24  # on that way; on five clips of CREMA-D their sum was at most 0.04 nats off, on noise 0.3 of 3.9
+FAINTEST = 1e-5  # of a token's size, where the path from silence starts
+STEPS = 24  # on that path; the sum was at most 0.04 nats off on five clips of CREMA-D, on noise 0.3 of 3.9
 
 
 class BranchTrace(NamedTuple):
     """One branch over the time of one clip."""
 
-    kl_nats: Tensor | None  # [T] float32, of each frame; None where the branch is off or has no bottleneck
-    shares: Tensor  # [K] float32, nats of the label's log-odds that each soft token carries
-    layer_weights: Tensor | None  # [n] float32, summing to one; None where the branch is off or sums no layers
-    token_seconds: float  # between two soft tokens; token k hears its frames from k * token_seconds on
+    kl_nats: Tensor | None  # [T] float32, of each frame; None if the branch is off or has no bottleneck
+    shares: Tensor  # [K] float32, nats that each soft token adds to the label's log-odds
+    layer_weights: Tensor | None  # [n] float32, sum to one; None if the branch is off or combines no layers
+    token_seconds: float  # between two soft tokens; the frames of token k start at k * token_seconds
 
 
 class Where(NamedTuple):
@@ -61,28 +61,10 @@ def where_in_time(
     emotions: Sequence[str],
     emotion: str,
 ) -> Where:
-    """Traces of one utterance.
+    """Traces one clip: what each branch keeps of its frames, and each token's share in ``emotion``.
 
-    Source: the divergence as the rate of a bottleneck (Alemi et al., 2017, ICLR).
-
-    Arguments
-    ---------
-    model : ExplainableSER
-        With an LLM.
-    branches : mapping of str to BranchOutput
-        Of one clip, from ``model.encode_branches``.
-    stage : Stage
-        Its instruction.
-    answer : str
-        The answer; the text before its emotion is given.
-    emotions : sequence of str
-        The model's classes.
-    emotion : str
-        The one to be explained.
-
-    Returns
-    -------
-    Where
+    ``branches`` comes from ``model.encode_branches``; the answer's text before its emotion is given. Source: the
+    divergence as the rate of a bottleneck (Alemi et al., 2017, ICLR).
 
     Example
     -------
@@ -112,19 +94,10 @@ def gradient_times_input(
     emotion: str,
     steps: int = STEPS,
 ) -> dict[str, Tensor]:
-    """What each soft token adds to the label's log-odds; other arguments as of :func:`where_in_time`.
+    """What each soft token adds to the label's log-odds, in nats: [K] for each branch.
 
+    With one step, the gradient is that at the clip itself. The other arguments are those of :func:`where_in_time`.
     Source: integrated gradients (Sundararajan et al., 2017, ICML).
-
-    Arguments
-    ---------
-    steps : int
-        On the way from silence to the clip; with one step the gradient is that at the clip itself.
-
-    Returns
-    -------
-    dict of str to Tensor
-        Of each branch's tokens, [K], nats.
     """
     chosen = list(emotions).index(emotion)
     found = {name: torch.zeros(int(one.counts[0])) for name, one in tokens.items()}
@@ -143,7 +116,7 @@ def gradient_times_input(
 
 
 def log_odds(scores: Tensor, chosen: int) -> Tensor:
-    """Of one class against all others, where the classes' probabilities are the softmax of the scores.
+    """Log-odds of one class against all others, if the probabilities are the softmax of the scores.
 
     Example
     -------
@@ -154,7 +127,7 @@ def log_odds(scores: Tensor, chosen: int) -> Tensor:
 
 
 def _way(steps: int) -> list[tuple[float, float]]:
-    """Sizes between silence and the clip, and the weight of each: ``integral of a f(a) d log a``."""
+    """Positions between silence and the clip, and their weights: ``integral of a f(a) d log a``."""
     if steps == 1:
         return [(1.0, 1.0)]
     places, weights = np.polynomial.legendre.leggauss(steps)
@@ -169,19 +142,16 @@ def word_scores(
     answer: str,
     emotions: Sequence[str],
 ) -> Tensor:
-    """The mean log-probability of each emotion's word in its place, with a graph; the softmax of it is the label's.
+    """The mean log-probability of each emotion's word in its place, [C] float32, with a graph.
 
-    Returns
-    -------
-    Tensor
-        [C], float32, nats a token, as ``decoder.score`` gives them without a graph.
+    Their softmax gives the classes' probabilities. ``decoder.score`` computes the same without a graph.
     """
     decoder, slot = model.decoder, emotion_slot(answer, tuple(emotions))
     [begun], [words] = candidate_tokens([slot.prefix], [slot.words], decoder.plain_tokens)
     embed, lengths = decoder.causal.get_input_embeddings(), list(map(len, words))
     prompt = decoder.stream(tokens, stage.instruction, [begun], max(lengths)).embeddings
     ids = torch.tensor([token for word in words for token in word], device=prompt.device)
-    # all that the words have in common is read once; each word is read behind its last token
+    # the prefix that all words share is processed once, up to its last token, which starts each word's row
     rows = [torch.cat([prompt[-1:], embed(word[:-1])]) for word in ids.split(lengths)]
     layout = Layout(len(prompt) - 1, tuple(lengths))
     states, head = last_states(decoder.causal, torch.cat([prompt[:-1], *rows]), layout, lengths)

@@ -1,7 +1,7 @@
-"""The mean voice of a training set: what the descriptor branch hears on average, as something to compare a clip with.
+"""Computes the mean voice of a training set: what the descriptor branch has on average, for comparison with a clip.
 
-It is the mean of the descriptor latents over the frames of some hundred training clips. With it in the place of a
-clip's own voice the label says what the words alone suggest in a voice that is like everybody's.
+It is the mean of the descriptor latents over the frames of some hundred training clips. In place of a clip's own voice,
+it gives the label that the words alone suggest, in an average voice.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
     from speechbrain_xser.model import ExplainableSER
 
-CLIPS = 512  # of a training set: the standard error of their mean is about a tenth of its size
+CLIPS = 512  # of a training set; the standard error of their mean is about a tenth of its size
 
 
 @torch.no_grad()
 def mean_voice(model: ExplainableSER, batches: Iterable[Batch], stage: Stage = SER_STAGE) -> MeanVoice | None:
-    """The mean descriptor latent of some clips, every frame counting the same.
+    """The mean descriptor latent over all frames of some clips.
 
     Arguments
     ---------
     model : ExplainableSER
-        Trained.
+        A trained model.
     batches : iterable of Batch
-        E.g. from :func:`~speechbrain_xser.data.sampling.sampled_batches`.
+        For example from :func:`~speechbrain_xser.data.sampling.sampled_batches`.
     stage : Stage
-        One that hears the voice.
+        A stage in which the descriptor branch is on.
 
     Returns
     -------
     MeanVoice or None
-        None where the model has no descriptor branch or the stage has it off, or there is no clip.
+        None if the descriptor branch is missing or off in the stage, or there is no clip.
 
     Example
     -------

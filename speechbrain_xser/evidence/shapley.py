@@ -1,4 +1,4 @@
-"""Exact Shapley values: what each of n players adds, averaged over the orders in which they may join.
+"""Exact Shapley values: what each of n players adds, averaged over all orders in which they may join.
 
 ``share_i = sum over coalitions S without i of |S|! (n - |S| - 1)! / n! * (v(S and i) - v(S))``
 
@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from math import factorial
 
-ALL, NONE = "all", "none"  # the names of two coalitions; others have those of their branches, joined by a plus
+ALL, NONE = "all", "none"  # names of two coalitions; others are named by their branches, joined by a plus
 
 
 def coalition(branches: Iterable[str], members: Iterable[str]) -> str:
-    """The name of those branches that are on.
+    """The name of the coalition of the branches that are on.
 
     Example
     -------
@@ -29,19 +29,7 @@ def coalition(branches: Iterable[str], members: Iterable[str]) -> str:
 
 
 def shapley_values(branches: Sequence[str], values: Mapping[str, float]) -> dict[str, float]:
-    """The share of each branch in what all together are worth.
-
-    Arguments
-    ---------
-    branches : sequence of str
-        n of them.
-    values : mapping of str to float
-        What each of the 2^n coalitions is worth, by its name.
-
-    Returns
-    -------
-    dict of str to float
-        They add up to the value of all less that of none.
+    """The share of each branch, given the value of each of the 2^n coalitions by its name.
 
     Example
     -------

@@ -20,7 +20,7 @@ CARRIED_NOTE = (
 
 
 def claims_sheet(runs: Sequence[Faithfulness]) -> Sheet:
-    """Support of each descriptor's claims, summed over one model's clips or over several seeds'.
+    """How far the signal supports the claims about each descriptor, for one model or summed over several seeds.
 
     Example
     -------
@@ -41,7 +41,7 @@ def claims_sheet(runs: Sequence[Faithfulness]) -> Sheet:
 
 
 def carried_sheet(runs: Sequence[Faithfulness]) -> Sheet:
-    """How the losses of branches compare, over the clips of one model or of several seeds."""
+    """Compares the effects of removing branches, over the clips of one model or of several seeds."""
     knockouts = [one for run in runs for one in run.knockouts]
     found = carried(knockouts)
     rows = (

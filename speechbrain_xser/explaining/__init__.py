@@ -1,1 +1,1 @@
-"""Many recordings at once: which they are, what a model says of each, and how a person or a program is told."""
+"""Explains many recordings: finds them, explains each, and prints the results for a person or a program."""

@@ -1,6 +1,6 @@
-"""A page with a section for each clip, and a table of contents where there are several.
+"""A page with a section for each clip, and a table of contents if there are several.
 
-Sections are kept on disk while they come, so the page may be larger than memory.
+Sections are collected on disk, so the page may be larger than memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Report:
     Arguments
     ---------
     note : str
-        Plain text at the top, what the reader has to know of the model.
+        Plain text at the top: what the reader has to know about the model.
 
     Example
     -------
@@ -59,13 +59,7 @@ class Report:
         self.sections.write(clip_section(len(self.contents), told.clip.name, evidence_sections(evidence)))
 
     def write(self, path: str | Path) -> None:
-        """Writes the page, whole or not at all.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written.
-        """
+        """Writes the page, complete or not at all."""
         contents = [(told.clip.name, emotion_text(told.explanation)) for told in self.contents]
         head, tail = report_frame(contents, [told.fault for told in self.refused], self.note)
         self.sections.seek(0)

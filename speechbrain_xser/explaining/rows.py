@@ -1,4 +1,4 @@
-"""What is told of a clip: one object for a program, one row for a person."""
+"""The result for a clip: an object for a program, a row for a person."""
 
 from __future__ import annotations
 
@@ -24,19 +24,7 @@ HEADER = ("file", "emotion", "transcript", "descriptors")
 
 
 def plain_row(told: Told, evidence: Evidence | None = None) -> dict:
-    """Values for JSON.
-
-    Arguments
-    ---------
-    told : Told
-        Of one clip.
-    evidence : Evidence, optional
-        Added where it is given.
-
-    Returns
-    -------
-    dict
-        ``path``, and ``error`` or what an explanation holds.
+    """Values for JSON: ``path``, and ``error`` or the explanation, with the evidence if it is given.
 
     Example
     -------
@@ -51,12 +39,12 @@ def plain_row(told: Told, evidence: Evidence | None = None) -> dict:
 
 
 class TerminalTable:
-    """A table that grows by a row at a time; its columns are as wide as the terminal has room for.
+    """A table that grows row by row; its columns fit the width of the terminal.
 
     Arguments
     ---------
     names : sequence of str
-        Of all clips, for the first column's width.
+        Names of all clips, for the width of the first column.
     file : text file
         The terminal.
 
@@ -82,7 +70,7 @@ class TerminalTable:
         self.begun = False
 
     def add(self, told: Told, evidence: Evidence | None = None) -> None:
-        """Prints an explained clip, and below it the evidence where it is given."""
+        """Prints an explained clip, and below it any evidence."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=not self.begun, header_style="dim")
         for title, width in zip(HEADER, self.widths, strict=True):
             table.add_column(title, width=width, overflow="fold")
@@ -104,12 +92,9 @@ class TerminalTable:
         self._line(f"{shares.emotion}: {told}")
         for name, found in (("the mean voice", evidence.average), ("the other clip's voice", evidence.swapped)):
             if found is not None:
-                told = ", ".join(f"{label} {percent(share)}" for label, share in sorted(found.items(), key=_last))
+                ordered = sorted(found.items(), key=lambda pair: -pair[1])
+                told = ", ".join(f"{label} {percent(share)}" for label, share in ordered)
                 self._line(f"with {name}: {told}")
 
     def _line(self, text: str, style: str = "") -> None:
         self.console.print(Padding(Text(text, style), (0, 0, 0, 2)))
-
-
-def _last(pair: tuple[str, float]) -> float:
-    return -pair[1]

@@ -1,7 +1,7 @@
-"""The clips that a command line names: files, folders, pipes, and what comes through standard input.
+"""Finds the clips that a command line names: files, folders, pipes, and standard input.
 
-Standard input is a list of paths where it is text, one a line (or ended by NUL, as ``find -print0`` writes them), and
-else a sound file. What can be read once only, a pipe too, is copied into a folder first.
+Standard input is a list of paths if it is text, one per line (or ended by NUL, as ``find -print0`` writes them), and
+otherwise a sound file. What can be read only once, such as a pipe, is copied into a folder first.
 """
 
 from __future__ import annotations
@@ -20,25 +20,14 @@ from speechbrain_xser.explaining.clips import SourceClip
 
 STANDARD_INPUT = "-"
 NEITHER = "contains neither a sound file nor a list of paths"
-HEAD = 4096  # bytes that are looked at
+HEAD = 4096  # bytes of standard input that are inspected
 
 
 def find_clips(sources: Sequence[str], stream: BinaryIO | None, folder: Path) -> Iterator[SourceClip]:
-    """Clips in the order in which they are named, those of a folder in the order of their paths.
+    """Yields clips in the order in which they are named, those of a folder sorted by path.
 
-    Arguments
-    ---------
-    sources : sequence of str
-        Files, folders, pipes, or ``-`` for what comes through ``stream``.
-    stream : binary file or None
-        Standard input; None where it is closed.
-    folder : Path
-        Where a sound file from standard input or a pipe is put.
-
-    Yields
-    ------
-    SourceClip
-        With a fault for a folder without clips, or a standard input of no use.
+    ``-`` stands for ``stream``. A folder without clips or an unusable standard input gives a clip with a fault. Sound
+    from a pipe or standard input is copied into ``folder``.
 
     Example
     -------
@@ -61,7 +50,7 @@ def find_clips(sources: Sequence[str], stream: BinaryIO | None, folder: Path) ->
 
 
 def _copied(source: str, copy: Path) -> SourceClip:
-    """A pipe that was read to its end."""
+    """A pipe, copied to its end."""
     name = _printable(source)
     try:
         with open(source, "rb") as pipe, open(copy, "wb") as file:
@@ -84,7 +73,7 @@ def _below(source: str) -> Iterator[SourceClip]:
 
 
 def _is_text(head: bytes) -> bool:
-    """Whether it is names, one of which may begin as a sound file does: no sound file lacks control bytes.
+    """Whether it is text; a name may start like a sound file, but no sound file lacks control bytes.
 
     Example
     -------
@@ -95,7 +84,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def _printable(path: str) -> str:
-    """A path whose bytes that are no UTF-8 stand as escapes."""
+    """A path with escapes for bytes that are not UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
@@ -114,7 +103,7 @@ def _streamed(stream: BinaryIO | None, copy: Path) -> Iterator[SourceClip]:
 
 
 def _is_sound(path: Path) -> bool:
-    """Whether a decoder knows what it is; a damaged sound file is one, and said to be damaged later."""
+    """Whether a decoder recognises it; a damaged sound file counts, and is reported later."""
     from speechbrain_xser.data.audio import stated_length  # torch is slow to load
 
     with open(path, "rb") as file:

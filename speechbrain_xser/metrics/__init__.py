@@ -1,13 +1,13 @@
-"""Metrics: what an answer is worth against its reference; each loaded when it is asked for.
+"""Metrics that compare answers with references, each loaded on first use.
 
-Only plain Python floats leave; rates are in percent.
+Results are plain Python floats; rates are in percent.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 
-from speechbrain_xser.metrics.table import table  # not by its name below, which is its module's too
+from speechbrain_xser.metrics.table import table  # imported here because its module has the same name
 
 _LAZY = {
     "AttributeAccuracy": "attributes",

@@ -1,4 +1,4 @@
-"""Files of answers, as a run writes them: read, checked, and scored with intervals; several against the first."""
+"""Reads, checks and scores the answer files that a run writes, with intervals; compares systems with the first."""
 
 from __future__ import annotations
 
@@ -23,42 +23,32 @@ from speechbrain_xser.utils.files import written_beside
 
 
 class Answered(NamedTuple):
-    """One utterance as a system answered it."""
+    """The answer of a system for one utterance."""
 
-    reference: Record  # what is true
+    reference: Record  # the true labels
     answer: str  # the system's text
-    utterance: Utterance | None = None  # what the manifest told of it
-    probabilities: dict[str, float] | None = None  # of each emotion, where the run took them
+    utterance: Utterance | None = None  # its line of the manifest
+    probabilities: dict[str, float] | None = None  # of each emotion, if the run stored them
 
 
 class UtteranceAnswer(NamedTuple):
-    """What the model answered for an utterance."""
+    """The model's answer for an utterance."""
 
     utterance: Utterance
     text: str
-    probabilities: dict[str, float] | None = None  # of each emotion, where the answer names one and a test was made
+    probabilities: dict[str, float] | None = None  # of each emotion, in a test, if the answer names one
 
 
 class Comparison(NamedTuple):
-    """A system's scores, beside those of the first one."""
+    """A system's scores, compared with the first system's."""
 
     scores: Scores
-    intervals: dict[str, Interval]  # 95 %, of ua, wa and wer
-    p_value: float | None  # McNemar's on the emotion against the first system, Holm-corrected; None for the first
+    intervals: dict[str, Interval]  # 95 % intervals of ua, wa and wer
+    p_value: float | None  # McNemar's test on the emotion against the first, Holm-corrected; None for the first
 
 
 def write_answers(path: str | Path, answers: Sequence[UtteranceAnswer]) -> None:
-    """Writes what the model answered beside what is true: ``id``, ``answer`` and the reference record, JSON lines.
-
-    An answer that names an emotion has ``probabilities`` too.
-
-    Arguments
-    ---------
-    path : str or Path
-        Of the file.
-    answers : sequence of UtteranceAnswer
-        From an evaluation.
-    """
+    """Writes answers with their references as JSON lines: ``id``, ``answer``, ``reference``, ``probabilities``."""
     lines = [_row(answer) for answer in answers]
     with written_beside(path) as file:
         file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
@@ -70,31 +60,13 @@ def _row(answer: UtteranceAnswer) -> dict[str, Any]:
 
 
 def read_answers(path: str | os.PathLike) -> dict[str, Answered]:
-    """Reads a file of answers.
-
-    Arguments
-    ---------
-    path : str or path-like
-        JSONL with ``id``, ``answer`` and ``reference``, the manifest's record.
-
-    Returns
-    -------
-    dict of str to Answered
-        By utterance, in the file's order.
+    """Reads a file of answers, by utterance: JSONL with ``id``, ``answer`` and ``reference``, the manifest's record.
 
     Raises
     ------
     MetricError
-        Naming file, line and utterance: no JSON, a missing field, an id that was there before, a reference with nothing
-        to score or with a label outside its vocabulary.
-
-    Example
-    -------
-    >>> path = getfixture("tmp_path") / "answers.jsonl"
-    >>> row = {"id": "a", "answer": "A man sounds sad.", "reference": {"emotion": "sad"}}
-    >>> _ = path.write_text(json.dumps(row))
-    >>> read_answers(path)["a"].reference.emotion
-    'sad'
+        For a line that is not JSON, a missing field, a repeated id, or a reference with nothing to score or a label
+        outside its vocabulary. It names file, line and utterance.
     """
     found: dict[str, Answered] = {}
     try:
@@ -134,22 +106,12 @@ def _answered(line: str, where: str) -> tuple[str, Answered]:
 
 
 def compare(systems: Mapping[str, Mapping[str, Answered]]) -> dict[str, Comparison]:
-    """Scores systems on the same utterances.
-
-    Arguments
-    ---------
-    systems : mapping of str to mapping of str to Answered
-        Answers by utterance, by system; the first system is the one that others are compared with.
-
-    Returns
-    -------
-    dict of str to Comparison
-        By system.
+    """Scores systems on the same utterances and compares each with the first.
 
     Raises
     ------
     MetricError
-        If the systems did not answer the same utterances; names them.
+        If the systems did not answer the same utterances; it names them.
 
     Example
     -------
@@ -180,7 +142,7 @@ def _check_same(first: str, baseline: Mapping, name: str, answers: Mapping) -> N
 
 
 def _right(answers: Mapping[str, Answered], order: Mapping[str, Answered]) -> list[bool]:
-    """Whether each utterance's emotion was named, in one order."""
+    """Whether each utterance's emotion was named, in a given order."""
     return [parse(answers[id].answer).emotion == answers[id].reference.emotion for id in order]
 
 
@@ -189,7 +151,7 @@ def _scores(answers: Sequence[Answered]) -> Scores:
 
 
 def _intervals(answers: Sequence[Answered]) -> dict[str, Interval]:
-    """Of each rate that the references tell, the answers parsed once."""
+    """Intervals of each rate that the references support; each answer is parsed once."""
     found = [(answered.reference, parse(answered.answer)) for answered in answers]
     emotions = [(truth.emotion, heard.emotion) for truth, heard in found if truth.emotion]
     words = [word_errors(truth.transcript, heard.transcript) for truth, heard in found if normalise(truth.transcript)]
@@ -202,7 +164,7 @@ def _intervals(answers: Sequence[Answered]) -> dict[str, Interval]:
 
 
 def word_errors(reference: str, hypothesis: str | None) -> tuple[int, int]:
-    """Errors and words of one utterance.
+    """Number of errors and of reference words in one utterance.
 
     Example
     -------

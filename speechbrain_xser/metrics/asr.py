@@ -1,5 +1,7 @@
-"""Word and character error rate over a whole corpus: (substitutions + deletions + insertions) / words or characters of
-the references."""
+"""Word and character error rate over a whole corpus.
+
+The rate is (substitutions + deletions + insertions) / (words or characters of the references).
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,7 @@ from speechbrain_xser.metrics.text import normalise
 
 
 class WordErrors(NamedTuple):
-    """Counts over a corpus, and their rate in percent (NaN if the references have no words).
-
-    Example
-    -------
-    >>> errors = WordErrorRate()
-    >>> errors.append(["a"], ["the cat sat"], ["a cat"])
-    >>> found = WordErrors(**errors.summarize())
-    >>> found.substitutions + found.deletions + found.insertions == round(found.WER / 100 * found.words)
-    True
-    """
+    """Counts over a corpus, and their rate in percent (NaN if the references have no words)."""
 
     WER: float
     words: int
@@ -41,10 +34,10 @@ class CharacterErrors(NamedTuple):
 
 
 class WordErrorRate:
-    """Collects transcripts and gives the corpus's word error rate, through jiwer and after :func:`normalise`.
+    """Collects transcripts and computes the corpus's word error rate with jiwer, after :func:`normalise`.
 
-    Utterances whose reference is unknown (``None``) are left out; a hypothesis that is ``None`` has no words, so each
-    of the reference's counts as deleted.
+    Utterances whose reference is unknown (``None``) are skipped. A hypothesis of ``None`` has no words, so each word of
+    its reference counts as deleted.
 
     The interface is that of SpeechBrain's ``MetricStats``.
 
@@ -62,7 +55,7 @@ class WordErrorRate:
         self.clear()
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Removes everything."""
         self.ids: list[str] = []
         self.references: list[str] = []
         self.hypotheses: list[str] = []
@@ -94,17 +87,17 @@ class WordErrorRate:
         Arguments
         ---------
         field : str, optional
-            A field of :class:`WordErrors`; all of them by default.
+            A field of :class:`WordErrors`; all by default.
 
         Returns
         -------
         dict, or float or int
-            All fields by name, or the one: the rate in percent, else a count.
+            All fields by name, or the value of one: the rate in percent, or a count.
 
         Raises
         ------
         KeyError
-            If there is no such field.
+            If the field is unknown.
         """
         summary = self._errors()._asdict()
         return summary if field is None else summary[field]
@@ -145,7 +138,7 @@ class WordErrorRate:
 
 
 class CharacterErrorRate(WordErrorRate):
-    """The same for characters: the corpus's character error rate, through jiwer and after :func:`normalise`.
+    """As :class:`WordErrorRate`, for characters.
 
     Example
     -------

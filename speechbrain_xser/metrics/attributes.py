@@ -1,4 +1,4 @@
-"""Descriptors: accuracy of each over the utterances whose reference has it, and word F1 of the emphasis."""
+"""Accuracy of each descriptor over the utterances whose reference has it, and word F1 of the emphasis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ATTRIBUTES = tuple(field for field in Descriptors._fields if field != "emphasis"
 
 
 class AttributeAccuracy:
-    """Accuracy of each descriptor in percent; unparsed is wrong, and tone and topic are compared as normalised words.
+    """Accuracy of each descriptor in percent; unparsed counts as wrong, tone and topic compare as normalised words.
 
     The interface is that of SpeechBrain's ``MetricStats``.
 
@@ -30,7 +30,7 @@ class AttributeAccuracy:
         self.clear()
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Removes everything."""
         self.wanted: Counter = Counter()
         self.right: Counter = Counter()
 
@@ -42,7 +42,7 @@ class AttributeAccuracy:
         ids : sequence of str
             Utterance ids.
         references, hypotheses : sequence of Descriptors
-            What is true and what was found; a field that is ``None`` in the reference is left out.
+            True and found descriptors; a field that is ``None`` in the reference is skipped.
 
         Raises
         ------
@@ -62,18 +62,18 @@ class AttributeAccuracy:
         Arguments
         ---------
         field : str, optional
-            A descriptor; by default all that a reference had.
+            A descriptor; by default all that occur in a reference.
 
         Returns
         -------
         dict of str to float, or float
-            Percent; NaN for a single descriptor that no reference had.
+            Percent; NaN for a single descriptor that occurs in no reference.
         """
         summary = {name: 100.0 * self.right[name] / self.wanted[name] for name in ATTRIBUTES if self.wanted[name]}
         return summary if field is None else summary.get(field, math.nan)
 
     def write_stats(self, filestream: TextIO) -> None:
-        """Writes a line for each descriptor that a reference had.
+        """Writes a line for each descriptor that occurs in a reference.
 
         Arguments
         ---------
@@ -93,10 +93,10 @@ class AttributeAccuracy:
 
 
 class EmphasisScore:
-    """F1 of emphasised words in percent, over all words of the utterances whose reference tells its emphasis.
+    """F1 of emphasised words in percent, over all words of the utterances whose reference gives its emphasis.
 
-    ``F1 = 2 * hits / (reference words + found words)``. A reference of no words, ``()``, is told: what is found there
-    is wrong. ``None`` is unknown and left out.
+    ``F1 = 2 * hits / (reference words + found words)``. A reference without words, ``()``, counts: whatever is found
+    there is wrong. ``None`` is unknown and skipped.
 
     The interface is that of SpeechBrain's ``MetricStats``.
 
@@ -112,7 +112,7 @@ class EmphasisScore:
         self.clear()
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Removes everything."""
         self.hits = self.wanted = self.found = 0
 
     def append(self, ids, references, hypotheses) -> None:
@@ -123,7 +123,7 @@ class EmphasisScore:
         ids : sequence of str
             Utterance ids.
         references, hypotheses : sequence of (tuple of str, or None)
-            Emphasised words that are true and that were found; a reference of ``None`` is left out.
+            True and found emphasised words; a reference of ``None`` is skipped.
 
         Raises
         ------
@@ -148,12 +148,12 @@ class EmphasisScore:
         Returns
         -------
         dict, or float or int
-            ``F1`` in percent (NaN where nothing was told and nothing found) and counts of words, or the one.
+            ``F1`` in percent (NaN without any words) and counts of words, or one of these.
 
         Raises
         ------
         KeyError
-            If there is no such field.
+            If the field is unknown.
         """
         total = self.wanted + self.found
         summary = {
@@ -184,5 +184,5 @@ class EmphasisScore:
 
 
 def _words(words: tuple[str, ...] | None) -> Counter:
-    """Normalised words with their number."""
+    """Counts normalised words."""
     return Counter(normalise(" ".join(words or ())).split())

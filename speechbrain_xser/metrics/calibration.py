@@ -1,4 +1,4 @@
-"""Whether a probability of 80 % is right eight times in ten."""
+"""Calibration: whether a probability of 80 % is right eight times in ten."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ def expected_calibration_error(
     Arguments
     ---------
     probabilities : sequence of mapping of str to float
-        Of every class, for each utterance; a row sums to one.
+        Probabilities of all classes, for each utterance; a row sums to one.
     references : sequence of str
-        The class of each utterance.
+        The true class of each utterance.
     bins : int
-        Of equal width between 0 and 1.
+        Number of bins, of equal width, between 0 and 1.
 
     Returns
     -------
     float
-        Percent: the mean distance of confidence and accuracy, bins weighed by their utterances.
+        Percent: the mean distance between confidence and accuracy, with bins weighted by their utterances.
 
     Raises
     ------
     MetricError
-        If the lengths differ, there is nothing, or a row does not sum to one.
+        If the lengths differ or are 0, or a row does not sum to one.
 
     Example
     -------

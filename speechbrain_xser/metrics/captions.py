@@ -1,8 +1,8 @@
-"""Descriptions against references, as the paper scores them: BLEU, METEOR, ROUGE-L, CIDEr, SPICE, all x 100.
+"""Scores descriptions as the paper does: BLEU, METEOR, ROUGE-L, CIDEr and SPICE, all x 100.
 
-All through pycocoevalcap, after its PTB tokenizer. Its "CIDEr" is CIDEr-D (Vedantam et al., 2015, CVPR), whose
-document frequencies come from the references at hand, so the same descriptions score otherwise in another set. Mandarin
-is scored on characters; then SPICE, which parses English, is not computed, and METEOR matches characters alone.
+They all come from pycocoevalcap, after its PTB tokenizer. Its "CIDEr" is CIDEr-D (Vedantam et al., 2015, CVPR), which
+takes document frequencies from the given references, so the same descriptions score differently in another set.
+Mandarin is scored on characters; then SPICE, which parses English, is not computed, and METEOR matches characters only.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ Tokens = Literal["ptb", "characters", "spaces"]
 METRICS = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "SPICE")
 PIECE = re.compile(r"[A-Za-z0-9']+|\S")
 
-Texts = dict[str, list[str]]  # tokens with spaces between them, by utterance
+Texts = dict[str, list[str]]  # space-separated tokens, by utterance
 
 
 class CaptionScores(NamedTuple):
-    """What descriptions are worth."""
+    """Scores of descriptions."""
 
-    corpus: dict[str, float | None]  # x 100, by METRICS; None where not computed
-    utterances: dict[str, dict[str, float | None]]  # by id, then as above
-    not_computed: dict[str, str]  # why
+    corpus: dict[str, float | None]  # x 100, by metric; None if not computed
+    utterances: dict[str, dict[str, float | None]]  # the same by id
+    not_computed: dict[str, str]  # the reason, by metric
 
 
 class CaptionScore:
     """Collects descriptions and scores them.
 
-    The interface is that of SpeechBrain's ``MetricStats``; the scores are computed when they are first asked for.
+    The interface is that of SpeechBrain's ``MetricStats``; the scores are computed on first use.
 
     Arguments
     ---------
     tokens : str
-        "ptb" for English, "characters" for Mandarin, "spaces" for texts that are tokenised already.
+        "ptb" for English, "characters" for Mandarin, "spaces" for tokenised texts.
     metrics : collection of str
-        Those of ``METRICS`` that are wanted; METEOR and SPICE take seconds to start.
+        Which of ``METRICS`` to compute; METEOR and SPICE take seconds to start.
 
     Example
     -------
@@ -64,7 +64,7 @@ class CaptionScore:
         self.clear()
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Removes everything."""
         self.references: dict[str, list[str]] = {}
         self.hypotheses: dict[str, str] = {}
         self.__dict__.pop("scores", None)
@@ -75,16 +75,16 @@ class CaptionScore:
         Arguments
         ---------
         ids : sequence of str
-            Utterance ids, each once.
+            Unique utterance ids.
         references : sequence of (str or sequence of str)
-            One or several descriptions of each.
+            One or more descriptions of each.
         hypotheses : sequence of str
             The description to score; an empty one scores 0.
 
         Raises
         ------
         MetricError
-            Naming the ids: one that was there before, or one without a reference.
+            For a repeated id, or one without a reference; it names the id.
         ValueError
             If the sequences differ in length.
         """
@@ -101,7 +101,7 @@ class CaptionScore:
 
     @cached_property
     def scores(self) -> CaptionScores:
-        """All scores of what was added.
+        """All scores of the added descriptions.
 
         Raises
         ------
@@ -123,12 +123,12 @@ class CaptionScore:
         Returns
         -------
         dict of str to (float or None), or one of its values
-            x 100; None where it was not computed.
+            x 100; None if not computed.
         """
         return self.scores.corpus if field is None else self.scores.corpus[field]
 
     def write_stats(self, filestream: TextIO) -> None:
-        """Writes the corpus's scores, what was not computed and why, and each utterance.
+        """Writes the corpus's scores, why any were not computed, and each utterance.
 
         Arguments
         ---------
@@ -154,9 +154,9 @@ def caption_scores(
     Arguments
     ---------
     references : mapping of str to sequence of str
-        One or several descriptions by utterance.
+        One or more descriptions by utterance.
     hypotheses : mapping of str to str
-        By utterance.
+        The description to score, by utterance.
     tokens, metrics
         As for :class:`CaptionScore`.
 
@@ -167,7 +167,7 @@ def caption_scores(
     Raises
     ------
     MetricError
-        If the ids differ (names them), there is no such metric, or Java is needed and missing.
+        If the ids differ (it names them), a metric is unknown, or Java is needed and missing.
     """
     if unknown := set(metrics) - set(METRICS):
         raise MetricError(f"No metric {', '.join(sorted(unknown))}, expected some of {', '.join(METRICS)}.")
@@ -175,7 +175,7 @@ def caption_scores(
         lone = sorted(set(references) ^ set(hypotheses))
         raise MetricError(f"{len(lone)} ids have only a reference or only a hypothesis: {', '.join(lone[:5])}.")
     tokenise = {"ptb": ptb_tokens, "characters": character_tokens, "spaces": dict}[tokens]
-    tokenised = tokenise({id: [hypotheses[id], *texts] for id, texts in references.items()})  # one start for all
+    tokenised = tokenise({id: [hypotheses[id], *texts] for id, texts in references.items()})  # one start of Java
     given = {id: texts[1:] for id, texts in tokenised.items()}
     told = {id: texts[:1] for id, texts in tokenised.items()}
     found, why = _scored(given, told, metrics), {}
@@ -198,7 +198,7 @@ def _why_no_spice(tokens: Tokens) -> str | None:
 
 
 def _scored(references: Texts, hypotheses: Texts, metrics: Collection[str]) -> dict[str, tuple[float, list[float]]]:
-    """Corpus and utterances by metric, 0 to 1."""
+    """Scores of corpus and utterances by metric, 0 to 1."""
     bleu, bleus = Bleu(4).compute_score(references, hypotheses, verbose=0)
     found = {f"BLEU-{n + 1}": (bleu[n], list(map(float, bleus[n]))) for n in range(4)}
     scorers = {"METEOR": meteor_scores, "ROUGE-L": Rouge().compute_score, "CIDEr": Cider().compute_score}
@@ -215,28 +215,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def ptb_tokens(texts: Texts) -> Texts:
-    """Lower-case tokens of the Penn Treebank's rules, punctuation left out, through Stanford's tokenizer.
-
-    Arguments
-    ---------
-    texts : dict of str to list of str
-        By utterance.
-
-    Returns
-    -------
-    dict of str to list of str
-        Tokens with spaces between them.
-
-    Raises
-    ------
-    MetricError
-        If Java is missing.
-
-    Example
-    -------
-    >>> ptb_tokens({"a": ["It's a man, speaking."]})  # doctest: +SKIP
-    {'a': ["it 's a man speaking"]}
-    """
+    """Lower-case Penn Treebank tokens without punctuation, by Stanford's tokenizer, which needs Java."""
     java_path()
     plain = {id: [text.encode("utf-8", "replace").decode("utf-8") for text in several] for id, several in texts.items()}
     lines = {id: [{"caption": " ".join(text.split())} for text in several] for id, several in plain.items()}
@@ -244,17 +223,7 @@ def ptb_tokens(texts: Texts) -> Texts:
 
 
 def character_tokens(texts: Texts) -> Texts:
-    """Every character a token; words in Latin letters and numbers stay whole, punctuation is left out.
-
-    Arguments
-    ---------
-    texts : dict of str to list of str
-        By utterance.
-
-    Returns
-    -------
-    dict of str to list of str
-        Tokens with spaces between them.
+    """Makes every character a token; words in Latin letters and numbers stay whole, punctuation is dropped.
 
     Example
     -------

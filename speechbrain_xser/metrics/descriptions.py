@@ -1,4 +1,4 @@
-"""Which texts are compared when descriptions are scored: a system's own words, without the transcript."""
+"""Selects the texts that are compared when descriptions are scored: a system's words, without the transcript."""
 
 from __future__ import annotations
 
@@ -8,19 +8,7 @@ from speechbrain_xser.stages import Stage, target_text
 
 
 def description_reference(utterance: Utterance, stage: Stage) -> str:
-    """The description that a system should have given.
-
-    Arguments
-    ---------
-    utterance : Utterance
-        A manifest's record.
-    stage : Stage
-        In which the system answers.
-
-    Returns
-    -------
-    str
-        What it was asked to write, without the transcript; where a corpus has descriptions alone, its description.
+    """What a system is asked to write in a stage, without the transcript; or a corpus's lone description.
 
     Example
     -------
@@ -37,7 +25,7 @@ def description_reference(utterance: Utterance, stage: Stage) -> str:
 
 
 def description_answer(answer: str) -> str:
-    """The description in an answer: its words without the transcript.
+    """The description in an answer: its text without the transcript.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""The Java programs that come with pycocoevalcap: found, run, and named when Java is missing."""
+"""Finds and runs the Java programs that come with pycocoevalcap; without Java, an error says how to install it."""
 
 from __future__ import annotations
 
@@ -12,34 +12,18 @@ from speechbrain_xser.errors import MetricError
 
 
 def java_path() -> str:
-    """Where Java is.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    MetricError
-        If there is none; names the package to install.
-
-    Example
-    -------
-    >>> Path(java_path()).name  # doctest: +SKIP
-    'java'
-    """
+    """The path of Java; a ``MetricError`` that names the package to install if there is none."""
     found = shutil.which("java")
     if found is None:
         raise MetricError(
-            "There is no java on the PATH. The PTB tokenizer, METEOR and SPICE need it: install a runtime, on "
-            "Debian and "
-            "Ubuntu `apt-get install default-jre-headless`, with conda `conda install openjdk`."
+            "There is no java on the PATH. The PTB tokenizer, METEOR and SPICE need it: install a runtime, on Debian "
+            "and Ubuntu `apt-get install default-jre-headless`, with conda `conda install openjdk`."
         )
     return found
 
 
 def caption_folder() -> Path:
-    """Where pycocoevalcap and its jars are.
+    """The folder of pycocoevalcap and its jars.
 
     Example
     -------
@@ -50,27 +34,7 @@ def caption_folder() -> Path:
 
 
 def run_java(arguments: Sequence[str], what: str, **options) -> subprocess.CompletedProcess:
-    """Runs a Java program to its end.
-
-    Arguments
-    ---------
-    arguments : sequence of str
-        After ``java``.
-    what : str
-        Names it in the message.
-    options
-        For ``subprocess.run``.
-
-    Returns
-    -------
-    subprocess.CompletedProcess
-        Its output is text.
-
-    Raises
-    ------
-    MetricError
-        If Java is missing or the program fails; tells why.
-    """
+    """Runs a Java program, ``what`` in messages, and returns its text output; a ``MetricError`` if it fails."""
     done = subprocess.run([java_path(), *arguments], capture_output=True, text=True, encoding="utf-8", **options)
     if done.returncode != 0:
         raise MetricError(f"{what} ended with {done.returncode}: {_reason(done.stderr + done.stdout)}")
@@ -78,7 +42,7 @@ def run_java(arguments: Sequence[str], what: str, **options) -> subprocess.Compl
 
 
 def _reason(output: str) -> str:
-    """The line of a stack trace that says what went wrong: the cause, else the exception, else the last one."""
+    """The line of a stack trace that says what failed: the cause, or else the exception, or else the last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no message"]
     for mark in ("Caused by", "Exception", "Error"):
         if found := [line for line in lines if mark in line]:

@@ -1,7 +1,7 @@
-"""METEOR through pycocoevalcap's Java program, which is started once for all scorings of a process.
+"""METEOR by pycocoevalcap's Java program, which is started once per process.
 
-It takes some seconds to load its tables, and a report scores many systems. A fork gets a program of its own, and one
-that failed is given up, since its answers could belong to the question before.
+It takes some seconds to load its tables, and a report scores many systems. A fork gets its own program. A program that
+failed is discarded, because its next answer could belong to the question before.
 """
 
 from __future__ import annotations
@@ -21,31 +21,10 @@ _started: dict[int, Meteor] = {}  # by process
 def meteor_scores(
     references: Mapping[str, Sequence[str]], hypotheses: Mapping[str, Sequence[str]]
 ) -> tuple[float, list[float]]:
-    """Scores tokenised descriptions.
+    """Scores tokenised descriptions, 0 to 1, for the corpus and for each utterance; it needs Java.
 
+    ``references`` has several descriptions for each utterance and ``hypotheses`` one, in the same order.
     Source: METEOR 1.5 (Denkowski and Lavie, 2014, WMT).
-
-    Arguments
-    ---------
-    references : mapping of str to sequence of str
-        Some by utterance, tokens with spaces between them.
-    hypotheses : mapping of str to sequence of str
-        One by utterance, in the same order.
-
-    Returns
-    -------
-    tuple of (float, list of float)
-        Of the corpus, and of each utterance, 0 to 1.
-
-    Raises
-    ------
-    MetricError
-        If Java is missing.
-
-    Example
-    -------
-    >>> meteor_scores({"a": ["a man speaks"]}, {"a": ["a man speaks"]})[1]  # doctest: +SKIP
-    [1.0]
     """
     java_path()
     with _lock:
@@ -55,7 +34,7 @@ def meteor_scores(
         try:
             found = program.compute_score(references, hypotheses)
         except BaseException:
-            if program.lock.locked():  # or its end would wait for it
+            if program.lock.locked():  # otherwise its destructor would wait for the lock
                 program.lock.release()
             raise
         _started[os.getpid()] = program

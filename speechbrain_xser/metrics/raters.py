@@ -1,4 +1,4 @@
-"""Answers against every rater's vote, and raters against one another: what a label is worth that people disagree on."""
+"""Compares answers with every rater's vote, and raters with one another, for labels that people disagree on."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 
 from speechbrain_xser.errors import MetricError
 
-Votes = Mapping[str, Sequence[str]]  # labels that raters gave, one a rater, by utterance
+Votes = Mapping[str, Sequence[str]]  # one label for each rater, by utterance
 
 
 def rater_accuracy(answers: Mapping[str, str | None], votes: Votes) -> float:
-    """How often an answer is a label that at least one rater gave.
+    """How often an answer is a label that at least one rater chose.
 
     Arguments
     ---------
     answers : mapping of str to (str or None)
-        By utterance; None is unparsed and wrong.
+        Answers by utterance; None is unparsed and counts as wrong.
     votes : mapping of str to sequence of str
-        By utterance; more utterances than there are answers are no harm.
+        Votes by utterance; utterances without an answer are ignored.
 
     Returns
     -------
@@ -28,7 +28,7 @@ def rater_accuracy(answers: Mapping[str, str | None], votes: Votes) -> float:
     Raises
     ------
     MetricError
-        If an answer's utterance has no votes; names it.
+        If an answer's utterance has no votes; it names the utterance.
 
     Example
     -------
@@ -44,17 +44,17 @@ def rater_accuracy(answers: Mapping[str, str | None], votes: Votes) -> float:
 
 
 def human_ceiling(votes: Votes) -> float:
-    """How often one rater gives a label that no other label beats among the rest of the raters.
+    """How often one rater chooses a label that no other label outvotes among the remaining raters.
 
     Arguments
     ---------
     votes : mapping of str to sequence of str
-        By utterance; those with fewer than two votes are left out.
+        Votes by utterance; those with fewer than two votes are skipped.
 
     Returns
     -------
     float
-        Percent, over all raters of all utterances: what a system that answers as a person does would reach.
+        Percent, over all raters of all utterances: what a system that answers like a person would reach.
 
     Raises
     ------

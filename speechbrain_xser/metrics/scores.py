@@ -1,4 +1,4 @@
-"""Answers against references, in one object: what training, evaluation and the demo all report."""
+"""Scores answers against references, in the one form that training, evaluation and the demo report."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from speechbrain_xser.metrics.ser import EmotionScore
 
 
 class Scores(NamedTuple):
-    """All in percent; NaN where no reference tells it."""
+    """All in percent; NaN if no reference supports a score."""
 
-    parsed: float  # answers from which transcript, emotion and labelled descriptors of the reference could be read
+    parsed: float  # answers with a transcript, an emotion and the labelled descriptors of the reference
     wer: float  # word error rate, may exceed 100
     ua: float  # mean recall over the reference's emotions
-    wa: float  # plain accuracy of the emotion
+    wa: float  # accuracy of the emotion
     attributes: dict[str, float]  # accuracy of each descriptor that a reference has
     emphasis_f1: float  # word F1
 
@@ -29,10 +29,10 @@ def score(references: Sequence[Record], answers: Sequence[str]) -> Scores:
     Arguments
     ---------
     references : sequence of Record
-        What is true; ``None`` fields are not scored.
+        True labels; ``None`` fields are not scored.
     answers : sequence of str
-        The decoder's texts, one for each reference. An answer without a quote is an empty hypothesis; an answer
-        without an emotion is wrong.
+        The decoder's texts, one for each reference. Without a quote the transcript is empty; without an emotion the
+        answer is wrong.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def score(references: Sequence[Record], answers: Sequence[str]) -> Scores:
     Raises
     ------
     ValueError
-        If there are more of one than of the other.
+        If their numbers differ.
 
     Example
     -------
@@ -72,7 +72,7 @@ def score(references: Sequence[Record], answers: Sequence[str]) -> Scores:
 
 
 def _collected(metric, references, found, part):
-    """A metric that has seen one part of all records."""
+    """A metric applied to one part of all records."""
     metric.append(
         [str(n) for n in range(len(found))], [part(truth) for truth in references], [part(heard) for heard in found]
     )
@@ -80,14 +80,14 @@ def _collected(metric, references, found, part):
 
 
 def _told(record: Record) -> set[str]:
-    """The fields with a value, among those that every paragraph on such a record must tell."""
+    """The fields with a value, among those that every paragraph about such a record has to state."""
     fields = {field: getattr(record.descriptors, field) for field in VOCABULARIES}
     fields |= {"emotion": record.emotion, "transcript": record.transcript or None}
     return {field for field, value in fields.items() if value is not None}
 
 
 def plain_scores(scores: Scores) -> dict[str, float]:
-    """Scores as a flat mapping without what is not known.
+    """Scores as a flat mapping without unknown ones.
 
     Example
     -------

@@ -1,6 +1,6 @@
-"""Emotion recognition: UA, the mean recall over the reference's classes, and WA, plain accuracy; always both; and F1.
+"""Emotion recognition: UA, the mean recall over the reference's classes, WA, the accuracy, and F1.
 
-An answer whose emotion could not be read is wrong: it has its own column in the confusion matrix and is never neutral.
+An answer whose emotion cannot be read is wrong: it has its own column in the confusion matrix and is never neutral.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ UNPARSED = "unparsed"
 
 
 class EmotionScore:
-    """Collects emotions and gives UA and WA in percent; references that are ``None`` are left out.
+    """Collects emotions and computes UA and WA in percent; references of ``None`` are skipped.
 
     The interface is that of SpeechBrain's ``MetricStats``.
 
@@ -33,7 +33,7 @@ class EmotionScore:
         self.clear()
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Removes everything."""
         self.ids: list[str] = []
         self.pairs: list[tuple[str, str]] = []  # reference, found
 
@@ -101,8 +101,8 @@ class EmotionScore:
         Returns
         -------
         list of list of int
-            Counts, [7, 8]: rows are the references, columns what was found, in the order of ``EMOTIONS`` and last the
-            unparsed.
+            Counts, [7, 8]: references in rows, found emotions in columns, in the order of ``EMOTIONS``; the last column
+            is for unparsed answers.
 
         Example
         -------
@@ -125,13 +125,13 @@ class EmotionScore:
         Returns
         -------
         dict, or float or int
-            ``UA``, ``WA`` and F1 in percent (NaN without references) and the ``count`` of references, or the one. F1 is
-            the mean over the references' classes, plain or weighed by their references.
+            ``UA``, ``WA`` and F1 in percent (NaN without references) and the ``count`` of references, or one of these.
+            F1 is averaged over the references' classes, plain or weighted by their references.
 
         Raises
         ------
         KeyError
-            If there is no such field.
+            If the field is unknown.
         """
         recalls, f1, count = self.recalls(), self.f1(), len(self.pairs)
         wanted = Counter(reference for reference, _ in self.pairs)

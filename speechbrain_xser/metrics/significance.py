@@ -1,4 +1,4 @@
-"""Whether a difference between two systems is more than chance."""
+"""Tests whether a difference between two systems is more than chance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from speechbrain_xser.errors import MetricError
 
 
 class Interval(NamedTuple):
-    """A confidence interval around what was measured."""
+    """A confidence interval around a measured value."""
 
     low: float
     value: float
@@ -20,17 +20,17 @@ class Interval(NamedTuple):
 
 
 def paired_t_test(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """The one-tailed paired t-test over utterances, as the paper has it.
+    """The one-tailed paired t-test over utterances, as in the paper.
 
     Arguments
     ---------
     ours, theirs : sequence of float
-        A score of each utterance, larger is better, in the same order.
+        A score for each utterance, larger is better, in the same order.
 
     Returns
     -------
     float
-        The probability of so large a lead of ours by chance; 1 where no utterance differs.
+        The probability that chance gives ours a lead this large; 1 if no utterance differs.
 
     Raises
     ------
@@ -49,17 +49,17 @@ def paired_t_test(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 
 def mcnemar_test(ours: Sequence[bool], theirs: Sequence[bool]) -> float:
-    """McNemar's exact test on which utterances were labelled rightly.
+    """McNemar's exact test on which utterances are labelled correctly.
 
     Arguments
     ---------
     ours, theirs : sequence of bool
-        Whether each utterance was right.
+        Whether each utterance is correct.
 
     Returns
     -------
     float
-        Two-sided; 1 where both are right on the same utterances.
+        Two-sided; 1 if both are correct on the same utterances.
 
     Raises
     ------
@@ -88,20 +88,20 @@ def bootstrap_interval(
     Arguments
     ---------
     items : sequence
-        One an utterance: a score, or whatever the statistic takes a list of.
+        One for each utterance: a score, or whatever the statistic takes.
     statistic : Callable
-        Of a list of items; the mean by default.
+        Takes a list of items; the mean by default.
     level : float
-        Share of the draws inside.
+        Share of the draws inside the interval.
     draws : int
-        How often the utterances are drawn with replacement.
+        Number of draws with replacement.
     seed : int
-        The same seed gives the same interval.
+        Seed of the draws.
 
     Returns
     -------
     Interval
-        Draws whose statistic is NaN are left out.
+        Without the draws whose statistic is NaN.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def holm(probabilities: Sequence[float]) -> list[float]:
     Arguments
     ---------
     probabilities : sequence of float
-        Of each comparison.
+        The p-value of each comparison.
 
     Returns
     -------

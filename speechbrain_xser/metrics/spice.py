@@ -1,9 +1,9 @@
-"""SPICE (Anderson et al., 2016, ECCV) on a Java of today.
+"""SPICE (Anderson et al., 2016, ECCV) on a current Java.
 
-pycocoevalcap brings ``spice-1.0.jar`` but not Stanford CoreNLP 3.6.0 and its models, which it would fetch from a site
-that is often gone, into its own folder. Here they lie in the user's cache (:func:`spice_folder`), which
-``xser setup spice`` fills. With them comes the JavaScript engine that Java had before version 15: SPICE asks for one,
-and Java gets the flags without which its modules stay closed to SPICE's libraries.
+pycocoevalcap includes ``spice-1.0.jar`` but not Stanford CoreNLP 3.6.0 and its models, which it would download into its
+own folder from a site that is often down. Here they are in the user's cache (:func:`spice_folder`), which
+``xser setup spice`` fills, together with the JavaScript engine that Java included before version 15, which SPICE needs.
+Java also gets flags that open its modules to SPICE's libraries.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from speechbrain_xser.metrics.java import caption_folder, run_java
 from speechbrain_xser.utils.cache import user_cache
 from speechbrain_xser.utils.files import moved_into_place
 
-VERSION = "3.6.0"  # of CoreNLP, the one that SPICE was made with
+VERSION = "3.6.0"  # of CoreNLP, which SPICE was made with
 ASM = "7.3.1"
-ARTIFACTS = {  # Maven's names by file
+ARTIFACTS = {  # Maven's name by file
     f"stanford-corenlp-{VERSION}.jar": f"edu.stanford.nlp:stanford-corenlp:{VERSION}:jar",
     f"stanford-corenlp-{VERSION}-models.jar": f"edu.stanford.nlp:stanford-corenlp:{VERSION}:jar:models",
     "nashorn-core-15.4.jar": "org.openjdk.nashorn:nashorn-core:15.4:jar",
@@ -46,7 +46,7 @@ CENTRAL = "https://repo1.maven.org/maven2"
 
 
 def spice_folder() -> Path:
-    """Where the jars are looked for: ``spice`` in :func:`speechbrain_xser.utils.cache.user_cache`.
+    """The folder of the jars: ``spice`` in :func:`speechbrain_xser.utils.cache.user_cache`.
 
     Example
     -------
@@ -71,25 +71,7 @@ def why_no_spice() -> str | None:
 
 
 def spice_scores(references: Mapping[str, Sequence[str]], hypotheses: Mapping[str, str]) -> list[float]:
-    """The F-score over the propositions of each description.
-
-    Arguments
-    ---------
-    references : mapping of str to sequence of str
-        By utterance.
-    hypotheses : mapping of str to str
-        By utterance, the same ones.
-
-    Returns
-    -------
-    list of float
-        0 to 1, in the references' order; NaN where no proposition is in either.
-
-    Raises
-    ------
-    MetricError
-        If jars or Java are missing, or the program fails.
-    """
+    """The F-score over the propositions of each description, 0 to 1; NaN without any proposition."""
     if (why := why_no_spice()) is not None:
         raise MetricError(f"SPICE: {why}.")
     ids = list(references)
@@ -103,7 +85,7 @@ def spice_scores(references: Mapping[str, Sequence[str]], hypotheses: Mapping[st
 
 
 def _java_flags() -> list[str]:
-    """Memory, opened modules and the class path."""
+    """Memory, opened modules and class path."""
     spice = caption_folder() / "spice"
     paths = [
         spice / "spice-1.0.jar",
@@ -115,23 +97,7 @@ def _java_flags() -> list[str]:
 
 
 def fetch_jars(source: str | os.PathLike | None = None) -> Path:
-    """Puts the jars where they are looked for; those that are there stay.
-
-    Arguments
-    ---------
-    source : str, path-like or None
-        A folder that has them; None fetches them from Maven Central, some 390 MB, with ``mvn``.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    MetricError
-        If the folder lacks one, ``mvn`` is not installed, or it fails.
-    """
+    """Gets missing jars from a folder, or else from Maven Central (about 390 MB) with ``mvn``; returns their folder."""
     folder = spice_folder()
     folder.mkdir(parents=True, exist_ok=True)
     for name, artifact in ARTIFACTS.items():

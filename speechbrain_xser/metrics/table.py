@@ -1,4 +1,4 @@
-"""Scores as a plain-text table, a column for each model."""
+"""Scores as a plain-text table, with a column for each model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def table(columns: dict[str, Scores]) -> str:
-    """Lines of text: a row for each measure, a column for each model, percent with one decimal, "-" where unknown.
+    """A plain-text table: a row for each measure, a column for each model, in percent with one decimal, "-" if unknown.
 
     Arguments
     ---------
@@ -43,7 +43,7 @@ def table(columns: dict[str, Scores]) -> str:
 
 
 def _measures(columns: dict[str, Scores]) -> list:
-    """Labels, and how to read each out of a Scores; descriptors in the order in which they first come up."""
+    """Labels, and how to read each from a Scores; descriptors in the order in which they first occur."""
     attributes = dict.fromkeys(name for scores in columns.values() for name in scores.attributes)
     return [
         ("answers parsed", lambda scores: scores.parsed),

@@ -1,7 +1,7 @@
-"""The one text normaliser, used for every word comparison of this package.
+"""The text normaliser for every comparison of words in this package.
 
-In this order: Unicode NFKC; typographic apostrophes become ``'``; lower case; everything that is no letter, mark, digit
-or apostrophe becomes a space (so "well-known" is two words); apostrophes that are not inside a word go; white space
+In this order: Unicode NFKC; typographic apostrophes become ``'``; lower case; everything except letters, marks, digits
+and apostrophes becomes a space (so "well-known" is two words); apostrophes outside words are removed; white space
 becomes single spaces. Numbers stay digits and spellings stay as they are: nothing is guessed.
 """
 
@@ -15,7 +15,7 @@ _LOOSE_APOSTROPHE = re.compile(r"(?<!\w)'+|'+(?!\w)")
 
 
 def normalise(text: str | None) -> str:
-    """Lower-case words with single spaces between them; ``None`` is no words.
+    """Lower-case words with single spaces between them; ``None`` becomes the empty text.
 
     Arguments
     ---------

@@ -1,1 +1,1 @@
-"""Evidence as HTML: fragments for a report, a timeline and a web page, without scripts and without anything outside."""
+"""Evidence as HTML fragments for a report, a timeline and a web page, without scripts and external resources."""

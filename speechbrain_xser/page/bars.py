@@ -1,4 +1,4 @@
-"""Bars: probabilities of the emotions, what each branch carries, and the weights of the encoder's layers."""
+"""Bars for the emotions' probabilities, the branches' contributions, and the weights of the encoder's layers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from speechbrain_xser.evidence.attribution import Attribution
     from speechbrain_xser.evidence.localization import BranchTrace, Where
 
-SMALLEST_SCALE = 1.0  # nats; bars of an effect that is next to nothing stay short
-MOST_LABELS = 13  # columns of layers that have room for their values
+SMALLEST_SCALE = 1.0  # nats; keeps the bars of tiny effects short
+MOST_LABELS = 13  # more columns leave no room for their values
 
 
 def probability_bars(probabilities: Mapping[str, float], named: str | None) -> str:
@@ -24,7 +24,7 @@ def probability_bars(probabilities: Mapping[str, float], named: str | None) -> s
     Arguments
     ---------
     probabilities : mapping of str to float
-        Of the emotions; they sum to one.
+        Probabilities of the emotions; they sum to one.
     named : str or None
         The emotion that the paragraph names.
 
@@ -44,7 +44,7 @@ def probability_bars(probabilities: Mapping[str, float], named: str | None) -> s
 
 
 def branch_bar(attribution: Attribution) -> str:
-    """What each branch carries of the label's log-odds: to the right for the label, to the left against it.
+    """How much each branch contributes to the label's log-odds: right for the label, left against it.
 
     Arguments
     ---------
@@ -70,7 +70,7 @@ def branch_bar(attribution: Attribution) -> str:
 
 
 class Bar(NamedTuple):
-    """A bar that begins in the middle of its track."""
+    """A bar that starts in the middle of its track."""
 
     name: str
     style: str  # class of CSS
@@ -85,17 +85,7 @@ def _bar(branch: Shown, nats: float, scale: float) -> Bar:
 
 
 def distributions_table(distributions: Mapping[str, Mapping[str, float]]) -> str:
-    """Probabilities of every emotion, a column for each thing that was heard.
-
-    Arguments
-    ---------
-    distributions : mapping of str to mapping
-        Probabilities by emotion, by the column's name; those of ``attribution.distributions`` are put in plain words.
-
-    Returns
-    -------
-    str
-        HTML.
+    """Probabilities of every emotion, with a column for each coalition of branches or voice.
 
     Example
     -------
@@ -111,14 +101,14 @@ def distributions_table(distributions: Mapping[str, Mapping[str, float]]) -> str
 
 
 def _heard(name: str) -> str:
-    """What was heard, in plain words: a coalition of branches, or what has a name of its own."""
+    """The name of a column in plain words: a coalition of branches, or a name of its own."""
     whole = {ALL: "all branches", NONE: "no branch"}
     only = f"{shown(name).name} only" if name in KNOWN else " and ".join(shown(part).name for part in name.split("+"))
     return whole.get(name, only)
 
 
 def layer_bars(where: Where) -> str:
-    """Which layers of the encoder each branch listens to.
+    """The encoder layers that each branch uses.
 
     Arguments
     ---------
@@ -128,7 +118,7 @@ def layer_bars(where: Where) -> str:
     Returns
     -------
     str
-        HTML; a sentence for a branch that sums no layers.
+        HTML; a sentence for a branch that does not combine layers.
 
     Example
     -------
@@ -144,14 +134,14 @@ def layer_bars(where: Where) -> str:
 
 
 class Layers(NamedTuple):
-    """What a branch hears of each layer."""
+    """How much a branch uses each layer."""
 
     name: str
     style: str  # class of CSS
-    shares: list[float] | None  # of one; None where the branch is off or sums no layers
-    told: str = ""  # for a screen reader
+    shares: list[float] | None  # sum to one; None if the branch is off or does not combine layers
+    told: str = ""  # the text for a screen reader
     largest: float = 0.0
-    step: int = 1  # from one layer's number to the next that is written
+    step: int = 1  # between the layer numbers that are written
 
 
 def _layers(branch: Shown, trace: BranchTrace) -> Layers:

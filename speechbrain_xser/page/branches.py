@@ -1,4 +1,4 @@
-"""How a branch is called and coloured on a page."""
+"""The names and colours of branches on pages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 
 class Shown(NamedTuple):
-    """One branch on a page."""
+    """A branch on a page."""
 
     name: str  # one word
     title: str
     kind: str  # CSS class
-    dash: str  # in keys
+    dash: str  # the line in a key
 
 
 KNOWN = {
@@ -21,7 +21,7 @@ KNOWN = {
 
 
 def shown(branch: str) -> Shown:
-    """A branch as pages show it; one of a model of your own has its own name.
+    """How pages show a branch; a branch of your own keeps its name.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""Claims of a paragraph beside what was measured: as a sentence, and as a table."""
+"""Shows a paragraph's claims beside what was measured: as a sentence, and as a table."""
 
 from __future__ import annotations
 
@@ -19,17 +19,7 @@ HEADER = ("claim", "said", "measured", "value", "verdict")
 
 
 def claim_text(claim: Claim) -> str:
-    """What was said and what was measured, in plain text.
-
-    Arguments
-    ---------
-    claim : Claim
-        Of a paragraph.
-
-    Returns
-    -------
-    str
-        One line.
+    """The claim and the measurement as one line of plain text.
 
     Example
     -------
@@ -48,12 +38,12 @@ def claim_text(claim: Claim) -> str:
 
 
 def measured_value(claim: Claim) -> str:
-    """The value with its unit, or nothing where there is none."""
+    """The value with its unit, or an empty text."""
     return "" if claim.value is None else f"{plain(claim.value)} {claim.unit}".strip()
 
 
 def percentile(claim: Claim) -> str:
-    """The value's place among clips of reference, or nothing where it is not known."""
+    """The value's percentile among reference clips, or an empty text if unknown."""
     place = claim.percentile
     return "" if place is None else f"{ordinal(place)} percentile"
 
@@ -69,7 +59,7 @@ def claims_table(claims: Sequence[Claim]) -> str:
     Returns
     -------
     str
-        HTML; a sentence where there is no claim.
+        HTML; a sentence if there is no claim.
 
     Example
     -------
@@ -83,10 +73,10 @@ def claims_table(claims: Sequence[Claim]) -> str:
 
 
 class Row(NamedTuple):
-    """A claim in the table."""
+    """A row of the table."""
 
     claim: Claim
-    aside: str  # the value's unit and its percentile
+    aside: str  # unit and percentile of the value
     style: str  # class of CSS
     sign: str
 

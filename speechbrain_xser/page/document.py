@@ -1,4 +1,4 @@
-"""One HTML file that holds all it needs: nothing is fetched, and nothing has to be run."""
+"""A self-contained HTML file: nothing is loaded, and no script is needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["STYLE", "document"]
 
 
 def document(title: str, body: str, script: str = "", wide: bool = False) -> str:
-    """A page of its own around fragments.
+    """A whole page around fragments.
 
     Arguments
     ---------
@@ -18,9 +18,9 @@ def document(title: str, body: str, script: str = "", wide: bool = False) -> str
     body : str
         HTML.
     script : str
-        JavaScript, for pages that react; none by default.
+        JavaScript for interactive pages; none by default.
     wide : bool
-        Whether the page is as wide as its tables; else as wide as text is read well.
+        Whether the page is as wide as its tables; otherwise it has a width that reads well.
 
     Returns
     -------

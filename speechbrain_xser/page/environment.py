@@ -1,4 +1,4 @@
-"""Jinja2 over the folder ``templates``: whatever is put into a page is escaped, unless a template says ``safe``."""
+"""Jinja2 over the folder ``templates``: everything inserted into a page is escaped, unless a template says ``safe``."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 
 def render(template: str, **values: object) -> str:
-    """A template with its values.
+    """Renders a template with values.
 
     Arguments
     ---------
     template : str
-        A file of ``templates``, without its ending.
+        A file in ``templates``, without its suffix.
     **values : object
-        What the template names; a missing one is an error.
+        The template's variables; a missing one is an error.
 
     Returns
     -------
     str
-        HTML. A template that takes HTML marks it ``safe`` itself.
+        HTML. A template that takes HTML marks it as ``safe`` itself.
 
     Example
     -------
@@ -39,7 +39,7 @@ def render(template: str, **values: object) -> str:
 
 @cache
 def environment() -> Environment:
-    """The one environment; jinja2 is loaded when the first page is made."""
+    """The shared environment; jinja2 is loaded when the first page is made."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
@@ -54,11 +54,5 @@ def environment() -> Environment:
 
 
 def fixed(value: float, digits: int) -> str:
-    """A number with so many decimals, for CSS and SVG.
-
-    Example
-    -------
-    >>> fixed(2 / 3, 2)
-    '0.67'
-    """
+    """A number with a fixed number of decimals, for CSS and SVG."""
     return f"{value:.{digits}f}"

@@ -1,4 +1,4 @@
-"""All evidence of one clip, from what is said of it down to the layers that were listened to."""
+"""All evidence for one clip, from the paragraph down to the encoder's layers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def evidence_sections(evidence: Evidence) -> str:
     Returns
     -------
     str
-        HTML of one ``div``; it needs the style of a document, and no script.
+        HTML of one ``div``; it needs a document's style, but no script.
 
     Example
     -------
@@ -77,7 +77,7 @@ def evidence_sections(evidence: Evidence) -> str:
 
 
 def _voices(evidence: Evidence) -> str:
-    """Beside its own voice those that there are; nothing where there is none."""
+    """The clip's own voice beside the others; empty without others."""
     others = {"the mean voice": evidence.average, "the other clip's": evidence.swapped}
     others = {name: found for name, found in others.items() if found is not None}
     own = {"its own voice": evidence.attribution.distributions[ALL]}

@@ -1,4 +1,4 @@
-"""Pieces of the web page beside those of the evidence: messages, a clip's player, a paragraph that grows, a bar."""
+"""Parts of the web page other than evidence: messages, a clip's player, a growing paragraph, a progress bar."""
 
 from __future__ import annotations
 
@@ -6,118 +6,48 @@ from speechbrain_xser.page.environment import render
 
 
 def title(text: str, lead: str) -> str:
-    """The head of the page.
-
-    Example
-    -------
-    >>> "Nothing is kept." in title("Speech", "Nothing is kept.")
-    True
-    """
+    """The heading of the page."""
     return render("title", title=text, lead=lead)
 
 
 def note(text: str) -> str:
-    """Small print.
-
-    Example
-    -------
-    >>> note("a < b")
-    '<p class="xser-note">a &lt; b</p>'
-    """
+    """Small print."""
     return render("note", text=text)
 
 
 def hint(text: str) -> str:
-    """What will be here.
-
-    Example
-    -------
-    >>> hint("Nothing yet.")
-    '<p class="xser-web-hint">Nothing yet.</p>'
-    """
+    """What will appear here."""
     return render("hint", text=text)
 
 
 def alert(message: str) -> str:
-    """What went wrong, which a screen reader says at once.
-
-    Example
-    -------
-    >>> alert("a<b.wav: 0 bytes.")
-    '<p class="xser-web-alert" role="alert">a&lt;b.wav: 0 bytes.</p>'
-    """
+    """An error message, which a screen reader announces at once."""
     return render("alert", message=message)
 
 
 def notice(message: str) -> str:
-    """What a reader must know beforehand.
-
-    Example
-    -------
-    >>> notice("A tiny model.")
-    '<p class="xser-web-notice" role="note">A tiny model.</p>'
-    """
+    """What a reader has to know beforehand."""
     return render("notice", message=message)
 
 
 def player(name: str, length: str, source: str, label: str) -> str:
-    """A clip that was handed in, to listen to.
-
-    Arguments
-    ---------
-    name : str
-        Of the file.
-    length : str
-        As people read it.
-    source : str
-        Address of the sound.
-    label : str
-        What the clip is, for a screen reader.
-
-    Returns
-    -------
-    str
-        HTML.
-
-    Example
-    -------
-    >>> 'aria-label="Your clip: a.wav" src="data:,"' in player("a.wav", "0.5 s", "data:,", "Your clip")
-    True
-    """
+    """A player for an uploaded clip, with its name and length as text and a label for screen readers."""
     return render("player", name=name, length=length, source=source, label=label)
 
 
 def streaming_paragraph(text: str, doing: str) -> str:
-    """A paragraph that is not finished, and what is being done.
-
-    Example
-    -------
-    >>> streaming_paragraph("A < man", "Writing …").index("A &lt; man<span") > 0
-    True
-    """
+    """An unfinished paragraph, and what is being done."""
     return render("streaming", text=text, doing=doing)
 
 
 def progress_bar(done: float, whole: float, doing: str) -> str:
-    """How far something is.
-
-    Example
-    -------
-    >>> 'value="0.25"' in progress_bar(30, 120, "Reading")
-    True
-    """
+    """How far a task is."""
     share = min(done / whole, 1.0) if whole else 0.0
     return render("progress", share=f"{share:.4g}", doing=doing)
 
 
 def last_moment(time: str, emotion: str, text: str) -> str:
-    """What was just found in a recording.
-
-    Example
-    -------
-    >>> "<b>sad</b> oh no" in last_moment("1.0 s", "sad", "oh no")
-    True
-    """
+    """The latest moment found in a recording."""
     return render("last_moment", time=time, emotion=emotion, text=text)
 
 

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Formats numbers for readers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def percent(share: float) -> str:
-    """A share of one.
+    """A share of one as a percentage.
 
     Example
     -------
@@ -17,7 +17,7 @@ def percent(share: float) -> str:
 
 
 def signed(value: float) -> str:
-    """A difference, with its sign and two decimals.
+    """A difference with its sign and two decimals.
 
     Example
     -------
@@ -29,7 +29,7 @@ def signed(value: float) -> str:
 
 
 def plain(value: float) -> str:
-    """A measured value, with three digits that count.
+    """A measured value with three significant digits.
 
     Example
     -------
@@ -40,7 +40,7 @@ def plain(value: float) -> str:
 
 
 def ordinal(value: float) -> str:
-    """A place in a row, in English.
+    """An English ordinal number.
 
     Example
     -------
@@ -53,7 +53,7 @@ def ordinal(value: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A time as people read it.
+    """A time as hours, minutes and seconds.
 
     Example
     -------

@@ -1,7 +1,7 @@
-"""A colour for each emotion that stays itself for colour-blind readers, on white and on black.
+"""A colour for each emotion that colour-blind readers can tell apart, on white and on black.
 
-Source: Okabe and Ito (2008), Color Universal Design, https://jfly.uni-koeln.de/color; grey and brown in place of
-its black and its yellow, which paper swallows. The order is that of ``EMOTIONS``; a model of more classes begins again.
+Source: Okabe and Ito (2008), Color Universal Design, https://jfly.uni-koeln.de/color. Grey and brown replace its black
+and yellow, which are hard to see on paper. The order is that of ``EMOTIONS``; with more classes the colours repeat.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COLOURS = (
 
 
 def colour(place: int) -> str:
-    """The colour of the class at a place, for CSS.
+    """The CSS colour of the class at an index.
 
     Example
     -------

@@ -1,7 +1,7 @@
-"""A paragraph in which every claim can be seen: underlined by its verdict, with a sign at its end.
+"""A paragraph with its claims marked: underlined by their verdict, with a sign at their end.
 
-Claims may lie in one another ("young man" is an age, "man" a gender), so the text is cut wherever one begins or ends.
-Where several cover a piece, it is underlined as the worst of them and its tooltip tells all.
+Claims may be nested ("young man" is an age, "man" a gender), so the text is cut wherever one starts or ends. A piece
+with several claims is underlined for the worst of them, and its tooltip lists all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from speechbrain_xser.answer.claim import Claim, Verdict
 from speechbrain_xser.page.claims import CLASSES, SIGNS, claim_text
 from speechbrain_xser.page.environment import render
 
-WORST = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.UNMEASURED)  # the first that is there counts
+WORST = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.UNMEASURED)  # the first that occurs counts
 MEANINGS = {
     Verdict.SUPPORTED: "supported by the signal",
     Verdict.CONTRADICTED: "contradicted by the signal",
@@ -27,16 +27,16 @@ class Sign(NamedTuple):
     sign: str
     style: str  # class of CSS
     meaning: str
-    told: str  # of the claim; empty where the sign stands for itself
+    told: str  # text of the claim; empty in the legend
 
 
 class Piece(NamedTuple):
-    """Text in which no claim begins or ends."""
+    """Text in which no claim starts or ends."""
 
     text: str
-    style: str = ""  # class of CSS of the worst verdict; empty outside of claims
-    told: str = ""  # of all claims that cover it
-    signs: tuple[Sign, ...] = ()  # of the claims that end with it
+    style: str = ""  # CSS class of the worst verdict; empty outside of claims
+    told: str = ""  # text of all claims that cover it
+    signs: tuple[Sign, ...] = ()  # signs of the claims that end with it
 
 
 def marked_paragraph(paragraph: str, claims: Sequence[Claim]) -> str:
@@ -47,7 +47,7 @@ def marked_paragraph(paragraph: str, claims: Sequence[Claim]) -> str:
     paragraph : str
         Any text.
     claims : sequence of Claim
-        Of it; one without a span is not marked.
+        Its claims; one without a span is not marked.
 
     Returns
     -------
@@ -69,12 +69,12 @@ title="gender: said male, measured male (−3 nats); supported">✓</span></mark
 
 
 def legend() -> str:
-    """What the signs mean, as a list."""
+    """The meaning of the signs, as a list."""
     return render("legend", signs=[_sign(verdict, "") for verdict in MEANINGS])
 
 
 def _inside(span: tuple[int, int], length: int) -> tuple[int, ...]:
-    """A span within the text, or nothing where no character of it is left."""
+    """A span limited to the text, or nothing if none of it is left."""
     first, last = max(span[0], 0), min(span[1], length)
     return (first, last) if first < last else ()
 

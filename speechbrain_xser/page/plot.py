@@ -1,7 +1,7 @@
-"""Waveform, pitch, level, and what the model made of each moment, on one time axis, as one SVG.
+"""Waveform, pitch, level, and what the model made of each moment, on one time axis in one SVG.
 
-Curves are drawn in boxes that stretch with the page, words and ticks are not: so lines stay thin and words readable
-from a phone to a wide screen. Which curve is whose is said by its name and by a broken line, not by colour alone.
+Boxes with curves stretch with the page, text and ticks do not, so lines stay thin and text stays readable from a phone
+to a wide screen. Curves are distinguished by names and line styles, not by colour alone.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 WIDTH = 1000  # of a box, in its own units
 HEIGHT = 84  # of a box, pixels
-GAP = 38  # between two boxes, pixels; the lower one's name stands there
+GAP = 38  # between two boxes, pixels; contains the name of the lower one
 AXIS = 40  # below the last one, pixels
-SILENCE = -60.0  # dB re full scale; what is below is drawn there
-LEAST_HERTZ, LEAST_DECIBELS = 40.0, 12.0  # on an axis, so that a steady voice looks steady
+SILENCE = -60.0  # dB re full scale; lower levels are drawn here
+LEAST_HERTZ, LEAST_DECIBELS = 40.0, 12.0  # smallest range of an axis, so that a steady voice looks steady
 TIME_TICKS = 8
-CURVE = "xser-curve"  # class of a line that is nobody's branch
+CURVE = "xser-curve"  # class of a line that belongs to no branch
 
 
 class Path(NamedTuple):
     """A line or an area in a box of WIDTH x HEIGHT."""
 
     style: str  # classes of CSS
-    line: str  # as SVG has it
+    line: str  # the SVG path
 
 
 class Panel(NamedTuple):
@@ -47,15 +47,15 @@ class Panel(NamedTuple):
     high: float
     marks: Sequence[float]  # ticks, inside low..high
     paths: Sequence[Path]
-    keys: Sequence[Shown] = ()  # whose curve is whose
+    keys: Sequence[Shown] = ()  # the branches of the curves
 
 
 class Box(NamedTuple):
-    """A panel in its place."""
+    """A panel at its position."""
 
     panel: Panel
     top: int  # pixels
-    marks: list[tuple[float, float]]  # where each tick is, pixels, and its value
+    marks: list[tuple[float, float]]  # position of each tick in pixels, and its value
 
 
 def signal_plot(curves: Curves, where: Where | None = None) -> str:
@@ -66,12 +66,12 @@ def signal_plot(curves: Curves, where: Where | None = None) -> str:
     curves : Curves
         Waveform, pitch and level.
     where : Where, optional
-        What each branch kept of every frame and what the label owes to each token; left out where it is not given.
+        The information that each branch keeps of every frame, and each token's contribution to the label.
 
     Returns
     -------
     str
-        One SVG element, as wide as its place.
+        One SVG element, as wide as its container.
 
     Example
     -------
@@ -148,7 +148,7 @@ def _shares(curves: Curves, where: Where) -> Panel | None:
         for name, trace in where.branches.items()
         if len(trace.shares)
     ]
-    keys = _keys(where) if _information(curves, where) is None else ()  # they stand above already
+    keys = _keys(where) if _information(curves, where) is None else ()  # otherwise the panel above has them
     return Panel(f"Share in “{where.emotion}”", "nats a token", low, high, marks, paths, keys)
 
 
@@ -167,7 +167,7 @@ def _centres(values: Tensor, step: float) -> list[float]:
 def _curve(
     times: Sequence[float], values: Sequence, low: float, high: float, curves: Curves, style: str = CURVE
 ) -> Path:
-    """A line that is broken where a value is None."""
+    """A line with a gap where a value is None."""
     placed = zip(times, values, strict=True)
     runs = [list(run) for there, run in groupby(placed, key=lambda pair: pair[1] is not None) if there]
     lines = [[(WIDTH * time / curves.seconds, _height(value, low, high)) for time, value in run] for run in runs]
@@ -175,7 +175,7 @@ def _curve(
 
 
 def _steps(values: Sequence[float], step: float, low: float, high: float, seconds: float, style: str) -> Path:
-    """An area between zero and a line of steps."""
+    """An area between zero and a step function."""
     zero, corners = _height(0.0, low, high), []
     for place, value in enumerate(values):
         edges = [WIDTH * min(edge * step, seconds) / seconds for edge in (place, place + 1)]
@@ -203,7 +203,7 @@ def _box(panel: Panel, place: int) -> Box:
 
 
 def _pauses(curves: Curves) -> Iterator[tuple[float, float]]:
-    """Where nobody speaks: left edge and width in a box."""
+    """Pauses, as left edge and width in a box."""
     first = curves.start_seconds
     edges, spoken = [0.0, first], [False]
     for speaks, run in groupby(curves.speech.tolist()):
@@ -216,6 +216,6 @@ def _pauses(curves: Curves) -> Iterator[tuple[float, float]]:
 
 
 def _times(seconds: float) -> list[tuple[float, float]]:
-    """Places on the axis of time in percent, and their seconds."""
+    """Positions on the time axis in percent, and their seconds."""
     _, _, marks = ticks(0.0, seconds, TIME_TICKS)
     return [(100 * mark / seconds, mark) for mark in marks if mark <= seconds]

@@ -1,4 +1,4 @@
-"""The page of many clips: a table of contents, a section for each, and those that could not be read."""
+"""The page for many clips: a table of contents, a section for each clip, and the clips that could not be read."""
 
 from __future__ import annotations
 
@@ -11,32 +11,12 @@ PLACE = "<!-- sections -->"
 
 
 def clip_section(number: int, name: str, evidence: str) -> str:
-    """One clip, under its name; ``evidence`` is HTML.
-
-    Example
-    -------
-    >>> '<h2 id="clip-2">a &lt; b.wav</h2>' in clip_section(2, "a < b.wav", "<p>Said.</p>")
-    True
-    """
+    """The section of one clip under its name; ``evidence`` is HTML."""
     return render("clip", number=number, name=name, evidence=evidence) + "\n"
 
 
 def report_frame(contents: Sequence[tuple[str, str]], faults: Sequence[str], note: str = "") -> tuple[str, str]:
-    """The page before and after its sections, which may be larger than memory.
-
-    Arguments
-    ---------
-    contents : sequence of (str, str)
-        Name and emotion of each section's clip, in order.
-    faults : sequence of str
-        One line for each clip that has no section.
-    note : str
-        Plain text at the top.
-
-    Returns
-    -------
-    tuple of (str, str)
-        HTML.
+    """The page before and after its sections, which may not fit into memory.
 
     Example
     -------

@@ -11,23 +11,11 @@ class Column(NamedTuple):
 
     start: float  # seconds
     end: float
-    shares: tuple[float, ...]  # [classes], of one
+    shares: tuple[float, ...]  # [classes], sum to one
 
 
 def stack_paths(columns: Sequence[Column], classes: int) -> list[str]:
-    """An SVG path for each class: x are seconds, y runs from 1 at the bottom to 0.
-
-    Arguments
-    ---------
-    columns : sequence of Column
-        In any order.
-    classes : int
-        Shares of each column.
-
-    Returns
-    -------
-    list of str
-        [classes]; the first class is at the bottom.
+    """An SVG path for each class, the first at the bottom: x in seconds, y from 1 at the bottom to 0.
 
     Example
     -------
@@ -44,21 +32,7 @@ def stack_paths(columns: Sequence[Column], classes: int) -> list[str]:
 
 
 def mean_columns(columns: Sequence[Column], seconds: float, count: int) -> list[Column]:
-    """Means over equal stretches of time, weighted by the time that speech has in them; silent ones are left out.
-
-    Arguments
-    ---------
-    columns : sequence of Column
-        Of one or more classes.
-    seconds : float
-        Length of the whole.
-    count : int
-        Stretches.
-
-    Returns
-    -------
-    list of Column
-        At most ``count``.
+    """Means over equal stretches of time, weighted by the speech in them; stretches without speech are left out.
 
     Example
     -------

@@ -1,8 +1,8 @@
-"""The look of every page, as one text of CSS.
+"""The style sheet of every page.
 
-Every rule is about a class that begins with ``xser-``, so the fragments can stand in a page of others. Dark colours
-hold below a ``dark`` class, as Gradio sets it, and in a document of ours where the reader's system is dark. What a
-colour says is also said by a sign, a line or a word.
+Every rule applies to a class that starts with ``xser-``, so fragments can be part of other pages. Dark colours apply
+below a ``dark`` class, as Gradio sets it, and in our documents if the reader's system is dark. A sign, a line or a word
+always repeats what a colour says.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an explanation says, in few words: for tables and lists."""
+"""An explanation in a few words, for tables and lists."""
 
 from __future__ import annotations
 
@@ -9,17 +9,11 @@ from speechbrain_xser.answer.record import Descriptors
 if TYPE_CHECKING:
     from speechbrain_xser.answer.explanation import Explanation
 
-NO_SPEECH = "no speech"  # in a cell or a list; sentences begin with it
+NO_SPEECH = "no speech"  # in a cell or a list, and at the start of sentences
 
 
 def no_speech_text(what: str) -> str:
-    """The sentence for a clip, a file or a recording in which nobody speaks.
-
-    Example
-    -------
-    >>> no_speech_text("this clip")
-    'No speech was found in this clip'
-    """
+    """The sentence for a clip, a file or a recording without speech."""
     return f"{NO_SPEECH.capitalize()} was found in {what}"
 
 
@@ -41,7 +35,7 @@ def descriptor_text(descriptors: Descriptors) -> str:
 
 
 def emotion_text(explanation: Explanation) -> str:
-    """The emotion that the paragraph names, with its probability in whole percents."""
+    """The emotion that the paragraph names, with its probability in whole percent."""
     if not explanation.speech:
         return NO_SPEECH
     named = explanation.emotion

@@ -6,19 +6,7 @@ import math
 
 
 def ticks(low: float, high: float, count: int = 4) -> tuple[float, float, list[float]]:
-    """Ends of an axis and the round numbers on it, one, two or five of a power of ten apart.
-
-    Arguments
-    ---------
-    low, high : float
-        What has to be on it, finite.
-    count : int
-        Of steps, about.
-
-    Returns
-    -------
-    tuple of (float, float, list of float)
-        First and last tick, and all ticks.
+    """First and last tick of an axis, and all its ticks: round numbers, 1, 2 or 5 times a power of ten apart.
 
     Example
     -------

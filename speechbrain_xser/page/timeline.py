@@ -1,7 +1,7 @@
 """Emotions over time: a plot, a player and the list of moments, as a fragment or as a page.
 
-The plot and the list are there without any script; the script makes them react. Where a browser cannot find or play
-the sound, the page says so and lets the reader choose the file.
+The plot and the list need no script; the script makes them interactive. If a browser cannot find or play the sound, the
+page says so and lets the reader choose the file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from speechbrain_xser.page.summary import descriptor_text, emotion_text, no_spee
 
 STYLE = COLOURS + asset("timeline.css")
 TIMELINE_SCRIPT = asset("timeline.js")
-BINS = 240  # of the whole recording's means
+BINS = 240  # means over the whole recording
 EXPLAINED = (
     "Each column is a stretch of speech: its height is divided among the emotions by their probabilities. Between "
     "columns nobody speaks. In the small plot, and in the large one where it would be crowded, a column is the mean of "
@@ -31,7 +31,7 @@ EMPTY = f"{no_speech_text('this recording')}: the timeline is empty."
 
 
 class Stretch(NamedTuple):
-    """Speech between two pauses, and what it was found to be."""
+    """Speech between two pauses, and its explanation."""
 
     start_seconds: float  # in the recording
     end_seconds: float
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
     times: str
     emotion: str
-    key: str  # colour of the emotion that is named
+    key: str  # colour of the named emotion
     gradient: str  # the probabilities as one strip of colours
     transcript: str | None
     descriptors: str
@@ -51,29 +51,7 @@ class Row(NamedTuple):
 
 
 def timeline_page(title: str, sections: str, model: str, fault: str | None = None) -> str:
-    """A page of its own.
-
-    Arguments
-    ---------
-    title : str
-        Plain text.
-    sections : str
-        HTML of :func:`timeline_sections`.
-    model : str
-        What the recording was explained with.
-    fault : str, optional
-        Why the timeline ends early.
-
-    Returns
-    -------
-    str
-        The document.
-
-    Example
-    -------
-    >>> "Explained with a/model" in timeline_page("talk.wav", timeline_sections([]), "a/model")
-    True
-    """
+    """A page of its own around :func:`timeline_sections`; ``fault`` says why a timeline ends early."""
     body = render("timeline_page", sections=sections, model=model, fault=fault)
     return document(title, body, TIMELINE_SCRIPT, wide=True)
 
@@ -85,20 +63,20 @@ def timeline_sections(
     seconds: float | None = None,
     name: str = "the recording",
 ) -> str:
-    """The plot, the player and the list as a fragment; ``TIMELINE_SCRIPT`` makes them react, if it comes after.
+    """The plot, the player and the list as a fragment; ``TIMELINE_SCRIPT`` after it makes them interactive.
 
     Arguments
     ---------
     stretches : sequence of Stretch
-        In the order of time; anything with a Stretch's fields.
+        Sorted by time; any objects with the fields of a Stretch.
     audio_source : str or None
-        Address of the sound, a relative path or a data URL; None where there is none, so that nothing is played.
+        Address of the sound, a relative path or a data URL; None for a page without a player.
     emotions : sequence of str or None
         Classes of the model, in order; by default those of the first stretch.
     seconds : float or None
         Length of the recording; by default the end of the last stretch.
     name : str
-        Of the recording, for messages.
+        Name of the recording in messages.
 
     Returns
     -------
@@ -143,7 +121,7 @@ def _column(stretch: Stretch, emotions: Sequence[str]) -> Column:
 
 
 def _script_safe(data: dict) -> str:
-    """JSON that no name in it can end the script element of."""
+    """JSON in which no name can end the script element."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 

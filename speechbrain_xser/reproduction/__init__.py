@@ -1,1 +1,1 @@
-"""The paper's tables by one command: every row trained and evaluated, and one report beside the published figures."""
+"""Reproduces the paper's tables by one command: trains and evaluates every row, and reports all figures."""

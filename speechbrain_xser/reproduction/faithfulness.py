@@ -1,4 +1,4 @@
-"""The faithfulness of a reproduction's models, one a seed."""
+"""The faithfulness of a reproduction's models, one for each seed."""
 
 from __future__ import annotations
 
@@ -12,19 +12,7 @@ from speechbrain_xser.reproduction.result_cache import kept_by_seed
 
 
 def believe_seeds(plan: Plan, system: str) -> list[Faithfulness]:
-    """Measures the model of each seed on its test clips.
-
-    Arguments
-    ---------
-    plan : Plan
-        Its folder holds the finished runs.
-    system : str
-        Which system.
-
-    Returns
-    -------
-    list of Faithfulness
-    """
+    """Measures the faithfulness of each seed's model on its test clips."""
 
     def made(run: Run, folder: Path) -> dict:
         recognizer = ExplainableEmotionRecognizer.from_hparams(folder)
@@ -34,7 +22,7 @@ def believe_seeds(plan: Plan, system: str) -> list[Faithfulness]:
 
 
 def _read(found: dict) -> Faithfulness:
-    """Out of JSON, or as it was made."""
+    """Restores a result from JSON."""
     claims = {field: Support(*counts) for field, counts in found["claims"].items()}
     knockouts = (
         Knockout(carrier, {branch: Loss(*values) for branch, values in losses.items()})

@@ -1,7 +1,7 @@
-"""What a system reached: its answers of all seeds and folds, and every figure with its interval.
+"""The results of a system: its answers for all seeds and folds, and every figure with its interval.
 
 A figure is the mean over the seeds. Its interval is a bootstrap over utterances, each with the answers of all seeds, so
-it tells how much the test set decides and not how much the seed does; the spread over seeds stands beside it.
+it shows how much depends on the test set, not on the seed. The spread over seeds is shown beside it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from speechbrain_xser.training.commandline import read_layer
 from speechbrain_xser.training.scoring import paragraph_scores
 
 HAN = re.compile("[\u4e00-\u9fff]")
-MEANS = ("ROUGE-L", "CIDEr", "SPICE")  # whose corpus value is the mean of its utterances
+MEANS = ("ROUGE-L", "CIDEr", "SPICE")  # their corpus value is the mean over utterances
 
 
 class Figure(NamedTuple):
@@ -49,19 +49,11 @@ class Figure(NamedTuple):
 
     value: float  # mean over the seeds
     interval: Interval | None  # 95 %, over utterances
-    seeds: tuple[float, ...]  # the value of each
+    seeds: tuple[float, ...]  # the value for each seed
 
 
 class Outcome:
-    """A system's answers and what they are worth.
-
-    Arguments
-    ---------
-    plan : Plan
-        Its folder holds the runs.
-    system : str
-        Which system; all seeds and folds of it must be finished.
-    """
+    """A system's answers and their scores; all its seeds and folds have to be finished."""
 
     def __init__(self, plan: Plan, system: str) -> None:
         self.plan, self.system = plan, system
@@ -75,33 +67,33 @@ class Outcome:
                 )
 
     def reference(self, id: str) -> Record:
-        """What is true of an utterance."""
+        """The true labels of an utterance."""
         return self.answers[0][id].reference
 
     @property
     def labelled(self) -> bool:
-        """Whether the corpus tells its emotions."""
+        """Whether the corpus has emotion labels."""
         return None not in self.truth.tolist()
 
     @property
     def describes(self) -> bool:
-        """Whether the system says how something was said."""
+        """Whether the system describes how something is said."""
         return self.stage.target in ("paragraph", "descriptors+emotion")
 
     @cached_property
     def tokens(self) -> str:
-        """What descriptions are compared by: characters where the corpus's are Mandarin, else words."""
+        """How descriptions are tokenised: by characters if the corpus's are Mandarin, otherwise by words."""
         told = (description_reference(one.utterance, self.stage) for one in self._rows[0])
         return "characters" if any(map(HAN.search, told)) else "ptb"
 
     @property
     def transcribes(self) -> bool:
-        """Whether the system says what was said."""
+        """Whether the system transcribes what is said."""
         return self.stage.target != "descriptors+emotion"
 
     @cached_property
     def scores(self) -> list[Scores]:
-        """All that the answers tell, one a seed."""
+        """All scores of the answers, one for each seed."""
         return [
             paragraph_scores([one.utterance for one in rows], [one.answer for one in rows], self.stage.target)
             for rows in self._rows
@@ -109,7 +101,7 @@ class Outcome:
 
     @cached_property
     def emotion(self) -> list[EmotionScore]:
-        """Emotions found, one a seed: F1 and the confusion matrix."""
+        """Emotion scores, one for each seed: F1 and the confusion matrix."""
         found = []
         for heard in self.heard.T:
             score = EmotionScore()
@@ -124,17 +116,17 @@ class Outcome:
 
     @cached_property
     def heard(self) -> np.ndarray:
-        """The emotion in each answer, "" where there is none, [N, S]."""
+        """The emotion in each answer, "" if none, [N, S]."""
         return np.array([[parse(answers[id].answer).emotion or "" for answers in self.answers] for id in self.ids])
 
     @cached_property
     def right(self) -> np.ndarray:
-        """Share of the seeds that name an utterance's emotion, [N]."""
+        """Share of the seeds that name an utterance's emotion correctly, [N]."""
         return (self.heard == self.truth[:, None]).mean(1)
 
     @property
     def majority_right(self) -> np.ndarray:
-        """Whether the label that most seeds give an utterance is right, [N]; of equals the first seed's counts."""
+        """Whether the label that most seeds give is correct, [N]; among equals the first seed's counts."""
         return np.array([Counter(row).most_common(1)[0][0] for row in self.heard.tolist()]) == self.truth
 
     @cached_property
@@ -144,12 +136,12 @@ class Outcome:
 
     @cached_property
     def wa(self) -> Figure:
-        """Plain accuracy in percent."""
+        """Accuracy in percent."""
         return self._figure([scores.wa for scores in self.scores], list(100 * self.right))
 
     @cached_property
     def wer(self) -> Figure | None:
-        """Word error rate in percent; None where nothing is transcribed."""
+        """Word error rate in percent; None if nothing is transcribed."""
         if not self.transcribes or not any(normalise(self.reference(id).transcript) for id in self.ids):
             return None
         errors = [
@@ -160,7 +152,7 @@ class Outcome:
         return self._figure([scores.wer for scores in self.scores], errors, _rate)
 
     def character_error(self) -> float | None:
-        """Character error rate in percent, mean over the seeds; None where nothing is transcribed."""
+        """Character error rate in percent, mean over the seeds; None if nothing is transcribed."""
         if self.wer is None:
             return None
         rates = []
@@ -173,30 +165,30 @@ class Outcome:
 
     @cached_property
     def descriptions(self) -> list[dict]:
-        """Scores of the descriptions, one a seed: ``corpus``, ``utterances`` by id, and ``not_computed``."""
+        """Scores of the descriptions, one for each seed: ``corpus``, ``utterances`` by id, and ``not_computed``."""
         return [self._described(seed, rows) for seed, rows in zip(self.plan.seeds, self._rows, strict=True)]
 
     def sed(self, metric: str) -> Figure | None:
-        """A metric of the descriptions, x 100; None where it was not computed."""
+        """A metric of the descriptions, x 100; None if it was not computed."""
         if not self.describes or self.descriptions[0]["corpus"].get(metric) is None:
             return None
         items = list(self.utterance_sed(metric)) if metric in MEANS else None
         return self._figure([found["corpus"][metric] for found in self.descriptions], items)
 
     def utterance_sed(self, metric: str) -> np.ndarray:
-        """A metric of each utterance, mean over the seeds, [N]."""
+        """A metric for each utterance, mean over the seeds, [N]."""
         values = [[found["utterances"][id][metric] for id in self.ids] for found in self.descriptions]
         return np.array(values, dtype=float).mean(0)
 
     def calibration_error(self) -> float | None:
-        """Expected calibration error of the label's probabilities, in percent; None where no run took them."""
+        """Expected calibration error of the label's probabilities, in percent; None if no run stored them."""
         rows = [[answers[id].probabilities for id in self.ids] for answers in self.answers]
         if not all(row for seed in rows for row in seed):
             return None
         return float(np.mean([expected_calibration_error(seed, list(self.truth)) for seed in rows]))
 
     def rater_figures(self) -> tuple[int, float, float] | None:
-        """Clips with votes, how often any rater agrees, and plain accuracy on the same clips, percent; None without."""
+        """Number of clips with votes, agreement with any rater, and accuracy on them, in percent; or None."""
         votes = corpus_votes(self.plan)
         rows = [place for place, id in enumerate(self.ids) if id in votes]
         if not rows:
@@ -215,7 +207,7 @@ class Outcome:
         return [[answers[id] for id in self.ids] for answers in self.answers]
 
     def _seed(self, seed: int) -> dict[str, Answered]:
-        """The answers of all folds of a seed."""
+        """The answers of one seed, over all folds."""
         found: dict[str, Answered] = {}
         for fold in self.plan.folds:
             more = read_answers(self._folder(seed, fold) / ANSWERS)
@@ -234,7 +226,7 @@ class Outcome:
         return Figure(float(np.mean(seeds)), interval, tuple(map(float, seeds)))
 
     def _described(self, seed: int, rows: list[Answered]) -> dict:
-        """Computed once for the same answers: METEOR and SPICE take their time."""
+        """Computed once for the same answers, because METEOR and SPICE are slow."""
         references = {one.utterance.id: [description_reference(one.utterance, self.stage)] for one in rows}
         hypotheses = {one.utterance.id: description_answer(one.answer) for one in rows}
         metrics, spice = [metric for metric in SED if metric not in self.plan.without], why_no_spice()
@@ -247,7 +239,7 @@ class Outcome:
 
 
 def corpus_votes(plan: Plan) -> dict[str, list[str]]:
-    """The raters' votes of a plan's corpus, by utterance; empty where it keeps none."""
+    """The raters' votes for a plan's corpus, by utterance; empty if it has none."""
     path = plan.out / plan.corpus / "manifests" / RATINGS
     return read_votes(path) if path.is_file() else {}
 

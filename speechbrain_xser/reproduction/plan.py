@@ -1,4 +1,4 @@
-"""Which runs a table needs, and the command of each."""
+"""Which runs a table needs, and the command for each."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ OWN = ("data_folder", "output_folder", "save_folder", "scale", "system", "seed",
 
 
 class Plan(NamedTuple):
-    """What a reproduction makes."""
+    """What to reproduce."""
 
     corpus: str  # a folder of recipes
     scale: str  # a file of hparams/scales
-    setting: str  # of SETTINGS
+    setting: str  # one of SETTINGS
     data_folder: str
     out: Path  # runs, features and the report
     recipes: Path  # the folder of recipes
     systems: tuple[str, ...]
     seeds: tuple[int, ...]
-    pretraining_folder: str | None = None  # SpeechCraft's, for the settings that begin there
-    values: Mapping[str, str] = {}  # more keys of the recipe's YAML
-    pretraining_values: Mapping[str, str] = {}  # the same of SpeechCraft's recipe
-    without: tuple[str, ...] = ()  # metrics of the descriptions that are left out
+    pretraining_folder: str | None = None  # of SpeechCraft, for the settings that start from it
+    values: Mapping[str, str] = {}  # further keys of the recipe's YAML
+    pretraining_values: Mapping[str, str] = {}  # the same for SpeechCraft's recipe
+    without: tuple[str, ...] = ()  # description metrics to skip
 
     @property
     def folds(self) -> tuple[int | None, ...]:
-        """Folds that the corpus's recipe trains on; a single None where its YAML has no key ``fold``."""
+        """Folds that the corpus's recipe trains on; a single None if its YAML has no key ``fold``."""
         recipe = self.recipes / self.corpus
         if not is_trained_by_fold(recipe / "hparams" / "train.yaml"):
             return (None,)
@@ -44,22 +44,22 @@ class Plan(NamedTuple):
 
     @property
     def caches(self) -> bool:
-        """Whether the frozen encoder's layers are kept: only where a corpus of them fits on a disk."""
+        """Whether the frozen encoder's layers are cached: only if those of a corpus fit on a disk."""
         return self.scale == "tiny"
 
     @property
     def features(self) -> Path:
-        """Where they are kept."""
+        """Folder of the cached layers."""
         return self.out / "features"
 
 
 def is_trained_by_fold(recipe: Path) -> bool:
-    """Whether a recipe's YAML is there and has a key ``fold``."""
+    """Whether a recipe's YAML exists and has a key ``fold``."""
     return recipe.is_file() and "fold" in (YAML().load(recipe.read_text(encoding="utf-8")) or {})
 
 
 class Run(NamedTuple):
-    """One training, or one evaluation, in a folder of its own.
+    """One training or evaluation, in its own folder.
 
     Example
     -------
@@ -74,28 +74,19 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its folder below the reproduction's."""
+        """Its folder, relative to the reproduction's."""
         return "/".join([self.corpus, self.system, f"seed{self.seed}", *([f"fold{self.fold}"] if self.fold else [])])
 
 
 def phases(plan: Plan) -> list[list[Run]]:
-    """The runs, in phases that wait for each other; in a phase seed after seed, so that a table fills row by row.
+    """The runs, in phases that wait for each other; within a phase seed after seed, so that a table fills row by row.
 
-    Arguments
-    ---------
-    plan : Plan
-        What to make.
-
-    Returns
-    -------
-    list of list of Run
-        With a setting that begins there, first those on SpeechCraft.
+    With a setting that starts from SpeechCraft, the runs on SpeechCraft come first.
 
     Raises
     ------
     ReproductionError
-        If a system or the setting is unknown, a value is not free, or the setting needs SpeechCraft and its folder is
-        not given.
+        If a system or the setting is unknown, a value cannot be set, or SpeechCraft's folder is needed and not given.
 
     Example
     -------
@@ -124,7 +115,7 @@ def phases(plan: Plan) -> list[list[Run]]:
 
 
 def _check_values(plan: Plan) -> None:
-    """No value is one that the plan sets itself, or that tells its systems apart."""
+    """Refuses a value that the plan sets itself, or that distinguishes its systems."""
     for key in (*plan.values, *plan.pretraining_values):
         if key in OWN:
             raise ReproductionError(f"{key} is set by the reproduction itself; choose another key.")
@@ -134,29 +125,12 @@ def _check_values(plan: Plan) -> None:
 
 
 def is_evaluation(plan: Plan, run: Run) -> bool:
-    """Whether a run only evaluates what SpeechCraft taught."""
+    """Whether a run only evaluates a model trained on SpeechCraft."""
     return run.corpus != PRETRAINING and plan.setting == "zero-shot"
 
 
 def command(plan: Plan, run: Run) -> list[str]:
-    """The command of a run, without the Python interpreter or torchrun.
-
-    Arguments
-    ---------
-    plan : Plan
-        Scale, folders and values.
-    run : Run
-        One of its runs.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    ReproductionError
-        If the corpus has no recipe that trains.
-    """
+    """The command of a run, without the interpreter or torchrun."""
     begun = plan.out / Run(PRETRAINING, run.system, run.seed).name / "model"
     save_folder = plan.out / run.corpus / "manifests"
     if is_evaluation(plan, run):
@@ -183,13 +157,13 @@ def command(plan: Plan, run: Run) -> list[str]:
 
 
 def preparation(plan: Plan) -> list[str]:
-    """The command that writes a corpus's manifests, descriptors by the annotator, without the interpreter."""
+    """The command that writes a corpus's manifests, with the annotator's descriptors, without the interpreter."""
     options = {"data_folder": plan.data_folder, "save_folder": plan.out / plan.corpus / "manifests", **plan.values}
     return [str(plan.recipes / plan.corpus / "prepare.py"), *_options(options), "--annotate"]
 
 
 def manifest(plan: Plan, run: Run, split: str) -> Path:
-    """The manifest of a run's split: ``values`` may name it, else the corpus's preparation wrote it.
+    """The manifest of a run's split: named in ``values``, or written by the corpus's preparation.
 
     Example
     -------
@@ -202,7 +176,7 @@ def manifest(plan: Plan, run: Run, split: str) -> Path:
 
 
 def launcher(devices: int) -> list[str]:
-    """What runs a command: the interpreter, or torchrun over several GPUs.
+    """The start of a command: the interpreter, or torchrun for several GPUs.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""The pictures of a report, as PNG files; matplotlib draws them, without a display."""
+"""The figures of a report, as PNG files, drawn by matplotlib without a display."""
 
 from __future__ import annotations
 
@@ -18,31 +18,11 @@ from speechbrain_xser.versions import install_hint
 BETAS = {"beta_1": 1.0, "beta_1e-1": 0.1, "beta_1e-2": 0.01, "fd_ser_sed_asr": 0.001, "beta_1e-4": 0.0001}
 PROPOSED = "fd_ser_sed_asr"
 BLUE, ORANGE, GREY = "#2563a8", "#c2571a", "#8a8f98"
-METADATA = {"Software": None}  # the same picture is the same file
+METADATA = {"Software": None}  # the same figure gives the same file
 
 
 def draw(plan: Plan, outcomes: Mapping[str, Outcome], folder: Path) -> dict[str, str]:
-    """Draws what the systems at hand allow.
-
-    Arguments
-    ---------
-    plan : Plan
-        Its folder holds the trained models.
-    outcomes : mapping of str to Outcome
-        By system.
-    folder : Path
-        Where the files go.
-
-    Returns
-    -------
-    dict of str to str
-        Caption by file name.
-
-    Raises
-    ------
-    ReproductionError
-        If matplotlib is not installed.
-    """
+    """Draws the figures that the finished systems allow into a folder; returns captions by file name."""
     folder.mkdir(parents=True, exist_ok=True)
     labelled, found = all(outcome.labelled for outcome in outcomes.values()), {}
     if labelled:
@@ -58,20 +38,7 @@ def draw(plan: Plan, outcomes: Mapping[str, Outcome], folder: Path) -> dict[str,
 
 
 def layer_weights(plan: Plan, system: str) -> dict[str, np.ndarray]:
-    """The softmax weights of the encoder's layers.
-
-    Arguments
-    ---------
-    plan : Plan
-        Its folder holds the trained models.
-    system : str
-        Which system.
-
-    Returns
-    -------
-    dict of str to ndarray
-        By branch, [S, n]: one row a seed and fold.
-    """
+    """The softmax weights of the encoder's layers, [S, n] for each branch: one row per seed and fold."""
     found: dict[str, list] = {"content": [], "descriptor": []}
     for seed in plan.seeds:
         for fold in plan.folds:
@@ -114,7 +81,7 @@ def _confusions(outcomes: Mapping[str, Outcome]):
 
 
 def _shares(outcome: Outcome, names: Sequence[str]) -> np.ndarray:
-    """Percent of each true class, [C, C + 1]; the last column is all else."""
+    """Percent of each true class, [C, C + 1]; the last column is everything else."""
     truth, heard = outcome.truth.repeat(outcome.heard.shape[1]), outcome.heard.ravel()
     counts = np.array([[((truth == one) & (heard == other)).sum() for other in names] for one in names], dtype=float)
     totals = np.array([(truth == one).sum() for one in names], dtype=float)

@@ -1,4 +1,4 @@
-"""The probes of a reproduction's models, one a seed."""
+"""The probes of a reproduction's models, one set for each seed."""
 
 from __future__ import annotations
 
@@ -11,19 +11,7 @@ from speechbrain_xser.reproduction.result_cache import kept_by_seed
 
 
 def probe_seeds(plan: Plan, system: str) -> list[list[Probe]]:
-    """Probes the model of each seed.
-
-    Arguments
-    ---------
-    plan : Plan
-        Its folder holds the finished runs.
-    system : str
-        Which system.
-
-    Returns
-    -------
-    list of list of Probe
-    """
+    """Probes the model of each seed."""
 
     def made(run: Run, folder: Path) -> list[tuple]:
         train, test = (str(manifest(plan, run, split)) for split in ("train", "test"))

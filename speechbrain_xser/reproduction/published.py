@@ -1,4 +1,4 @@
-"""The paper's tables as data: rows, published figures, and which rows are tested against which."""
+"""The paper's tables as data: rows, published figures, and which rows are compared."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TITLES = {
     2: "Table 2: speech emotion recognition (SER) and ASR",
     3: "Table 3: beta, training strategy and targets",
 }
-# The comparisons that the paper marks: a row, and one that it should be significantly better than
+# The comparisons that the paper marks: a row, and one that it should beat significantly
 PAIRS: dict[int, tuple[tuple[str, str], ...]] = {
     1: (("2", "1"), ("3", "1")),
     2: (("7", "4"), ("7", "5"), ("7", "6")),
@@ -28,27 +28,13 @@ class Row(NamedTuple):
 
     id: str  # P1, P2, ..., 1, 2, ...
     label: str
-    system: str | None  # a file of hparams/systems; None for others' systems that are only quoted
+    system: str | None  # a file of hparams/systems; None for systems of others, which are only quoted
     figures: dict[str, dict[str, float]]  # published, by corpus and metric
 
 
 @cache
 def rows(table: int) -> tuple[Row, ...]:
-    """The rows of a table, in the paper's order.
-
-    Arguments
-    ---------
-    table : int
-        1, 2 or 3.
-
-    Returns
-    -------
-    tuple of Row
-
-    Raises
-    ------
-    ReproductionError
-        If the paper has no such table.
+    """The rows of table 1, 2 or 3, in the paper's order.
 
     Example
     -------
@@ -69,7 +55,7 @@ def rows(table: int) -> tuple[Row, ...]:
 
 
 def systems(tables: tuple[int, ...]) -> list[str]:
-    """The systems of some tables, each once.
+    """The systems of some tables, without repetition.
 
     Example
     -------

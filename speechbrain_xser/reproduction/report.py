@@ -1,6 +1,6 @@
-"""The report of a reproduction: ``report.md``, one CSV a table, ``report.html`` in one file, and the pictures.
+"""The report of a reproduction: ``report.md``, a CSV for each table, a self-contained ``report.html``, and the figures.
 
-Nothing in it depends on when or how often its runs were started, so runs that were killed give the same report.
+Nothing in it depends on when or how often its runs were started, so interrupted runs give the same report.
 """
 
 from __future__ import annotations
@@ -34,21 +34,7 @@ FOLDER = "report"
 
 
 def write_report(plan: Plan, tables: Sequence[int], folder: Path | None = None) -> Path:
-    """Writes the report of the systems of which every run is finished.
-
-    Arguments
-    ---------
-    plan : Plan
-        Whose runs.
-    tables : sequence of int
-        Of the paper.
-    folder : Path, optional
-        Where to; by default ``report`` in the plan's folder.
-
-    Returns
-    -------
-    Path
-        The folder.
+    """Writes the report of all systems whose runs are finished, by default into ``report`` in the plan's folder.
 
     Raises
     ------
@@ -73,13 +59,7 @@ def write_report(plan: Plan, tables: Sequence[int], folder: Path | None = None) 
 
 
 def check_same(outcomes: Mapping[str, Outcome]) -> None:
-    """All systems answered the same utterances, of which they were told the same: they are compared one by one.
-
-    Raises
-    ------
-    ReproductionError
-        Names a system and utterances that differ from the first one's.
-    """
+    """Raises a ``ReproductionError`` unless all systems answered the same utterances with the same labels."""
     (first, expected), *others = outcomes.items()
     for name, outcome in others:
         lone = set(outcome.ids) ^ set(expected.ids)
@@ -90,7 +70,7 @@ def check_same(outcomes: Mapping[str, Outcome]) -> None:
 
 
 def finished_systems(plan: Plan) -> list[str]:
-    """The systems whose every seed and fold is finished, in the plan's order."""
+    """The systems whose seeds and folds are all finished, in the plan's order."""
     return [
         system
         for system in plan.systems

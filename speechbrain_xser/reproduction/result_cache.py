@@ -1,4 +1,4 @@
-"""Results that take their time, kept in a run's folder for as long as what they were made of is the same."""
+"""Caches slow results in a run's folder, as long as their inputs stay the same."""
 
 from __future__ import annotations
 
@@ -14,20 +14,7 @@ from speechbrain_xser.utils.files import file_digest, written_beside
 
 
 def kept(path: Path, digest: str, make: Callable[[], object]) -> object:
-    """What a file holds of this digest, else what ``make`` gives, which the file holds from then on.
-
-    Arguments
-    ---------
-    path : Path
-        A JSON file; its folder is made.
-    digest : str
-        Of all that the result depends on.
-    make : Callable
-        Gives what fits into JSON.
-
-    Returns
-    -------
-    object
+    """The result in a JSON file if it has this digest; otherwise the result of ``make``, which is then stored.
 
     Example
     -------
@@ -40,7 +27,7 @@ def kept(path: Path, digest: str, make: Callable[[], object]) -> object:
         if found["digest"] == digest:
             return found["result"]
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # not there, or half a file: made again
+        pass  # missing or incomplete: made again
     result = make()
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_beside(path) as file:
@@ -49,25 +36,9 @@ def kept(path: Path, digest: str, make: Callable[[], object]) -> object:
 
 
 def kept_by_seed(plan: Plan, system: str, name: str, make: Callable[[Run, Path], object]) -> list[object]:
-    """What ``make`` gives of each seed's model, of the first fold where there are several, kept in the run's folder.
+    """The result of ``make`` for each seed's model (of the first of several folds), cached in the run's folder.
 
-    It is kept for as long as the model's files and the manifests of training and test are the same.
-
-    Arguments
-    ---------
-    plan : Plan
-        Its folder holds the finished runs.
-    system : str
-        Which system.
-    name : str
-        Of the file that keeps it.
-    make : Callable
-        Takes a run and its trained folder, gives what fits into JSON.
-
-    Returns
-    -------
-    list of object
-        One a seed, as JSON has it.
+    A result is valid as long as the model's files and the manifests of training and test are the same.
     """
     runs = [Run(plan.corpus, system, seed, plan.folds[0]) for seed in plan.seeds]
     folders = [plan.out / run.name for run in runs]
@@ -83,17 +54,7 @@ def kept_by_seed(plan: Plan, system: str, name: str, make: Callable[[Run, Path],
 
 
 def files_digest(paths: Iterable[Path]) -> str:
-    """Of what some files are called and hold, wherever their folders are.
-
-    Arguments
-    ---------
-    paths : iterable of Path
-        In an order that is always the same.
-
-    Returns
-    -------
-    str
-        SHA-256, 64 hexadecimal digits.
+    """SHA-256 of the names and contents of some files, wherever their folders are.
 
     Example
     -------

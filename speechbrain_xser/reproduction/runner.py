@@ -1,7 +1,7 @@
-"""Runs the commands of a plan, several at once; what is finished is not run again, and what was killed goes on.
+"""Runs the commands of a plan, several at once; finished runs are not repeated, and interrupted ones continue.
 
-A run is finished when its training has written the model folder, which it does last and at once, or its evaluation the
-answers. Runs end with the reproduction: it tells them to stop when it is interrupted, and the kernel when it is killed.
+A run is finished once its training has written the model folder, which is its last step and atomic, or its evaluation
+the answers. Runs end with the reproduction: it stops them when interrupted, and the kernel does when it is killed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from speechbrain_xser.utils.commandline import claimed
 from speechbrain_xser.utils.files import written_beside
 
 LOG = "run.log"
-NOTE = "reproduction.json"  # what the runs of a folder have in common
+NOTE = "reproduction.json"  # the settings that all runs of a folder share
 SHARED = ("corpus", "scale", "setting", "data_folder", "pretraining_folder")
 TIMES = "times.jsonl"
 ANSWERS = "test_answers.jsonl"
@@ -37,7 +37,7 @@ LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Started(NamedTuple):
-    """A run that is under way."""
+    """A run in progress."""
 
     run: Run
     process: subprocess.Popen
@@ -46,20 +46,13 @@ class Started(NamedTuple):
 
 
 def run_plan(plan: Plan, jobs: int = 1) -> None:
-    """Makes every run of a plan that is not finished yet.
-
-    Arguments
-    ---------
-    plan : Plan
-        What to make.
-    jobs : int
-        Runs at once; cores and GPUs are shared out evenly.
+    """Runs everything in a plan that is not finished yet, ``jobs`` runs at once, which share cores and GPUs evenly.
 
     Raises
     ------
     ReproductionError
-        If the folder holds runs of other values, there are more jobs than GPUs, or a run fails: names its log and its
-        last words. The other runs that were under way are ended, and go on next time.
+        If the folder has runs with other settings, there are more jobs than GPUs, or a run fails; it names its log and
+        its last line. The other runs in progress are stopped, and continue next time.
     """
     check_note(plan)
     devices = len(visible_devices())
@@ -79,26 +72,21 @@ def is_finished(plan: Plan, run: Run) -> bool:
 
 
 def visible_devices() -> list[str]:
-    """The GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    """The GPUs that this process may use, named as in ``CUDA_VISIBLE_DEVICES``."""
     count = torch.cuda.device_count()
     named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     return named[:count] or [str(number) for number in range(count)]
 
 
 def check_note(plan: Plan) -> None:
-    """Notes what all runs of a folder share, or refuses a folder whose runs share something else.
-
-    Raises
-    ------
-    ReproductionError
-        Names what differs.
+    """Records the settings that all runs of a folder share, or refuses a folder with other settings.
 
     Example
     -------
     >>> place = getfixture("tmp_path")
     >>> plan = Plan("CREMA-D", "tiny", "trained", "data", place, place, ("two_stage",), (1,))
     >>> check_note(plan)
-    >>> check_note(plan._replace(seeds=(1, 2)))  # more runs of the same kind
+    >>> check_note(plan._replace(seeds=(1, 2)))  # more runs with the same settings
     >>> check_note(plan._replace(scale="paper"))
     Traceback (most recent call last):
         ...
@@ -130,7 +118,7 @@ def _read_note(path: Path) -> dict:
 
 
 def _prepare(plan: Plan) -> None:
-    """Writes the manifests of a corpus that nothing is trained on; done again, it is quick."""
+    """Writes the manifests of a corpus that is not trained on; repeating it is quick."""
     if "test_manifest" in plan.values:
         return
     call = preparation(plan)
@@ -158,10 +146,10 @@ def _run_all(plan: Plan, waiting: list[Run], jobs: int, done: Callable[[int], ob
 def _start(plan: Plan, run: Run, slot: int, jobs: int) -> Started:
     folder = plan.out / run.name
     with claimed(folder, wait=True):
-        pass  # a run of a reproduction that was killed may still be saving
+        pass  # a run of a killed reproduction may still be saving
     devices = visible_devices()[slot::jobs]
     if is_evaluation(plan, run):
-        devices = devices[:1]  # it is one process
+        devices = devices[:1]  # a single process
     threads = max(1, cpu_count() // jobs)
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
     options = []
@@ -182,12 +170,12 @@ def _start(plan: Plan, run: Run, slot: int, jobs: int) -> Started:
 
 
 def _end_with_parent() -> None:
-    """In the child: a SIGTERM, at which a training saves and ends, as soon as its parent is gone."""
+    """In the child: makes the kernel send SIGTERM, on which a training saves and ends, when the parent dies."""
     LIBC.prctl(PARENT_DIED, signal.SIGTERM)
 
 
 def _finish(plan: Plan, ended: Started) -> None:
-    """Notes how long a run took, or raises with its last words."""
+    """Records how long a run took, or raises an error with its last line."""
     if ended.process.returncode != 0:
         log = plan.out / ended.run.name / LOG
         raise ReproductionError(f"{ended.run.name} ended with {ended.process.returncode}: {_last_words(log)} ({log})")
@@ -199,14 +187,14 @@ def _finish(plan: Plan, ended: Started) -> None:
 
 
 def _last_words(log: Path) -> str:
-    """The last line of a log that is no progress bar."""
+    """The last line of a log that is not a progress bar."""
     lines = log.read_text(encoding="utf-8", errors="replace").replace("\r", "\n").split("\n")
     told = [line.strip() for line in lines if line.strip() and "it/s" not in line]
     return told[-1] if told else "it said nothing"
 
 
 def _stop(started: list[Started]) -> None:
-    """Ends runs that are under way; a training saves first."""
+    """Stops runs in progress; a training saves first."""
     for one in started:
         if one.process.poll() is None:
             one.process.send_signal(signal.SIGTERM)

@@ -1,8 +1,9 @@
-"""The sheets of a report: the paper's table with our figures, and what stands behind them."""
+"""The tables of a report: the paper's table with our figures, and details."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
 from speechbrain_xser.answer.record import EMOTIONS
@@ -21,15 +22,15 @@ NO_INTERVALS = "BLEU-4 and METEOR are not means over utterances, so they have no
 
 
 class Pair(NamedTuple):
-    """One comparison of two systems of a table."""
+    """A comparison of two systems in a table."""
 
     better: Row
     worse: Row
     measure: str  # UA, or a metric of the descriptions
     difference: float
     p_value: float  # one-tailed paired t-test over utterances, as in the paper
-    corrected: float  # by Holm for the comparisons of the table
-    mcnemar: float | None  # exact, on the label of most seeds; of UA alone
+    corrected: float  # Holm-corrected for the comparisons of the table
+    mcnemar: float | None  # exact test on the label of most seeds; only for UA
 
     @property
     def holds(self) -> bool:
@@ -38,21 +39,7 @@ class Pair(NamedTuple):
 
 
 def table_sheet(plan: Plan, table: int, outcomes: Mapping[str, Outcome]) -> Sheet:
-    """The paper's table: its rows with our figures and the published ones.
-
-    Arguments
-    ---------
-    plan : Plan
-        Corpus, scale and seeds.
-    table : int
-        1, 2 or 3.
-    outcomes : mapping of str to Outcome
-        By system.
-
-    Returns
-    -------
-    Sheet
-    """
+    """The paper's table 1, 2 or 3: its rows with our figures and the published ones."""
     metrics = [*(SED if table != 2 else ()), *(("UA", "WER") if table != 1 else ())]
     pairs = compared(table, outcomes)
     corpora = sorted({corpus for row in rows(table) for corpus in row.figures}, key=("EMOSEC", "IEMOCAP", "MELD").index)
@@ -70,7 +57,7 @@ def table_sheet(plan: Plan, table: int, outcomes: Mapping[str, Outcome]) -> Shee
 
 
 def compared(table: int, outcomes: Mapping[str, Outcome]) -> list[Pair]:
-    """The comparisons that the paper marks in a table, of the systems at hand."""
+    """The comparisons that the paper marks in a table, for the finished systems."""
     by_id = {row.id: row for row in rows(table)}
     found = [(by_id[better], by_id[worse]) for better, worse in PAIRS[table]]
     found = [pair for pair in found if all(row.system in outcomes for row in pair)]
@@ -87,7 +74,7 @@ def compared(table: int, outcomes: Mapping[str, Outcome]) -> list[Pair]:
 
 
 def significance_sheet(table: int, outcomes: Mapping[str, Outcome]) -> Sheet | None:
-    """Every comparison with its p-values; None where there is none."""
+    """Every comparison with its p-values; None without any."""
     pairs = compared(table, outcomes)
     if not pairs:
         return None
@@ -114,16 +101,14 @@ def significance_sheet(table: int, outcomes: Mapping[str, Outcome]) -> Sheet | N
 
 
 def emotion_sheet(plan: Plan, outcomes: Mapping[str, Outcome]) -> Sheet:
-    """Accuracy, F1, calibration and raters of every system."""
+    """Accuracy, F1, calibration and agreement with raters, for every system."""
     votes = corpus_votes(plan)
     rated = any(outcome.rater_figures() for outcome in outcomes.values())
     header = ["System", "UA %", "of each seed", "WA %", "macro F1", "weighted F1", "parsed %", "ECE %"]
     header += ["any rater %", "WA % of these"] if rated else []
     body = []
     for name, outcome in outcomes.items():
-        f1 = [
-            _number(_mean([score.summarize(key) for score in outcome.emotion])) for key in ("macro_F1", "weighted_F1")
-        ]
+        f1 = [_number(fmean(score.summarize(key) for score in outcome.emotion)) for key in ("macro_F1", "weighted_F1")]
         error, raters = outcome.calibration_error(), outcome.rater_figures()
         cells = [name, _figure_text(outcome.ua), " ".join(f"{seed:.1f}" for seed in outcome.ua.seeds)]
         cells += [_figure_text(outcome.wa), *f1, _number(outcome.mean_scores()["parsed"])]
@@ -154,7 +139,7 @@ def transcript_sheet(outcomes: Mapping[str, Outcome]) -> Sheet:
 
 
 def descriptor_sheet(outcomes: Mapping[str, Outcome]) -> Sheet | None:
-    """How often each descriptor is said as it was measured; None where no system describes."""
+    """How often each descriptor is stated as it was measured; None if no system describes."""
     told = {name: outcome.mean_scores() for name, outcome in outcomes.items() if outcome.describes}
     if not told:
         return None
@@ -184,7 +169,7 @@ def confusion_sheet(outcome: Outcome) -> Sheet:
 
 
 def _beaten(row: Row, pairs: Sequence[Pair]) -> str:
-    """The rows that a row is significantly better than, and in what, as "5 (UA, B@4), 6 (UA)"."""
+    """The rows that a row beats significantly, and by which metrics, as "5 (UA, B@4), 6 (UA)"."""
     found: dict[str, list[str]] = {}
     for pair in pairs:
         if pair.better.id == row.id and pair.holds:
@@ -193,7 +178,7 @@ def _beaten(row: Row, pairs: Sequence[Pair]) -> str:
 
 
 def _tested(better: Outcome, worse: Outcome, measure: str) -> tuple[float, float, float | None] | None:
-    """Difference of the means, p of the t-test, p of McNemar's; None where one of the two has no such measure."""
+    """Difference of the means, p of the t-test, p of McNemar's test; None if a system lacks the measure."""
     if measure == "UA":
         ours, theirs = better.right, worse.right
         mcnemar = mcnemar_test(better.majority_right.tolist(), worse.majority_right.tolist())
@@ -221,10 +206,6 @@ def _figure_text(figure: Figure | None) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None or value != value else f"{value:.1f}"
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _is_published(table: int, corpus: str, metric: str) -> bool:

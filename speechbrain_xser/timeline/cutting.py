@@ -1,9 +1,9 @@
-"""Where moments begin and end: at pauses, and never longer than a maximum.
+"""Cuts speech into moments: at pauses, and never longer than a maximum.
 
-Speech begins at a frame whose probability reaches the threshold and ends where it has stayed below the threshold minus
+Speech starts at a frame whose probability reaches the threshold, and ends where it has stayed below the threshold minus
 0.15 for the length of a pause (the hysteresis of Silero's own tools). Speech that reaches the maximum is cut at the
-longest shorter pause inside it, which is left out; where there is none, at its quietest tenth of a second. No cut is
-made in the first quarter of the maximum, so that no short piece is left before it.
+longest shorter pause inside it, which is dropped; without one, at its quietest tenth of a second. No cut is made in the
+first quarter of the maximum, so that no short piece is left before it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.errors import SettingsError
 
 HYSTERESIS = 0.15  # of probability
-LEAST_SECONDS = 2.0  # of max_seconds
+LEAST_SECONDS = 2.0  # smallest max_seconds
 UNCUT = 4  # no cut in the first 1/4 of the longest moment
 QUIET_FRAMES = 3  # about a tenth of a second
 
 
 class Cutting(NamedTuple):
-    """What decides the moments of a recording, in seconds.
+    """Settings that determine the moments of a recording, in seconds.
 
     Example
     -------
@@ -32,28 +32,17 @@ class Cutting(NamedTuple):
     Traceback (most recent call last):
     ...
     speechbrain_xser.errors.SettingsError: max_seconds is 60, expected 2 to 30 (the model's longest). \
-Choose another value.
+    Choose another value.
     """
 
-    max_seconds: float = 15.0  # the longest moment, context included
-    pause_seconds: float = 0.5  # a pause of this length ends a moment; shorter ones are within it
-    min_seconds: float = 0.25  # shorter speech is none
+    max_seconds: float = 15.0  # the longest moment, including context
+    pause_seconds: float = 0.5  # a pause of this length ends a moment; shorter ones are part of it
+    min_seconds: float = 0.25  # shorter speech is discarded
     context_seconds: float = 0.2  # kept before and after speech
     threshold: float = 0.5  # probability from which a frame is speech
 
     def checked(self, model_seconds: float) -> Cutting:
-        """The same settings, if they can be.
-
-        Arguments
-        ---------
-        model_seconds : float
-            The model's longest clip.
-
-        Raises
-        ------
-        SettingsError
-            Says which value is wrong, and what was expected.
-        """
+        """Returns itself; a ``SettingsError`` for a wrong value, given the model's longest clip in seconds."""
         if not LEAST_SECONDS <= self.max_seconds <= model_seconds:
             raise _wrong(
                 "max_seconds", self.max_seconds, f"{LEAST_SECONDS:g} to {model_seconds:g} (the model's longest)"
@@ -79,26 +68,21 @@ def _wrong(name: str, found: float, expected: str) -> SettingsError:
 
 
 class Span(NamedTuple):
-    """Where a moment lies in a recording."""
+    """The position of a moment in a recording."""
 
     start: int  # sample at 16 kHz
     stop: int  # the sample after the last
 
 
 class Frame(NamedTuple):
-    """What is known of 32 ms."""
+    """Features of 32 ms."""
 
     probability: float  # of speech
-    level: float  # root mean square, full scale is 1
+    level: float  # root mean square, full scale 1
 
 
 class Cutter:
-    """Finds the spans of a stream of frames, with some seconds of memory.
-
-    Arguments
-    ---------
-    cutting : Cutting
-        Checked settings.
+    """Finds the spans of a stream of frames; it remembers only some seconds.
 
     Example
     -------
@@ -114,25 +98,25 @@ class Cutter:
         self._longest = math.floor((cutting.max_seconds - 2 * cutting.context_seconds) / FRAME_SECONDS)
         self._shortest = math.ceil(cutting.min_seconds / FRAME_SECONDS)
         self._pause = math.ceil(cutting.pause_seconds / FRAME_SECONDS)
-        self._count = 0  # frames that were pushed
-        self._start: int | None = None  # frame where speech began
-        self._quiet: int | None = None  # frame where the pause that lasts began
-        self._heard: list[Frame] = []  # since the start
+        self._count = 0  # frames so far
+        self._start: int | None = None  # frame where speech started
+        self._quiet: int | None = None  # frame where the current pause started
+        self._heard: list[Frame] = []  # since the start of speech
         self._stop = 0  # sample after the last span
 
     @property
     def needed_from(self) -> int:
-        """First sample that a later span can hold."""
+        """First sample that a later span can contain."""
         first = self._count if self._start is None else self._start
         return max(self._stop, first * FRAME_SAMPLES - self._context)
 
     def push(self, frame: Frame) -> list[Span]:
-        """Takes the next frame and gives the spans that it ends, mostly none."""
+        """Takes the next frame and returns the spans that it ends, mostly none."""
         self._count += 1
         return self._step(self._count - 1, frame)
 
     def flush(self, samples: int) -> list[Span]:
-        """Gives the span that the stream's end ends; the stream is so many samples long."""
+        """Returns the span that the end of the stream, at this sample, ends."""
         if self._start is None:
             return []
         stop = self._count if self._quiet is None else self._quiet
@@ -153,7 +137,7 @@ class Cutter:
         return self._cut() if len(self._heard) >= self._longest else []
 
     def _close(self, stop: int, context: int) -> list[Span]:
-        """Ends the speech before a frame; what is too short is none."""
+        """Ends the speech before a frame; speech that is too short is discarded."""
         start, self._start, self._quiet, self._heard = self._start, None, None, []
         if stop - start < self._shortest:
             return []
@@ -162,7 +146,7 @@ class Cutter:
         return [Span(first, self._stop)]
 
     def _cut(self) -> list[Span]:
-        """Ends speech of the greatest length where it is best ended, and goes on with what is after it."""
+        """Ends speech of maximum length at the best place, and continues with what follows."""
         begin, heard = self._start, self._heard
         first, last = self._inner_pause() or self._quietest()
         spans = self._close(begin + first, min(self._context, (last - first) * FRAME_SAMPLES // 2))
@@ -173,7 +157,7 @@ class Cutter:
         return spans
 
     def _inner_pause(self) -> tuple[int, int] | None:
-        """The longest pause, and of equals the last, in frames of what was heard."""
+        """The longest pause, among equals the last, as frames since the start of speech."""
         count = len(self._heard)
         allowed = [
             (first, last)
@@ -183,7 +167,7 @@ class Cutter:
         return max(allowed, key=lambda pause: (pause[1] - pause[0], pause[0]), default=None)
 
     def _pauses(self) -> list[tuple[int, int]]:
-        """Where the probability fell, and where it reached the threshold again."""
+        """From where the probability fell to where it reached the threshold again."""
         found, first = [], None
         for index, frame in enumerate(self._heard):
             if first is None and frame.probability < self._threshold - HYSTERESIS:
@@ -194,7 +178,7 @@ class Cutter:
         return found if first is None else [*found, (first, len(self._heard))]
 
     def _quietest(self) -> tuple[int, int]:
-        """The middle of the lowest level over three frames, twice."""
+        """The middle of the three frames with the lowest level, twice."""
         count, levels = len(self._heard), [frame.level for frame in self._heard]
         places = range(count // UNCUT, max(count // UNCUT, count - self._shortest - QUIET_FRAMES) + 1)
         place = min(places, key=lambda index: sum(levels[index : index + QUIET_FRAMES])) + QUIET_FRAMES // 2

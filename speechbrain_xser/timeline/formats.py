@@ -1,11 +1,11 @@
-"""A timeline as text for programs: JSON, JSON lines, CSV, RTTM; and as lines for a terminal.
+"""Writes a timeline as text for programs (JSON, JSON lines, CSV, RTTM) and as lines for a terminal.
 
-Each writer takes the moments one at a time and gives text piece by piece, so that nothing is held. Seconds have three
-places, probabilities four.
+Each writer takes the moments one at a time and yields text piece by piece, so that nothing accumulates. Seconds have
+three decimals, probabilities four.
 
-RTTM is NIST's format of who spoke when (2009 Rich Transcription evaluation plan, appendix A): ten fields a line. There
-is no diarisation here, so the field of the speaker's name holds the emotion, as the evaluation of speech emotion
-diarisation does (Wang et al., 2023, arXiv:2306.12991); scoring tools then compare emotions in place of speakers.
+RTTM is NIST's format for who spoke when (2009 Rich Transcription evaluation plan, appendix A): ten fields per line.
+There is no diarisation here, so the speaker's name is the emotion, as in the evaluation of speech emotion diarisation
+(Wang et al., 2023, arXiv:2306.12991); scoring tools then compare emotions instead of speakers.
 """
 
 from __future__ import annotations
@@ -22,23 +22,13 @@ from speechbrain_xser.page.numbers import clock
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.source import Source
 
-UNKNOWN = "<NA>"  # RTTM's word
+UNKNOWN = "<NA>"  # in RTTM
 
 
 def json_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
-    """One object: the recording, the model, the settings, the moments, and what was wrong with the recording.
+    """Yields one object: the recording, the model, the settings, the moments, and any fault of the recording.
 
-    Arguments
-    ---------
-    moments : iterable of Moment
-        In the order of time.
-    source : Source
-        Of the moments; its recording is looked at before the first and after the last.
-
-    Yields
-    ------
-    str
-        Pieces of the text.
+    The moments are sorted by time. The recording is read before the first and after the last of them.
     """
     head = {"recording": source.name, "model": source.model, "settings": source.cutting._asdict()}
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "moments": ['
@@ -51,13 +41,13 @@ def json_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
 
 
 def jsonl_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
-    """An object a line and moment; arguments as of :func:`json_text`."""
+    """Yields one object per line and moment."""
     for moment in moments:
         yield json.dumps(moment.rounded(), ensure_ascii=False) + "\n"
 
 
 def csv_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
-    """A header and a row a moment, what is unknown being empty; arguments as of :func:`json_text`."""
+    """Yields a header and one row per moment, with empty cells for unknown values."""
     classes = [f"p_{name}" for name in source.emotions]
     header = ["start_seconds", "end_seconds", "emotion", *classes, "transcript", *Descriptors._fields, "paragraph"]
     yield _csv_row(header)
@@ -76,7 +66,7 @@ def _csv_row(cells: list) -> str:
 
 
 def rttm_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
-    """A SPEAKER line a moment, whose name is the emotion; arguments as of :func:`json_text`."""
+    """Yields one SPEAKER line per moment, with the emotion as the speaker's name."""
     name = re.sub(r"\s+", "_", Path(source.name).stem)
     for moment in moments:
         row = moment.rounded()
@@ -87,7 +77,7 @@ def rttm_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
 
 
 def table_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
-    """A line a moment of fixed columns, for a terminal; arguments as of :func:`json_text`."""
+    """Yields one line per moment in fixed columns, for a terminal."""
     yield f"{'start':>10}  {'end':>10}  {'emotion':<10}  {'p':>4}  what was said\n" + "-" * 72 + "\n"
     for moment in moments:
         share = "" if moment.probability is None else f"{100 * moment.probability:.0f} %"

@@ -1,7 +1,7 @@
-"""Freed memory goes back to the system.
+"""Returns freed memory to the system.
 
-The C library keeps freed pieces for later. Batches of ever other lengths leave it more of them than are used again:
-over two hours that was 300 megabytes, of which nothing was needed.
+The C library keeps freed pieces for later. Batches of ever different lengths leave more of them than are used again:
+over two hours that was 300 megabytes, none of it needed.
 """
 
 from __future__ import annotations
@@ -11,12 +11,7 @@ import os
 
 
 def return_freed_memory() -> None:
-    """Asks glibc to return what is free; does nothing where there is another C library, or on Windows.
-
-    Example
-    -------
-    >>> return_freed_memory()
-    """
+    """Makes glibc return free memory; does nothing with another C library or on Windows."""
     library = None if os.name == "nt" else ctypes.CDLL(None)
     if (trim := getattr(library, "malloc_trim", None)) is not None:
         trim(0)

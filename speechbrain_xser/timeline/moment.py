@@ -1,4 +1,4 @@
-"""One stretch of speech in a recording, and what it was found to be."""
+"""A moment: one stretch of speech in a recording, and its explanation."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Moment(NamedTuple):
 
     @property
     def probability(self) -> float | None:
-        """Of the emotion that the paragraph names, None where it names none of the model's classes."""
+        """Probability of the emotion that the paragraph names, None if it is not a class of the model."""
         return self.explanation.probabilities.get(self.explanation.emotion)
 
     def as_dict(self) -> dict:
-        """Plain values that JSON can hold, exactly."""
+        """Plain values for JSON, without rounding."""
         found = self.explanation
         return {
             "start_seconds": self.start_seconds,
@@ -43,14 +43,14 @@ class Moment(NamedTuple):
         }
 
     def rounded(self) -> dict:
-        """Plain values for people: milliseconds, and probabilities to four places."""
+        """Plain values for readers: milliseconds, and probabilities with four decimals."""
         probabilities = {name: round(value, 4) for name, value in self.explanation.probabilities.items()}
         start, end = round(self.start_seconds, 3), round(self.end_seconds, 3)
         return self.as_dict() | {"start_seconds": start, "end_seconds": end, "probabilities": probabilities}
 
     @classmethod
     def from_dict(cls, values: dict) -> Moment:
-        """The moment of such values."""
+        """Restores a moment from :meth:`as_dict`."""
         emphasis = values["descriptors"]["emphasis"]
         descriptors = Descriptors(
             **{**values["descriptors"], "emphasis": None if emphasis is None else tuple(emphasis)}

@@ -1,4 +1,4 @@
-"""Which writer makes which file."""
+"""Chooses the writer for an output file by its suffix."""
 
 from __future__ import annotations
 
@@ -30,24 +30,7 @@ WRITERS: dict[str, Writer] = {
 
 
 def writer_of(out: str | os.PathLike, embed_audio: bool = False) -> Writer:
-    """The writer that an output's suffix names.
-
-    Arguments
-    ---------
-    out : str or path-like
-        Where the output will lie.
-    embed_audio : bool
-        Whether a page holds the recording's sound.
-
-    Returns
-    -------
-    Callable
-        Takes moments and their source, gives pieces of text.
-
-    Raises
-    ------
-    SettingsError
-        If there is none.
+    """The writer for an output's suffix; a ``SettingsError`` for any other suffix.
 
     Example
     -------
@@ -57,7 +40,7 @@ def writer_of(out: str | os.PathLike, embed_audio: bool = False) -> Writer:
     Traceback (most recent call last):
     ...
     speechbrain_xser.errors.SettingsError: --out a.txt: '.txt' is not a format; expected .jsonl, .json, .csv, .srt, \
-.vtt, .rttm or .html. Choose another name.
+    .vtt, .rttm or .html. Choose another name.
     """
     suffix = Path(out).suffix.lower().removeprefix(".")
     if suffix not in WRITERS or suffix == "table":
@@ -70,31 +53,7 @@ def writer_of(out: str | os.PathLike, embed_audio: bool = False) -> Writer:
 
 
 def write_output(out: str | os.PathLike, writer: Writer, moments: Iterable[Moment], source: Source) -> None:
-    """Writes a file, whole or not at all.
-
-    Arguments
-    ---------
-    out : str or path-like
-        Where.
-    writer : Callable
-        Of :func:`writer_of`.
-    moments : iterable of Moment
-        Read once, one at a time.
-    source : Source
-        Of the moments.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-
-    Example
-    -------
-    >>> out = getfixture("tmp_path") / "a.srt"
-    >>> write_output(out, writer_of(out), [], None)
-    >>> out.read_text()
-    ''
-    """
+    """Writes a file with a writer, complete or not at all; the moments are read once, one at a time."""
     with written_beside(out) as file:
         for text in writer(moments, source):
             file.write(text)

@@ -1,6 +1,6 @@
 """A timeline as one HTML page.
 
-Its sound is the recording itself, by its path from the page, or is in the page (``embed_audio``).
+Its sound is the recording itself, by its path relative to the page, or is stored in the page (``embed_audio``).
 """
 
 from __future__ import annotations
@@ -19,24 +19,7 @@ from speechbrain_xser.timeline.source import Source
 def page_text(
     moments: Iterable[Moment], source: Source, folder: str | os.PathLike = ".", embed_audio: bool = False
 ) -> Iterator[str]:
-    """A page of its own; unlike other outputs it is made in memory, about two kilobytes a moment.
-
-    Arguments
-    ---------
-    moments : iterable of Moment
-        In the order of time.
-    source : Source
-        Of the moments.
-    folder : str or path-like
-        Where the page will lie, from which the recording is looked for.
-    embed_audio : bool
-        Whether the page holds the sound.
-
-    Yields
-    ------
-    str
-        The document.
-    """
+    """Yields a whole page for ``folder``; unlike other outputs it is made in memory, about two kilobytes per moment."""
     recording = source.recording
     address = _address(recording, folder, embed_audio)
     moments = list(moments)
@@ -45,7 +28,7 @@ def page_text(
 
 
 def _address(recording: Recording, folder: str | os.PathLike, embed_audio: bool) -> str | None:
-    """Where the page finds the sound; nowhere, if it came through a pipe."""
+    """The address of the sound for the page; None if it came through a pipe."""
     if embed_audio:
         return opus_address(recording.file, recording.track)
     if recording.file != os.fspath(recording.path):

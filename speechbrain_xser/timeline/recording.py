@@ -1,7 +1,7 @@
 """A recording of any length, read from its start in blocks of some seconds at 16 kHz.
 
-The samples are those of :func:`~speechbrain_xser.data.audio.load_audio`. A recording whose end is missing, as after a
-recorder's flat battery, is not refused: its blocks end where its sound ends, and ``fault`` says what is wrong.
+The samples are those of :func:`~speechbrain_xser.data.audio.load_audio`. A recording whose end is missing, for example
+after a flat battery, is not refused: its blocks end where its sound ends, and ``fault`` says what is wrong.
 """
 
 from __future__ import annotations
@@ -21,22 +21,12 @@ from speechbrain_xser.timeline.resampler import Resampler
 
 
 class Recording:
-    """A sound file or a film as a stream of mono blocks.
-
-    Arguments
-    ---------
-    path : str or path-like
-        Anything that ``load_audio`` reads; a pipe is read to its end first.
-    sample_rate : int
-        Wanted samples a second.
-    track : int or None
-        As for ``load_audio``.
+    """A sound file or a video as a stream of mono blocks; a pipe is read to its end first.
 
     Raises
     ------
     AudioError
-        If the file is missing, empty, of another kind, has no such track, or does not state its length where its format
-        should.
+        If the file is missing, empty, of another kind, or lacks the track, or a length that its format should state.
 
     Example
     -------
@@ -50,15 +40,15 @@ class Recording:
 
     def __init__(self, path: str | os.PathLike, sample_rate: int = SAMPLE_RATE, track: int | None = None):
         self.path, self.sample_rate, self.track = path, sample_rate, track
-        self.fault: AudioError | None = None  # after blocks() has ended: why it is not all there
-        self.read_seconds = 0.0  # what blocks() has given so far
-        self._held = ExitStack()  # of a pipe's copy
-        self.file = self._held.enter_context(regular_file(path))  # can be opened again and again
+        self.fault: AudioError | None = None  # after blocks() has ended: why the recording is incomplete
+        self.read_seconds = 0.0  # yielded by blocks() so far
+        self._held = ExitStack()  # holds a pipe's copy
+        self.file = self._held.enter_context(regular_file(path))  # can be opened repeatedly
         with told_as(os.fspath(path), self.file):
             self.seconds = stated_length(self.file, track)
 
     def blocks(self) -> Iterator[Tensor]:
-        """Gives the samples, [S] float32 each, about five seconds at a time; sets ``fault`` where they end early."""
+        """Yields samples, [S] float32, about five seconds at a time; sets ``fault`` if they end early."""
         self.fault, self.read_seconds = None, 0.0
         for block in self._resampled():
             self.read_seconds += len(block) / self.sample_rate
@@ -79,7 +69,7 @@ class Recording:
             yield resampler.flush()
 
     def _gathered(self) -> Iterator[tuple[Tensor, int]]:
-        """The decoder's blocks, joined to longer ones; all of them before its error."""
+        """The decoder's blocks, joined to longer ones; all of them come before its error."""
         held, rate, fault = [], 0, None
         try:
             for wave, rate in stream_voice(self.file, track=self.track):

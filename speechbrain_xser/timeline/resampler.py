@@ -1,7 +1,7 @@
-"""Resampling block by block, to the same samples as torchaudio's resampling of the whole.
+"""Resamples block by block, with the same samples as torchaudio's resampling of the whole.
 
-torchaudio's filter makes the outputs of one period of both rates from that period's inputs and a few beside them. So a
-block is given to it with whole periods of context on both sides, whose outputs are thrown away; the recording begins
+torchaudio's filter computes the outputs of one period of both rates from that period's inputs and a few neighbours. So
+each block is filtered with whole periods of context on both sides, whose outputs are discarded. The recording starts
 and ends with zeros, as torchaudio pads it.
 """
 
@@ -18,14 +18,7 @@ from speechbrain_xser.data.waveform import SAMPLE_RATE, check_ratio
 
 
 class Resampler:
-    """A stream at one rate as a stream at another.
-
-    Arguments
-    ---------
-    rate, sample_rate : int
-        Of what is pushed, and of what comes back, in hertz.
-    name : str or path-like
-        Names the recording in the message.
+    """Converts a stream from one rate to another, in hertz.
 
     Raises
     ------
@@ -45,7 +38,7 @@ class Resampler:
         check_ratio(rate, sample_rate, name)
         common = math.gcd(rate, sample_rate)
         self._period, self._given_a_period = rate // common, sample_rate // common
-        self._filter = Resample(rate, sample_rate, dtype=torch.float32)  # as the filter of the function
+        self._filter = Resample(rate, sample_rate, dtype=torch.float32)  # the filter that the function uses
         reach = 0 if rate == sample_rate else self._filter.width
         self._context_periods = math.ceil(reach / self._period)
         self._context = self._context_periods * self._period
@@ -53,19 +46,19 @@ class Resampler:
         self._taken, self._given = 0, 0  # samples
 
     def push(self, block: Tensor) -> Tensor:
-        """Takes the next samples, [S], and gives what is ready, [S'], perhaps nothing."""
+        """Takes the next samples, [S], and returns those that are ready, [S'], possibly none."""
         self._taken += len(block)
         return self._filtered(block)
 
     def flush(self) -> Tensor:
-        """Gives what is left, [S']; the stream ends here."""
+        """Returns the remaining samples, [S'], at the end of the stream."""
         wanted = math.ceil(self._taken * self._given_a_period / self._period) - self._given
         return self._filtered(torch.zeros(2 * self._context + self._period))[:wanted]
 
     def _filtered(self, block: Tensor) -> Tensor:
         held = torch.cat([self._held, block])
         periods = max(0, (len(held) - 2 * self._context) // self._period)
-        self._held = held[periods * self._period :].clone()  # a view would hold the whole block
+        self._held = held[periods * self._period :].clone()  # a view would keep the whole block in memory
         if periods == 0:
             return held.new_zeros(0)
         first, count = self._context_periods * self._given_a_period, periods * self._given_a_period

@@ -1,4 +1,4 @@
-"""What a timeline was made of: it stands at the head of what is written."""
+"""The source of a timeline, which is written at the head of each output."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from speechbrain_xser.timeline.recording import Recording
 
 
 class Source(NamedTuple):
-    """A recording, and what it was explained with."""
+    """A recording, and what it is explained with."""
 
-    recording: Recording  # after it was read, its length and fault are known
+    recording: Recording  # its length and fault are known after it has been read
     model: str  # as the user named it
     emotions: tuple[str, ...]  # classes of the model, in order
     cutting: Cutting

@@ -1,7 +1,7 @@
-"""Moments that were explained before, in a journal beside the output.
+"""Moments explained by an earlier run, in a journal beside the output.
 
-A moment is kept under a fingerprint of the recording's content, the model's files and the settings that decide it, and
-under its place. So a journal may hold moments of several recordings and models; what does not fit is not looked at.
+A moment is stored under its position and a fingerprint of the recording's content, the model's files and the settings.
+So a journal may contain moments of several recordings and models; others are ignored.
 """
 
 from __future__ import annotations
@@ -18,19 +18,12 @@ from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.utils.files import file_digest
 from speechbrain_xser.utils.journal import Journal
 
-VERSION = 2  # of what a moment is; a higher one forgets older journals
-DIGITS = 16  # of a fingerprint, in base 16
+VERSION = 2  # of moments; raising it ignores older journals
+DIGITS = 16  # hexadecimal digits of a fingerprint
 
 
 class KeptMoments:
-    """Moments of one recording, model and settings, by their places; in memory there is only where they lie.
-
-    Arguments
-    ---------
-    journal : Journal
-        Of :class:`Moment`, open.
-    fingerprint : str
-        Of :func:`fingerprint_of`.
+    """Moments of one recording, model and settings, by their spans; only the spans are in memory.
 
     Example
     -------
@@ -46,7 +39,7 @@ class KeptMoments:
 
     def __init__(self, journal: Journal[Moment], fingerprint: str):
         self._journal, self._fingerprint = journal, fingerprint
-        self.added = 0  # moments, by this run
+        self.added = 0  # moments added by this run
         self._taken: list[Span] = []
 
     def _key(self, span: Span) -> str:
@@ -56,16 +49,16 @@ class KeptMoments:
         return self._key(span) in self._journal
 
     def __iter__(self) -> Iterator[Moment]:
-        """The moments that were taken, one at a time."""
+        """Yields the moments that were taken, one at a time."""
         return (self._journal[self._key(span)] for span in self._taken)
 
     def take(self, spans: list[Span]) -> list[Moment]:
-        """Reads the moments of some places, which are this recording's next."""
+        """Reads the moments of some spans, which are the recording's next ones."""
         self._taken += spans
         return [self._journal[self._key(span)] for span in spans]
 
     def add(self, moments: Mapping[Span, Moment]) -> None:
-        """Writes moments that are new, all of them or none; they are safe when this returns."""
+        """Stores new moments, all or none of them; they are safe on disk when this returns."""
         new = {self._key(span): moment for span, moment in moments.items() if span not in self}
         self._journal.add_all(new.items())
         self.added += len(new)
@@ -74,38 +67,13 @@ class KeptMoments:
 def fingerprint_of(
     path: str | os.PathLike, model_folder: str | os.PathLike, cutting: Cutting, track: int | None = None
 ) -> str:
-    """What a moment depends on, in sixteen letters.
-
-    Arguments
-    ---------
-    path : str or path-like
-        The recording; every byte counts, its name and time do not.
-    model_folder : str or path-like
-        A local model folder; its weights, settings and the backbones' fingerprints count.
-    cutting : Cutting
-        The settings.
-    track : int or None
-        Of the recording's sound tracks.
-
-    Returns
-    -------
-    str
-
-    Example
-    -------
-    >>> import speechbrain_xser
-    >>> path = getfixture("tmp_path") / "a"
-    >>> _ = path.write_bytes(b"sound")
-    >>> folder = speechbrain_xser.packaged_model()
-    >>> fingerprint_of(path, folder, Cutting()) == fingerprint_of(path, folder, Cutting(max_seconds=10.0))
-    False
-    """
+    """Sixteen digits for all that moments depend on: the recording's bytes, the model's files and the settings."""
     parts = [VERSION, list(cutting), track, *map(file_digest, [path, *model_files(model_folder)])]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:DIGITS]
 
 
 def journal_beside(out: str | os.PathLike) -> Path:
-    """Where the journal of an output lies; outputs that differ in their suffix only share it.
+    """The path of an output's journal; outputs that differ only in their suffix share it.
 
     Example
     -------

@@ -1,7 +1,7 @@
 """A timeline as subtitles: SubRip (srt) and WebVTT (https://www.w3.org/TR/webvtt1/).
 
-A cue is one line, ``[angry 87 %] what was said``. An arrow in the text would be taken for a line of times: WebVTT has
-an escape for it, SubRip has none, so there it becomes a shorter arrow.
+A cue is one line, ``[angry 87 %] what was said``. An arrow in the text could be mistaken for a line of times: WebVTT
+has an escape for it; SubRip has none, so it becomes a shorter arrow.
 """
 
 from __future__ import annotations
@@ -16,34 +16,21 @@ ARROW = "-->"
 
 
 def srt_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
-    """Numbered cues with decimal commas.
-
-    Arguments
-    ---------
-    moments : iterable of Moment
-        In the order of time.
-    source : Source
-        Of the moments.
-
-    Yields
-    ------
-    str
-        A cue.
-    """
+    """Yields numbered cues with decimal commas."""
     for number, moment in enumerate(moments, start=1):
         text = cue_text(moment).replace(ARROW, "->")
         yield f"{number}\n{_times(moment, ',')}\n{text}\n\n"
 
 
 def vtt_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
-    """A header, and cues with decimal points whose text is escaped; arguments as of :func:`srt_text`."""
+    """Yields a header, and cues with decimal points and escaped text."""
     yield "WEBVTT\n\n"
     for moment in moments:
         yield f"{_times(moment, '.')}\n{html.escape(cue_text(moment), quote=False)}\n\n"
 
 
 def cue_text(moment: Moment) -> str:
-    """The emotion with its probability, and the words, in one line.
+    """The emotion with its probability, and the words, on one line.
 
     Example
     -------
@@ -58,7 +45,7 @@ def cue_text(moment: Moment) -> str:
 
 
 def timestamp(seconds: float, point: str) -> str:
-    """Hours, two digits or more, minutes, seconds and milliseconds.
+    """Hours (two digits or more), minutes, seconds and milliseconds.
 
     Example
     -------

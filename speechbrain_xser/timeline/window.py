@@ -1,4 +1,4 @@
-"""The last seconds of a stream, addressed by their places in the whole."""
+"""The last seconds of a stream, addressed by their positions in the whole."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Window:
-    """Samples that are still needed.
+    """The samples that are still needed.
 
     Example
     -------
@@ -25,18 +25,18 @@ class Window:
 
     @property
     def stop(self) -> int:
-        """Samples that were appended since the stream's start."""
+        """Number of samples appended since the start of the stream."""
         return self._first + len(self._samples)
 
     def append(self, block: Tensor) -> None:
-        """Takes the next samples, [S]."""
+        """Appends the next samples, [S]."""
         self._samples = torch.cat([self._samples, block])
 
     def forget(self, before: int) -> None:
-        """Lets go of all samples before a place."""
+        """Drops all samples before a position."""
         dropped = min(max(0, before - self._first), len(self._samples))
         self._samples, self._first = self._samples[dropped:].clone(), self._first + dropped
 
     def cut(self, start: int, stop: int) -> Tensor:
-        """A copy of the samples from one place to another, [stop - start]."""
+        """A copy of the samples between two positions, [stop - start]."""
         return self._samples[start - self._first : stop - self._first].clone()

@@ -1,1 +1,1 @@
-"""Files, records and locks: what every layer may use, and what uses none of them."""
+"""Files, records and locks: helpers that every layer may use, and that use no other layer."""

@@ -1,4 +1,4 @@
-"""Where files lie that a command brought once for this user and that every project of theirs can use."""
+"""The folder for files that a command downloads once for this user and all of their projects."""
 
 from __future__ import annotations
 
@@ -9,18 +9,6 @@ import platformdirs
 
 
 def user_cache() -> Path:
-    """The folder that ``xser setup`` fills: ``XSER_CACHE``, else the system's place for a user's caches.
-
-    Returns
-    -------
-    Path
-        Absolute; on Linux ``~/.cache/speechbrain_xser`` by default. It need not be there.
-
-    Example
-    -------
-    >>> getfixture("monkeypatch").setenv("XSER_CACHE", "/somewhere/else")
-    >>> str(user_cache())
-    '/somewhere/else'
-    """
+    """The folder that ``xser setup`` fills: ``XSER_CACHE``, or the system's cache folder. It need not exist."""
     usual = platformdirs.user_cache_dir("speechbrain_xser", appauthor=False)
     return Path(os.environ.get("XSER_CACHE") or usual).absolute()

@@ -1,4 +1,4 @@
-"""A command as a user meets it: what goes wrong is one clear line, and a folder is written by one run at a time.
+"""Behaviour of every command: a failure is one clear line, and only one run at a time writes to a folder.
 
 Importing this is quick: it needs no torch.
 """
@@ -20,10 +20,10 @@ from speechbrain_xser.versions import install_hint
 
 logger = logging.getLogger(__name__)
 
-FAULTY_INPUT = 2  # what was given cannot be used; also click's code for a wrong option
+FAULTY_INPUT = 2  # the input cannot be used; also click's code for a wrong option
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
-NOBODY_READS = 141  # the same for one whose output is no longer read
-EXTRAS = {"sklearn": "report", "matplotlib": "report", "gradio": "web", "datasets": "datasets"}  # what brings what
+NOBODY_READS = 141  # the same for a process whose output is no longer read
+EXTRAS = {"sklearn": "report", "matplotlib": "report", "gradio": "web", "datasets": "datasets"}  # extra by library
 GOES_ON = "Interrupted; the same command continues where this one stopped."
 SMALLER = "use a smaller batch (--batch-size, --batch_size), or --device cpu."
 STARTS_ANEW = "Interrupted; no partial output is left."
@@ -31,15 +31,10 @@ STARTS_ANEW = "Interrupted; no partial output is left."
 
 @contextmanager
 def one_line_errors(stopped: str = GOES_ON) -> Iterator[None]:
-    """Ends the process with one line where the fault is not the program's; the traceback goes into the run's log.
+    """Ends the process with one line if the program is not at fault; the traceback goes into the run's log.
 
-    The exit code is 2 for what cannot be used, 130 after Ctrl-C, and 141 where the output is piped into something that
-    has ended.
-
-    Arguments
-    ---------
-    stopped : str
-        What is said after Ctrl-C; by default that the same command goes on.
+    The exit code is 2 for unusable input, 130 after Ctrl-C (with the line ``stopped``), and 141 if the output is piped
+    into a program that has ended.
 
     Example
     -------
@@ -77,23 +72,14 @@ def one_line_errors(stopped: str = GOES_ON) -> Iterator[None]:
 
 
 def _end_unread() -> None:
-    """Ends in silence; Python would complain at its end about what it could not write."""
+    """Ends silently; otherwise Python would complain at exit about output that it cannot write."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
     sys.exit(NOBODY_READS)
 
 
 @contextmanager
 def as_a_command() -> Iterator[None]:
-    """What holds for every command: any name of a file can be printed, and SIGTERM ends it tidily with 143.
-
-    Example
-    -------
-    >>> with as_a_command():
-    ...     os.kill(os.getpid(), signal.SIGTERM)
-    Traceback (most recent call last):
-        ...
-    SystemExit: 143
-    """
+    """Setup for every command: any file name can be printed, and SIGTERM ends it cleanly with 143."""
     logging.getLogger("speechbrain.utils.train_logger").addFilter(_not_of_torchvision)
     for stream in (sys.stdout, sys.stderr):
         if getattr(stream, "errors", None) in ("strict", "surrogateescape") and hasattr(stream, "reconfigure"):
@@ -110,7 +96,7 @@ def as_a_command() -> Iterator[None]:
 
 
 def _not_of_torchvision(record: logging.LogRecord) -> bool:
-    """SpeechBrain's logger misses torchvision when it is imported; nobody here does."""
+    """Drops the message of SpeechBrain's logger that torchvision is missing, which is not needed here."""
     return "torchvision" not in record.getMessage()
 
 
@@ -119,14 +105,9 @@ def _exit(number: int, frame: object) -> None:
 
 
 def is_main_process() -> bool:
-    """Whether this is the first of several processes that train together, or the only one.
+    """Whether this is the only process, or the first of several that train together.
 
-    SpeechBrain's own function loads torch, for seconds; where torch is not loaded, nobody trains together.
-
-    Example
-    -------
-    >>> is_main_process()
-    True
+    SpeechBrain's own function loads torch, which takes seconds. Without torch loaded, no processes train together.
     """
     distributed = sys.modules.get("torch.distributed")
     together = distributed is not None and distributed.is_available() and distributed.is_initialized()
@@ -135,24 +116,24 @@ def is_main_process() -> bool:
 
 @contextmanager
 def claimed(folder: str | Path, wait: bool = False, lock: str = ".lock") -> Iterator[None]:
-    """Keeps a folder for one run at a time: two would remove each other's checkpoints.
+    """Reserves a folder for one run at a time: two runs would remove each other's checkpoints.
 
-    The claim is a lock of the main process, which the system drops when that ends, however it ends. Processes that it
-    forks do not keep it.
+    The claim is a lock of the main process, which the system releases when the process ends, however it ends. Forked
+    processes do not hold it.
 
     Arguments
     ---------
     folder : str or Path
-        Made if missing.
+        Created if missing.
     wait : bool
-        Whether to wait for another run's end, where this one can use what that one leaves.
+        Whether to wait for another run to end, if this one can use its results.
     lock : str
-        Name of the file that is locked; runs with other names do not meet.
+        Name of the locked file; runs with different names do not exclude each other.
 
     Raises
     ------
     TrainingError
-        If another run holds the folder and is not waited for, or the folder cannot be locked.
+        If another run holds the folder and ``wait`` is false, or the folder cannot be locked.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""The device that a command or a run uses, seen to be there before any long work."""
+"""Checks the device of a command or a run before any long work."""
 
 from __future__ import annotations
 
@@ -8,29 +8,7 @@ NAMES = "cpu, cuda, cuda:1 or mps"
 
 
 def checked_device(device: str | None) -> str:
-    """A device that is there.
-
-    Arguments
-    ---------
-    device : str or None
-        cpu, cuda, cuda:N or mps; None for a CUDA GPU where there is one, else the CPU.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    SettingsError
-        If it cannot be used.
-
-    Example
-    -------
-    >>> checked_device("tpu")
-    Traceback (most recent call last):
-        ...
-    speechbrain_xser.errors.SettingsError: device 'tpu' cannot be used here; expected cpu, cuda, cuda:1 or mps...
-    """
+    """The device, or a ``SettingsError`` if it cannot be used; None is a CUDA GPU if there is one, else the CPU."""
     import torch  # slow to load
 
     name = device or ("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,4 +1,4 @@
-"""What differs between a file and what it is loaded into, said key by key."""
+"""Lists the differences between a file and what it is loaded into, key by key."""
 
 from __future__ import annotations
 
@@ -12,17 +12,7 @@ if TYPE_CHECKING:
 
 
 def differing_keys(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
-    """One line for each key whose value differs or that one side lacks.
-
-    Arguments
-    ---------
-    found, expected : mapping of str to any
-        What a checkpoint has, and what this run has.
-
-    Returns
-    -------
-    list of str
-        In the order of the keys; empty where nothing differs.
+    """One line for each key whose value differs or that one side lacks, sorted by key.
 
     Example
     -------
@@ -38,29 +28,7 @@ def differing_keys(found: Mapping[str, Any], expected: Mapping[str, Any]) -> lis
 
 
 def check_tensors(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], where: str) -> None:
-    """Raises where names or shapes of tensors differ, and lists the differing keys.
-
-    Arguments
-    ---------
-    found, expected : mapping of str to Tensor
-        A file's tensors, and the model's.
-    where : str
-        Names the file in the message.
-
-    Raises
-    ------
-    CheckpointError
-        If they differ; the message lists the first 20 keys.
-
-    Example
-    -------
-    >>> import torch
-    >>> check_tensors({"a": torch.ones(2)}, {"a": torch.ones(3)}, "model.safetensors")
-    Traceback (most recent call last):
-        ...
-    speechbrain_xser.errors.CheckpointError: model.safetensors does not fit this model: a: checkpoint has [2],
-    this run [3]
-    """
+    """Raises a ``CheckpointError`` with the first 20 differing keys if names or shapes of tensors differ."""
     shapes = [{key: list(value.shape) for key, value in tensors.items()} for tensors in (found, expected)]
     different = differing_keys(*shapes)
     if different:

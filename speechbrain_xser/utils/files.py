@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside, synced to the disk, then moved into place."""
+"""Files that are complete or absent: written to a temporary file, synced to the disk, then moved into place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 UNFINISHED = ".part"
-HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # a process's number means something on its own machine only
+HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # a process id is only meaningful on its own machine
 WRITER = re.compile(rf"\.{HOST}-(?P<process>\d+)-\d+{re.escape(UNFINISHED)}")
 UTF_8 = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -28,27 +28,27 @@ _tidied: set[Path] = set()  # folders that this process has written to
 
 @contextmanager
 def moved_into_place(path: str | os.PathLike, synced: bool = True) -> Iterator[Path]:
-    """Gives the name of a file beside, which takes the path's place at the end, and only if nothing went wrong.
+    """Gives a temporary file, which replaces the path when the block ends without an error.
 
-    What killed writers left in the folder goes, where this process writes there for the first time.
+    The first time that this process writes to the folder, files that killed writers left there are removed.
 
     Arguments
     ---------
     path : str or path-like
-        Where; its folder must be there. A link stays, and what it points to is replaced.
+        The file; its folder has to exist. A link stays, and its target is replaced.
     synced : bool
-        Whether the file survives a power cut once this ends; a few milliseconds. Without it the file can be empty
-        then, which its readers must notice.
+        Whether to sync the file to the disk, in a few milliseconds. Without that, a power cut can leave an empty file,
+        which its readers have to notice.
 
     Yields
     ------
     Path
-        An empty file. It ends with the mode of the file that it replaces, else with that of any new file.
+        An empty file. It gets the mode of the file that it replaces, or the mode of a new file.
 
     Raises
     ------
     OSError
-        If it cannot be written (no folder, no space); names the path. What was begun is removed.
+        If it cannot be written (no folder, no space); it names the path. The temporary file is removed.
 
     Example
     -------
@@ -81,20 +81,20 @@ def moved_into_place(path: str | os.PathLike, synced: bool = True) -> Iterator[P
             error.filename = os.fspath(path)
         raise
     finally:
-        with suppress(OSError):  # moved away, or never made
+        with suppress(OSError):  # moved away, or never created
             beside.unlink()
 
 
 @contextmanager
 def written_beside(path: str | os.PathLike) -> Iterator[TextIO]:
-    """Opens a UTF-8 file for writing that takes the path's place at the end, and only if nothing went wrong.
+    """Opens a UTF-8 file for writing, which replaces the path when the block ends without an error.
 
-    What UTF-8 cannot hold, a byte of a file's name for example, is written as an escape, which JSON reads back.
+    What UTF-8 cannot encode, such as a byte of a file name, is written as an escape, which JSON reads back.
 
     Arguments
     ---------
     path : str or path-like
-        Where; its folder must be there.
+        The file; its folder has to exist.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def written_beside(path: str | os.PathLike) -> Iterator[TextIO]:
     Raises
     ------
     OSError
-        If it cannot be written (no folder, no space); what was begun is removed.
+        If it cannot be written (no folder, no space); the temporary file is removed.
 
     Example
     -------
@@ -121,17 +121,12 @@ def written_beside(path: str | os.PathLike) -> Iterator[TextIO]:
 
 
 def sync(path: Path) -> None:
-    """Waits until a file's content, or the names in a folder, are on the disk.
-
-    Example
-    -------
-    >>> sync(getfixture("tmp_path"))
-    """
+    """Waits until a file's content, or the names in a folder, are on the disk."""
     if path.is_dir():
-        with suppress(OSError):  # Windows and some network file systems sync no folders
+        with suppress(OSError):  # Windows and some network file systems cannot sync folders
             _sync(path, os.O_RDONLY)
     else:
-        _sync(path, os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY)  # Windows syncs what it may write to
+        _sync(path, os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY)  # Windows only syncs what it may write to
 
 
 def _sync(path: Path, flags: int) -> None:
@@ -143,23 +138,7 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Removes what writers of this machine left in a folder that were killed; those that live are not disturbed.
-
-    Arguments
-    ---------
-    folder : Path
-        Looked through, but not the folders in it.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> dead, alive = (folder / f"a.txt.{HOST}-{process}-0.part" for process in (2**22 + 1, os.getpid()))
-    >>> dead.touch(), alive.touch()
-    (None, None)
-    >>> remove_abandoned(folder)
-    >>> dead.exists(), alive.exists()
-    (False, True)
-    """
+    """Removes files in a folder whose writer on this machine was killed; those of running writers stay."""
     for found in folder.glob(f"*{UNFINISHED}"):
         if writer := WRITER.search(found.name):
             import psutil  # rarely needed
@@ -169,34 +148,19 @@ def remove_abandoned(folder: Path) -> None:
 
 
 def remove_unfinished(path: str | os.PathLike) -> None:
-    """Removes what killed writers of a file left beside it; whoever calls this must be the only writer.
-
-    Arguments
-    ---------
-    path : str or path-like
-        The file that they were to become.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> (folder / "a.txt.123.part").touch(), (folder / "ab.txt.123.part").touch()
-    (None, None)
-    >>> remove_unfinished(folder / "a.txt")
-    >>> [found.name for found in folder.iterdir()]
-    ['ab.txt.123.part']
-    """
+    """Removes what killed writers of a file left beside it; the caller has to be the only writer."""
     path = Path(os.path.realpath(path))
     for found in path.parent.glob(f"{glob.escape(path.name)}.*{UNFINISHED}"):
         found.unlink()
 
 
 def file_digest(path: str | os.PathLike) -> str:
-    """The SHA-256 of a file's bytes, which tells a changed file from an unchanged one whatever its size and time say.
+    """The SHA-256 of a file's bytes, which detects a change even if size and time stay the same.
 
     Arguments
     ---------
     path : str or path-like
-        Read piece by piece: about 0.1 ms for a clip of three seconds, a second for a gigabyte.
+        The file, read in pieces: about 0.1 ms for a clip of three seconds, a second for a gigabyte.
 
     Returns
     -------

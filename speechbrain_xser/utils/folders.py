@@ -1,7 +1,7 @@
-"""Folders that are whole or not there, and are found at every instant while a new one takes an old one's place.
+"""Folders that are complete or absent, and can be found at any time while a new one replaces an old one.
 
-A folder cannot be replaced in one rename, as a file can. The old one is put aside under a fixed name, the new one takes
-its place, and only then is the old one removed. A reader that finds nothing in the place takes what was put aside.
+A folder cannot be replaced in one rename, as a file can. The old one is moved aside under a fixed name, the new one
+takes its place, and only then is the old one removed. A reader that finds no folder uses the one moved aside.
 """
 
 from __future__ import annotations
@@ -23,22 +23,12 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def written_folder(folder: str | Path) -> Iterator[Path]:
-    """A new folder that takes its place at the end, with all that was written into it, and only if nothing went wrong.
-
-    Arguments
-    ---------
-    folder : str or Path
-        Where it shall be; what is there is replaced.
-
-    Returns
-    -------
-    context manager of Path
-        Where to write.
+    """Gives a temporary folder, which replaces ``folder`` when the block ends without an error.
 
     Raises
     ------
     CheckpointError
-        If it cannot be written (names path and remedy); what was there is still there.
+        If it cannot be written (names path and remedy); an existing folder stays as it was.
 
     Example
     -------
@@ -55,7 +45,7 @@ def written_folder(folder: str | Path) -> Iterator[Path]:
     shutil.rmtree(staging, ignore_errors=True)
     try:
         if not folder.exists() and _aside(folder).is_dir():
-            os.replace(_aside(folder), folder)  # of a writer that was killed between its two renames
+            os.replace(_aside(folder), folder)  # a writer was killed between its two renames
         staging.mkdir(parents=True)
         yield staging
         _replace(staging, folder)
@@ -68,28 +58,7 @@ def written_folder(folder: str | Path) -> Iterator[Path]:
 
 
 def whole_folder(folder: str | Path) -> str | Path:
-    """The folder, or the complete one that was put aside where a writer was killed between its two renames.
-
-    Arguments
-    ---------
-    folder : str or Path
-        As :func:`written_folder` was given it.
-
-    Returns
-    -------
-    str or Path
-        ``folder`` itself, unless it is missing and what it was to replace is there.
-
-    Example
-    -------
-    >>> place = getfixture("tmp_path") / "trained"
-    >>> (place.parent / ".trained.old").mkdir()  # the kill came between the renames
-    >>> whole_folder(place).name
-    '.trained.old'
-    >>> place.mkdir()
-    >>> whole_folder(place).name
-    'trained'
-    """
+    """The folder, or the one moved aside if its writer was killed between its two renames."""
     path = Path(folder)
     if path.exists() or not path.name or not _aside(path).is_dir():
         return folder
@@ -107,7 +76,7 @@ def _replace(staging: Path, folder: Path) -> None:
         sync(path)
     old = _aside(folder)
     if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)  # its successor is in place
+        shutil.rmtree(old, ignore_errors=True)  # left over from an earlier replacement
         os.replace(folder, old)
     try:
         os.replace(staging, folder)

@@ -1,9 +1,9 @@
-"""What was found so far, by key: a killed run goes on from it, and so does one that lost power or room on the disk.
+"""Results by key on disk, so that a run continues after it was killed, lost power or ran out of disk space.
 
-The file is an SQLite database with one table. Its write-ahead log makes each addition whole or absent, and an addition
-is synced to the disk before it counts: 6 ms on the disk where that was measured, 20 with SQLite's older rollback
-journal. The lock on the file is exclusive, so it takes no shared memory, which a network file system could not give,
-and a second run is refused at once. A file that is anything else is left as it is.
+The file is an SQLite database with one table. Its write-ahead log makes each addition complete or absent, and an
+addition is synced to the disk before it counts: 6 ms on the disk where it was measured, 20 with SQLite's older rollback
+journal. The lock on the file is exclusive, so it needs no shared memory, which a network file system lacks, and a
+second run is refused at once. Any other file is left as it is.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import Protocol, TypeVar
 from speechbrain_xser.errors import JournalError
 
 APPLICATION = int.from_bytes(b"xser", "big")  # the database's application_id
-FORMAT = 1  # the database's user_version, of the table below
+FORMAT = 1  # the database's user_version, for the table below
 TABLE = "CREATE TABLE {} (key TEXT PRIMARY KEY, found TEXT NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID"
-PAGE = 1000  # keys that are read at a time
+PAGE = 1000  # keys read at a time
 REMEDIES = {
     "BUSY": "Another run is writing to {path}: wait until it ends, or choose another file.",
     "FULL": "{path}: the disk is full. What was saved is safe: free some space, and give the same command again to "
@@ -38,7 +38,7 @@ ALIKE = {"NOTADB": "CORRUPT", "CANTOPEN": "READONLY", "PERM": "READONLY", "LOCKE
 
 
 class Kept(Protocol):
-    """What a journal keeps: it can become plain values, and come back from them."""
+    """What a journal stores: it converts to plain values and back."""
 
     def as_dict(self) -> dict:
         """Plain values, for JSON."""
@@ -46,7 +46,7 @@ class Kept(Protocol):
 
     @classmethod
     def from_dict(cls, values: dict) -> Kept:
-        """What :meth:`as_dict` made plain."""
+        """Restores the value from what :meth:`as_dict` returns."""
         ...
 
 
@@ -54,19 +54,19 @@ Found = TypeVar("Found", bound=Kept)
 
 
 class Journal(Mapping[str, Found]):
-    """Findings by key, kept on disk; memory does not grow with them, and threads may share it.
+    """Results by key, stored on disk; memory does not grow with them, and threads may share it.
 
     Arguments
     ---------
     path : str or path-like
-        An SQLite file, made when missing or empty.
+        An SQLite file, created if missing or empty.
     kind : type
-        Of the findings, e.g. :class:`~speechbrain_xser.annotator.measures.Measures`; the table has its name.
+        Type of the results, e.g. :class:`~speechbrain_xser.annotator.measures.Measures`; it names the table.
 
     Raises
     ------
     JournalError
-        If the file is no journal of this kind, damaged, held by another run, or cannot be written; it stays as it is.
+        If the file is not a journal of this type, damaged, in use, or not writable; it stays as it is.
 
     Example
     -------
@@ -92,7 +92,7 @@ class Journal(Mapping[str, Found]):
                 raise
 
     def _refuse_foreign(self) -> None:
-        """Looks at a file without a lock and without repairs, which would change another program's database."""
+        """Inspects the file without lock and repair, which would change another program's database."""
         if not self.path.exists() or not self.path.stat().st_size:
             return
         try:
@@ -100,17 +100,16 @@ class Journal(Mapping[str, Found]):
                 found = database.execute("PRAGMA application_id").fetchone()[0]
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorname != "SQLITE_NOTADB":
-                return  # opening it tells more, or mends it from the log of a killed run
+                return  # opening it tells more, or repairs it from the log of a killed run
             found = error
         if found != APPLICATION:
             raise JournalError(
                 f"{self.path} is not a journal of this program ({found}, expected {APPLICATION}): name another file, "
-                "or "
-                "move this one away. If an earlier version wrote it, what it kept is found again."
+                "or move this one away. If an earlier version wrote it, its contents are computed again."
             )
 
     def _open(self) -> None:
-        """Takes the file for this run alone, makes its table, or checks all of it."""
+        """Locks the file for this run, and creates its table or checks all of it."""
         run = self._database.execute
         run("PRAGMA locking_mode = EXCLUSIVE")
         run("PRAGMA synchronous = FULL")
@@ -135,7 +134,7 @@ class Journal(Mapping[str, Found]):
 
     def __iter__(self) -> Iterator[str]:
         last, query = "", f"SELECT key FROM {self._table} WHERE key > ? ORDER BY key LIMIT {PAGE}"
-        while True:  # page by page, so that nobody waits for who reads slowly
+        while True:  # page by page, so that a slow reader blocks nobody
             with self._told():
                 keys = [key for (key,) in self._database.execute(query, (last,))]
             yield from keys
@@ -160,22 +159,22 @@ class Journal(Mapping[str, Found]):
         return self._kind.from_dict(json.loads(text))
 
     def add(self, key: str, found: Found) -> None:
-        """Writes what was found under a key; it is safe when this returns.
+        """Stores a result under a key; it is safe on disk when this returns.
 
         Raises
         ------
         JournalError
-            If the disk is full or fails; what was there before stays.
+            If the disk is full or fails; earlier results stay.
         """
         self.add_all([(key, found)])
 
     def add_all(self, pairs: Iterable[tuple[str, Found]]) -> None:
-        """Writes several findings, of which a kill leaves all or none; they are safe when this returns.
+        """Stores several results, all or none of them; they are safe on disk when this returns.
 
         Arguments
         ---------
         pairs : iterable of (str, Found)
-            Keys with what was found.
+            Keys and results.
 
         Raises
         ------
@@ -200,13 +199,13 @@ class Journal(Mapping[str, Found]):
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """One thread's turn, with SQLite's errors as one line that says what to do."""
+        """Takes one thread's turn, and turns SQLite's errors into one line that says what to do."""
         try:
             with self._turn:
                 yield
         except sqlite3.DatabaseError as error:
             code = getattr(error, "sqlite_errorname", None)
-            if code is None:  # a closed journal: the program is wrong, not the file
+            if code is None:  # a closed journal: the program is at fault, not the file
                 raise
             name = code.split("_")[1]
             told = REMEDIES.get(ALIKE.get(name, name), REMEDIES["IOERR"])

@@ -1,7 +1,7 @@
 """Lengths as integer counts: a padded tensor never travels without them.
 
-SpeechBrain hands relative lengths (floats in 0..1) around; they become counts once, at the border, in float64. Counts
-may stay on the CPU while the tensors are elsewhere: whoever needs a shape can then read them without waiting.
+SpeechBrain passes relative lengths (floats in 0..1); they become counts once, at the border, in float64. Counts may
+stay on the CPU while the tensors are elsewhere, so that a shape can be computed without waiting for the device.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def counts_from_relative(relative: Tensor, longest: int) -> Tensor:
     relative : Tensor
         Relative lengths, [B], in 0..1.
     longest : int
-        The padded length that 1.0 stands for.
+        The padded length, for which 1.0 stands.
 
     Returns
     -------
@@ -56,17 +56,7 @@ def relative_from_counts(counts: Tensor) -> Tensor:
 
 
 def padded(waves: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Waveforms as one batch, zero at padding.
-
-    Arguments
-    ---------
-    waves : sequence of Tensor
-        B waveforms, [S] each.
-
-    Returns
-    -------
-    tuple of Tensor
-        [B, S], and SpeechBrain's relative lengths, [B].
+    """Pads waveforms with zeros: [B, S], and SpeechBrain's relative lengths, [B].
 
     Example
     -------
@@ -79,7 +69,7 @@ def padded(waves: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def valid_mask(counts: Tensor, longest: int, device: torch.device | None = None) -> Tensor:
-    """True at real positions, False at padding.
+    """True at valid positions, False at padding.
 
     Arguments
     ---------
@@ -88,7 +78,7 @@ def valid_mask(counts: Tensor, longest: int, device: torch.device | None = None)
     longest : int
         Padded length L.
     device : torch.device, optional
-        Where the mask is wanted; counts on the CPU go there without waiting. By default where the counts are.
+        Device of the mask, by default that of the counts. Counts on the CPU are copied without waiting.
 
     Returns
     -------

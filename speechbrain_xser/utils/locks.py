@@ -1,4 +1,4 @@
-"""Locks around what a whole process shares, and which therefore cannot be given to each thread for itself."""
+"""Locks around what a whole process shares, so that threads cannot have one each."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from threading import RLock
 
 
 class ProcessLock(ContextDecorator):
-    """A lock that a thread may take again, and that a forked child finds free.
+    """A lock that a thread may acquire again, and that is free in a forked child.
 
-    A fork waits for whoever holds it: a child has no such thread, and would find the lock held, and what it guards half
-    changed, for ever.
+    A fork waits until the lock is free. Otherwise the child, which lacks the thread that holds it, would find the lock
+    held for ever, and what it protects half changed.
 
     Example
     -------
@@ -38,4 +38,4 @@ class ProcessLock(ContextDecorator):
         self._lock.release()
 
 
-LOADING = ProcessLock()  # transformers switches torch's default type and initialisers while it loads
+LOADING = ProcessLock()  # transformers changes torch's default dtype and initialisers while it loads

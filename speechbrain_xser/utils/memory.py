@@ -1,4 +1,4 @@
-"""Out of memory, by whichever allocator: what was being done, and what makes it smaller.
+"""Recognises out-of-memory errors of any allocator, and says what needed the memory and how to use less.
 
 Importing this is quick: it needs no torch.
 """
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from speechbrain_xser.errors import OutOfMemoryError, XserError
 
-MESSAGES = (  # of errors that have no type of their own
+MESSAGES = (  # of errors without a type of their own
     "out of memory",  # the CUDA driver, NCCL in an all-reduce
     "can't allocate memory",  # torch on a CPU
     "alloc_failed",  # cuBLAS, cuDNN
@@ -19,16 +19,7 @@ MESSAGES = (  # of errors that have no type of their own
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error is an allocator's.
-
-    Arguments
-    ---------
-    error : BaseException
-        Of Python, torch, CUDA and its libraries, or the operating system; one of this package's own is named already.
-
-    Returns
-    -------
-    bool
+    """Whether an error comes from an allocator: of Python, torch, CUDA and its libraries, or the operating system.
 
     Example
     -------
@@ -49,21 +40,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def naming_memory(what: str, remedy: str, kind: type[XserError] = OutOfMemoryError) -> Iterator[None]:
-    """Turns an allocator's error into one that says what needed the memory and what to do.
-
-    Arguments
-    ---------
-    what : str
-        What is done in the block, e.g. "loading 'results/model'".
-    remedy : str
-        A whole sentence.
-    kind : type
-        The error that is raised.
-
-    Raises
-    ------
-    OutOfMemoryError
-        Or ``kind``, for any allocator's error; other errors pass, and so do this package's own.
+    """Turns an allocator's error into one that says what needed the memory and what to do; others pass.
 
     Example
     -------

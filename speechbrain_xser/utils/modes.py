@@ -1,7 +1,7 @@
-"""Eval for a while: what is frozen, and what only answers, neither draws nor drops out.
+"""Temporary eval mode: what is frozen, and what only answers, must neither sample nor drop out.
 
-Modes and locks that hold inside the steps of a generator must not hold between them: what runs there is somebody
-else's, perhaps in another thread.
+Modes and locks that hold during a step of a generator must not hold between steps: other code runs there, perhaps in
+another thread.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from speechbrain_xser.utils.locks import ProcessLock
 Step = TypeVar("Step")
 
 
-_modes = ProcessLock()  # a mode is an attribute of the module, so threads that use one module share it
-_borrowed: dict[nn.Module, int] = {}  # parts that would train: how many hold each of them in eval
+_modes = ProcessLock()  # a mode is an attribute of the module, so threads that share a module share it
+_borrowed: dict[nn.Module, int] = {}  # how many threads hold each submodule in eval that was in training mode
 
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Puts a module in eval for a while; each submodule gets its own mode back from the last thread that leaves.
+    """Puts a module in eval mode; the last thread that leaves restores each submodule's mode.
 
     Example
     -------
@@ -61,19 +61,7 @@ def _give_back(parts: list[nn.Module]) -> None:
 
 
 def each_within(steps: Iterator[Step], *contexts: Callable[[], AbstractContextManager]) -> Iterator[Step]:
-    """Runs every step of a generator inside contexts that are left again before the step's result is handed on.
-
-    Arguments
-    ---------
-    steps : iterator
-        Its steps.
-    *contexts : callable
-        Each gives a context manager, entered anew for every step.
-
-    Yields
-    ------
-    object
-        What the steps yield.
+    """Runs each step of a generator inside contexts, which are left before the step's result is yielded.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""One function over many files, on all cores, in order, with a progress bar and flat memory."""
+"""Applies a function to many files, on all cores, in order, with a progress bar and constant memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 from joblib import Parallel, cpu_count, delayed
 from tqdm import tqdm
 
-MANAGER = "ExecutorManagerThread"  # of loky, joblib's pool of processes
+MANAGER = "ExecutorManagerThread"  # of loky, joblib's process pool
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
@@ -23,27 +23,27 @@ def in_parallel(
     workers: int | None = None,
     threads: bool = False,
 ) -> Iterator[Result]:
-    """Gives ``work(item)`` for each item, in the items' order; items are taken as they are needed.
+    """Yields ``work(item)`` for each item, in the items' order; items are taken as needed.
 
     Arguments
     ---------
     work : Callable
-        Must be importable where ``threads`` is false, because other processes run it.
+        The function; it has to be importable for other processes, unless ``threads`` is true.
     items : iterable
-        Few are held at a time.
+        The items; only a few are held at a time.
     label : str
-        Of the progress bar, which is shown on a terminal only.
+        Label of the progress bar, which is shown only on a terminal.
     total : int or None
-        How many items, for the bar.
+        Number of items, for the progress bar.
     workers : int or None
-        At a time; None for one a core. One works in this process.
+        Number of workers; None for one per core. A single one works in this process.
     threads : bool
-        Threads instead of processes, for work that waits for the disk.
+        Whether to use threads instead of processes, for work that waits for the disk.
 
     Returns
     -------
     iterator
-        The first error of the work ends it.
+        The results; the first error ends it.
 
     Example
     -------
@@ -64,7 +64,7 @@ def in_parallel(
 
 @contextmanager
 def _quiet_when_stopped() -> Iterator[None]:
-    """Keeps loky's own thread from printing a traceback when Ctrl-C empties its list of work under its hands."""
+    """Keeps loky's thread from printing a traceback when Ctrl-C clears its work list."""
     usual = threading.excepthook
 
     def hook(failed: threading.ExceptHookArgs) -> None:

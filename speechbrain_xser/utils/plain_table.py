@@ -1,4 +1,4 @@
-"""Rows of text as an aligned table, for terminals and logs."""
+"""Formats rows of text as an aligned table, for terminals and logs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,6 @@ from collections.abc import Sequence
 
 def plain_table(rows: Sequence[Sequence[str]]) -> str:
     """Aligns rows under a header, the first column to the left and the others to the right.
-
-    Arguments
-    ---------
-    rows : sequence of sequence of str
-        Rows of equal length; the first is the header.
-
-    Returns
-    -------
-    str
-        Lines without a final newline.
 
     Example
     -------

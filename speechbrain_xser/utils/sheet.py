@@ -1,4 +1,4 @@
-"""A table of text that can be written as Markdown and CSV; its HTML is ``page/sheet.py``'s."""
+"""A table of text that can be written as Markdown and CSV; ``page/sheet.py`` writes it as HTML."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Sheet(NamedTuple):
     'row,UA %\\na < b,1.0\\n'
     """
 
-    name: str  # of its CSV file
+    name: str  # of the CSV file
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]

@@ -1,7 +1,7 @@
-"""Where a backbone comes from, and how it is recognised again.
+"""Resolves the source of a backbone, and recognises a backbone by its fingerprint.
 
-A source is ``packaged:NAME``, ``setup:NAME``, a local folder, or a hub id. Nothing is downloaded here: a hub id is
-checked by its syntax only, so that a YAML can be loaded without a network.
+A source is ``packaged:NAME``, ``setup:NAME``, a local folder, or a hub id. Nothing is downloaded here: only the syntax
+of a hub id is checked, so that a YAML can be loaded without a network.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from speechbrain_xser.utils.folders import whole_folder
 from speechbrain_xser.utils.memory import is_out_of_memory
 
 PACKAGED = Path(__file__).parents[1] / "packaged"
-IN_CHECKOUT = Path(__file__).parents[2] / "recipes" / "Tiny" / "backbones"  # more of them, too large for the wheel
-SET_UP = ("whisper-tiny.en", "smollm2-135m-instruct")  # what `xser setup small` puts into the user's cache
+IN_CHECKOUT = Path(__file__).parents[2] / "recipes" / "Tiny" / "backbones"  # further ones, too large for the wheel
+SET_UP = ("whisper-tiny.en", "smollm2-135m-instruct")  # the backbones that `xser setup small` downloads
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _HUB_ID = re.compile(rf"{_NAME}(?:/{_NAME})?")
 
@@ -31,23 +31,13 @@ _HUB_ID = re.compile(rf"{_NAME}(?:/{_NAME})?")
 def resolve_source(source: str | Path) -> str:
     """Turns a source into what Hugging Face's ``from_pretrained`` takes: a folder or a hub id.
 
-    Arguments
-    ---------
-    source : str or Path
-        ``packaged:NAME`` (a folder inside this package), ``setup:NAME`` (one that ``xser setup small`` made), a local
-        folder, or a hub id such as ``facebook/hubert-large-ls960-ft``. A local folder goes before a hub id of the same
-        name.
-
-    Returns
-    -------
-    str
-        The folder, or the hub id unchanged.
+    ``packaged:NAME`` is a folder inside this package and ``setup:NAME`` one that ``xser setup small`` made. A local
+    folder takes precedence over a hub id of the same name.
 
     Raises
     ------
     BackboneError
-        The packaged name does not exist, the set-up one is not there yet, or the source is neither a folder nor written
-        like a hub id.
+        If the name is unknown or not set up yet, or the source is neither a folder nor written like a hub id.
 
     Example
     -------
@@ -57,7 +47,7 @@ def resolve_source(source: str | Path) -> str:
     Traceback (most recent call last):
     ...
     speechbrain_xser.errors.BackboneError: './nowhere/at/all' is neither a folder here nor a hub id \
-(owner/name); give an existing folder, a hub id, packaged:NAME or setup:NAME
+    (owner/name); give an existing folder, a hub id, packaged:NAME or setup:NAME
     """
     source = str(source)
     if source.startswith("packaged:"):
@@ -75,7 +65,7 @@ def resolve_source(source: str | Path) -> str:
 
 
 def _packaged_folder(name: str) -> Path:
-    """The folder of a packaged model, by a name that cannot leave the package or, in a checkout, its recipes."""
+    """The folder of a packaged model; the name cannot lead out of the package or the checkout's recipes."""
     found = {path.name: path for place in (IN_CHECKOUT, PACKAGED) for path in place.glob("*") if path.is_dir()}
     if name not in found:
         raise BackboneError(f"there is no packaged model {name!r}; available: {', '.join(sorted(found)) or 'none'}")
@@ -83,7 +73,7 @@ def _packaged_folder(name: str) -> Path:
 
 
 def _set_up_folder(name: str) -> Path:
-    """The folder of a backbone that a command brings."""
+    """The folder of a backbone that ``xser setup small`` downloads."""
     if name not in SET_UP:
         raise BackboneError(f"`xser setup small` brings no {name!r}; it brings: {', '.join(SET_UP)}")
     folder = Path(whole_folder(user_cache() / name))
@@ -94,24 +84,14 @@ def _set_up_folder(name: str) -> Path:
 
 @contextmanager
 def loading(source: str, revision: str | None = None) -> Iterator[None]:
-    """Turns what Hugging Face raises for a missing or broken source into one error that names the remedy.
-
-    Example
-    -------
-    >>> with loading("owner/name"):
-    ...     raise OSError("offline")
-    Traceback (most recent call last):
-    ...
-    speechbrain_xser.errors.BackboneError: cannot load 'owner/name' (revision main): offline; \
-give a folder that contains it, or download it once while online, e.g. `hf download owner/name --revision main`
-    """
+    """Turns Hugging Face's errors for a missing or broken source into one error that names the remedy."""
     try:
         yield
     except BackboneError:
         raise
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         if is_out_of_memory(error):
-            raise  # the source is well; whoever loads it says what makes it smaller
+            raise  # the source is fine; the caller says how to use less memory
         revision = revision or "main"
         where = f"{source!r}" if Path(source).is_dir() else f"{source!r} (revision {revision})"
         remedy = "check that the folder is a complete Hugging Face model folder"
@@ -123,29 +103,10 @@ give a folder that contains it, or download it once while online, e.g. `hf downl
 
 
 def refuse_incomplete(source: str, report: Mapping, unused: Iterable[str] = ()) -> None:
-    """Refuses weights that do not fill their model: random ones in the place of missing ones would be silent nonsense.
+    """Raises a ``BackboneError`` if weights do not fill their model, since random ones would silently give nonsense.
 
-    Arguments
-    ---------
-    source : str
-        Named in the message.
-    report : Mapping
-        What transformers' ``from_pretrained(..., output_loading_info=True)`` reports beside the model.
-    unused : Iterable[str]
-        Names of weights that may be missing.
-
-    Raises
-    ------
-    BackboneError
-        With how many are missing or of another shape, and the first of them.
-
-    Example
-    -------
-    >>> refuse_incomplete("owner/name", {"missing_keys": ["head.bias"], "mismatched_keys": []})
-    Traceback (most recent call last):
-    ...
-    speechbrain_xser.errors.BackboneError: 'owner/name' lacks 1 weights ['head.bias'] and has 0 of another shape []; \
-it is not the model that its config.json describes
+    ``report`` comes from transformers' ``from_pretrained(..., output_loading_info=True)``; weights in ``unused`` may be
+    missing.
     """
     missing = sorted(set(report["missing_keys"]) - set(unused))
     misshaped = sorted(str(key) for key in report["mismatched_keys"])
@@ -159,21 +120,8 @@ it is not the model that its config.json describes
 def fingerprint(backbone: str | Path | Mapping[str, Tensor]) -> str:
     """SHA-256 of a backbone, by which a trained folder recognises the one it was made with.
 
-    Arguments
-    ---------
-    backbone : str, Path or Mapping[str, Tensor]
-        A model folder (its ``config.json`` and weight files count, in the order of their names), or a state dict
-        (names, types, shapes and values count, in the order of the names).
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Raises
-    ------
-    BackboneError
-        The folder does not exist or holds no weights.
+    For a model folder, ``config.json`` and the weight files count, sorted by name; for a state dict, the names, dtypes,
+    shapes and values. A folder without weights raises a ``BackboneError``.
 
     Example
     -------
@@ -199,7 +147,7 @@ _DECISIVE = ("config.json", "preprocessor_config.json", "tokenizer.json", "token
 
 
 def _counted_files(folder: Path) -> list[Path]:
-    """What decides a backbone's output: the weights (``.bin`` without safetensors), and the files of ``_DECISIVE``."""
+    """The files that determine a backbone's output: the weights (``.bin`` if no safetensors) and ``_DECISIVE``."""
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     if not weights:
         raise BackboneError(f"'{folder}' contains no weights (*.safetensors or *.bin); give a model folder")

@@ -1,8 +1,8 @@
-"""How many threads torch computes with, chosen for a model: a small one is slower with several than with one.
+"""Chooses how many threads torch computes with: a small model is slower with several than with one.
 
-Threads of one product wait for the slowest of them. Where a product takes microseconds, and other programs use the
-cores too, they mostly wait; where it reads many megabytes of weights, each takes its share. The commands choose; in a
-program of your own, torch's number is yours.
+The threads of one product wait for the slowest of them. If a product takes microseconds and other programs use the
+cores too, they mostly wait; if it reads many megabytes of weights, each thread helps. The commands choose; in a program
+of your own, torch's number stays.
 """
 
 from __future__ import annotations
@@ -14,24 +14,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-PARAMETERS = 50_000_000  # of a model, that are worth a thread
-VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # torch goes by them itself
-QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of each period
+PARAMETERS = 50_000_000  # parameters of a model that justify one thread
+VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # torch obeys them itself
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # a container's quota: microseconds of each period
 
 
 def chosen_threads(parameters: int, cores: int) -> int:
-    """One thread for every 50 million parameters, at least one and no more than there are cores.
-
-    Arguments
-    ---------
-    parameters : int
-        Of the model.
-    cores : int
-        That this process may use.
-
-    Returns
-    -------
-    int
+    """One thread for every 50 million parameters, at least one and at most the number of cores.
 
     Example
     -------
@@ -42,34 +31,24 @@ def chosen_threads(parameters: int, cores: int) -> int:
 
 
 def usable_cores() -> int:
-    """Cores that this process may use, by its affinity and its container's quota.
-
-    Returns
-    -------
-    int
-
-    Example
-    -------
-    >>> 1 <= usable_cores() <= os.cpu_count()
-    True
-    """
+    """Number of cores that this process may use, by its affinity and its container's quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota, _, period = QUOTA.read_text().partition(" ") if QUOTA.is_file() else ("max", "", "")
     return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
 
 
 def use_threads_for(model: nn.Module) -> str:
-    """Sets torch's number of threads for a model on the CPU, unless the environment names one.
+    """Sets torch's number of threads for a model on the CPU, unless an environment variable sets it.
 
     Arguments
     ---------
     model : nn.Module
-        That this process will compute with.
+        The model that this process will run.
 
     Returns
     -------
     str
-        A sentence that says which number it is and how to have another.
+        A sentence with the number and how to change it.
 
     Example
     -------
@@ -90,10 +69,10 @@ def use_threads_for(model: nn.Module) -> str:
 
 
 def one_thread_in_forked_children() -> None:
-    """Lets a child that is forked from now on compute with one thread.
+    """Makes children that are forked from now on compute with one thread.
 
-    OpenMP's threads stay with the parent, and a child that asks for several waits for them for ever. A loader's workers
-    are set to one by torch itself; this does the same for every other child.
+    OpenMP's threads stay with the parent, so a child that uses several waits for them for ever. torch itself sets a
+    loader's workers to one thread; this does the same for every other child.
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_one_thread)

@@ -1,1 +1,1 @@
-"""The page of ``xser serve``: Gradio around the recogniser, and nothing of a user kept."""
+"""The page of ``xser serve``: Gradio around the recogniser, without keeping any user's data."""

@@ -1,15 +1,15 @@
-"""How a program asks the server: two endpoints of Gradio's, and the text that says so."""
+"""The server's API for programs: two Gradio endpoints, and the text that describes them."""
 
 from __future__ import annotations
 
 TEXT = """
-Two endpoints do what the page does and return JSON. Nothing that is sent is kept. Gradio's own description of them is
-at [{address}gradio_api/info]({address}gradio_api/info).
+Two endpoints do what the page does and return JSON. Uploads are not kept. Gradio's description of the endpoints is at
+[{address}gradio_api/info]({address}gradio_api/info).
 
 | endpoint | takes | returns |
 |---|---|---|
-| `/explain` | `clip`, a file; `voice`, another clip or nothing | the explanation and its evidence; `speech` is false, \
-and nothing else is told, where nobody speaks |
+| `/explain` | `clip`, a file; `voice`, another clip or nothing | the explanation and its evidence; without speech, \
+`speech` is false and nothing else is claimed |
 | `/timeline` | `recording`, a long file | `moments` with their explanations; `fault`, if it ends early |
 
 ### Python
@@ -28,7 +28,7 @@ for moment in client.predict(recording=handle_file("meeting.mp3"), api_name="/ti
 
 ### curl
 
-A file is sent first; then the question is asked, and its answer fetched by the number that comes back.
+Upload the file first; then make the call, and fetch its result by the number that comes back.
 
 ```bash
 ADDRESS={address}gradio_api
@@ -44,20 +44,5 @@ A file that cannot be used ends the last call with `event: error`; in Python an 
 
 
 def api_text(address: str) -> str:
-    """Markdown for people who write programs.
-
-    Arguments
-    ---------
-    address : str
-        Of the server, with a slash at its end.
-
-    Returns
-    -------
-    str
-
-    Example
-    -------
-    >>> 'Client("http://127.0.0.1:7860/"' in api_text("http://127.0.0.1:7860/")
-    True
-    """
+    """The description in Markdown; ``address`` is the server's, with a slash at its end."""
     return TEXT.format(address=address)

@@ -1,8 +1,8 @@
-"""The page itself: its parts, and what happens when one of them is used.
+"""The web page: its components, and what happens when one is used.
 
-Every session has its clips in memory, none has a file; events of the page are not part of the API, which has endpoints
-of its own. Gradio starts every event at once, so that no upload waits in a queue to be read and removed; the model's
-turn is waited for inside.
+Each session has its clips in memory and none in a file. The page's events are not part of the API, which has its own
+endpoints. Gradio starts every event at once, so that no upload waits in a queue to be read and removed; inside, an
+event waits for its turn with the model.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PRIVATE = {"api_visibility": "private", "show_progress": "hidden", "concurrency_
 
 
 class Page:
-    """What the parts of the page do.
+    """The events of the page.
 
     Arguments
     ---------
@@ -53,7 +53,7 @@ class Page:
         self.examples = speak_examples()
 
     def hand_in(self, place: str) -> Callable:
-        """The event of a clip that was recorded or uploaded; the input is empty again afterwards."""
+        """The event of a recorded or uploaded clip; it empties the input afterwards."""
 
         def handed(path: str | None, request: gradio.Request) -> tuple:
             if path is None:  # the input was emptied
@@ -70,7 +70,7 @@ class Page:
         return handed
 
     def hand_in_example(self, example: Example) -> Callable:
-        """The event of a chosen example."""
+        """The event of choosing an example."""
 
         def chosen(request: gradio.Request) -> tuple:
             self.sessions.keep(request.session_hash, CLIP, example.clip)
@@ -79,22 +79,22 @@ class Page:
         return chosen
 
     def drop_voice(self, request: gradio.Request) -> str:
-        """The event of taking the other voice away."""
+        """The event of removing the other voice."""
         self.sessions.keep(request.session_hash, VOICE, None)
         return ""
 
     def explain(self, request: gradio.Request) -> Iterator[str]:
-        """The event of asking for an explanation."""
+        """The event of requesting an explanation."""
         clip, voice = (self.sessions.get(request.session_hash, place) for place in (CLIP, VOICE))
         yield from self._told(alert(FIRST) if clip is None else self.explainer.pieces(clip, voice))
 
     def read_recording(self, path: str | None) -> Iterator[str]:
-        """The event of asking for a timeline."""
+        """The event of requesting a timeline."""
         hours = self.settings.max_hours
         yield from self._told(recording_pieces(self.explainer, path, hours) if path else alert(NO_FILE))
 
     def forget(self, request: gradio.Request) -> None:
-        """The event of a page that is closed."""
+        """The event of closing a page."""
         self.sessions.forget(request.session_hash)
 
     def api_explain(self, clip: str, voice: str | None = None) -> dict:
@@ -106,7 +106,7 @@ class Page:
         return self._answered(lambda: recording_answer(self.explainer, recording, self.settings.max_hours))
 
     def _button(self, request: gradio.Request) -> gradio.Button:
-        """Explain can be clicked when there is a clip."""
+        """The Explain button, which can be clicked if there is a clip."""
         return gradio.Button(interactive=self.sessions.get(request.session_hash, CLIP) is not None)
 
     def _read(self, path: str) -> Upload:
@@ -114,7 +114,7 @@ class Page:
 
     @staticmethod
     def _told(pieces: str | Iterator[str]) -> Iterator[str]:
-        """What cannot be used is a message in the page's own place for it."""
+        """Shows an error about unusable input as a message on the page."""
         try:
             yield from [pieces] if isinstance(pieces, str) else pieces
         except AudioError as error:
@@ -122,7 +122,7 @@ class Page:
 
     @staticmethod
     def _answered(answer: Callable[[], object]) -> object:
-        """What cannot be used is an error of the API, with the message."""
+        """Returns an error about unusable input as an error of the API."""
         try:
             return answer()
         except AudioError as error:
@@ -130,25 +130,10 @@ class Page:
 
 
 def build_app(recognizer: ExplainableEmotionRecognizer, settings: WebSettings, address: str = "/") -> gradio.Blocks:
-    """Puts the page together.
-
-    Arguments
-    ---------
-    recognizer : ExplainableEmotionRecognizer
-        Of a model with an LLM.
-    settings : WebSettings
-        What is said of the model, and limits.
-    address : str
-        Of the server, for the examples of the API.
-
-    Returns
-    -------
-    gradio.Blocks
-        Not launched; ``launch`` needs the theme and the style of :mod:`speechbrain_xser.web.look`.
-    """
+    """Builds the page, not launched; ``launch`` needs the theme and the style of :mod:`speechbrain_xser.web.look`."""
     page = Page(recognizer, settings)
     with gradio.Blocks(title="xser: explainable speech emotion", analytics_enabled=False) as app:
-        _endpoints(page)  # before the page's events, which must not have their names
+        _endpoints(page)  # before the page's events, which must not take their names
         _html(title(TITLE, LEAD) + notice(settings.model))
         with gradio.Tab("Clip"):
             _clip_tab(page)
@@ -182,7 +167,7 @@ def _clip_tab(page: Page) -> None:
 
 
 def _clip_input(page: Page, place: str, label: str, button: gradio.Button) -> gradio.HTML:
-    """Where a clip is handed in, and below it where it can be heard again."""
+    """An input for a clip, and below it a player."""
     given = gradio.Audio(
         sources=["upload", "microphone"], type="filepath", label=label, editable=False, elem_classes="xser-web-input"
     )
@@ -196,7 +181,7 @@ def _player(clip: Upload, label: str) -> str:
 
 
 def _html(text: str) -> gradio.HTML:
-    """Text of ours, in our own style."""
+    """HTML in our own style."""
     return gradio.HTML(text, apply_default_css=False, js_on_load=None)
 
 
@@ -216,7 +201,7 @@ def _recording_tab(page: Page) -> None:
 
 
 def _endpoints(page: Page) -> None:
-    """The API's: nothing of them is seen on the page."""
+    """The API's endpoints, which are invisible on the page."""
     labels = "a clip of speech", "another voice", "a long recording"
     clip, voice, recording = (gradio.Audio(visible=False, type="filepath", label=label) for label in labels)
     answer, button = gradio.JSON(visible=False, label="answer"), gradio.Button(visible=False)

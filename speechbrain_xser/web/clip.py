@@ -1,4 +1,4 @@
-"""A clip as a user hands it in: read, checked, and its file removed at once; what is wrong is said to a person."""
+"""A user's clip: read, checked, and its file removed at once; error messages are written for users of the page."""
 
 from __future__ import annotations
 
@@ -22,54 +22,28 @@ GONE = "{name} is no longer here, because uploads are not kept. Please upload it
 
 
 class Upload(NamedTuple):
-    """What was handed in."""
+    """A clip that a user uploaded or recorded."""
 
-    name: str  # of the file, for people
+    name: str  # of the file, as the user knows it
     wav: Tensor  # [S] float32, at the encoder's rate
     sample_rate: int  # hertz
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """Length of the clip."""
         return len(self.wav) / self.sample_rate
 
     def source(self) -> str:
-        """The clip as the address of an ``audio`` element: a browser plays it without asking the server."""
+        """The clip as a data URL for an ``audio`` element, so that a browser plays it without the server."""
         file = io.BytesIO()
         soundfile.write(file, self.wav.numpy(), self.sample_rate, format="WAV", subtype="PCM_16")
         return "data:audio/wav;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_seconds: float) -> Upload:
-    """Reads an uploaded clip into memory and removes its file, whatever comes of it.
+    """Reads an uploaded clip into memory at the encoder's rate, and removes its file in any case.
 
-    Arguments
-    ---------
-    recognizer : ExplainableEmotionRecognizer
-        Whose encoder's rate counts.
-    path : str or Path
-        The upload.
-    max_seconds : float
-        Longest clip, by the file's header, before it is decoded.
-
-    Returns
-    -------
-    Upload
-
-    Raises
-    ------
-    AudioError
-        If it cannot be read or is too long; the message names the file as the user knows it.
-
-    Example
-    -------
-    >>> import speechbrain_xser
-    >>> from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
-    >>> recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
-    >>> path = getfixture("tmp_path") / "a.wav"
-    >>> soundfile.write(path, [0.5, -0.5] * 4000, 16000)
-    >>> read_upload(recognizer, path, max_seconds=30).seconds, path.exists()
-    (0.5, False)
+    The length is checked by the file's header before decoding. An ``AudioError`` names the file as the user knows it.
     """
     upload = Path(path)
     try:
@@ -82,7 +56,7 @@ def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_
 
 
 def check_length(seconds: float, max_seconds: float, name: str, advice: str) -> None:
-    """Refuses what is too long.
+    """Raises an ``AudioError`` with advice if a sound is too long.
 
     Example
     -------
@@ -96,7 +70,7 @@ def check_length(seconds: float, max_seconds: float, name: str, advice: str) -> 
 
 
 def said(seconds: float) -> str:
-    """A length for people.
+    """A length as people read it.
 
     Example
     -------

@@ -1,7 +1,7 @@
-"""One clip explained for the page and for programs; the model is used by one at a time.
+"""Explains one clip for the page and for programs, one user of the model at a time.
 
-A clip keeps its turn to the end, a long recording gives it away after every few moments: who explains a clip waits for
-those before, never for a recording of hours.
+A clip keeps its turn to the end, while a long recording gives it up after every few moments. So a clip waits for clips
+before it, but never for a recording of hours.
 """
 
 from __future__ import annotations
@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 
 
 class Explainer:
-    """A recogniser that several people use at once, each of whom gets what their clip would get alone.
-
-    Arguments
-    ---------
-    recognizer : ExplainableEmotionRecognizer
-        Of a model with an LLM.
+    """A recogniser for several simultaneous users, each of whom gets what their clip would get alone.
 
     Example
     -------
@@ -41,27 +36,10 @@ class Explainer:
 
     def __init__(self, recognizer: ExplainableEmotionRecognizer) -> None:
         self.recognizer = recognizer
-        self.turn = Lock()  # of whoever uses the model
+        self.turn = Lock()  # held while the model is in use
 
     def pieces(self, clip: Upload, voice: Upload | None = None) -> Iterator[str]:
-        """HTML of the result while it comes: the paragraph as it grows, at last everything.
-
-        Arguments
-        ---------
-        clip : Upload
-            To be explained.
-        voice : Upload, optional
-            Whose voice is swapped in.
-
-        Yields
-        ------
-        str
-
-        Raises
-        ------
-        AudioError
-            If a clip cannot be used.
-        """
+        """HTML of the result as it arrives: the growing paragraph, and finally everything; ``voice`` is swapped in."""
         yield streaming_paragraph("", "Waiting for the model …")
         with self.turn:
             yield streaming_paragraph("", "Listening …")
@@ -74,18 +52,7 @@ class Explainer:
         yield evidence_sections(evidence)
 
     def answer(self, clip: Upload, voice: Upload | None = None) -> dict:
-        """The same as plain values.
-
-        Arguments
-        ---------
-        clip, voice
-            As for :meth:`pieces`.
-
-        Returns
-        -------
-        dict
-            The explanation's fields, and those of the evidence.
-        """
+        """The same as plain values: the fields of the explanation and of the evidence."""
         with self.turn:
             evidence = self._evidence(clip, voice)
         told = evidence.explanation

@@ -1,4 +1,4 @@
-"""The page's look: Gradio's plain theme with the reader's own fonts, so that none is fetched, and pieces of ours."""
+"""The page's look: Gradio's plain theme with the reader's own fonts, so that none is downloaded, and our style."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ from speechbrain_xser.page.document import STYLE
 from speechbrain_xser.page.fragments import head
 from speechbrain_xser.page.timeline import TIMELINE_SCRIPT
 
-RECORDING = "xser-web-recording"  # id of the part that takes a recording; the script looks for it
+RECORDING = "xser-web-recording"  # id of the input for a recording, which the script looks for
 START_TIMELINE = "watch('value', () => startOwnTimelines(element));"
-# not as css, whose selectors Gradio would rewrite; nested once more, so that its own rules for tables do not win
+# not as css, whose selectors Gradio would rewrite; nested twice, so that Gradio's rules for tables do not win
 LOOK = f"{STYLE}\n{asset('web_frame.css')}\n.gradio-container.gradio-container {{ {STYLE}\n{asset('web.css')} }}"
 HEAD = head(LOOK, f"{TIMELINE_SCRIPT}\n{asset('web.js')}")
 
 
 def theme() -> gradio.themes.Base:
-    """Gradio's, without a font that it would have to bring.
-
-    Example
-    -------
-    >>> "fonts.googleapis" in theme()._get_theme_css()
-    False
-    """
+    """Gradio's theme, without a font to download."""
     plain = gradio.themes.Font("sans-serif")
     return gradio.themes.Default(primary_hue="indigo", neutral_hue="slate", font=plain, font_mono=plain)

@@ -1,7 +1,8 @@
-"""A temporary folder of one server, which goes when the server does; what a killed one left goes with the next.
+"""A temporary folder of one server, removed when the server ends; the next server removes what a killed one left.
 
-Gradio stores uploads where ``GRADIO_TEMP_DIR`` points, and Python's ``tempfile`` everything else: both point into the
-folder while it is held. A lock, which the system drops with the process, tells a folder in use from one left behind.
+Gradio stores uploads where ``GRADIO_TEMP_DIR`` points, and Python's ``tempfile`` stores everything else: both point
+into the folder while it is held. A lock, which the system releases with the process, tells a folder in use from an
+abandoned one.
 """
 
 from __future__ import annotations
@@ -23,21 +24,7 @@ UPLOADS = "uploads"
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """Holds a folder that only this user can open.
-
-    Yields
-    ------
-    Path
-        With a folder ``uploads`` in it, where Gradio stores what it is given.
-
-    Example
-    -------
-    >>> with private_folder() as folder:
-    ...     os.environ["GRADIO_TEMP_DIR"] == str(folder / "uploads")
-    True
-    >>> folder.exists()
-    False
-    """
+    """Holds a folder that only this user can open, with a folder ``uploads`` for Gradio."""
     remove_abandoned(Path(tempfile.gettempdir()))
     lock = _locked_folder()
     folder = Path(lock.lock_file).parent
@@ -49,7 +36,7 @@ def private_folder() -> Iterator[Path]:
 
 
 def _locked_folder() -> FileLock:
-    """Makes a folder and locks it; another server that looks for abandoned ones may take it away in between."""
+    """Creates and locks a folder; another server that removes abandoned ones may remove it in between."""
     while True:
         lock = FileLock(Path(tempfile.mkdtemp(prefix=PREFIX), LOCK))
         try:
@@ -60,7 +47,7 @@ def _locked_folder() -> FileLock:
 
 
 def _remove(folder: Path, lock: FileLock) -> None:
-    """Removes a folder while it is held; Windows removes the file of a lock only when that is released."""
+    """Removes a folder that is held; Windows removes a lock's file only after it is released."""
     shutil.rmtree(folder, ignore_errors=True)
     lock.release()
     if os.name == "nt":
@@ -68,70 +55,28 @@ def _remove(folder: Path, lock: FileLock) -> None:
 
 
 def remove_abandoned(place: Path) -> None:
-    """Removes the folders of servers that were killed.
-
-    Arguments
-    ---------
-    place : Path
-        Where temporary folders are.
-
-    Example
-    -------
-    >>> place = getfixture("tmp_path")
-    >>> (place / "xser-serve-1").mkdir(), (place / "xser-serve-1" / ".lock").touch()
-    (None, None)
-    >>> remove_abandoned(place)
-    >>> list(place.iterdir())
-    []
-    """
+    """Removes the folders of killed servers."""
     for path in place.glob(f"{PREFIX}*/{LOCK}"):
         lock = FileLock(path)
         try:
             lock.acquire(timeout=0)
-        except OSError:  # in use (a Timeout is one), or another user's
+        except OSError:  # in use (a Timeout is an OSError), or another user's
             continue
         _remove(path.parent, lock)
 
 
 def remove_old(folder: Path, seconds: float) -> None:
-    """Removes files that nobody has touched for a while: uploads that were broken off, or never asked about.
-
-    Arguments
-    ---------
-    folder : Path
-        Looked through to any depth.
-    seconds : float
-        Files that were written longer ago go.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> (folder / "a.wav").touch()
-    >>> remove_old(folder, seconds=60), len(list(folder.iterdir()))
-    (None, 1)
-    >>> remove_old(folder, seconds=-1), len(list(folder.iterdir()))
-    (None, 0)
-    """
+    """Removes files not modified for some seconds: uploads that were broken off or never used."""
     for path in [path for path in folder.rglob("*") if path.is_file()]:
         try:
             if time.time() - path.stat().st_mtime > seconds:
                 remove_upload(path)
-        except FileNotFoundError:  # somebody has taken it
+        except FileNotFoundError:  # another thread has taken it
             continue
 
 
 def remove_upload(path: Path) -> None:
-    """Removes a file, and the folder that Gradio made for it alone.
-
-    Example
-    -------
-    >>> uploads = getfixture("tmp_path") / "uploads"
-    >>> (uploads / "1f").mkdir(parents=True), (uploads / "1f" / "a.wav").touch()
-    (None, None)
-    >>> remove_upload(uploads / "1f" / "a.wav")
-    >>> list(uploads.iterdir())
-    []
-    """
+    """Removes a file, and the folder that Gradio made for it alone."""
     path.unlink(missing_ok=True)
     if path.parent.parent.name == UPLOADS:
         try:
@@ -142,28 +87,7 @@ def remove_upload(path: Path) -> None:
 
 @contextmanager
 def taken(upload: Path) -> Iterator[Path]:
-    """Takes an upload for oneself, and removes it at the end: another upload of the same content has the same path.
-
-    Yields
-    ------
-    Path
-        Of the same name, elsewhere.
-
-    Raises
-    ------
-    FileNotFoundError
-        If it is no longer there.
-
-    Example
-    -------
-    >>> upload = getfixture("tmp_path") / "a.wav"
-    >>> upload.touch()
-    >>> with taken(upload) as file:
-    ...     file.name, file.exists(), upload.exists()
-    ('a.wav', True, False)
-    >>> file.exists()
-    False
-    """
+    """Moves an upload away and removes it at the end, because another upload of the same content has the same path."""
     place = Path(tempfile.mkdtemp())
     try:
         os.rename(upload, place / upload.name)
@@ -175,7 +99,7 @@ def taken(upload: Path) -> Iterator[Path]:
 
 @contextmanager
 def _pointed_at(folder: Path) -> Iterator[None]:
-    """Gradio and ``tempfile`` write into the folder."""
+    """Makes Gradio and ``tempfile`` write into the folder."""
     uploads, before = os.environ.get("GRADIO_TEMP_DIR"), tempfile.tempdir
     (folder / UPLOADS).mkdir()
     os.environ["GRADIO_TEMP_DIR"], tempfile.tempdir = str(folder / UPLOADS), str(folder)

@@ -1,4 +1,4 @@
-"""A long recording read for the page and for programs: moment by moment, with how far it is."""
+"""Explains a long recording for the page and for programs: moment by moment, with its progress."""
 
 from __future__ import annotations
 
@@ -16,31 +16,15 @@ from speechbrain_xser.web.clip import GONE, check_length, said
 from speechbrain_xser.web.explaining import Explainer
 from speechbrain_xser.web.private import taken
 
-BATCH = 1  # moments encoded at a time, four of them answered together: the bar moves, and others get their turn
+BATCH = 1  # moments encoded at once, four answered together: the bar moves, and other users get a turn
 ADVICE = "On the command line, xser timeline reads any length."
-NO_SOUND = "data:,"  # the page's script puts the user's own file in its place
+NO_SOUND = "data:,"  # the page's script replaces it by the user's own file
 
 
 def recording_pieces(explainer: Explainer, path: str | Path, max_hours: float) -> Iterator[str]:
-    """HTML while an uploaded recording is read, at last its timeline; the file is removed, whatever comes of it.
+    """Yields HTML while an uploaded recording is read, and finally its timeline; the file is removed in any case.
 
-    Arguments
-    ---------
-    explainer : Explainer
-        Shares the model.
-    path : str or Path
-        The upload.
-    max_hours : float
-        Longest recording.
-
-    Yields
-    ------
-    str
-
-    Raises
-    ------
-    AudioError
-        If it cannot be used at all; what ends early is shown as far as it goes, with a message.
+    An unusable recording raises an ``AudioError``; one that ends early is shown up to there, with a message.
     """
     name, moments, fault = Path(path).name, [], ""
     yield progress_bar(0, 1, f"Opening {name} …")
@@ -56,13 +40,7 @@ def recording_pieces(explainer: Explainer, path: str | Path, max_hours: float) -
 
 
 def recording_answer(explainer: Explainer, path: str | Path, max_hours: float) -> dict:
-    """An uploaded recording as plain values; arguments as of :func:`recording_pieces`.
-
-    Returns
-    -------
-    dict
-        ``moments``, and ``fault``: why there are no more of them, None where the recording is whole.
-    """
+    """An uploaded recording as ``moments`` in plain values, and ``fault``, which says why it ends early."""
     moments, fault = [], None
     try:
         for moment, _ in _read(explainer, path, max_hours):
@@ -75,7 +53,7 @@ def recording_answer(explainer: Explainer, path: str | Path, max_hours: float) -
 
 
 def _read(explainer: Explainer, path: str | Path, max_hours: float) -> Iterator[tuple[Moment, Recording]]:
-    """Each moment, and the recording, which says how far it has been read."""
+    """Each moment, and the recording, which knows how far it has been read."""
     upload = Path(path)
     try:
         with taken(upload) as file, told_as(file.name, str(file)):
@@ -84,7 +62,7 @@ def _read(explainer: Explainer, path: str | Path, max_hours: float) -> Iterator[
             for moment in each_within(
                 read_timeline(explainer.recognizer, recording, batch_size=BATCH), lambda: explainer.turn
             ):
-                check_length(recording.read_seconds, 3600 * max_hours, file.name, ADVICE)  # a stream states no length
+                check_length(recording.read_seconds, 3600 * max_hours, file.name, ADVICE)  # streams state no length
                 yield moment, recording
     except FileNotFoundError as error:
         raise AudioError(GONE.format(name=upload.name)) from error

@@ -1,4 +1,4 @@
-"""The server around the page: a port, a folder that goes with it, and nothing from outside."""
+"""The server of the page: a port, a temporary folder, and no external resources."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
-FORGOTTEN_SECONDS = 600.0  # an upload that nobody asks about is removed
-LOOK_SECONDS = 30.0  # how often
+FORGOTTEN_SECONDS = 600.0  # an upload that is not used for this long is removed
+LOOK_SECONDS = 30.0  # between two checks for such uploads
 
 
 class Server(NamedTuple):
-    """One that is running."""
+    """A running server."""
 
     address: str  # for a browser
-    folder: Path  # holds uploads while they are read
+    folder: Path  # of uploads while they are read
 
     def wait(self) -> None:
-        """Until the process is asked to end; removes uploads that nobody asked about."""
+        """Waits until the process is asked to end; removes unused uploads."""
         while True:
             time.sleep(LOOK_SECONDS)
             remove_old(self.folder / UPLOADS, FORGOTTEN_SECONDS)
@@ -45,29 +45,12 @@ def serving(
     port: int = 0,
     open_browser: bool = False,
 ) -> Iterator[Server]:
-    """Serves the page while the block runs.
-
-    Arguments
-    ---------
-    recognizer : ExplainableEmotionRecognizer
-        Of a model with an LLM.
-    settings : WebSettings
-        What is said of the model, and limits.
-    host : str
-        Address to listen at.
-    port : int
-        0 for any that is free.
-    open_browser : bool
-        Whether the page is opened in the user's browser.
-
-    Yields
-    ------
-    Server
+    """Serves the page during the block, on any free port for 0.
 
     Raises
     ------
     SettingsError
-        If Gradio is not installed, or nobody can listen at this address and port.
+        If Gradio is not installed, or the address and port cannot be used.
     """
     port = free_port(host, port)
     with private_folder() as folder:
@@ -98,18 +81,7 @@ def serving(
 
 
 def free_port(host: str, port: int) -> int:
-    """The port, if one can listen there; any for 0.
-
-    Raises
-    ------
-    SettingsError
-        If it is taken, or the host is not one of this machine.
-
-    Example
-    -------
-    >>> free_port("127.0.0.1", 0) > 0
-    True
-    """
+    """The port, or any free one for 0; a ``SettingsError`` if it is taken or the host is not this machine's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -124,9 +96,9 @@ def free_port(host: str, port: int) -> int:
 
 
 def _imported() -> tuple:
-    """Gradio, told before it is loaded that nothing is to be sent."""
+    """Imports Gradio, after telling it to send nothing."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    # a timeline's numbers are in a script element that is not meant to be run
+    # a timeline's numbers are in a script element that is not meant to run
     warnings.filterwarnings("ignore", message="A `<script>` tag was found", category=UserWarning)
     try:
         from speechbrain_xser.web import look, uploads

@@ -1,4 +1,4 @@
-"""What each open page has handed in: clips in memory, by session, forgotten when the page is closed."""
+"""The clips of each open page: in memory, by session, and forgotten when the page is closed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from speechbrain_xser.web.clip import Upload
 
 
 class Sessions:
-    """Clips of every open page, under the names of their places.
+    """Clips of every open page, by the name of their input.
 
     Example
     -------
@@ -26,18 +26,18 @@ class Sessions:
         self._clips: dict[str, dict[str, Upload]] = defaultdict(dict)
 
     def keep(self, session: str, place: str, clip: Upload | None) -> None:
-        """Puts a clip in a place, instead of what was there; None empties it."""
+        """Stores a clip for an input, replacing an earlier one; None removes it."""
         if clip is None:
             self._clips[session].pop(place, None)
         else:
             self._clips[session][place] = clip
 
     def get(self, session: str, place: str) -> Upload | None:
-        """What is in a place."""
+        """The clip of an input."""
         return self._clips.get(session, {}).get(place)
 
     def forget(self, session: str) -> None:
-        """Drops all of a session."""
+        """Drops all clips of a session."""
         self._clips.pop(session, None)
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What a server was told: its limits, and what it says of its model."""
+"""Settings of a server: its limits, and what it says about its model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class WebSettings(NamedTuple):
-    """Of one server.
+    """The settings of one server.
 
     Example
     -------
@@ -14,13 +14,13 @@ class WebSettings(NamedTuple):
     524288000
     """
 
-    model: str  # one sentence or two, in plain text
-    packaged: bool = False  # whether it is the tiny model, which is not to be trusted
+    model: str  # one or two sentences about it, in plain text
+    packaged: bool = False  # whether it is the tiny model, which should not be trusted
     max_seconds: float = 30.0  # of a clip
     max_megabytes: float = 500.0  # of an upload, MiB
     max_hours: float = 4.0  # of a long recording
 
     @property
     def max_bytes(self) -> int:
-        """The largest upload."""
+        """Size of the largest upload."""
         return round(self.max_megabytes * 2**20)

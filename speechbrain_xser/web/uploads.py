@@ -1,7 +1,7 @@
-"""Every upload in a folder of its own, so that nobody's is removed with somebody else's, and none handed out again.
+"""Gives every upload its own folder, so that users do not remove each other's files, and serves no upload again.
 
-Gradio names an upload's folder by a hash of its content alone: two people who hand in the same file at the same time
-share it, and it is gone for the second when the first one's has been read.
+Gradio names an upload's folder by a hash of its content alone. Two users who upload the same file at the same time
+would share it, and it would be gone for the second once the first one's has been read.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from gradio.route_utils import GradioUploadFile
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-FILES = re.compile("/file[=/]")  # how Gradio addresses whatever lies in its temporary folder
+FILES = re.compile("/file[=/]")  # Gradio's addresses of files in its temporary folder
 
 
 class OwnUpload(GradioUploadFile):
-    """An upload whose hash is like no other's."""
+    """An upload with a unique hash."""
 
     def __init__(self, *arguments: object, **options: object) -> None:
         super().__init__(*arguments, **options)
@@ -26,34 +26,21 @@ class OwnUpload(GradioUploadFile):
 
 
 def separate_uploads() -> None:
-    """Lets Gradio make such uploads from now on.
-
-    Example
-    -------
-    >>> separate_uploads()
-    >>> hashes = {route_utils.GradioUploadFile(file=None).sha.hexdigest() for _ in range(2)}
-    >>> len(hashes)
-    2
-    """
+    """Makes Gradio use :class:`OwnUpload` from now on."""
     route_utils.GradioUploadFile = OwnUpload
 
 
 class NoUploadsBack:
-    """An ASGI application that hands no upload out again, not even to who sent it.
+    """An ASGI application that serves no upload again, not even to its sender.
 
-    A player of Gradio's asks for it at once, just as it is read and removed; our own has the sound in the page.
-
-    Arguments
-    ---------
-    app : callable
-        Gradio's.
+    Gradio's player requests an upload immediately, as it is read and removed; our player has the sound in the page.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers 404 to whoever asks for a file, and lets everything else through."""
+        """Answers 404 to any request for a file, and passes everything else on."""
         asked_for_file = scope["type"] == "http" and FILES.search(scope["path"])
         answer = PlainTextResponse("Uploads are not kept.", status_code=404) if asked_for_file else self.app
         await answer(scope, receive, send)

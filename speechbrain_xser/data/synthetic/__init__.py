@@ -1,4 +1,4 @@
-"""The embedded corpus: synthetic speech whose every label is true by construction."""
+"""The embedded corpus: synthetic speech whose labels are true by construction."""
 
 from speechbrain_xser.data.synthetic.corpus import prepare
 

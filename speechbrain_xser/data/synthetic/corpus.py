@@ -1,7 +1,7 @@
-"""The embedded corpus: sentences of the grammar, spoken by eSpeak NG in the profile of an emotion.
+"""The embedded corpus: sentences of a grammar, spoken by eSpeak NG with the prosody of an emotion.
 
 Every label is true by construction: the attributes are drawn first and then set in the synthesiser (pitch in Hz for the
-voice's gender, speed in words a minute, intonation as pitch range, emphasis as SSML) or in the samples (level in dB).
+voice's gender, speed in words per minute, intonation as pitch range, emphasis as SSML) or in the samples (level in dB).
 Train, validation and test differ in voices and in sentences; clip ``i`` of a split depends on the seed alone.
 """
 
@@ -29,16 +29,16 @@ from speechbrain_xser.data.synthetic.espeak import Espeak, Phone, Speaking
 from speechbrain_xser.data.synthetic.voices import TARGET_PITCH_HZ, Voice, pitch_parameter, voices
 
 SAMPLE_RATE = 16000
-VERSION = 4  # of how a plan is spoken, in the names of files: another version is spoken anew, never mixed in
+VERSION = 4  # of the way a plan is spoken; part of file names, so that versions are never mixed
 LEVELS_DB = {"low": -42.0, "normal": -31.0, "high": -20.0}  # RMS re full scale
-RATES = {"slow": 120, "normal": 170, "fast": 240}  # words a minute
+RATES = {"slow": 120, "normal": 170, "fast": 240}  # words per minute
 PITCH_RANGES = {"flat": 5, "normal": 40, "lively": 85}
 SPLITS = ("train", "valid", "test")
 _SENTENCE_SHARES = {"test": range(0, 2), "valid": range(2, 3), "train": range(3, 10)}  # tenths of the sentences
 
 
 class Plan(NamedTuple):
-    """Everything that decides one clip, before it is spoken.
+    """Everything that determines a clip, before it is spoken.
 
     Example
     -------
@@ -53,7 +53,7 @@ class Plan(NamedTuple):
     prosody: profiles.Prosody
     emphasis: str | None
     pitch_hz: float
-    rate: int  # words a minute
+    rate: int  # words per minute
     level_db: float
 
 
@@ -72,12 +72,12 @@ def plan(split: str, index: int, seed: int) -> Plan:
     Returns
     -------
     Plan
-        The same for the same arguments, on every machine.
+        Equal for equal arguments, on every machine.
 
     Raises
     ------
     KeyError
-        If there is no such split.
+        If the split is unknown.
 
     Example
     -------
@@ -112,25 +112,10 @@ def _draw_sentence(split: str, random: Random) -> grammar.Sentence:
 
 
 def speak(plan: Plan) -> np.ndarray:
-    """Speaks a plan, from the synthesiser's own beginning: what was spoken before has no part in it.
+    """Speaks a plan: [S] float32 in -1..1 at 16 kHz, with the plan's RMS level (lower if a peak would clip).
 
-    Only breathy voices, whose noise eSpeak draws anew, differ from one time to the next.
-
-    Arguments
-    ---------
-    plan : Plan
-        As :func:`plan` draws it.
-
-    Returns
-    -------
-    np.ndarray
-        Samples in -1..1, [S], float32, at 16 kHz; the RMS is the plan's level (less where a peak would clip).
-
-    Example
-    -------
-    >>> wave = speak(plan("train", 0, seed=0))
-    >>> abs(wave).max() <= 1.0
-    np.True_
+    The synthesiser is restarted, so that earlier sentences do not matter. Only breathy voices, whose noise is random,
+    differ from one time to the next.
     """
     wave = Espeak().say(plan.sentence.text, _speaking(plan), restart=True)
     wave = torchaudio.functional.resample(torch.from_numpy(wave), Espeak.sample_rate, SAMPLE_RATE).numpy()
@@ -139,23 +124,7 @@ def speak(plan: Plan) -> np.ndarray:
 
 
 def phones(plan: Plan) -> list[Phone]:
-    """The phonemes of a spoken plan and when they begin, by the synthesiser's own clock.
-
-    Arguments
-    ---------
-    plan : Plan
-        As :func:`plan` draws it.
-
-    Returns
-    -------
-    list of Phone
-        In order of time, in seconds from the start of the clip.
-
-    Example
-    -------
-    >>> phones(plan("train", 0, seed=0))[0].seconds
-    0.0
-    """
+    """The phonemes of a plan and when they start in the clip, in seconds, by the synthesiser's clock."""
     espeak = Espeak()
     espeak.say(plan.sentence.text, _speaking(plan), restart=True)
     return espeak.phones
@@ -173,7 +142,7 @@ def _speaking(plan: Plan) -> Speaking:
 
 
 def record(plan: Plan) -> Record:
-    """What is true of a plan; what the synthesiser cannot vouch for (age, tone) stays unknown.
+    """The labels of a plan; what the synthesiser cannot set (age, tone) stays unknown.
 
     Arguments
     ---------
@@ -219,23 +188,23 @@ def prepare(
 ) -> dict[str, str]:
     """Writes the corpus: ``wav/SPLIT/*.wav`` and one manifest for each split.
 
-    Running it again with the same numbers changes nothing and costs nothing.
+    A second call with the same numbers changes nothing and costs nothing.
 
     Arguments
     ---------
     save_folder : str
-        Where to write; made when missing.
+        Where to write; created if missing.
     train_clips, valid_clips, test_clips : int
-        Clips of each split.
+        Number of clips in each split.
     seed : int
-        Decides everything.
+        Seed of every random choice.
     jobs : int, optional
-        Processes; by default one for each core.
+        Number of processes; by default one per core.
 
     Returns
     -------
     dict
-        Split name -> manifest path.
+        Path of each split's manifest.
 
     Example
     -------

@@ -1,7 +1,7 @@
-"""eSpeak NG in process, through the shared library that ``espeakng-loader`` carries.
+"""eSpeak NG in this process, through the shared library in ``espeakng-loader``.
 
-The library holds one global state, so threads take turns with it; a corpus is spoken by several processes. API:
-eSpeak NG's ``speak_lib.h``.
+The library has one global state, so threads take turns; a corpus is spoken by several processes. API: eSpeak NG's
+``speak_lib.h``.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _SYNCHRONOUS = 2
 _FLAGS = 0x01 | 0x10  # UTF-8 text, SSML marks
 _UTF8, _IPA, _UNDERSCORES = 1, 0x02, ord("_") << 8  # underscores between the phonemes of a word
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
-_PHONEME_EVENTS = 0x01  # asked for when the library is initialised
+_PHONEME_EVENTS = 0x01  # requested when the library is initialised
 _LAST_EVENT, _WORD_EVENT, _PHONEME_EVENT = 0, 1, 7
-_SILENT = frozenset("-–—…\"'“”‘’„«».,;:!?()[]¿¡")  # a word of these alone is not spoken
+_SILENT = frozenset("-–—…\"'“”‘’„«».,;:!?()[]¿¡")  # a word of only these is not spoken
 _OPEN, _CLOSE = "<speak>", "</speak>"
 
 
@@ -43,30 +43,30 @@ class _Event(ctypes.Structure):
     ]
 
 
-_turn = ProcessLock()  # of the library, whose state all share
+_turn = ProcessLock()  # for the library, whose state all threads share
 _UNLOAD = _ctypes.dlclose if hasattr(_ctypes, "dlclose") else _ctypes.FreeLibrary
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
 class Speaking(NamedTuple):
-    """eSpeak's own parameters for one utterance."""
+    """eSpeak's parameters for one utterance."""
 
     voice: str  # "language+variant", such as "en-us+f1"
-    rate: int = 165  # words a minute, 80..450
+    rate: int = 165  # words per minute, 80..450
     pitch: int = 50  # 0..100; 50 is the voice's own
     pitch_range: int = 50  # 0 is a monotone, 100 the liveliest
     emphasis: str | None = None  # a word of the text, spoken with strong emphasis
 
 
 class Phone(NamedTuple):
-    """A phoneme and when it begins."""
+    """A phoneme and when it starts."""
 
     seconds: float
     name: str  # eSpeak's ASCII name; empty for a pause
 
 
 class WordStart(NamedTuple):
-    """A word of the text and when it begins."""
+    """A word of the text and when it starts."""
 
     seconds: float
     index: int  # among the text's words, split at white space
@@ -75,13 +75,13 @@ class WordStart(NamedTuple):
 class Espeak:
     """The synthesiser.
 
-    Its ``phones`` and ``words`` are those of what was said last. A word that eSpeak joins to the one before it ("the"
-    in "of the") or does not speak (a dash) has no start of its own.
+    ``phones`` and ``words`` belong to the last text spoken. A word that eSpeak joins to the one before it ("the" in
+    "of the") or does not speak (a dash) has no start of its own.
 
     Raises
     ------
     OSError
-        If the library finds no data.
+        If the library does not find its data.
 
     Example
     -------
@@ -102,18 +102,18 @@ class Espeak:
             if Espeak._library is None:
                 Espeak._library, Espeak.sample_rate = _initialize()
         self._chunks: list[np.ndarray] = []
-        self.phones: list[Phone] = []  # of what was said last
-        self.words: list[WordStart] = []  # of what was said last
-        self._offsets: list[tuple[int, int]] = []  # where a spoken word may be found in the SSML, and its index
+        self.phones: list[Phone] = []  # of the last text
+        self.words: list[WordStart] = []  # of the last text
+        self._offsets: list[tuple[int, int]] = []  # position of each word in the SSML, and its index
         self._callback = _CALLBACK(self._collect)
 
     @staticmethod
     @_turn
     def restart() -> None:
-        """Loads the library anew, for a sound that depends on its text alone, in about a millisecond.
+        """Reloads the library in about a millisecond, so that the sound depends on its text alone.
 
-        The library's oscillators go on where the last utterance left them, which moves a word by up to 20 ms;
-        ``espeak_Terminate`` alone does not set them back. Breathy variants stay random.
+        The library's oscillators continue where the last utterance left them, which shifts a word by up to 20 ms, and
+        ``espeak_Terminate`` alone does not reset them. Breathy variants stay random.
 
         Example
         -------
@@ -144,26 +144,14 @@ class Espeak:
             self.phones.append(Phone(seconds, event.string.decode()))
         if event.type == _WORD_EVENT and self._offsets:
             index = self._offsets[max(0, bisect_right(self._offsets, event.text_position, key=itemgetter(0)) - 1)][1]
-            if not self.words or index > self.words[-1].index:  # a number is several events
+            if not self.words or index > self.words[-1].index:  # a number causes several events
                 self.words.append(WordStart(seconds, index))
 
     @_turn
     def say(self, text: str, speaking: Speaking, restart: bool = False) -> np.ndarray:
-        """Speaks a text.
+        """Speaks a plain text: [S] float32 in -1..1 at ``sample_rate`` Hz.
 
-        Arguments
-        ---------
-        text : str
-            Plain text; it is escaped before it meets SSML.
-        speaking : Speaking
-            The parameters.
-        restart : bool
-            Whether the library is loaded anew before, so that nothing of what was spoken is in the sound.
-
-        Returns
-        -------
-        np.ndarray
-            Samples in -1..1, [S], float32, at ``sample_rate`` Hz.
+        ``restart`` reloads the library first, so that nothing spoken earlier affects the sound.
 
         Raises
         ------
@@ -190,24 +178,7 @@ class Espeak:
     @staticmethod
     @_turn
     def phonemes(text: str, voice: str) -> str:
-        """How a text is pronounced, without speaking it.
-
-        Arguments
-        ---------
-        text : str
-            Plain text.
-        voice : str
-            As eSpeak NG names it.
-
-        Returns
-        -------
-        str
-            IPA, underscores between phonemes and spaces between words.
-
-        Raises
-        ------
-        ValueError
-            For an unknown voice.
+        """The pronunciation of a text in IPA, underscores between phonemes; an unknown voice raises a ``ValueError``.
 
         Example
         -------
@@ -233,9 +204,9 @@ def _marked(text: str, emphasis: str | None) -> list[str]:
 
 
 def _offsets(words: list[str]) -> list[tuple[int, int]]:
-    """Where each word begins in the SSML, counted from one as events do, and its index.
+    """Where each word starts in the SSML, counted from one as in events, and its index.
 
-    eSpeak places a word after a dash at the dash, so a dash has the index of the word after it.
+    eSpeak reports a word after a dash at the dash, so a dash has the index of the word after it.
     """
     starts = list(accumulate((len(word) + 1 for word in words), initial=len(_OPEN) + 1))
     offsets, spoken = [], len(words) - 1

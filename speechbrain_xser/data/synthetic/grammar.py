@@ -1,6 +1,6 @@
 """The sentences of the embedded corpus: a small grammar with a known topic for each sentence.
 
-About three hundred words in ten topics. A topic is true by construction, since its nouns occur in it alone.
+It has about three hundred words in ten topics. A topic is true by construction, because its nouns occur in no other.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ PATTERNS = (
 
 
 class Sentence(NamedTuple):
-    """A sentence with what is true of it.
+    """A sentence and what is true of it.
 
     Example
     -------
@@ -103,25 +103,7 @@ class Sentence(NamedTuple):
 
 
 def draw(random: Random) -> Sentence:
-    """Draws one sentence.
-
-    Arguments
-    ---------
-    random : Random
-        The source of every choice: the same state gives the same sentence.
-
-    Returns
-    -------
-    Sentence
-        Four to ten words.
-
-    Example
-    -------
-    >>> draw(Random(0)) == draw(Random(0))
-    True
-    >>> 4 <= len(draw(Random(1)).text.split()) <= 10
-    True
-    """
+    """Draws a sentence of four to ten words; the same state of ``random`` gives the same sentence."""
     topic = random.choice(sorted(TOPICS))
     words = {slot: random.choice(choices.split()) for slot, choices in TOPICS[topic].items()}
     words |= {
@@ -137,18 +119,7 @@ def draw(random: Random) -> Sentence:
 
 
 def vocabulary() -> list[str]:
-    """All words that a sentence can hold, lower case, sorted.
-
-    Returns
-    -------
-    list of str
-        Each word once.
-
-    Example
-    -------
-    >>> 300 < len(vocabulary()) < 500
-    True
-    """
+    """All words that a sentence can contain, in lower case, sorted."""
     slots = [choices for topic in TOPICS.values() for choices in topic.values()]
     texts = slots + ADJECTIVES + QUALITIES + TIMES + PEOPLE + OPENINGS + ["the and why did forget never"]
     return sorted({word.lower() for text in texts for word in text.split()})

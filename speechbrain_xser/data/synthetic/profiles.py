@@ -1,7 +1,7 @@
-"""Emotions as prosody profiles whose attributes overlap: no single attribute gives the label away.
+"""Prosody profiles of emotions, with overlapping attributes: no single attribute gives the label away.
 
 The directions follow the usual findings on vocal expression (Scherer 2003, Speech Communication 40, table 2: anger
-loud and fast, sadness low, soft and slow, fear high and fast, ...); the weights are ours.
+loud and fast, sadness low, soft and slow, fear high and fast, ...); the weights are our choice.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Profile(NamedTuple):
 
 
 class Prosody(NamedTuple):
-    """One drawn way of speaking."""
+    """One way of speaking, as drawn."""
 
     pitch: str
     volume: str
@@ -65,45 +65,12 @@ PROFILES = {
 
 
 def draw(emotion: str, random: Random) -> Prosody:
-    """Draws a way of speaking for an emotion.
-
-    Arguments
-    ---------
-    emotion : str
-        One of ``EMOTIONS``.
-    random : Random
-        The source of every choice.
-
-    Returns
-    -------
-    Prosody
-        One label for each attribute.
-
-    Raises
-    ------
-    KeyError
-        If there is no such emotion.
-
-    Example
-    -------
-    >>> draw("sad", Random(0)).intonation
-    'flat'
-    """
+    """Draws a way of speaking for an emotion."""
     return Prosody(*(random.choices(list(choice), list(choice.values()))[0] for choice in PROFILES[emotion]))
 
 
 def best_accuracy(attributes: tuple[str, ...]) -> float:
-    """What a perfect guesser reaches (recall averaged over emotions) that hears these attributes and nothing else.
-
-    Arguments
-    ---------
-    attributes : tuple of str
-        Names of :class:`Prosody` fields.
-
-    Returns
-    -------
-    float
-        The Bayes accuracy under equal priors, 0..1.
+    """The Bayes accuracy, 0..1, under equal priors, of a listener who knows only these attributes.
 
     Example
     -------

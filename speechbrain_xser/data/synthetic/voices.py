@@ -1,6 +1,6 @@
-"""The voices of the embedded corpus: eSpeak NG variants, split so that test voices are heard nowhere else.
+"""The voices of the embedded corpus: eSpeak NG variants, split so that test voices occur nowhere else.
 
-Pitch is set in Hz for each gender, since "low" is relative to the gender. eSpeak's pitch parameter is relative to the
+Pitch is set in Hz for each gender, because "low" is relative to the gender. eSpeak's pitch parameter is relative to the
 voice, so each voice carries its own base: the F0 of a monotone at parameter 50, measured once. A step of 25 in the
 parameter multiplies F0 by 4/3 (measured over all voices: 1.31 to 1.36).
 """
@@ -23,7 +23,7 @@ TARGET_PITCH_HZ = {
     "male": {"low": 76.0, "normal": 107.0, "high": 151.0},
     "female": {"low": 145.0, "normal": 205.0, "high": 290.0},
 }
-RISE = 0.0022  # of the voice's base, for each point of eSpeak's pitch range: accents go up, so the median F0 does too
+RISE = 0.0022  # of the base, per point of eSpeak's pitch range: accents rise, so they raise the median F0
 _LANGUAGES = ("en-us", "en", "en-us-nyc")  # "en" is British
 _VARIANTS = {
     "train": {
@@ -37,28 +37,7 @@ _VARIANTS = {
 
 
 def voices(split: str) -> list[Voice]:
-    """The voices of a split, in a fixed order.
-
-    Arguments
-    ---------
-    split : str
-        "train", "valid" or "test".
-
-    Returns
-    -------
-    list of Voice
-        Male voices first.
-
-    Raises
-    ------
-    KeyError
-        If there is no such split.
-
-    Example
-    -------
-    >>> {v.name.split("+")[1] for v in voices("train")} & {v.name.split("+")[1] for v in voices("test")}
-    set()
-    """
+    """The voices of a split, in a fixed order, male voices first."""
     found = []
     for gender, listing in _VARIANTS[split].items():
         words = listing.split()
@@ -68,21 +47,7 @@ def voices(split: str) -> list[Voice]:
 
 
 def pitch_parameter(voice: Voice, pitch_hz: float, pitch_range: int = 0) -> int:
-    """eSpeak's pitch parameter (0..100) that makes this voice's median F0 a pitch, at a pitch range.
-
-    Arguments
-    ---------
-    voice : Voice
-        Whose base counts.
-    pitch_hz : float
-        The median F0 in Hz.
-    pitch_range : int
-        eSpeak's pitch range, 0..100; 0 is a monotone.
-
-    Returns
-    -------
-    int
-        The parameter, cut off at 0 and 100.
+    """eSpeak's pitch parameter, 0..100, that gives a voice this median F0 at a pitch range, 0..100.
 
     Example
     -------

@@ -1,1 +1,1 @@
-"""How answers grow: rows of a cache, one answer a row, its rules and its guesses."""
+"""Generation: a cache of rows, one answer for each row, its constraints and its drafts."""

@@ -1,7 +1,7 @@
-"""One answer while it grows: which token comes next, by the decoder's logits and by the rules of the caller.
+"""One answer during generation: picks the next token from the decoder's logits, within the caller's rules.
 
-All of this is on the host: per step one list of the likeliest tokens comes from the device, and only where a rule
-forbids one of them are its logits looked at.
+All of this runs on the host. Each step transfers one list of the likeliest tokens from the device; logits are read only
+if a rule forbids one of these tokens.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from speechbrain_xser.decoder.generation.sampling import Sampler
 
-MOST_DRAFTS = 16  # of one step
+MOST_DRAFTS = 16  # in one step
 
 
 class Guide(Protocol):
@@ -25,27 +25,27 @@ class Guide(Protocol):
         ...
 
     def refused(self) -> Sequence[int]:
-        """Tokens that may not come next."""
+        """Tokens that must not come next."""
         ...
 
     def forced(self) -> list[int]:
-        """The next tokens as far as there is no choice."""
+        """The next tokens, as long as there is no choice."""
         ...
 
     def add(self, token: int) -> None:
-        """Takes notice of the next token."""
+        """Records the next token."""
         ...
 
 
 class Drafter(Protocol):
-    """Guesses tokens, which are checked together and cost no step of their own where they are right."""
+    """Drafts tokens, which are checked together; a correct one costs no step of its own."""
 
     def guess(self, ids: Sequence[int], limit: int) -> list[int]:
-        """What may follow these tokens, at most ``limit``; may be empty."""
+        """Likely continuations of these tokens, at most ``limit``; may be empty."""
         ...
 
     def learn(self, ids: Sequence[int]) -> None:
-        """Takes notice of tokens whose last one is new."""
+        """Records tokens whose last one is new."""
         ...
 
 
@@ -55,25 +55,25 @@ class PartialAnswer:
     Arguments
     ---------
     begun : sequence of int
-        Token ids that the answer begins with; they were read with the prompt.
+        Token ids that the answer starts with; they are processed with the prompt.
     limit : int
-        Most new tokens.
+        Maximum number of new tokens.
     ends : collection of int
         Ids that end an answer.
     odd_quotes : collection of int
-        Ids with an odd number of quotation marks: inside a quotation no answer ends. Empty for no such rule.
+        Ids with an odd number of quotation marks; an answer cannot end inside a quotation. Empty for no such rule.
     guide : Guide, optional
-        The form of the answer.
+        Constrains the form of the answer.
     drafter : Drafter, optional
-        Guesses.
+        Drafts tokens.
     sampler : Sampler, optional
-        Draws each token; without one it is the likeliest.
+        Samples each token; without it the likeliest is taken.
 
     Example
     -------
     >>> answer = PartialAnswer(begun=[], limit=9, ends={2}, odd_quotes={5})
     >>> likely = torch.tensor([[0.0, 1.0, 9.0, 0.0, 0.0, 0.0]])
-    >>> answer.take([5], likely)  # a quotation is open: the next likely token ends it, which it may not
+    >>> answer.take([5], likely)  # a quotation is open, so the likeliest token, which ends the answer, is forbidden
     >>> answer.take([2], likely)
     >>> answer.new, answer.ended
     ([5, 1], False)
@@ -91,30 +91,30 @@ class PartialAnswer:
     ) -> None:
         self.new: list[int] = []
         self.ended = False
-        self.drafts: list[int] = []  # guesses that are fed with the last token
+        self.drafts: list[int] = []  # fed together with the last token
         self._begun, self._limit, self._ends, self._odd = list(begun), limit, ends, odd_quotes
         self._open = sum(token in odd_quotes for token in begun) % 2 == 1
         self._guide, self._drafter, self._sampler = guide, drafter, sampler
 
     @property
     def most(self) -> int:
-        """Positions that the answer may take at most, wrong guesses beside it included."""
+        """The most positions that the answer may take, including wrong drafts."""
         return self._limit + MOST_DRAFTS
 
     @property
     def fed(self) -> list[int]:
-        """The tokens of the next step: the last one, and guesses."""
+        """The tokens of the next step: the last one, and the drafts."""
         return [self.new[-1], *self.drafts]
 
     def take(self, likeliest: Sequence[int], logits: Tensor) -> None:
-        """Adds a token for each that was fed, as long as the guesses were right, and guesses on.
+        """Adds a token for each that was fed, as long as the drafts are correct, and drafts the next ones.
 
         Arguments
         ---------
         likeliest : sequence of int
-            The likeliest token after each that was fed.
+            The likeliest token after each token that was fed.
         logits : Tensor
-            The logits that say so, [n, V].
+            The corresponding logits, [n, V].
         """
         drafts, self.drafts = self.drafts, []
         for place, token in enumerate(likeliest[: len(drafts) + 1]):
@@ -127,7 +127,7 @@ class PartialAnswer:
         self.drafts = self._guesses()
 
     def _settled(self, token: int, logits: Tensor) -> int:
-        """The likeliest token that the rules allow, or one that is drawn from those."""
+        """The likeliest token that the rules allow, or one sampled from the allowed ones."""
         allowed = None if self._guide is None else self._guide.allowed()
         refused = [*(self._ends if self._open else ()), *(() if self._guide is None else self._guide.refused())]
         if self._sampler is not None:
@@ -157,7 +157,7 @@ class PartialAnswer:
 
 
 def _ruled(logits: Tensor, allowed: Sequence[int] | None, refused: list[int]) -> Tensor:
-    """The logits, with minus infinity for tokens that are not allowed, or are refused."""
+    """The logits, with minus infinity for tokens that are refused or not allowed."""
     if allowed is not None:
         places = torch.tensor(allowed, device=logits.device)
         return torch.full_like(logits, -torch.inf).index_copy(0, places, logits[places])

@@ -1,7 +1,7 @@
-"""Keys and values of rows that are being answered, in buffers of one size: nothing is copied when a token is added.
+"""Keys and values of the rows being answered, in buffers of fixed size: adding a token copies nothing.
 
-Each row is as long as it is, so a token that follows a short prompt stands directly behind it, rows can be replaced
-one by one, and a row goes back by writing over what lies behind its end.
+Each row has its own length, so a token after a short prompt is stored directly after it, rows can be replaced one by
+one, and a row is shortened by overwriting what lies beyond its end.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from speechbrain_xser.decoder.sequence import Stream
 
 
 class RowCache:
-    """What a causal LLM remembers of R rows.
+    """Keys and values of R rows of a causal LLM.
 
     Arguments
     ---------
     llm : PreTrainedModel
-        In eval, with :func:`~speechbrain_xser.decoder.packing.attention.use_plans`.
+        In eval mode, prepared by :func:`~speechbrain_xser.decoder.packing.attention.use_plans`.
     rows : int
-        How many rows at a time.
+        Number of rows.
     capacity : int
         Positions of the longest row, prompt and answer together.
     graphs : bool
-        Whether steps are replayed as CUDA graphs, on a GPU; they look at the whole capacity.
+        Whether steps are replayed as CUDA graphs on a GPU; these attend to the whole capacity.
 
     Example
     -------
@@ -42,28 +42,28 @@ class RowCache:
     >>> from speechbrain_xser.decoder.packing.stream import Layout
     >>> from speechbrain_xser.testing import tiny_llm_folder
     >>> llm = load_llm(tiny_llm_folder(tempfile.mkdtemp()), dtype="float32")
-    >>> ids = torch.tensor([1, 5, 7, 9, 7])  # a shared token, then rows of one and three
+    >>> ids = torch.tensor([1, 5, 7, 9, 7])  # a shared token, then rows of one and three tokens
     >>> cache = RowCache(llm, rows=2, capacity=8)
     >>> with torch.no_grad():
     ...     first = cache.read([0, 1], Stream(llm.get_input_embeddings()(ids), Layout(1, (1, 3))))
-    ...     logits = cache.step(torch.tensor([[7], [3]]), torch.tensor([[2], [4]]))  # each behind its own row
+    ...     logits = cache.step(torch.tensor([[7], [3]]), torch.tensor([[2], [4]]))  # each after its own row
     >>> torch.allclose(logits[0, 0], llm(torch.tensor([[1, 5, 7]])).logits[0, -1], atol=1e-5)
     True
     """
 
     def __init__(self, llm: PreTrainedModel, rows: int, capacity: int, graphs: bool = False) -> None:
         self.llm, self.rows, self.capacity = llm, rows, capacity
-        self._keys: list[Tensor] = []  # of each layer, [R, C, G, D]
+        self._keys: list[Tensor] = []  # for each layer, [R, C, G, D]
         self._values: list[Tensor] = []
         self._graphs = GraphedSteps(self._step) if graphs and self.device.type == "cuda" else None
 
     @property
     def device(self) -> torch.device:
-        """Where the rows are."""
+        """The device of the rows."""
         return self.llm.device
 
     def read(self, rows: Sequence[int], stream: Stream) -> Tensor:
-        """Reads prompts into rows, whatever stood there.
+        """Processes prompts into rows, replacing their content.
 
         Arguments
         ---------
@@ -97,9 +97,9 @@ class RowCache:
         ids : Tensor
             Token ids, [R, n].
         positions : Tensor
-            Where they stand in their rows, [R, n] int64.
+            Their positions in the rows, [R, n] int64.
         longest : int, optional
-            A bound of all positions + 1, which saves looking beyond it.
+            An upper bound of all positions + 1; nothing beyond it is attended to.
 
         Returns
         -------
@@ -115,14 +115,14 @@ class RowCache:
         return self._run(ids, positions, _Step(self, positions, distance))
 
     def branch(self, ids: Tensor, totals: Tensor) -> Tensor:
-        """Logits after each token of several continuations of every row, which do not see each other.
+        """Logits after each token of several continuations of every row, which do not attend to each other.
 
         Arguments
         ---------
         ids : Tensor
             Token ids, [R, C, n].
         totals : Tensor
-            Length of each row, [R] int64; C * n columns behind it are written over.
+            Length of each row, [R] int64; C * n columns after it are overwritten.
 
         Returns
         -------
@@ -142,20 +142,20 @@ class RowCache:
 
     def _run(self, ids: Tensor, positions: Tensor, plan: _Step) -> Tensor:
         context = getattr(self.llm.config, "max_position_embeddings", None)
-        if context is not None:  # what is fed beside the longest row may stand behind the last position there is
+        if context is not None:  # tokens fed beside the longest row may lie beyond the last position
             positions = positions.clamp(max=context - 1)
         return run(self.llm, plan, positions, input_ids=ids)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Forgets all rows but these, which move up in this order."""
+        """Keeps only these rows, in this order."""
         self.rows = len(rows)
         if self._graphs is not None:
-            self._graphs = GraphedSteps(self._step)  # the old ones write into buffers that are gone
+            self._graphs = GraphedSteps(self._step)  # the old ones write into buffers that no longer exist
         for buffers in (self._keys, self._values):
             buffers[:] = [buffer[torch.tensor(rows, device=buffer.device)] for buffer in buffers]
 
     def _make(self, layer: int, *states: Tensor) -> None:
-        """The buffers of a layer, when its shape is known."""
+        """Creates the buffers of a layer once its shape is known."""
         for buffers, like in zip((self._keys, self._values), states, strict=True):
             if len(buffers) == layer:
                 _, groups, _, width = like.shape
@@ -163,7 +163,7 @@ class RowCache:
 
 
 class _Step:
-    """The attention plan of a step: writes the tokens' keys and values, and looks at all that came before them."""
+    """The attention plan of a step: writes the tokens' keys and values, and attends to all earlier ones."""
 
     def __init__(self, cache: RowCache, columns: Tensor, distance: Tensor) -> None:
         self.cache, self.columns, self.visible = cache, columns, Visible(distance)

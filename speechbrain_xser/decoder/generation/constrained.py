@@ -1,4 +1,4 @@
-"""Holds an answer to a form: at each decision only the tokens of its options are allowed, and fixed words are given."""
+"""Constrained decoding: at each decision only the tokens of its options are allowed, and fixed words are inserted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from speechbrain_xser.decoder.prompt import PlainTokens
 
 
 class FormGuide:
-    """A :class:`~speechbrain_xser.decoder.generation.answer.Guide` by the steps of a form.
+    """A :class:`~speechbrain_xser.decoder.generation.answer.Guide` that follows the steps of a form.
 
     Arguments
     ---------
@@ -18,7 +18,7 @@ class FormGuide:
     plain : PlainTokens
         Of the LLM's tokenizer.
     quotes : mapping of int to str
-        Tokens with an odd number of quotation marks, which end free text, and what each says after its last one.
+        Tokens with an odd number of quotation marks, which end free text, and the text of each after its last mark.
     end : int
         Id that ends the answer.
 
@@ -41,8 +41,8 @@ class FormGuide:
     def __init__(self, steps: Sequence[Step], plain: PlainTokens, quotes: Mapping[int, str], end: int) -> None:
         self._steps, self._plain, self._quotes, self._end = list(steps), plain, quotes, end
         self._ids: list[int] = []  # of the whole answer
-        self._open: list[list[int]] = []  # what may still follow, each as the rest of its ids
-        self._free: str | None = None  # the words after free text, while it is being said
+        self._open: list[list[int]] = []  # the remaining ids of each possible continuation
+        self._free: str | None = None  # the fixed words after free text, while inside it
         self._next_step()
 
     def allowed(self) -> list[int] | None:
@@ -50,14 +50,14 @@ class FormGuide:
         return None if self._free is not None else list(dict.fromkeys(rest[0] for rest in self._open))
 
     def refused(self) -> list[int]:
-        """Tokens that may not come next: in free text, those that end it with other words than the form's."""
+        """Tokens that must not come next: in free text, those that end it with words other than the form's."""
         if self._free is None:
             return []
         after = self._free.removeprefix('"')
         return [token for token, said in self._quotes.items() if not after.startswith(said)]
 
     def forced(self) -> list[int]:
-        """The next tokens as far as there is no choice."""
+        """The next tokens, as long as there is no choice."""
         if self._free is not None:
             return []
         same = 0
@@ -66,7 +66,7 @@ class FormGuide:
         return self._open[0][:same]
 
     def add(self, token: int) -> None:
-        """Takes notice of the next token."""
+        """Records the next token."""
         self._ids.append(token)
         if self._free is not None:
             if token in self._quotes:
@@ -88,7 +88,7 @@ class FormGuide:
         self._open = [self._rest(option + step.after) for option in options]
 
     def _close(self) -> None:
-        """Free text has ended: of the words after it, those come that its last token has not said."""
+        """Free text has ended; the words after it follow, except those that its last token contains."""
         after, self._free = self._free.removeprefix('"'), None
         rest = self._rest(after.removeprefix(self._quotes[self._ids[-1]]))
         self._open = [rest]
@@ -96,7 +96,7 @@ class FormGuide:
             self._next_step()
 
     def _rest(self, text: str) -> list[int]:
-        """Ids of a text behind what was said, tokenised together with it where that does not change what was said."""
+        """Ids of a text after the answer so far, tokenised together with it if that does not change its ids."""
         whole = self._plain(self._text() + text)
         return whole[len(self._ids) :] if whole[: len(self._ids)] == self._ids else self._plain(text)
 

@@ -1,4 +1,4 @@
-"""Steps as CUDA graphs: a step of one row is a thousand small kernels, and launching them takes longer than they do."""
+"""Steps as CUDA graphs: a step of one row is a thousand small kernels, whose launches take longer than they do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class GraphedSteps:
     Arguments
     ---------
     step : callable
-        ``step(ids, positions)`` to logits, from and into tensors that stay where they are.
+        ``step(ids, positions)`` returns logits; all tensors stay at their addresses.
 
     Example
     -------
@@ -30,18 +30,7 @@ class GraphedSteps:
         self._recorded: dict[torch.Size, tuple[torch.cuda.CUDAGraph, Tensor, Tensor, Tensor]] = {}
 
     def __call__(self, ids: Tensor, positions: Tensor) -> Tensor:
-        """Logits, which the next call of the same shape writes over.
-
-        Arguments
-        ---------
-        ids, positions : Tensor
-            [R, n] on the GPU.
-
-        Returns
-        -------
-        Tensor
-            [R, n, V].
-        """
+        """Logits, [R, n, V], of ids and positions, [R, n]; the next call of the same shape overwrites them."""
         if ids.shape not in self._recorded:
             self._recorded[ids.shape] = self._record(ids.clone(), positions.clone())
         graph, fed, places, logits = self._recorded[ids.shape]
@@ -51,7 +40,7 @@ class GraphedSteps:
         return logits
 
     def _record(self, ids: Tensor, positions: Tensor) -> tuple[torch.cuda.CUDAGraph, Tensor, Tensor, Tensor]:
-        """Records a step after it ran twice beside, so that nothing is set up for the first time in a recording."""
+        """Records a step after two runs on another stream, so that nothing is initialised while recording."""
         beside = torch.cuda.Stream()
         beside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(beside):

@@ -1,8 +1,8 @@
-"""What a causal LLM answers after its prompt: greedy answers of any number of rows, and scores of candidates.
+"""The generation loop of a causal LLM: greedy answers for any number of rows, and scores of candidates.
 
-A prompt runs once and its keys and values are kept; every next token costs one position a row. Some rows are answered
-at a time: as soon as enough of them have ended, prompts that wait take their places, and at the end the rows that are
-left move together.
+A prompt is processed once and its keys and values are kept; every next token costs one position per row. A limited
+number of rows is answered at once. When enough of them have ended, waiting prompts take their places; at the end, the
+remaining rows are moved together.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from speechbrain_xser.utils.lengths import valid_mask
 
 
 class Decoding(NamedTuple):
-    """How answers are decoded. Only ``form`` changes what they are, the rest how long they take.
+    """How answers are decoded. Only ``form`` changes the answers; the rest changes how long they take.
 
     Example
     -------
@@ -30,10 +30,10 @@ class Decoding(NamedTuple):
     True
     """
 
-    rows: int = 32  # answers that grow at the same time
-    speculate: int = 0  # tokens that are guessed ahead, from what was answered before
-    form: tuple[Step, ...] | None = None  # every answer is held to it
-    graphs: bool = False  # steps as CUDA graphs, where there is a GPU
+    rows: int = 32  # answers generated at once
+    speculate: int = 0  # tokens drafted ahead, from earlier answers
+    form: tuple[Step, ...] | None = None  # constrains every answer
+    graphs: bool = False  # whether steps are CUDA graphs on a GPU
 
 
 PLAIN_DECODING = Decoding()
@@ -50,24 +50,24 @@ def greedy(
     rows: int = 32,
     graphs: bool = False,
 ) -> None:
-    """The likeliest next token, again and again, until every answer has ended.
+    """Adds the likeliest next token to each answer until all have ended.
 
     Arguments
     ---------
     llm : PreTrainedModel
-        In eval.
+        In eval mode.
     prompts : callable
         Gives the stream of the prompts of some rows.
     totals : sequence of int
         Length of each prompt in tokens.
     answers : sequence of PartialAnswer
-        One a prompt; they grow.
+        One for each prompt; they are extended in place.
     pad : int
-        Fed where there is nothing to feed.
+        Fed to rows that have nothing to feed.
     rows : int
-        How many are answered at a time.
+        Number of rows answered at once.
     graphs : bool
-        Whether steps are replayed as CUDA graphs, on a GPU.
+        Whether steps are replayed as CUDA graphs on a GPU.
 
     Example
     -------
@@ -89,7 +89,7 @@ def greedy(
 
 
 class Answering:
-    """Rows of a cache, whose answers grow together; arguments as of :func:`greedy`."""
+    """Rows of a cache whose answers are generated together; the arguments are those of :func:`greedy`."""
 
     def __init__(
         self,
@@ -106,15 +106,15 @@ class Answering:
         longest = max(total + answer.most for total, answer in zip(totals, answers, strict=True))
         self.cache = RowCache(llm, rows, longest, graphs)
         self.waiting = list(range(len(answers)))[::-1]
-        self.rows: list[int | None] = [None] * rows  # which answer stands in each
+        self.rows: list[int | None] = [None] * rows  # the answer in each row
 
     def run(self) -> None:
-        """To the end."""
+        """Runs to the end."""
         for _ in self.steps():
             pass
 
     def steps(self) -> Iterator[None]:
-        """To the end, with a pause before each step, in which the answers so far can be looked at."""
+        """Runs to the end, yielding before each step so that the answers so far can be read."""
         while self._free(self._ended()):
             yield
             self._step()
@@ -123,11 +123,11 @@ class Answering:
         return [row for row, index in enumerate(self.rows) if index is None or self.answers[index].ended]
 
     def _free(self, ended: list[int]) -> bool:
-        """Fills rows that have ended, or closes them; whether there is anything left to answer."""
+        """Refills rows that have ended, or removes them; returns whether anything is left to answer."""
         while self.waiting and len(ended) >= max(1, len(self.rows) // 8):
             self._read(ended)
             ended = self._ended()
-        # recorded steps would be recorded anew for fewer rows
+        # fewer rows would mean recording all steps again
         if not self.waiting and (2 * len(ended) >= len(self.rows) if not self.graphs else len(ended) == len(self.rows)):
             kept = [row for row in range(len(self.rows)) if row not in ended]
             self.rows = [self.rows[row] for row in kept]
@@ -157,29 +157,16 @@ class Answering:
             self.answers[index].take(likeliest[row], logits[row])
 
     def _start(self, index: int) -> int:
-        """Where an answer's last token stands; all before it have been fed."""
+        """The position of an answer's last token; all before it have been fed."""
         return self.totals[index] + len(self.answers[index].new) - 1
 
 
 @torch.no_grad()
 def candidate_scores(llm: PreTrainedModel, prompt: Stream, candidates: list[list[list[int]]]) -> Tensor:
-    """How likely each candidate is to follow its prompt: 1/M * sum_m log p(token_m | prompt, tokens before m).
+    """How likely each candidate is after its prompt: 1/M * sum_m log p(token_m | prompt, tokens before m), [B, C].
 
-    The prompt's keys and values are computed once, and each candidate looks at them and at itself.
-
-    Arguments
-    ---------
-    llm : PreTrainedModel
-        In eval.
-    prompt : Stream
-        B prompts.
-    candidates : list of list of list of int
-        Token ids of C candidates for each of B rows, none empty.
-
-    Returns
-    -------
-    Tensor
-        Mean log-probability of each candidate's tokens in nats, [B, C], float32.
+    ``candidates`` has the token ids of C candidates for each of B rows. The prompt's keys and values are computed once,
+    and each candidate attends to them and to itself.
 
     Example
     -------

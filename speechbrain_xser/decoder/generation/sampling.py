@@ -1,7 +1,7 @@
-"""Sampled answers: the next token is drawn from the softmax of the logits, or from its most probable part.
+"""Sampling: the next token is drawn from the softmax of the logits, or from its most probable part.
 
-Every answer draws with a generator of its own, seeded by its place, so it does not depend on what is sampled beside it.
-What a token is depends on the decoder: of an LLM a piece of text, of the heads a frame's character or an emotion.
+Every answer has its own generator, seeded by its index, so it does not depend on what else is sampled.
+A token is a piece of text for an LLM, and a frame's character or an emotion for the heads.
 Source of the truncation: nucleus sampling (Holtzman et al., 2020, ICLR).
 """
 
@@ -16,7 +16,7 @@ from speechbrain_xser.errors import SettingsError
 
 
 class Sampling(NamedTuple):
-    """How answers are drawn.
+    """How answers are sampled.
 
     Example
     -------
@@ -24,34 +24,27 @@ class Sampling(NamedTuple):
     4
     """
 
-    temperature: float = 1.0  # of the logits; below 1 likely tokens become likelier
-    top_p: float = 1.0  # the fewest tokens whose probabilities reach it are drawn from
-    answers: int = 1  # of each prompt
+    temperature: float = 1.0  # divides the logits; below 1, likely tokens become likelier
+    top_p: float = 1.0  # samples from the fewest tokens whose probabilities add up to this
+    answers: int = 1  # for each prompt
     seed: int = 0
 
     def checked(self) -> Sampling:
-        """The same; SettingsError where a value is out of range."""
+        """Returns itself; a value out of range raises a ``SettingsError``."""
         if self.temperature <= 0 or not 0 < self.top_p <= 1 or self.answers < 1:
             raise SettingsError(f"{self}: expected a temperature above 0, a top_p in (0, 1] and at least one answer.")
         return self
 
 
 class SampledAnswer(NamedTuple):
-    """One answer of a prompt."""
+    """One sampled answer to a prompt."""
 
     text: str
-    log_prob: float  # nats of the whole answer by the decoder itself: at temperature 1, nothing cut off
+    log_prob: float  # nats of the whole answer by the decoder itself: temperature 1, no truncation
 
 
 class Sampler:
-    """Draws the tokens of one answer.
-
-    Arguments
-    ---------
-    sampling : Sampling
-        Temperature and top-p.
-    seed : int
-        Of this answer.
+    """Samples the tokens of one answer.
 
     Example
     -------
@@ -67,7 +60,7 @@ class Sampler:
         self._generator = torch.Generator().manual_seed(seed)
 
     def draw(self, logits: Tensor) -> int:
-        """A token from logits [V], which may be minus infinity where a rule forbids one."""
+        """Samples a token from logits, [V], which are minus infinity for forbidden tokens."""
         logits = logits.detach().cpu().double()
         probabilities = nucleus((logits / self.sampling.temperature).softmax(-1), self.sampling.top_p)
         token = int(torch.multinomial(probabilities, 1, generator=self._generator))
@@ -107,25 +100,7 @@ def samplers(sampling: Sampling, prompts: int) -> list[list[Sampler]]:
 
 
 def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
-    """The most probable tokens that together reach a probability, the others set to zero.
-
-    Arguments
-    ---------
-    probabilities : Tensor
-        Of all tokens, [V].
-    top_p : float
-        The token that reaches it is kept.
-
-    Returns
-    -------
-    Tensor
-        [V], not normalised.
-
-    Example
-    -------
-    >>> nucleus(torch.tensor([0.1, 0.5, 0.15, 0.25]), 0.6)
-    tensor([0.0000, 0.5000, 0.0000, 0.2500])
-    """
+    """Probabilities, [V] and not normalised, of the likeliest tokens that together reach ``top_p``; others are 0."""
     ordered, places = probabilities.sort(descending=True, stable=True)
     kept = ordered.cumsum(-1) - ordered < top_p
     return torch.zeros_like(probabilities).scatter(-1, places[kept], ordered[kept])

@@ -1,4 +1,4 @@
-"""Guesses of the next tokens from what was answered before: paragraphs repeat each other, and a right guess is free."""
+"""Speculative decoding from earlier answers: paragraphs repeat each other, and a correct draft is free."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 
 
 class NGramDrafts:
-    """Remembers what followed the last tokens when they stood there before, in any answer that it saw.
+    """Remembers which token followed the last tokens when they occurred before, in any answer so far.
 
-    Threads may share it: each operation on its memory is one of a dictionary, and none relies on the one before.
+    Threads may share it: each operation is a single one on a dictionary, and none relies on the one before.
 
     Source: prompt lookup decoding (Saxena, 2023), over answers instead of a prompt.
 
     Arguments
     ---------
     length : int
-        Most tokens of a guess; each costs a position, whether right or not.
+        Most tokens of a draft; each costs a position, whether correct or not.
     context : int
-        Last tokens that have to agree.
+        Number of last tokens that have to agree.
     remembered : int
-        Most contexts that are kept; the least used are forgotten.
+        Most contexts that are kept; the least recently used are dropped.
 
     Example
     -------
@@ -36,16 +36,16 @@ class NGramDrafts:
         self._next: OrderedDict[tuple[int, ...], int] = OrderedDict()
 
     def learn(self, ids: Sequence[int]) -> None:
-        """Takes notice of the last token of an answer."""
+        """Records the last token of an answer."""
         known = tuple(ids[-self.context - 1 : -1])
         if len(known) == self.context:
             self._next.pop(known, None)
-            self._next[known] = ids[-1]  # the last to be forgotten
+            self._next[known] = ids[-1]  # the last to be dropped
             if len(self._next) > self.remembered:
                 self._next.popitem(last=False)
 
     def guess(self, ids: Sequence[int], limit: int) -> list[int]:
-        """What followed these tokens when they last stood there, token by token."""
+        """What followed these tokens when they last occurred, token by token."""
         known, guessed = tuple(ids[-self.context :]), []
         while len(guessed) < min(limit, self.length) and (token := self._next.get(known)) is not None:
             guessed.append(token)

@@ -1,26 +1,16 @@
-"""Text of an answer that is not finished: a token may end in the middle of a character, which is not shown."""
+"""Text of an unfinished answer: a token may end within a character, which is then not shown yet."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-HALF = "\N{REPLACEMENT CHARACTER}"  # what bytes that are no character are decoded to
+HALF = "\N{REPLACEMENT CHARACTER}"  # bytes that are not a character are decoded to this
 
 
 def streamed_text(decoded: Iterable[str]) -> Iterator[str]:
-    """Texts of which each goes on where the one before it ended.
+    """Yields texts that each continue the one before.
 
-    Half a character at the end waits for its other half; a text that takes back what was shown is left out.
-
-    Arguments
-    ---------
-    decoded : iterable of str
-        What more and more tokens of one answer are decoded to.
-
-    Yields
-    ------
-    str
-        Each longer than the one before.
+    An incomplete character at the end waits for its remaining bytes; a text that takes back what was shown is dropped.
 
     Example
     -------

@@ -1,1 +1,1 @@
-"""How a causal LLM reads a batch: rows without padding, attention by plans, and what its output layer makes of them."""
+"""Packing: how a causal LLM processes a batch without padding, with attention by plans, and its output layer."""

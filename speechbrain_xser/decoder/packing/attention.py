@@ -1,8 +1,8 @@
-"""One attention function for every causal LLM: what a layer attends to is decided by the *plan* of the call.
+"""One attention function for every causal LLM: the *plan* of a call decides what a layer attends to.
 
-transformers lets a model's attention be any registered function, and hands keyword arguments of a forward down to it.
-So the layers stay those of the library, whatever the family, and packing or a cache is an object of ours: a plan turns
-a layer's queries, keys and values into its output. Without a plan, the function is PyTorch's own (SDPA).
+transformers lets any registered function be a model's attention, and passes keyword arguments of a forward to it. So
+the layers stay the library's, whatever the family, and packing or a cache is an object of ours: a plan turns a layer's
+queries, keys and values into its output. Without a plan, the function is PyTorch's (SDPA).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAME = "xser"
 
 
 class AttentionPlan(Protocol):
-    """What a layer's queries may look at."""
+    """What a layer's queries may attend to."""
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
         """A layer's attention.
@@ -34,9 +34,9 @@ class AttentionPlan(Protocol):
         query : Tensor
             Rotated queries, [B, H, N, D].
         key, value : Tensor
-            Of the same call, [B, G, M, D], with G dividing H.
+            Keys and values of the same call, [B, G, M, D]; G divides H.
         **options
-            Of :meth:`Visible.attend`.
+            As for :meth:`Visible.attend`.
 
         Returns
         -------
@@ -55,7 +55,7 @@ def planned_attention(
     plan: AttentionPlan | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """The function that transformers calls, with its own signature."""
+    """The function that transformers calls, with the signature that it expects."""
     if plan is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     if options.get("s_aux") is not None or options.get("dropout"):
@@ -72,12 +72,7 @@ AttentionMaskInterface.register(NAME, sdpa_mask)
 
 
 def use_plans(llm: PreTrainedModel) -> None:
-    """Lets a causal LLM attend by plans.
-
-    Raises
-    ------
-    BackboneError
-        If its attention is not exchangeable.
+    """Makes a causal LLM attend by plans; a ``BackboneError`` if its attention cannot be replaced.
 
     Example
     -------
@@ -111,10 +106,10 @@ def masked_attention(
     key, value : Tensor
         [B, G, M, D]; G heads serve H / G queries each.
     mask : Tensor
-        0 where a query may look and -inf where not, [B, 1, H / G * N, M], in the type of ``query``; from
+        0 where a query may attend and -inf elsewhere, [B, 1, H / G * N, M], in the dtype of ``query``; from
         :func:`additive_mask`.
     scaling : float, optional
-        Of the products; 1 / sqrt(D) by default.
+        Scale of the products; 1 / sqrt(D) by default.
     softcap : float, optional
         Caps scores by ``c * tanh(score / c)``, as Gemma 2 does.
 
@@ -132,7 +127,7 @@ def masked_attention(
     True
     """
     groups, share = key.shape[1], query.shape[1] // key.shape[1]
-    # queries that share keys stand behind each other, so that no kernel has to know of groups and no key is repeated
+    # queries that share keys follow one another, so that kernels need no groups and no key is repeated
     asked = query.unflatten(1, (groups, share)).flatten(2, 3)
     if softcap is None:
         heard = scaled_dot_product_attention(asked, key, value, attn_mask=mask, scale=scaling)
@@ -144,12 +139,12 @@ def masked_attention(
 
 
 class Visible:
-    """What each query of a call may look at: nothing that comes after it, and what its layer's window shows.
+    """What each query of a call may attend to: nothing after it, and only its layer's window.
 
     Arguments
     ---------
     distance : Tensor
-        How far each key lies before its query, [R, L, M]; negative for what it may not see.
+        How far each key lies before its query, [R, L, M]; negative for what it must not see.
 
     Example
     -------
@@ -160,7 +155,7 @@ class Visible:
 
     def __init__(self, distance: Tensor) -> None:
         self.distance = distance
-        self._masks: dict[int | None, Tensor] = {}  # by window: layers of a kind share one
+        self._masks: dict[int | None, Tensor] = {}  # by window; layers with the same window share one
 
     def attend(
         self,
@@ -171,23 +166,9 @@ class Visible:
         sliding_window: int | None = None,
         softcap: float | None = None,
     ) -> Tensor:
-        """Attention of rows.
+        """Attention of queries [R, H, L, D] over keys and values [R, G, M, D]: [R, H, L, D].
 
-        Arguments
-        ---------
-        query : Tensor
-            [R, H, L, D].
-        key, value : Tensor
-            [R, G, M, D].
-        scaling, softcap
-            As for :func:`masked_attention`.
-        sliding_window : int, optional
-            How many positions back a query looks, itself included.
-
-        Returns
-        -------
-        Tensor
-            [R, H, L, D].
+        A ``sliding_window`` is the number of positions that a query attends to, including itself.
         """
         if sliding_window not in self._masks:
             self._masks[sliding_window] = additive_mask(self.distance, sliding_window, query, key)
@@ -195,21 +176,11 @@ class Visible:
 
 
 def additive_mask(distance: Tensor, window: int | None, query: Tensor, key: Tensor) -> Tensor:
-    """What a query may look at: nothing that comes after it, and nothing outside a window.
+    """0 where visible and -inf elsewhere, [R, 1, H / G * L, M]: nothing after a query, and nothing outside a window.
 
-    Arguments
-    ---------
-    distance : Tensor
-        How far each key lies before its query, [R, L, M]; negative for what is to come.
-    window : int, optional
-        Positions that are seen, the query's own included; ``None`` for all.
-    query, key : Tensor
-        [., H, ., D] and [., G, ., D]: H / G queries stand behind each other where they share keys.
-
-    Returns
-    -------
-    Tensor
-        0 where visible and -inf where not, [R, 1, H / G * L, M], in the type of ``query``.
+    ``distance`` is how far each key lies before its query, [R, L, M], negative for later ones. The window counts
+    positions, including the query's own. Of ``query`` and ``key`` only the numbers of heads, H and G, and the dtype are
+    used.
 
     Example
     -------

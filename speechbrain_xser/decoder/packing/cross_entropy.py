@@ -1,8 +1,8 @@
-"""Cross-entropy of a frozen output layer, chunk by chunk: at no time are the logits of a whole batch there.
+"""Cross-entropy of a frozen output layer, chunk by chunk: the logits of a whole batch never exist at once.
 
-A vocabulary of 128,000 makes half a megabyte of logits (float32) a position, several times over in a loss. Since the
-output layer does not learn, the gradient of each chunk's states, ``(softmax(logits) - onehot(targets)) W``, is computed
-while its logits are there, in their place, and kept.
+A vocabulary of 128,000 needs half a megabyte of logits (float32) per position, several times over in a loss. Since the
+output layer is not trained, the gradient of each chunk's states, ``(softmax(logits) - onehot(targets)) W``, is computed
+in place of its logits and kept.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def chunked_cross_entropy(states: Tensor, head: nn.Module, targets: Tensor, chun
     Arguments
     ---------
     states : Tensor
-        What the output layer reads, [N, e].
+        Input of the output layer, [N, e].
     head : nn.Module
-        The output layer: [n, e] to logits [n, V]. One that learns, or is no plain linear layer, is run in one piece.
+        The output layer: [n, e] to logits [n, V]. If it is trained or not a plain linear layer, it runs in one piece.
     targets : Tensor
         Classes, [N] int64.
     chunk_logits : int
-        Logits of one chunk, about.
+        Approximate number of logits in one chunk.
 
     Returns
     -------

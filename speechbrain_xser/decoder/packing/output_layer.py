@@ -1,4 +1,4 @@
-"""The output layer over few rows: the widest product of a generated token."""
+"""The output layer over few rows, which is the widest product of a generated token."""
 
 from __future__ import annotations
 
@@ -7,23 +7,11 @@ from torch import Tensor, nn
 
 
 def few_logits(head: nn.Module, states: Tensor) -> Tensor:
-    """Logits of some rows; on a CPU in float32 as ``(W states')'``.
+    """Logits, [..., V], of some states, [..., e]; on a CPU in float32 as ``(W states')'``, not contiguous.
 
-    A wide layer and few rows are what the CPU's matrix product handles badly the usual way round: with 128,000 outputs
-    and eight rows the other way is two to three times faster, and the same numbers but for rounding. One row is worst
-    (three times slower than two), so it is computed twice.
-
-    Arguments
-    ---------
-    head : nn.Module
-        The output layer.
-    states : Tensor
-        What it reads, [..., e].
-
-    Returns
-    -------
-    Tensor
-        [..., V]; not contiguous where it was turned round.
+    The CPU's matrix product is slow for a wide layer and few rows: with 128,000 outputs and eight rows, the transposed
+    product is two to three times faster, with the same numbers up to rounding. One row is worst (three times slower
+    than two), so it is computed twice.
 
     Example
     -------

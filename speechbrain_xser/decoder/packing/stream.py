@@ -1,9 +1,9 @@
 """Rows of different lengths in one stream without padding, after a prefix that all of them share.
 
 ``prefix | row 0 | row 1 | ...``: every linear layer computes each real position once, and the text before the first
-slot once for all rows. Only attention sees rows again: each looks at the prefix and at what came before in itself, the
-prefix at itself. The rows are padded there and nowhere else, which costs little (attention is 1 % of a step) and runs
-on PyTorch's own kernels on any device.
+slot once for all rows. Only attention works on rows: each attends to the prefix and to its own earlier positions, the
+prefix to itself. Only there are rows padded, which costs little (attention is 1 % of a step) and runs on PyTorch's own
+kernels on any device.
 """
 
 from __future__ import annotations
@@ -35,41 +35,41 @@ class Layout(NamedTuple):
 
     @property
     def length(self) -> int:
-        """Positions of the stream."""
+        """Number of positions in the stream."""
         return self.prefix + sum(self.counts)
 
     @property
     def starts(self) -> list[int]:
-        """Where each row's own positions begin in the stream."""
+        """Where each row's own positions start in the stream."""
         return list(accumulate(self.counts[:-1], initial=self.prefix))
 
     @property
     def totals(self) -> list[int]:
-        """Length of each row with the prefix, as the LLM counts positions."""
+        """Length of each row including the prefix, as the LLM counts positions."""
         return [self.prefix + count for count in self.counts]
 
     def positions(self) -> Tensor:
-        """Position of every place of the stream in its own row, [length] int64."""
+        """Position of each place of the stream within its row, [length] int64."""
         rows = [torch.arange(self.prefix, total) for total in self.totals]
         return torch.cat([torch.arange(self.prefix), *rows])
 
     def last(self, numbers: Sequence[int]) -> Tensor:
-        """Places in the stream of the last so many positions of each row, [sum(numbers)] int64."""
+        """Places in the stream of each row's last positions, as many as ``numbers`` says, [sum(numbers)] int64."""
         ends = [start + count for start, count in zip(self.starts, self.counts, strict=True)]
         return torch.cat([torch.arange(end - number, end) for end, number in zip(ends, numbers, strict=True)])
 
 
 class PackedAttention:
-    """The attention plan of a stream: exact block-diagonal, causal, with a shared prefix.
+    """The attention plan of a stream: exactly block-diagonal and causal, with a shared prefix.
 
     Arguments
     ---------
     layout : Layout
         Where the rows lie.
     device : torch.device
-        Of what attends.
+        Device of the stream.
     last : sequence of int, optional
-        Only so many last positions of each row ask; by default all positions, the prefix's too.
+        How many last positions of each row are queries; by default all positions, including the prefix.
 
     Example
     -------
@@ -95,13 +95,13 @@ class PackedAttention:
         Arguments
         ---------
         layer : int
-            Not looked at.
+            Ignored.
         query : Tensor
-            Of the places that ask, [1, H, A, D].
+            Queries, [1, H, A, D].
         key, value : Tensor
-            Of the whole stream, [1, G, N, D].
+            Keys and values of the whole stream, [1, G, N, D].
         **options
-            Of :meth:`Visible.attend <speechbrain_xser.decoder.packing.attention.Visible.attend>`.
+            As for :meth:`Visible.attend <speechbrain_xser.decoder.packing.attention.Visible.attend>`.
 
         Returns
         -------
@@ -114,19 +114,7 @@ class PackedAttention:
 
 
 def picked(stream: Tensor, places: Tensor) -> Tensor:
-    """Rows of a stream.
-
-    Arguments
-    ---------
-    stream : Tensor
-        [1, H, N, D].
-    places : Tensor
-        [R, L] int64.
-
-    Returns
-    -------
-    Tensor
-        [R, H, L, D].
+    """Rows, [R, H, L, D], of a stream, [1, H, N, D], at the places [R, L] int64.
 
     Example
     -------
@@ -140,12 +128,12 @@ def picked(stream: Tensor, places: Tensor) -> Tensor:
 
 
 def padded_keys(layout: Layout) -> Tensor:
-    """Where the positions of each row lie in the stream, its prefix first, [B, M]; padding repeats the row's last."""
+    """Places in the stream of each row's positions, prefix first, [B, M]; padding repeats the row's last."""
     return _Rows(layout, [1] * len(layout.counts)).keys
 
 
 class _Rows:
-    """The padded rows that attention sees, as places in the stream; the prefix is a row of its own, the first."""
+    """The padded rows that attention works on, as places in the stream; the prefix is the first row."""
 
     def __init__(self, layout: Layout, last: Sequence[int] | None) -> None:
         whole = last is None and layout.prefix > 0
@@ -155,7 +143,7 @@ class _Rows:
         before = torch.tensor([*([0] if whole else []), *[layout.prefix] * len(layout.counts)])[:, None]
         starts, counts, numbers = (torch.tensor(part)[:, None] for part in (starts, counts, numbers))
         asked = torch.arange(int(numbers.max()))[None]
-        # the queries of all rows stand one after the other; a place beyond a row's own repeats its last
+        # the queries of all rows follow one another; padding repeats a row's last place
         self.asking = numbers.cumsum(0) - numbers + asked.minimum(numbers - 1)
         at = before + counts - numbers + asked.minimum(numbers - 1)  # position of each query in its row
         columns = torch.arange(int((before + counts).max()))[None]

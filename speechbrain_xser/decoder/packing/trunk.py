@@ -1,7 +1,7 @@
-"""The layers of a causal LLM over a stream of rows, up to what its output layer reads, at chosen places only.
+"""Runs the layers of a causal LLM over a stream of rows, up to the input of its output layer, at chosen places only.
 
-Llama's layers (and Mistral's and Qwen 2's, which are built alike) are called one by one, so that the last of them
-computes queries and everything after them only where a token is predicted. Other families run as they are.
+Llama's layers (and Mistral's and Qwen 2's, which have the same structure) are called one by one, so that the last of
+them computes queries and everything after them only where a token is predicted. Other families run as a whole.
 """
 
 from __future__ import annotations
@@ -27,28 +27,20 @@ Keep = Callable[[int, Tensor, Tensor], None]  # layer, rotated keys [1, G, N, D]
 
 
 class LastStates(NamedTuple):
-    """What is left to do is one call: ``head(states)`` are logits."""
+    """The last states; ``head(states)`` are the logits."""
 
-    states: Tensor  # [A, e], normalised states before the output layer; or logits [A, V], where only the LLM makes them
-    head: nn.Module  # from states to logits; nothing to do for logits
+    states: Tensor  # [A, e], normalised, before the output layer; or logits [A, V] if only the LLM computes them
+    head: nn.Module  # from states to logits; the identity for logits
 
 
 class Watched:
-    """A plan that shows every layer's keys and values to ``keep``, and counts the layers that asked it.
-
-    Example
-    -------
-    >>> layout, seen = Layout(0, (3,)), []
-    >>> plan = Watched(PackedAttention(layout, "cpu"), lambda layer, key, value: seen.append(layer))
-    >>> plan.attend(5, *torch.randn(3, 1, 2, 3, 8)).shape, seen, plan.calls
-    (torch.Size([1, 3, 2, 8]), [5], 1)
-    """
+    """A plan that shows every layer's keys and values to ``keep``, and counts the layers that use it."""
 
     def __init__(self, plan: AttentionPlan, keep: Keep | None = None) -> None:
         self.plan, self.keep, self.calls = plan, keep, 0
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, **options) -> Tensor:
-        """The plan's own answer."""
+        """The output of the plan."""
         self.calls += 1
         if self.keep is not None:
             self.keep(layer, key, value)
@@ -58,30 +50,14 @@ class Watched:
 def last_states(
     llm: PreTrainedModel, stream: Tensor, layout: Layout, last: Sequence[int], keep: Keep | None = None
 ) -> LastStates:
-    """Runs a stream through a causal LLM.
+    """Runs a stream, [N, e], through a causal LLM, for the last positions of each row, A in all.
 
-    Arguments
-    ---------
-    llm : PreTrainedModel
-        With :func:`~speechbrain_xser.decoder.packing.attention.use_plans`.
-    stream : Tensor
-        Embeddings, [N, e].
-    layout : Layout
-        Where its rows lie.
-    last : sequence of int
-        How many last positions of each row are wanted, A together.
-    keep : callable, optional
-        Is shown every layer's keys and values.
-
-    Returns
-    -------
-    LastStates
-        [A, e] row after row, and the output layer.
+    ``last`` has their number for each row; ``keep`` is shown every layer's keys and values.
 
     Raises
     ------
     BackboneError
-        If the LLM did not ask the plan, so that what it computed is wrong.
+        If the LLM does not use the plan, so that its output is wrong.
 
     Example
     -------
@@ -110,25 +86,11 @@ def last_states(
 
 
 def run(llm: PreTrainedModel, plan: AttentionPlan, positions: Tensor, **inputs: Tensor) -> Tensor:
-    """Logits of a whole causal LLM under a plan.
+    """Logits of a whole causal LLM under a plan, [B, N, V], or at the places of ``logits_to_keep``.
 
-    Arguments
-    ---------
-    llm : PreTrainedModel
-        With :func:`~speechbrain_xser.decoder.packing.attention.use_plans`.
-    plan : AttentionPlan
-        What its layers ask.
-    positions : Tensor
-        [B, N] int64.
-    **inputs
-        ``input_ids`` or ``inputs_embeds``, and ``logits_to_keep``.
-
-    Returns
-    -------
-    Tensor
-        [B, N, V], or at the places that ``logits_to_keep`` names.
+    ``positions`` are [B, N] int64; ``inputs`` are ``input_ids`` or ``inputs_embeds``, and ``logits_to_keep``.
     """
-    # transformers takes a mask of four dimensions as it is, without looking at its values
+    # transformers passes a mask of four dimensions on without reading its values
     unused = torch.empty(1, 1, 1, 1, device=positions.device)
     shared = {"position_ids": positions, "attention_mask": unused, "use_cache": False, "plan": plan}
     if _is_prunable(llm) and "logits_to_keep" not in inputs:
@@ -154,7 +116,7 @@ def _pruned(
 def _last_layer(
     layer: nn.Module, hidden: Tensor, rotations: tuple[Tensor, Tensor], plan: AttentionPlan, places: Tensor
 ) -> Tensor:
-    """A layer whose keys and values are of all places, and all else of some, [1, A, e]."""
+    """A layer with keys and values of all places, and everything else only of some, [1, A, e]."""
     attention = layer.self_attn
     normed, asking = layer.input_layernorm(hidden), hidden.index_select(1, places)
 

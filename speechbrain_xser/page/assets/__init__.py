@@ -1,4 +1,4 @@
-"""Style sheets and scripts, which stand inside the pages."""
+"""Style sheets and scripts that are embedded in the pages."""
 
 from __future__ import annotations
 
@@ -6,11 +6,5 @@ from pathlib import Path
 
 
 def asset(name: str) -> str:
-    """The text of a file of this folder.
-
-    Example
-    -------
-    >>> ".xser-page" in asset("style.css")
-    True
-    """
+    """The text of a file in this folder."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
