@@ -29,8 +29,9 @@ def prepare(
     wordnet_folder: str | Path,
     variants: int = 1,
     valid_clips: int = 200,
+    llm_clips: int = 3200,
 ) -> dict[str, str]:
-    """Writes ``train``, ``valid`` and ``test.jsonl``; the test set keeps its own words.
+    """Writes ``train``, ``train-LLM_CLIPS``, ``valid`` and ``test.jsonl``; the test set keeps its own words.
 
     Arguments
     ---------
@@ -44,6 +45,8 @@ def prepare(
         Of each training clip, beside the clip as it was recorded.
     valid_clips : int
         Validation clips at most, drawn once.
+    llm_clips : int
+        Training clips that the LLM hears, drawn once: it is a hundred times slower than the start.
 
     Returns
     -------
@@ -59,8 +62,11 @@ def prepare(
     clips = {name: _placed(read_manifest(path), data_folder) for name, path in found.items()}
     valid = Random("small valid").sample(clips["valid"], min(valid_clips, len(clips["valid"])))
     train = clips["train"] + clips["train-varied"]
-    manifests = {split: str(Path(save_folder, f"{split}.jsonl")) for split in ("train", "valid", "test")}
-    write_manifest(manifests["train"], crossed(train, sentences(wordnet_folder, "train"), "train"))
+    few = f"train-{llm_clips}"
+    manifests = {name: str(Path(save_folder, f"{name}.jsonl")) for name in ("train", few, "valid", "test")}
+    train = list(crossed(train, sentences(wordnet_folder, "train"), "train"))
+    write_manifest(manifests["train"], train)
+    write_manifest(manifests[few], Random("small llm").sample(train, min(llm_clips, len(train))))
     write_manifest(manifests["valid"], crossed(valid, sentences(wordnet_folder, "valid"), "valid"))
     write_manifest(manifests["test"], clips["test"])
     return manifests

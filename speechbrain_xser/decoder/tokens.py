@@ -14,6 +14,7 @@ from speechbrain_xser.decoder.prompt import LLAMA3_CONTROLS, PromptTemplate
 from speechbrain_xser.errors import BackboneError
 
 RESERVED = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<|pad|>", "<pad>", "[PAD]", "<unk>")
+RESERVED += ("<|endoftext|>",)  # between documents; no answer of a chat model ends with it
 
 
 class AnswerTokens(NamedTuple):

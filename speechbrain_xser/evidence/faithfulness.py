@@ -108,7 +108,7 @@ def measure_faithfulness(
         raise ManifestError(f"{manifest}: no clip can be read. Run: xser check {manifest}.")
     folder = os.path.dirname(os.path.abspath(manifest))
     sounds = [(clip_of(utterance, data_folder, folder), paragraph) for utterance, paragraph in told]
-    return Faithfulness(_supports(sounds, workers), tuple(knockouts))
+    return Faithfulness(supports(sounds, workers), tuple(knockouts))
 
 
 def carried(knockouts: Sequence[Knockout]) -> Carried:
@@ -146,7 +146,8 @@ def _batches(
         yield batch.utterances, paragraphs, found
 
 
-def _supports(sounds: Sequence[tuple[MeasuredClip, str]], workers: int | None) -> dict[str, Support]:
+def supports(sounds: Sequence[tuple[MeasuredClip, str]], workers: int | None = None) -> dict[str, Support]:
+    """How the signal judges the claims of paragraphs, by descriptor; ``sounds`` are clips with a paragraph each."""
     counts = Counter()
     for verdicts in in_parallel(_verdicts, sounds, "checking claims", len(sounds), workers):
         counts.update(verdicts)

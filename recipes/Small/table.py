@@ -1,0 +1,119 @@
+"""Measures a trained folder on speech that it has never heard, and prints a table.
+
+    python recipes/Small/table.py results/small/fd_ser_sed_asr/model --data=corpora --out=results/small/table
+
+``corpora`` holds CREMA-D (of which the test actors are taken), RAVDESS and LibriSpeech as ``cremad``, ``ravdess`` and
+``librispeech``. Nothing is chosen by these sets. Every clip is judged alone, by the words that the model writes, and
+one without a label counts as wrong.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+import click
+from Small.acted import acted
+from Small.figures import Figures, figures
+
+from speechbrain_xser import ExplainableEmotionRecognizer
+from speechbrain_xser.annotator.annotate import annotate
+from speechbrain_xser.answer.explanation import Explanation
+from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from speechbrain_xser.inference.evaluation import answers, explain_manifest
+from speechbrain_xser.metrics.answers import write_answers
+from speechbrain_xser.utils.commandline import one_line_errors
+
+SIX = ("angry", "disgusted", "fearful", "happy", "neutral", "sad")
+
+
+@click.command()
+@click.argument("model")
+@click.option("--data", required=True, help="Folder with cremad, ravdess and librispeech.")
+@click.option("--out", default="results/small/table", show_default=True, help="Where manifests and answers go.")
+@click.option("--clips", type=int, help="Of each set at most, every n-th; by default all.")
+@click.option("--sets", "names", default="cremad,ravdess,librispeech", show_default=True, help="Which sets.")
+@one_line_errors()
+def main(model: str, data: str, out: str, clips: int | None, names: str) -> None:
+    """Prints a table of MODEL, a trained folder."""
+    recognizer = ExplainableEmotionRecognizer.from_hparams(model)
+    folder, rows = Path(out), {}
+    for name in names.split(","):
+        manifest = SETS[name](Path(data, name), folder / name)
+        rows[name] = figures(*_answered(recognizer, _some(manifest, clips), folder / f"{name}.jsonl"))
+        print(f"{name}: {_shown(rows[name])}", flush=True)
+    (folder / "figures.json").write_text(json.dumps({name: row._asdict() for name, row in rows.items()}, indent=1))
+
+
+def cremad(data: Path, folder: Path) -> str:
+    """CREMA-D's test actors, annotated by the package's bounds."""
+    return acted(data, folder, variants=0)["test"]
+
+
+def ravdess(data: Path, folder: Path) -> str:
+    """RAVDESS's clips of the six emotions, calm ones as neutral."""
+    found = import_module("RAVDESS.prepare").prepare(data, folder, calm="neutral")
+    clips = [clip for path in sorted(set(found.values())) for clip in read_manifest(path)]
+    kept = {clip.id: clip for clip in clips if clip.emotion in SIX}
+    return _annotated(list(kept.values()), data, folder)
+
+
+def librispeech(data: Path, folder: Path) -> str:
+    """The transcribed clips of LibriSpeech, with the gender that listeners heard."""
+    with open(data / "manifest.csv", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["transcript"]]
+    folder.mkdir(parents=True, exist_ok=True)
+    clips = [_reader(row, data) for row in rows]
+    return _annotated(clips, data, folder)
+
+
+def _reader(row: dict[str, str], data: Path) -> Utterance:
+    text = row["transcript"].lower()
+    return Utterance(row["id"], str(data / row["path"]), transcript=text, gender=row["gender_heard"] or None)
+
+
+SETS = {"cremad": cremad, "ravdess": ravdess, "librispeech": librispeech}
+
+
+def _annotated(clips: list[Utterance], data: Path, folder: Path) -> str:
+    """A manifest of its own with pitch, volume and speed by the package's bounds."""
+    manifest = str(folder / "table.jsonl")
+    root = str(data.resolve())
+    write_manifest(manifest, (clip._replace(wav=clip.wav.replace("{data_root}", root)) for clip in clips))
+    annotate({"test": manifest}, folder / "measures.sqlite", cutoffs="reference")
+    return manifest
+
+
+def _some(manifest: str, clips: int | None) -> str:
+    rows = read_manifest(manifest)
+    if clips is None or len(rows) <= clips:
+        return manifest
+    path = manifest.replace(".jsonl", f"-{clips}.jsonl")
+    write_manifest(path, rows[:: -(-len(rows) // clips)])
+    return path
+
+
+def _answered(
+    recognizer: ExplainableEmotionRecognizer, manifest: str, path: Path
+) -> tuple[Sequence[Utterance], Sequence[Explanation]]:
+    utterances, found = explain_manifest(recognizer, manifest)
+    write_answers(path, answers(utterances, found))
+    return utterances, found
+
+
+def _shown(row: Figures) -> str:
+    values = [(name, value) for name, value in row._asdict().items() if value is not None]
+    return ", ".join(f"{name} {_rounded(value)}" for name, value in values)
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: round(part, 1) for name, part in value.items()}
+    return round(value, 1) if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    main()
