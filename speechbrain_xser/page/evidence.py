@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from speechbrain_xser.evidence.shapley import ALL
 from speechbrain_xser.page.bars import branch_bar, distributions_table, layer_bars, probability_bars
-from speechbrain_xser.page.claims import claims_table
+from speechbrain_xser.page.brief import no_speech_text
+from speechbrain_xser.page.claim_table import claims_table
 from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.paragraph import legend, marked_paragraph
 from speechbrain_xser.page.plot import signal_plot
-from speechbrain_xser.page.summary import no_speech_text
 
 if TYPE_CHECKING:
     from speechbrain_xser.evidence.clip_evidence import Evidence

@@ -14,9 +14,9 @@ from speechbrain_xser import packaged_model
 from speechbrain_xser.annotator import annotate as module
 from speechbrain_xser.annotator.annotate import annotate
 from speechbrain_xser.annotator.classifier import Classifier, Estimate
-from speechbrain_xser.annotator.clips import clip_of
 from speechbrain_xser.annotator.cutoffs import corpus_cutoffs, cutoffs_from, reference_cutoffs
 from speechbrain_xser.annotator.describe import descriptors_of
+from speechbrain_xser.annotator.measured_clips import clip_of
 from speechbrain_xser.annotator.measures import Measures
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.audio import load_audio

@@ -18,7 +18,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, WhisperConfig, WhisperFo
 
 from speechbrain_xser.backbones.catalogue import Backbone, Wheel
 from speechbrain_xser.backbones.llama import convert_llama
-from speechbrain_xser.backbones.whisper import convert_whisper
+from speechbrain_xser.backbones.whisper_weights import convert_whisper
 from speechbrain_xser.utils.sources import fingerprint
 
 ALPHABET = sorted(pre_tokenizers.ByteLevel.alphabet())

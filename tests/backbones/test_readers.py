@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, WhisperForConditio
 
 from speechbrain_xser.backbones.ctranslate2 import read_model
 from speechbrain_xser.backbones.llama import convert_llama
-from speechbrain_xser.backbones.whisper import convert_whisper
+from speechbrain_xser.backbones.whisper_weights import convert_whisper
 from speechbrain_xser.errors import BackboneError
 from tests.backbones.blocks import by_hand, rounded
 from tests.backbones.fakes import (

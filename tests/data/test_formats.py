@@ -14,11 +14,11 @@ import soundfile
 import torch
 
 from speechbrain_xser.data.audio import load_audio, seconds_of
-from speechbrain_xser.data.folders import find_audio_below
+from speechbrain_xser.data.audio_files import find_audio_below
 from speechbrain_xser.data.formats import SUFFIXES, kind_of
 from speechbrain_xser.data.member import Member
 from speechbrain_xser.errors import AudioError
-from speechbrain_xser.explaining.sources import find_clips
+from speechbrain_xser.explaining.clip_sources import find_clips
 from speechbrain_xser.timeline.recording import Recording
 from tests.data.media import write_media
 from tests.genuine import DATA
@@ -175,7 +175,7 @@ def test_a_playlist_is_no_sound_whatever_its_name_or_its_way_in(tmp_path):
 
 
 def test_the_list_of_formats_is_asked_without_torch():
-    code = "import sys; from speechbrain_xser.data import folders; assert 'torch' not in sys.modules"
+    code = "import sys; from speechbrain_xser.data import audio_files; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -15,7 +15,7 @@ import torch
 
 import speechbrain_xser
 from speechbrain_xser.data.audio import load_audio, read_header
-from speechbrain_xser.data.folders import find_audio_below
+from speechbrain_xser.data.audio_files import find_audio_below
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.explaining.clips import SourceClip, explain_clips
 from speechbrain_xser.inference import ExplainableEmotionRecognizer

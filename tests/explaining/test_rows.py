@@ -10,7 +10,7 @@ from speechbrain_xser.answer.record import Descriptors
 from speechbrain_xser.explaining.clips import SourceClip, Told
 from speechbrain_xser.explaining.report import Report
 from speechbrain_xser.explaining.rows import TerminalTable, plain_row
-from speechbrain_xser.page.summary import descriptor_text, emotion_text
+from speechbrain_xser.page.brief import descriptor_text, emotion_text
 from tests.page.reading import Reader
 
 WORDS = Descriptors("male", "elderly", "low", "high", "slow", "flat", ("never", "again"), "calm", "news")

@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from speechbrain_xser.data.formats import kind_of
-from speechbrain_xser.explaining.sources import find_clips
+from speechbrain_xser.explaining.clip_sources import find_clips
 from tests.data.media import write_media
 
 TONE = 0.1 * torch.sin(2 * torch.pi * 200 * torch.arange(48000) / 48000)[:, None].numpy()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from speechbrain_xser.answer.claim import Claim, Verdict
-from speechbrain_xser.page.claims import claim_text, claims_table
+from speechbrain_xser.page.claim_table import claim_text, claims_table
 from speechbrain_xser.page.numbers import ordinal, percent, plain, signed
 from tests.page.reading import Reader
 

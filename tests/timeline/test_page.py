@@ -16,7 +16,7 @@ from speechbrain_xser.answer import Descriptors
 from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.page.palette import DARK, LIGHT
-from speechbrain_xser.page.timeline import timeline_sections
+from speechbrain_xser.page.timeline_view import timeline_sections
 from speechbrain_xser.timeline.cutting import Cutting
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.page import page_text

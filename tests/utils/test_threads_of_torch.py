@@ -5,7 +5,7 @@ import torch
 
 import speechbrain_xser
 from speechbrain_xser import ExplainableEmotionRecognizer
-from speechbrain_xser.cli.model import load_recognizer
+from speechbrain_xser.cli.model_options import load_recognizer
 from speechbrain_xser.utils import threads
 from speechbrain_xser.utils.threads import chosen_threads, usable_cores
 from tests.annotator.real_clips import clips, needs_real_clips

@@ -8,7 +8,7 @@ import pytest
 
 from speechbrain_xser.web.clip import read_upload
 from speechbrain_xser.web.explaining import Explainer
-from speechbrain_xser.web.recording import recording_pieces
+from speechbrain_xser.web.long_recording import recording_pieces
 from tests.web.conftest import copied
 
 

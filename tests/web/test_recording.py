@@ -6,7 +6,7 @@ import pytest
 
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.web.explaining import Explainer
-from speechbrain_xser.web.recording import recording_answer, recording_pieces
+from speechbrain_xser.web.long_recording import recording_answer, recording_pieces
 from tests.web.conftest import RATE, copied, files_below, written
 
 

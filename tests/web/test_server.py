@@ -14,7 +14,7 @@ from gradio_client.exceptions import AppError
 
 from speechbrain_xser.web.api import api_text
 from speechbrain_xser.web.server import serving
-from speechbrain_xser.web.settings import WebSettings
+from speechbrain_xser.web.server_settings import WebSettings
 from tests.web.conftest import copied, files_below
 
 pytestmark = pytest.mark.slow

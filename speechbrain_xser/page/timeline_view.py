@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.page.assets import asset
+from speechbrain_xser.page.brief import descriptor_text, emotion_text, no_speech_text
 from speechbrain_xser.page.document import document
 from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.numbers import clock
 from speechbrain_xser.page.palette import COLOURS, colour
 from speechbrain_xser.page.stack import Column, mean_columns, stack_paths
-from speechbrain_xser.page.summary import descriptor_text, emotion_text, no_speech_text
 
 STYLE = COLOURS + asset("timeline.css")
 TIMELINE_SCRIPT = asset("timeline.js")
