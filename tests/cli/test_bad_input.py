@@ -147,7 +147,7 @@ def test_it_is_one_clear_line_and_ends_with_2(there, call, said):
     assert "Traceback" not in done.output and kept(there) == before
 
 
-def test_a_folder_without_the_right_to_write_is_told_before_the_work(there, monkeypatch):
+def test_a_read_only_folder_is_reported_before_the_work(there, monkeypatch):
     monkeypatch.setattr("os.access", lambda place, right: right != os.W_OK)
     done = CliRunner().invoke(xser, "evaluate good.jsonl --answers folder/a.jsonl".split())
     assert done.exit_code == 2 and "the folder 'folder' is not writable" in done.output

@@ -153,7 +153,7 @@ READABLE = [name for name in rows() if name != "three_bytes.mp3"]
 
 
 @pytest.mark.parametrize("name", rows())
-def test_an_odd_file_gives_what_its_row_says(name, caplog):
+def test_an_odd_file_gives_the_result_in_its_row(name, caplog):
     assert name in RULES, f"{name}: a row without a rule"
     RULES[name](name, *([caplog] if name in TOLD else []))
 
@@ -198,14 +198,14 @@ def test_an_offset_changes_no_answer_of_a_file_or_an_array(packaged):
     assert (wanted.paragraph, wanted.emotion) == (louder.paragraph, louder.emotion)
 
 
-def test_a_file_at_the_limit_ends_no_other_ones_answer(packaged, caplog):
+def test_a_file_at_the_limit_does_not_stop_the_others(packaged, caplog):
     caplog.set_level(logging.WARNING)
     names = ["three_bytes.mp3", "exactly_30s.m4a", "base.wav"]
     told = list(explain_clips(packaged, [SourceClip(name, str(ODD / name)) for name in names]))
     assert [one.explanation is None for one in told] == [True, False, False]
 
 
-def test_a_header_that_lies_about_the_length_is_named_and_ends_no_other(packaged, monkeypatch):
+def test_a_header_with_a_wrong_length_is_named_and_does_not_stop_the_others(packaged, monkeypatch):
     monkeypatch.setattr("speechbrain_xser.explaining.clips._checked_seconds", lambda clip, most: 1.0)
     monkeypatch.setattr("speechbrain_xser.data.video._stated_seconds", lambda *_: 0.0)
     monkeypatch.setattr(packaged.hparams, "max_seconds", 5.0)

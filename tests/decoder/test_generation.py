@@ -96,7 +96,7 @@ def test_prompt_and_limit_beyond_the_context_are_refused_with_lengths(lively):
         lively.generate(TOKENS, CAPTION, max_new_tokens=2000)
 
 
-def test_generation_leaves_the_mode_as_it_was(lively):
+def test_generation_restores_the_mode(lively):
     lively.train()
     assert lively.generate(TOKENS, CAPTION, 5) == lively.eval().generate(TOKENS, CAPTION, 5)
     lively.train()
@@ -104,7 +104,7 @@ def test_generation_leaves_the_mode_as_it_was(lively):
     assert all(module.training for module in lively.modules())
 
 
-def test_a_prefix_is_continued_as_if_the_decoder_had_said_it(lively):
+def test_a_prefix_is_continued_as_the_decoder_s_own_output(lively):
     free = lively.generate(TOKENS, CAPTION, max_new_tokens=12)
     token = lively.tokenizer("by the door", add_special_tokens=False).input_ids
     begun = lively.generate(TOKENS, CAPTION, max_new_tokens=6, prefixes=["by the door"] * 8)
@@ -210,7 +210,7 @@ def answers(packaged, **decoding):
 
 @pytest.mark.parametrize("rows", [1, 5, 12])
 @pytest.mark.slow
-def test_answers_do_not_depend_on_how_many_grow_together(packaged, rows):
+def test_answers_do_not_depend_on_the_number_of_rows(packaged, rows):
     assert answers(packaged, rows=rows) == answers(packaged)
 
 

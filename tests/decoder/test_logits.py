@@ -76,7 +76,7 @@ def test_the_output_layer_sees_answer_positions_only(decoder):
     assert len(output.logits) == len(output.targets) and seen == [len(output.targets)]
 
 
-def test_nothing_stays_behind_on_the_output_layer(decoder):
+def test_no_hook_remains_on_the_output_layer(decoder):
     decoder(TOKENS, CAPTION, ANSWERS)
     full = decoder.causal(inputs_embeds=torch.zeros(2, 5, 32)).logits
     assert full.shape[:2] == (2, 5)
@@ -122,7 +122,7 @@ def test_a_number_of_answers_other_than_of_rows_is_refused_with_both(decoder):
         decoder(TOKENS, CAPTION, ["by the door"])
 
 
-def test_a_third_slot_stands_behind_the_second_on_a_line_of_its_own(llm_folder, plain, tokenizer):
+def test_a_third_slot_follows_the_second_on_its_own_line(llm_folder, plain, tokenizer):
     slots = ("content", "descriptor", "speaker")
     decoder = LLMDecoder(llm_folder, dtype="float32", template=PromptTemplate(slots=slots)).eval()
     tokens = {**TOKENS, "speaker": soft_tokens([3, 2, 1], seed=3)}

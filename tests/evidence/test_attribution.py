@@ -51,7 +51,7 @@ def test_the_shares_are_the_shapley_values_of_the_game_by_hand():
     assert found.shares == pytest.approx({"content": 1.25, "descriptor": 2.25})
 
 
-def test_three_branches_share_what_they_are_worth_in_all_eight_coalitions():
+def test_three_branches_share_their_worth_over_all_eight_coalitions():
     model = torch.nn.Module()
     model.decoder = Additive()
     heard = {"content": tokens(), "descriptor": tokens(), "speaker": tokens()}

@@ -78,7 +78,7 @@ def test_without_the_voice_the_label_turns_and_without_the_words_it_does_not():
     assert other.moved == pytest.approx(0.1)  # from 0.8 to 0.9
 
 
-def test_claims_are_counted_by_what_the_signal_says(recognizer, tmp_path):
+def test_claims_are_counted_against_the_signal(recognizer, tmp_path):
     found = measure_faithfulness(recognizer, clips(tmp_path, [-10, -12, -60]), clips=None, workers=1)
     assert found.claims["volume"] == Support(supported=2, contradicted=1, unmeasured=0)  # all are said to be loud
     assert set(found.claims) == {"gender", "volume"} and len(found.knockouts) == 3

@@ -36,7 +36,7 @@ def counted(module: torch.nn.Module, work) -> list[tuple[int, ...]]:
     return rows
 
 
-def test_clips_are_told_in_the_order_in_which_they_were_given(recognizer, recordings):
+def test_explanations_keep_the_order_of_the_clips(recognizer, recordings):
     found = list(explain_clips(recognizer, recordings, batch_size=2))
     assert [told.clip for told in found] == recordings
     alone = [recognizer.explain_file(clip.path).paragraph for clip in recordings]
@@ -65,7 +65,7 @@ def test_waveforms_are_read_when_their_turn_comes(recognizer, recordings, monkey
     assert len(read) == 8  # batches that are answered together, of 20
 
 
-def test_a_window_is_told_before_the_next_one_is_looked_at(recognizer, recordings, monkeypatch):
+def test_a_window_is_explained_before_the_next_one_is_read(recognizer, recordings, monkeypatch):
     monkeypatch.setattr(clips_module, "WINDOW", 2)
     asked = iter(recordings)
     found = explain_clips(recognizer, asked, batch_size=1)

@@ -68,7 +68,7 @@ def test_a_wrong_line_is_named(tmp_path, line, told):
         read_answers(write(tmp_path, "a", [rows(1, 1)[0], line]))
 
 
-def test_a_file_without_answers_and_none_at_all_are_named(tmp_path):
+def test_a_file_without_answers_and_a_missing_file_are_named(tmp_path):
     with pytest.raises(MetricError, match="no answers"):
         read_answers(write(tmp_path, "a", []))
     with pytest.raises(MetricError, match="No such file"):

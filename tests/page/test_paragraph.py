@@ -30,7 +30,7 @@ def test_a_claim_has_the_line_and_the_sign_of_its_verdict(verdict, kind, sign):
     assert marks(page) == [(kind, "low pitch")] and Reader(page).text == f"A young man with low pitch{sign} speaks."
 
 
-def test_the_tooltip_says_what_was_measured():
+def test_the_tooltip_shows_the_measurement():
     [mark] = Reader(marked_paragraph(TEXT, [claim(NO, measured="high", value=231.4)])).of("mark")
     assert mark["title"] == "pitch: said low, measured high (231 Hz); contradicted"
 

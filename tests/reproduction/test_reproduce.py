@@ -44,7 +44,7 @@ def other():
         yield path
 
 
-def test_a_table_that_was_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, python, other):
+def test_a_table_killed_at_any_moment_ends_like_an_uninterrupted_one(tmp_path, python, other):
     for split, clips in (("train", 16), ("valid", 4), ("test", 6)):
         tiny_manifest(tmp_path, clips, seed=clips, split=split)
     whole = finished(command(python, tmp_path, tmp_path / "whole"))

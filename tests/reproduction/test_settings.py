@@ -40,7 +40,7 @@ def run(plan: Plan, setting: str) -> Path:
     return plan.out / "MELD" / "ssl_hubert" / "seed1"
 
 
-def test_fine_tuning_begins_with_the_model_of_its_own_seed(plan):
+def test_fine_tuning_starts_from_the_model_of_its_seed(plan):
     folder = run(plan, "fine-tuned")
     begun = folder.parents[2] / "SpeechCraft" / "ssl_hubert" / "seed1" / "model"
     assert (begun / "metadata.json").exists() and (folder / "model" / "metadata.json").exists()

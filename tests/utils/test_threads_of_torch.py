@@ -38,7 +38,7 @@ def test_a_command_computes_with_one_thread_for_the_tiny_model_and_says_so(free,
 
 
 @pytest.mark.parametrize("name", threads.VARIABLES)
-def test_the_environment_has_the_last_word(free, monkeypatch, capsys, name):
+def test_the_environment_takes_precedence(free, monkeypatch, capsys, name):
     monkeypatch.setenv(name, "3")
     load_recognizer(None, device="cpu")
     assert torch.get_num_threads() == 3

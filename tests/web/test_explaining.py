@@ -31,7 +31,7 @@ def test_the_paragraph_grows_and_the_evidence_comes_last(explainer, clips, recog
     assert "xser-evidence" in last
 
 
-def test_a_page_that_is_closed_in_the_middle_gives_the_model_back(explainer, clips):
+def test_a_closed_page_releases_the_model(explainer, clips):
     pieces = explainer.pieces(clips[0])
     for _ in range(4):
         next(pieces)
