@@ -1,4 +1,4 @@
-"""Words found in time: against a path by another library, other synthetic voices, and hand-labelled syllables."""
+"""Word times against the path of another library, other synthetic voices and hand-labelled syllables."""
 
 import dtw
 import numpy as np
@@ -18,7 +18,7 @@ TEXT = "The children were playing games behind our new house"
 
 
 def spoken(text: str = TEXT, voice: str = "en-us+m3", rate: int = 140) -> tuple[torch.Tensor, np.ndarray]:
-    """A voice and tempo that the reading does not have, and when its words begin."""
+    """A voice and tempo that differ from the reading, and the start times of its words."""
     espeak = Espeak()
     wave = torch.from_numpy(espeak.say(text, Speaking(voice, rate=rate)))
     return resample(wave, espeak.sample_rate, 16000), np.array([word.seconds for word in espeak.words])

@@ -1,4 +1,4 @@
-"""What is trimmed and what is heard, on signals made here."""
+"""Trimming and detected speech, on generated signals."""
 
 import math
 

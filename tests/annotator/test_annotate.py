@@ -1,4 +1,4 @@
-"""The annotator over whole manifests: what it fills, what it leaves, and how it goes on after a kill."""
+"""The annotator over whole manifests: what it fills, what it keeps, and how it resumes after a kill."""
 
 import os
 import tracemalloc
@@ -238,7 +238,7 @@ def test_a_trained_model_is_a_classifier(tmp_path):
 
 
 def peak_bytes(folder: Path, clips: int) -> int:
-    """Of a run that finds everything measured, so that only its own bookkeeping counts."""
+    """Peak memory of a run that finds everything measured, so only its bookkeeping counts."""
     folder.mkdir()
     soundfile.write(folder / "a.wav", np.zeros(16000 * 40), 16000)
     rows = [Utterance(f"a{n}", "a.wav", start=n / 100, stop=n / 100 + 1, transcript="go " * 50) for n in range(clips)]

@@ -1,4 +1,4 @@
-"""The bounds that come with the package, and what the documentation says of them."""
+"""The packaged bounds, and what the documentation says about them."""
 
 import re
 from pathlib import Path

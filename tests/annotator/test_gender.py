@@ -1,4 +1,4 @@
-"""The gender estimate: right where it speaks, silent where it cannot know."""
+"""The gender estimate: right when it answers, null when it cannot know."""
 
 import csv
 import json

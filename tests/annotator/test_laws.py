@@ -1,4 +1,4 @@
-"""What must not change a measure, and what must change one by a known amount, on real clips of four corpora."""
+"""Changes that must leave a measure alone or shift it by a known amount, on real clips of four corpora."""
 
 import math
 import random
@@ -28,7 +28,7 @@ ON_REAL_CLIPS = pytest.mark.parametrize("corpus", CORPORA)
 
 
 class Change(NamedTuple):
-    """What became of a clip."""
+    """The result for one clip."""
 
     semitones: float
     rate_ratio: float
@@ -85,7 +85,7 @@ def test_stereo_equals_mono(corpus, tmp_path):
 
 
 def moved(corpus: str, change, semitones: float) -> list[Change]:
-    """What became of seven clips; one whose voice would be raised out of the tracker's range is left out."""
+    """Results for seven clips; skips one whose voice would be raised out of the tracker's range."""
     found = clips(corpus, 7)
     ceiling = HIGHEST_HERTZ / 2 ** ((max(semitones, 0) + MARGIN_SEMITONES) / 12)
     kept = [clip for clip in found if measured(clip).f0_hertz < ceiling]
@@ -149,7 +149,7 @@ def test_a_gap_where_there_is_no_voice_does_not_change_the_contour(corpus):
 
 
 def gapped(wav: torch.Tensor, heard, seconds: float) -> torch.Tensor:
-    """The clip with silence in the middle of its longest stretch without voice between two voiced ones."""
+    """The clip with silence added in the middle of its longest unvoiced stretch between two voiced ones."""
     voiced = (heard.hertz > 0).nonzero().flatten()
     longest = voiced.diff().argmax()
     middle = int(voiced[longest] + voiced[longest + 1]) // 2 * 160

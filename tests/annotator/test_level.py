@@ -1,4 +1,4 @@
-"""Level and speech of signals made here."""
+"""Level and speech of generated signals."""
 
 import math
 
@@ -15,7 +15,7 @@ def tone(seconds: float, gain: float = 1.0) -> torch.Tensor:
 
 
 def frames(*parts: tuple[float, float]) -> torch.Tensor:
-    """Levels, each for so many seconds."""
+    """A signal of the given levels, each for the given seconds."""
     return torch.cat([torch.full((round(seconds * 100),), decibels) for decibels, seconds in parts])
 
 

@@ -1,4 +1,4 @@
-"""Measures of signals made here, and their way through JSON."""
+"""Measures of generated signals, and their JSON round trip."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Pitch of signals whose pitch is known by construction, and where halving and doubling lurk."""
+"""Pitch of signals whose pitch is known by construction, including cases prone to octave errors."""
 
 import math
 import sys
@@ -13,7 +13,7 @@ RATE = 16000
 
 
 def harmonic(hertz: torch.Tensor, strengths: list[float]) -> torch.Tensor:
-    """Harmonics of a pitch that is given for every sample."""
+    """Harmonics of a pitch given for every sample."""
     phase = 2 * math.pi * (hertz.double() / RATE).cumsum(0)
     return sum(gain * torch.sin((k + 1) * phase) for k, gain in enumerate(strengths)).float()
 

@@ -1,4 +1,4 @@
-"""What eSpeak says of the words that it speaks."""
+"""Timing and stress that eSpeak reports for the words it speaks."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_a_reading_does_not_depend_on_what_was_read_before():
 
 
 def test_syllables_come_from_the_library_that_is_loaded_now(monkeypatch):
-    """A reading loads eSpeak anew; the handle of the old one points at nothing."""
+    """A reading reloads eSpeak, which makes the old handle invalid."""
     count_syllables("the elephant")
     read("the elephant")
     loaded, asked = Espeak._library, []

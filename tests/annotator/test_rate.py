@@ -1,4 +1,4 @@
-"""Syllables counted by hand, and in signals made here."""
+"""Syllables counted by hand, and in generated signals."""
 
 import math
 
@@ -14,7 +14,7 @@ RATE = 16000
 
 
 def syllables(count: int, seconds: float = 0.2) -> torch.Tensor:
-    """So many swells of a voice."""
+    """The given number of voiced swells."""
     place = torch.arange(round(count * seconds * RATE)) / RATE
     swell = 0.55 - 0.45 * torch.cos(2 * math.pi * place / seconds)
     return 0.2 * swell * sum(torch.sin(2 * math.pi * 150 * k * place) / k for k in range(1, 6))

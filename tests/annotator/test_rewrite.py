@@ -1,4 +1,4 @@
-"""Rewriting by an LLM: what says something else is not taken."""
+"""Rewriting by an LLM: a text that changes the record is rejected."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def clips(number: int) -> list[Utterance]:
 
 
 def plainly(texts) -> list[str]:
-    """Says the emotion and the words in a way that no template has."""
+    """Gives the emotion and the words in a form that no template has."""
     records = [parse(text) for text in texts]
     said = [f' saying "{record.transcript}"' if record.transcript else "" for record in records]
     return [f"Somebody {record.emotion} is heard{words}." for record, words in zip(records, said, strict=True)]

@@ -1,4 +1,4 @@
-"""Paragraphs as read: other people's wordings, cut or empty answers, text that only looks like a label."""
+"""Reading paragraphs: other wordings, truncated or empty answers, text that only looks like a label."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Paragraphs as written: the published example's facts, one line, grammatical with anything missing."""
+"""Writing paragraphs: the published example's facts, one line, grammatical with anything missing."""
 
 import re
 

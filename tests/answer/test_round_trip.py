@@ -1,4 +1,4 @@
-"""A rendered paragraph gives its record back, whatever stands in its free texts."""
+"""A rendered paragraph gives its record back, whatever its free texts contain."""
 
 import random
 

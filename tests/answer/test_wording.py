@@ -1,4 +1,4 @@
-"""The varied wording: every paragraph parses back, and no two facts are always in one order."""
+"""The varied wording: every paragraph parses back, and no two facts have a fixed order."""
 
 import random
 import subprocess
@@ -42,7 +42,7 @@ MARKS = {
 
 
 def drawn(numbers: random.Random) -> Record:
-    """A record with each field there or not, its texts hostile."""
+    """A record with any fields missing and hostile texts."""
 
     def maybe(share, value):
         return value() if numbers.random() < share else None

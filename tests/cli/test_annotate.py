@@ -1,4 +1,4 @@
-"""``xser annotate`` as a user runs it, and stops it."""
+"""``xser annotate`` as a user runs and stops it."""
 
 import json
 import os

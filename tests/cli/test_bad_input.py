@@ -112,7 +112,7 @@ CALLS = [
 
 @pytest.fixture
 def there(tmp_path, monkeypatch):
-    """The files that the calls name, in the current folder."""
+    """Makes the files that the calls name, in the current folder."""
     for folder in ("folder", "half", "full", "corpus"):
         (tmp_path / folder).mkdir()
     soundfile.write(tmp_path / "corpus" / "a.wav", np.full(8000, 0.1), 16000)
@@ -130,7 +130,7 @@ def there(tmp_path, monkeypatch):
 
 
 def kept(folder: Path) -> dict[str, bytes]:
-    """What was there before, by name."""
+    """The files that were there before, by name."""
     files = [path for path in folder.rglob("*") if path.is_file() and "out" not in path.parts]
     return {str(path): path.read_bytes() for path in files}
 

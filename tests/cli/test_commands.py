@@ -1,4 +1,4 @@
-"""What holds for every command of ``xser``: quick help with an example, the nearest name, pipes, encodings, signals."""
+"""Common to all ``xser`` commands: quick help with an example, the nearest name, pipes, encodings, signals."""
 
 import json
 import os

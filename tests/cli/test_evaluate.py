@@ -1,4 +1,4 @@
-"""The evaluation of a folder on a manifest: every clip that can be read, and no other in silence."""
+"""Evaluation of a folder on a manifest: every readable clip counts, and every other is named."""
 
 import json
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_more_unreadable_clips_than_allowed_stop_it(tmp_path):
 
 @pytest.fixture
 def manifests(tmp_path, monkeypatch):
-    """Two manifests of one clip each, which the packaged model hears."""
+    """Two manifests of one clip each for the packaged model."""
     monkeypatch.chdir(tmp_path)
     return [tiny_manifest(tmp_path, clips=1, split=split) for split in ("valid", "test")]
 

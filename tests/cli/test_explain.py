@@ -185,7 +185,7 @@ def test_a_reader_that_closes_a_real_pipe_causes_no_message():
 
 
 class Stopped(NamedTuple):
-    """What a terminal showed of a command until it was stopped, and what was left."""
+    """A command's terminal output until it was stopped, and the files that it left."""
 
     told: str
     code: int
@@ -194,7 +194,7 @@ class Stopped(NamedTuple):
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory) -> Stopped:
-    """Twelve clips and a page on a terminal; Ctrl-C once the first clip was told."""
+    """Twelve clips and a page on a terminal; Ctrl-C after the first clip is printed."""
     place = tmp_path_factory.mktemp("stopped")
     for number in range(12):
         write_speech(place / "clips" / f"{number:02d}.wav", number)
@@ -214,7 +214,7 @@ def stopped(tmp_path_factory) -> Stopped:
 
 
 def read_terminal(descriptor: int) -> bytes:
-    """What is there to be read, nothing when the other end is closed."""
+    """The bytes that can be read; empty if the other end is closed."""
     try:
         return os.read(descriptor, 65536)
     except OSError:

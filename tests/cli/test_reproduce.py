@@ -1,4 +1,4 @@
-"""What ``xser reproduce`` and ``xser probe`` say where they are called wrongly; the table itself is in reproduction."""
+"""Messages of ``xser reproduce`` and ``xser probe`` for wrong calls; tests/reproduction covers the tables."""
 
 import pytest
 from click.testing import CliRunner

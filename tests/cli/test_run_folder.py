@@ -1,4 +1,4 @@
-"""A training's output folder where a model is meant: every command names the model inside."""
+"""A training output folder given as a model: every command names the model inside."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ from speechbrain_xser.training.run import make_model
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    """What a finished training leaves, with its own copy of the values."""
+    """The output of a finished training, with its own copy of the values."""
     folder = tmp_path_factory.mktemp("results") / "demo"
     shutil.copytree(packaged_model(), folder / "model")
     (folder / "hyperparams.yaml").write_text("seed: 1\n")

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def stub(monkeypatch):
-    """A model of arithmetic, and a detector of loudness."""
+    """Replaces the model by arithmetic and the detector by a loudness threshold."""
     monkeypatch.setattr(timeline, "load_recognizer", lambda *_: Stub())
     monkeypatch.setattr("speechbrain_xser.timeline.timeline.SpeechDetector", Loudness)
 
@@ -177,7 +177,7 @@ def speech(tmp_path_factory):
 
 
 def started(python, speech, out):
-    """A slow run, when it has kept some moments."""
+    """A slow run that has stored some moments."""
     command = [python, "-m", "tests.timeline.run_stub", str(speech), str(out), "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = Process(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)

@@ -22,7 +22,7 @@ NO_PARAGRAPHS = "error: This model answers with a HeadsDecoder"
 
 @pytest.fixture(scope="module", params=SYSTEMS)
 def model(request, tmp_path_factory) -> str:
-    """A folder with random weights, and heads that say something."""
+    """A folder with random weights whose heads give an answer."""
     place = tmp_path_factory.mktemp(request.param)
     values = SYSTEMS[request.param]
     made, lobes = tiny_model(place, **values), tiny_lobes(place, **values)

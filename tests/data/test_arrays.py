@@ -1,4 +1,4 @@
-"""Sound that is handed over in memory: what it was meant to be, or one line on what came and what was expected."""
+"""Sound passed in memory: used as it was meant, or refused with what came and what was expected."""
 
 import array
 
@@ -112,7 +112,7 @@ def test_lengths_may_be_any_numbers():
 
 
 class Foreign:
-    """An array of a library that does not give its samples away."""
+    """An array of a library that does not expose its samples."""
 
     def __array__(self, *_, **__):
         raise RuntimeError("on another device")

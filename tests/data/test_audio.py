@@ -1,4 +1,4 @@
-"""Audio files at the border: what is read, and what is refused by name."""
+"""Edge cases of audio files: which are read, and which are refused by name."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""EmotionCoT's lines, and which clip each belongs to; paths are those of IEMOCAP, MELD and EARS."""
+"""EmotionCoT's lines and the clips they belong to, with paths of IEMOCAP, MELD and EARS."""
 
 import json
 

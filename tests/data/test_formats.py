@@ -1,4 +1,4 @@
-"""What can be read is read, by its content: every suffix of the list, through files, archives, pipes and folders."""
+"""Sound is read by its content: every suffix of the list, through files, archives, pipes and folders."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ needs_odd = pytest.mark.skipif(not ODD.is_dir(), reason="odd_audio is not here: 
 
 
 def written(folder: Path, suffix: str) -> Path:
-    """A second of a tone in the format that is usual under a suffix, under a name that says nothing."""
+    """A second of a tone in the usual format of a suffix, under a name without that suffix."""
     path = folder / "sound"
     if suffix in WRITTEN:
         with open(path, "wb") as file:

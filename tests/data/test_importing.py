@@ -1,4 +1,4 @@
-"""Anybody's rows and data sets as utterances: labels, ids, paths and what is left out."""
+"""A user's rows and data sets as utterances: labels, ids, paths and skipped rows."""
 
 import io
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Manifests: what is written is read again, what is wrong is refused by file, line and utterance."""
+"""Manifests are read back as written; errors name file, line and utterance."""
 
 import json
 

@@ -34,13 +34,13 @@ def base() -> torch.Tensor:
 
 
 def exact(name):
-    """Without loss: every sample, and behind them no more than a block of padding."""
+    """Lossless: every sample, followed by at most a block of padding."""
     wave, wanted = load_audio(ODD / name), base()
     assert torch.equal(wave[: len(wanted)], wanted) and len(wave) - len(wanted) < 4
 
 
 def alike(wave: torch.Tensor, wanted: torch.Tensor) -> bool:
-    """Whether the level follows the original's in every 50 ms, with an encoder's delay of 0.1 s at most."""
+    """Whether the level follows the original's in every 50 ms, with an encoder delay of at most 0.1 s."""
     envelope = wanted[: len(wanted) // FRAME * FRAME].reshape(-1, FRAME).square().mean(1).sqrt()
     found = []
     for delay in range(0, RATE // 10, 100):
@@ -103,7 +103,7 @@ def refused(name):
 
 
 def read_elsewhere_told(name):
-    """What a model says of it is in tests/inference/test_no_speech.py; here, that all of it is read."""
+    """Checks that all of it is read; tests/inference/test_no_speech.py checks the model's answer."""
     assert len(load_audio(ODD / name)) == soundfile.info(ODD / name).frames
 
 

@@ -1,4 +1,4 @@
-"""Shards: the same samples as the files, readable by the library webdataset, and safe to stop."""
+"""Shards: the same samples as the files, readable by webdataset, and safe to interrupt."""
 
 import json
 import signal

@@ -57,7 +57,7 @@ def test_whatever_is_new_or_missing_is_built_again(tmp_path, change):
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.JSONL", "dialogue.txt", "clip.wav", "all.tar"])
 def test_a_file_that_was_corrected_without_a_change_of_its_size_is_read_again(tmp_path, name):
-    """Of a table a letter is enough, though its time was set back; of sound and archives the time tells."""
+    """In a table one changed letter counts even if its time was set back; for sound and archives the time decides."""
     (tmp_path / name).write_text("a,sad")
     before, built = (tmp_path / name).stat(), []
 

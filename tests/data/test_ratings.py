@@ -1,4 +1,4 @@
-"""Raters' votes: CREMA-D's genuine table, IEMOCAP's words, and files that are wrong."""
+"""Raters' votes: CREMA-D's genuine table, IEMOCAP's words and invalid files."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""Tables as people keep them: separators, quotation marks, marks of byte order, and what is wrong with them."""
+"""Tables from users: separators, quotation marks, byte order marks and faults."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Transcripts made plain: what is undone, and what stays as it is."""
+"""Plain transcripts: which characters change, and which stay."""
 
 import csv
 

@@ -1,4 +1,4 @@
-"""Sound out of containers: the right channel, all of it, or an error that names the file."""
+"""Sound from video files: the right channel, complete, or an error that names the file."""
 
 import av
 import numpy as np
@@ -34,12 +34,12 @@ def tones(layout: str) -> np.ndarray:
 
 
 def voice_of(path, **options) -> torch.Tensor:
-    """What is heard of a file of 48 kHz, at its own rate."""
+    """The voice of a 48 kHz file, at its own rate."""
     return load_audio(path, sample_rate=48000, **options)
 
 
 def strongest_hertz(samples) -> int:
-    """Of the middle half second, to 2 Hz."""
+    """Main frequency of the middle half second, to 2 Hz."""
     return 2 * int(np.abs(np.fft.rfft(np.asarray(samples)[12000:36000])).argmax())
 
 

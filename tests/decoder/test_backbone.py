@@ -1,4 +1,4 @@
-"""Loading an LLM, and whether LLM, tokenizer and prompt belong together."""
+"""Loading an LLM, and checks that LLM, tokenizer and prompt fit."""
 
 import shutil
 import sys

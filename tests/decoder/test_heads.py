@@ -25,14 +25,14 @@ A, B = CHARACTERS.index("a") + 1, CHARACTERS.index("b") + 1
 
 
 def saying(path: list[int], width: int = 40) -> SoftTokens:
-    """Frames of which each one says a character for certain to :func:`telling`."""
+    """Frames from which :func:`telling` reads one character each."""
     frames = torch.zeros(1, len(path), width)
     frames[0, torch.arange(len(path)), torch.tensor(path)] = 100.0
     return SoftTokens(frames, torch.tensor([len(path)]))
 
 
 def telling(width: int = 40) -> HeadsDecoder:
-    """A decoder whose CTC head takes unit i of a frame for class i."""
+    """A decoder whose CTC head maps unit i of a frame to class i."""
     decoder = HeadsDecoder(width)
     with torch.no_grad():
         decoder.characters.weight.copy_(torch.eye(len(CHARACTERS) + 1, width))

@@ -61,7 +61,7 @@ def test_a_pruned_last_layer_gives_what_the_whole_layer_gives(llm, stream):
 
 
 def peft_reference(llm, decoder):
-    """The same weights in PEFT's own layers, and rows one by one: loss, and the gradient of every LoRA tensor."""
+    """Loss and the gradient of every LoRA tensor, from the same weights in PEFT's layers, row by row."""
     config = LoraConfig(r=16, lora_alpha=32, target_modules=r".*_proj", bias="none")
     model = get_peft_model(llm, config).eval()
     ours = {name.removeprefix("llm."): tensor for name, tensor in decoder.named_parameters() if ".lora_" in name}

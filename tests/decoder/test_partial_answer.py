@@ -1,4 +1,4 @@
-"""Answers of several rows as they grow, over a cache whose every answer is written down."""
+"""Growing answers of several rows, over a cache with scripted answers."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from tests.decoder.conftest import Guesses
 
 
 class ScriptedCache:
-    """Stands for an LLM and its cache: row r answers the r-th list of ids, whatever it reads; 10 tokens are known."""
+    """Stands in for an LLM and its cache: row r answers the r-th list of ids, whatever it reads; 10 tokens exist."""
 
     def __init__(self, script, rows, _capacity, _graphs):
         self.script, self.device, self.calls = script, "cpu", []
@@ -41,7 +41,7 @@ PROMPT = 4  # tokens of every prompt
 
 @pytest.fixture
 def answers_of(monkeypatch):
-    """Answers a script; gives the new ids of each row, and the calls."""
+    """Runs a script; returns the new ids of each row, and the calls."""
 
     def answer(script, limit=6, rows=32, begun=None, odd_quotes=(), **rules):
         caches = []

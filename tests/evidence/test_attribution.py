@@ -1,4 +1,4 @@
-"""The shares of the two branches add up, are those of the game by hand, and a swapped voice is really heard."""
+"""The branches' shares add up and match the game by hand, and a swapped voice changes the answer."""
 
 from types import SimpleNamespace
 
@@ -16,7 +16,7 @@ ANSWERS = ["A man speaks, his anger evident.", "A woman speaks, sounding sad.", 
 
 
 class Additive(torch.nn.Module):
-    """A decoder whose log-odds of "angry" are known: 1 for content, 2 for the descriptor, 0.5 for both together, and
+    """A decoder with known log-odds of "angry": 1 for content, 2 for the descriptor, 0.5 for both together, and
     0.6 for all three."""
 
     def emotion_probabilities(self, tokens, instruction, answers, emotions):

@@ -59,7 +59,7 @@ def test_an_unmeasurable_claim_is_marked_as_such():
 
 
 def test_an_emphasised_word_is_judged_by_its_prominence():
-    """eSpeak speaks the words; one of them is made louder by 18 dB, so that it stands out."""
+    """eSpeak speaks the words; one is 18 dB louder, so that it stands out."""
     text = "the garden behind the house was quiet"
     reading = read(text)
     wave = torch.from_numpy(reading.wave.copy())

@@ -22,7 +22,7 @@ ANGRY, SAD = "A man with high volume speaks, his anger evident.", "A man with lo
 
 
 class Voiced(LLMDecoder):
-    """Hears anger in a voice and sadness in silence: 0.9 with a voice, 0.2 without, 0.1 less where words are heard."""
+    """P("angry") is 0.9 with a voice and 0.2 without, 0.1 less with words; the rest is sadness."""
 
     def __init__(self):
         torch.nn.Module.__init__(self)  # no LLM behind it

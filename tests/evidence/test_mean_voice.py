@@ -1,4 +1,4 @@
-"""The mean voice: against clips heard one by one, and through a model folder."""
+"""The mean voice: against clips encoded one by one, and through a model folder."""
 
 from types import SimpleNamespace
 

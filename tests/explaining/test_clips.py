@@ -1,4 +1,4 @@
-"""Many clips: what is said of each, in which order, and at what cost."""
+"""Many clips: the explanation of each, their order, and the cost."""
 
 import pytest
 import soundfile
@@ -17,7 +17,7 @@ def recognizer(unchecked):
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory) -> list[SourceClip]:
-    """Noise of five lengths, not in their order."""
+    """Noise of five unsorted lengths."""
     folder, generator = tmp_path_factory.mktemp("recordings"), torch.Generator().manual_seed(3)
     for number, seconds in enumerate((0.9, 0.3, 0.7, 0.5, 1.1)):
         samples = 0.1 * torch.randn(round(16000 * seconds), generator=generator)
@@ -26,7 +26,7 @@ def recordings(tmp_path_factory) -> list[SourceClip]:
 
 
 def counted(module: torch.nn.Module, work) -> list[tuple[int, ...]]:
-    """Rows and samples of each forward of a module while something is done."""
+    """Rows and samples of each forward of a module during a call."""
     rows = []
     handle = module.register_forward_hook(lambda _, inputs, __: rows.append(tuple(inputs[0].shape)))
     try:

@@ -1,4 +1,4 @@
-"""The table as it stands on a terminal, and the report's page."""
+"""The table on a terminal, and the report's page."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Files of answers: read strictly, scored with intervals, compared on the same utterances."""
+"""Answer files: read strictly, scored with intervals, compared on the same utterances."""
 
 import json
 import math
@@ -15,7 +15,7 @@ EMOTIONS = ("sad", "happy", "angry")
 
 
 def rows(count: int, right: int) -> list[dict]:
-    """The first so many are answered as they are, the others with another emotion and without the words."""
+    """The first answers are correct; the others have another emotion and no words."""
     found = []
     for number in range(count):
         emotion = EMOTIONS[number % 3]

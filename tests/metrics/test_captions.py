@@ -1,4 +1,4 @@
-"""Description metrics against figures that others published."""
+"""Description metrics against published figures."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""One program scores METEOR for a whole process, and one that is gone or failed is not asked again."""
+"""One program scores METEOR for a whole process; a dead or failed one is not used again."""
 
 import shutil
 import threading
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="METEOR nee
 
 
 class Program:
-    """Stands for pycocoevalcap's program, which takes ten seconds to start."""
+    """Stands in for pycocoevalcap's program, which takes ten seconds to start."""
 
     started: list["Program"] = []
 

@@ -1,4 +1,4 @@
-"""Answers against references: what the Brain, the evaluation and the demo report."""
+"""Answers against references, as the Brain, the evaluation and the demo report them."""
 
 import io
 import math

@@ -1,4 +1,4 @@
-"""Tests of significance, by arithmetic."""
+"""Significance tests, by arithmetic."""
 
 import math
 

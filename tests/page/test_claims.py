@@ -11,7 +11,7 @@ from tests.page.reading import Reader
 
 
 class Ranked(NamedTuple):
-    """A claim that knows its place among other clips."""
+    """A claim with its percentile among other clips."""
 
     field: str = "pitch"
     said: str = "low"

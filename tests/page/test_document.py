@@ -1,4 +1,4 @@
-"""A whole page: it needs nothing else, and it is the reader's light or dark."""
+"""A whole page: it needs no other file, and follows the reader's light or dark scheme."""
 
 import re
 

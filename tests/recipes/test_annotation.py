@@ -1,4 +1,4 @@
-"""Every preparer can hand its manifests to the annotator; shown on real clips where a corpus is here."""
+"""Every preparer can pass its manifests to the annotator; tested on real clips if a corpus is present."""
 
 import importlib.util
 import inspect

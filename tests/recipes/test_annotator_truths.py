@@ -1,4 +1,4 @@
-"""The annotator's truths, on clips whose answer is arithmetic by hand."""
+"""The annotator's reference values, on clips whose answer is computed by hand."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def sound(hertz: float = 0.0, praats: float | None = None, decibels: float = -20
 
 
 def speakers(count: int) -> tuple[list[Voice], list[Sound]]:
-    """Women and men in turn, three clips each, told apart by every feature."""
+    """Women and men in turn, three clips each, separated by every feature."""
     noise = np.random.default_rng(0)
     found = [voice(str(index // 3), index // 3 % 2 == 0) for index in range(3 * count)]
     return found, [sound(features=noise.normal(3 if clip.female else -3, 1, WIDTH)) for clip in found]

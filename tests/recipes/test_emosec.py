@@ -1,4 +1,4 @@
-"""EMOSEC's preparation: on a small folder made here, and on the genuine lists where they are."""
+"""EMOSEC's preparation, on a small generated folder and on the genuine lists if present."""
 
 import importlib.util
 import json

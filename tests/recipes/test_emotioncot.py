@@ -1,4 +1,4 @@
-"""Joining EmotionCoT's labels onto manifests, with the genuine ids of IEMOCAP and MELD where they are."""
+"""Joining EmotionCoT's labels to manifests, with the genuine ids of IEMOCAP and MELD if present."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Anybody's clips become manifests: tables, folders and data sets, made here and of real clips where they are."""
+"""A user's clips become manifests: tables, folders and data sets, generated and, if present, of real clips."""
 
 import importlib.util
 import json
@@ -202,7 +202,7 @@ def real_dataset(datasets):
 
 
 def assert_same(clips: dict, rows: list[dict]) -> None:
-    """The clips are the table's, in its order."""
+    """Checks that the clips are the table's, in its order."""
     assert len(clips) == len(rows)
     for clip, row in zip(clips.values(), rows, strict=True):
         assert (clip.emotion, clip.transcript, clip.gender) == (row["emotion"], row["transcript"], row["gender"])

@@ -1,4 +1,4 @@
-"""MELD's preparation: on a small release made here, and on the genuine tables where they are."""
+"""MELD's preparation, on a small generated release and on the genuine tables if present."""
 
 import csv
 import importlib.util
@@ -55,13 +55,13 @@ def tone(hertz: float, seconds: float = 0.5) -> np.ndarray:
 
 
 def strongest_hertz(path: str) -> int:
-    """Of a quarter second inside a FLAC at 16 kHz, to 4 Hz."""
+    """Main frequency of a quarter second inside a FLAC at 16 kHz, to 4 Hz."""
     return 4 * int(np.abs(np.fft.rfft(soundfile.read(path)[0][2000:6000])).argmax())
 
 
 @pytest.fixture(autouse=True, scope="module")
 def one_process():
-    """Here few clips are decoded, and starting processes would take longer."""
+    """Decodes in this process: for few clips, starting others would take longer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(extraction, "in_parallel", lambda work, items, *_: map(work, items))
         yield

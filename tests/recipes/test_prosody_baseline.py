@@ -12,7 +12,7 @@ spec.loader.exec_module(baseline)
 
 
 def features(emotions: list[str], useful: bool) -> "baseline.Features":
-    """One column that is the emotion's number, or that says nothing, and one constant."""
+    """One column with the emotion's number, or uninformative, and one constant column."""
     names = sorted(set(emotions))
     column = [names.index(emotion) if useful else 0.0 for emotion in emotions]
     values = np.array([column, np.ones(len(emotions))], dtype=np.float32).T

@@ -1,4 +1,4 @@
-"""SpeechCraft's label strings: their variations, and the genuine file where it is."""
+"""SpeechCraft's label strings: their variations, and the genuine file if present."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Which runs a table needs, and their commands."""
+"""The runs that a table needs, and their commands."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A report of answers that are written by hand: its figures by hand too."""
+"""A report of hand-written answers, with figures computed by hand."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ BAD = ["happy", "happy", None, "sad", "sad", "happy"]  # recalls 1/4 and 1/2: UA
 
 
 def plan_of(tmp_path: Path, systems: dict[str, list[list]], **values) -> Plan:
-    """A folder of finished runs: by system, the emotions heard of each seed."""
+    """A folder of finished runs: by system, the answered emotions of each seed."""
     seeds = tuple(range(len(next(iter(systems.values())))))
     plan = Plan("CREMA-D", "tiny", "trained", "data", tmp_path, RECIPES, tuple(systems), seeds)._replace(**values)
     for system, heard in systems.items():

@@ -1,4 +1,4 @@
-"""A table from its command: trained, killed at any moment, started again, and the same report to the last byte."""
+"""A table from its command: trained, killed at any moment, started again; the report is the same to the byte."""
 
 import json
 import random
@@ -39,7 +39,7 @@ def report_of(out: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def other():
-    """A second interpreter, whose sets and dictionaries of strings have another order."""
+    """A second interpreter with another hash seed."""
     with warmed_python() as path:
         yield path
 

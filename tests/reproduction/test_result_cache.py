@@ -1,4 +1,4 @@
-"""Results that are kept beside the models that they are of."""
+"""Results that are stored beside their models."""
 
 import shutil
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_a_corpus_with_folds_is_measured_on_its_first_fold_once_per_seed(tmp_pat
 
 
 def nudge(path: Path) -> None:
-    """One number of a file of weights is another; its size stays."""
+    """Changes one number in a weights file; its size stays the same."""
     tensors = load_file(path)
     name = min(tensors)
     save_file({**tensors, name: tensors[name] + 1}, path)

@@ -1,4 +1,4 @@
-"""Several runs at once, each once; one that fails is named, and none outlives the reproduction."""
+"""Several concurrent runs, each made once; a failed one is named, and none outlives the reproduction."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Spans of streams that are counted by hand: 512 samples a frame, 16 frames are a pause of 0.5 s."""
+"""Spans of streams, counted by hand: 512 samples a frame; 16 frames make a pause of 0.5 s."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""What is written is read by other libraries, or is what its specification says letter by letter."""
+"""Files can be read by other libraries, or match their specification letter by letter."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The page: what it holds as text, its colours by number, and what it does in a real browser."""
+"""The page: its text, its colours as numbers, and its behaviour in a real browser."""
 
 import html
 import json
@@ -33,7 +33,7 @@ def moment(start, words="hello", emotion="sad"):
 
 
 def page(folder, moments, recording="talk.flac", **options):
-    """A page in a folder, of a recording that may be there."""
+    """A page in a folder, with or without its recording."""
     place = folder / recording
     source = Source(
         SimpleNamespace(path=place, file=str(place), track=None, read_seconds=20.0, fault=None),

@@ -1,4 +1,4 @@
-"""Files as streams: the samples of load_audio, and what is there of a file that lacks its end."""
+"""Files as streams: the samples of load_audio, and the beginning of a truncated file."""
 
 import av
 import numpy as np

@@ -1,4 +1,4 @@
-"""Blocks give the samples that the whole gives."""
+"""Resampling in blocks equals resampling the whole."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Recordings as moments: where they lie, what they hold, and that nothing depends on batches."""
+"""Recordings as moments: their times and content, independent of batches."""
 
 import numpy as np
 import pytest
@@ -135,7 +135,7 @@ def ends_near(found, truth, tolerance):
 
 
 def joined(waves, pause, path):
-    """Waves with pauses around them, in a file, and where each lies."""
+    """A file of waves with pauses between them, and the place of each."""
     truth, parts, at = [], [np.zeros(round(pause * RATE), "float32")], round(pause * RATE)
     for wave in waves:
         truth.append((at / RATE, (at + len(wave)) / RATE))
@@ -146,7 +146,7 @@ def joined(waves, pause, path):
 
 
 def loud_part(wave, floor):
-    """The samples from where 20 ms first reach a share of the loudest to where they last do."""
+    """The range of samples from the first to the last 20 ms that reach a share of the loudest."""
     levels = np.abs(wave[: len(wave) // 320 * 320].reshape(-1, 320)).max(axis=1)
     loud = np.flatnonzero(levels > floor * levels.max())
     return loud[0] * 320, (loud[-1] + 1) * 320
@@ -166,7 +166,7 @@ def test_synthetic_speech_is_found_where_it_was_put(tmp_path):
 @pytest.mark.parametrize("corpus", ["cremad", "librispeech"])
 @pytest.mark.slow
 def test_real_speech_is_found_where_it_was_put(corpus, tmp_path):
-    """All that is loud in a clip is in its moment, and its moment is in the clip."""
+    """The loud part of each clip is in its moment, and the moment is within the clip."""
     waves = [clip.wav.numpy() for clip in clips(corpus, 6)]
     placed = joined(waves, 1.5, tmp_path / "a.flac")
     found = list(read_timeline(Stub(), tmp_path / "a.flac", Cutting(pause_seconds=1.0)))

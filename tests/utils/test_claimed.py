@@ -1,4 +1,4 @@
-"""A folder is one run's, whatever ends that run and wherever the folder lies."""
+"""A folder belongs to one run at a time, however that run ends."""
 
 import errno
 import multiprocessing
@@ -62,7 +62,7 @@ def test_a_rank_that_is_not_the_first_claims_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EROFS])
 def test_a_disk_without_locks_is_refused_in_one_line_with_the_folder(tmp_path, monkeypatch, capsys, number):
-    """As network file systems without a lock service answer."""
+    """Fails like a network file system without a lock service."""
     fcntl = pytest.importorskip("fcntl")
 
     def flock(*_):

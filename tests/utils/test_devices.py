@@ -1,4 +1,4 @@
-"""The device that is asked for: there, or one line that says what is not."""
+"""The requested device: available, or one line that says what is missing."""
 
 import pytest
 import torch

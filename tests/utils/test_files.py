@@ -1,4 +1,4 @@
-"""A file is whole or not there, has the mode of its neighbours, and nothing of a killed writer stays."""
+"""A file is whole or absent, has the usual mode, and leaves nothing after a killed writer."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def untidied(monkeypatch):
 
 @pytest.fixture
 def synced(monkeypatch):
-    """What is synced and moved, in its order."""
+    """The order of syncs and moves."""
     done, replace = [], os.replace
     monkeypatch.setattr(os, "fsync", lambda number: done.append(os.readlink(f"/proc/self/fd/{number}")))
     monkeypatch.setattr(os, "replace", lambda *paths: done.append("moved") or replace(*paths))

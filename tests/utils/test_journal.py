@@ -1,4 +1,4 @@
-"""A journal keeps what was added through kills, power cuts and full disks, and leaves what is no journal as it is."""
+"""A journal survives kills, power cuts and full disks, and leaves other files unchanged."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def process(*arguments) -> subprocess.Popen:
 
 
 def killed_after(path: Path, rows: int) -> int:
-    """Kills a writer some moments after it has told so many rows; gives the number of rows that it has told."""
+    """Kills a writer shortly after it reports a number of rows; returns the number reported."""
     writer = process(path, 100000)
     told = [int(writer.stdout.readline()) for _ in range(rows)]
     writer.send_signal(signal.SIGKILL)
@@ -185,7 +185,7 @@ def test_a_second_run_is_refused_while_the_first_holds_the_journal_and_not_after
 
 
 def test_a_full_disk_names_the_file_and_keeps_what_was_there(tmp_path):
-    """A limit on the size of files ends the room, which needs no rights; SQLite's own says that the disk is full."""
+    """A file size limit simulates a full disk and needs no rights; SQLite reports a full disk."""
     path = filled(tmp_path / "a.sqlite", 20)
     writer = process(path, 100000, 300000)
     *told, error = writer.communicate()[0].splitlines()
@@ -207,7 +207,7 @@ def test_a_database_that_cannot_grow_is_reported_as_a_full_disk_and_recovers(tmp
 
 @pytest.fixture
 def locked_folder():
-    """A folder that this process may read and not write, though it be root's."""
+    """A folder that this process may read and not write, even as root."""
     place = Path(tempfile.mkdtemp())
     filled(place / "a.sqlite", 3)
     place.chmod(0o555)
@@ -236,7 +236,7 @@ def test_a_folder_or_a_missing_path_is_refused_in_one_line(tmp_path):
 
 
 def test_threads_that_add_and_read_at_once_lose_nothing(tmp_path):
-    """A pool of processes takes its work in a thread of its own, which asks what is there."""
+    """A process pool takes its work in another thread, which asks for stored keys."""
 
     def add(part: int) -> int:
         for number in range(part * 20, part * 20 + 20):

@@ -1,4 +1,4 @@
-"""Where backbones come from, and their fingerprints."""
+"""Sources of backbones, and their fingerprints."""
 
 import shutil
 

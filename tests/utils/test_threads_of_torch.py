@@ -1,4 +1,4 @@
-"""How many threads torch computes with: by the model's size, the cores and the environment, and only for commands."""
+"""The number of torch threads: by the model's size, the cores and the environment, and only for commands."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from tests.annotator.real_clips import clips, needs_real_clips
 
 @pytest.fixture
 def free(monkeypatch):
-    """Neither the environment nor what ran before has set a number; the old one comes back."""
+    """Clears the thread settings of the environment and of earlier code, and restores them afterwards."""
     for name in threads.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     before = torch.get_num_threads()

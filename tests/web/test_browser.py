@@ -32,7 +32,7 @@ WATCH = """(selector) => {
 
 
 class Served(NamedTuple):
-    """A server of its own process."""
+    """A server in a separate process."""
 
     process: subprocess.Popen
     address: str
@@ -86,7 +86,7 @@ def open_page(chromium, served):
 
 
 def upload(page, path):
-    """Chooses a file where the open tab asks for one."""
+    """Chooses a file in the open tab."""
     button = page.get_by_role("tabpanel").filter(visible=True).get_by_role("button", name=re.compile("upload", re.I))
     with page.expect_file_chooser() as chooser:
         button.first.click()

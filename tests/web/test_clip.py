@@ -1,4 +1,4 @@
-"""A clip that is handed in, and what is said where it cannot be used."""
+"""An uploaded clip, and the message if it cannot be used."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Who uses the model, and what of it a page shows."""
+"""Sharing the model between pages, and what a page shows."""
 
 import re
 from html import unescape

@@ -1,4 +1,4 @@
-"""The folder of a server, which holds uploads only while they are read."""
+"""A server's folder, which holds uploads only while they are read."""
 
 import os
 import subprocess

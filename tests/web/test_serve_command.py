@@ -16,7 +16,7 @@ from speechbrain_xser.web.server import Server
 
 @pytest.fixture
 def run(recognizer, tmp_path, monkeypatch):
-    """Runs the command with a model that is loaded already; the server ends at once, by a signal."""
+    """Runs the command with a preloaded model; a signal ends the server at once."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(serve, "load_recognizer", lambda *_: recognizer)
     handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}

@@ -32,7 +32,7 @@ def server(recognizer, tmp_path_factory):
 
 @pytest.fixture
 def ask(server, tmp_path):
-    """A program of its own."""
+    """Runs the server in a separate program."""
     client = Client(server.address, verbose=False, analytics_enabled=False, download_files=str(tmp_path))
 
     def asked(clip, voice=None):
