@@ -24,8 +24,8 @@ TIMELINE_SCRIPT = asset("timeline.js")
 BINS = 240  # means over the whole recording
 EXPLAINED = (
     "Each column is a stretch of speech: its height is divided among the emotions by their probabilities. Between "
-    "columns nobody speaks. In the small plot, and in the large one where it would be crowded, a column is the mean of "
-    "some time; zoom in for single moments."
+    "columns nobody speaks. In the small plot, and in a crowded large one, a column averages a span of time; zoom "
+    "in to see single moments."
 )
 EMPTY = f"{no_speech_text('this recording')}: the timeline is empty."
 
