@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
+from inspect import signature
 from typing import NamedTuple
 
 import torch
@@ -19,9 +20,12 @@ from speechbrain_xser.decoder.answer_logits import AnswerLogits
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.decoder.heads import HeadAnswer
 from speechbrain_xser.decoder.protocol import Decoder
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.branch import Branch, BranchOutput, branch_sums
-from speechbrain_xser.lobes.states import SpeechEncoder
+from speechbrain_xser.lobes.standardization import StateStandardization
+from speechbrain_xser.lobes.starts import STARTS, LabelScores, augmented
+from speechbrain_xser.lobes.states import LayerStates, Speech, SpeechEncoder
 from speechbrain_xser.stages import SER_STAGE, Mode, Stage
 from speechbrain_xser.utils.locks import LOADING
 from speechbrain_xser.utils.modes import evaluating
@@ -33,7 +37,7 @@ one_thread_in_forked_children()
 class Forward(NamedTuple):
     """What a training step needs of one batch."""
 
-    answer: AnswerLogits | HeadAnswer  # of an LLM at answer positions only
+    answer: AnswerLogits | HeadAnswer | LabelScores  # of an LLM at answer positions only
     branches: dict[str, BranchOutput]  # of those that are on
 
 
@@ -48,6 +52,8 @@ class ExplainableSER(nn.Module):
         By name, e.g. "content" (what is said) and "descriptor" (how).
     decoder : Decoder
         A causal LLM with LoRA; or, for systems without one, a CTC head and a classifier.
+    standardization : StateStandardization, optional
+        What is done to the encoder's states before any branch sums them.
 
     Example
     -------
@@ -63,13 +69,27 @@ class ExplainableSER(nn.Module):
     2
     """
 
-    def __init__(self, encoder: SpeechEncoder, branches: Mapping[str, Branch], decoder: Decoder) -> None:
+    def __init__(
+        self,
+        encoder: SpeechEncoder,
+        branches: Mapping[str, Branch],
+        decoder: Decoder,
+        standardization: StateStandardization | None = None,
+    ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.standardization = standardization
         self.branches = nn.ModuleDict(branches)
         self.decoder = decoder
 
-    def forward(self, wavs: Tensor, samples: Tensor, stage: Stage, answers: list[str]) -> Forward:
+    def forward(
+        self,
+        wavs: Tensor,
+        samples: Tensor,
+        stage: Stage,
+        answers: list[str],
+        words: Sequence[str | None] | None = None,
+    ) -> Forward:
         """Teacher-forced answer logits and the latents of the branches that are on.
 
         Arguments
@@ -82,6 +102,8 @@ class ExplainableSER(nn.Module):
             Mode of each part, and the instruction.
         answers : list of str
             B target texts.
+        words : sequence of (str or None), optional
+            What a recogniser has written of each clip before, for a branch that reads it.
 
         Returns
         -------
@@ -93,11 +115,39 @@ class ExplainableSER(nn.Module):
         PromptError
             If an utterance is longer than the decoder's context.
         """
-        outputs = self.encode_branches(wavs, samples, stage)
-        tokens = {name: output.tokens for name, output in outputs.items()}
-        with nullcontext() if stage.decoder == Mode.TRAIN else evaluating(self.decoder):
-            answer = self.decoder(tokens, stage.instruction, answers)
+        outputs = self.encode_branches(wavs, samples, stage, words)
+        answer = self.answer({name: output.tokens for name, output in outputs.items()}, stage, answers)
         return Forward(answer, {name: outputs[name] for name in stage.on(outputs)})
+
+    def answer(
+        self, tokens: Mapping[str, SoftTokens], stage: Stage, answers: list[str]
+    ) -> AnswerLogits | HeadAnswer | LabelScores:
+        """What the decoder, or a start in its place, makes of soft tokens.
+
+        Arguments
+        ---------
+        tokens : mapping of str to SoftTokens
+            By branch, [B, K, e] with counts [B].
+        stage : Stage
+            Its start, or the mode of the decoder and the instruction.
+        answers : list of str
+            B target texts.
+
+        Returns
+        -------
+        AnswerLogits, HeadAnswer or LabelScores
+            Each knows its ``nats()`` and ``targets``.
+        """
+        if stage.start is not None:
+            return STARTS[stage.start].score(tokens, self.decoder.embed_text, answers)
+        with nullcontext() if stage.decoder == Mode.TRAIN else evaluating(self.decoder):
+            return self.decoder(tokens, stage.instruction, answers)
+
+    def count_tokens(self, answers: Sequence[str], stage: Stage) -> int:
+        """What the loss of a batch of answers is divided by in a stage."""
+        if stage.start is not None:
+            return STARTS[stage.start].count(answers)
+        return self.decoder.count_tokens(answers, stage.instruction)
 
     def encode(self, wavs: Tensor, samples: Tensor, stage: Stage = SER_STAGE) -> dict[str, SoftTokens]:
         """Soft tokens of all branches, for several questions to the decoder about the same audio.
@@ -208,22 +258,52 @@ class ExplainableSER(nn.Module):
             answers = self.decoder.generate(tokens, stage.instruction, **options)
             return answers, self.decoder.emotion_probabilities(tokens, stage.instruction, answers, emotions)
 
-    def encode_branches(self, wavs: Tensor, samples: Tensor, stage: Stage = SER_STAGE) -> dict[str, BranchOutput]:
+    def encode_branches(
+        self,
+        wavs: Tensor,
+        samples: Tensor,
+        stage: Stage = SER_STAGE,
+        words: Sequence[str | None] | None = None,
+    ) -> dict[str, BranchOutput]:
         """Soft tokens of all branches, with the latents that they were made from.
 
         Arguments
         ---------
         wavs, samples, stage
             As for :meth:`encode`.
+        words
+            As for :meth:`forward`.
 
         Returns
         -------
         dict of str to BranchOutput
             By branch; the latent of one that is off is ``None``.
         """
-        states, modes = self.encoder(wavs, samples), {name: stage.mode(name) for name in self.branches}
+        states = self.states(wavs, samples)._replace(speech=Speech(wavs, samples, words))
+        if stage.start is not None and self.training:
+            states = augmented(states)
+        modes = {name: stage.mode(name) for name in self.branches}
         sums = branch_sums(states.layers, self.branches, modes)
         return {name: branch(states, modes[name], sums.get(name)) for name, branch in self.branches.items()}
+
+
+    def states(self, wavs: Tensor, samples: Tensor) -> LayerStates:
+        """The encoder's states as the branches hear them.
+
+        Arguments
+        ---------
+        wavs : Tensor
+            Waveforms, [B, S].
+        samples : Tensor
+            Valid samples, [B], int64.
+
+        Returns
+        -------
+        LayerStates
+            Layers [n, B, T, d], standardised where the model does that.
+        """
+        states = self.encoder(wavs, samples)
+        return states if self.standardization is None else self.standardization(states)
 
 
 @LOADING
@@ -231,6 +311,7 @@ def build_model(
     encoder: SpeechEncoder | Callable[[], SpeechEncoder],
     branches: Mapping[str, Branch | Callable[..., Branch]],
     decoder: Decoder | Callable[..., Decoder],
+    standardization: StateStandardization | Callable[..., StateStandardization] | None = None,
 ) -> ExplainableSER:
     """Builds the model that ``hparams/model.yaml`` describes; each lobe is given as it is, or as what builds it.
 
@@ -242,10 +323,12 @@ def build_model(
         E.g. ``partial(FrozenEncoder, source)``.
     branches : mapping of str to (Branch or callable)
         What builds one is called with ``encoder`` and ``width``, as :func:`~speechbrain_xser.lobes.branch.build_branch`
-        is.
+        is, and with the decoder's ``embed_text`` where it has an argument of that name.
     decoder : Decoder or callable
         E.g. ``partial(LLMDecoder, source)``; one that ``hears_frames``, as ``HeadsDecoder``, is called with their
         ``width``.
+    standardization : StateStandardization or callable, optional
+        What builds one is called with ``encoder``.
 
     Returns
     -------
@@ -272,14 +355,25 @@ def build_model(
     hears_frames = getattr(getattr(decoder, "func", decoder), "hears_frames", False)
     decoder = decoder if hears_frames else _built(decoder)
     width = None if hears_frames else decoder.width
-    lobes = {name: _built(branch, encoder=encoder, width=width) for name, branch in branches.items()}
+    sizes = {"encoder": encoder, "width": width}
+    lobes = {name: _built(branch, **sizes, **_reads(branch, decoder)) for name, branch in branches.items()}
     if hears_frames:
         decoder = _built(decoder, width=next(iter(lobes.values())).adapter.width)
-    return ExplainableSER(encoder, lobes, decoder)
+    standardization = None if standardization is None else _built(standardization, encoder=encoder)
+    return ExplainableSER(encoder, lobes, decoder, standardization)
 
 
 def _built(lobe: object, **sizes: object) -> nn.Module:
     return lobe if isinstance(lobe, nn.Module) else lobe(**sizes)
+
+
+def _reads(branch: object, decoder: object) -> dict[str, object]:
+    """The decoder's embeddings, for what builds a branch of words."""
+    if isinstance(branch, nn.Module) or "embed_text" not in signature(branch).parameters:
+        return {}
+    if not hasattr(decoder, "embed_text"):
+        raise SettingsError("A branch of words needs an LLM, whose token embeddings it reads: give llm_source.")
+    return {"embed_text": decoder.embed_text}
 
 
 def llm_or_heads(llm: partial, heads: partial) -> partial:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from speechbrain_xser.answer.label_words import label_text
 from speechbrain_xser.answer.record import Descriptors
 from speechbrain_xser.answer.render import describe, render
 from speechbrain_xser.errors import ManifestError
@@ -54,6 +55,7 @@ class Stage(NamedTuple):
     decoder: Mode  # of the decoder's LoRA; its base never trains
     target: str  # key of TARGETS
     instruction: str  # the user's turn after the slots
+    start: str | None = None  # a key of lobes.starts.STARTS, which scores the branches in the place of the decoder
 
     def mode(self, branch: str) -> Mode:
         """The mode of a branch."""
@@ -66,12 +68,12 @@ class Stage(NamedTuple):
     @property
     def quotes(self) -> bool:
         """Whether answers quote: a paragraph does, a transcript on its own may hold a lone mark of inches."""
-        return self.target not in ("transcript", "emotion")
+        return self.target not in ("transcript", "emotion", "labels")
 
     @property
     def names_emotion(self) -> bool:
-        """Whether answers name an emotion: all but a transcript do."""
-        return self.target != "transcript"
+        """Whether answers name an emotion: all but a transcript do, and a start has no answers."""
+        return self.target not in ("transcript", "labels")
 
 
 TRAIN, FROZEN = Mode.TRAIN, Mode.FROZEN
@@ -88,6 +90,7 @@ STAGES: dict[str, Stage] = {
         SER_STAGE._replace(name="joint", branches={"content": TRAIN, "descriptor": TRAIN}),
         SER_STAGE._replace(name="ser_one", branches={"content": TRAIN}),
         SER_STAGE._replace(name="emotion", target="emotion", instruction=CLASSIFY),
+        Stage("labels", {"descriptor": TRAIN}, Mode.OFF, "labels", "", start="labels"),
     )
 }
 BRANCHES = ("content", "descriptor")  # of the paper's model, in the order of their slots in the prompt
@@ -131,12 +134,17 @@ def _emotion(utterance: Utterance) -> str:
     return utterance.emotion
 
 
+def _labels(utterance: Utterance) -> str:
+    return label_text(utterance.record())
+
+
 TARGETS = {
     "transcript": _transcript,
     "paragraph": _paragraph,
     "transcript+emotion": _transcript_emotion,
     "descriptors+emotion": _descriptors_emotion,
     "emotion": _emotion,
+    "labels": _labels,
 }
 
 

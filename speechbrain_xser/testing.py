@@ -121,12 +121,48 @@ def _wav2vec2_bert() -> tuple[Callable[[], PreTrainedModel], FeatureExtractionMi
     return partial(transformers.Wav2Vec2BertModel, config), transformers.SeamlessM4TFeatureExtractor()
 
 
-def _whisper() -> tuple[Callable[[], PreTrainedModel], FeatureExtractionMixin]:
+def tiny_recognizer_folder(folder: str | Path, seed: int = 0) -> str:
+    """Writes a random Whisper of width 32 with its decoder, its extractor, and a tokenizer of a few sentences.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where to write.
+    seed : int
+        Seed of the weights.
+
+    Returns
+    -------
+    str
+        The folder.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from transformers import AutoModelForSpeechSeq2Seq
+    >>> AutoModelForSpeechSeq2Seq.from_pretrained(tiny_recognizer_folder(tempfile.mkdtemp())).config.d_model
+    32
+    """
+    from speechbrain_xser.decoder.vocabulary import train_tokenizer
+
+    tokenizer = train_tokenizer(SENTENCES)
+    build, extractor = _whisper(len(tokenizer), positions=400)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        build().save_pretrained(folder)
+    for part in (tokenizer, extractor):
+        part.save_pretrained(folder)
+    return str(folder)
+
+
+def _whisper(
+    vocabulary: int = 16, positions: int = 8
+) -> tuple[Callable[[], PreTrainedModel], FeatureExtractionMixin]:
     """A Whisper of 30 s with encoder and decoder, and its extractor."""
     import transformers
 
     config = transformers.WhisperConfig(
-        vocab_size=16,
+        vocab_size=vocabulary,
         d_model=WIDTH,
         encoder_layers=3,
         encoder_attention_heads=4,
@@ -134,7 +170,7 @@ def _whisper() -> tuple[Callable[[], PreTrainedModel], FeatureExtractionMixin]:
         decoder_layers=1,
         decoder_attention_heads=4,
         decoder_ffn_dim=64,
-        max_target_positions=8,
+        max_target_positions=positions,
         pad_token_id=0,
         bos_token_id=1,
         eos_token_id=2,

@@ -72,9 +72,7 @@ def clip_prosody(wave: Tensor) -> ClipProsody:
     frames = max(1, (len(wave) - RECEPTIVE_FIELD) // HOP + 1)
     hertz = nn.functional.pad(track.hertz, (0, TRACK_START + TRACK_HOP * frames))
     numbers = {**prosody_functionals(wave, track=track), **cepstral_functionals(wave)}
-    return ClipProsody(
-        hertz[TRACK_START :: TRACK_HOP][:frames].numpy(), np.fromiter(numbers.values(), dtype=np.float32)
-    )
+    return ClipProsody(hertz[TRACK_START::TRACK_HOP][:frames].numpy(), np.fromiter(numbers.values(), dtype=np.float32))
 
 
 class Standardiser(NamedTuple):

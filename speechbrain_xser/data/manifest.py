@@ -50,6 +50,7 @@ class Utterance(NamedTuple):
     description: str | None = None  # paragraph without transcript
     caption: str | None = None  # paragraph with transcript
     split: str | None = None
+    recognized: str | None = None  # what a recogniser wrote, for a branch that reads it
 
     def record(self) -> Record:
         """What is said, how, and with which emotion.

@@ -21,6 +21,7 @@ FRAME_SAMPLES = 512  # the network's input at 16 kHz
 FRAME_SECONDS = FRAME_SAMPLES / SAMPLE_RATE
 LEVEL = 0.1  # RMS that a clip is scaled to, so that a quiet voice is found too
 SPEECH_PROBABILITY = 0.35  # of one frame, for a clip to have speech; measured in docs/explain.md
+AROUND_SECONDS = 0.25  # of silence that stay on both sides of speech
 FRAMES_AT_A_TIME = 8  # processed between two checks for speech
 
 _idle: list[SpeechDetector] = []  # loaded and not in use; pop and append are atomic
@@ -65,16 +66,54 @@ def has_speech(wave: Tensor, sample_rate: int = SAMPLE_RATE) -> bool:
     The clip's mean and level do not matter. Silence, tones, noise and most music are not speech. It stops at the
     first frame of speech, and the network is loaded for the first clip with any sound.
     """
+    frames = _frames(wave, sample_rate)
+    with _detector() as detector:
+        parts = frames.split(FRAMES_AT_A_TIME)
+        return any(bool((detector.probabilities(part) >= SPEECH_PROBABILITY).any()) for part in parts)
+
+
+def spoken_span(wave: Tensor, sample_rate: int = SAMPLE_RATE) -> slice:
+    """The part of a clip from a quarter of a second before the first frame of speech to as much behind the last.
+
+    Arguments
+    ---------
+    wave : Tensor
+        Samples, [S], finite.
+    sample_rate : int
+        Its samples a second.
+
+    Returns
+    -------
+    slice
+        Of the samples; all of them where there is no speech.
+
+    Example
+    -------
+    >>> from speechbrain_xser.data.synthetic.corpus import plan, speak
+    >>> said = torch.from_numpy(speak(plan("test", 3, seed=1)))
+    >>> silence = torch.zeros(2 * 16000)
+    >>> span = spoken_span(torch.cat([silence, said, silence]))
+    >>> abs(span.start - len(silence)) < 8000, abs(span.stop - len(silence) - len(said)) < 8000
+    (True, True)
+    """
+    with _detector() as detector:
+        spoken = (detector.probabilities(_frames(wave, sample_rate)) >= SPEECH_PROBABILITY).nonzero().flatten()
+    if not len(spoken):
+        return slice(0, len(wave))
+    first, last = (int(spoken[place]) * FRAME_SECONDS for place in (0, -1))
+    start, stop = first - AROUND_SECONDS, last + FRAME_SECONDS + AROUND_SECONDS
+    return slice(max(0, round(start * sample_rate)), min(len(wave), round(stop * sample_rate)))
+
+
+def _frames(wave: Tensor, sample_rate: int) -> Tensor:
+    """A clip at the usual level in the network's frames, [F, 512]; none of silence."""
     wave = resampled(wave.detach().cpu().float(), sample_rate, SAMPLE_RATE, "the clip")
     wave = wave - wave.mean()
     level = wave.square().mean().sqrt()
     if level == 0:
-        return False
+        return wave.new_zeros(0, FRAME_SAMPLES)
     wave = (wave * (LEVEL / level)).clamp(-1, 1)
-    frames = torch.nn.functional.pad(wave, (0, -len(wave) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
-    with _detector() as detector:
-        parts = frames.split(FRAMES_AT_A_TIME)
-        return any(bool((detector.probabilities(part) >= SPEECH_PROBABILITY).any()) for part in parts)
+    return torch.nn.functional.pad(wave, (0, -len(wave) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from speechbrain_xser.decoder.candidates import candidate_tokens
 from speechbrain_xser.decoder.generation.answer import PartialAnswer
 from speechbrain_xser.decoder.generation.constrained import FormGuide
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Answering, Decoding, candidate_scores, greedy
-from speechbrain_xser.decoder.generation.sampling import SampledAnswer, Sampler, Sampling
+from speechbrain_xser.decoder.generation.sampling import SampledAnswer, Sampler, Sampling, samplers
 from speechbrain_xser.decoder.generation.speculative import NGramDrafts
 from speechbrain_xser.decoder.generation.streaming import streamed_text
 from speechbrain_xser.decoder.prompted_llm import PromptedLLM
@@ -127,7 +128,7 @@ class LLMDecoder(PromptedLLM):
         Returns
         -------
         list of list of SampledAnswer
-            The answers of each of B rows, with their log-probabilities.
+            The answers of each of B rows, with the log-probabilities of all their tokens, the end included.
 
         Raises
         ------
@@ -136,10 +137,10 @@ class LLMDecoder(PromptedLLM):
         SettingsError
             If a value of ``sampling`` is out of range.
         """
-        limit, count = self.max_new_tokens if max_new_tokens is None else max_new_tokens, sampling.checked().answers
+        limit, count = self.max_new_tokens if max_new_tokens is None else max_new_tokens, sampling.answers
         prompts = len(next(iter(tokens.values())).counts)
-        samplers = [Sampler(sampling, sampling.seed * 1_000_003 + index) for index in range(prompts * count)]
-        answers = [self._answer([], limit, close_quotes, decoding, sampler) for sampler in samplers]
+        drawing = list(chain(*samplers(sampling, prompts)))
+        answers = [self._answer([], limit, close_quotes, decoding, sampler) for sampler in drawing]
         with evaluating(self), torch.no_grad():
             rows = self.rows(tokens, instruction, [[]] * prompts, limit)
             totals = [total for total in rows.totals for _ in range(count)]
@@ -150,7 +151,7 @@ class LLMDecoder(PromptedLLM):
             greedy(self.causal, several, totals, answers, self.pad_id, decoding.rows, decoding.graphs)
         found = [
             SampledAnswer(self._text(answer.new), sampler.log_prob)
-            for answer, sampler in zip(answers, samplers, strict=True)
+            for answer, sampler in zip(answers, drawing, strict=True)
         ]
         return [found[start : start + count] for start in range(0, len(found), count)]
 

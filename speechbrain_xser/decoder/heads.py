@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from speechbrain_xser.answer.record import EMOTIONS, Record
 from speechbrain_xser.answer.render import render
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
+from speechbrain_xser.decoder.generation.sampling import SampledAnswer, Sampler, Sampling, samplers
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.pooling import AttentivePooling
@@ -128,8 +129,7 @@ class HeadsDecoder(nn.Module):
             return HeadAnswer(F.cross_entropy(self._emotion_logits(tokens), flat, reduction="none"), flat)
         lengths = torch.tensor([len(row) for row in targets]).to(flat.device)
         log_probs = self._character_log_probs(content).transpose(0, 1)
-        losses = F.ctc_loss(log_probs, flat, content.counts, lengths, reduction="none", zero_infinity=True)
-        return HeadAnswer(losses, flat)
+        return HeadAnswer(_ctc_nats(log_probs, flat, content.counts, lengths), flat)
 
     def generate(
         self,
@@ -158,11 +158,64 @@ class HeadsDecoder(nn.Module):
         with evaluating(self), torch.no_grad():
             content = tokens[self.transcribes]
             best = self._character_log_probs(content).argmax(-1).cpu()
-            spoken = [_collapsed(row[:count]) for row, count in zip(best, content.counts.tolist(), strict=True)]
+            spoken = [_text(_collapsed(row[:count])) for row, count in zip(best, content.counts.tolist(), strict=True)]
             if instruction == TRANSCRIBE:
                 return spoken
             named = self._emotion_logits(tokens).argmax(-1).tolist()
-        return [render(Record(text or None, emotion=self.emotions[at])) for text, at in zip(spoken, named, strict=True)]
+        return [self._sentence(text, at) for text, at in zip(spoken, named, strict=True)]
+
+    def sample(
+        self,
+        tokens: Mapping[str, SoftTokens],
+        instruction: str,
+        sampling: Sampling,
+        max_new_tokens: int | None = None,
+        close_quotes: bool = False,
+        decoding: Decoding = PLAIN_DECODING,
+    ) -> list[list[SampledAnswer]]:
+        """Several answers of each row: a character is drawn for every frame, and for ``CLASSIFY`` an emotion too.
+
+        An answer's log-probability is that of its characters over all CTC paths that say them, with the emotion's; a
+        transcript's is thus what :meth:`forward` takes for its loss, with the other sign.
+
+        Arguments
+        ---------
+        tokens : mapping of str to SoftTokens
+            By branch: frames [B, T, Z] with counts [B].
+        instruction : str
+            ``TRANSCRIBE`` or ``CLASSIFY``.
+        sampling : Sampling
+            Temperature, top-p, answers a row, and the seed.
+        max_new_tokens, close_quotes, decoding
+            Not looked at.
+
+        Returns
+        -------
+        list of list of SampledAnswer
+            For each of B rows its answers.
+
+        Raises
+        ------
+        SettingsError
+            If a value of ``sampling`` is out of range.
+
+        Example
+        -------
+        >>> decoder, frames = HeadsDecoder(width=4), SoftTokens(torch.randn(1, 9, 4), torch.tensor([9]))
+        >>> tokens = {"content": frames, "descriptor": frames}
+        >>> [[one]] = decoder.sample(tokens, CLASSIFY, Sampling(temperature=1e-4))  # close to zero: the likeliest
+        >>> [one.text] == decoder.generate(tokens, CLASSIFY), one.log_prob < 0
+        (True, True)
+        """
+        content = tokens[self.transcribes]
+        drawing = samplers(sampling, len(content.counts))
+        with evaluating(self), torch.no_grad():
+            frames = self._character_log_probs(content).cpu()
+            named = [None] * len(frames)
+            if instruction != TRANSCRIBE:
+                named = self._emotion_logits(tokens).log_softmax(-1).cpu()
+        rows = zip(frames, content.counts.tolist(), named, drawing, strict=True)
+        return [[self._drawn(row[:count], classes, one) for one in many] for row, count, classes, many in rows]
 
     def generate_live(
         self,
@@ -224,6 +277,19 @@ class HeadsDecoder(nn.Module):
         counts = tokens[self.hears[0]].counts
         return self.classifier(self.pooling(frames, counts).to(self.classifier.weight.dtype)).float()
 
+    def _drawn(self, frames: Tensor, classes: Tensor | None, sampler: Sampler) -> SampledAnswer:
+        """An answer from log-probabilities of characters, [T, 1 + characters], and of emotions, [C], if any."""
+        said = _collapsed(torch.tensor([sampler.draw(frame) for frame in frames]))
+        counts = (torch.tensor([len(part)]) for part in (frames, said))
+        text, log_prob = _text(said), -float(_ctc_nats(frames[:, None], said, *counts))
+        if classes is None:
+            return SampledAnswer(text, log_prob)
+        at = sampler.draw(classes)
+        return SampledAnswer(self._sentence(text, at), log_prob + float(classes[at]))
+
+    def _sentence(self, transcript: str, emotion: int) -> str:
+        return render(Record(transcript or None, emotion=self.emotions[emotion]))
+
     def _targets(self, answers: Sequence[str], instruction: str) -> list[list[int]]:
         if instruction == TRANSCRIBE:
             return [[CHARACTERS.index(c) + 1 for c in normalise(text) if c in CHARACTERS] for text in answers]
@@ -235,13 +301,32 @@ class HeadsDecoder(nn.Module):
         return [[self.emotions.index(emotion)] for emotion in answers]
 
 
-def _collapsed(path: Tensor) -> str:
+def _ctc_nats(log_probs: Tensor, targets: Tensor, frames: Tensor, lengths: Tensor) -> Tensor:
+    """Nats of each row's targets over all of its paths, [B]; 0 for a row that is longer than its frames.
+
+    Takes log-probabilities [T, B, 1 + characters], all rows' targets [N], and the counts of both, [B].
+    """
+    return F.ctc_loss(log_probs, targets, frames, lengths, reduction="none", zero_infinity=True)
+
+
+def _collapsed(path: Tensor) -> Tensor:
     """A CTC path without repetitions and blanks.
 
     Example
     -------
     >>> _collapsed(torch.tensor([1, 1, 0, 1, 2, 2, 28, 3]))
-    'aab c'
+    tensor([ 1,  1,  2, 28,  3])
     """
-    ids = torch.unique_consecutive(path).tolist()
-    return " ".join("".join(CHARACTERS[i - 1] for i in ids if i).split())
+    path = torch.unique_consecutive(path)
+    return path[path > 0]
+
+
+def _text(classes: Tensor) -> str:
+    """What characters say, single spaces between words.
+
+    Example
+    -------
+    >>> _text(torch.tensor([28, 1, 2, 28, 28, 3]))
+    'ab c'
+    """
+    return " ".join("".join(CHARACTERS[each - 1] for each in classes.tolist()).split())

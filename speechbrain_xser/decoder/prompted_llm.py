@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from speechbrain_xser.decoder.answer_logits import AnswerLogits
@@ -134,6 +134,11 @@ class PromptedLLM(OwnsPart):
     def owns(self, name: str) -> bool:
         """Whether a tensor belongs in a checkpoint: LoRA does, the base does not."""
         return ".lora_" in name
+
+    def embed_text(self, text: str) -> Tensor:
+        """The embedding rows of a text's tokens, [K, e], without a gradient; a control token's name is plain text."""
+        table = self.causal.get_input_embeddings().weight
+        return table.detach()[torch.tensor(self.plain_tokens(text), dtype=torch.int64, device=table.device)]
 
     def answer_tokens(self, answers: list[str]) -> list[list[int]]:
         """Token ids of answers, each with its end token, so that targets can be counted before the forward."""

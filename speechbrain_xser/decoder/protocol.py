@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from torch import Tensor
 
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
+from speechbrain_xser.decoder.generation.sampling import SampledAnswer, Sampling
 from speechbrain_xser.lobes.adapter import SoftTokens
 
 if TYPE_CHECKING:
@@ -59,6 +60,18 @@ class Decoder(Protocol):
         decoding: Decoding = PLAIN_DECODING,
     ) -> list[str]:
         """Answers of a batch; what does not concern the decoder is not looked at."""
+        ...
+
+    def sample(
+        self,
+        tokens: Mapping[str, SoftTokens],
+        instruction: str,
+        sampling: Sampling,
+        max_new_tokens: int | None = None,
+        close_quotes: bool = False,
+        decoding: Decoding = PLAIN_DECODING,
+    ) -> list[list[SampledAnswer]]:
+        """Drawn answers of each row of a batch, with their log-probabilities; the rest as for :meth:`generate`."""
         ...
 
     def generate_live(

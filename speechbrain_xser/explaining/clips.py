@@ -2,12 +2,11 @@
 
 Lengths come from the headers and a waveform is read when its turn comes, so memory does not grow with the number of
 clips. Sorting is within a window of clips, so that the first answers do not wait for the last clip; within a window
-the work is that of ``explain_batches`` over sorted batches. What cannot be read is told as such and stops no other.
+the work is that of ``explain_by_length``. What cannot be read is told as such and stops no other.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +15,6 @@ from torch import Tensor
 
 from speechbrain_xser.data.audio import read_header
 from speechbrain_xser.errors import AudioError, told_as
-from speechbrain_xser.utils.lengths import padded
 
 if TYPE_CHECKING:
     from speechbrain_xser.answer.explanation import Explanation
@@ -102,17 +100,24 @@ def _ordered(found: Iterable[tuple[int, Told]]) -> Iterator[Told]:
 
 def _window(recognizer, window: Sequence[SourceClip], batch_size: int) -> Iterator[tuple[int, Told]]:
     """Every clip of a window with its place, faults as soon as they are known."""
-    seconds: dict[int, float] = {}
+    from speechbrain_xser.inference.length_order import explain_by_length  # and all of the model's code
+
+    seconds, faults = {}, []
     for place, clip in enumerate(window):
         try:
             seconds[place] = _checked_seconds(clip, recognizer.hparams.max_seconds)
         except AudioError as error:
             yield place, Told(clip, None, str(error))
-    order = sorted(seconds, key=seconds.__getitem__)
-    rows, faults = deque(), []
-    for found in recognizer.explain_batches(_batches(recognizer, window, order, batch_size, rows, faults)):
-        for place, explanation in zip(rows.popleft(), found, strict=True):
-            yield place, Told(window[place], explanation)
+
+    def read(place: int) -> Tensor | None:
+        try:
+            return read_clip(recognizer, window[place])
+        except AudioError as error:
+            faults.append((place, Told(window[place], None, str(error))))
+            return None
+
+    for place, explanation in explain_by_length(recognizer, seconds, read, batch_size):
+        yield place, Told(window[place], explanation)
     yield from faults
 
 
@@ -127,17 +132,3 @@ def _checked_seconds(clip: SourceClip, max_seconds: float) -> float:
             f"For long recordings, use: xser timeline {clip.name}"
         )
     return seconds
-
-
-def _batches(recognizer, window, order, batch_size, rows: deque, faults: list) -> Iterator[tuple[Tensor, Tensor]]:
-    """Padded batches of clips of similar length; which clips are in each goes into ``rows``."""
-    for start in range(0, len(order), batch_size):
-        waves = {}
-        for place in order[start : start + batch_size]:
-            try:
-                waves[place] = read_clip(recognizer, window[place])
-            except AudioError as error:
-                faults.append((place, Told(window[place], None, str(error))))
-        if waves:
-            rows.append(list(waves))
-            yield padded(list(waves.values()))

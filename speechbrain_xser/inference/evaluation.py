@@ -6,19 +6,19 @@ Training has an evaluation of its own, which sees the batches of a run; this one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 from tqdm import tqdm
 
-from speechbrain_xser.data.faults import FaultCounter
+from speechbrain_xser.data.faults import Fault, FaultCounter
 from speechbrain_xser.data.manifest import Utterance, read_manifest
-from speechbrain_xser.data.pipeline import collate, dataset
+from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.inference.length_order import explain_by_length
 from speechbrain_xser.metrics.answers import UtteranceAnswer
 from speechbrain_xser.metrics.scores import Scores, score
-from speechbrain_xser.utils.lengths import relative_from_counts
 
 if TYPE_CHECKING:
     from speechbrain_xser.answer.explanation import Explanation
@@ -66,20 +66,20 @@ def explain_manifest(
     (['train-000', 'train-001'], 2)
     """
     clips = dataset(manifest, data_folder, recognizer.hparams.max_seconds, skip_long=True)
-    order = sorted(range(len(clips)), key=lambda index: clips.data[clips.data_ids[index]]["duration"])
-    unreadable, utterances, explanations = FaultCounter(len(clips)), [], []
+    rows = [clips.data[name] for name in clips.data_ids]
+    unreadable = FaultCounter(len(rows))
 
-    def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        for start in tqdm(range(0, len(order), batch_size), desc="explaining", unit="batch", disable=None):
-            batch = collate([clips[index] for index in order[start : start + batch_size]])
-            unreadable.add(batch.faults)
-            if batch.utterances:
-                utterances.extend(batch.utterances)
-                yield batch.wavs, relative_from_counts(batch.samples)
+    def read(place: int) -> Tensor | None:
+        wav = clips[place]["wav"]
+        if not isinstance(wav, Fault):
+            return wav
+        unreadable.add([wav])
+        return None
 
-    for found in recognizer.explain_batches(batches(), speech_check=False):
-        explanations += found
-    return utterances, explanations
+    lengths = {place: row["duration"] for place, row in enumerate(rows)}
+    found = explain_by_length(recognizer, lengths, read, batch_size, speech_check=False)
+    found = list(tqdm(found, desc="explaining", total=len(rows), unit="clip", disable=None))
+    return [rows[place]["utterance"] for place, _ in found], [explanation for _, explanation in found]
 
 
 def check_manifests(manifests: Sequence[str], apart: bool = False) -> None:

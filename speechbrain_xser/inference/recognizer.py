@@ -22,12 +22,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_xser.answer import Explanation, parse
 from speechbrain_xser.answer.form import structured_form
 from speechbrain_xser.data.arrays import batch_of, clip_of
 from speechbrain_xser.data.audio import load_audio
-from speechbrain_xser.data.speech import has_speech
+from speechbrain_xser.data.speech import has_speech, spoken_span
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.lobes.adapter import SoftTokens
@@ -179,7 +180,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         OutOfMemoryError
             If the device has not enough memory for it; names the remedy.
         SettingsError
-            If LoRA shall be merged into quantised weights.
+            If LoRA shall be merged into quantised weights, or ``max_seconds`` is more than the encoder can hear.
         """
         run_opts = dict(run_opts or {})
         dtype = run_opts.pop("dtype", None)
@@ -417,10 +418,19 @@ class ExplainableEmotionRecognizer(nn.Module):
             spoken = [has_speech(wav[:count], rate) for wav, count in zip(wavs, samples.tolist(), strict=True)]
         if not any(spoken):
             return _Encoded(spoken, None)
-        wavs, samples = wavs[spoken], samples[spoken]
+        wavs, samples = self._without_silence(wavs[spoken], samples[spoken])
         with evaluating(self.mods.model), torch.no_grad():
             wavs = wavs[:, : samples.max()].to(self.device)
             return _Encoded(spoken, self.mods.model.encode(wavs, samples, STAGES[self.hparams.stage]))
+
+    def _without_silence(self, wavs: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """The clips of a batch as the model hears them: for some models silence before and after speech is cut off."""
+        if not self.hparams.cut_silence:
+            return wavs, samples
+        rate = self.mods.model.encoder.sample_rate
+        clips = [wav[:count] for wav, count in zip(wavs, samples.tolist(), strict=True)]
+        clips = [clip[spoken_span(clip, rate)] for clip in clips]
+        return pad_sequence(clips, batch_first=True), torch.tensor([len(clip) for clip in clips])
 
     def _answered(self, tokens: list[dict[str, SoftTokens]]) -> Iterator[Explanation]:
         """Explanations of all rows of several batches."""

@@ -7,6 +7,7 @@ the decoder hears something before the divergence is weighed in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,7 @@ from speechbrain_xser.lobes.states import LayerStates
 from speechbrain_xser.utils.lengths import valid_mask
 
 SMALLEST_SIGMA = 1e-6
+Divergence = Callable[[Tensor, Tensor], Tensor]  # of a posterior from a prior: mean and sigma [..., Z] to nats [...]
 
 
 class Posterior(NamedTuple):
@@ -71,6 +73,9 @@ class VariationalBottleneck(nn.Module):
     level_feature : bool
         Add a learned projection of the utterance's level in dB to the input: an encoder that normalises the waveform
         cannot hear loudness. Not in the paper.
+    prior : callable, optional
+        Another prior than N(0, I). Called with ``latent``; gives a module that is called with a posterior's mean and
+        sigma, [..., Z] in float32, and gives its divergence from the prior, nats, [...]. Its parameters, if any, train.
 
     Example
     -------
@@ -93,9 +98,11 @@ class VariationalBottleneck(nn.Module):
         sigma_bias: float = -4.0,
         sigma_is_variance: bool = False,
         level_feature: bool = False,
+        prior: Callable[..., Divergence] | None = None,
     ) -> None:
         super().__init__()
         self.size = latent
+        self.prior: Divergence = gaussian_kl if prior is None else prior(latent=latent)
         self.sigma_is_variance = sigma_is_variance
         self.mix = LayerMix(layer_count)
         self.level = LevelFeature(width) if level_feature else None
@@ -129,7 +136,7 @@ class VariationalBottleneck(nn.Module):
         z = _drawn(posterior) if self.training else posterior.mean
         valid = valid_mask(states.frames, z.shape[1], z.device)
         z = torch.where(valid[..., None], z, 0.0).to(self.head.weight.dtype)
-        return Latent(z, states.frames, posterior, torch.where(valid, gaussian_kl(*posterior), 0.0))
+        return Latent(z, states.frames, posterior, torch.where(valid, self.prior(*posterior), 0.0))
 
     def posterior(self, states: LayerStates, mixed: Tensor | None = None) -> Posterior:
         """The Gaussian of every frame, padding included.
@@ -212,12 +219,13 @@ def build_bottleneck(
     sigma_bias: float = -4.0,
     sigma_is_variance: bool = False,
     level_feature: bool = False,
+    prior: Callable[..., Divergence] | None = None,
 ) -> VariationalBottleneck | NoBottleneck:
     """The bottleneck of a latent size; with a size of ``None`` there is none, and the others say nothing.
 
     Arguments
     ---------
-    layer_count, width, latent, sigma_bias, sigma_is_variance, level_feature
+    layer_count, width, latent, sigma_bias, sigma_is_variance, level_feature, prior
         As for :class:`VariationalBottleneck`.
 
     Returns
@@ -231,7 +239,7 @@ def build_bottleneck(
     """
     if latent is None:
         return NoBottleneck(layer_count, width)
-    return VariationalBottleneck(layer_count, width, latent, sigma_bias, sigma_is_variance, level_feature)
+    return VariationalBottleneck(layer_count, width, latent, sigma_bias, sigma_is_variance, level_feature, prior)
 
 
 class LevelFeature(nn.Module):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from pathlib import Path
 
 import torch
@@ -59,6 +60,7 @@ class CachedEncoder(nn.Module):
         self.encoder = encoder
         self.layer_count, self.width = encoder.layer_count, encoder.width
         self.sample_rate, self.frame_rate = encoder.sample_rate, encoder.frame_rate
+        self.max_seconds: float = getattr(encoder, "max_seconds", math.inf)
         self.folder, self.dtype = Path(folder) / f"{fingerprint}-{str(dtype).removeprefix('torch.')}", dtype
         self._warned = False
 

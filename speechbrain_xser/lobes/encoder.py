@@ -8,18 +8,18 @@ layer is of the same kind as the others whatever transformers calls ``hidden_sta
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from speechbrain_xser.errors import AudioError, BackboneError
 from speechbrain_xser.lobes.backbone import FAMILIES, load_backbone, load_extractor
+from speechbrain_xser.lobes.frozen import FrozenModule
+from speechbrain_xser.lobes.low_pass import LowPass
 from speechbrain_xser.lobes.states import LayerStates, level_db
 from speechbrain_xser.lobes.whisper import WhisperNetwork
 
 
-class FrozenEncoder(nn.Module):
+class FrozenEncoder(FrozenModule):
     """A frozen :class:`~speechbrain_xser.lobes.states.SpeechEncoder` from a checkpoint of any known family.
 
     Known are wav2vec 2.0, HuBERT, WavLM, data2vec, wav2vec2-BERT and Whisper, of which the encoder alone is loaded.
@@ -41,6 +41,8 @@ class FrozenEncoder(nn.Module):
         False builds from ``config.json`` only, on torch's current default device ("meta" works).
     pad_to_seconds : float, optional
         Of Whisper only: a shorter clip is heard with silence behind it up to so many seconds.
+    band_hertz : float, optional
+        Takes away everything above, so that clips of all bandwidths sound alike; below half the sample rate.
 
     Raises
     ------
@@ -55,8 +57,8 @@ class FrozenEncoder(nn.Module):
     >>> wav = torch.randn(1, 16000)
     >>> alone = encoder(wav[:, :8000], torch.tensor([8000]))
     >>> padded = encoder(torch.cat([wav, wav]), torch.tensor([8000, 16000]))
-    >>> alone.layers.shape, padded.frames, encoder.frame_rate
-    (torch.Size([4, 1, 25, 32]), tensor([25, 50]), 50.0)
+    >>> alone.layers.shape, padded.frames, encoder.frame_rate, encoder.max_seconds
+    (torch.Size([4, 1, 25, 32]), tensor([25, 50]), 50.0, 30.0)
     >>> torch.allclose(alone.layers[:, 0], padded.layers[:, 0, :25], atol=1e-5)
     True
     >>> encoder.train().training, len(encoder.state_dict())
@@ -70,6 +72,7 @@ class FrozenEncoder(nn.Module):
         dtype: str = "float32",
         load_weights: bool = True,
         pad_to_seconds: float | None = None,
+        band_hertz: float | None = None,
     ) -> None:
         super().__init__()
         model = load_backbone(source, revision, dtype, load_weights)
@@ -83,9 +86,9 @@ class FrozenEncoder(nn.Module):
         self.width: int = self.network.width
         self.sample_rate: int = extractor.sampling_rate
         self.frame_rate: float = self.network.frame_rate
-        self.requires_grad_(False)
-        self.train(False)
-        self.register_load_state_dict_post_hook(_forgive_missing)
+        self.max_seconds: float = self.network.max_seconds
+        self.low_pass = None if band_hertz is None else LowPass(band_hertz, self.sample_rate)
+        self.freeze()
 
     def frame_counts(self, samples: Tensor) -> Tensor:
         """Frames of clips with that many samples, by the family's formula.
@@ -130,48 +133,6 @@ class FrozenEncoder(nn.Module):
             )
         frames, on_device = self.frame_counts(samples), samples.to(wavs.device, non_blocking=True)
         with torch.autocast(wavs.device.type, enabled=False):
-            layers = self.network(wavs.float(), on_device, frames)
+            heard = wavs.float() if self.low_pass is None else self.low_pass(wavs.float(), on_device)
+            layers = self.network(heard, on_device, frames)
         return LayerStates(layers, frames, level_db(wavs, on_device))
-
-    def train(self, mode: bool = True) -> FrozenEncoder:
-        """Stays in eval: no dropout, no layer-drop, no masking, whatever ``mode`` says.
-
-        Arguments
-        ---------
-        mode : bool
-            Not looked at.
-
-        Returns
-        -------
-        FrozenEncoder
-            Itself, in eval.
-        """
-        return super().train(False)
-
-    def state_dict(self, *args, destination: dict | None = None, **kwargs) -> dict:
-        """Nothing: the backbone is named by its source, not saved.
-
-        Arguments
-        ---------
-        *args, **kwargs
-            As ``nn.Module`` takes them; not looked at.
-        destination : dict, optional
-            Where a parent collects its tensors; left as it is.
-
-        Returns
-        -------
-        dict
-            ``destination``, or an empty dict.
-        """
-        return OrderedDict() if destination is None else destination
-
-    def _load_from_state_dict(self, state_dict, prefix, metadata, strict, missing, unexpected, errors) -> None:
-        """Takes nothing: keys given to it are unexpected, and none of its own is missing."""
-        unexpected.extend(state_dict)
-        state_dict.clear()
-        self._missing_before = len(missing)
-
-
-def _forgive_missing(encoder: FrozenEncoder, incompatible: tuple[list[str], list[str]]) -> None:
-    """Drops what the backbone's own modules, loaded between the two hooks, reported as missing."""
-    del incompatible[0][encoder._missing_before :]

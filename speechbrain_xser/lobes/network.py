@@ -13,6 +13,7 @@ class Network(Protocol):
     layer_count: int  # n
     width: int  # d
     frame_rate: float  # frames a second
+    max_seconds: float  # longest clip that it hears; infinity where it hears any
 
     def frame_counts(self, samples: Tensor) -> Tensor:
         """Frames of clips with so many samples, [B], exactly, at least one each."""

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.utils.lengths import valid_mask
 
 LEVEL_FLOOR_DB = -100.0
+
+
+class Speech(NamedTuple):
+    """The clips of a batch, for a lobe that hears them itself.
+
+    Example
+    -------
+    >>> Speech(torch.zeros(1, 16000), torch.tensor([16000]), ["Good morning."]).words
+    ['Good morning.']
+    """
+
+    wavs: Tensor  # [B, S]
+    samples: Tensor  # [B] int64, valid samples
+    words: Sequence[str | None] | None = None  # B texts that a recogniser has written before; None where it has not
 
 
 class LayerStates(NamedTuple):
@@ -24,6 +41,7 @@ class LayerStates(NamedTuple):
     layers: Tensor  # [n, B, T, d], before the encoder's final layer norm; anything at padding
     frames: Tensor  # [B] int64, valid frames; where the sample counts were, be it the CPU
     level: Tensor  # [B] float32, RMS of the valid samples in dB re full scale, before any normalisation
+    speech: Speech | None = None  # the model adds it; an encoder need not
 
 
 @runtime_checkable
@@ -32,7 +50,8 @@ class SpeechEncoder(Protocol):
 
     Nothing else is used of it. Whether the encoder is frozen is its own matter: one that learns is an ordinary module
     with gradients, one that does not overrides ``train()`` as ours does. An encoder with a single output has
-    ``layer_count`` 1 and returns ``output[None]`` as ``layers``; :func:`level_db` gives ``level``.
+    ``layer_count`` 1 and returns ``output[None]`` as ``layers``; :func:`level_db` gives ``level``. One that cannot hear
+    clips of any length has an attribute ``max_seconds`` too, which :func:`check_max_seconds` asks for.
 
     Example
     -------
@@ -84,6 +103,37 @@ class SpeechEncoder(Protocol):
             ``layers`` [n, B, T, d], ``frames`` [B], ``level`` [B].
         """
         ...
+
+
+def check_max_seconds(encoder: SpeechEncoder, max_seconds: float) -> None:
+    """Refuses to hand an encoder longer clips than it can hear, before the first of them comes.
+
+    Arguments
+    ---------
+    encoder : SpeechEncoder
+        With an attribute ``max_seconds``, or without one for clips of any length.
+    max_seconds : float
+        Longest clip of a run or of a trained model.
+
+    Raises
+    ------
+    SettingsError
+        If the encoder's limit is below that.
+
+    Example
+    -------
+    >>> from types import SimpleNamespace
+    >>> check_max_seconds(SimpleNamespace(), 3600.0)
+    >>> check_max_seconds(SimpleNamespace(max_seconds=30.0), 45.0)
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.SettingsError: max_seconds is 45, but the encoder hears at most 30 s: give at most 30, or \
+another encoder.
+    """
+    most = getattr(encoder, "max_seconds", math.inf)
+    if max_seconds > most:
+        told = f"max_seconds is {max_seconds:g}, but the encoder hears at most {most:g} s"
+        raise SettingsError(f"{told}: give at most {most:g}, or another encoder.")
 
 
 def level_db(wavs: Tensor, samples: Tensor) -> Tensor:

@@ -53,6 +53,8 @@ class Wav2Vec2Network(nn.Module):
     (50.0, 400, tensor([24,  1]))
     """
 
+    max_seconds = math.inf
+
     def __init__(self, model: nn.Module, extractor: Wav2Vec2FeatureExtractor) -> None:
         super().__init__()
         config = model.config

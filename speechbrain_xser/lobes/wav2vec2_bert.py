@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2BertModel
@@ -34,6 +36,8 @@ class Wav2Vec2BertNetwork(nn.Module):
     >>> network.frame_rate, network.frame_counts(torch.tensor([16000, 100]))
     (50.0, tensor([49,  1]))
     """
+
+    max_seconds = math.inf
 
     def __init__(self, model: Wav2Vec2BertModel, extractor: SeamlessM4TFeatureExtractor) -> None:
         super().__init__()

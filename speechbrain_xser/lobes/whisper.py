@@ -68,10 +68,11 @@ class WhisperNetwork(nn.Module):
         self.width: int = model.config.d_model
         self.frame_rate = extractor.sampling_rate / self.hop
         self.most_frames: int = model.config.max_source_positions
+        self.max_seconds = self.most_frames / self.frame_rate
         self.least_frames = math.ceil((pad_to_seconds or 0) * self.frame_rate)
         if pad_to_seconds is not None and not 0 < self.least_frames <= self.most_frames:
-            most = self.most_frames / self.frame_rate
-            raise BackboneError(f"pad_to_seconds is {pad_to_seconds}; expected more than 0 and at most {most:g}")
+            told = f"expected more than 0 and at most {self.max_seconds:g}"
+            raise BackboneError(f"pad_to_seconds is {pad_to_seconds}; {told}")
 
     def frame_counts(self, samples: Tensor) -> Tensor:
         """Frames of each clip, [B]: ``ceil(samples / hop)``, at least one."""
@@ -87,8 +88,8 @@ class WhisperNetwork(nn.Module):
         """
         longest = max(1, math.ceil(wavs.shape[1] / self.hop))
         if longest > self.most_frames:
-            found, most = longest / self.frame_rate, self.most_frames / self.frame_rate
-            raise AudioError(f"a clip of {found:g} s; expected at most {most:g}: cut it, or lower max_seconds")
+            told = f"expected at most {self.max_seconds:g}: cut it, or lower max_seconds"
+            raise AudioError(f"a clip of {longest / self.frame_rate:g} s; {told}")
         heard, total = frames.clamp(min=self.least_frames), max(longest, self.least_frames)
         hidden = self._embedded(self._padded(wavs, samples, total), heard)
         mask = None

@@ -17,6 +17,7 @@ from speechbrain_xser.model_folder.licences import OTHER, OWN, base_licence, is_
 from speechbrain_xser.model_folder.metadata import Backbone, Metadata
 
 LOCAL = "a local folder"
+PARTS = {"encoder": "the frozen encoder", "llm": "the LLM"}  # backbones, in a sentence
 SCORES = {  # of a run's test, as the hub names tasks and metrics; in percent
     "wer": ("automatic-speech-recognition", "wer", "word error rate (%)"),
     "ua": ("audio-classification", "recall", "unweighted accuracy, mean recall of the emotions (%)"),
@@ -27,8 +28,9 @@ TEXT = """---
 
 # Explainable speech emotion recognition
 
-Turns a clip of speech into one paragraph (the transcript, how it was spoken, and the emotion), a typed record, and
-the decoder's own likelihood of each emotion.
+This model explains the emotion in a clip of speech. It writes one paragraph that gives the transcript, describes how
+the words were spoken, and names the emotion. It also returns these facts as a typed record, and the decoder's own
+likelihood of each emotion.
 
 ```python
 from speechbrain_xser import ExplainableEmotionRecognizer
@@ -38,19 +40,20 @@ explanation = recognizer.explain_file("speech.wav")
 print(explanation.paragraph, explanation.emotion, explanation.probabilities)
 ```
 
-## What it is for
+## Intended use
 
 {purpose}
 
-## What is in it
+## Contents
 
-{contents} Backbones must have these fingerprints (SHA-256, first 12 digits):
+{contents}
 
 | part | source | revision | fingerprint |
 |---|---|---|---|
 {backbones}
 
-Emotions: {emotions}. Clips up to {max_seconds:g} s; stage `{stage}`. Written by speechbrain_xser {version}.
+The model knows these emotions: {emotions}. It takes clips of up to {max_seconds:g} seconds{silence} and answers as in
+training stage `{stage}`. speechbrain_xser {version} wrote this folder.
 
 ## Training
 
@@ -62,9 +65,9 @@ Emotions: {emotions}. Clips up to {max_seconds:g} s; stage `{stage}`. Written by
 
 ## Limits
 
-The answer is generated text: a transcript or a descriptor in it can be wrong without any sign of it, and a clip
-outside what the model was trained on is still answered. Acted or synthetic emotion is not felt emotion. Not for
-decisions about people, such as in hiring, policing, medicine or credit.
+The model generates text. Its transcript and its descriptors can be wrong, and nothing in the answer shows it. It also
+answers clips that are unlike its training data. Acted or synthetic emotion is not felt emotion. Do not use this model
+for decisions about people, for example in hiring, policing, medicine or credit.
 """
 
 
@@ -73,6 +76,7 @@ def model_card(
     stage: str,
     emotions: Sequence[str],
     max_seconds: float,
+    cut_silence: bool = False,
     has_lora: bool = True,
     licence: str | None = None,
     name: str = "speechbrain_xser",
@@ -91,6 +95,8 @@ def model_card(
         The model's classes.
     max_seconds : float
         Longest clip.
+    cut_silence : bool
+        Whether silence before and after speech is cut off first.
     has_lora : bool
         Whether the folder holds LoRA beside its base.
     licence : str, optional
@@ -119,9 +125,10 @@ def model_card(
         backbones="\n".join(_row(part, backbone, bases) for part, backbone in metadata.backbones.items()),
         emotions=", ".join(emotions),
         max_seconds=max_seconds,
+        silence=", without the silence before and after speech" if cut_silence else "",
         stage=stage,
         version=metadata.version,
-        purpose=metadata.training.get("purpose", "Not stated."),
+        purpose=metadata.training.get("purpose", "The author did not state a purpose."),
         training=_training(metadata.training),
         licence=licence_note(list(map(_shown, bases.values())), corpora, list(map(_shown, _outside_llm(metadata)))),
     )
@@ -195,15 +202,26 @@ def _results(metadata: Metadata) -> list[EvalResult]:
 
 
 def _contents(metadata: Metadata, has_lora: bool) -> str:
-    """What lies in the folder, and what does not."""
-    parts = ["Branches and adapters (`model.safetensors`)"]
-    if has_lora:
-        parts.append("the decoder's LoRA (`adapter/`, which plain `peft` loads onto the base below)")
+    """What lies in the folder, what does not, and what the table of backbones is for."""
     inside = [part for part, backbone in metadata.backbones.items() if backbone.source.startswith(INSIDE)]
-    parts += [f"the {part} (`{part}/`)" for part in inside]
-    others = [part for part in metadata.backbones if part not in inside]
-    found = f" The frozen {' and '.join(others)} is not in it, but found by name." if others else ""
-    return f"{'; '.join(parts)}.{found}"
+    outside = [part for part in metadata.backbones if part not in inside]
+    parts = ["the branches and adapters (`model.safetensors`)"]
+    parts += ["the LoRA of the decoder (`adapter/`)"] if has_lora else []
+    parts += [f"{PARTS[part]} (`{part}/`)" for part in inside]
+    told = [f"This folder contains {_listed(parts)}."]
+    if has_lora:
+        told.append("Plain `peft` loads the LoRA onto its base.")
+    if outside:
+        told.append(f"`from_hparams` loads {_listed([PARTS[part] for part in outside])} by name.")
+    if "encoder" not in metadata.backbones:
+        told.append("The encoder is of the author's own class: pass it to `from_hparams` as `custom_encoder`.")
+    return " ".join([*told, "Each backbone must have its fingerprint in this table (first 12 digits of the SHA-256):"])
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """Parts of a sentence, the last one behind "and"."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _is_hub_id(source: str) -> bool:

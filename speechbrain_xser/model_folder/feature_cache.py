@@ -47,4 +47,6 @@ def keep_features(model: ExplainableSER, folder: str | Path, lobes: Mapping[str,
     name = f"{known[:16]}-{encoder['dtype']}"
     if (seconds := encoder.get("pad_to_seconds")) is not None:
         name += f"-{seconds:g}s"
+    if (hertz := encoder.get("band_hertz")) is not None:
+        name += f"-{hertz:g}hz"
     model.encoder = CachedEncoder(model.encoder, folder, name)

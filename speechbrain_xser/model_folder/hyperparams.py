@@ -60,7 +60,7 @@ def hyperparams_text(settings: Mapping[str, object]) -> str:
     pretrainer: !new:speechbrain_xser.model_folder.weights.FolderPretrainer
       paths: {branches: model.safetensors, adapter: adapter}
     """
-    lobes = {place: dict(settings["model"][place]) for place in ("encoder", "branches", "decoder")}
+    lobes = {place: dict(part) for place, part in settings["model"].items()}
     top = {}
     for key, (place, argument) in OVERRIDABLE.items():
         if argument in lobes[place]:

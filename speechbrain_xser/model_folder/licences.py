@@ -93,18 +93,21 @@ def licence_note(bases: Sequence[str], corpora: Mapping[str, str | None], llm: S
     Example
     -------
     >>> print(licence_note([], {"EmoDB": "CC0 1.0"}))
-    The code is Apache-2.0. The branches, adapters and LoRA are its author's to license.
+    The code is under Apache-2.0. The author of the model decides the licence of its branches, adapters and LoRA.
     <BLANKLINE>
-    Trained on:
+    The model was trained on:
     <BLANKLINE>
     * EmoDB: CC0 1.0
     """
-    lines = ["The code is Apache-2.0. The branches, adapters and LoRA are its author's to license."]
+    lines = [
+        "The code is under Apache-2.0. The author of the model decides the licence of its branches, adapters and LoRA."
+    ]
     if bases:
-        lines[0] += f" The weights of {', '.join(bases)} are in this folder, changed or not, under their own licence."
+        lines[0] += f" The folder also contains the weights of {', '.join(bases)}, with or without changes."
+        lines[0] += " They stay under their own licence."
     if llm:
-        lines[0] += f" LoRA was made with {', '.join(llm)}, whose licence may bind it."
+        lines[0] += f" The LoRA was made with {', '.join(llm)}, whose licence may bind it."
     if not corpora:
-        return "\n\n".join([*lines, "What it was trained on was not recorded, and so under what terms that was had."])
-    rows = [f"* {name}: {terms or 'its terms are not known here'}" for name, terms in corpora.items()]
-    return "\n\n".join([*lines, "Trained on:", "\n".join(rows)])
+        return "\n\n".join([*lines, "The training corpora were not recorded, so their terms are unknown."])
+    rows = [f"* {name}: {terms or 'its terms are not known'}" for name, terms in corpora.items()]
+    return "\n\n".join([*lines, "The model was trained on:", "\n".join(rows)])

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from speechbrain_xser.errors import CheckpointError, UnsafeModelError, XserError
-from speechbrain_xser.lobes.states import SpeechEncoder
+from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError, XserError
+from speechbrain_xser.lobes.states import SpeechEncoder, check_max_seconds
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_folder.enclosed import with_enclosed
 from speechbrain_xser.model_folder.hyperparams import read_hyperparams
+from speechbrain_xser.model_folder.lobes import CUSTOM
 from speechbrain_xser.model_folder.locate import HYPERPARAMS, METADATA, SETTINGS
 from speechbrain_xser.model_folder.metadata import check_backbone, read_metadata
 from speechbrain_xser.model_folder.settings import backbones, model_of, read_settings
 from speechbrain_xser.model_folder.weights import FILE_NAME, FolderPretrainer, parts_of
 from speechbrain_xser.utils.memory import is_out_of_memory
+
+ENCODER_WANTED = (
+    "the encoder of this model is of a class of your own, which a folder cannot hold and a command cannot take. In "
+    "Python, hand one over as custom_encoder to ExplainableEmotionRecognizer.from_hparams, "
+    "speechbrain_xser.model_folder.release.release_folder or speechbrain_xser.probing.model.probe_model."
+)
 
 
 def read_model_folder(
@@ -51,7 +58,10 @@ def read_model_folder(
     CheckpointError
         If weights are missing, broken, or of other names or shapes.
     BackboneError
-        If a backbone cannot be found, or is not the one that the folder was trained with.
+        If a backbone cannot be found, or is not the one that the folder was trained with; or the model's encoder is of
+        a class of your own, and none was given.
+    SettingsError
+        If the encoder cannot hear clips of the model's ``max_seconds``.
 
     Example
     -------
@@ -65,8 +75,11 @@ def read_model_folder(
     True
     """
     settings, hparams, pretrainer = _read(Path(folder), overrides, hparams_file)
+    if encoder is None and settings["model"]["encoder"] == CUSTOM:
+        raise BackboneError(f"{folder}: {ENCODER_WANTED}")
     _check_backbones(folder, settings)
     model = _build(settings, encoder, decoder or {}, folder)
+    check_max_seconds(model.encoder, settings["max_seconds"])
     pretrainer.load_into(model, folder)
     return model.eval(), {**hparams, **settings}
 

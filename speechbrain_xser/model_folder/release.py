@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_xser.errors import CheckpointError, XserError
+from speechbrain_xser.errors import CheckpointError, SettingsError, XserError
 from speechbrain_xser.lobes.backbone import load_backbone
+from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.model_folder.card import model_card, weights_licence
 from speechbrain_xser.model_folder.enclosed import (
     ALLOWED,
@@ -30,6 +31,7 @@ from speechbrain_xser.model_folder.enclosed import (
 )
 from speechbrain_xser.model_folder.hyperparams import hyperparams_text
 from speechbrain_xser.model_folder.load import read_model_folder
+from speechbrain_xser.model_folder.lobes import CUSTOM
 from speechbrain_xser.model_folder.locate import (
     ADAPTER_FILES,
     BRANCH_WEIGHTS,
@@ -51,6 +53,7 @@ SHARD = "4GB"  # of one file of weights, which a network that breaks off has to 
 ATTRIBUTES = ".gitattributes"
 LARGE_FILES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 ANYWHERE = {"quantization": None, "fused_kernels": False, "checkpointing": False}  # to merge exactly, on a CPU
+OWN_ENCODER = "encoder of a class of your own, handed over as custom_encoder"
 
 
 class Release(NamedTuple):
@@ -90,6 +93,7 @@ def release_folder(
     licence: str | None = None,
     corpora: Mapping[str, str | None] | None = None,
     voice: MeanVoice | None = None,
+    custom_encoder: SpeechEncoder | None = None,
 ) -> Release:
     """Writes a trained folder anew, for use elsewhere and for the hub.
 
@@ -110,6 +114,9 @@ def release_folder(
         The licence of each corpus that it was trained on, where the folder does not say it.
     voice : MeanVoice, optional
         Of the training set, in the place of the folder's own.
+    custom_encoder : SpeechEncoder, optional
+        The encoder of a model that was trained with one of a class of your own, needed to merge LoRA. Its weights are
+        exported as the folder has them; the class is not, so users of the export hand one over too.
 
     Returns
     -------
@@ -121,6 +128,8 @@ def release_folder(
         If ``out`` is something else, or cannot be written; nothing half-written is left.
     BackboneError, UnsafeModelError
         If the folder, or what it needs, cannot be used.
+    SettingsError
+        If an encoder of a class of your own shall lie in the folder.
 
     Example
     -------
@@ -134,6 +143,8 @@ def release_folder(
     refuse_links_out(source)
     trained, out = read_trained(source), Path(out)
     check_place(trained.folder, out)
+    if with_encoder and trained.lobes["encoder"] == CUSTOM:
+        raise SettingsError(f"{source}: the encoder is of a class of your own, which no folder can hold: leave it out")
     merging = merge and trained.has_lora
     inside = set(enclosed(trained.lobes, trained.folder)) | ({"llm"} if merging else set())
     inside |= {"encoder"} if with_encoder else set()
@@ -143,12 +154,13 @@ def release_folder(
             if not (name == "llm" and merging):
                 _copy_backbone(trained, name, staging / name)
         if merging:
-            _write_merged(trained, staging / "llm")
+            _write_merged(trained, staging / "llm", custom_encoder)
         _copy_own(trained, staging, with_adapter=trained.has_lora and not merging)
         if (voice := voice or read_mean_voice(trained.folder)) is not None:
             write_mean_voice(staging, voice)
         metadata = _write_texts(staging, trained, inside, merging, training, licence, out.resolve().name)
-    return Release(str(out), merging, tuple(sorted(inside)), licence or weights_licence(metadata), _needs(metadata))
+    needs = (*_needs(metadata), *([OWN_ENCODER] if trained.lobes["encoder"] == CUSTOM else []))
+    return Release(str(out), merging, tuple(sorted(inside)), licence or weights_licence(metadata), needs)
 
 
 def read_trained(source: str | Path) -> Trained:
@@ -238,9 +250,9 @@ def _copy_backbone(trained: Trained, name: str, place: Path) -> None:
         load_backbone(source, revision, trained.lobes["encoder"]["dtype"], True).save_pretrained(place)
 
 
-def _write_merged(trained: Trained, place: Path) -> None:
+def _write_merged(trained: Trained, place: Path, encoder: SpeechEncoder | None) -> None:
     """The LLM with LoRA in its weights, in the type in which it answers, and its tokenizer as it is."""
-    model, _ = read_model_folder(trained.folder, decoder=ANYWHERE)
+    model, _ = read_model_folder(trained.folder, decoder=ANYWHERE, encoder=encoder)
     decoder = model.decoder
     decoder.merge()
     decoder.causal.save_pretrained(place, max_shard_size=SHARD)

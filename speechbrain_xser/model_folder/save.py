@@ -111,7 +111,7 @@ def _write_files(
     described = {name: describe_backbone(*source) for name, source in backbones(lobes).items()}
     metadata = Metadata(VERSION, described, training)
     write_metadata(staging / METADATA, metadata)
-    text = card or model_card(metadata, **{key: settings[key] for key in OWN})
+    text = card or model_card(metadata, **{key: settings[key] for key in OWN}, has_lora=bool(lora))
     (staging / CARD).write_text(text, encoding="utf-8")
 
 

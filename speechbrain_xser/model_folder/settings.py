@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from speechbrain_xser.answer.record import EMOTIONS
-from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError, XserError
+from speechbrain_xser.errors import CheckpointError, UnsafeModelError, XserError
 from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.model import ExplainableSER, build_model
 from speechbrain_xser.model_folder.enclosed import PLACES
@@ -19,8 +19,15 @@ from speechbrain_xser.model_folder.safe_yaml import read_text
 from speechbrain_xser.stages import STAGES
 
 FORMAT = 1
-OWN = {"stage": "ser", "emotions": list(EMOTIONS), "max_seconds": 30.0}  # a folder's own values, with defaults
+OWN = {  # a folder's own values, with defaults
+    "stage": "ser",
+    "emotions": list(EMOTIONS),
+    "max_seconds": 30.0,
+    "cut_silence": False,
+}
 LOBES = ("encoder", "branches", "decoder")
+STANDARDIZATION = "standardization"  # a lobe that a model may lack
+READERS = ("recognizer",)  # lobes of a branch that have a backbone of their own
 
 
 def complete_settings(config: Mapping[str, object]) -> dict:
@@ -30,7 +37,8 @@ def complete_settings(config: Mapping[str, object]) -> dict:
     ---------
     config : mapping
         "model": arguments of ``build_model``, or the same as plain values. Optional: "stage" (a name in ``STAGES``),
-        "emotions" (the model's classes), and "max_seconds".
+        "emotions" (the model's classes), "max_seconds", and "cut_silence" (whether silence before and after speech is
+        cut off before the model hears a clip).
 
     Returns
     -------
@@ -55,6 +63,8 @@ def complete_settings(config: Mapping[str, object]) -> dict:
     """
     settings = {key: config.get(key, value) for key, value in OWN.items()}
     model = config.get("model") or {}
+    if model.get(STANDARDIZATION, model) is None:
+        model = {name: part for name, part in model.items() if name != STANDARDIZATION}
     settings = plain_values({**settings, "model": {**model, "encoder": custom_or(model.get("encoder"))}})
     check_settings(settings, "config", CheckpointError)
     for part in filter(is_lobe, settings["model"].values()):
@@ -95,7 +105,7 @@ def check_settings(settings: Mapping[str, object], where: str | Path, kind: type
         ...
     speechbrain_xser.errors.CheckpointError: settings.json: model has [], expected encoder, branches, decoder
     """
-    stage, emotions, seconds = (settings.get(key) for key in OWN)
+    stage, emotions, seconds, cut = (settings.get(key) for key in OWN)
     if stage not in STAGES:
         raise kind(f"{where}: stage is {stage!r}; expected one of {', '.join(STAGES)}")
     known = [emotion for emotion in EMOTIONS if isinstance(emotions, list) and emotion in emotions]
@@ -103,17 +113,19 @@ def check_settings(settings: Mapping[str, object], where: str | Path, kind: type
         raise kind(f"{where}: emotions is {emotions!r}; expected some of {', '.join(EMOTIONS)}, each once")
     if not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
         raise kind(f"{where}: max_seconds is {seconds!r}; expected a positive number of seconds")
+    if not isinstance(cut, bool):
+        raise kind(f"{where}: cut_silence is {cut!r}; expected true or false")
     _check_model(settings.get("model"), where, kind)
 
 
 def _check_model(model: object, where: str | Path, kind: type[XserError]) -> None:
     found = list(model) if isinstance(model, Mapping) else []
-    if set(found) != set(LOBES):
+    if set(found) - {STANDARDIZATION} != set(LOBES):
         raise kind(f"{where}: model has {found}, expected {', '.join(LOBES)}")
     branches = model["branches"]
     if not isinstance(branches, Mapping) or not branches or is_lobe(branches):
         raise kind(f"{where}: branches is {branches!r}; expected lobes by name, at least one")
-    lobes = [model["encoder"], model["decoder"], *branches.values()]
+    lobes = [part for name, part in model.items() if name != "branches"] + list(branches.values())
     if strange := [value for value in lobes if not is_lobe(value)]:
         raise kind(f"{where}: {strange[0]!r} is no lobe; expected a type and its arguments")
     sources = [part["source"] for part in lobes if "source" in part]
@@ -135,7 +147,7 @@ def backbones(model: Mapping[str, object]) -> dict[str, tuple[str, str | None]]:
     Returns
     -------
     dict of str to tuple
-        By "encoder" and, where there is one, "llm".
+        By "encoder" and, where there is one, "llm" and "recognizer".
 
     Example
     -------
@@ -143,6 +155,8 @@ def backbones(model: Mapping[str, object]) -> dict[str, tuple[str, str | None]]:
     {'encoder': ('packaged:hubert-tiny', None)}
     """
     lobes = {name: model[place] for name, place in PLACES.items()}
+    branches = model.get("branches", {}).values()
+    lobes |= {name: part[name] for part in branches for name in READERS if is_lobe(part.get(name))}
     return {name: (part["source"], part["revision"]) for name, part in lobes.items() if "source" in part}
 
 
@@ -169,10 +183,10 @@ def model_of(
     An ``encoder`` stands for the one that the settings cannot name, and ``decoder`` goes over that lobe's arguments.
     """
     parts = settings["model"]
-    if encoder is None and parts["encoder"] == CUSTOM:
-        raise BackboneError("this model was built with an encoder of its own: hand one over, custom_encoder=...")
     over = {**parts["decoder"], **{key: value for key, value in decoder.items() if key in parts["decoder"]}}
-    return build_model(encoder or lobe(parts["encoder"]), lobe(parts["branches"]), lobe(over))
+    own = {} if encoder is None else {"encoder": encoder}
+    named = {name: part for name, part in {**parts, "decoder": over}.items() if name not in own}
+    return build_model(**own, **lobe(named))
 
 
 def write_settings(path: str | Path, settings: Mapping[str, object]) -> None:

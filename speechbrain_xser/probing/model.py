@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from speechbrain_xser.errors import ProbeError
+from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.model_folder.feature_cache import keep_features
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.locate import model_folder
@@ -22,6 +23,7 @@ def probe_model(
     clips: int = TRAIN_CLIPS,
     revision: str | None = None,
     feature_cache: str | Path | None = None,
+    custom_encoder: SpeechEncoder | None = None,
 ) -> list[Probe]:
     """Probes the branches of a trained folder.
 
@@ -39,6 +41,8 @@ def probe_model(
         Full commit of a hub id.
     feature_cache : str or Path, optional
         A folder where a training kept the encoder's layers.
+    custom_encoder : SpeechEncoder, optional
+        The encoder of a model that was trained with one of a class of your own.
 
     Returns
     -------
@@ -51,7 +55,7 @@ def probe_model(
     CheckpointError, BackboneError, UnsafeModelError
         As ``from_hparams`` raises them.
     """
-    model, hparams = read_model_folder(model_folder(source, revision))
+    model, hparams = read_model_folder(model_folder(source, revision), encoder=custom_encoder)
     if feature_cache is not None:
         keep_features(model, feature_cache, hparams["model"])
     heard = [

@@ -18,6 +18,7 @@ from torch import Tensor
 from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.data.speech import FRAME_SAMPLES, SpeechDetector
 from speechbrain_xser.data.waveform import SAMPLE_RATE
+from speechbrain_xser.inference.length_order import explain_by_length
 from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 from speechbrain_xser.timeline.cutting import PLAIN_CUTTING, Cutter, Cutting, Frame, Span
 from speechbrain_xser.timeline.heap import return_freed_memory
@@ -25,7 +26,6 @@ from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.recording import Recording
 from speechbrain_xser.timeline.store import KeptMoments
 from speechbrain_xser.timeline.window import Window
-from speechbrain_xser.utils.lengths import padded
 
 BATCHES = 4  # that are explained together
 
@@ -184,12 +184,10 @@ def explain_speech(recognizer: ExplainableEmotionRecognizer, waves: list[Tensor]
     list of Explanation
         In the order of the waves.
     """
-    order = sorted(range(len(waves)), key=lambda index: len(waves[index]))
-    together = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
-    batches = (padded([waves[index] for index in indices]) for indices in together)
-    explained = recognizer.explain_batches(batches, BATCHES, speech_check=False)  # they were cut out of speech
-    found = [explanation for batch in explained for explanation in batch]
-    return [explanation for _, explanation in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
+    lengths = dict(enumerate(map(len, waves)))
+    options = {"joined": BATCHES, "speech_check": False}  # they were cut out of speech
+    found = dict(explain_by_length(recognizer, lengths, waves.__getitem__, batch_size, **options))
+    return [found[place] for place in lengths]
 
 
 def _seconds(span: Span) -> tuple[float, float]:

@@ -152,7 +152,8 @@ class XserBrain(sb.Brain):
         """Answer logits and branch outputs of one micro-batch."""
         model = self.modules["model"] if stage == sb.Stage.TRAIN else self.model
         try:
-            return model(batch.wavs, batch.samples, self.turn.stage, self.answers)
+            words = [utterance.recognized for utterance in batch.utterances]
+            return model(batch.wavs, batch.samples, self.turn.stage, self.answers, words)
         except PromptError as error:
             raise PromptError(f"{error} The rows are {', '.join(batch.ids)}.") from error
 
@@ -209,7 +210,10 @@ class XserBrain(sb.Brain):
         self.totals = count_totals(self.model, batch.samples, self.answers, self.turn.stage)
         batch = batch.to(self.device)
         with name_out_of_memory(batch, knob=VALID_KNOB), self.evaluation_ctx:
-            loss = self.compute_objectives(self.compute_forward(batch, stage), batch, stage)
+            output = self.compute_forward(batch, stage)
+            loss = self.compute_objectives(output, batch, stage)
+            if self.turn.stage.start is not None:
+                self.evaluation.add_guesses(output.answer)
             self._listen_and_search(batch, stage)
         self.evaluation.add(self.parts, self.totals)
         return loss.cpu()
@@ -303,8 +307,9 @@ class XserBrain(sb.Brain):
             return
         chosen = self.schedule.stages[-1] if epoch is None else self.schedule.stages_by_epoch()[epoch - 1]
         self.turn = Turn(chosen, 0, 1)
-        limit = self.search_limit if self.schedule.is_nth(epoch, self.valid_search_every) else 0
-        self.evaluation = Evaluation(chosen, None if stage == sb.Stage.TEST else limit, self.valid_utterances)
+        limit = None if stage == sb.Stage.TEST else self.search_limit
+        searched = chosen.start is None and self.schedule.is_nth(epoch, self.valid_search_every)
+        self.evaluation = Evaluation(chosen, limit if searched else 0, self.valid_utterances)
 
     def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
         """Logs, and saves at the end of an epoch's training and of its validation."""

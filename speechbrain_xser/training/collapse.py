@@ -143,7 +143,7 @@ def _diagnostics(name: str, latent: Latent, gain: float | None) -> Diagnostics:
 
 def _cross_entropy(model: ExplainableSER, tokens: dict[str, SoftTokens], stage: Stage, answers: list[str]) -> float:
     """Nats a token."""
-    answer = model.decoder(tokens, stage.instruction, answers)
+    answer = model.answer(tokens, stage, answers)
     return float(answer.nats() / len(answer.targets))
 
 

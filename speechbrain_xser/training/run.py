@@ -19,6 +19,7 @@ from speechbrain_xser.data.sampling import sampled_batches
 from speechbrain_xser.errors import TrainingError
 from speechbrain_xser.evidence.mean_voice import CLIPS, mean_voice
 from speechbrain_xser.lobes.cache import CachedEncoder
+from speechbrain_xser.lobes.states import check_max_seconds
 from speechbrain_xser.metrics import Scores, table
 from speechbrain_xser.metrics.scores import plain_scores
 from speechbrain_xser.model import ExplainableSER
@@ -28,7 +29,7 @@ from speechbrain_xser.model_folder.locate import CHECKPOINTS, model_folder
 from speechbrain_xser.model_folder.mean_voice import MeanVoice
 from speechbrain_xser.model_folder.metadata import describe_backbone
 from speechbrain_xser.model_folder.save import write_model_folder
-from speechbrain_xser.model_folder.settings import backbones, complete_settings, flat
+from speechbrain_xser.model_folder.settings import OWN, backbones, complete_settings, flat
 from speechbrain_xser.stages import target_text
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
@@ -143,18 +144,46 @@ def check_targets(clips: DynamicItemDataset, schedule: StageSchedule) -> None:
 def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
     """Calls the YAML's ``model`` with the seed of the run, so that every rank starts from the same weights.
 
-    With ``start_from`` it begins with the weights of a trained folder; with ``feature_cache`` its encoder computes each
-    clip once.
+    With ``start_from`` it begins with the weights of a trained folder, on the recipe's own encoder; with
+    ``feature_cache`` its encoder computes each clip once.
+
+    Raises
+    ------
+    SettingsError
+        If the encoder cannot hear clips of ``max_seconds``.
     """
     settings = TrainingSettings.from_hparams(hparams)
     torch.manual_seed(derive_seed(settings.seed, "model"))
     with naming_memory("the model was loaded", SMALLER_MODEL, TrainingError):
         model = hparams["model"]()
+        check_max_seconds(model.encoder, settings.max_seconds)
         if settings.start_from is not None:
             load_weights(model, model_folder(settings.start_from))
+        elif model.standardization is not None:
+            standardize(model, hparams)
     if settings.feature_cache is not None:
         keep_features(model, settings.feature_cache, lobes(hparams))
     return model
+
+
+def standardize(model: ExplainableSER, hparams: Mapping[str, Any]) -> None:
+    """Measures the mean and the spread of the encoder's states over clips of the training set, the same on every rank.
+
+    Arguments
+    ---------
+    model : ExplainableSER
+        With a standardisation, whose buffers are written.
+    hparams : mapping
+        With ``train_manifest``.
+
+    Raises
+    ------
+    TrainingError
+        If no clip of the training set can be read.
+    """
+    some = (hparams["train_manifest"], hparams.get("data_folder"), TrainingSettings.from_hparams(hparams).max_seconds)
+    batches = sampled_batches(*some, CLIPS, "mean and spread")
+    model.standardization.fit(model.encoder(batch.wavs, batch.samples) for batch in batches)
 
 
 def identity(model: ExplainableSER, lobes: Mapping[str, Any]) -> dict[str, Any]:
@@ -259,10 +288,11 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
         training["purpose"] = str(hparams["purpose"]).strip()
     config = {
         "model": hparams["model"].keywords,
-        "stage": brain.schedule.stages[-1].name,
+        "stage": OWN["stage"] if brain.schedule.stages[-1].start else brain.schedule.stages[-1].name,
         "max_seconds": settings.max_seconds,
         "training": training,
     }
+    config["cut_silence"] = bool(hparams.get("cut_silence", OWN["cut_silence"]))
     if hparams.get("emotions"):
         config["emotions"] = list(hparams["emotions"])
     voice = training_voice(hparams, brain)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from speechbrain_xser.lobes.starts import LabelScores
 from speechbrain_xser.metrics.answers import UtteranceAnswer
 from speechbrain_xser.stages import Stage
 from speechbrain_xser.training.criterion import CROSS_ENTROPY, KL, Criterion, LossParts, Totals
@@ -40,6 +41,7 @@ class Evaluation:
         self._seen = 0
         self.answers: list[UtteranceAnswer] = []
         self.diagnostics: dict[str, float] = {}
+        self._guesses: dict[str, list[tuple[int, int]]] = {}
         self._parts: list[LossParts] = []
         self._totals: list[Totals] = []
 
@@ -67,6 +69,11 @@ class Evaluation:
         """Adds a batch's sums; nothing leaves the device yet."""
         self._parts.append(parts)
         self._totals.append(totals)
+
+    def add_guesses(self, scores: LabelScores) -> None:
+        """Adds the labels that a start's scores name, beside the right ones."""
+        for attribute, pairs in scores.guesses().items():
+            self._guesses.setdefault(attribute, []).extend(pairs)
 
     def losses(self, criterion: Criterion, device: str) -> dict[str, float]:
         """The loss at full beta and its parts, over all batches and ranks.
@@ -98,8 +105,24 @@ class Evaluation:
         }
 
     def metrics(self, criterion: Criterion, score: Callable[..., Mapping[str, float]], device: str) -> dict[str, float]:
-        """Losses, scores and collapse diagnostics in one mapping."""
-        return {**self.losses(criterion, device), **self.scores(score), **self.diagnostics}
+        """Losses, scores, a start's recalls and collapse diagnostics in one mapping."""
+        return {**self.losses(criterion, device), **self.scores(score), **self.recalls(), **self.diagnostics}
+
+    def recalls(self) -> dict[str, float]:
+        """Mean recall over the classes of each attribute that a start scores, in per cent; the emotion's is the UA.
+
+        Example
+        -------
+        >>> from speechbrain_xser.stages import ASR_STAGE
+        >>> evaluation = Evaluation(ASR_STAGE)
+        >>> scores = LabelScores({"emotion": torch.eye(2)[[0, 0, 1]]}, {"emotion": torch.tensor([0, 1, 1])})
+        >>> evaluation.add_guesses(scores)
+        >>> evaluation.recalls()  # 1 of 1, and 1 of 2
+        {'ua': 75.0}
+        """
+        gathered = gather_lists(list(self._guesses.items()))
+        pairs = {name: sum((found for other, found in gathered if other == name), []) for name, _ in gathered}
+        return {"ua" if name == "emotion" else name: 100 * _mean_recall(found) for name, found in pairs.items()}
 
     def scores(self, score: Callable[..., Mapping[str, float]]) -> dict[str, float]:
         """Scores the answers of all ranks, or nothing where none was searched for.
@@ -117,3 +140,10 @@ class Evaluation:
         if not self.answers:
             return {}
         return dict(score([a.utterance for a in self.answers], [a.text for a in self.answers], self.stage.target))
+
+
+def _mean_recall(pairs: list[tuple[int, int]]) -> float:
+    """Mean over the classes that occur, of (right, guessed) pairs."""
+    classes = {right for right, _ in pairs}
+    shares = [[right == guess for right, guess in pairs if right == one] for one in sorted(classes)]
+    return sum(sum(share) / len(share) for share in shares) / max(1, len(shares))

@@ -79,7 +79,7 @@ def count_totals(model: nn.Module, samples: Tensor, answers: Sequence[str], stag
     Arguments
     ---------
     model : nn.Module
-        The whole model; its decoder and its encoder's frame formula count.
+        The whole model; it counts tokens, and its encoder's formula frames.
     samples : Tensor
         Valid samples of each clip, [B], int64; on the CPU this costs no device synchronisation.
     answers : sequence of str
@@ -91,7 +91,7 @@ def count_totals(model: nn.Module, samples: Tensor, answers: Sequence[str], stag
     -------
     Totals
     """
-    tokens = model.decoder.count_tokens(answers, stage.instruction)
+    tokens = model.count_tokens(answers, stage)
     return Totals(tokens, int(model.encoder.frame_counts(samples).sum()))
 
 

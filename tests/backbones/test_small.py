@@ -19,6 +19,7 @@ from speechbrain_xser.backbones.installation import is_whole
 from speechbrain_xser.backbones.wheels import checked, downloaded
 from speechbrain_xser.decoder.llm import load_llm, load_tokenizer
 from speechbrain_xser.lobes.encoder import FrozenEncoder
+from speechbrain_xser.lobes.recognizer import WhisperRecognizer
 from speechbrain_xser.metrics.text import normalise
 from speechbrain_xser.utils.sources import resolve_source
 from speechbrain_xser.utils.user_cache import user_cache
@@ -55,17 +56,21 @@ def test_the_decoder_loads_smollm2_by_its_short_name(small):
     assert llm.dtype == torch.bfloat16 and llm.config.vocab_size == len(tokenizer) == 49152
 
 
-@needs_speech
-@torch.no_grad()
-def test_whisper_writes_what_ten_speakers_read(small):
+def ten_readers():
     """The first of ten clips of each speaker of test-other."""
-    folder = resolve_source(small[0])
-    model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
-    processor = WhisperProcessor.from_pretrained(folder)
     with open(SPEECH / "manifest.csv", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["subset"] == "test-other"][::10]
     assert len({row["speaker"] for row in rows}) == len(rows) == 10
-    written = []
+    return rows
+
+
+@needs_speech
+@torch.no_grad()
+def test_whisper_writes_what_ten_speakers_read(small):
+    folder = resolve_source(small[0])
+    model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    processor = WhisperProcessor.from_pretrained(folder)
+    rows, written = ten_readers(), []
     for row in rows:
         wav, rate = soundfile.read(SPEECH / row["path"], dtype="float32")
         features = processor(wav, sampling_rate=rate, return_tensors="pt").input_features
@@ -132,3 +137,15 @@ def test_smollm2_answers_in_its_own_chat(smollm2):
     assert ids[0, 0] == tokenizer.convert_tokens_to_ids("<|im_start|>") == 1
     answer = model.generate(ids, max_new_tokens=20, do_sample=False)[0, ids.shape[1] :]
     assert "Paris" in tokenizer.decode(answer) and answer[-1] == tokenizer.eos_token_id
+
+
+@needs_speech
+def test_the_recogniser_writes_what_ten_speakers_read(small):
+    recognizer = WhisperRecognizer(small[0])
+    rows = ten_readers()
+    wavs = [torch.from_numpy(soundfile.read(SPEECH / row["path"], dtype="float32")[0]) for row in rows]
+    found = [recognizer(wav[None], torch.tensor([len(wav)]))[0] for wav in wavs]
+    written = [normalise(" ".join(word.text for word in words)) for words in found]
+    assert jiwer.wer([normalise(row["transcript"]) for row in rows], written) < 0.20
+    probabilities = [word.probability for words in found for word in words]
+    assert 0.5 < np.mean(probabilities) < 1.0 and min(probabilities) > 0

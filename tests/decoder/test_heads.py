@@ -3,6 +3,7 @@
 import inspect
 import math
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ import torch
 from speechbrain_xser.answer import parse
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.decoder.decoder import LLMDecoder
+from speechbrain_xser.decoder.generation.sampling import Sampling
 from speechbrain_xser.decoder.heads import CHARACTERS, HeadsDecoder
 from speechbrain_xser.decoder.protocol import Decoder
-from speechbrain_xser.errors import PromptError
+from speechbrain_xser.errors import PromptError, SettingsError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.pooling import AttentivePooling
 from speechbrain_xser.stages import CLASSIFY, TRANSCRIBE
@@ -134,6 +136,73 @@ def test_its_paragraph_equals_the_streamed_one_and_merging_changes_nothing():
     decoder.merge()
     assert texts == decoder.generate(pair(frames, frames), CLASSIFY)
     assert all(decoder.state_dict()[name].equal(tensor) for name, tensor in before.items())
+
+
+def undecided(frames: int, width: int = 40) -> dict[str, SoftTokens]:
+    """Frames of which each one may be "a", "b" or a blank with equal probability, to :func:`telling`."""
+    logits = torch.full((1, frames, width), -100.0)
+    logits[..., [0, A, B]] = 0.0
+    soft = SoftTokens(logits, torch.tensor([frames]))
+    return pair(soft, soft)
+
+
+def test_transcripts_are_drawn_as_often_as_ctc_finds_them_probable():
+    [answers] = telling().sample(undecided(2), TRANSCRIBE, Sampling(answers=3000, seed=1))
+    counts = Counter(answer.text for answer in answers)
+    paths = {"": 1, "a": 3, "b": 3, "ab": 1, "ba": 1}  # of nine; "a" is aa, a- and -a
+    assert {text: count / 3000 for text, count in counts.items()} == pytest.approx(
+        {text: count / 9 for text, count in paths.items()}, abs=0.03
+    )
+    assert {answer.text: round(math.exp(answer.log_prob) * 9, 3) for answer in answers} == paths
+
+
+def test_a_drawn_transcripts_log_probability_is_its_loss_with_the_other_sign():
+    torch.manual_seed(0)
+    decoder, soft = HeadsDecoder(4), SoftTokens(torch.randn(2, 6, 4), torch.tensor([6, 3]))
+    with torch.no_grad():
+        decoder.characters.bias[[CHARACTERS.index(c) + 1 for c in "' "]] = -1e4  # which a text loses at its ends
+    found = decoder.sample(pair(soft, soft), TRANSCRIBE, Sampling(temperature=2.0, top_p=0.9, answers=2))
+    for answers in zip(*found, strict=True):  # one of each row
+        losses = decoder(pair(soft, soft), TRANSCRIBE, [answer.text for answer in answers]).losses
+        assert losses.tolist() == pytest.approx([-answer.log_prob for answer in answers], abs=1e-4)
+
+
+def test_a_drawn_emotion_adds_its_own_log_probability():
+    decoder = telling()
+    with torch.no_grad():
+        decoder.classifier.weight.zero_()
+        decoder.classifier.bias.copy_(torch.tensor([0.5, 0.25, 0.25, 1e-9, 1e-9, 1e-9, 1e-9]).log())
+    frames = saying([A, B])
+    [answers] = decoder.sample(pair(frames, frames), CLASSIFY, Sampling(answers=2000, seed=2))
+    counts = Counter((parse(answer.text).transcript, parse(answer.text).emotion) for answer in answers)
+    expected = dict(zip(EMOTIONS[:3], (0.5, 0.25, 0.25), strict=True))
+    shares = {emotion: count / 2000 for (_, emotion), count in counts.items()}
+    assert {text for text, _ in counts} == {"ab"} and shares == pytest.approx(expected, abs=0.04)
+    for answer in answers[:20]:
+        assert answer.log_prob == pytest.approx(math.log(expected[parse(answer.text).emotion]), abs=1e-4)
+
+
+def test_drawn_answers_do_not_depend_on_what_is_beside_them_and_differ_by_seed():
+    decoder, frames, sampling = HeadsDecoder(4), torch.randn(2, 6, 4), Sampling(answers=3, seed=1)
+    both, first = SoftTokens(frames, torch.tensor([4, 6])), SoftTokens(frames[:1, :4], torch.tensor([4]))
+    together = decoder.sample(pair(both, both), CLASSIFY, sampling)
+    [alone] = decoder.sample(pair(first, first), CLASSIFY, sampling)
+    assert [answer.text for answer in together[0]] == [answer.text for answer in alone]
+    assert [len(answers) for answers in together] == [3, 3]
+    assert together != decoder.sample(pair(both, both), CLASSIFY, sampling._replace(seed=2))
+
+
+@pytest.mark.parametrize("instruction", [TRANSCRIBE, CLASSIFY])
+def test_a_temperature_close_to_zero_draws_what_is_generated(instruction):
+    soft = SoftTokens(torch.randn(2, 6, 4), torch.tensor([6, 3]))
+    decoder = HeadsDecoder(4)
+    drawn = decoder.sample(pair(soft, soft), instruction, Sampling(temperature=1e-5))
+    assert [answer.text for [answer] in drawn] == decoder.generate(pair(soft, soft), instruction)
+
+
+def test_a_sampling_that_is_out_of_range_is_refused():
+    with pytest.raises(SettingsError, match="expected a temperature above 0"):
+        HeadsDecoder(40).sample(undecided(1), TRANSCRIBE, Sampling(temperature=0))
 
 
 PROTOCOL = [name for name in vars(Decoder) if not name.startswith("_")]

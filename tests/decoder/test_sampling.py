@@ -74,7 +74,7 @@ def test_the_log_probability_is_that_of_transformers_over_the_same_tokens(lively
             self.tokens.append(super().draw(logits))
             return self.tokens[-1]
 
-    monkeypatch.setattr("speechbrain_xser.decoder.decoder.Sampler", Recorded)
+    monkeypatch.setattr("speechbrain_xser.decoder.generation.sampling.Sampler", Recorded)
     found = lively.sample(TOKENS, CAPTION, Sampling(temperature=0.8, top_p=0.95, answers=2, seed=3), max_new_tokens=6)
     for place, ids in enumerate(drawn):
         embeddings = lively.stream(rows_of(TOKENS, place // 2), CAPTION, [ids[:-1]]).embeddings

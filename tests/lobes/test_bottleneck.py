@@ -172,6 +172,40 @@ def test_the_level_feature_stays_finite_at_silence(states):
     assert latent.kl.isfinite().all()
 
 
+class Shifted(torch.nn.Module):
+    """A Gaussian of standard deviation one around a learned mean."""
+
+    def __init__(self, latent):
+        super().__init__()
+        self.mean = torch.nn.Parameter(torch.full((latent,), 0.5))
+
+    def forward(self, mean, sigma):
+        return gaussian_kl(mean - self.mean, sigma)
+
+
+def test_the_divergence_is_from_the_prior_that_is_given_and_the_prior_learns(states):
+    bottleneck = _bottleneck(prior=Shifted)
+    latent = bottleneck(states)
+    expected = kl_divergence(Normal(*latent.posterior), Normal(torch.full((4,), 0.5), 1.0)).sum(-1)
+    assert torch.allclose(latent.kl[0], expected[0], rtol=1e-5) and not latent.kl[1, 4:].any()
+    latent.kl.sum().backward()
+    assert (bottleneck.prior.mean.grad != 0).all() and "prior.mean" in bottleneck.state_dict()
+
+
+def test_another_prior_changes_the_divergence_alone(states):
+    one, other = _bottleneck().eval()(states), _bottleneck(prior=Shifted).eval()(states)
+    assert torch.equal(one.z, other.z) and not torch.allclose(one.kl, other.kl)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_prior_is_given_float32_under_autocast(states, dtype):
+    bottleneck, given = _bottleneck(prior=Shifted), []
+    bottleneck.prior.register_forward_pre_hook(lambda _, inputs: given.extend(part.dtype for part in inputs))
+    with torch.autocast("cpu", dtype=dtype):
+        bottleneck(states)
+    assert given == [torch.float32] * 2
+
+
 def test_the_parameters_are_those_of_the_papers_size_by_hand():
     with torch.device("meta"):
         bottleneck = VariationalBottleneck(layer_count=24, width=1024, latent=128)

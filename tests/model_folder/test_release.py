@@ -17,10 +17,13 @@ from speechbrain_xser.cli.main import xser
 from speechbrain_xser.data.synthetic.corpus import plan, speak
 from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
+from speechbrain_xser.model import build_model
 from speechbrain_xser.model_folder.card import model_card
 from speechbrain_xser.model_folder.load import load_weights, read_model_folder
 from speechbrain_xser.model_folder.metadata import Backbone, Metadata
 from speechbrain_xser.model_folder.release import release_folder
+from speechbrain_xser.model_folder.save import write_model_folder
+from speechbrain_xser.testing import tiny_lobes
 
 CPU = {"device": "cpu"}
 
@@ -213,6 +216,35 @@ def test_a_card_with_the_llm_inside_has_the_llm_s_licence_and_names_its_base():
     data = card({"llm": "meta-llama/Llama-3.1-8B-Instruct"}).data
     assert data.license == "llama3.1" and data.base_model_relation == "finetune"
     assert data.base_model == ["meta-llama/Llama-3.1-8B-Instruct", "facebook/hubert-large-ls960-ft"]
+
+
+def contents(card):
+    return " ".join(card.text.partition("## Contents\n\n")[2].partition("\n\n|")[0].split())
+
+
+def test_a_card_says_what_the_folder_contains_and_what_is_loaded_by_name():
+    own = "This folder contains the branches and adapters (`model.safetensors`) and"
+    fingerprint = "Each backbone must have its fingerprint in this table (first 12 digits of the SHA-256):"
+    assert contents(card()) == (
+        f"{own} the LoRA of the decoder (`adapter/`). Plain `peft` loads the LoRA onto its base. "
+        f"`from_hparams` loads the LLM and the frozen encoder by name. {fingerprint}"
+    )
+    assert contents(card({"llm": "owner/name"})) == (
+        f"{own} the LLM (`llm/`). `from_hparams` loads the frozen encoder by name. {fingerprint}"
+    )
+
+
+def test_a_card_asks_for_an_encoder_that_no_folder_can_name():
+    backbones = {"llm": Backbone("packaged:llama-tiny", None, "ab" * 32)}
+    text = model_card(Metadata("1", backbones, {}), "ser", ["sad"], 30.0)
+    assert "pass it to `from_hparams` as `custom_encoder`" in text and "as `custom_encoder`" not in card().text
+
+
+def test_the_card_of_a_folder_without_lora_names_none(tmp_path):
+    lobes = tiny_lobes(tmp_path, hears=["content", "descriptor"])
+    folder = write_model_folder(tmp_path / "heads", build_model(**lobes), {"model": lobes})
+    text = Path(folder, "README.md").read_text()
+    assert "- lora\n" not in text and "`adapter/`" not in text
 
 
 def test_a_base_of_an_unknown_licence_is_not_given_ours():

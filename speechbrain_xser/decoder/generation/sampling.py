@@ -1,6 +1,7 @@
 """Sampling: the next token is drawn from the softmax of the logits, or from its most probable part.
 
 Every answer has its own generator, seeded by its index, so it does not depend on what else is sampled.
+A token is a piece of text for an LLM, and a frame's character or an emotion for the heads.
 Source of the truncation: nucleus sampling (Holtzman et al., 2020, ICLR).
 """
 
@@ -39,7 +40,7 @@ class SampledAnswer(NamedTuple):
     """One sampled answer to a prompt."""
 
     text: str
-    log_prob: float  # nats of all tokens including the end, by the LLM itself: temperature 1, no truncation
+    log_prob: float  # nats of the whole answer by the decoder itself: temperature 1, no truncation
 
 
 class Sampler:
@@ -65,6 +66,37 @@ class Sampler:
         token = int(torch.multinomial(probabilities, 1, generator=self._generator))
         self.log_prob += float(logits.log_softmax(-1)[token])
         return token
+
+
+def samplers(sampling: Sampling, prompts: int) -> list[list[Sampler]]:
+    """A sampler for each answer of each prompt.
+
+    Arguments
+    ---------
+    sampling : Sampling
+        How many answers, and the seed.
+    prompts : int
+        How many prompts.
+
+    Returns
+    -------
+    list of list of Sampler
+        By prompt and answer, each with a seed of its own.
+
+    Raises
+    ------
+    SettingsError
+        If a value of ``sampling`` is out of range.
+
+    Example
+    -------
+    >>> [len(row) for row in samplers(Sampling(answers=3), prompts=2)]
+    [3, 3]
+    """
+    count = sampling.checked().answers
+    seeds = range(sampling.seed * 1_000_003, sampling.seed * 1_000_003 + prompts * count)
+    every = [Sampler(sampling, seed) for seed in seeds]
+    return [every[start : start + count] for start in range(0, len(every), count)]
 
 
 def nucleus(probabilities: Tensor, top_p: float) -> Tensor:

@@ -1,0 +1,117 @@
+"""Prepares CREMA-D's acted speech for the small model: labels of the voice from its clips, words from WordNet.
+
+The corpus has twelve sentences, which an LLM learns by heart instead of reading what the recogniser wrote. So most
+clips keep their voice and get other words: the manifest says that the recogniser has written a sentence of WordNet's,
+and the paragraph quotes that sentence. The two branches never see each other, so nothing is untrue to either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
+
+from Small.acted import acted
+from Small.sentences import sentences, written
+
+from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from speechbrain_xser.data.paragraphs import with_paragraphs
+
+OWN_WORDS = 0.1  # share of clips that keep their own sentence
+SENTENCES = (1, 1, 1, 1, 1, 2, 2, 3, 4)  # of a clip, drawn
+FRAGMENTS = 0.15  # share of one-sentence clips that are cut to their first words
+
+
+def prepare(
+    data_folder: str | Path,
+    save_folder: str | Path,
+    wordnet_folder: str | Path,
+    variants: int = 1,
+    valid_clips: int = 200,
+) -> dict[str, str]:
+    """Writes ``train``, ``valid`` and ``test.jsonl``; the test set keeps its own words.
+
+    Arguments
+    ---------
+    data_folder : str | Path
+        CREMA-D's.
+    save_folder : str | Path
+        Where manifests, variants of clips and measures go.
+    wordnet_folder : str | Path
+        WordNet's, e.g. /usr/share/wordnet.
+    variants : int
+        Of each training clip, beside the clip as it was recorded.
+    valid_clips : int
+        Validation clips at most, drawn once.
+
+    Returns
+    -------
+    dict[str, str]
+        Path of the manifest by split.
+
+    Raises
+    ------
+    ManifestError
+        If a folder is not what it should be.
+    """
+    found = acted(data_folder, Path(save_folder, "acted"), variants)
+    clips = {name: _placed(read_manifest(path), data_folder) for name, path in found.items()}
+    valid = Random("small valid").sample(clips["valid"], min(valid_clips, len(clips["valid"])))
+    train = clips["train"] + clips["train-varied"]
+    manifests = {split: str(Path(save_folder, f"{split}.jsonl")) for split in ("train", "valid", "test")}
+    write_manifest(manifests["train"], crossed(train, sentences(wordnet_folder, "train"), "train"))
+    write_manifest(manifests["valid"], crossed(valid, sentences(wordnet_folder, "valid"), "valid"))
+    write_manifest(manifests["test"], clips["test"])
+    return manifests
+
+
+def _placed(clips: Sequence[Utterance], data_folder: str | Path) -> list[Utterance]:
+    """Clips whose paths need no data folder."""
+    root = str(Path(data_folder).resolve())
+    return [clip._replace(wav=clip.wav.replace("{data_root}", root)) for clip in clips]
+
+
+def crossed(clips: Sequence[Utterance], texts: Sequence[str], seed: str) -> Iterator[Utterance]:
+    """Clips with other words, which the recogniser is said to have written.
+
+    Arguments
+    ---------
+    clips : Sequence[Utterance]
+        One may be there several times; its ids are told apart.
+    texts : Sequence[str]
+        Sentences.
+    seed : str
+        Of what is drawn.
+
+    Yields
+    ------
+    Utterance
+        With ``recognized``, and paragraphs that quote it.
+
+    Example
+    -------
+    >>> clips = [Utterance("a", "a.wav", transcript="It's eleven o'clock", emotion="sad")] * 2
+    >>> first, again = crossed(clips, ["she sang a song"], "train")
+    >>> first.id, again.id, first.recognized
+    ('a-0', 'a-1', "It's eleven o'clock.")
+    """
+    random = Random(f"crossed {seed}")
+    for number, clip in enumerate(clips):
+        own = random.random() < OWN_WORDS
+        words = written(clip.transcript) if own else _drawn(texts, random)
+        bare = clip._replace(id=f"{clip.id}-{number}", transcript=words, recognized=words, emphasis=None)
+        yield with_paragraphs(bare._replace(description=None, caption=None), "varied")
+
+
+def _drawn(texts: Sequence[str], random: Random) -> str:
+    """Some sentences, or the beginning of one, as a recogniser writes them."""
+    count = random.choice(SENTENCES)
+    if count == 1 and random.random() < FRAGMENTS:
+        words = random.choice(texts).split()
+        return written(" ".join(words[: random.randint(1, min(4, len(words)))]).rstrip(",;"))
+    return " ".join(written(one) for one in random.choices(texts, k=count))
+
+
+if __name__ == "__main__":
+    prepare_command(prepare)

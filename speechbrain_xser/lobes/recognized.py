@@ -1,0 +1,149 @@
+"""A content branch that reads: the words that a recogniser wrote, as the LLM's own token embeddings.
+
+It has nothing to learn, and no bottleneck: the words themselves are what passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from speechbrain_xser.lobes.adapter import FrameTokens, SoftTokens
+from speechbrain_xser.lobes.bottleneck import Latent
+from speechbrain_xser.lobes.branch import Branch
+from speechbrain_xser.lobes.recognizer import Recognizer, WhisperRecognizer, Word, spoken
+from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
+
+FRAMES_A_TOKEN = 12  # about four tokens a second of a usual encoder's 50 frames; for estimates of work only
+
+EmbedText = Callable[[str], Tensor]  # a text to the embedding rows of its tokens, [K, e]
+
+
+class RecognizedWords(nn.Module):
+    """The words of each clip as embedding rows, each weighted by the probability of its word.
+
+    It stands where a bottleneck does. A clip without words is one row of zeros.
+
+    Source: the posterior-weighted embedding rows of LegoSLM (arXiv 2505.11352), of words that were decoded already.
+
+    Arguments
+    ---------
+    recognizer : Recognizer
+        Frozen.
+    embed_text : callable
+        From a text to the embedding rows of its tokens, [K, e]; an ``LLMDecoder``'s.
+    width : int
+        Embedding width e.
+
+    Example
+    -------
+    >>> from speechbrain_xser.lobes.states import Speech
+    >>> def embed_text(text):
+    ...     return torch.ones(len(text), 4)  # a row a character
+    >>> def recognizer(wavs, samples):
+    ...     return [[Word("a", 0.5)]] * len(samples)
+    >>> words = RecognizedWords(recognizer, embed_text, width=4)
+    >>> speech = Speech(torch.zeros(2, 800), torch.tensor([800, 800]), ["by me", None])  # one is known, one is not
+    >>> latent = words(LayerStates(torch.zeros(1, 2, 5, 8), torch.tensor([5, 5]), torch.zeros(2), speech))
+    >>> latent.frames, latent.z[:, 0, 0]  # " by" and " me" are six rows, " a" two
+    (tensor([6, 2]), tensor([1.0000, 0.5000]))
+    """
+
+    def __init__(self, recognizer: Recognizer, embed_text: EmbedText, width: int) -> None:
+        super().__init__()
+        self.recognizer, self.embed_text, self.size = recognizer, embed_text, width
+
+    def forward(self, states: LayerStates) -> Latent:
+        """Recognises the clips of a batch, except those whose words are known.
+
+        Arguments
+        ---------
+        states : LayerStates
+            Its ``speech`` alone matters.
+
+        Returns
+        -------
+        Latent
+            Rows [B, K, e] with counts [B]; no posterior, and a divergence of zero.
+        """
+        rows = [self._rows(words) for words in self._recognized(states)]
+        z, counts = pad_sequence(rows, batch_first=True), torch.tensor([len(row) for row in rows])
+        return Latent(z, counts.to(states.frames.device), None, torch.zeros(z.shape[:2], device=z.device))
+
+    def _recognized(self, states: LayerStates) -> list[Sequence[Word]]:
+        wavs, samples, known = states.speech
+        words = [None if text is None else spoken(text) for text in known or [None] * len(samples)]
+        asked = [row for row, found in enumerate(words) if found is None]
+        if asked:
+            counts = samples[asked]
+            for row, found in zip(asked, self.recognizer(wavs[asked, : int(counts.max())], counts), strict=True):
+                words[row] = found
+        return words
+
+    @torch.no_grad()
+    def _rows(self, words: Sequence[Word]) -> Tensor:
+        """Rows of one clip, [K, e], at least one."""
+        rows = [word.probability * self.embed_text(f" {word.text}") for word in words]
+        return torch.cat(rows) if rows else 0 * self.embed_text(" a")[:1]
+
+
+class WordTokens(FrameTokens):
+    """The adapter of :class:`RecognizedWords`: rows are soft tokens already, and a branch that is off is one zero.
+
+    Arguments
+    ---------
+    width : int
+        Embedding width e.
+
+    Example
+    -------
+    >>> WordTokens(4).off(torch.tensor([50, 20]), longest=50).embeddings.shape
+    torch.Size([2, 1, 4])
+    """
+
+    def token_counts(self, frames: Tensor) -> Tensor:
+        """Tokens of clips of that many encoder frames, about, [B]: how many words there are is known only later."""
+        return torch.div(frames, FRAMES_A_TOKEN, rounding_mode="floor").clamp(min=1)
+
+    def off(self, frames: Tensor, longest: int) -> SoftTokens:
+        """One zero vector a clip, [B, 1, e]."""
+        return SoftTokens(torch.zeros(len(frames), 1, self.width, device=frames.device), torch.ones_like(frames))
+
+
+def build_recognized(
+    encoder: SpeechEncoder,
+    width: int,
+    embed_text: EmbedText,
+    recognizer: Recognizer | Callable[[], Recognizer] = WhisperRecognizer,
+) -> Branch:
+    """Builds a content branch of recognised words.
+
+    Arguments
+    ---------
+    encoder : SpeechEncoder
+        Ignored: the recogniser hears the clip itself.
+    width : int
+        Embedding width of the decoder.
+    embed_text : callable
+        From a text to the embedding rows of its tokens, [K, e].
+    recognizer : Recognizer or callable
+        Or what builds one.
+
+    Returns
+    -------
+    Branch
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from functools import partial
+    >>> from speechbrain_xser.testing import tiny_recognizer_folder
+    >>> recognizer = partial(WhisperRecognizer, tiny_recognizer_folder(tempfile.mkdtemp()))
+    >>> build_recognized(None, 4, lambda text: torch.zeros(1, 4), recognizer).adapter.width
+    4
+    """
+    heard = recognizer if isinstance(recognizer, nn.Module) else recognizer()
+    return Branch(RecognizedWords(heard, embed_text, width), WordTokens(width))

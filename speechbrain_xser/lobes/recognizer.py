@@ -1,0 +1,180 @@
+"""What was said, word by word: a protocol, and Whisper's own decoder as the one that keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoTokenizer, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+from speechbrain_xser.errors import AudioError, BackboneError
+from speechbrain_xser.lobes.backbone import DTYPES
+from speechbrain_xser.lobes.frozen import FrozenModule
+from speechbrain_xser.lobes.whisper_features import WhisperLogMel
+from speechbrain_xser.utils.locks import LOADING
+from speechbrain_xser.utils.sources import loading, refuse_incomplete, resolve_source
+
+SPACE = "\u0120"  # how byte-level BPE writes the space that a word begins with
+TOKENS_A_SECOND = 12  # nobody speaks faster; a recogniser that loops ends there
+LEAST_TOKENS = 16
+
+
+class Word(NamedTuple):
+    """A word as it was recognised.
+
+    Example
+    -------
+    >>> spoken("by the door.")[-1]
+    Word(text='door.', probability=1.0)
+    """
+
+    text: str  # without a space around it
+    probability: float  # geometric mean of its tokens' probabilities
+
+
+def spoken(text: str) -> list[Word]:
+    """The words of a text that is certain."""
+    return [Word(word, 1.0) for word in text.split()]
+
+
+@runtime_checkable
+class Recognizer(Protocol):
+    """What :class:`~speechbrain_xser.lobes.recognized.RecognizedWords` needs of a speech recogniser."""
+
+    def __call__(self, wavs: Tensor, samples: Tensor) -> list[list[Word]]:
+        """The words of each clip of a right-padded batch, [B, S] with [B] valid samples."""
+        ...
+
+
+class WhisperRecognizer(FrozenModule):
+    """Whisper, greedy, on clips of at most 30 s; frozen and in no checkpoint.
+
+    Source: Whisper (Radford et al., 2023, ICML).
+
+    Arguments
+    ---------
+    source : str
+        ``setup:whisper-tiny.en``, a local Hugging Face folder, or a hub id.
+    revision : str, optional
+        Commit, tag or branch of a hub id.
+    dtype : str
+        Type of the weights: "float32", "bfloat16" or "float16".
+    load_weights : bool
+        False builds from ``config.json`` only.
+
+    Raises
+    ------
+    BackboneError
+        The source cannot be found or read, or is no Whisper.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from speechbrain_xser.testing import tiny_recognizer_folder
+    >>> recognizer = WhisperRecognizer(tiny_recognizer_folder(tempfile.mkdtemp()))
+    >>> words = recognizer(torch.randn(2, 16000), torch.tensor([16000, 9000]))  # it is not trained
+    >>> len(words), isinstance(recognizer, Recognizer)
+    (2, True)
+    """
+
+    def __init__(
+        self, source: str, revision: str | None = None, dtype: str = "float32", load_weights: bool = True
+    ) -> None:
+        super().__init__()
+        if dtype not in DTYPES:
+            raise BackboneError(f"Unknown dtype {dtype!r} of the recogniser {source!r}: expected {', '.join(DTYPES)}.")
+        source = resolve_source(source)
+        with LOADING, loading(source, revision):
+            _refuse_other(source, AutoConfig.from_pretrained(source, revision=revision).model_type)
+            self.tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+            extractor = WhisperFeatureExtractor.from_pretrained(source, revision=revision)
+            self.whisper = _whisper(source, revision, DTYPES[dtype], load_weights)
+        self.sample_rate: int = extractor.sampling_rate
+        self.log_mel = WhisperLogMel(extractor)
+        self.freeze()
+
+    @torch.no_grad()
+    def forward(self, wavs: Tensor, samples: Tensor) -> list[list[Word]]:
+        """Recognises a right-padded batch.
+
+        Arguments
+        ---------
+        wavs : Tensor
+            Waveforms at ``sample_rate``, [B, S], float in -1..1.
+        samples : Tensor
+            Valid samples, [B], int64.
+
+        Returns
+        -------
+        list of list of Word
+            Of each clip; empty where nothing was heard.
+
+        Raises
+        ------
+        AudioError
+            A clip is longer than Whisper can hear.
+        """
+        if int(samples.max()) > self.log_mel.full_samples:
+            most = self.log_mel.full_samples / self.sample_rate
+            raise AudioError(f"a clip of {int(samples.max()) / self.sample_rate:g} s; a recogniser hears {most:g} s")
+        features = torch.stack([self._features(wav[:count]) for wav, count in zip(wavs, samples.tolist(), strict=True)])
+        limits = [LEAST_TOKENS + round(TOKENS_A_SECOND * count / self.sample_rate) for count in samples.tolist()]
+        with torch.autocast(wavs.device.type, enabled=False):
+            answer = self.whisper.generate(
+                features.to(self.whisper.dtype),
+                max_new_tokens=max(limits),
+                return_dict_in_generate=True,
+                output_logits=True,
+            )
+        return self._words(answer.sequences, torch.stack(answer.logits, 1), limits)
+
+    def _features(self, wav: Tensor) -> Tensor:
+        """Log-mel spectrogram of one clip with silence behind it up to 30 s, [m, 3000]."""
+        padded = torch.nn.functional.pad(wav.float(), (0, self.log_mel.full_samples - len(wav)))[None]
+        frames = torch.tensor([self.log_mel.full_samples // self.log_mel.hop], device=wav.device)
+        return self.log_mel(padded, frames)[0]
+
+    def _words(self, sequences: Tensor, logits: Tensor, limits: Sequence[int]) -> list[list[Word]]:
+        """Words of what was generated, [B, L] with logits [B, K, V] of the last K tokens, within each clip's limit."""
+        chosen = sequences[:, -logits.shape[1] :]
+        found = logits.float().log_softmax(-1).gather(2, chosen[..., None])[..., 0]
+        rows = zip(chosen.tolist(), found.tolist(), limits, strict=True)
+        return [self._grouped(ids[:limit], logs[:limit]) for ids, logs, limit in rows]
+
+    def _grouped(self, ids: Sequence[int], logs: Sequence[float]) -> list[Word]:
+        """Tokens joined to words; control tokens are left out."""
+        groups: list[list[tuple[int, float]]] = []
+        for token, log in zip(ids, logs, strict=True):
+            if token in self.tokenizer.all_special_ids:
+                continue
+            if not groups or self.tokenizer.convert_ids_to_tokens(token).startswith(SPACE):
+                groups.append([])
+            groups[-1].append((token, log))
+        words = [self._word(group) for group in groups]
+        return [word for word in words if word.text]
+
+    def _word(self, group: Sequence[tuple[int, float]]) -> Word:
+        ids, logs = zip(*group, strict=True)
+        text = self.tokenizer.decode(ids, clean_up_tokenization_spaces=False).strip()
+        return Word(text, float(torch.tensor(logs).mean().exp()))
+
+
+def _refuse_other(source: str, model_type: str) -> None:
+    """Refuses a model that is no Whisper."""
+    if model_type != "whisper":
+        raise BackboneError(f"'{source}' is a {model_type!r} model; a recogniser needs a Whisper with its decoder")
+
+
+def _whisper(
+    source: str, revision: str | None, dtype: torch.dtype, load_weights: bool
+) -> WhisperForConditionalGeneration:
+    """The whole Whisper, with its decoder."""
+    if load_weights:
+        options = {"revision": revision, "dtype": dtype, "output_loading_info": True}
+        model, report = WhisperForConditionalGeneration.from_pretrained(source, **options)
+        refuse_incomplete(source, report)
+        return model
+    config = WhisperForConditionalGeneration.config_class.from_pretrained(source, revision=revision)
+    return WhisperForConditionalGeneration(config).to(torch.get_default_device(), dtype)

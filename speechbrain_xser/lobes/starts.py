@@ -1,0 +1,145 @@
+"""Starts: what branches learn before the LLM hears them, scored against the LLM's own token embeddings.
+
+A start runs no LLM, so that a step costs a hundredth; and soft tokens lie where the LLM's words lie before it hears the
+first one. Which stage is a start is said in ``stages.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from speechbrain_xser.answer.label_words import LABEL_WORDS, label_places
+from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.lobes.states import LayerStates
+
+EmbedText = Callable[[str], Tensor]  # a text to the embedding rows of its tokens, [K, e]
+
+SHARPNESS = 10.0  # logit of the word whose row the mean soft token is
+SMOOTHING = 0.1
+UNKNOWN = -100  # a target that counts for nothing
+
+
+class LabelScores(NamedTuple):
+    """Scores of each attribute's words.
+
+    Example
+    -------
+    >>> scores = LabelScores({"gender": torch.tensor([[9.0, 0.0]])}, {"gender": torch.tensor([0])})
+    >>> scores.targets, scores.guesses()
+    (tensor([0]), {'gender': [(0, 0)]})
+    """
+
+    logits: dict[str, Tensor]  # [B, C] of each attribute
+    labels: dict[str, Tensor]  # [B] int64, UNKNOWN where there is none
+
+    @property
+    def targets(self) -> Tensor:
+        """All known labels behind each other, [N]."""
+        labels = torch.cat(list(self.labels.values()))
+        return labels[labels != UNKNOWN]
+
+    def nats(self) -> Tensor:
+        """Cross-entropy of all known labels with smoothing, [], float32, summed."""
+        options = {"ignore_index": UNKNOWN, "label_smoothing": SMOOTHING, "reduction": "sum"}
+        return sum(cross_entropy(self.logits[name].float(), self.labels[name], **options) for name in self.logits)
+
+    def guesses(self) -> dict[str, list[tuple[int, int]]]:
+        """Places of the right value and of the best one, of each attribute's clips that have a label."""
+        best = {name: logits.argmax(1).tolist() for name, logits in self.logits.items()}
+        pairs = {name: zip(self.labels[name].tolist(), best[name], strict=True) for name in best}
+        return {name: [pair for pair in found if pair[0] != UNKNOWN] for name, found in pairs.items()}
+
+
+def label_scores(tokens: SoftTokens, embed_text: EmbedText, answers: Sequence[str]) -> LabelScores:
+    """Scores the mean of each clip's soft tokens against the rows of the words that name its labels.
+
+    ``logit = 10 * mean . (row - centre) / spread``: rows are centred within an attribute and ``spread`` is their mean
+    squared distance from the centre, so that a soft token that is a word's row has about the logit 10 for that word.
+
+    Arguments
+    ---------
+    tokens : SoftTokens
+        Of the branch, [B, K, e] with counts [B].
+    embed_text : callable
+        From a text to the embedding rows of its tokens, [K, e].
+    answers : sequence of str
+        B texts as :func:`~speechbrain_xser.answer.label_words.label_text` gives them.
+
+    Returns
+    -------
+    LabelScores
+
+    Example
+    -------
+    >>> rows = dict(zip("abcdefghijklmnopqrstuvwxyz ", torch.eye(27)))
+    >>> embed_text = lambda text: torch.stack([rows[letter] for letter in text])
+    >>> mean = embed_text(" woman").mean(0)
+    >>> scores = label_scores(SoftTokens(mean.expand(1, 3, 27), torch.tensor([3])), embed_text, ["angry, woman"])
+    >>> scores.guesses()["gender"], scores.labels["pitch"]
+    ([(1, 1)], tensor([-100]))
+    """
+    means = tokens.embeddings.float().sum(1) / tokens.counts.to(tokens.embeddings.device)[:, None]
+    logits, labels = {}, {}
+    for attribute, words in LABEL_WORDS.items():
+        rows = torch.stack([embed_text(f" {word}").float().mean(0) for word in words.values()])
+        rows = rows - rows.mean(0)
+        logits[attribute] = SHARPNESS * (means @ rows.T) / rows.square().sum(1).mean()
+        places = [label_places(answer, attribute) for answer in answers]
+        found = torch.tensor([UNKNOWN if place is None else place for place in places])
+        labels[attribute] = found.to(means.device, non_blocking=True)
+    return LabelScores(logits, labels)
+
+
+def _labels(tokens: Mapping[str, SoftTokens], embed_text: EmbedText, answers: Sequence[str]) -> LabelScores:
+    return label_scores(tokens["descriptor"], embed_text, answers)
+
+
+def _count_labels(answers: Sequence[str]) -> int:
+    return sum(label_places(answer, attribute) is not None for answer in answers for attribute in LABEL_WORDS)
+
+
+class Start(NamedTuple):
+    """How a start scores the branches, and what its loss is divided by."""
+
+    score: Callable[[Mapping[str, SoftTokens], EmbedText, Sequence[str]], LabelScores]
+    count: Callable[[Sequence[str]], int]
+
+
+STARTS = {"labels": Start(_labels, _count_labels)}
+
+
+def augmented(states: LayerStates) -> LayerStates:
+    """Encoder states as a start hears them in training: cropped, some dimensions dropped, all scaled a little.
+
+    A start sees each clip many times, and a classifier of a few thousand clips learns them by heart otherwise.
+
+    Arguments
+    ---------
+    states : LayerStates
+        Layers [n, B, T, d], frames [B].
+
+    Returns
+    -------
+    LayerStates
+        Of each clip the same span of all layers, at least 60 % of it; of the d dimensions one in ten is zero.
+
+    Example
+    -------
+    >>> states = LayerStates(torch.ones(1, 2, 10, 8), torch.tensor([10, 5]), torch.zeros(2))
+    >>> cropped = augmented(states)
+    >>> bool((cropped.frames >= torch.tensor([6, 3])).all()), cropped.layers.shape[2] == int(cropped.frames.max())
+    (True, True)
+    """
+    clips, device = len(states.frames), states.layers.device
+    frames = states.frames.cpu()
+    kept = (frames * (0.6 + 0.4 * torch.rand(clips))).ceil().long().clamp(min=1).minimum(frames)
+    begins = (torch.rand(clips) * (frames - kept + 1)).long()
+    places = (begins[:, None] + torch.arange(int(kept.max()))).clamp(max=states.layers.shape[2] - 1).to(device)
+    layers = states.layers[:, torch.arange(clips, device=device)[:, None], places]
+    weights = (torch.rand(clips, 1, layers.shape[3]) > 0.1) * (0.9 + 0.2 * torch.rand(clips, 1, 1))
+    return states._replace(layers=layers * weights.to(device), frames=kept.to(states.frames.device))

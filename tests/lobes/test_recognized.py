@@ -1,0 +1,115 @@
+"""A content branch of recognised words."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from speechbrain_xser.decoder.heads import HeadsDecoder
+from speechbrain_xser.errors import AudioError, BackboneError, SettingsError
+from speechbrain_xser.lobes.recognized import build_recognized
+from speechbrain_xser.lobes.recognizer import Recognizer, WhisperRecognizer, Word
+from speechbrain_xser.model import build_model
+from speechbrain_xser.model_folder.load import read_model_folder
+from speechbrain_xser.model_folder.save import write_model_folder
+from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
+from speechbrain_xser.testing import tiny_encoder_folder, tiny_lobes, tiny_recognizer_folder
+
+WAVS, SAMPLES = torch.randn(2, 16000), torch.tensor([16000, 9000])
+
+
+class Heard(nn.Module):
+    """A recogniser that says how long a clip is."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def forward(self, wavs, samples):
+        self.calls.append(samples.tolist())
+        return [[Word("by", 0.5), Word("the", 1.0), Word(str(count), 0.25)] for count in samples.tolist()]
+
+
+def lobes(folder, recognizer):
+    found = tiny_lobes(folder)
+    content = partial(build_recognized, recognizer=recognizer)
+    return {**found, "branches": {**found["branches"], "content": content}}
+
+
+@pytest.fixture
+def model(tmp_path):
+    return build_model(**lobes(tmp_path, Heard())).eval()
+
+
+def test_the_slot_holds_the_rows_of_the_words_each_by_its_probability(model):
+    tokens = model.encode(WAVS, SAMPLES)["content"]
+    table, ids = model.decoder.causal.get_input_embeddings().weight, model.decoder.plain_tokens
+    expected = [p * table[ids(f" {word}")] for word, p in (("by", 0.5), ("the", 1.0), ("9000", 0.25))]
+    expected = torch.cat(expected)
+    assert int(tokens.counts[1]) == len(expected)
+    assert torch.equal(tokens.embeddings[1, : len(expected)], expected)
+
+
+def test_words_that_are_known_are_not_recognised_again(model):
+    words = model.encode_branches(WAVS, SAMPLES, SER_STAGE, ["kids", None])["content"].tokens
+    assert model.branches["content"].bottleneck.recognizer.calls == [[9000]]
+    table, ids = model.decoder.causal.get_input_embeddings().weight, model.decoder.plain_tokens(" kids")
+    assert torch.equal(words.embeddings[0, : len(ids)], table[ids])
+
+
+def test_a_clip_without_words_is_one_row_of_zeros(model):
+    tokens = model.encode_branches(WAVS, SAMPLES, SER_STAGE, ["", " "])["content"].tokens
+    assert tokens.counts.tolist() == [1, 1] and not tokens.embeddings.any()
+
+
+def test_a_step_trains_the_llm_and_nothing_of_the_branch(tmp_path):
+    model = build_model(**lobes(tmp_path, partial(WhisperRecognizer, tiny_recognizer_folder(tmp_path / "whisper"))))
+    output = model(WAVS, SAMPLES, ASR_STAGE, ["by the door", "kids"], ["by the door", "kids"])
+    output.answer.nats().backward()
+    assert not list(name for name, _ in model.named_parameters() if "content" in name and _.grad is not None)
+    assert any(one.grad is not None for name, one in model.decoder.named_parameters() if "lora" in name)
+    assert not any("content" in name for name in model.state_dict())
+
+
+def test_a_trained_folder_brings_its_recogniser_back(tmp_path):
+    recognizer = partial(WhisperRecognizer, tiny_recognizer_folder(tmp_path / "whisper"))
+    built = lobes(tmp_path, recognizer)
+    model = build_model(**built).eval()
+    folder = write_model_folder(tmp_path / "trained", model, {"model": built})
+    same, settings = read_model_folder(folder)
+    assert settings["model"]["branches"]["content"]["recognizer"]["source"] == recognizer.args[0]
+    one, other = (found.encode(WAVS, SAMPLES)["content"].embeddings for found in (model, same))
+    assert torch.equal(one, other)
+
+
+def test_another_recogniser_than_the_trained_one_is_refused(tmp_path):
+    place = tmp_path / "whisper"
+    built = lobes(tmp_path, partial(WhisperRecognizer, tiny_recognizer_folder(place)))
+    folder = write_model_folder(tmp_path / "trained", build_model(**built), {"model": built})
+    tiny_recognizer_folder(place, seed=1)
+    with pytest.raises(BackboneError, match="recognizer"):
+        read_model_folder(folder)
+
+
+def test_whisper_hears_a_clip_alone_as_in_a_batch(tmp_path):
+    recognizer = WhisperRecognizer(tiny_recognizer_folder(tmp_path))
+    assert isinstance(recognizer, Recognizer) and not recognizer.state_dict()
+    assert recognizer(WAVS[1:, :9000], SAMPLES[1:])[0] == recognizer(WAVS, SAMPLES)[1]
+
+
+def test_a_clip_beyond_thirty_seconds_is_refused(tmp_path):
+    recognizer = WhisperRecognizer(tiny_recognizer_folder(tmp_path))
+    with pytest.raises(AudioError, match="30 s"):
+        recognizer(torch.zeros(1, 31 * 16000), torch.tensor([31 * 16000]))
+
+
+def test_an_encoder_of_another_kind_is_no_recogniser(tmp_path):
+    with pytest.raises(BackboneError):
+        WhisperRecognizer(tiny_encoder_folder(tmp_path, "hubert"))
+
+
+def test_without_an_llm_there_is_nothing_to_read_with(tmp_path):
+    built = {**lobes(tmp_path, Heard()), "decoder": HeadsDecoder}
+    with pytest.raises(SettingsError, match="needs an LLM"):
+        build_model(**built)

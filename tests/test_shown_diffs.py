@@ -1,0 +1,157 @@
+"""The diffs that contributing.md shows, applied to a copy of the package, of its recipe and of their values."""
+
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from speechbrain_xser.testing import tiny_manifest
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("speechbrain_xser", "hparams", "recipes/CREMA-D", "recipes/train.py")
+RECIPE = "recipes/CREMA-D/hparams/train.yaml"
+DIFFS = re.findall(r"```diff\n(.*?)```", (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8"), re.DOTALL)
+NAMED = re.compile(r"^--- (?:a/)?(\S+)\n\+\+\+ b/(\S+)\n", re.MULTILINE)
+
+
+def hunks(diff: str) -> list[tuple[str, str, str]]:
+    """File, old lines and new lines of every hunk of a unified diff."""
+    found = []
+    parts = NAMED.split(diff)[1:]
+    for _, path, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        for hunk in re.split(r"^@@.*\n", body, flags=re.MULTILINE)[1:]:
+            lines = hunk.splitlines(keepends=True)
+            old, new = ("".join(line[1:] for line in lines if line[0] in f" {sign}") for sign in "-+")
+            found.append((path, old, new))
+    return found
+
+
+def apply(diff: str, folder: Path) -> None:
+    """Changes each file in its one place that has a hunk's old lines; a hunk without old lines is a new file."""
+    for path, old, new in hunks(diff):
+        file = folder / path
+        text = file.read_text(encoding="utf-8") if old else ""
+        assert text.count(old) == 1 if old else not file.exists(), f"{path} has no single place with\n{old}"
+        file.write_text(text.replace(old, new) if old else new, encoding="utf-8")
+
+
+def diff_with(words: str) -> str:
+    [diff] = [diff for diff in DIFFS if words in diff]
+    return diff
+
+
+def changed(folder: Path, diff: str) -> Path:
+    """A copy with a diff applied."""
+    for part in PARTS:
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / part, folder / part)
+    apply(diff, folder)
+    return folder
+
+
+def python(folder: Path, *words: str) -> str:
+    """What a fresh interpreter prints that has the copy's package."""
+    told = {**os.environ, "PYTHONPATH": str(folder)}
+    done = subprocess.run([sys.executable, *map(str, words)], cwd=folder, env=told, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def json_of(folder: Path, code: str, *words: str) -> dict:
+    return json.loads(python(folder, "-c", code, *words).splitlines()[-1])
+
+
+@pytest.mark.parametrize("diff", DIFFS, ids=[hunks(diff)[0][0] for diff in DIFFS])
+def test_an_extension_changes_at_most_four_files(diff):
+    assert 1 <= len({path for path, _, _ in hunks(diff)}) <= 4
+
+
+BRANCHES = """
+import json, sys
+from speechbrain_xser.stages import STAGES
+from speechbrain_xser.training.commandline import load_recipe
+model = load_recipe(sys.argv[1], {"data_folder": "nowhere", "prepare": "null"})[0]["model"].keywords
+slots = model["decoder"].keywords["template"].slots
+print(json.dumps([list(model["branches"]), list(slots), {name: row.mode("speaker") for name, row in STAGES.items()}]))
+"""
+
+
+@pytest.mark.slow
+def test_the_third_branch_is_in_the_model_the_prompt_and_the_stage_table(tmp_path):
+    folder = changed(tmp_path, diff_with("speaker"))
+    branches, slots, modes = json_of(folder, BRANCHES, folder / RECIPE)
+    assert branches == slots == ["content", "descriptor", "speaker"]
+    assert modes["ser"] == "train" and modes["asr"] == "off"
+
+
+@pytest.fixture(scope="module")
+def laplace(tmp_path_factory) -> Path:
+    return changed(tmp_path_factory.mktemp("laplace"), diff_with("LaplacePrior"))
+
+
+DIVERGENCE = """
+import doctest, json, torch
+from torch.distributions import Laplace, Normal, kl_divergence
+from speechbrain_xser.lobes import prior as room
+from speechbrain_xser.lobes.prior import LaplacePrior
+torch.manual_seed(0)
+posterior = Normal(2 * torch.randn(5, 8), 0.05 + 2 * torch.rand(5, 8))
+prior = LaplacePrior(latent=8, scale=0.5)
+with torch.no_grad():
+    prior.log_scale += 0.5 * torch.randn(8)
+    found = prior(posterior.mean, posterior.stddev)
+    other = Laplace(0.0, prior.log_scale.exp())
+    z = posterior.sample((200_000,))
+    sampled = (posterior.log_prob(z) - other.log_prob(z)).sum(-1)
+print(json.dumps({
+    "examples": doctest.testmod(room)[:2],
+    "found": found.tolist(),
+    "library": kl_divergence(posterior, other).sum(-1).tolist(),
+    "sampled": sampled.mean(0).tolist(),
+    "error": (sampled.std(0) / 200_000**0.5).tolist(),
+}))
+"""
+
+
+@pytest.mark.slow
+def test_the_laplace_prior_s_divergence_is_that_of_torch_distributions_and_of_samples(laplace):
+    told = json_of(laplace, DIVERGENCE)
+    assert told["examples"] == [0, 1]  # failed, run
+    assert told["found"] == pytest.approx(told["library"], rel=1e-5)
+    for found, sampled, error in zip(told["found"], told["sampled"], told["error"], strict=True):
+        assert found == pytest.approx(sampled, abs=5 * error)
+
+
+LOADED = """
+import json, sys
+from speechbrain_xser import ExplainableEmotionRecognizer
+model = ExplainableEmotionRecognizer.from_hparams(sys.argv[1], pretrained=False).mods.model
+priors = {name: branch.bottleneck.prior for name, branch in model.branches.items()}
+print(json.dumps([type(priors["content"]).__name__, priors["descriptor"].log_scale.tolist()]))
+"""
+
+
+@pytest.mark.training
+def test_a_recipe_trains_with_the_laplace_prior_and_its_folder_has_it(laplace, tmp_path):
+    manifests = {f"{split}_manifest": tiny_manifest(tmp_path, 4, split=split) for split in ("train", "valid")}
+    small = {"prepare": "null", "data_folder": "null", "test_manifest": "null", "emotions": "null"}
+    small |= {"epochs_per_stage": 1, "batch_size": 2, "num_workers": 0, "search_limit": 1, "max_new_tokens": 4}
+    values = {**manifests, **small, "output_folder": tmp_path / "run"}
+    words = [f"--{key}={value}" for key, value in values.items()]
+    python(laplace, "recipes/train.py", RECIPE, "--device=cpu", "--noprogressbar", *words)
+    assert "valid descriptor kl" in (tmp_path / "run" / "train_log.txt").read_text()
+
+    settings = json.loads((tmp_path / "run" / "model" / "settings.json").read_text())
+    bottlenecks = {name: branch["bottleneck"] for name, branch in settings["model"]["branches"].items()}
+    assert bottlenecks["content"]["prior"] is None
+    assert bottlenecks["descriptor"]["prior"] == {"type": "LaplacePrior", "scale": 0.5}
+    content, log_scale = json_of(laplace, LOADED, tmp_path / "run" / "model")
+    assert content == "function" and len(log_scale) == 64
+    assert all(value != pytest.approx(math.log(0.5), abs=1e-7) for value in log_scale)  # learned, and read back
