@@ -21,11 +21,11 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import speechbrain_xser
-from speechbrain_xser.cli.model import explained_by
+from speechbrain_xser.cli.model_options import explained_by
 from speechbrain_xser.data.synthetic.corpus import SAMPLE_RATE, plan, speak
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.web.server import serving
-from speechbrain_xser.web.settings import WebSettings
+from speechbrain_xser.web.server_settings import WebSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"

@@ -14,8 +14,8 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from speechbrain_xser.annotator.clips import clip_of
 from speechbrain_xser.annotator.cutoffs import corpus_cutoffs
+from speechbrain_xser.annotator.measured_clips import clip_of
 from speechbrain_xser.annotator.measures import Measures
 from speechbrain_xser.annotator.percentile import KEY, percentiles_of
 from speechbrain_xser.data.manifest import read_manifest

@@ -21,10 +21,10 @@ from typing import Literal, NamedTuple
 from tqdm import tqdm
 
 from speechbrain_xser.annotator.classifier import Classifier, Estimate, estimate
-from speechbrain_xser.annotator.clips import MeasuredClip, Rows, each_clip, read_rows
 from speechbrain_xser.annotator.cutoffs import Cutoffs, corpus_cutoffs, reference_cutoffs
 from speechbrain_xser.annotator.describe import descriptors_of
 from speechbrain_xser.annotator.gender import speaker_gender
+from speechbrain_xser.annotator.measured_clips import MeasuredClip, Rows, each_clip, read_rows
 from speechbrain_xser.annotator.measures import Measures, measure
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance, write_manifest

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_xser.backbones.llama import convert_llama
-from speechbrain_xser.backbones.whisper import convert_whisper
+from speechbrain_xser.backbones.whisper_weights import convert_whisper
 
 
 class Wheel(NamedTuple):

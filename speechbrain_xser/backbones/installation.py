@@ -13,11 +13,11 @@ from speechbrain_xser.backbones.catalogue import Backbone
 from speechbrain_xser.backbones.hugging_face import write_json
 from speechbrain_xser.backbones.wheels import checked, downloaded
 from speechbrain_xser.errors import BackboneError
-from speechbrain_xser.utils.cache import user_cache
 from speechbrain_xser.utils.commandline import claimed
 from speechbrain_xser.utils.files import file_digest
 from speechbrain_xser.utils.folders import whole_folder, written_folder
 from speechbrain_xser.utils.sources import fingerprint
+from speechbrain_xser.utils.user_cache import user_cache
 from speechbrain_xser.versions import VERSION
 
 RECORD = "origin.json"  # records where a folder came from

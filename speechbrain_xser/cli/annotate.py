@@ -85,7 +85,7 @@ def _rewriter(llm: str) -> Callable[..., dict[str, int]]:
 
 def _utterances(source: Path, data_folder: str | None) -> Iterator[Utterance]:
     """The records of a manifest, with absolute paths, or one record for each clip of a folder."""
-    from speechbrain_xser.data.folders import find_audio_below
+    from speechbrain_xser.data.audio_files import find_audio_below
 
     if source.is_dir():
         clips = find_audio_below(source)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from speechbrain_xser.cli.model import load_recognizer, model_options
+from speechbrain_xser.cli.model_options import load_recognizer, model_options
 from speechbrain_xser.cli.paths import NewFile
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from speechbrain_xser.cli.model import explained_by, importing, load_recognizer, model_options
+from speechbrain_xser.cli.model_options import explained_by, importing, load_recognizer, model_options
 from speechbrain_xser.cli.paths import NewFile
 from speechbrain_xser.data.formats import has_sound_suffix
 
@@ -86,7 +86,7 @@ def explain_command(
     from speechbrain_xser.utils.commandline import FAULTY_INPUT, one_line_errors
 
     with importing():
-        from speechbrain_xser.explaining.sources import find_clips  # and torch
+        from speechbrain_xser.explaining.clip_sources import find_clips  # and torch
 
     options = {"merge": fast, "speculate": GUESSED if fast else 0, "structured": structured}
     options["speech_check"] = speech_check

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from speechbrain_xser.cli.model import load_recognizer, model_options
+from speechbrain_xser.cli.model_options import load_recognizer, model_options
 
 if TYPE_CHECKING:
     from speechbrain_xser.evidence.faithfulness import Faithfulness
@@ -54,7 +54,7 @@ def _plain(found: Faithfulness) -> dict:
 
 
 def _text(found: Faithfulness) -> str:
-    from speechbrain_xser.evidence.tables import carried_sheet, claims_sheet
+    from speechbrain_xser.evidence.faithfulness_sheets import carried_sheet, claims_sheet
     from speechbrain_xser.utils.plain_table import plain_table
 
     sheets = (claims_sheet([found]), carried_sheet([found]))

@@ -6,7 +6,7 @@ import math
 
 import click
 
-from speechbrain_xser.cli.model import explained_by, is_tiny, load_recognizer, model_options
+from speechbrain_xser.cli.model_options import explained_by, is_tiny, load_recognizer, model_options
 from speechbrain_xser.utils.commandline import one_line_errors
 
 
@@ -54,7 +54,7 @@ def serve_command(model, revision, device, host, port, max_seconds, max_megabyte
         from speechbrain_xser.evidence.clip_evidence import check_paragraphs
         from speechbrain_xser.stages import STAGES
         from speechbrain_xser.web.server import OWN_HOSTS, free_port, serving
-        from speechbrain_xser.web.settings import WebSettings
+        from speechbrain_xser.web.server_settings import WebSettings
 
         port = free_port(host, port)  # before the seconds that a model takes to load
         recognizer = load_recognizer(model, revision, device)

@@ -14,7 +14,7 @@ import click
 from tqdm import tqdm
 
 import speechbrain_xser
-from speechbrain_xser.cli.model import load_recognizer, model_options
+from speechbrain_xser.cli.model_options import load_recognizer, model_options
 from speechbrain_xser.cli.paths import NewFile
 from speechbrain_xser.utils.commandline import GOES_ON, one_line_errors
 
@@ -184,7 +184,7 @@ def _tell(tally: Tally, source: Source, kept: KeptMoments | None, outs: tuple[st
 
 
 def _sentence(counts: dict) -> str:
-    from speechbrain_xser.page.summary import no_speech_text
+    from speechbrain_xser.page.brief import no_speech_text
 
     seconds, files = counts["seconds"], "".join(f"\n{path}" for path in counts["files"])
     name = Path(counts["recording"]).name

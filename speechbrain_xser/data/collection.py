@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from speechbrain_xser.data.audio_files import find_audio_below
 from speechbrain_xser.data.columns import choose_columns, used_columns
-from speechbrain_xser.data.folders import find_audio_below
 from speechbrain_xser.data.hub_datasets import SAVED, STORED, dataset_columns, dataset_rows, open_datasets
 from speechbrain_xser.data.tables import TABLE_SUFFIXES, Row, read_table
 from speechbrain_xser.errors import ManifestError

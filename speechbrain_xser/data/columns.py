@@ -68,7 +68,7 @@ def choose_columns(found: Iterable[str], given: dict[str, str] | None = None) ->
     {'wav': 'Path', 'transcript': 'sentence', 'speaker': 'client_id', 'emotion': 'mood'}
     """
     found, given = list(found), given or {}
-    by_name = {_plain(column): column for column in reversed(found)}
+    by_name = {re.sub(r"[^a-z0-9]", "", column.casefold()): column for column in reversed(found)}
     guessed = {field: [by_name[name] for name in names if name in by_name] for field, names in USUAL_NAMES.items()}
     chosen = {field: columns[0] for field, columns in guessed.items() if columns} | given
     has = f"The table has the columns {', '.join(map(repr, found))}"
@@ -109,7 +109,3 @@ def cell(row: Row, source: str) -> object:
     if source in row or "{" not in source:
         return row.get(source)
     return PLACE.sub(lambda match: str(row.get(match[1], "")), source)
-
-
-def _plain(column: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", column.casefold())

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from speechbrain_xser.answer.record import EMOTIONS
+from speechbrain_xser.data.audio_files import find_audio_below
 from speechbrain_xser.data.exclusions import Dropped
-from speechbrain_xser.data.folders import find_audio_below
 from speechbrain_xser.data.folds import fold_manifests, leave_one_out
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording

@@ -20,7 +20,7 @@ from speechbrain_xser.decoder.generation.constrained import FormGuide
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Answering, Decoding, candidate_scores, greedy
 from speechbrain_xser.decoder.generation.sampling import SampledAnswer, Sampler, Sampling, samplers
 from speechbrain_xser.decoder.generation.speculative import NGramDrafts
-from speechbrain_xser.decoder.generation.text import streamed_text
+from speechbrain_xser.decoder.generation.streaming import streamed_text
 from speechbrain_xser.decoder.prompted_llm import PromptedLLM
 from speechbrain_xser.decoder.quotes import tokens_with_odd_quotes
 from speechbrain_xser.decoder.sequence import Stream

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from speechbrain_xser.annotator.clips import MeasuredClip, clip_of
+from speechbrain_xser.annotator.measured_clips import MeasuredClip, clip_of
 from speechbrain_xser.answer.claim import Verdict
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance

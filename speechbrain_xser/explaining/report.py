@@ -11,9 +11,9 @@ from pathlib import Path
 
 from speechbrain_xser.evidence.clip_evidence import Evidence
 from speechbrain_xser.explaining.clips import Told
+from speechbrain_xser.page.brief import emotion_text
+from speechbrain_xser.page.clip_report import clip_section, report_frame
 from speechbrain_xser.page.evidence import evidence_sections
-from speechbrain_xser.page.report import clip_section, report_frame
-from speechbrain_xser.page.summary import emotion_text
 from speechbrain_xser.utils.files import written_beside
 
 

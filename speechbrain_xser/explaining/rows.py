@@ -14,9 +14,9 @@ from speechbrain_xser.answer.claim import Verdict
 from speechbrain_xser.evidence.clip_evidence import Evidence
 from speechbrain_xser.explaining.clips import Told
 from speechbrain_xser.page.branches import shown
-from speechbrain_xser.page.claims import SIGNS, claim_text
+from speechbrain_xser.page.brief import descriptor_text, emotion_text
+from speechbrain_xser.page.claim_table import SIGNS, claim_text
 from speechbrain_xser.page.numbers import percent, signed
-from speechbrain_xser.page.summary import descriptor_text, emotion_text
 
 EMOTION_WIDTH = len("disgusted 100 %")
 COLOURS = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "red", Verdict.UNMEASURED: "bright_black"}

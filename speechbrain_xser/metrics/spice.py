@@ -18,8 +18,8 @@ from pathlib import Path
 
 from speechbrain_xser.errors import MetricError
 from speechbrain_xser.metrics.java import caption_folder, run_java
-from speechbrain_xser.utils.cache import user_cache
 from speechbrain_xser.utils.files import moved_into_place
+from speechbrain_xser.utils.user_cache import user_cache
 
 VERSION = "3.6.0"  # of CoreNLP, which SPICE was made with
 ASM = "7.3.1"
@@ -46,7 +46,7 @@ CENTRAL = "https://repo1.maven.org/maven2"
 
 
 def spice_folder() -> Path:
-    """The folder of the jars: ``spice`` in :func:`speechbrain_xser.utils.cache.user_cache`.
+    """The folder of the jars: ``spice`` in :func:`speechbrain_xser.utils.user_cache.user_cache`.
 
     Example
     -------

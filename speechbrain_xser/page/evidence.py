@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING
 
 from speechbrain_xser.evidence.shapley import ALL
 from speechbrain_xser.page.bars import branch_bar, distributions_table, layer_bars, probability_bars
-from speechbrain_xser.page.claims import claims_table
+from speechbrain_xser.page.brief import no_speech_text
+from speechbrain_xser.page.claim_table import claims_table
 from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.paragraph import legend, marked_paragraph
 from speechbrain_xser.page.plot import signal_plot
-from speechbrain_xser.page.summary import no_speech_text
 
 if TYPE_CHECKING:
     from speechbrain_xser.evidence.clip_evidence import Evidence
 
 NOTES = {
-    "Emotion": "How likely the model finds each emotion's word in this place of the paragraph. ▸ is the one it named.",
-    "Voice or words": "How much of the label's log-odds comes from what is said, and how much from how it is said "
-    "(exact Shapley values of the two branches).",
-    "Another voice": "The probabilities when the words are these and the voice is another: the mean of the training "
-    "set, or that of another clip.",
-    "Claims against the signal": "What the paragraph says of the voice, beside what is measured in the recording.",
-    "Over time": "What was heard, what each branch let through of every frame (its information in nats), and what the "
-    "label owes to each moment: shares that add up to its log-odds (integrated gradients).",
-    "Layers": "The share of each layer of the speech encoder in what a branch hears, in percent.",
+    "Emotion": "The probability of each emotion's word at this place of the paragraph. ▸ marks the answer.",
+    "Voice or words": "How much of the label's log-odds comes from the words, and how much from the voice (exact "
+    "Shapley values of the two branches).",
+    "Another voice": "The probabilities with the same words in another voice: the mean of the training set, or that of "
+    "another clip.",
+    "Claims against the signal": "What the paragraph says about the voice, and the measurements of the recording.",
+    "Over time": "The signal, the information that each branch passes on per frame (in nats), and how much each moment "
+    "contributes to the label: shares that add up to its log-odds (integrated gradients).",
+    "Layers": "The weight of each layer of the speech encoder in a branch's input, in percent.",
 }
 
-SILENT = ": nothing is claimed of it. Was the microphone on, and does somebody speak?"
+SILENT = ", so the page makes no claim about it. Was the microphone on, and does somebody speak?"
 
 
 def evidence_sections(evidence: Evidence) -> str:

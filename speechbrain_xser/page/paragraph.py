@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from speechbrain_xser.answer.claim import Claim, Verdict
-from speechbrain_xser.page.claims import CLASSES, SIGNS, claim_text
+from speechbrain_xser.page.claim_table import CLASSES, SIGNS, claim_text
 from speechbrain_xser.page.environment import render
 
 WORST = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.UNMEASURED)  # the first that occurs counts

@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -210,14 +209,12 @@ class Outcome:
         """The answers of one seed, over all folds."""
         found: dict[str, Answered] = {}
         for fold in self.plan.folds:
-            more = read_answers(self._folder(seed, fold) / ANSWERS)
+            run = Run(self.plan.corpus, self.system, seed, fold)
+            more = read_answers(self.plan.out / run.name / ANSWERS)
             if twice := sorted(set(found) & set(more)):
                 raise ReproductionError(f"{self.system}: several folds test {', '.join(twice[:5])}.")
             found |= more
         return found
-
-    def _folder(self, seed: int, fold: int | None) -> Path:
-        return self.plan.out / Run(self.plan.corpus, self.system, seed, fold).name
 
     def _figure(self, seeds: Sequence[float], items: list | None, statistic: Callable | None = None) -> Figure:
         interval = None

@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from speechbrain_xser.errors import ReproductionError
-from speechbrain_xser.evidence.tables import carried_sheet, claims_sheet
+from speechbrain_xser.evidence.faithfulness_sheets import carried_sheet, claims_sheet
 from speechbrain_xser.page.document import document
-from speechbrain_xser.page.sheet import picture, sheet_section
+from speechbrain_xser.page.sheet_section import picture, sheet_section
 from speechbrain_xser.probing.tables import probe_sheet
-from speechbrain_xser.reproduction.faithfulness import believe_seeds
 from speechbrain_xser.reproduction.outcomes import Outcome
 from speechbrain_xser.reproduction.plan import Plan, Run
 from speechbrain_xser.reproduction.plots import PROPOSED, draw
-from speechbrain_xser.reproduction.probes import probe_seeds
 from speechbrain_xser.reproduction.runner import is_finished
+from speechbrain_xser.reproduction.seed_faithfulness import believe_seeds
+from speechbrain_xser.reproduction.seed_probes import probe_seeds
 from speechbrain_xser.reproduction.sheets import (
     confusion_sheet,
     descriptor_sheet,

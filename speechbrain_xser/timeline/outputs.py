@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.timeline.formats import csv_text, json_text, jsonl_text, rttm_text, table_text
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.page import page_text
 from speechbrain_xser.timeline.source import Source
 from speechbrain_xser.timeline.subtitles import srt_text, vtt_text
+from speechbrain_xser.timeline.text_formats import csv_text, json_text, jsonl_text, rttm_text, table_text
 from speechbrain_xser.utils.files import written_beside
 
 Writer = Callable[[Iterable[Moment], Source], Iterator[str]]

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
-from speechbrain_xser.page.timeline import timeline_page, timeline_sections
+from speechbrain_xser.page.timeline_view import timeline_page, timeline_sections
 from speechbrain_xser.timeline.embedding import opus_address
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.recording import Recording

@@ -1,4 +1,4 @@
-"""A table of text that can be written as Markdown and CSV; ``page/sheet.py`` writes it as HTML."""
+"""A table of text that can be written as Markdown and CSV; ``page/sheet_section.py`` writes it as HTML."""
 
 from __future__ import annotations
 

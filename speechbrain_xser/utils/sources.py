@@ -17,9 +17,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from speechbrain_xser.errors import BackboneError
-from speechbrain_xser.utils.cache import user_cache
 from speechbrain_xser.utils.folders import whole_folder
 from speechbrain_xser.utils.memory import is_out_of_memory
+from speechbrain_xser.utils.user_cache import user_cache
 
 PACKAGED = Path(__file__).parents[1] / "packaged"
 IN_CHECKOUT = Path(__file__).parents[2] / "recipes" / "Tiny" / "backbones"  # further ones, too large for the wheel

@@ -18,10 +18,10 @@ from speechbrain_xser.web.api import api_text
 from speechbrain_xser.web.clip import LONG, Upload, read_upload, said
 from speechbrain_xser.web.examples import Example, speak_examples
 from speechbrain_xser.web.explaining import Explainer
+from speechbrain_xser.web.long_recording import recording_answer, recording_pieces
 from speechbrain_xser.web.look import RECORDING, START_TIMELINE
-from speechbrain_xser.web.recording import recording_answer, recording_pieces
+from speechbrain_xser.web.server_settings import WebSettings
 from speechbrain_xser.web.sessions import Sessions
-from speechbrain_xser.web.settings import WebSettings
 
 if TYPE_CHECKING:
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer

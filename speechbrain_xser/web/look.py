@@ -7,7 +7,7 @@ import gradio
 from speechbrain_xser.page.assets import asset
 from speechbrain_xser.page.document import STYLE
 from speechbrain_xser.page.fragments import head
-from speechbrain_xser.page.timeline import TIMELINE_SCRIPT
+from speechbrain_xser.page.timeline_view import TIMELINE_SCRIPT
 
 RECORDING = "xser-web-recording"  # id of the input for a recording, which the script looks for
 START_TIMELINE = "watch('value', () => startOwnTimelines(element));"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.versions import install_hint
 from speechbrain_xser.web.private import UPLOADS, private_folder, remove_old
-from speechbrain_xser.web.settings import WebSettings
+from speechbrain_xser.web.server_settings import WebSettings
 
 if TYPE_CHECKING:
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer

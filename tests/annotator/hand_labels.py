@@ -16,5 +16,5 @@ needs_emodb = pytest.mark.skipif(
 
 @lru_cache
 def new_speakers() -> list[Labelled]:
-    """The clips of the five speakers that the weights were not chosen on."""
+    """Clips of the five speakers that were not used to choose the weights."""
     return labelled_clips(DATA / "emodb", LABELS, NEW_SPEAKERS)

@@ -20,7 +20,7 @@ needs_real_clips = pytest.mark.skipif(
 
 
 class Clip(NamedTuple):
-    """One clip and what its corpus says of it."""
+    """One clip and its corpus's labels."""
 
     row: dict[str, str]
     wav: torch.Tensor
@@ -38,7 +38,7 @@ def rows(corpus: str, **wanted: str) -> list[dict[str, str]]:
 
 
 def spread(found: list, count: int) -> list:
-    """So many of a list, evenly spread."""
+    """The given number of items, evenly spread over a list."""
     return [found[index * len(found) // count] for index in range(min(count, len(found)))]
 
 
@@ -48,6 +48,6 @@ def read(corpus: str, row: dict[str, str]) -> Clip:
 
 @lru_cache
 def clips(corpus: str, count: int) -> tuple[Clip, ...]:
-    """So many clips of a corpus, of at most five seconds."""
+    """The given number of clips of a corpus, each of at most five seconds."""
     short = [row for row in rows(corpus) if float(row["duration"]) <= MAX_SECONDS]
     return tuple(read(corpus, row) for row in spread(short, count))

@@ -1,4 +1,4 @@
-"""Words found in time: against a path by another library, other synthetic voices, and hand-labelled syllables."""
+"""Word times against the path of another library, other synthetic voices and hand-labelled syllables."""
 
 import dtw
 import numpy as np
@@ -18,7 +18,7 @@ TEXT = "The children were playing games behind our new house"
 
 
 def spoken(text: str = TEXT, voice: str = "en-us+m3", rate: int = 140) -> tuple[torch.Tensor, np.ndarray]:
-    """A voice and tempo that the reading does not have, and when its words begin."""
+    """A voice and tempo that differ from the reading, and the start times of its words."""
     espeak = Espeak()
     wave = torch.from_numpy(espeak.say(text, Speaking(voice, rate=rate)))
     return resample(wave, espeak.sample_rate, 16000), np.array([word.seconds for word in espeak.words])
@@ -31,7 +31,7 @@ def starts(wave: torch.Tensor, text: str = TEXT) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_path_is_that_of_dtw_python(seed):
+def test_the_path_equals_that_of_dtw_python(seed):
     steps = np.random.default_rng(seed).normal(size=(2, 60, 3)).cumsum(1)  # two walks, of which some parts are alike
     one, other = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (steps[0, :40], steps[1]))
     path = dtw.dtw(1 - one @ other.T, step_pattern=WEIGHTED_STEPS)
@@ -51,7 +51,7 @@ def test_words_of_another_voice_and_tempo_are_found(voice, rate):
     assert np.abs(words - truth).max() < 0.1
 
 
-def test_a_pause_lies_between_two_words():
+def test_a_pause_separates_two_words():
     wave, truth = spoken()
     cut = round(truth[6] * 16000)  # before "our"
     heard = hear(torch.cat([wave[:cut], torch.zeros(16000), wave[cut:]]))
@@ -73,7 +73,7 @@ def test_gain_moves_no_word():
     assert align(quiet, TEXT) == align(heard, TEXT)
 
 
-def test_words_are_those_between_white_space_in_order():
+def test_words_are_split_at_white_space_in_order():
     wave, _ = spoken("Well - said the 3 of them!")
     words = align(hear(wave), "Well - said the 3 of them!")
     assert [word.text for word in words] == ["Well", "-", "said", "the", "3", "of", "them!"]
@@ -89,7 +89,7 @@ def test_minutes_are_aligned_as_well_as_seconds():
 
 
 @pytest.mark.parametrize("text", ["", "  ", "...", "-"])
-def test_no_words_are_found_where_there_are_none(text):
+def test_an_empty_transcript_has_no_words(text):
     assert align(hear(spoken()[0]), text) == ()
 
 

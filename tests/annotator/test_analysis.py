@@ -1,4 +1,4 @@
-"""What is trimmed and what is heard, on signals made here."""
+"""Trimming and detected speech, on generated signals."""
 
 import math
 
@@ -65,6 +65,6 @@ def test_an_unknown_tracker_is_refused_by_name():
 
 
 @pytest.mark.parametrize("wav", [torch.zeros(0), torch.full((RATE,), math.nan), torch.zeros(2, 2, RATE)])
-def test_samples_that_are_no_clip_are_refused(wav):
+def test_samples_that_are_not_a_clip_are_refused(wav):
     with pytest.raises(AudioError, match="expected"):
         hear(wav)

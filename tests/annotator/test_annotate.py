@@ -1,4 +1,4 @@
-"""The annotator over whole manifests: what it fills, what it leaves, and how it goes on after a kill."""
+"""The annotator over whole manifests: what it fills, what it keeps, and how it resumes after a kill."""
 
 import os
 import tracemalloc
@@ -14,9 +14,9 @@ from speechbrain_xser import packaged_model
 from speechbrain_xser.annotator import annotate as module
 from speechbrain_xser.annotator.annotate import annotate
 from speechbrain_xser.annotator.classifier import Classifier, Estimate
-from speechbrain_xser.annotator.clips import clip_of
 from speechbrain_xser.annotator.cutoffs import corpus_cutoffs, cutoffs_from, reference_cutoffs
 from speechbrain_xser.annotator.describe import descriptors_of
+from speechbrain_xser.annotator.measured_clips import clip_of
 from speechbrain_xser.annotator.measures import Measures
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.audio import load_audio
@@ -61,7 +61,7 @@ def test_a_slow_loud_clip_is_called_so():
     assert (found["volume"], found["speed"]) == ("high", "slow")
 
 
-def test_nothing_is_said_of_what_was_not_measured():
+def test_unmeasured_attributes_are_not_mentioned():
     assert set(descriptors_of(Measures(), CUTOFFS).values()) == {None}
 
 
@@ -70,14 +70,14 @@ def test_an_unclear_voice_has_no_gender():
     assert words == ["female", "male", None]
 
 
-def test_a_corpus_is_cut_where_speechcraft_cuts_it():
+def test_a_corpus_gets_speechcraft_s_cutoffs():
     men = [(Measures(f0_hertz=float(hertz)), "male") for hertz in range(1, 102)]
     women = [(Measures(f0_hertz=float(hertz)), "female") for hertz in range(201, 302)]
     pitch = corpus_cutoffs(men + women, "mine").pitch_hertz
     assert pitch["male"] == pytest.approx((41, 91)) and pitch["female"] == pytest.approx((211, 261))
 
 
-def test_a_handful_of_clips_is_cut_by_the_reference():
+def test_a_few_clips_use_the_reference_cutoffs():
     few = [(Measures(level_decibels=float(level)), None) for level in range(-19, 0)]
     assert corpus_cutoffs(few, "mine").level_decibels == reference_cutoffs().level_decibels
 
@@ -87,7 +87,7 @@ def test_cut_offs_that_fall_are_refused():
         cutoffs_from({**CUTOFFS.as_dict(), "level_decibels": [-20, -30]})
 
 
-def test_columns_are_filled_and_what_was_there_is_kept(tmp_path):
+def test_empty_columns_are_filled_and_existing_values_kept(tmp_path):
     wav = tone(tmp_path, "a", 250, 0.5)
     paths = write(tmp_path, train=[Utterance("a", wav, gender="female", pitch="low", emotion="sad")])
     annotate(paths, tmp_path / "measures.sqlite", workers=1)
@@ -155,7 +155,7 @@ def test_a_recording_of_many_segments_is_digested_once(tmp_path, monkeypatch):
     assert read == [str(tmp_path / "a.wav")]
 
 
-def test_an_old_measures_file_or_a_diary_is_refused_and_not_emptied(tmp_path):
+def test_an_old_measures_file_or_a_foreign_file_is_refused_and_kept(tmp_path):
     paths = write(tmp_path, train=[Utterance("a", tone(tmp_path, "a", 200, 0.1))])
     (tmp_path / "diary.txt").write_text("Monday: rain\n")
     with pytest.raises(JournalError, match="diary.txt is not a journal of this program"):
@@ -172,7 +172,7 @@ def test_an_unreadable_clip_stays_as_it_was_and_is_counted(tmp_path):
 
 
 @pytest.mark.slow
-def test_several_processes_measure_what_one_does(tmp_path):
+def test_several_processes_give_the_measures_of_one(tmp_path):
     wavs = [tone(tmp_path, f"{n:02}", 150 + 5 * n, 0.1) for n in range(30)]  # more than are handed out at once
     rows = [Utterance(wav, wav, gender="male") for wav in wavs]
     found = []
@@ -238,7 +238,7 @@ def test_a_trained_model_is_a_classifier(tmp_path):
 
 
 def peak_bytes(folder: Path, clips: int) -> int:
-    """Of a run that finds everything measured, so that only its own bookkeeping counts."""
+    """Peak memory of a run that finds everything measured, so only its bookkeeping counts."""
     folder.mkdir()
     soundfile.write(folder / "a.wav", np.zeros(16000 * 40), 16000)
     rows = [Utterance(f"a{n}", "a.wav", start=n / 100, stop=n / 100 + 1, transcript="go " * 50) for n in range(clips)]
@@ -261,7 +261,7 @@ def test_memory_holds_a_key_for_each_clip_and_not_its_row(tmp_path):
     assert (many - few) / 2000 < 600  # a row with its transcript and paragraphs is some 2,000
 
 
-def test_the_varied_wording_is_written_where_it_is_asked_for(tmp_path):
+def test_the_varied_wording_is_written_on_request(tmp_path):
     wav = tone(tmp_path, "a", 250, 0.5)
     paths = write(tmp_path, train=[Utterance("a", wav, gender="female", emotion="sad", transcript="Go")])
     annotate(paths, tmp_path / "measures.sqlite", workers=1, wording="varied")

@@ -1,4 +1,4 @@
-"""The bounds that come with the package, and what the documentation says of them."""
+"""The packaged bounds, and what the documentation says about them."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_the_documentation_states_the_reference_bounds(stated):
     assert stated == pytest.approx([*pitch, *found.level_decibels, *found.syllables_per_second], abs=0.06)
 
 
-def test_the_reference_says_of_which_speech_it_is():
+def test_the_reference_names_its_speech():
     assert re.search(r"CREMA-D .*LibriSpeech .*6266 clips", reference_cutoffs().source)
 
 

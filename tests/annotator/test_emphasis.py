@@ -40,7 +40,7 @@ def test_a_word_of_twice_the_amplitude_is_six_decibels_above_the_others():
     assert level[2] - level[0] == pytest.approx(6.02, abs=0.1)  # its neighbours share a frame with it
 
 
-def test_a_word_four_semitones_higher_is_so_in_its_pitch():
+def test_a_word_four_semitones_higher_has_that_pitch_difference():
     high = 200 * 2 ** (4 / 12)
     pitch = measure(hear(tones([200, high, 200, high], [0.2] * 4)), FOUR, EQUAL).pitch
     assert pitch[1] - pitch[0] == pytest.approx(4.0, abs=0.2)
@@ -103,13 +103,13 @@ def test_words_of_another_aligner_are_taken():
     assert prominences(heard, TEXT, words=moved) != prominences(heard, TEXT)
 
 
-def test_as_many_words_as_the_transcript_has_are_asked_for():
+def test_the_aligner_is_asked_for_every_word_of_the_transcript():
     with pytest.raises(SettingsError, match="4 words with times; expected 7"):
         prominences(hear(spoken()), TEXT, words=FOUR)
 
 
 @pytest.mark.parametrize("amplitude, text", [(0.0, TEXT), (0.2, ""), (0.2, "…")])
-def test_what_cannot_be_known_is_none(amplitude, text):
+def test_an_unknown_value_is_none(amplitude, text):
     assert prominences(hear(tones([200], [amplitude])), text) is None
     assert emphasised(text, None) == ()
 
@@ -122,15 +122,15 @@ def test_an_apostrophe_inside_a_word_stays():
     assert emphasised("I don't know him", (0, 2.0, 0, 0)) == ("don't",)
 
 
-def test_at_most_two_words_are_emphasised_the_most_prominent():
+def test_only_the_two_most_prominent_words_are_emphasised():
     assert emphasised("a b c d e f g h", (3.0, 0, 2.5, 0, 4.0, 0, 0, 0)) == ("a", "e")
 
 
-def test_nothing_is_emphasised_where_all_words_are_alike():
+def test_nothing_is_emphasised_if_all_words_are_alike():
     assert emphasised("one two three", (2.0, 2.1, 2.2)) == ()
 
 
-def test_a_single_word_stands_out_from_nothing():
+def test_a_single_word_is_not_emphasised():
     assert emphasised("Stop!", (5.0,)) == ()
 
 

@@ -1,4 +1,4 @@
-"""The gender estimate: right where it speaks, silent where it cannot know."""
+"""The gender estimate: right when it answers, null when it cannot know."""
 
 import csv
 import json
@@ -42,7 +42,7 @@ def test_ravdess_is_right_in_95_percent_of_the_clips_that_are_estimated(ravdess)
 
 
 @needs_real_speech
-def test_no_speaker_is_told_wrongly_by_all_clips_together(ravdess):
+def test_no_speaker_is_misjudged_over_all_clips(ravdess):
     odds, genders = defaultdict(list), {}
     for found, row in ravdess:
         odds[row["speaker"]].append(found)
@@ -53,7 +53,7 @@ def test_no_speaker_is_told_wrongly_by_all_clips_together(ravdess):
 
 
 @needs_real_speech
-def test_the_speaker_whom_librispeech_lists_wrongly_is_heard_as_people_hear_her():
+def test_the_speaker_whom_librispeech_lists_wrongly_is_judged_as_listeners_judge_her():
     found = estimates("librispeech", lambda row: row["speaker"] == "librispeech-1688")
     assert {row["gender"] for _, row in found} == {"male"} and {row["gender_heard"] for _, row in found} == {"female"}
     assert speaker_gender([odds for odds, _ in found]) == "female"

@@ -1,4 +1,4 @@
-"""What must not change a measure, and what must change one by a known amount, on real clips of four corpora."""
+"""Changes that must leave a measure alone or shift it by a known amount, on real clips of four corpora."""
 
 import math
 import random
@@ -28,7 +28,7 @@ ON_REAL_CLIPS = pytest.mark.parametrize("corpus", CORPORA)
 
 
 class Change(NamedTuple):
-    """What became of a clip."""
+    """The result for one clip."""
 
     semitones: float
     rate_ratio: float
@@ -69,7 +69,7 @@ def test_padding_with_silence_changes_no_measure(corpus, tracker):
 
 @ON_REAL_CLIPS
 @pytest.mark.parametrize("decibels", [-20.0, -6.0206, 3.3])
-def test_a_gain_moves_the_level_by_its_decibels_and_nothing_else(corpus, decibels):
+def test_a_gain_changes_only_the_level_by_its_decibels(corpus, decibels):
     for clip in clips(corpus, 3):
         quiet, loud = measured(clip), measured(clip, clip.wav * 10 ** (decibels / 20))
         assert loud.level_decibels - quiet.level_decibels == pytest.approx(decibels, abs=1e-3)
@@ -85,7 +85,7 @@ def test_stereo_equals_mono(corpus, tmp_path):
 
 
 def moved(corpus: str, change, semitones: float) -> list[Change]:
-    """What became of seven clips; one whose voice would be raised out of the tracker's range is left out."""
+    """Results for seven clips; skips one whose voice would be raised out of the tracker's range."""
     found = clips(corpus, 7)
     ceiling = HIGHEST_HERTZ / 2 ** ((max(semitones, 0) + MARGIN_SEMITONES) / 12)
     kept = [clip for clip in found if measured(clip).f0_hertz < ceiling]
@@ -100,7 +100,7 @@ def middle(changes: list[Change], field: str) -> float:
 @ON_REAL_CLIPS
 @pytest.mark.parametrize("slower, faster", [(8, 9), (9, 8)])
 @pytest.mark.slow
-def test_played_at_another_speed_pitch_and_rate_move_by_the_ratio(corpus, slower, faster):
+def test_playing_at_another_speed_scales_pitch_and_rate_by_the_ratio(corpus, slower, faster):
     ratio, semitones = faster / slower, 12 * math.log2(faster / slower)
     changes = moved(corpus, lambda clip: resample(clip.wav, faster, slower), semitones)
     assert middle(changes, "semitones") == pytest.approx(semitones, abs=0.1)
@@ -111,7 +111,7 @@ def test_played_at_another_speed_pitch_and_rate_move_by_the_ratio(corpus, slower
 @ON_REAL_CLIPS
 @pytest.mark.parametrize("semitones", [-2, 3])
 @pytest.mark.slow
-def test_pitch_shifted_by_semitones_moves_f0_by_them_and_the_rate_not_at_all(corpus, semitones):
+def test_shifting_pitch_moves_f0_and_leaves_the_rate(corpus, semitones):
     call = pytest.importorskip("parselmouth.praat").call
 
     def shifted(clip: Clip) -> torch.Tensor:
@@ -130,7 +130,7 @@ def test_pitch_shifted_by_semitones_moves_f0_by_them_and_the_rate_not_at_all(cor
 @ON_REAL_CLIPS
 @pytest.mark.parametrize("factor", [0.8, 1.25])
 @pytest.mark.slow
-def test_stretched_in_time_the_rate_moves_alone(corpus, factor):
+def test_stretching_in_time_changes_only_the_rate(corpus, factor):
     call = pytest.importorskip("parselmouth.praat").call
     changes = moved(corpus, lambda clip: wave_of(call(sound_of(clip), "Lengthen (overlap-add)", 75, 600, factor)), 0)
     assert middle(changes, "rate_ratio") == pytest.approx(1 / factor, rel=0.03)
@@ -149,7 +149,7 @@ def test_a_gap_where_there_is_no_voice_does_not_change_the_contour(corpus):
 
 
 def gapped(wav: torch.Tensor, heard, seconds: float) -> torch.Tensor:
-    """The clip with silence in the middle of its longest stretch without voice between two voiced ones."""
+    """The clip with silence added in the middle of its longest unvoiced stretch between two voiced ones."""
     voiced = (heard.hertz > 0).nonzero().flatten()
     longest = voiced.diff().argmax()
     middle = int(voiced[longest] + voiced[longest + 1]) // 2 * 160

@@ -1,4 +1,4 @@
-"""Level and speech of signals made here."""
+"""Level and speech of generated signals."""
 
 import math
 
@@ -15,7 +15,7 @@ def tone(seconds: float, gain: float = 1.0) -> torch.Tensor:
 
 
 def frames(*parts: tuple[float, float]) -> torch.Tensor:
-    """Levels, each for so many seconds."""
+    """A signal of the given levels, each for the given seconds."""
     return torch.cat([torch.full((round(seconds * 100),), decibels) for decibels, seconds in parts])
 
 
@@ -51,7 +51,7 @@ def test_a_gap_of_half_a_second_is_a_pause():
     assert seconds_of(speech) == pytest.approx(2.0, abs=0.05)
 
 
-def test_a_click_is_no_speech():
+def test_a_click_is_not_speech():
     speech = speech_frames(frames((-20, 1.0), (-70, 0.6), (-22, 0.01), (-70, 0.6), (-20, 1.0)))
     assert not speech[130:215].any()
 

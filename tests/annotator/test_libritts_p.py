@@ -44,7 +44,7 @@ def reader(clip: Voice) -> str:
         ("gender-neutral,adult-like", None),
     ],
 )
-def test_words_name_a_gender_if_they_name_one(words, gender):
+def test_the_gender_is_read_from_the_words_if_they_name_one(words, gender):
     assert gender_in(words) == gender
 
 
@@ -57,13 +57,13 @@ def test_words_name_a_gender_if_they_name_one(words, gender):
         ((None, None, None), None),
     ],
 )
-def test_the_majority_is_of_those_who_name_one(votes, word):
+def test_the_majority_counts_listeners_who_name_a_gender(votes, word):
     assert majority(votes) == word
 
 
 @needs_words
 @pytest.mark.parametrize("name, official, heard", [("1688", "male", "female"), ("322", "female", "male")])
-def test_all_listeners_hear_two_readers_otherwise_than_they_are_listed(name, official, heard, listed, listeners):
+def test_all_listeners_disagree_with_the_list_on_two_readers(name, official, heard, listed, listeners):
     assert listed[name] == official and listeners[name] == (heard,) * 3
 
 
@@ -81,7 +81,7 @@ def test_all_readers_heard_here_have_words(listeners):
 
 @needs_readers
 @pytest.mark.slow
-def test_the_voice_says_what_the_listeners_say(listeners):
+def test_the_estimate_agrees_with_the_listeners(listeners):
     clips = defaultdict(list)
     for clip in voices(DATA / "librispeech"):
         clips[reader(clip)].append(load_audio(clip.path))

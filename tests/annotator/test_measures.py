@@ -1,4 +1,4 @@
-"""Measures of signals made here, and their way through JSON."""
+"""Measures of generated signals, and their JSON round trip."""
 
 import json
 import math
@@ -39,7 +39,7 @@ def test_without_a_transcript_no_word_is_prominent():
     assert measure(tone(220.0)).prominences is None
 
 
-def test_measures_go_through_json_unchanged():
+def test_measures_survive_json_unchanged():
     found = measure(tone(220.0), "one two")
     assert Measures.from_dict(json.loads(json.dumps(found.as_dict()))) == found
     assert Measures.from_dict(json.loads(json.dumps(Measures().as_dict()))) == Measures()

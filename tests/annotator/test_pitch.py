@@ -1,4 +1,4 @@
-"""Pitch of signals whose pitch is known by construction, and where halving and doubling lurk."""
+"""Pitch of signals whose pitch is known by construction, including cases prone to octave errors."""
 
 import math
 import sys
@@ -13,7 +13,7 @@ RATE = 16000
 
 
 def harmonic(hertz: torch.Tensor, strengths: list[float]) -> torch.Tensor:
-    """Harmonics of a pitch that is given for every sample."""
+    """Harmonics of a pitch given for every sample."""
     phase = 2 * math.pi * (hertz.double() / RATE).cumsum(0)
     return sum(gain * torch.sin((k + 1) * phase) for k, gain in enumerate(strengths)).float()
 
@@ -65,7 +65,7 @@ def test_a_short_stretch_whose_first_harmonic_fades_is_not_doubled():
     assert (track[5:-5] < 240).all() and (track[5:-5] > 170).all()
 
 
-def test_a_whistle_far_above_the_voice_is_no_pitch_and_none_of_its_octaves():
+def test_neither_a_whistle_far_above_the_voice_nor_its_octaves_are_a_pitch():
     wave = torch.cat([harmonic(constant(120.0), [1, 0.5, 0.3]), 0.3 * harmonic(constant(450.0, 0.2), [1])])
     track = correlation_track(wave)
     assert (track[5:95] / 120 - 1).abs().max() < 0.01
@@ -77,7 +77,7 @@ def test_white_noise_has_no_pitch():
     assert (correlation_track(noise) > 0).float().mean() < 0.05
 
 
-def test_frames_of_a_clip_of_one_sample_are_one():
+def test_a_clip_of_one_sample_has_one_frame():
     assert centred_frames(torch.ones(1), 400).shape == (1, 400)
 
 

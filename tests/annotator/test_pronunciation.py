@@ -1,4 +1,4 @@
-"""What eSpeak says of the words that it speaks."""
+"""Timing and stress that eSpeak reports for the words it speaks."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_every_white_space_word_is_expected_once_and_a_dash_takes_no_time():
     assert all(word.seconds > 0 for index, word in enumerate(words) if index != 2)
 
 
-def test_words_that_are_spoken_in_one_go_share_their_time_by_letters():
+def test_words_spoken_without_a_break_share_their_time_by_letters():
     of, the = read("side of the house").words[1:3]
     assert the.seconds / of.seconds == pytest.approx(3 / 2)
     assert the.start_seconds == pytest.approx(of.start_seconds + of.seconds)
@@ -77,8 +77,8 @@ def test_a_reading_does_not_depend_on_what_was_read_before():
     assert np.array_equal(alone.wave, again.wave) and alone.words == again.words
 
 
-def test_syllables_are_asked_of_the_library_that_is_loaded_now(monkeypatch):
-    """A reading loads eSpeak anew; the handle of the old one points at nothing."""
+def test_syllables_come_from_the_library_that_is_loaded_now(monkeypatch):
+    """A reading reloads eSpeak, which makes the old handle invalid."""
     count_syllables("the elephant")
     read("the elephant")
     loaded, asked = Espeak._library, []

@@ -1,4 +1,4 @@
-"""Syllables counted by hand, and in signals made here."""
+"""Syllables counted by hand, and in generated signals."""
 
 import math
 
@@ -14,7 +14,7 @@ RATE = 16000
 
 
 def syllables(count: int, seconds: float = 0.2) -> torch.Tensor:
-    """So many swells of a voice."""
+    """The given number of voiced swells."""
     place = torch.arange(round(count * seconds * RATE)) / RATE
     swell = 0.55 - 0.45 * torch.cos(2 * math.pi * place / seconds)
     return 0.2 * swell * sum(torch.sin(2 * math.pi * 150 * k * place) / k for k in range(1, 6))
@@ -37,7 +37,7 @@ def syllables(count: int, seconds: float = 0.2) -> torch.Tensor:
         ("...", "en", 0),
     ],
 )
-def test_syllables_are_those_that_are_read_aloud(transcript, language, count):
+def test_syllables_are_counted_as_read_aloud(transcript, language, count):
     assert count_syllables(transcript, language) == count
 
 
@@ -51,11 +51,11 @@ def test_an_unknown_language_is_refused_by_name():
 
 
 @pytest.mark.parametrize("count", [1, 3, 10])
-def test_swells_of_a_voice_are_syllables(count):
+def test_voiced_swells_count_as_syllables(count):
     assert count_nuclei(hear(syllables(count))) == count
 
 
-def test_swells_of_noise_are_none():
+def test_swells_of_noise_are_not_syllables():
     noise = torch.randn(RATE, generator=torch.Generator().manual_seed(0))
     assert count_nuclei(hear(0.1 * noise * (1.1 + torch.sin(2 * math.pi * 5 * torch.arange(RATE) / RATE)))) <= 1
 
@@ -65,7 +65,7 @@ def test_a_pause_of_a_second_does_not_slow_the_rate():
     assert rate_of(hear(torch.cat([spoken, pause, spoken]))).syllables_per_second == pytest.approx(5.0, rel=0.06)
 
 
-def test_the_transcript_is_preferred_and_named():
+def test_the_transcript_is_preferred_and_named_as_the_source():
     assert rate_of(hear(syllables(10)), "yes") == Rate(0.5, "transcript")
 
 
@@ -75,7 +75,7 @@ def test_without_words_to_count_the_signal_is_counted(transcript):
     assert (found.syllables_per_second, found.counted_from) == (pytest.approx(5.0, rel=0.02), "signal")
 
 
-def test_a_fifth_of_a_second_of_speech_is_the_least_that_has_a_rate():
+def test_a_rate_needs_a_fifth_of_a_second_of_speech():
     assert rate_of(hear(syllables(1, 0.15)), "yes") == Rate(None, None)
 
 

@@ -1,4 +1,4 @@
-"""Measures against what real corpora say of their clips, against Praat, and against hand labels."""
+"""Measures against the labels of real corpora, Praat and hand labels."""
 
 import statistics
 from functools import lru_cache
@@ -30,7 +30,7 @@ def level_of(path: str) -> float:
 
 
 def mean_levels(count: int = 6, **wanted: str) -> np.ndarray:
-    """Mean level of so many clips of each RAVDESS speaker, [24]."""
+    """Mean level of some clips of each RAVDESS speaker, [24]."""
     found = rows("ravdess", **wanted)
     paths = [[row["path"] for row in found if row["speaker"] == speaker] for speaker in SPEAKERS]
     return np.array([statistics.mean(map(level_of, spread(some, count))) for some in paths])

@@ -1,4 +1,4 @@
-"""Rewriting by an LLM: what says something else is not taken."""
+"""Rewriting by an LLM: a text that changes the record is rejected."""
 
 import pytest
 
@@ -28,7 +28,7 @@ GOOD = 'Stressing the word "on", an old man of low pitch and moderate volume slo
         "   ",
     ],
 )
-def test_a_text_that_says_something_else_is_not_taken(written):
+def test_a_text_that_changes_the_record_is_rejected(written):
     assert checked(TOLD, GOOD) == GOOD and checked(TOLD, written) is None
 
 
@@ -44,7 +44,7 @@ def clips(number: int) -> list[Utterance]:
 
 
 def plainly(texts) -> list[str]:
-    """Says the emotion and the words in a way that no template has."""
+    """Gives the emotion and the words in a form that no template has."""
     records = [parse(text) for text in texts]
     said = [f' saying "{record.transcript}"' if record.transcript else "" for record in records]
     return [f"Somebody {record.emotion} is heard{words}." for record, words in zip(records, said, strict=True)]
@@ -59,7 +59,7 @@ def test_both_paragraphs_are_rewritten_and_still_say_the_record(tmp_path):
     assert all(parse(row.caption) == row.record() for row in rows)
 
 
-def test_what_is_not_taken_leaves_the_template_s_text(tmp_path):
+def test_a_rejected_text_leaves_the_template_in_place(tmp_path):
     before = clips(4)
     paths = manifest(tmp_path, *before)
     worse = Rewriter("worse", lambda texts: ["A calm old lady hums." for _ in texts])
@@ -67,14 +67,14 @@ def test_what_is_not_taken_leaves_the_template_s_text(tmp_path):
     assert read_manifest(paths["train"]) == before
 
 
-def test_a_human_s_paragraph_is_not_even_asked_about(tmp_path):
+def test_a_human_paragraph_is_never_sent_to_the_rewriter(tmp_path):
     own = Utterance("a", "a.wav", transcript="hi", emotion="sad", caption='A tired voice says, "hi".')
     paths, asked = manifest(tmp_path, own), []
     rewrite(paths, Rewriter("x", lambda texts: asked.extend(texts) or texts), tmp_path / "rewrites.sqlite")
     assert asked == [] and read_manifest(paths["train"]) == [own]
 
 
-def test_a_killed_run_asks_only_for_what_it_lacks(tmp_path):
+def test_a_killed_run_resumes_with_the_missing_paragraphs(tmp_path):
     paths, asked = manifest(tmp_path, *clips(6)), []
 
     def breaking(texts):
@@ -92,7 +92,7 @@ def test_a_killed_run_asks_only_for_what_it_lacks(tmp_path):
     assert len(asked) == 8 and again and not set(asked) & set(again)
 
 
-def test_another_rewriter_is_asked_anew(tmp_path):
+def test_another_rewriter_starts_over(tmp_path):
     rewrite(manifest(tmp_path, *clips(1)), Rewriter("plain", plainly), tmp_path / "rewrites.sqlite")
     rewrite(manifest(tmp_path, *clips(1)), Rewriter("other", plainly), tmp_path / "rewrites.sqlite")
     with Journal(tmp_path / "rewrites.sqlite", Rewriting) as answers:

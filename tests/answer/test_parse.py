@@ -1,4 +1,4 @@
-"""Paragraphs as read: other people's wordings, cut or empty answers, text that only looks like a label."""
+"""Reading paragraphs: other wordings, truncated or empty answers, text that only looks like a label."""
 
 import random
 
@@ -77,7 +77,7 @@ def test_common_words_are_read(text, field, label):
     assert getattr(parse(text).descriptors, field) == label
 
 
-def test_what_is_not_told_is_unknown():
+def test_a_missing_fact_is_unknown():
     assert parse("Forty-two is what everybody hears.") == Record()
 
 
@@ -116,7 +116,7 @@ def test_a_denied_emotion_is_not_read(text):
 
 
 @pytest.mark.parametrize("head", ["energy", "rate", "tempo", "rhythm", "loudness", "inflection", "pitch"])
-def test_a_natural_attribute_tells_no_emotion(head):
+def test_a_natural_attribute_names_no_emotion(head):
     assert parse(f"A man speaks with a natural {head}.").emotion is None
     assert parse(f"A man speaks with a natural {head}, clearly angry.").emotion == "angry"
 
@@ -125,7 +125,7 @@ def test_an_emotion_word_as_part_of_another_word_is_not_read():
     assert parse("He is saddled with gladness.").emotion is None
 
 
-def test_no_text_raises():
+def test_no_text_raises_an_error():
     draw = random.Random(0)
     pieces = ['"', "“", ", ", " ", "anger", "pitch", "low", "stress on", "words", "in tone", "\n", "\x00", "topic of"]
     pieces += ["<Content>", "é", "😀", "\ud800", "(", "\\", "of", "and", "old", "man", "."]
@@ -141,7 +141,7 @@ def test_long_text_is_read_in_time_linear_in_its_length():
 
 
 @pytest.mark.parametrize("variant", range(3))
-def test_an_emotion_can_be_put_in_anothers_place(variant):
+def test_the_emotion_of_a_text_can_be_replaced(variant):
     text = render(Record("I was happy", Descriptors(gender="female", topic="anger", tone="sad"), "sad"), variant)
     for emotion in EMOTIONS:
         start, end, form = emotion_span(text)

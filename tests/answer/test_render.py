@@ -1,4 +1,4 @@
-"""Paragraphs as written: the published example's facts, one line, grammatical with anything missing."""
+"""Writing paragraphs: the published example's facts, one line, grammatical with anything missing."""
 
 import re
 
@@ -12,7 +12,7 @@ OLD_MAN = Descriptors("male", "elderly", "low", "normal", "slow", emphasis=("peo
 FIGURE = Record("The way he talks about people", OLD_MAN, "angry")
 
 
-def test_the_first_variant_tells_the_published_example():
+def test_the_first_variant_is_the_published_example():
     assert render(FIGURE) == (
         "Within the realm of politics, an old man with low pitch and moderate volume speaks at a slow pace, stating, "
         '"The way he talks about people", his anger evident, accentuating the word "people".'

@@ -1,4 +1,4 @@
-"""A rendered paragraph gives its record back, whatever stands in its free texts."""
+"""A rendered paragraph gives its record back, whatever its free texts contain."""
 
 import random
 
@@ -39,7 +39,7 @@ def random_record(draw: random.Random) -> Record:
 
 @pytest.mark.parametrize("variant", range(len(VARIANTS)))
 @pytest.mark.slow
-def test_every_record_comes_back_from_its_paragraph(variant):
+def test_every_record_is_read_back_from_its_paragraph(variant):
     draw = random.Random(variant)
     for _ in range(3000):
         record = random_record(draw)
@@ -54,14 +54,14 @@ def test_a_description_is_the_same_record_without_its_transcript(variant):
         assert parse(describe(record, variant)) == canonical(record)._replace(transcript=None)
 
 
-def test_every_label_of_every_field_comes_back_alone():
+def test_every_single_label_is_read_back():
     for field, allowed in VOCABULARIES.items():
         for label in allowed:
             record = Record(descriptors=Descriptors(**{field: label}))
             assert all(parse(render(record, variant)) == record for variant in range(len(VARIANTS)))
 
 
-def test_canonical_is_its_own_fixed_point():
+def test_canonicalising_twice_changes_nothing():
     draw = random.Random(99)
     for _ in range(500):
         record = canonical(random_record(draw))

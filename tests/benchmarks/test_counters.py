@@ -13,7 +13,7 @@ from benchmarks.material import build, utterances
 from benchmarks.memory import on_meta
 from benchmarks.sizes import CI, CPU
 from benchmarks.training import padded_step, plain_lora, step
-from speechbrain_xser.decoder.generation import cache
+from speechbrain_xser.decoder.generation import row_cache
 from speechbrain_xser.decoder.packing import trunk
 from speechbrain_xser.lobes.layer_mix import layer_sums
 from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
@@ -112,7 +112,7 @@ def test_every_position_of_an_answer_is_computed_once(model, monkeypatch):
 
     original = trunk.few_logits
     monkeypatch.setattr(trunk, "few_logits", counted)
-    monkeypatch.setattr(cache, "few_logits", counted)
+    monkeypatch.setattr(row_cache, "few_logits", counted)
     ours(model.decoder, prompts(model.decoder, 8), tokens=10)
     assert positions == [SHARED + 8 * (PROMPT - SHARED)] + 9 * [8]
     assert logit_rows == [8] + 9 * [8]

@@ -11,12 +11,12 @@ RATE = corpus.SAMPLE_RATE
 
 
 def sentence(number: int = 0) -> np.ndarray:
-    """Samples of a sentence that the packaged model has never heard, [S], 16 kHz."""
+    """Samples of a sentence that is not in the packaged model's training data, [S], 16 kHz."""
     return corpus.speak(corpus.plan("test", number, 1))
 
 
 def write_speech(path: Path, number: int = 0, seconds: float | None = None) -> Path:
-    """A wav of a sentence, cut where seconds are given."""
+    """A wav of a sentence, truncated if ``seconds`` is given."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, sentence(number)[: None if seconds is None else round(seconds * RATE)], RATE)
     return path

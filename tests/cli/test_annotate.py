@@ -1,4 +1,4 @@
-"""``xser annotate`` as a user runs it, and stops it."""
+"""``xser annotate`` as a user runs and stops it."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def test_the_same_command_again_measures_nothing_and_changes_nothing(tmp_path):
     assert (tmp_path / "out" / "manifest.jsonl").read_bytes() == first
 
 
-def test_a_manifest_keeps_what_it_has_and_its_paths_hold_from_anywhere(tmp_path):
+def test_a_manifest_keeps_its_values_and_its_paths_work_from_anywhere(tmp_path):
     folder = tones(tmp_path / "clips", 1)
     write_manifest(folder / "mine.jsonl", [Utterance("a", "000.wav", transcript="Hello", emotion="sad", volume="low")])
     done = run(folder / "mine.jsonl", "--out", tmp_path / "out", "--wording", "plain")
@@ -89,7 +89,7 @@ def test_an_empty_folder_says_what_was_expected(tmp_path):
     assert done.exit_code == 2 and "expected wav" in done.output
 
 
-def test_two_at_once_do_not_write_into_one_another(tmp_path, python):
+def test_two_concurrent_runs_do_not_mix_their_files(tmp_path, python):
     folder = tones(tmp_path / "clips", 1)
     (tmp_path / "out").mkdir()
     script = (
@@ -109,7 +109,7 @@ def test_two_at_once_do_not_write_into_one_another(tmp_path, python):
     assert run(folder, "--out", tmp_path / "out").exit_code == 0
 
 
-def test_a_real_kill_loses_no_measure(tmp_path, python):
+def test_a_killed_run_loses_no_measure(tmp_path, python):
     folder, out = tones(tmp_path / "clips", 60, seconds=4.0), tmp_path / "out"
     command = [python, "-m", "speechbrain_xser.cli", "annotate", str(folder), "--out", str(out), "--workers", "1"]
     journal, process = out / "measures.sqlite", Process(command, cwd=ROOT)
@@ -126,7 +126,7 @@ def test_a_real_kill_loses_no_measure(tmp_path, python):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(tmp_path):
+def test_ctrl_c_prints_one_line_and_no_traceback(tmp_path):
     folder, out = tones(tmp_path / "clips", 300, seconds=4.0), tmp_path / "out"  # far more than come at once
     command = [
         sys.executable,

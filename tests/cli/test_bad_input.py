@@ -112,7 +112,7 @@ CALLS = [
 
 @pytest.fixture
 def there(tmp_path, monkeypatch):
-    """The files that the calls name, in the current folder."""
+    """Makes the files that the calls name, in the current folder."""
     for folder in ("folder", "half", "full", "corpus"):
         (tmp_path / folder).mkdir()
     soundfile.write(tmp_path / "corpus" / "a.wav", np.full(8000, 0.1), 16000)
@@ -130,7 +130,7 @@ def there(tmp_path, monkeypatch):
 
 
 def kept(folder: Path) -> dict[str, bytes]:
-    """What was there before, by name."""
+    """The files that were there before, by name."""
     files = [path for path in folder.rglob("*") if path.is_file() and "out" not in path.parts]
     return {str(path): path.read_bytes() for path in files}
 
@@ -147,7 +147,7 @@ def test_it_is_one_clear_line_and_ends_with_2(there, call, said):
     assert "Traceback" not in done.output and kept(there) == before
 
 
-def test_a_folder_without_the_right_to_write_is_told_before_the_work(there, monkeypatch):
+def test_a_read_only_folder_is_reported_before_the_work(there, monkeypatch):
     monkeypatch.setattr("os.access", lambda place, right: right != os.W_OK)
     done = CliRunner().invoke(xser, "evaluate good.jsonl --answers folder/a.jsonl".split())
     assert done.exit_code == 2 and "the folder 'folder' is not writable" in done.output

@@ -42,7 +42,7 @@ def test_json_is_for_machines(manifest):
 
 
 @pytest.mark.slow
-def test_a_manifest_that_is_no_text_is_one_line(manifest):
+def test_a_manifest_that_is_not_text_is_refused_in_one_line(manifest):
     manifest.write_bytes(b"\xff\xfe\x00")
     done = subprocess.run(
         [sys.executable, "-m", "speechbrain_xser.cli", "check", str(manifest)], capture_output=True, text=True

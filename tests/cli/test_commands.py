@@ -1,4 +1,4 @@
-"""What holds for every command of ``xser``: quick help with an example, the nearest name, pipes, encodings, signals."""
+"""Common to all ``xser`` commands: quick help with an example, the nearest name, pipes, encodings, signals."""
 
 import json
 import os
@@ -52,13 +52,13 @@ def test_no_help_imports_torch():
         ("qq", "Commands: explain"),
     ],
 )
-def test_a_wrong_command_is_told_the_nearest_one(wrong, said):
+def test_a_wrong_command_suggests_the_nearest_one(wrong, said):
     done = CliRunner().invoke(xser, [wrong])
     assert done.exit_code == 2 and f"No such command {wrong!r}. {said}" in done.output
 
 
 @pytest.mark.slow
-def test_a_reader_that_has_gone_is_no_error(tmp_path):
+def test_a_closed_reader_is_not_an_error(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps(ROW) + "\n")
     read, write = os.pipe()
     os.close(read)
@@ -70,7 +70,7 @@ def test_a_reader_that_has_gone_is_no_error(tmp_path):
 
 @pytest.mark.parametrize("env", [{"LANG": "C", "LC_ALL": "C"}, {"PYTHONIOENCODING": "latin-1"}])
 @pytest.mark.slow
-def test_a_name_that_the_terminal_cannot_show_is_no_crash(tmp_path, env):
+def test_a_name_that_the_terminal_cannot_show_does_not_crash(tmp_path, env):
     folder = tmp_path / "Müller 話"
     folder.mkdir()
     (folder / "a.jsonl").write_text(json.dumps(ROW) + "\n")
@@ -80,7 +80,7 @@ def test_a_name_that_the_terminal_cannot_show_is_no_crash(tmp_path, env):
 
 
 @pytest.mark.slow
-def test_a_name_of_no_text_is_no_crash(tmp_path):
+def test_a_name_that_is_not_text_does_not_crash(tmp_path):
     paths = [os.fsencode(tmp_path) + name for name in (b"/\xff.jsonl", b"/b.jsonl")]
     for path in paths:
         Path(os.fsdecode(path)).write_text(json.dumps(ROW) + "\n")
@@ -100,7 +100,7 @@ def test_ctrl_c_anywhere_ends_with_130(monkeypatch):
     assert done.exit_code == 130 and "no partial output is left" in done.output
 
 
-def test_sigterm_ends_with_143_after_what_was_begun_is_tidied_up():
+def test_sigterm_ends_with_143_after_tidying_up():
     tidied = []
     with pytest.raises(SystemExit) as caught, as_a_command():
         try:
@@ -114,7 +114,7 @@ def test_sigterm_ends_with_143_after_what_was_begun_is_tidied_up():
 @pytest.mark.parametrize(
     ("library", "brought"), [("sklearn", "scikit-learn"), ("gradio", "gradio"), ("matplotlib.pyplot", "matplotlib")]
 )
-def test_a_library_that_is_not_installed_is_told_with_what_brings_it(capsys, library, brought):
+def test_a_missing_library_is_reported_with_its_extra(capsys, library, brought):
     with pytest.raises(SystemExit) as caught, one_line_errors():
         raise ModuleNotFoundError(f"No module named {library!r}", name=library)
     said = capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The evaluation of a folder on a manifest: every clip that can be read, and no other in silence."""
+"""Evaluation of a folder on a manifest: every readable clip counts, and every other is named."""
 
 import json
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_more_unreadable_clips_than_allowed_stop_it(tmp_path):
 
 @pytest.fixture
 def manifests(tmp_path, monkeypatch):
-    """Two manifests of one clip each, which the packaged model hears."""
+    """Two manifests of one clip each for the packaged model."""
     monkeypatch.chdir(tmp_path)
     return [tiny_manifest(tmp_path, clips=1, split=split) for split in ("valid", "test")]
 
@@ -73,7 +73,7 @@ def test_json_has_the_numbers_of_each_manifest(manifests):
     assert list(told) == ["valid", "test"] and told["valid"]["clips"] == 1 and 0 <= told["test"]["ua"] <= 100
 
 
-def test_a_second_manifest_that_is_none_is_seen_before_the_first_is_explained(tmp_path, monkeypatch):
+def test_a_bad_second_manifest_is_found_before_the_first_is_explained(tmp_path, monkeypatch):
     (tmp_path / "broken.jsonl").write_text("{")
     monkeypatch.setattr("speechbrain_xser.cli.evaluate.load_recognizer", lambda *_: pytest.fail("the model was loaded"))
     done = CliRunner().invoke(xser, ["evaluate", tiny_manifest(tmp_path, clips=1), str(tmp_path / "broken.jsonl")])

@@ -61,7 +61,7 @@ def test_every_clip_is_a_line_of_json(run, speech, recognizer):
 
 
 @pytest.mark.parametrize("suffix", [".flac", ".wav"])
-def test_what_loses_nothing_is_explained_like_the_wav(run, speech, tmp_path, suffix):
+def test_a_lossless_copy_is_explained_like_the_wav(run, speech, tmp_path, suffix):
     """A flac, and a wav of two channels that are the same."""
     samples = soundfile.read(speech, dtype="int16")[0]
     soundfile.write(tmp_path / f"same{suffix}", np.stack([samples, samples], 1) if suffix == ".wav" else samples, RATE)
@@ -81,7 +81,7 @@ MEDIA = [
 
 
 @pytest.mark.parametrize(("name", "kind"), MEDIA)
-def test_sound_of_any_kind_is_heard(run, tmp_path, name, kind):
+def test_sound_of_any_format_is_explained(run, tmp_path, name, kind):
     """Two channels at 48 kHz; the words survive every codec."""
     import torch
 
@@ -95,7 +95,7 @@ def test_sound_of_any_kind_is_heard(run, tmp_path, name, kind):
     assert {"daniel", "mayor"} <= set(row["transcript"].lower().split())
 
 
-def test_a_folder_and_a_list_in_standard_input_are_told_in_their_order(run, tmp_path):
+def test_a_folder_and_a_list_in_standard_input_keep_their_order(run, tmp_path):
     for name, seconds in (("b.wav", 0.5), ("deep/a.wav", 1.0), ("c.wav", 0.7)):
         write_speech(tmp_path / name, seconds=seconds)
     text = f"{tmp_path / 'c.wav'}\n{tmp_path / 'b.wav'}\n".encode()
@@ -122,7 +122,7 @@ def test_a_clip_that_cannot_be_read_is_named_and_the_code_is_2(run, speech, tmp_
 
 
 @pytest.mark.slow
-def test_evidence_and_another_voice_are_told_when_asked_for(run, speech, tmp_path):
+def test_evidence_and_another_voice_are_reported_on_request(run, speech, tmp_path):
     other = write_speech(tmp_path / "other.wav", 2)
     [plain] = rows(run(speech, "--evidence"))
     [swapped] = rows(run(speech, "--swap", other))
@@ -132,7 +132,7 @@ def test_evidence_and_another_voice_are_told_when_asked_for(run, speech, tmp_pat
     assert sum(shares["shares"].values()) == pytest.approx(shares["total"])
 
 
-def test_another_voice_that_cannot_be_read_is_one_line(run, speech):
+def test_an_unreadable_other_voice_is_refused_in_one_line(run, speech):
     done = run(speech, "--swap", "gone.wav")
     assert done.exit_code == 2 and done.stderr.startswith("error: gone.wav") and done.stdout == ""
 
@@ -168,7 +168,7 @@ def test_a_wrong_command_line_ends_before_any_work(monkeypatch, arguments):
     assert done.exit_code == 2 and "Error: " in done.stderr and done.exception.__class__ is SystemExit
 
 
-def test_a_reader_that_leaves_a_real_pipe_is_met_with_silence():
+def test_a_reader_that_closes_a_real_pipe_causes_no_message():
     script = (
         "from speechbrain_xser.utils.commandline import one_line_errors\n"
         "with one_line_errors():\n"
@@ -185,7 +185,7 @@ def test_a_reader_that_leaves_a_real_pipe_is_met_with_silence():
 
 
 class Stopped(NamedTuple):
-    """What a terminal showed of a command until it was stopped, and what was left."""
+    """A command's terminal output until it was stopped, and the files that it left."""
 
     told: str
     code: int
@@ -194,7 +194,7 @@ class Stopped(NamedTuple):
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory) -> Stopped:
-    """Twelve clips and a page on a terminal; Ctrl-C once the first clip was told."""
+    """Twelve clips and a page on a terminal; Ctrl-C after the first clip is printed."""
     place = tmp_path_factory.mktemp("stopped")
     for number in range(12):
         write_speech(place / "clips" / f"{number:02d}.wav", number)
@@ -214,7 +214,7 @@ def stopped(tmp_path_factory) -> Stopped:
 
 
 def read_terminal(descriptor: int) -> bytes:
-    """What is there to be read, nothing when the other end is closed."""
+    """The bytes that can be read; empty if the other end is closed."""
     try:
         return os.read(descriptor, 65536)
     except OSError:

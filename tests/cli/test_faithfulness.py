@@ -15,7 +15,7 @@ def run(*arguments):
 
 
 @pytest.mark.slow
-def test_it_prints_both_tables_and_says_which_model_it_is(tmp_path):
+def test_it_prints_both_tables_and_names_the_model(tmp_path):
     done = run(tiny_manifest(tmp_path, clips=2), "--clips", 2)
     assert done.exit_code == 0 and "tiny model that comes with the package" in done.stderr
     assert "supported %" in done.stdout and "relabelled without the named branch, %" in done.stdout
@@ -29,7 +29,7 @@ def test_json_has_counts_and_shares(tmp_path):
     assert all(sum(claim[verdict] for verdict in Support._fields) <= 2 for claim in found["claims"].values())
 
 
-def test_a_manifest_that_is_none_is_one_line(tmp_path):
+def test_a_file_that_is_not_a_manifest_is_refused_in_one_line(tmp_path):
     (tmp_path / "broken.jsonl").write_text("{")
     done = run(tmp_path / "broken.jsonl")
     assert done.exit_code == 2 and "error: " in done.stderr and "Traceback" not in done.output

@@ -1,4 +1,4 @@
-"""What each command loads, counted in modules: a command starts as fast as it has little to import."""
+"""The modules that each command loads: few imports make a quick start."""
 
 import json
 import shutil
@@ -93,7 +93,7 @@ def test_scoring_answers_loads_no_model_code(tmp_path):
 
 @needs_real_clips
 def test_data_commands_load_no_model_code(tmp_path):
-    """Preparing, checking and annotating read, measure and write; no LLM, no SpeechBrain, no plots."""
+    """Preparing, checking and annotating need no LLM, no SpeechBrain and no plots."""
     (tmp_path / "clips").mkdir()
     shutil.copy(min(CLIPS.glob("*.opus")), tmp_path / "clips" / "a.opus")
     clips, manifest, out = (str(tmp_path / name) for name in ("clips", "all.jsonl", "out"))

@@ -28,7 +28,7 @@ def clips(tmp_path):
     return tmp_path / "clips"
 
 
-def test_the_corpora_are_listed_each_with_what_it_is():
+def test_each_corpus_is_listed_with_a_description():
     listed = run("--help").output.partition("Corpora:")[2]
     names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "]
     there = {path.parent.name for path in RECIPES.glob("*/prepare.py")}
@@ -43,7 +43,7 @@ def test_a_corpus_s_help_names_its_options_and_an_example_of_its_own(corpus):
     assert f"xser prepare {corpus} --data-folder" in done.output
 
 
-def test_clips_become_manifests_and_a_table_tells_them(clips, tmp_path):
+def test_clips_become_manifests_and_a_table_counts_them(clips, tmp_path):
     done = run("generic", "--data-folder", clips, "--save-folder", tmp_path / "out")
     assert done.exit_code == 0 and "manifests in" in done.output
     found = [row.id for path in (tmp_path / "out").glob("*.jsonl") for row in read_manifest(path)]
@@ -56,7 +56,7 @@ def test_options_may_be_written_as_the_scripts_write_them(clips, tmp_path):
     assert sum(len(read_manifest(path)) for path in told["paths"].values()) == 2 and "dropped" in told
 
 
-def test_recipes_of_ones_own_are_found_where_they_are_said_to_be(tmp_path):
+def test_a_user_s_recipes_are_found_in_the_given_folder(tmp_path):
     recipe = tmp_path / "mine" / "OURS" / "prepare.py"
     recipe.parent.mkdir(parents=True)
     recipe.write_text(
@@ -71,7 +71,7 @@ def test_recipes_of_ones_own_are_found_where_they_are_said_to_be(tmp_path):
     assert "Prepares ours." in run("--recipes", tmp_path / "mine", "--help").output
 
 
-def test_an_installed_package_says_where_recipes_are_to_be_had(monkeypatch, tmp_path):
+def test_an_installed_package_says_where_to_get_the_recipes(monkeypatch, tmp_path):
     monkeypatch.setattr("speechbrain_xser.cli.recipe_folder.IN_CHECKOUT", tmp_path / "recipes")
     for words in (["prepare", "CREMA-D"], ["train", "CREMA-D"], ["prepare", "--help"]):
         done = CliRunner().invoke(xser, words)

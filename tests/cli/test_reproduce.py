@@ -1,4 +1,4 @@
-"""What ``xser reproduce`` and ``xser probe`` say where they are called wrongly; the table itself is in reproduction."""
+"""Messages of ``xser reproduce`` and ``xser probe`` for wrong calls; tests/reproduction covers the tables."""
 
 import pytest
 from click.testing import CliRunner
@@ -17,7 +17,7 @@ from speechbrain_xser.cli.main import xser
         (["--table", "2", "--corpus", "CREMA-D", "--extra", "nonsense"], "There is no system 'nonsense'"),
     ],
 )
-def test_a_wrong_call_is_one_line(tmp_path, words, said):
+def test_a_wrong_call_is_refused_in_one_line(tmp_path, words, said):
     out = ["--data-folder", str(tmp_path), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(xser, ["reproduce", *words, *out])
     assert result.exit_code != 0 and said in str(result.output) + str(result.exception)

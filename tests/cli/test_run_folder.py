@@ -1,4 +1,4 @@
-"""A training's output folder where a model is meant: every command names the model inside."""
+"""A training output folder given as a model: every command names the model inside."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ from speechbrain_xser.training.run import make_model
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    """What a finished training leaves, with its own copy of the values."""
+    """The output of a finished training, with its own copy of the values."""
     folder = tmp_path_factory.mktemp("results") / "demo"
     shutil.copytree(packaged_model(), folder / "model")
     (folder / "hyperparams.yaml").write_text("seed: 1\n")
@@ -53,7 +53,7 @@ def test_from_hparams_and_start_from_name_it_too(run):
         make_model({"model": lambda: None, "start_from": str(run)})
 
 
-def test_several_models_are_named_a_part_names_its_whole_and_a_run_without_one_is_to_go_on(run, tmp_path):
+def test_a_run_folder_with_several_models_or_none_and_a_model_s_subfolder_are_explained(run, tmp_path):
     for name in ("a", "b", "c", "d"):
         shutil.copytree(run / "model", tmp_path / "several" / name)
     with pytest.raises(CheckpointError, match=r"contains 4: give .*several/a, or .*/b, or .*/c, \.\.\."):
@@ -65,7 +65,7 @@ def test_several_models_are_named_a_part_names_its_whole_and_a_run_without_one_i
         ExplainableEmotionRecognizer.from_hparams(tmp_path / "begun")
 
 
-def test_a_model_that_was_being_replaced_when_its_writer_was_killed_is_the_one_before(run, tmp_path):
+def test_a_model_whose_replacement_was_killed_is_the_previous_one(run, tmp_path):
     shutil.copytree(run / "model", tmp_path / ".model.old")  # between the two renames
     (tmp_path / ".model.staging-123").mkdir()
     recognizer = ExplainableEmotionRecognizer.from_hparams(tmp_path / "model", run_opts={"device": "cpu"})

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def stub(monkeypatch):
-    """A model of arithmetic, and a detector of loudness."""
+    """Replaces the model by arithmetic and the detector by a loudness threshold."""
     monkeypatch.setattr(timeline, "load_recognizer", lambda *_: Stub())
     monkeypatch.setattr("speechbrain_xser.timeline.timeline.SpeechDetector", Loudness)
 
@@ -44,7 +44,7 @@ def run(*arguments):
     return CliRunner().invoke(xser, ["timeline", *map(str, arguments)])
 
 
-def test_a_pipe_gets_a_line_of_json_a_moment(recording):
+def test_a_pipe_gets_one_line_of_json_per_moment(recording):
     done = run(recording)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.exit_code == 0 and [row["start_seconds"] for row in rows] == [0.824, 3.896]
@@ -73,7 +73,7 @@ def test_the_same_command_again_explains_nothing_and_writes_the_same(recording, 
     assert json.loads(again.stdout)["explained"] == 0 and (tmp_path / "a.json").read_bytes() == first
 
 
-def test_other_settings_do_not_take_what_was_kept(recording, tmp_path):
+def test_other_settings_do_not_reuse_stored_moments(recording, tmp_path):
     run(recording, "--out", tmp_path / "a.json")
     other = run(recording, "--out", tmp_path / "a.json", "--context-seconds", "0", "--json")
     assert json.loads(other.stdout)["explained"] == 2
@@ -92,7 +92,7 @@ def test_no_speech_is_an_empty_timeline_that_says_so(tmp_path, suffix):
     assert (tmp_path / f"a.{suffix}").exists()
 
 
-def test_half_a_recording_is_written_as_far_as_it_goes_and_ends_with_two(tmp_path):
+def test_half_a_recording_is_written_as_far_as_it_goes_and_exits_with_2(tmp_path):
     soundfile.write(tmp_path / "talk.wav", tones(*[1.0] * 30), RATE)
     content = (tmp_path / "talk.wav").read_bytes()
     (tmp_path / "talk.wav").write_bytes(content[: len(content) // 2])
@@ -111,19 +111,19 @@ def test_half_a_recording_is_written_as_far_as_it_goes_and_ends_with_two(tmp_pat
         (["--context-seconds", "1"], "context_seconds is 1, expected 0 to half of pause_seconds"),
     ],
 )
-def test_a_wrong_option_is_told_before_any_work(recording, arguments, told, monkeypatch, tmp_path):
+def test_a_wrong_option_is_reported_before_any_work(recording, arguments, told, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     done = run(recording, *arguments)
     assert done.exit_code == 2 and told in done.stderr and os.listdir(tmp_path) == ["talk.flac"]
 
 
 @pytest.mark.parametrize("name", ["gone.wav", "."])
-def test_a_recording_that_is_none_is_one_line(tmp_path, name):
+def test_a_file_that_is_not_a_recording_is_refused_in_one_line(tmp_path, name):
     done = run(tmp_path / name)
     assert done.exit_code == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
 
 
-def test_another_recording_of_the_same_name_size_and_time_takes_no_moment_of_the_first(tmp_path):
+def test_another_recording_of_the_same_name_size_and_time_reuses_no_moment(tmp_path):
     path = tmp_path / "talk.wav"
     soundfile.write(path, tones(1.024, 2.048, 1.024, 1.024, 1.024), RATE)
     run(path, "--out", tmp_path / "a.json")
@@ -136,14 +136,14 @@ def test_another_recording_of_the_same_name_size_and_time_takes_no_moment_of_the
     assert ends == [pytest.approx(2.248, abs=0.01), pytest.approx(5.32, abs=0.01)]
 
 
-def test_a_file_of_the_user_s_in_the_journal_s_place_is_one_line_and_stays(recording, tmp_path):
+def test_a_user_s_file_in_the_journal_s_place_is_refused_in_one_line_and_kept(recording, tmp_path):
     (tmp_path / "a.journal").write_text("Monday: rain\n")
     done = run(recording, "--out", tmp_path / "a.json")
     assert done.exit_code == 2 and "a.journal is not a journal of this program" in done.stderr
     assert (tmp_path / "a.journal").read_text() == "Monday: rain\n" and done.stderr.count("\n") == 1
 
 
-def test_another_run_that_writes_the_same_journal_is_not_met(recording, tmp_path):
+def test_two_runs_do_not_share_a_journal(recording, tmp_path):
     script = (
         "import sys\n"
         "from speechbrain_xser.utils.journal import Journal\n"
@@ -177,7 +177,7 @@ def speech(tmp_path_factory):
 
 
 def started(python, speech, out):
-    """A slow run, when it has kept some moments."""
+    """A slow run that has stored some moments."""
     command = [python, "-m", "tests.timeline.run_stub", str(speech), str(out), "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = Process(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
@@ -187,7 +187,7 @@ def started(python, speech, out):
     return process, out.with_suffix(".journal")
 
 
-def test_a_killed_run_goes_on_and_writes_what_an_uninterrupted_one_writes(python, speech, tmp_path, monkeypatch):
+def test_a_killed_run_resumes_and_writes_what_an_uninterrupted_one_writes(python, speech, tmp_path, monkeypatch):
     monkeypatch.undo()  # the real detector, as in the process
     monkeypatch.setattr(timeline, "load_recognizer", lambda *_: Stub())
     process, journal = started(python, speech, tmp_path / "killed.json")
@@ -204,7 +204,7 @@ def test_a_killed_run_goes_on_and_writes_what_an_uninterrupted_one_writes(python
     assert (tmp_path / "killed.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
 
 
-def test_ctrl_c_ends_in_a_line_and_not_in_a_traceback(python, speech, tmp_path):
+def test_ctrl_c_prints_one_line_and_no_traceback(python, speech, tmp_path):
     process, journal = started(python, speech, tmp_path / "a.json")
     process.send_signal(signal.SIGINT)
     told = process.communicate()[1]

@@ -33,7 +33,7 @@ def test_a_corpus_s_name_means_its_recipe(name, corpus):
     assert recipe_path(name) == ROOT / "recipes" / corpus / "hparams" / "train.yaml"
 
 
-def test_a_file_of_ones_own_can_import_what_lies_beside_it(tmp_path, monkeypatch):
+def test_a_user_s_recipe_can_import_its_neighbours(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     path = tmp_path / "recipes" / "OURS" / "hparams" / "train.yaml"
     path.parent.mkdir(parents=True)
@@ -41,7 +41,7 @@ def test_a_file_of_ones_own_can_import_what_lies_beside_it(tmp_path, monkeypatch
     assert recipe_path(str(path)) == path and sys.path[-1] == str(tmp_path / "recipes")
 
 
-def test_a_wrong_name_is_told_the_recipes_that_there_are():
+def test_a_wrong_name_lists_the_recipes():
     with pytest.raises(SettingsError, match="expected a YAML file, or one of: CREMA-D, IEMOCAP, MELD"):
         recipe_path("EmoDB")
 

@@ -22,7 +22,7 @@ NO_PARAGRAPHS = "error: This model answers with a HeadsDecoder"
 
 @pytest.fixture(scope="module", params=SYSTEMS)
 def model(request, tmp_path_factory) -> str:
-    """A folder with random weights, and heads that say something."""
+    """A folder with random weights whose heads give an answer."""
     place = tmp_path_factory.mktemp(request.param)
     values = SYSTEMS[request.param]
     made, lobes = tiny_model(place, **values), tiny_lobes(place, **values)
@@ -47,7 +47,7 @@ def run(*arguments: object):
 
 @pytest.mark.parametrize("options", [(), ("--fast",), ("--structured",), ("--fast", "--structured")])
 @pytest.mark.slow
-def test_explain_tells_the_same_with_every_way_of_decoding(model, speech, options):
+def test_explain_gives_one_answer_with_every_way_of_decoding(model, speech, options):
     recognizer = ExplainableEmotionRecognizer.from_hparams(model, run_opts={"device": "cpu"})
     done = run("explain", speech, "--model", model, "--device", "cpu", *options)
     [row] = map(json.loads, done.stdout.splitlines())
@@ -65,7 +65,7 @@ def test_the_library_explains_live_and_merged(model, speech):
 
 
 @pytest.mark.parametrize("options", [("--evidence",), ("--html", "report.html"), ("--swap", "SPEECH")])
-def test_what_needs_paragraphs_of_an_llm_is_one_line(model, speech, tmp_path, options):
+def test_options_that_need_an_llm_are_refused_in_one_line(model, speech, tmp_path, options):
     options = [tmp_path / word if word.endswith(".html") else speech if word == "SPEECH" else word for word in options]
     done = run("explain", speech, "--model", model, "--device", "cpu", *options)
     assert done.exit_code == 2 and NO_PARAGRAPHS in done.stderr.splitlines()[-1] and done.stdout == ""
@@ -93,7 +93,7 @@ def test_evaluate_scores_it(model, manifest):
 
 
 @pytest.mark.slow
-def test_probe_hears_its_branches(model, manifest):
+def test_probe_reads_its_branches(model, manifest):
     done = run("probe", "--model", model, "--train", manifest, "--test", manifest, "--json")
     assert done.exit_code == 0 and json.loads(done.stdout), done.output
 

@@ -1,4 +1,4 @@
-"""Small media files, encoded here."""
+"""Small generated media files."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def write_media(path: Path, samples: np.ndarray, layout: str, codec: str = "aac"
 
 
 def write_silent_film(path: Path) -> Path:
-    """Three black pictures and no sound."""
+    """Three black frames and no sound."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
         stream.width = stream.height = 32

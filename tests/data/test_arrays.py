@@ -1,4 +1,4 @@
-"""Sound that is handed over in memory: what it was meant to be, or one line on what came and what was expected."""
+"""Sound passed in memory: used as it was meant, or refused with what came and what was expected."""
 
 import array
 
@@ -89,7 +89,7 @@ def test_each_row_of_a_batch_is_resampled_alone():
     assert torch.equal(wavs[1, :4000], clip_of(slow[:2000], 8000))
 
 
-def test_a_file_that_soundfile_reads_is_given_as_it_comes(tmp_path):
+def test_an_array_of_soundfile_needs_no_conversion(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.stack([TONE, TONE], 1), 8000, subtype="FLOAT")
     found = clip_of(soundfile.read(tmp_path / "a.wav"))
     assert torch.equal(found, clip_of(TONE, 8000))
@@ -112,7 +112,7 @@ def test_lengths_may_be_any_numbers():
 
 
 class Foreign:
-    """An array of a library that does not give its samples away."""
+    """An array of a library that does not expose its samples."""
 
     def __array__(self, *_, **__):
         raise RuntimeError("on another device")
@@ -151,7 +151,7 @@ CLIPS = {
 
 
 @pytest.mark.parametrize("kind", CLIPS)
-def test_what_is_no_clip_is_one_line_of_what_came_and_what_was_expected(kind):
+def test_a_value_that_is_not_a_clip_is_refused_with_what_was_expected(kind):
     sound, message = CLIPS[kind]
     with pytest.raises(AudioError, match=message) as error:
         clip_of(sound)
@@ -165,7 +165,7 @@ def test_two_rates_that_differ_are_refused():
 
 
 @pytest.mark.parametrize("rate", ["16000", True, [16000], np.array([16000])])
-def test_a_rate_that_is_none_is_refused(rate):
+def test_an_invalid_rate_is_refused(rate):
     with pytest.raises(AudioError, match="expected whole hertz"):
         clip_of(TONE, rate)
 
@@ -191,14 +191,14 @@ BATCHES = {
 
 
 @pytest.mark.parametrize("kind", BATCHES)
-def test_what_is_no_batch_is_one_line(kind):
+def test_a_value_that_is_not_a_batch_is_refused_in_one_line(kind):
     sounds, lengths, message = BATCHES[kind]
     with pytest.raises(AudioError, match=message) as error:
         batch_of(sounds, lengths)
     assert "\n" not in str(error.value)
 
 
-def test_the_annotator_takes_what_a_recogniser_takes():
+def test_the_annotator_accepts_every_input_of_the_recogniser():
     stereo = (np.stack([TONE, TONE], 1).astype(np.float64), RATE)
     assert torch.equal(hear(stereo).hertz, hear(torch.tensor(TONE)).hertz)
     assert measure(TONE[::-1]).f0_hertz == pytest.approx(220, abs=2)

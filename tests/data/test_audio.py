@@ -1,4 +1,4 @@
-"""Audio files at the border: what is read, and what is refused by name."""
+"""Edge cases of audio files: which are read, and which are refused by name."""
 
 import os
 
@@ -39,7 +39,7 @@ def test_a_missing_file_is_refused(tmp_path):
         load_audio(tmp_path / "gone.wav")
 
 
-def test_a_folder_is_no_file(tmp_path):
+def test_a_folder_is_not_a_file(tmp_path):
     with pytest.raises(AudioError, match="a folder, expected an audio file"):
         load_audio(tmp_path)
 

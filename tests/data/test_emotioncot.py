@@ -1,4 +1,4 @@
-"""EmotionCoT's lines, and which clip each belongs to; paths are those of IEMOCAP, MELD and EARS."""
+"""EmotionCoT's lines and the clips they belong to, with paths of IEMOCAP, MELD and EARS."""
 
 import json
 
@@ -29,7 +29,7 @@ def read(tmp_path, *lines) -> list[Labels]:
     return list(read_labels(path))
 
 
-def test_a_line_is_read_into_our_words(tmp_path):
+def test_a_line_is_read_into_this_package_s_labels(tmp_path):
     [labels] = read(tmp_path, LINE)
     assert labels == Labels(
         LINE["audio_path"], "normal", "low", "fast", None, ("excuse",), "female", "youth adult", unread=()
@@ -39,7 +39,7 @@ def test_a_line_is_read_into_our_words(tmp_path):
 @pytest.mark.parametrize(
     "written, word", [("flat", "flat"), ("expressive", "lively"), ("rising-falling", None), ("uncertain", None)]
 )
-def test_a_contour_tells_nothing_of_the_range(tmp_path, written, word):
+def test_a_contour_does_not_give_the_range(tmp_path, written, word):
     [labels] = read(tmp_path, {**LINE, "intonation": written})
     assert labels.intonation == word and labels.unread == ()
 
@@ -93,7 +93,7 @@ def test_ears_equal_names_are_told_by_the_speaker_s_folder():
     assert matched([f"/EARS/{clip.removeprefix('EARS/')}" for clip in clips], clips) == {c: f"/{c}" for c in clips}
 
 
-def test_a_label_that_could_be_of_two_clips_is_nobody_s():
+def test_an_ambiguous_label_is_given_to_no_clip():
     clips = [f"/out/{split}/dia0_utt0.flac" for split in ("train", "dev")]
     found = match([Labels("/MELD/dia0_utt0.wav")], clips)
     assert found.labels == {} and (found.ambiguous, found.unmatched) == (2, 1)

@@ -27,12 +27,12 @@ def test_the_centre_is_written_as_16_khz_mono(video, tmp_path):
     assert 2 * int(np.abs(np.fft.rfft(wave[4000:12000])).argmax()) == 300
 
 
-def test_the_cpu_time_is_told_where_there_was_any(video, tmp_path):
+def test_cpu_time_is_reported_if_any_was_used(video, tmp_path):
     assert extract_voice(video, tmp_path / "a.flac").cpu_seconds > 0
     assert extract_voice(video, tmp_path / "a.flac").cpu_seconds is None
 
 
-def test_another_video_of_the_same_name_is_decoded_again_whatever_its_time_says(video, tmp_path):
+def test_another_video_of_the_same_name_is_decoded_again_regardless_of_its_time(video, tmp_path):
     first = extract_voice(video, tmp_path / "a.flac")
     write_media(video, np.zeros((96000, 1)), "mono")
     os.utime(video, ns=(10**18, 10**18))  # as an archive sets it
@@ -54,7 +54,7 @@ def test_half_a_flac_is_made_again(video, tmp_path):
     assert soundfile.info(tmp_path / "a.flac").frames == seconds * 16000
 
 
-def test_speech_stays_where_its_video_is_gone(video, tmp_path):
+def test_speech_is_kept_if_its_video_is_gone(video, tmp_path):
     seconds = extract_voice(video, tmp_path / "a.flac").seconds
     video.unlink()
     assert extract_voice(video, tmp_path / "a.flac") == (seconds, None)

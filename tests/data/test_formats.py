@@ -1,4 +1,4 @@
-"""What can be read is read, by its content: every suffix of the list, through files, archives, pipes and folders."""
+"""Sound is read by its content: every suffix of the list, through files, archives, pipes and folders."""
 
 import os
 import subprocess
@@ -14,11 +14,11 @@ import soundfile
 import torch
 
 from speechbrain_xser.data.audio import load_audio, seconds_of
-from speechbrain_xser.data.folders import find_audio_below
+from speechbrain_xser.data.audio_files import find_audio_below
 from speechbrain_xser.data.formats import SUFFIXES, kind_of
 from speechbrain_xser.data.member import Member
 from speechbrain_xser.errors import AudioError
-from speechbrain_xser.explaining.sources import find_clips
+from speechbrain_xser.explaining.clip_sources import find_clips
 from speechbrain_xser.timeline.recording import Recording
 from tests.data.media import write_media
 from tests.genuine import DATA
@@ -41,7 +41,7 @@ needs_odd = pytest.mark.skipif(not ODD.is_dir(), reason="odd_audio is not here: 
 
 
 def written(folder: Path, suffix: str) -> Path:
-    """A second of a tone in the format that is usual under a suffix, under a name that says nothing."""
+    """A second of a tone in the usual format of a suffix, under a name without that suffix."""
     path = folder / "sound"
     if suffix in WRITTEN:
         with open(path, "wb") as file:
@@ -110,7 +110,7 @@ def test_chained_ogg_is_read_to_the_end_of_its_last_link(tmp_path, first, second
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".aiff", ".flac", ".m4a"])
-def test_a_file_behind_another_is_told_where_the_decoder_stops_before_it(tmp_path, suffix, caplog):
+def test_a_file_appended_to_another_is_reported_if_the_decoder_stops_before_it(tmp_path, suffix, caplog):
     path = written(tmp_path, suffix)
     first, alone = path.read_bytes(), load_audio(path)
     assert "another file starts" not in caplog.text
@@ -153,13 +153,13 @@ def test_folders_follow_a_link_once_and_never_in_circles(tmp_path):
     assert found == ["a.wav", "deep/b.oga", "one/c.WEBA"]
 
 
-def test_a_pipe_in_a_folder_is_left_out_with_a_word(tmp_path, caplog):
+def test_a_pipe_in_a_folder_is_skipped_with_a_warning(tmp_path, caplog):
     os.mkfifo(tmp_path / "waiting.wav")
     (tmp_path / "a.wav").touch()
     assert [path.name for path in find_audio_below(tmp_path)] == ["a.wav"] and "waiting.wav: a pipe" in caplog.text
 
 
-def test_a_playlist_is_no_sound_whatever_its_name_or_its_way_in(tmp_path):
+def test_a_playlist_is_never_read_as_sound(tmp_path):
     soundfile.write(tmp_path / "secret.wav", TONE, RATE)
     lists = [
         "#EXTM3U\nsecret.wav\n",
@@ -174,8 +174,8 @@ def test_a_playlist_is_no_sound_whatever_its_name_or_its_way_in(tmp_path):
                 load_audio(way)
 
 
-def test_the_list_of_formats_is_asked_without_torch():
-    code = "import sys; from speechbrain_xser.data import folders; assert 'torch' not in sys.modules"
+def test_the_list_of_formats_needs_no_torch():
+    code = "import sys; from speechbrain_xser.data import audio_files; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""Anybody's rows and data sets as utterances: labels, ids, paths and what is left out."""
+"""A user's rows and data sets as utterances: labels, ids, paths and skipped rows."""
 
 import io
 from collections import Counter
@@ -39,7 +39,7 @@ def test_usual_names_of_columns_are_found_whatever_their_case_and_hyphens():
     }
 
 
-def test_a_column_that_the_user_names_goes_before_one_that_is_guessed():
+def test_a_column_that_the_user_names_takes_precedence():
     assert choose_columns(["path", "label", "mood"], {"emotion": "mood"})["emotion"] == "mood"
 
 
@@ -53,12 +53,12 @@ def test_a_column_that_the_user_names_goes_before_one_that_is_guessed():
         ({"wav": "name", "mood": "mood"}, "There is no field 'mood'; expected one of wav, id, transcript"),
     ],
 )
-def test_a_missing_column_is_named_with_those_that_there_are(given, message):
+def test_a_missing_column_is_named_with_the_existing_ones(given, message):
     with pytest.raises(ManifestError, match=message):
         choose_columns(["name", "mood"], given)
 
 
-def test_a_second_row_of_a_clip_is_dropped_and_an_id_that_comes_again_gets_a_number():
+def test_a_second_row_of_a_clip_is_dropped_and_a_repeated_id_gets_a_number():
     rows = [{"path": "/a/1.wav"}, {"path": "/b/1.wav"}, {"path": "/a/1.wav"}]
     first, second, again = imported(rows)
     assert (first.id, second.id, again.reason) == ("mine-1", "mine-1-2", "a second row of the same clip")
@@ -69,7 +69,7 @@ def test_segments_of_one_file_are_clips_of_their_own():
     assert [(clip.id, clip.start, clip.stop) for clip in imported(rows)] == [("mine-a", 0, 1.5), ("mine-a-2", 1.5, 2)]
 
 
-def test_a_time_that_is_no_number_is_refused_by_its_row():
+def test_a_time_that_is_not_a_number_is_refused_by_its_row():
     with pytest.raises(ManifestError, match="row 1: start is '00:16:16,059', expected seconds"):
         imported([{"path": "/a.wav", "start": "00:16:16,059"}])
 
@@ -81,7 +81,7 @@ def test_a_path_below_the_data_folder_becomes_portable_and_another_stays(tmp_pat
     assert [clip.id for clip in clips] == ["mine-b-1", "mine-b-2", "mine-3"]
 
 
-def test_a_path_starts_from_the_table_where_nothing_lies_in_the_data_folder(tmp_path):
+def test_a_path_not_in_the_data_folder_is_relative_to_the_table(tmp_path):
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "1.wav").touch()
     importer = Importer({"wav": "path"}, "mine", tmp_path, tmp_path / "lists")
@@ -181,7 +181,7 @@ def test_names_of_label_numbers_are_the_data_set_s_and_minus_one_is_unknown(tmp_
     assert bored.reason == "emotion 'boredom' is outside the vocabulary"
 
 
-def test_bytes_that_are_no_sound_are_refused(tmp_path):
+def test_bytes_that_are_not_sound_are_refused(tmp_path):
     datasets = pytest.importorskip("datasets")
     from speechbrain_xser.data.hub_datasets import from_datasets
 

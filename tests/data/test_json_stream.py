@@ -14,7 +14,7 @@ def test_entries_equal_those_of_the_standard_library(tmp_path):
     assert dict(stream_entries(tmp_path / "x.json")) == entries
 
 
-def test_a_cut_file_yields_what_is_whole_and_then_says_so(tmp_path):
+def test_a_truncated_file_yields_its_whole_entries_and_then_an_error(tmp_path):
     (tmp_path / "x.json").write_text('{"a": 1, "b": {"c": 2')
     entries = stream_entries(tmp_path / "x.json")
     assert next(entries) == ("a", 1)

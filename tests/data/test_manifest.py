@@ -1,4 +1,4 @@
-"""Manifests: what is written is read again, what is wrong is refused by file, line and utterance."""
+"""Manifests are read back as written; errors name file, line and utterance."""
 
 import json
 
@@ -100,7 +100,7 @@ def test_an_unknown_descriptor_is_refused(tmp_path, field):
     refused(written(tmp_path, {"id": "a", "wav": "a.wav", field: "odd"}), f"utterance 'a': {field} is 'odd'")
 
 
-def test_an_id_that_was_there_before_is_refused(tmp_path):
+def test_a_repeated_id_is_refused(tmp_path):
     refused(written(tmp_path, {"id": "a", "wav": "a.wav"}, {"id": "a", "wav": "b.wav"}), "id 'a' occurs twice")
     with pytest.raises(ManifestError, match="id 'b' occurs twice"):
         write_manifest(tmp_path / "m.jsonl", [Utterance("b", "x.wav"), Utterance("b", "y.wav")])

@@ -16,23 +16,23 @@ def heard(samples: torch.Tensor) -> torch.Tensor:
     return torch.cat([voice.samples for voice in mixed([Track(samples, 16000, ("FL", "FR"))], "a.wav")])
 
 
-def test_an_offset_of_whole_steps_goes_without_a_trace():
+def test_an_offset_of_whole_steps_is_removed_exactly():
     speech = NOISE[:, :1].sub(NOISE[:, :1].mean()).mul(32768).round() / 32768
     wanted = heard(speech)
     assert torch.equal(heard(speech + 0.25), wanted) and torch.equal(heard(wanted[:, None]), wanted)
 
 
-def test_what_a_recorder_never_had_stays_bit_by_bit():
+def test_a_clip_without_an_offset_stays_bit_by_bit():
     wave = torch.sin(2 * torch.pi * 100 * torch.arange(16000) / 16000)[:, None]
     assert torch.equal(heard(wave), wave[:, 0])
 
 
-def test_inverted_stereo_gives_its_louder_side_and_a_word(caplog):
+def test_inverted_stereo_gives_its_louder_side_and_a_warning(caplog):
     assert torch.allclose(heard(NOISE[:, :1] * torch.tensor([0.9, -1.0])), -NOISE[:, 0], atol=1e-4)
     assert "a.wav: its 2 channels cancel" in caplog.text and "channel 2 is used" in caplog.text
 
 
-def test_unrelated_and_silent_sides_are_averaged_without_a_word(caplog):
+def test_unrelated_and_silent_sides_are_averaged_without_a_warning(caplog):
     for samples in (NOISE, NOISE * torch.tensor([1.0, 0.0]), torch.zeros(100, 2)):
         assert torch.allclose(heard(samples), samples.mean(1), atol=1e-3)
     assert not caplog.text

@@ -15,7 +15,7 @@ import torch
 
 import speechbrain_xser
 from speechbrain_xser.data.audio import load_audio, read_header
-from speechbrain_xser.data.folders import find_audio_below
+from speechbrain_xser.data.audio_files import find_audio_below
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.explaining.clips import SourceClip, explain_clips
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
@@ -34,13 +34,13 @@ def base() -> torch.Tensor:
 
 
 def exact(name):
-    """Without loss: every sample, and behind them no more than a block of padding."""
+    """Lossless: every sample, followed by at most a block of padding."""
     wave, wanted = load_audio(ODD / name), base()
     assert torch.equal(wave[: len(wanted)], wanted) and len(wave) - len(wanted) < 4
 
 
 def alike(wave: torch.Tensor, wanted: torch.Tensor) -> bool:
-    """Whether the level follows the original's in every 50 ms, with an encoder's delay of 0.1 s at most."""
+    """Whether the level follows the original's in every 50 ms, with an encoder delay of at most 0.1 s."""
     envelope = wanted[: len(wanted) // FRAME * FRAME].reshape(-1, FRAME).square().mean(1).sqrt()
     found = []
     for delay in range(0, RATE // 10, 100):
@@ -103,7 +103,7 @@ def refused(name):
 
 
 def read_elsewhere_told(name):
-    """What a model says of it is in tests/inference/test_no_speech.py; here, that all of it is read."""
+    """Checks that all of it is read; tests/inference/test_no_speech.py checks the model's answer."""
     assert len(load_audio(ODD / name)) == soundfile.info(ODD / name).frames
 
 
@@ -153,7 +153,7 @@ READABLE = [name for name in rows() if name != "three_bytes.mp3"]
 
 
 @pytest.mark.parametrize("name", rows())
-def test_an_odd_file_gives_what_its_row_says(name, caplog):
+def test_an_odd_file_gives_the_result_in_its_row(name, caplog):
     assert name in RULES, f"{name}: a row without a rule"
     RULES[name](name, *([caplog] if name in TOLD else []))
 
@@ -198,14 +198,14 @@ def test_an_offset_changes_no_answer_of_a_file_or_an_array(packaged):
     assert (wanted.paragraph, wanted.emotion) == (louder.paragraph, louder.emotion)
 
 
-def test_a_file_at_the_limit_ends_no_other_ones_answer(packaged, caplog):
+def test_a_file_at_the_limit_does_not_stop_the_others(packaged, caplog):
     caplog.set_level(logging.WARNING)
     names = ["three_bytes.mp3", "exactly_30s.m4a", "base.wav"]
     told = list(explain_clips(packaged, [SourceClip(name, str(ODD / name)) for name in names]))
     assert [one.explanation is None for one in told] == [True, False, False]
 
 
-def test_a_header_that_lies_about_the_length_is_named_and_ends_no_other(packaged, monkeypatch):
+def test_a_header_with_a_wrong_length_is_named_and_does_not_stop_the_others(packaged, monkeypatch):
     monkeypatch.setattr("speechbrain_xser.explaining.clips._checked_seconds", lambda clip, most: 1.0)
     monkeypatch.setattr("speechbrain_xser.data.video._stated_seconds", lambda *_: 0.0)
     monkeypatch.setattr(packaged.hparams, "max_seconds", 5.0)

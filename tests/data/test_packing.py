@@ -1,4 +1,4 @@
-"""Shards: the same samples as the files, readable by the library webdataset, and safe to stop."""
+"""Shards: the same samples as the files, readable by webdataset, and safe to interrupt."""
 
 import json
 import signal
@@ -55,7 +55,7 @@ def test_an_utterance_keeps_its_fields_and_becomes_a_whole_clip(corpus):
     assert read_manifest(corpus / "packed" / "train.jsonl")[0].emphasis == ("a",)
 
 
-def test_shards_are_cut_after_so_many_clips(corpus):
+def test_a_shard_holds_the_given_number_of_clips(corpus):
     packed(corpus)
     names = sorted(path.name for path in (corpus / "packed").glob("*.tar"))
     assert names == ["train-000000.tar", "train-000001.tar", "train-000002.tar", "valid-000000.tar"]
@@ -86,13 +86,13 @@ def test_the_doctor_reads_packed_clips(corpus):
     assert not {"missing", "unreadable"} & {finding.kind for finding in report.findings}
 
 
-def test_doing_it_again_packs_nothing(corpus, monkeypatch):
+def test_packing_again_does_nothing(corpus, monkeypatch):
     paths = packed(corpus)
     monkeypatch.setattr("speechbrain_xser.data.packing._shards", None)
     assert packed(corpus) == paths
 
 
-def test_whole_shards_are_not_made_again_and_other_ones_are(corpus):
+def test_whole_shards_are_kept_and_damaged_ones_rebuilt(corpus):
     packed(corpus)
     folder = corpus / "packed"
     written = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.tar")}

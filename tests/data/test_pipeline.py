@@ -1,4 +1,4 @@
-"""From a manifest to batches: padding, lengths, long clips, and clips that cannot be read."""
+"""From a manifest to batches: padding, lengths, long clips and unreadable clips."""
 
 import logging
 import pickle

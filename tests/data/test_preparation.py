@@ -57,7 +57,7 @@ def test_whatever_is_new_or_missing_is_built_again(tmp_path, change):
 
 @pytest.mark.parametrize("name", ["labels.csv", "labels.JSONL", "dialogue.txt", "clip.wav", "all.tar"])
 def test_a_file_that_was_corrected_without_a_change_of_its_size_is_read_again(tmp_path, name):
-    """Of a table a letter is enough, though its time was set back; of sound and archives the time tells."""
+    """In a table one changed letter counts even if its time was set back; for sound and archives the time decides."""
     (tmp_path / name).write_text("a,sad")
     before, built = (tmp_path / name).stat(), []
 
@@ -74,13 +74,13 @@ def test_a_file_that_was_corrected_without_a_change_of_its_size_is_read_again(tm
     assert (tmp_path / name).stat().st_size == before.st_size and [prepared(), prepared()] == [2, 2]
 
 
-def test_an_empty_split_is_refused_and_not_taken_for_done(tmp_path):
+def test_an_empty_split_is_refused_and_not_counted_as_done(tmp_path):
     with pytest.raises(ManifestError, match="train.jsonl"):
         prepare_once(tmp_path, {}, [], lambda: [], ["train"])
     assert not (tmp_path / DONE).exists()
 
 
-def test_a_killed_preparation_leaves_nothing_once_it_is_done_again(tmp_path, python):
+def test_a_repeated_preparation_removes_what_a_killed_one_left(tmp_path, python):
     script = (
         "import os, signal\n"
         "from speechbrain_xser.data.manifest import Utterance\n"
@@ -98,7 +98,7 @@ def test_a_killed_preparation_leaves_nothing_once_it_is_done_again(tmp_path, pyt
     ]  # fmt: skip
 
 
-def test_one_step_more_or_another_wording_prepares_again(tmp_path):
+def test_another_step_or_wording_prepares_again(tmp_path):
     calls = []
 
     def build():
@@ -130,7 +130,7 @@ def test_a_second_preparation_waits_for_the_first_and_finds_it_done(tmp_path, py
     assert [row.id for row in read_manifest(paths["train"])] == ["a"]
 
 
-def test_a_table_that_is_another_of_the_same_length_is_prepared_again(tmp_path):
+def test_another_table_of_the_same_length_is_prepared_again(tmp_path):
     table = tmp_path / "corpus" / "labels.CSV"
     table.parent.mkdir()
     calls = []

@@ -62,6 +62,6 @@ def test_names_do_not_depend_on_the_clip():
 
 
 @pytest.mark.parametrize("wav", [torch.zeros(0), torch.full((RATE,), math.nan), torch.zeros(2, RATE)])
-def test_samples_that_are_no_utterance_are_refused(wav):
+def test_samples_that_are_not_an_utterance_are_refused(wav):
     with pytest.raises(AudioError, match="expected|Expected"):
         pitch_track(wav)

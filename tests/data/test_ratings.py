@@ -1,4 +1,4 @@
-"""Raters' votes: CREMA-D's genuine table, IEMOCAP's words, and files that are wrong."""
+"""Raters' votes: CREMA-D's genuine table, IEMOCAP's words and invalid files."""
 
 import importlib.util
 import json
@@ -34,7 +34,7 @@ def test_the_face_and_both_together_do_not_count(tmp_path):
     assert recipe.read_listeners(table) == []
 
 
-def test_votes_lie_where_the_release_has_them(tmp_path):
+def test_votes_are_found_where_the_release_puts_them(tmp_path):
     assert recipe.find_votes(tmp_path) is None
     (tmp_path / "processedResults").mkdir()
     (tmp_path / "processedResults" / "tabulatedVotes.csv").touch()
@@ -48,7 +48,7 @@ def test_another_table_is_refused_by_name(tmp_path, text):
         recipe.read_listeners(tmp_path / "votes.csv")
 
 
-def test_a_rater_counts_by_the_first_word_that_is_an_emotion_of_ours(tmp_path):
+def test_a_rater_s_first_known_emotion_counts(tmp_path):
     votes = {"C-E1": ["Frustration", "Anger"], "C-E2": ["Other"], "C-F1": ["Excited", "Happiness"]}
     write_ratings(tmp_path, [{"id": "a", "votes": votes}, {"id": "b", "votes": {"C-E1": ["Other"]}}])
     assert read_votes(tmp_path / RATINGS) == {"a": ["angry", "happy"]}

@@ -1,4 +1,4 @@
-"""Which clips are drawn: by the checksum of their ids, whose values for single letters are published."""
+"""Clips are drawn by the checksum of their ids; its values for single letters are published."""
 
 from pathlib import Path
 

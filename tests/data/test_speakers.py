@@ -1,4 +1,4 @@
-"""Sides and age bands of speakers."""
+"""Split sides and age bands of speakers."""
 
 import pytest
 

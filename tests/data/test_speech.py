@@ -20,7 +20,7 @@ def frames():
     return wave[: len(wave) // 512 * 512].reshape(-1, 512)
 
 
-def test_speech_is_speech_and_a_tone_is_none(frames):
+def test_speech_is_detected_and_a_tone_is_not(frames):
     tone = 0.3 * torch.sin(2 * torch.pi * 440 * torch.arange(32000) / 16000)[: 62 * 512].reshape(-1, 512)
     assert SpeechDetector().probabilities(frames).median() > 0.9
     assert (SpeechDetector().probabilities(tone) < 0.5).float().mean() > 0.9

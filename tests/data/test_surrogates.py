@@ -44,7 +44,7 @@ def test_half_a_surrogate_pair_is_refused_by_line_and_field(tmp_path, field):
         write_manifest(tmp_path / "b.jsonl", [Utterance(**rows[1])])
 
 
-def test_an_emphasised_word_is_looked_at_and_a_whole_pair_is_a_character(tmp_path):
+def test_an_emphasised_word_is_checked_and_a_whole_pair_is_accepted(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"id": "a", "wav": "a.wav", "emphasis": ["so", HALF]}))
     with pytest.raises(ManifestError, match="emphasis holds"):

@@ -1,4 +1,4 @@
-"""The embedded corpus: its labels are true in the sound, and its splits share neither voices nor sentences."""
+"""The embedded corpus: its labels match the sound, and its splits share neither voices nor sentences."""
 
 import subprocess
 import sys

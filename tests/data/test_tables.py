@@ -1,4 +1,4 @@
-"""Tables as people keep them: separators, quotation marks, marks of byte order, and what is wrong with them."""
+"""Tables from users: separators, quotation marks, byte order marks and faults."""
 
 import json
 from collections import Counter
@@ -29,7 +29,7 @@ def test_the_separator_is_the_header_s(tmp_path, separator):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path, encoding):
+def test_a_byte_order_mark_is_not_part_of_the_first_column(tmp_path, encoding):
     assert read_table(written(tmp_path, "path,text\na.wav,é\n", encoding=encoding)) == [{"path": "a.wav", "text": "é"}]
 
 
@@ -78,7 +78,7 @@ def test_a_wrong_table_is_refused_by_file_and_line(tmp_path, name, text, message
         read_table(written(tmp_path, text, name))
 
 
-def test_a_table_that_is_not_there_or_no_text_is_refused(tmp_path):
+def test_a_table_that_is_missing_or_not_text_is_refused(tmp_path):
     with pytest.raises(ManifestError, match="absent.csv: No such file"):
         read_table(tmp_path / "absent.csv")
     with pytest.raises(ManifestError, match="byte 5 is not UTF-8"):
@@ -99,7 +99,7 @@ def test_published_tables_have_their_published_numbers_of_rows():
 
 
 @needs_lists
-def test_every_label_of_published_lists_that_is_an_emotion_of_ours_is_read():
+def test_every_known_emotion_of_the_published_lists_is_read():
     words = Counter(plain_word(row["Emotion"]) for row in read_table(LISTS / "meld" / "test_sent_emo.csv"))
     for corpus in ("ravdess", "cremad", "iemocap", "meld", "emodb"):
         words.update(map(plain_word, json.loads((LISTS / "emobox" / corpus / "label_map.json").read_text())))
@@ -122,5 +122,5 @@ def test_every_label_of_published_lists_that_is_an_emotion_of_ours_is_read():
         (None, None),
     ],
 )
-def test_an_age_is_read_where_it_is_in_one_band(value, band):
+def test_an_age_is_read_if_it_is_in_one_band(value, band):
     assert age_of(value) == band

@@ -1,4 +1,4 @@
-"""Transcripts made plain: what is undone, and what stays as it is."""
+"""Plain transcripts: which characters change, and which stay."""
 
 import csv
 
@@ -51,7 +51,7 @@ def test_white_space_of_any_kind_becomes_one_space():
 
 
 @pytest.mark.parametrize("text", ["Caf\u00e9 Adi\u00f3s", "悲伤，高兴！你好？", "R&D &amp; 5 < 6", 'No-no-no, "Hey!"'])
-def test_what_is_no_damage_stays(text):
+def test_undamaged_text_is_unchanged(text):
     assert plain_text(text) == text
 
 

@@ -1,4 +1,4 @@
-"""Sound out of containers: the right channel, all of it, or an error that names the file."""
+"""Sound from video files: the right channel, complete, or an error that names the file."""
 
 import av
 import numpy as np
@@ -34,12 +34,12 @@ def tones(layout: str) -> np.ndarray:
 
 
 def voice_of(path, **options) -> torch.Tensor:
-    """What is heard of a file of 48 kHz, at its own rate."""
+    """The voice of a 48 kHz file, at its own rate."""
     return load_audio(path, sample_rate=48000, **options)
 
 
 def strongest_hertz(samples) -> int:
-    """Of the middle half second, to 2 Hz."""
+    """Main frequency of the middle half second, to 2 Hz."""
     return 2 * int(np.abs(np.fft.rfft(np.asarray(samples)[12000:36000])).argmax())
 
 
@@ -107,7 +107,7 @@ def test_a_file_without_sound_is_refused_by_name(tmp_path):
 
 
 @pytest.mark.parametrize("content, found", [(b"", "0 bytes"), (b"not a film at all" * 99, "cannot be read as audio")])
-def test_a_file_that_is_no_film_is_refused_by_name(tmp_path, content, found):
+def test_a_file_that_is_not_a_video_is_refused_by_name(tmp_path, content, found):
     (tmp_path / "bad.mp4").write_bytes(content)
     with pytest.raises(AudioError, match=f"bad.mp4: {found}"):
         load_audio(tmp_path / "bad.mp4")
@@ -130,7 +130,7 @@ def test_a_truncated_file_is_refused_by_name(tmp_path, name, flags):
         load_audio(path)
 
 
-def test_a_whole_stream_without_a_header_is_no_truncated_one(tmp_path):
+def test_a_whole_stream_without_a_header_is_not_called_truncated(tmp_path):
     samples = np.concatenate([tone(300), np.zeros(96000), 0.1 * np.random.default_rng(0).standard_normal(48000)])
     voice = voice_of(write_media(tmp_path / "a.aac", samples[:, None], "mono"))
     assert len(voice) / 48000 == pytest.approx(4.0, abs=0.1)
@@ -153,7 +153,7 @@ def test_ffmpeg_would_have_followed_that_playlist(tmp_path):
         assert container.streams.audio
 
 
-def test_a_film_is_loaded_as_any_clip_is(tmp_path):
+def test_a_video_is_loaded_like_any_clip(tmp_path):
     path = write_media(tmp_path / "a.MP4", np.stack([tone(300, 0.5), tone(300, 0.5)], axis=1), "stereo")
     wave = load_audio(path)
     assert abs(len(wave) / 16000 - seconds_of(path)) < 0.05 and seconds_of(path) == pytest.approx(0.5, abs=0.05)
@@ -172,7 +172,7 @@ def test_a_stream_that_states_no_length_is_counted(tmp_path):
     assert read_header(path).seconds == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_manifest_may_name_films(tmp_path):
+def test_a_manifest_may_name_videos(tmp_path):
     write_media(tmp_path / "a.mp4", np.stack([tone(300, 0.5), tone(300, 0.5)], axis=1), "stereo")
     write_manifest(tmp_path / "train.jsonl", [Utterance("a", "a.mp4", transcript="hm")])
     (item,) = dataset(tmp_path / "train.jsonl")

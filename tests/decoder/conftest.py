@@ -43,7 +43,7 @@ def decoder(llm_folder):
 
 
 def with_lora(decoder: LLMDecoder, seed: int = 5, scale: float = 0.1) -> LLMDecoder:
-    """Gives LoRA the same random values whenever it is called; its B would start at zero."""
+    """Gives LoRA the same random values on each call; its B would start at zero."""
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in decoder.named_parameters():
         if ".lora_" in name:
@@ -53,7 +53,7 @@ def with_lora(decoder: LLMDecoder, seed: int = 5, scale: float = 0.1) -> LLMDeco
 
 
 def soft_tokens(counts, width=32, seed=0, requires_grad=False) -> SoftTokens:
-    """Random soft tokens; what lies at padding is large, so that a leak shows."""
+    """Random soft tokens with large values at padding, so that a leak shows."""
     generator = torch.Generator().manual_seed(seed)
     embeddings = 0.1 * torch.randn(len(counts), max(counts), width, generator=generator)
     for row, count in enumerate(counts):

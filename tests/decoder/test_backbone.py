@@ -1,4 +1,4 @@
-"""Loading an LLM, and whether LLM, tokenizer and prompt belong together."""
+"""Loading an LLM, and checks that LLM, tokenizer and prompt fit."""
 
 import shutil
 import sys
@@ -191,7 +191,7 @@ def test_padding_that_would_end_an_answer_is_replaced_by_a_reserved_token(llm, t
     assert tokens.pad == tokenizer.convert_tokens_to_ids("<|pad|>") and tokens.pad not in tokens.eos
 
 
-def test_a_pad_token_that_is_no_token_is_refused_with_the_remedy(llm, tokenizer):
+def test_an_unknown_pad_token_is_refused_with_the_remedy(llm, tokenizer):
     with pytest.raises(BackboneError, match=r"'<nothing>'.*give pad_token, an existing token"):
         answer_tokens(llm, tokenizer, PromptTemplate(), pad_token="<nothing>")
 

@@ -1,4 +1,4 @@
-"""Greedy answers with a KV cache, and the likelihood of candidates in place."""
+"""Greedy answers with a KV cache, and the likelihood of candidates."""
 
 import pytest
 import torch
@@ -26,12 +26,12 @@ TOKENS = pair(CONTENT, DESCRIPTOR)
 
 @pytest.fixture
 def lively(llm_folder):
-    """A tiny decoder whose answers differ from row to row, for large random weights."""
+    """A tiny decoder with large random weights, so that its answers differ from row to row."""
     return with_lora(LLMDecoder(llm_folder, dtype="float32"), scale=1.0).eval()
 
 
 def prompt_of(decoder, row):
-    """Embeddings of one row's prompt, put together by hand."""
+    """Embeddings of one row's prompt, assembled by hand."""
     embed = decoder.causal.get_input_embeddings()
     segments = PromptTemplate().segments(CAPTION, decoder.tokenizer)
     opening, between, closing = (embed(torch.tensor([ids])) for ids in segments)
@@ -96,7 +96,7 @@ def test_prompt_and_limit_beyond_the_context_are_refused_with_lengths(lively):
         lively.generate(TOKENS, CAPTION, max_new_tokens=2000)
 
 
-def test_generation_leaves_the_mode_as_it_was(lively):
+def test_generation_restores_the_mode(lively):
     lively.train()
     assert lively.generate(TOKENS, CAPTION, 5) == lively.eval().generate(TOKENS, CAPTION, 5)
     lively.train()
@@ -104,7 +104,7 @@ def test_generation_leaves_the_mode_as_it_was(lively):
     assert all(module.training for module in lively.modules())
 
 
-def test_a_prefix_is_continued_as_if_the_decoder_had_said_it(lively):
+def test_a_prefix_is_continued_as_the_decoder_s_own_output(lively):
     free = lively.generate(TOKENS, CAPTION, max_new_tokens=12)
     token = lively.tokenizer("by the door", add_special_tokens=False).input_ids
     begun = lively.generate(TOKENS, CAPTION, max_new_tokens=6, prefixes=["by the door"] * 8)
@@ -210,7 +210,7 @@ def answers(packaged, **decoding):
 
 @pytest.mark.parametrize("rows", [1, 5, 12])
 @pytest.mark.slow
-def test_answers_do_not_depend_on_how_many_grow_together(packaged, rows):
+def test_answers_do_not_depend_on_the_number_of_rows(packaged, rows):
     assert answers(packaged, rows=rows) == answers(packaged)
 
 
@@ -240,7 +240,7 @@ def test_an_answer_held_to_a_form_is_parsed_whole_and_takes_fewer_steps(packaged
 
 
 def test_free_text_of_a_form_ends_with_the_forms_own_words(packaged):
-    """A model that closes its quotation with a full stop says the comma that the form has there."""
+    """If the model closes its quotation with a full stop, the answer has the form's comma instead."""
     model, _ = packaged
     tokenizer, quotes = model.decoder.tokenizer, {5: "", 6: ".", 7: ","}
     guide = FormGuide([Step(None, '", his')], PlainTokens(tokenizer), quotes, end=4)
@@ -253,7 +253,7 @@ def test_free_text_of_a_form_ends_with_the_forms_own_words(packaged):
 
 
 def test_rows_at_the_end_of_the_context_are_answered_beside_guesses(tmp_path, llm_folder):
-    """GPT-2 has learnt a vector for each position and none beyond the last."""
+    """GPT-2 has a learnt vector for each position and none beyond the last."""
     tokenizer = load_tokenizer(llm_folder)
     ids = {"vocab_size": len(tokenizer), "bos_token_id": 1, "eos_token_id": tokenizer.eos_token_id}
     config = GPT2Config(n_positions=96, n_embd=32, n_layer=2, n_head=4, **ids)

@@ -27,14 +27,14 @@ A, B = CHARACTERS.index("a") + 1, CHARACTERS.index("b") + 1
 
 
 def saying(path: list[int], width: int = 40) -> SoftTokens:
-    """Frames of which each one says a character for certain to :func:`telling`."""
+    """Frames from which :func:`telling` reads one character each."""
     frames = torch.zeros(1, len(path), width)
     frames[0, torch.arange(len(path)), torch.tensor(path)] = 100.0
     return SoftTokens(frames, torch.tensor([len(path)]))
 
 
 def telling(width: int = 40) -> HeadsDecoder:
-    """A decoder whose CTC head takes unit i of a frame for class i."""
+    """A decoder whose CTC head maps unit i of a frame to class i."""
     decoder = HeadsDecoder(width)
     with torch.no_grad():
         decoder.characters.weight.copy_(torch.eye(len(CHARACTERS) + 1, width))
@@ -55,7 +55,7 @@ def test_two_frames_and_one_character_sum_over_three_paths():
     assert nats == pytest.approx(-math.log(3 / (len(CHARACTERS) + 1) ** 2), abs=1e-5)
 
 
-def test_an_answer_that_is_longer_than_its_frames_costs_nothing_and_has_no_nan():
+def test_an_answer_longer_than_its_frames_costs_nothing_and_has_no_nan():
     frames = SoftTokens(torch.zeros(1, 2, 40), torch.tensor([2]))
     assert telling()(pair(frames, frames), TRANSCRIBE, ["much too long"]).losses.tolist() == [0.0]
 
@@ -94,7 +94,7 @@ def test_it_answers_in_a_paragraph_that_is_read_back():
     assert found[0].tolist() == pytest.approx([1 / (1 + math.e), math.e / (1 + math.e)], abs=1e-6)
 
 
-def test_it_hears_the_branches_that_it_is_told_to():
+def test_it_reads_the_branches_that_it_is_given():
     one, other = (SoftTokens(torch.randn(1, 5, 4), torch.tensor([5])) for _ in range(2))
     for hears, changes in ((["descriptor"], False), (["content", "descriptor"], True)):
         decoder = HeadsDecoder(4, hears)
@@ -114,7 +114,7 @@ def test_a_clip_alone_is_a_clip_in_a_batch():
 
 
 @pytest.mark.parametrize(("instruction", "answer"), [("Sing it.", "la"), (CLASSIFY, "thirsty")])
-def test_no_head_and_no_class_are_named(instruction, answer):
+def test_an_unknown_instruction_and_an_unknown_emotion_are_named(instruction, answer):
     frames = SoftTokens(torch.randn(1, 5, 4), torch.tensor([5]))
     with pytest.raises(PromptError, match="Sing it|thirsty"):
         HeadsDecoder(4)(pair(frames, frames), instruction, [answer])
@@ -129,7 +129,7 @@ def test_attention_is_a_softmax_over_the_valid_frames():
     assert pooled.item() == pytest.approx(0.75 * math.log(3), abs=1e-6)
 
 
-def test_its_whole_paragraph_is_what_it_says_while_it_generates_and_merging_changes_nothing():
+def test_its_paragraph_equals_the_streamed_one_and_merging_changes_nothing():
     decoder, frames = telling(), saying([A, B])
     before = {name: tensor.clone() for name, tensor in decoder.state_dict().items()}
     texts = list(decoder.generate_live(pair(frames, frames), CLASSIFY, close_quotes=True))
@@ -210,7 +210,7 @@ PROTOCOL = [name for name in vars(Decoder) if not name.startswith("_")]
 
 @pytest.mark.parametrize("kind", [LLMDecoder, HeadsDecoder])
 @pytest.mark.parametrize("name", PROTOCOL)
-def test_both_decoders_answer_all_that_is_asked_of_one(kind, name):
+def test_both_decoders_implement_the_whole_protocol(kind, name):
     asked = getattr(Decoder, name)
     if kind is HeadsDecoder and name == "width":
         return  # an attribute of its own
@@ -220,7 +220,7 @@ def test_both_decoders_answer_all_that_is_asked_of_one(kind, name):
         assert [parameter for parameter in found if parameter in asked] == asked
 
 
-def test_nobody_asks_a_decoder_for_what_the_other_kind_does_not_have():
+def test_no_caller_uses_what_one_kind_of_decoder_lacks():
     places = [PACKAGE / place for place in WHICHEVER]
     files = [file for place in places for file in (place.glob("*.py") if place.is_dir() else [place])]
     asked = {name for file in files for name in re.findall(r"(?:self|model)\.decoder\.(\w+)", file.read_text())}

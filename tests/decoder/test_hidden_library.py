@@ -1,4 +1,4 @@
-"""bitsandbytes is loaded where weights are quantised, and only there, in whatever order models come."""
+"""bitsandbytes is loaded only if weights are quantised, in any order of models."""
 
 import subprocess
 import sys

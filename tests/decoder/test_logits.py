@@ -18,7 +18,7 @@ TOKENS = pair(CONTENT, DESCRIPTOR)
 
 
 def reference_logits(llm, tokenizer, content, descriptor, answer):
-    """All positions of one row, embeddings put together by hand; logits that predict the answer and its end."""
+    """Logits that predict one row's answer and its end, from embeddings assembled by hand over all positions."""
     embed = llm.get_input_embeddings()
     ids = tokenizer(answer, add_special_tokens=False).input_ids
     texts = [*PromptTemplate().segments(CAPTION, tokenizer), ids]
@@ -76,14 +76,14 @@ def test_the_output_layer_sees_answer_positions_only(decoder):
     assert len(output.logits) == len(output.targets) and seen == [len(output.targets)]
 
 
-def test_nothing_stays_behind_on_the_output_layer(decoder):
+def test_no_hook_remains_on_the_output_layer(decoder):
     decoder(TOKENS, CAPTION, ANSWERS)
     full = decoder.causal(inputs_embeds=torch.zeros(2, 5, 32)).logits
     assert full.shape[:2] == (2, 5)
 
 
 def test_zero_soft_tokens_take_their_places_in_the_prompt(decoder):
-    """A branch that is off is zero vectors, and the number of them is still heard."""
+    """A disabled branch gives zero vectors, and their number still affects the output."""
     silent = [soft_tokens([count])._replace(embeddings=torch.zeros(1, count, 32)) for count in (2, 3)]
     outputs = [decoder(pair(row_of(CONTENT, 0), zeros), CAPTION, ["by the door"]).logits for zeros in silent]
     assert not torch.allclose(*outputs, atol=1e-6)
@@ -101,7 +101,7 @@ def test_gradient_reaches_soft_tokens_and_lora_but_not_the_base(decoder):
 
 
 def test_frozen_weights_cost_no_weight_gradient(decoder):
-    """Forward 2N, backward 2N a token: weight gradients of the base would make the backward 4N."""
+    """Forward and backward cost 2N a token each; weight gradients of the base would make the backward 4N."""
     content, descriptor = soft_tokens([4], 32, 1, True), soft_tokens([2], 32, 2, True)
     with FlopCounterMode(display=False) as forward:
         loss = decoder(pair(content, descriptor), CAPTION, ["by the door"]).logits.float().logsumexp(-1).sum()
@@ -122,7 +122,7 @@ def test_a_number_of_answers_other_than_of_rows_is_refused_with_both(decoder):
         decoder(TOKENS, CAPTION, ["by the door"])
 
 
-def test_a_third_slot_stands_behind_the_second_on_a_line_of_its_own(llm_folder, plain, tokenizer):
+def test_a_third_slot_follows_the_second_on_its_own_line(llm_folder, plain, tokenizer):
     slots = ("content", "descriptor", "speaker")
     decoder = LLMDecoder(llm_folder, dtype="float32", template=PromptTemplate(slots=slots)).eval()
     tokens = {**TOKENS, "speaker": soft_tokens([3, 2, 1], seed=3)}

@@ -61,7 +61,7 @@ def test_a_pruned_last_layer_gives_what_the_whole_layer_gives(llm, stream):
 
 
 def peft_reference(llm, decoder):
-    """The same weights in PEFT's own layers, and rows one by one: loss, and the gradient of every LoRA tensor."""
+    """Loss and the gradient of every LoRA tensor, from the same weights in PEFT's layers, row by row."""
     config = LoraConfig(r=16, lora_alpha=32, target_modules=r".*_proj", bias="none")
     model = get_peft_model(llm, config).eval()
     ours = {name.removeprefix("llm."): tensor for name, tensor in decoder.named_parameters() if ".lora_" in name}
@@ -110,14 +110,14 @@ def test_an_output_layer_that_learns_gets_its_gradient(plain):
     assert head.weight.grad.abs().sum() > 0
 
 
-def test_a_window_of_attention_hides_what_lies_farther_back():
+def test_an_attention_window_hides_earlier_positions():
     query = torch.randn(1, 2, 6, 8)
     layout = Layout(2, (4,))
     near = PackedAttention(layout, "cpu").attend(0, query, query, query, sliding_window=1)
     torch.testing.assert_close(near[0], query[0].transpose(0, 1))  # a window of one sees itself alone
 
 
-def test_an_llm_that_does_not_ask_the_plan_is_refused(llm, stream):
+def test_an_llm_that_ignores_the_plan_is_refused(llm, stream):
     llm.set_attn_implementation("eager")
     with pytest.raises(BackboneError, match="does not hand its keyword arguments to attention"):
         last_states(llm, stream, Layout(PREFIX, COUNTS), ASKED)

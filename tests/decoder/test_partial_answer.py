@@ -1,4 +1,4 @@
-"""Answers of several rows as they grow, over a cache whose every answer is written down."""
+"""Growing answers of several rows, over a cache with scripted answers."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from tests.decoder.conftest import Guesses
 
 
 class ScriptedCache:
-    """Stands for an LLM and its cache: row r answers the r-th list of ids, whatever it reads; 10 tokens are known."""
+    """Stands in for an LLM and its cache: row r answers the r-th list of ids, whatever it reads; 10 tokens exist."""
 
     def __init__(self, script, rows, _capacity, _graphs):
         self.script, self.device, self.calls = script, "cpu", []
@@ -41,7 +41,7 @@ PROMPT = 4  # tokens of every prompt
 
 @pytest.fixture
 def answers_of(monkeypatch):
-    """Answers a script; gives the new ids of each row, and the calls."""
+    """Runs a script; returns the new ids of each row, and the calls."""
 
     def answer(script, limit=6, rows=32, begun=None, odd_quotes=(), **rules):
         caches = []
@@ -87,13 +87,13 @@ def test_scripted_new_tokens_stand_at_the_positions_after_their_prompt(answers_o
     assert calls[1:] == [([[1]], [[4]]), ([[2]], [[5]]), ([[3]], [[6]])]
 
 
-def test_scripted_rows_that_are_left_move_together(answers_of):
+def test_scripted_remaining_rows_move_together(answers_of):
     answers, calls = answers_of([[7], [1, 2, 3, 7], [8], [4, 7]])
     assert answers == [[], [1, 2, 3], [], [4]]
     assert [call[1] for call in calls if call[0] == "keep"] == [[1, 3], [0]]
 
 
-def test_scripted_prompts_that_wait_take_the_places_of_rows_that_have_ended(answers_of):
+def test_scripted_waiting_prompts_replace_finished_rows(answers_of):
     answers, calls = answers_of([[1, 7], [2, 2, 2, 7], [3, 7], [4, 7]], rows=2)
     assert answers == [[1], [2, 2, 2], [3], [4]]
     assert [call[1] for call in calls if call[0] == "read"] == [[0, 1], [2], [3]]

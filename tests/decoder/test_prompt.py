@@ -1,4 +1,4 @@
-"""The prompt is the paper's figure, whatever text stands around the slots."""
+"""The prompt equals the paper's figure, whatever text surrounds the slots."""
 
 import pytest
 

@@ -40,7 +40,7 @@ def frequencies(sampling, draws=4000):
         (Sampling(top_p=0.7), [0, 0.5 / 0.8, 0, 0.3 / 0.8]),  # 0.5 does not reach 0.7, 0.5 + 0.3 does
     ],
 )
-def test_tokens_are_drawn_as_often_as_they_are_probable(sampling, expected):
+def test_tokens_are_drawn_with_their_probability(sampling, expected):
     assert frequencies(sampling) == pytest.approx(expected, abs=0.025)  # three standard errors
 
 
@@ -83,7 +83,7 @@ def test_the_log_probability_is_that_of_transformers_over_the_same_tokens(lively
         assert found[place // 2][place % 2].log_prob == pytest.approx(expected, abs=1e-3)
 
 
-def test_answers_do_not_depend_on_what_is_sampled_beside_them_and_differ_by_seed(lively):
+def test_answers_do_not_depend_on_their_neighbours_and_differ_by_seed(lively):
     sampling = Sampling(answers=3, seed=1)
     together = lively.sample(TOKENS, CAPTION, sampling, max_new_tokens=12)
     apart = lively.sample(TOKENS, CAPTION, sampling, max_new_tokens=12, decoding=Decoding(rows=2))

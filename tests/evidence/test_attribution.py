@@ -1,4 +1,4 @@
-"""The shares of the two branches add up, are those of the game by hand, and a swapped voice is really heard."""
+"""The branches' shares add up and match the game by hand, and a swapped voice changes the answer."""
 
 from types import SimpleNamespace
 
@@ -16,7 +16,7 @@ ANSWERS = ["A man speaks, his anger evident.", "A woman speaks, sounding sad.", 
 
 
 class Additive(torch.nn.Module):
-    """A decoder whose log-odds of "angry" are known: 1 for content, 2 for the descriptor, 0.5 for both together, and
+    """A decoder with known log-odds of "angry": 1 for content, 2 for the descriptor, 0.5 for both together, and
     0.6 for all three."""
 
     def emotion_probabilities(self, tokens, instruction, answers, emotions):
@@ -51,7 +51,7 @@ def test_the_shares_are_the_shapley_values_of_the_game_by_hand():
     assert found.shares == pytest.approx({"content": 1.25, "descriptor": 2.25})
 
 
-def test_three_branches_share_what_they_are_worth_in_all_eight_coalitions():
+def test_three_branches_share_their_worth_over_all_eight_coalitions():
     model = torch.nn.Module()
     model.decoder = Additive()
     heard = {"content": tokens(), "descriptor": tokens(), "speaker": tokens()}

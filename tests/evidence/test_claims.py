@@ -52,14 +52,14 @@ def test_every_claim_says_where_the_paragraph_makes_it():
     ]
 
 
-def test_what_cannot_be_measured_is_said_so():
+def test_an_unmeasurable_claim_is_marked_as_such():
     found = verdicts('An old man with low pitch speaks, stressing the word "never".', torch.zeros(16000))
     assert {claim.verdict for claim in found.values()} == {Verdict.UNMEASURED}
     assert [found["pitch"].value, found["emphasis"].measured] == [None, None]
 
 
 def test_an_emphasised_word_is_judged_by_its_prominence():
-    """eSpeak speaks the words; one of them is made louder by 18 dB, so that it stands out."""
+    """eSpeak speaks the words; one is 18 dB louder, so that it stands out."""
     text = "the garden behind the house was quiet"
     reading = read(text)
     wave = torch.from_numpy(reading.wave.copy())
@@ -73,7 +73,7 @@ def test_an_emphasised_word_is_judged_by_its_prominence():
     assert paragraph.format("garden")[slice(*stressed.span)] == "garden"
 
 
-def test_a_word_that_was_not_said_cannot_be_measured():
+def test_a_word_that_was_not_spoken_cannot_be_measured():
     found = verdicts('A man speaks, stating, "so be it", accentuating the word "never".', tone(150, -20))
     assert found["emphasis"].verdict == Verdict.UNMEASURED
 

@@ -29,13 +29,13 @@ def evidence(recognizer, wav):
     return gather_evidence(recognizer, wav)
 
 
-def test_it_is_beside_the_explanation_that_the_clip_gets_anyway(recognizer, wav, evidence):
+def test_the_evidence_comes_with_the_clip_s_usual_explanation(recognizer, wav, evidence):
     assert evidence.explanation == recognizer.explain_batch(wav[None])[0]
     assert evidence.claims == check_claims(evidence.explanation.paragraph, wav)
     assert evidence.attribution.distributions["all"] == pytest.approx(evidence.explanation.probabilities, abs=1e-5)
 
 
-def test_an_explanation_that_is_there_is_not_made_again(recognizer, wav, evidence):
+def test_an_existing_explanation_is_not_computed_again(recognizer, wav, evidence):
     told = evidence.explanation._replace(paragraph="A woman with high pitch speaks, her sadness evident.")
     found = gather_evidence(recognizer, wav, told)
     assert found.explanation is told and found.attribution.emotion == found.where.emotion == "sad"
@@ -63,7 +63,7 @@ def test_a_clip_that_is_too_long_is_refused(recognizer):
 
 @pytest.mark.skipif(not (DATA / "cremad").is_dir(), reason="CREMA-D is not here: set XSER_DATA")
 @pytest.mark.slow
-def test_an_actor_who_shouts_is_heard_by_the_voice_and_not_by_the_words(recognizer):
+def test_a_shouting_actor_is_judged_by_the_voice_and_not_by_the_words(recognizer):
     folder = DATA / "cremad" / "AudioWAV"
     clips = [next(folder.glob(f"{actor}_DFA_ANG_XX.*")) for actor in ("1002", "1004")]
     found = [gather_evidence(recognizer, recognizer.load_audio(clip)) for clip in clips]
@@ -78,7 +78,7 @@ def test_a_model_that_writes_no_paragraphs_is_named(recognizer, wav):
 
 
 @pytest.mark.parametrize("voice", [torch.full((16000,), torch.nan), torch.zeros(0), torch.zeros(31 * 16000)])
-def test_a_voice_that_cannot_be_heard_is_refused(recognizer, wav, voice):
+def test_an_unreadable_voice_is_refused(recognizer, wav, voice):
     with pytest.raises(AudioError):
         gather_evidence(recognizer, wav, voice=voice)
 

@@ -12,8 +12,8 @@ from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING
 from speechbrain_xser.errors import ManifestError, SettingsError
 from speechbrain_xser.evidence.faithfulness import Faithfulness, Support, carried, measure_faithfulness
+from speechbrain_xser.evidence.faithfulness_sheets import carried_sheet, claims_sheet
 from speechbrain_xser.evidence.knockout import Knockout, Loss, knock_out
-from speechbrain_xser.evidence.tables import carried_sheet, claims_sheet
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.stages import BRANCHES, SER_STAGE
 
@@ -22,7 +22,7 @@ ANGRY, SAD = "A man with high volume speaks, his anger evident.", "A man with lo
 
 
 class Voiced(LLMDecoder):
-    """Hears anger in a voice and sadness in silence: 0.9 with a voice, 0.2 without, 0.1 less where words are heard."""
+    """P("angry") is 0.9 with a voice and 0.2 without, 0.1 less with words; the rest is sadness."""
 
     def __init__(self):
         torch.nn.Module.__init__(self)  # no LLM behind it
@@ -78,7 +78,7 @@ def test_without_the_voice_the_label_turns_and_without_the_words_it_does_not():
     assert other.moved == pytest.approx(0.1)  # from 0.8 to 0.9
 
 
-def test_claims_are_counted_by_what_the_signal_says(recognizer, tmp_path):
+def test_claims_are_counted_against_the_signal(recognizer, tmp_path):
     found = measure_faithfulness(recognizer, clips(tmp_path, [-10, -12, -60]), clips=None, workers=1)
     assert found.claims["volume"] == Support(supported=2, contradicted=1, unmeasured=0)  # all are said to be loud
     assert set(found.claims) == {"gender", "volume"} and len(found.knockouts) == 3

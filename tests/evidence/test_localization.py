@@ -76,7 +76,7 @@ def test_the_divergence_is_that_of_every_frame_from_the_prior(packaged):
         torch.testing.assert_close(trace.kl_nats, expected, atol=1e-3, rtol=1e-4)
 
 
-def test_frames_and_tokens_lie_where_the_convolutions_put_them(packaged):
+def test_frames_and_tokens_have_the_times_of_the_convolutions(packaged):
     model, branches, emotions = packaged
     where = where_in_time(model, branches, SER_STAGE, ANSWER, emotions, "angry")
     assert where.frame_seconds == pytest.approx(320 / 16000)  # the packaged encoder's strides: 160 * 2 * 1

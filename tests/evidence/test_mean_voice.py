@@ -1,4 +1,4 @@
-"""The mean voice: against clips heard one by one, and through a model folder."""
+"""The mean voice: against clips encoded one by one, and through a model folder."""
 
 from types import SimpleNamespace
 
@@ -49,12 +49,12 @@ def test_it_is_the_mean_over_the_frames_of_clips_heard_one_by_one(model, manifes
     assert found.clips == 5
 
 
-def test_a_stage_without_a_voice_has_no_mean_of_it(model, manifest, place):
+def test_a_stage_without_a_voice_has_no_mean_voice(model, manifest, place):
     assert mean_voice(model, sampled_batches(manifest, str(place), 30.0), ASR_STAGE) is None
     assert mean_voice(model, []) is None
 
 
-def test_its_tokens_are_as_many_as_the_clip_s_and_all_alike(model):
+def test_it_has_as_many_tokens_as_the_clip_all_equal(model):
     tokens = voice_tokens(model, MeanVoice(torch.randn(8), 1), torch.tensor([49, 12]))
     assert tokens.counts.tolist() == [9, 2]
     assert tokens.embeddings[0].unique(dim=0).shape[0] == 1 and tokens.embeddings[1, 2:].count_nonzero() == 0
@@ -62,7 +62,7 @@ def test_its_tokens_are_as_many_as_the_clip_s_and_all_alike(model):
 
 
 @pytest.mark.slow
-def test_it_travels_with_the_model_and_stands_in_the_evidence(model, place, manifest):
+def test_it_is_saved_with_the_model_and_used_in_the_evidence(model, place, manifest):
     lobes = tiny_lobes(place, max_new_tokens=8)
     voice = mean_voice(model, sampled_batches(manifest, str(place), 30.0))
     folders = [

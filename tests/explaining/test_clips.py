@@ -1,4 +1,4 @@
-"""Many clips: what is said of each, in which order, and at what cost."""
+"""Many clips: the explanation of each, their order, and the cost."""
 
 import pytest
 import soundfile
@@ -17,7 +17,7 @@ def recognizer(unchecked):
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory) -> list[SourceClip]:
-    """Noise of five lengths, not in their order."""
+    """Noise of five unsorted lengths."""
     folder, generator = tmp_path_factory.mktemp("recordings"), torch.Generator().manual_seed(3)
     for number, seconds in enumerate((0.9, 0.3, 0.7, 0.5, 1.1)):
         samples = 0.1 * torch.randn(round(16000 * seconds), generator=generator)
@@ -26,7 +26,7 @@ def recordings(tmp_path_factory) -> list[SourceClip]:
 
 
 def counted(module: torch.nn.Module, work) -> list[tuple[int, ...]]:
-    """Rows and samples of each forward of a module while something is done."""
+    """Rows and samples of each forward of a module during a call."""
     rows = []
     handle = module.register_forward_hook(lambda _, inputs, __: rows.append(tuple(inputs[0].shape)))
     try:
@@ -36,7 +36,7 @@ def counted(module: torch.nn.Module, work) -> list[tuple[int, ...]]:
     return rows
 
 
-def test_clips_are_told_in_the_order_in_which_they_were_given(recognizer, recordings):
+def test_explanations_keep_the_order_of_the_clips(recognizer, recordings):
     found = list(explain_clips(recognizer, recordings, batch_size=2))
     assert [told.clip for told in found] == recordings
     alone = [recognizer.explain_file(clip.path).paragraph for clip in recordings]
@@ -65,7 +65,7 @@ def test_waveforms_are_read_when_their_turn_comes(recognizer, recordings, monkey
     assert len(read) == 8  # batches that are answered together, of 20
 
 
-def test_a_window_is_told_before_the_next_one_is_looked_at(recognizer, recordings, monkeypatch):
+def test_a_window_is_explained_before_the_next_one_is_read(recognizer, recordings, monkeypatch):
     monkeypatch.setattr(clips_module, "WINDOW", 2)
     asked = iter(recordings)
     found = explain_clips(recognizer, asked, batch_size=1)

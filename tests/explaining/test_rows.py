@@ -1,4 +1,4 @@
-"""The table as it stands on a terminal, and the report's page."""
+"""The table on a terminal, and the report's page."""
 
 import io
 import re
@@ -10,7 +10,7 @@ from speechbrain_xser.answer.record import Descriptors
 from speechbrain_xser.explaining.clips import SourceClip, Told
 from speechbrain_xser.explaining.report import Report
 from speechbrain_xser.explaining.rows import TerminalTable, plain_row
-from speechbrain_xser.page.summary import descriptor_text, emotion_text
+from speechbrain_xser.page.brief import descriptor_text, emotion_text
 from tests.page.reading import Reader
 
 WORDS = Descriptors("male", "elderly", "low", "high", "slow", "flat", ("never", "again"), "calm", "news")
@@ -33,14 +33,14 @@ def test_no_line_is_longer_than_the_terminal_and_no_word_is_lost(monkeypatch, co
     assert file.getvalue().count("file") == 1 and "".join(line[: table.widths[0]] for line in lines).count("a") == 92
 
 
-def test_a_name_with_brackets_is_no_style(monkeypatch):
+def test_a_name_with_brackets_is_not_markup(monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
     file = io.StringIO()
     TerminalTable(["[red]x.wav"], file).add(told("[red]x.wav"))
     assert "[red]x.wav" in file.getvalue()
 
 
-def test_descriptors_are_told_in_words():
+def test_descriptors_are_written_in_words():
     assert descriptor_text(WORDS) == (
         "male, elderly, low pitch, high volume, slow speed, flat intonation, stress on never, again, calm tone, "
         "about news"
@@ -48,7 +48,7 @@ def test_descriptors_are_told_in_words():
     assert descriptor_text(Descriptors()) == ""
 
 
-def test_an_emotion_has_its_probability_where_the_model_has_one():
+def test_an_emotion_has_its_probability_if_the_model_gives_one():
     found = [emotion_text(SAID._replace(emotion=emotion)) for emotion in ("sad", "happy", None)]
     assert found == ["sad 100 %", "happy", "none named"]
 

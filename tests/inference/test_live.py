@@ -6,7 +6,7 @@ import torch
 import speechbrain_xser
 from speechbrain_xser import ExplainableEmotionRecognizer, Explanation
 from speechbrain_xser.data.synthetic.corpus import plan, speak
-from speechbrain_xser.decoder.generation.text import streamed_text
+from speechbrain_xser.decoder.generation.streaming import streamed_text
 from speechbrain_xser.errors import AudioError
 
 HALF = "\N{REPLACEMENT CHARACTER}"

@@ -8,7 +8,7 @@ from speechbrain.inference.interfaces import Pretrained
 
 import speechbrain_xser
 from speechbrain_xser.cli.main import xser
-from speechbrain_xser.cli.model import explained_by, is_tiny
+from speechbrain_xser.cli.model_options import explained_by, is_tiny
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.model_folder.locate import model_folder

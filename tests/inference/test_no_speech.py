@@ -23,8 +23,8 @@ from speechbrain_xser.explaining.clips import SourceClip, Told, explain_clips
 from speechbrain_xser.explaining.rows import TerminalTable, plain_row
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.inference.evaluation import explain_manifest
+from speechbrain_xser.page.brief import NO_SPEECH, emotion_text
 from speechbrain_xser.page.evidence import evidence_sections
-from speechbrain_xser.page.summary import NO_SPEECH, emotion_text
 from speechbrain_xser.testing import tiny_manifest
 from speechbrain_xser.timeline.timeline import read_timeline
 from speechbrain_xser.web.clip import read_upload

@@ -1,4 +1,4 @@
-"""Files of answers: read strictly, scored with intervals, compared on the same utterances."""
+"""Answer files: read strictly, scored with intervals, compared on the same utterances."""
 
 import json
 import math
@@ -15,7 +15,7 @@ EMOTIONS = ("sad", "happy", "angry")
 
 
 def rows(count: int, right: int) -> list[dict]:
-    """The first so many are answered as they are, the others with another emotion and without the words."""
+    """The first answers are correct; the others have another emotion and no words."""
     found = []
     for number in range(count):
         emotion = EMOTIONS[number % 3]
@@ -68,7 +68,7 @@ def test_a_wrong_line_is_named(tmp_path, line, told):
         read_answers(write(tmp_path, "a", [rows(1, 1)[0], line]))
 
 
-def test_a_file_without_answers_and_none_at_all_are_named(tmp_path):
+def test_a_file_without_answers_and_a_missing_file_are_named(tmp_path):
     with pytest.raises(MetricError, match="no answers"):
         read_answers(write(tmp_path, "a", []))
     with pytest.raises(MetricError, match="No such file"):

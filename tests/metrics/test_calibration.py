@@ -17,11 +17,11 @@ def test_the_error_is_the_distance_of_each_bin_weighed_by_its_utterances():
     assert found == pytest.approx(100 * (0.5 * 0.45 + 0.5 * 0.35))
 
 
-def test_a_sure_and_right_model_is_calibrated():
+def test_a_confident_and_correct_model_is_calibrated():
     assert expected_calibration_error(rows(1.0, 1.0), ["sad", "sad"]) == 0.0
 
 
-def test_rows_that_are_no_probabilities_are_named():
+def test_rows_that_are_not_probabilities_are_named():
     with pytest.raises(MetricError, match="row 1: probabilities sum to 1.5000"):
         expected_calibration_error([{"sad": 1.0}, {"sad": 1.0, "happy": 0.5}], ["sad", "sad"])
     with pytest.raises(MetricError, match="2 rows for 1 references"):

@@ -1,4 +1,4 @@
-"""Description metrics against figures that others published."""
+"""Description metrics against published figures."""
 
 import csv
 import io
@@ -166,7 +166,7 @@ def test_jars_are_taken_from_a_folder_and_a_missing_one_is_named(monkeypatch, tm
     assert done.exit_code == 0 and why_no_spice() is None and done.output.strip() == str(tmp_path / "cache" / "spice")
 
 
-def test_without_maven_the_way_by_hand_is_told(monkeypatch, tmp_path):
+def test_without_maven_the_manual_steps_are_given(monkeypatch, tmp_path):
     monkeypatch.setenv("XSER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", "")
     with pytest.raises(MetricError, match=r"apt-get install maven.*https://repo1.maven.org/maven2.*--from"):

@@ -1,4 +1,4 @@
-"""One program scores METEOR for a whole process, and one that is gone or failed is not asked again."""
+"""One program scores METEOR for a whole process; a dead or failed one is not used again."""
 
 import shutil
 import threading
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="METEOR nee
 
 
 class Program:
-    """Stands for pycocoevalcap's program, which takes ten seconds to start."""
+    """Stands in for pycocoevalcap's program, which takes ten seconds to start."""
 
     started: list["Program"] = []
 
@@ -40,24 +40,24 @@ def score(*hypotheses):
     return meteor.meteor_scores({"a": ["a man speaks"]}, {"a": list(hypotheses)})
 
 
-def test_many_scorings_start_it_once(started):
+def test_many_scorings_start_one_process(started):
     assert score("a man speaks") == score("rain") == (1.0, [1.0]) and len(started) == 1
 
 
-def test_one_that_is_gone_is_started_again(started):
+def test_a_dead_process_is_started_again(started):
     score("rain")
     started[0].ended = -9
     assert score("rain") == (1.0, [1.0]) and len(started) == 2
 
 
-def test_one_that_failed_is_given_up_and_can_end(started):
+def test_a_failed_process_is_abandoned_and_can_end(started):
     with pytest.raises(AssertionError):
         score("a", "b")
     assert not started[0].lock.locked()
     assert score("rain") == (1.0, [1.0]) and len(started) == 2
 
 
-def test_a_fork_has_its_own(started, monkeypatch):
+def test_a_fork_has_its_own_process(started, monkeypatch):
     score("rain")
     monkeypatch.setattr(meteor.os, "getpid", lambda: -1)
     score("rain")

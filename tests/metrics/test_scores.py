@@ -1,4 +1,4 @@
-"""Answers against references: what the Brain, the evaluation and the demo report."""
+"""Answers against references, as the Brain, the evaluation and the demo report them."""
 
 import io
 import math
@@ -63,7 +63,7 @@ def test_a_descriptor_is_scored_only_where_the_reference_has_it():
     assert stream.getvalue() == "pitch 50.00 % of 2\ntopic 100.00 % of 1\n"
 
 
-def test_emphasis_where_none_is_true_costs_precision():
+def test_false_emphasis_costs_precision():
     emphasis = EmphasisScore()
     emphasis.append(["a", "b"], [("dog",), ()], [("dog",), ("cat",)])
     assert emphasis.summarize("F1") == pytest.approx(200 / 3)  # precision 1/2, recall 1

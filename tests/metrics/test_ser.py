@@ -68,7 +68,7 @@ def test_scores_are_those_of_scikit_learn():
     assert [row[:-1] for row in metric.confusions()] == expected
 
 
-def test_only_plain_numbers_leave():
+def test_the_results_are_plain_numbers():
     assert all(type(value) in (float, int) for value in scores(["sad"], ["sad"]).summarize().values())
 
 

@@ -1,4 +1,4 @@
-"""Tests of significance, by arithmetic."""
+"""Significance tests, by arithmetic."""
 
 import math
 
@@ -21,7 +21,7 @@ def test_the_t_test_is_one_tailed_and_paired():
     assert paired_t_test(theirs, ours) == pytest.approx(1 - wanted)
 
 
-def test_equal_scores_are_no_lead():
+def test_equal_scores_are_not_a_lead():
     assert paired_t_test([1.0, 2.0], [1.0, 2.0]) == 1.0 and mcnemar_test([True, False], [True, False]) == 1.0
 
 

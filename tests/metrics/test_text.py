@@ -1,4 +1,4 @@
-"""The one normaliser."""
+"""The text normaliser of all metrics."""
 
 import pytest
 

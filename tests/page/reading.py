@@ -1,4 +1,4 @@
-"""Reads fragments of pages as a browser would, so that tests speak of what is seen and not of tags."""
+"""Reads fragments of pages as a browser would, so that tests check what a reader sees."""
 
 from html.parser import HTMLParser
 
@@ -34,7 +34,7 @@ class Reader(HTMLParser):
         return "".join(self.words)
 
     def of(self, tag: str, **wanted: str) -> list[dict]:
-        """Attributes of the elements of a name whose attributes hold the wanted words."""
+        """Attributes of the elements with a tag name and the wanted attribute words."""
         found = [given for name, given in self.elements if name == tag]
         return [
             each for each in found if all(word in (each.get(key.rstrip("_")) or "") for key, word in wanted.items())

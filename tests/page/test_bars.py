@@ -50,7 +50,7 @@ def test_distributions_have_a_column_for_each_thing_heard():
 
 
 @pytest.mark.parametrize("count", [5, 25])
-def test_every_layer_is_told_in_words_and_the_heaviest_is_the_highest(count):
+def test_every_layer_is_described_and_the_heaviest_bar_is_the_highest(count):
     weights = torch.arange(1.0, count + 1) / sum(range(1, count + 1))
     page = layer_bars(Where("sad", dict.fromkeys(BRANCHES, BranchTrace(None, torch.zeros(1), weights, 0.1)), 0.02))
     told = Reader(page).of("figure")[0]["aria-label"]

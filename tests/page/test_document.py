@@ -1,4 +1,4 @@
-"""A whole page: it needs nothing else, and it is the reader's light or dark."""
+"""A whole page: it needs no other file, and follows the reader's light or dark scheme."""
 
 import re
 
@@ -28,20 +28,20 @@ def test_tags_are_closed_in_their_order(evidence):
     assert not Reader(evidence_sections(evidence)).faults
 
 
-def test_the_page_tells_all_there_is(evidence):
+def test_the_page_shows_everything(evidence):
     text = Reader(evidence_sections(evidence)).text
     assert evidence.explanation.transcript in text
     assert all(emotion in text for emotion in evidence.explanation.probabilities)
     assert "the other clip's" in text and "Voice or words" in text and "cannot be measured" in text
 
 
-def test_without_another_voice_none_is_told(evidence):
+def test_without_another_voice_none_is_shown(evidence):
     alone = evidence._replace(swapped=None, average=None)
     assert "Another voice" not in evidence_sections(alone)
     assert "the mean voice" in evidence_sections(alone._replace(average=evidence.swapped))
 
 
-def test_an_answer_that_says_nothing_is_a_page_too(evidence):
+def test_an_empty_answer_still_makes_a_page(evidence):
     empty = evidence.explanation._replace(paragraph="", transcript=None, emotion=None)
     text = Reader(evidence_sections(evidence._replace(explanation=empty, claims=[]))).text
     assert "names none" in text and "quotes no words" in text and "says nothing of the voice" in text
@@ -52,7 +52,7 @@ def test_title_and_script_are_where_they_belong():
     assert "<b>" not in page and page.index("<p>body</p>") < page.index("<script>let a = 1;</script>")
 
 
-def test_every_rule_of_the_style_is_about_a_class_of_ours():
+def test_every_css_rule_is_about_a_class_of_the_page():
     bare = re.sub(r"@media[^{]*\{((?:[^{}]*\{[^{}]*\})*)\s*\}", r"\1", STYLE)
     selectors = [part.strip() for rule in re.findall(r"([^{}]+)\{", bare) for part in re.split(r",(?![^(]*\))", rule)]
     assert [each for each in selectors if not each.startswith((".xser-", ":root", ".dark"))] == []

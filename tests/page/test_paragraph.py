@@ -1,4 +1,4 @@
-"""What a reader sees of a paragraph with claims: its words unchanged, each claim marked by its verdict."""
+"""A paragraph with claims as a reader sees it: words unchanged, each claim marked by its verdict."""
 
 import re
 
@@ -17,7 +17,7 @@ def claim(verdict=YES, span=(17, 26), said="low", measured="low", value=98.0):
 
 
 def marks(page: str) -> list[tuple[str, str]]:
-    """Class of the verdict and words of each marked piece."""
+    """Verdict class and words of each marked piece."""
     found = re.findall(r'<mark class="xser-claim xser-(\w+)"[^>]*>(.*?)</mark>', page, re.S)
     return [(kind, re.sub("<span.*?</span>", "", words)) for kind, words in found]
 
@@ -30,7 +30,7 @@ def test_a_claim_has_the_line_and_the_sign_of_its_verdict(verdict, kind, sign):
     assert marks(page) == [(kind, "low pitch")] and Reader(page).text == f"A young man with low pitch{sign} speaks."
 
 
-def test_the_tooltip_says_what_was_measured():
+def test_the_tooltip_shows_the_measurement():
     [mark] = Reader(marked_paragraph(TEXT, [claim(NO, measured="high", value=231.4)])).of("mark")
     assert mark["title"] == "pitch: said low, measured high (231 Hz); contradicted"
 

@@ -1,4 +1,4 @@
-"""Curves that are written by hand, read back from the SVG."""
+"""Hand-written curves, read back from the SVG."""
 
 import re
 from xml.etree import ElementTree
@@ -15,7 +15,7 @@ HERTZ = [0.0, 100.0, 150.0, 0.0, 200.0]
 
 
 def curves(**values) -> Curves:
-    """Ten seconds; five frames a second apart from the second second on, of which four are speech."""
+    """Ten seconds; five frames one second apart, starting at second 2, of which four are speech."""
     pairs = torch.tensor([[-0.5, 0.5], [-0.25, 0.25]])
     made = Curves(
         10.0, 1.0, 2.0, torch.tensor(HERTZ), torch.linspace(-40, -20, 5), torch.tensor([1, 1, 1, 1, 0]) > 0, pairs
@@ -80,7 +80,7 @@ def test_every_panel_has_a_name_and_a_unit():
         ({"seconds": 1 / 16000, "start_seconds": 0.0, "peaks": torch.zeros(1, 2)}, where((3.0,), (0.0,))),
     ],
 )
-def test_the_drawing_is_well_formed_whatever_was_heard(values, found):
+def test_the_drawing_is_well_formed_for_any_clip(values, found):
     svg = signal_plot(curves(**values), found)
     names = {element.tag for element in ElementTree.fromstring(svg).iter()}
     assert names <= {"svg", "path", "line", "rect", "text", "tspan"} and "nan" not in svg and "inf," not in svg

@@ -1,4 +1,4 @@
-"""Every preparer can hand its manifests to the annotator; shown on real clips where a corpus is here."""
+"""Every preparer can pass its manifests to the annotator; tested on real clips if a corpus is present."""
 
 import importlib.util
 import inspect
@@ -38,7 +38,7 @@ def annotated(name: str, data_folder: Path, save_folder: Path, **options) -> lis
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name != "EmotionCoT"])
-def test_every_preparer_annotates_where_it_is_asked_to_in_its_language(name):
+def test_every_preparer_annotates_on_request_in_its_language(name):
     recipe = load_recipe(name)
     assert inspect.signature(recipe.prepare).parameters["annotate"].default is False
     (arguments,) = re.findall(
@@ -82,7 +82,7 @@ def test_ravdess_s_angry_clips_are_called_louder_than_its_neutral_ones(tmp_path)
 
 
 @needs("cremad")
-def test_a_folder_of_one_s_own_is_annotated_too(tmp_path):
+def test_a_user_s_folder_is_annotated_too(tmp_path):
     (tmp_path / "corpus").mkdir()
     for path in sorted((DATA / "cremad" / "AudioWAV").iterdir())[:6]:
         shutil.copy(path, tmp_path / "corpus")

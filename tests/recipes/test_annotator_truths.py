@@ -1,4 +1,4 @@
-"""The annotator's truths, on clips whose answer is arithmetic by hand."""
+"""The annotator's reference values, on clips whose answer is computed by hand."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def sound(hertz: float = 0.0, praats: float | None = None, decibels: float = -20
 
 
 def speakers(count: int) -> tuple[list[Voice], list[Sound]]:
-    """Women and men in turn, three clips each, told apart by every feature."""
+    """Women and men in turn, three clips each, separated by every feature."""
     noise = np.random.default_rng(0)
     found = [voice(str(index // 3), index // 3 % 2 == 0) for index in range(3 * count)]
     return found, [sound(features=noise.normal(3 if clip.female else -3, 1, WIDTH)) for clip in found]
@@ -36,13 +36,13 @@ def test_a_clip_without_voice_is_wrong_when_forced_and_has_no_word():
     assert (found.clips, found.forced, found.told, found.with_word) == (4, 0.5, 0.5, 0.5)
 
 
-def test_a_speaker_is_judged_by_all_clips_together():
+def test_a_speaker_is_judged_over_all_clips():
     clips = [voice("a", True)] * 2 + [voice("b", False)] * 2 + [voice("c", False)] * 2
     # means of 1.5 and 1.5, and 0 where nothing is said
     assert rightness([4.0, -1.0, 2.0, 1.0, -2.0, 2.0], clips).speakers == {"right": 1, "wrong": 1, "open": 1}
 
 
-def test_speakers_that_are_left_out_are_told_by_the_others():
+def test_held_out_speakers_are_judged_by_the_others():
     corpora = [speakers(12), speakers(10)]
     for odds, (clips, _) in zip(held_out(corpora), corpora, strict=True):
         assert rightness(odds, clips).forced == 1
@@ -65,11 +65,11 @@ def test_weights_for_json_give_the_models_log_odds():
     assert (values["clips"], values["speakers"]) == (18, 6)
 
 
-def test_a_clip_without_features_is_no_example():
+def test_a_clip_without_features_is_not_an_example():
     assert len(examples([voice("a", True), voice("b", False)], [None, np.zeros(WIDTH)]).female) == 1
 
 
-def test_sides_are_told_by_the_clips_medians():
+def test_sides_are_given_by_the_clips_medians():
     clips = [voice("a", False)] * 3 + [voice("b", True)] * 2
     found = sides(clips, [sound(100), sound(150), sound(170), sound(150), sound(250)])
     assert found == (150, 200, pytest.approx(2 / 3), 0.5)
@@ -93,7 +93,7 @@ def test_loudness_is_compared_within_each_speaker():
     assert louder(clips, sounds, {"emotion": "angry"}, {"emotion": "neutral sad"}) == (2, 1, 3.0)
 
 
-def test_what_listeners_hear_counts_before_what_is_listed(tmp_path):
+def test_listeners_take_precedence_over_the_list(tmp_path):
     lines = ["path,speaker,gender,gender_heard", "a.wav,1,male,female", "b.wav,2,M,", "c.wav,3,,"]
     (tmp_path / "manifest.csv").write_text("\n".join(lines))
     assert [clip.female for clip in voices(tmp_path)] == [True, False]

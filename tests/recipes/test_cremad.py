@@ -1,4 +1,4 @@
-"""CREMA-D's preparation, on a folder made here and on the real clips where they are."""
+"""CREMA-D's preparation, on a generated folder and on the real clips if present."""
 
 import csv
 import importlib.util
@@ -126,7 +126,7 @@ def test_the_clip_that_is_digital_silence_is_left_out(corpus, tmp_path):
     assert "cremad-1076_MTI_SAD_XX" not in utterances(recipe.prepare(corpus, tmp_path / "out"))
 
 
-def test_a_table_that_is_not_there_is_refused(corpus, tmp_path):
+def test_a_missing_table_is_refused(corpus, tmp_path):
     with pytest.raises(ManifestError, match="absent.csv"):
         recipe.prepare(corpus, tmp_path / "out", demographics=tmp_path / "absent.csv")
 

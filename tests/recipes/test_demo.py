@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def printed(folder) -> str:
-    """What it prints; where it writes is relative to the working folder."""
+    """The demo's output; it writes relative to the working folder."""
     command = [sys.executable, str(DEMO), *FEW]
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout
 

@@ -1,4 +1,4 @@
-"""EmoDB's preparation, on names of the release and on the real clips where they are."""
+"""EmoDB's preparation, on names of the release and on the real clips if present."""
 
 import csv
 import importlib.util

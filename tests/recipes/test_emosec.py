@@ -1,4 +1,4 @@
-"""EMOSEC's preparation: on a small folder made here, and on the genuine lists where they are."""
+"""EMOSEC's preparation, on a small generated folder and on the genuine lists if present."""
 
 import importlib.util
 import json
@@ -86,14 +86,14 @@ def test_a_clip_without_a_caption_is_refused_by_name(corpus, tmp_path):
         recipe.prepare(corpus, tmp_path / "out")
 
 
-def test_a_missing_wav_is_a_fault_that_is_named(corpus, tmp_path, caplog):
+def test_a_missing_wav_is_named(corpus, tmp_path, caplog):
     (corpus / "dataset" / "wav" / "tx_xiao_01.wav").unlink()
     assert len(read_manifest(recipe.prepare(corpus, tmp_path / "out")["test"])) == 2
     assert "tx_xiao_01.wav: no such file" in caplog.text
 
 
 @pytest.mark.parametrize("line", ["tx_xiao_01", "tx_xiao_01 我 \ntx_xiao_01 你"])
-def test_a_line_without_text_and_a_name_that_is_there_twice_are_refused(corpus, tmp_path, line):
+def test_a_line_without_text_and_a_repeated_name_are_refused(corpus, tmp_path, line):
     (corpus / "dataset" / "text.txt").write_text(line + "\n", encoding="utf-8")
     with pytest.raises(ManifestError, match="text.txt: 'tx_xiao_01"):
         recipe.prepare(corpus, tmp_path / "out")

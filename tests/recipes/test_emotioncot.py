@@ -1,4 +1,4 @@
-"""Joining EmotionCoT's labels onto manifests, with the genuine ids of IEMOCAP and MELD where they are."""
+"""Joining EmotionCoT's labels to manifests, with the genuine ids of IEMOCAP and MELD if present."""
 
 import csv
 import json
@@ -72,7 +72,7 @@ def test_folds_keep_their_clips_and_a_clip_counts_once(tmp_path):
     assert account(tmp_path / "out")["joined"] == 1
 
 
-def test_files_that_are_no_manifests_are_left_alone(tmp_path):
+def test_files_that_are_not_manifests_are_left_alone(tmp_path):
     manifests = write(tmp_path / "in", train=[CLIP])
     (manifests / "measures.sqlite").write_text('{"key": "x"}')
     assert list(prepare(write_labels(tmp_path, ["a.wav"]), manifests, tmp_path / "out")) == ["train"]

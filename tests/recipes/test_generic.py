@@ -1,4 +1,4 @@
-"""Anybody's clips become manifests: tables, folders and data sets, made here and of real clips where they are."""
+"""A user's clips become manifests: tables, folders and data sets, generated and, if present, of real clips."""
 
 import importlib.util
 import json
@@ -114,7 +114,7 @@ def test_a_segment_has_its_own_length_and_one_outside_its_file_is_a_fault(clips,
     assert reasons(tmp_path / "out") == {"segment outside its file": 1}
 
 
-def test_an_absolute_table_with_absolute_paths_serves_from_anywhere(clips, tmp_path):
+def test_a_table_with_absolute_paths_works_from_anywhere(clips, tmp_path):
     table(tmp_path, ["path", f"{clips}/p3/say.wav"], "elsewhere.csv")
     [clip] = found(recipe.prepare(clips, tmp_path / "out", table=str(tmp_path / "elsewhere.csv"))).values()
     assert (clip.wav, clip.duration) == ("{data_root}/p3/say.wav", 0.4)
@@ -160,7 +160,7 @@ def test_a_manifest_of_real_clips_is_imported_as_it_says(tmp_path):
 
 
 @needs_real_clips
-def test_emotions_come_from_folders_of_real_clips_where_that_is_said(tmp_path):
+def test_emotions_of_real_clips_come_from_folders_on_request(tmp_path):
     for row in read_table(DATA / "tess" / "manifest.csv"):
         path = tmp_path / "clips" / row["speaker"] / row["emotion"] / Path(row["path"]).name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -202,7 +202,7 @@ def real_dataset(datasets):
 
 
 def assert_same(clips: dict, rows: list[dict]) -> None:
-    """The clips are the table's, in its order."""
+    """Checks that the clips are the table's, in its order."""
     assert len(clips) == len(rows)
     for clip, row in zip(clips.values(), rows, strict=True):
         assert (clip.emotion, clip.transcript, clip.gender) == (row["emotion"], row["transcript"], row["gender"])

@@ -1,4 +1,4 @@
-"""MELD's preparation: on a small release made here, and on the genuine tables where they are."""
+"""MELD's preparation, on a small generated release and on the genuine tables if present."""
 
 import csv
 import importlib.util
@@ -55,13 +55,13 @@ def tone(hertz: float, seconds: float = 0.5) -> np.ndarray:
 
 
 def strongest_hertz(path: str) -> int:
-    """Of a quarter second inside a FLAC at 16 kHz, to 4 Hz."""
+    """Main frequency of a quarter second inside a FLAC at 16 kHz, to 4 Hz."""
     return 4 * int(np.abs(np.fft.rfft(soundfile.read(path)[0][2000:6000])).argmax())
 
 
 @pytest.fixture(autouse=True, scope="module")
 def one_process():
-    """Here few clips are decoded, and starting processes would take longer."""
+    """Decodes in this process: for few clips, starting others would take longer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(extraction, "in_parallel", lambda work, items, *_: map(work, items))
         yield
@@ -149,7 +149,7 @@ def test_preparing_again_changes_nothing(corpus, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == stamps
 
 
-def test_a_killed_run_goes_on_where_it_was(corpus, tmp_path, monkeypatch):
+def test_a_killed_run_resumes(corpus, tmp_path, monkeypatch):
     extract, done = extraction.extract_voice, []
 
     def killed(video, flac):
@@ -175,7 +175,7 @@ def test_a_clip_that_cannot_be_read_is_a_fault_that_names_its_file(corpus, tmp_p
     assert summary(tmp_path / "out")["dropped"]["cannot be read"]["clips"] == 1
 
 
-def test_two_such_clips_stop_a_small_corpus(corpus, tmp_path):
+def test_two_unreadable_clips_stop_a_small_corpus(corpus, tmp_path):
     for split in ("train", "dev"):
         (corpus / FOLDERS[split] / "dia0_utt1.mp4").write_bytes(b"")
     with pytest.raises(TrainingError, match="2 of 6 clips cannot be read"):

@@ -1,4 +1,4 @@
-"""A corpus is three files in a folder: nothing else has to know of it."""
+"""A new corpus is three files in a folder; nothing else changes."""
 
 import json
 import shutil
@@ -90,7 +90,7 @@ def recipes(tmp_path, monkeypatch) -> Path:
 
 @pytest.fixture
 def hums(tmp_path) -> Path:
-    """Twelve clips, each another one."""
+    """Twelve different clips."""
     (tmp_path / "clips").mkdir()
     names = [f"{speaker}-{emotion}-{take}" for speaker in "abc" for emotion in ("sad", "happy") for take in "12"]
     for number, name in enumerate(names):

@@ -12,7 +12,7 @@ spec.loader.exec_module(baseline)
 
 
 def features(emotions: list[str], useful: bool) -> "baseline.Features":
-    """One column that is the emotion's number, or that says nothing, and one constant."""
+    """One column with the emotion's number, or uninformative, and one constant column."""
     names = sorted(set(emotions))
     column = [names.index(emotion) if useful else 0.0 for emotion in emotions]
     values = np.array([column, np.ones(len(emotions))], dtype=np.float32).T
@@ -24,13 +24,13 @@ def splits(useful: bool) -> dict:
     return {"train": features(train, useful), "valid": features(train, useful), "test": features(train, useful)}
 
 
-def test_emotions_that_a_feature_tells_apart_are_all_found():
+def test_emotions_that_one_feature_separates_are_all_found():
     scores, answers = baseline.score("any", splits(useful=True), "balanced")
     assert (scores.test_ua, scores.test_wa) == (100.0, 100.0)
     assert answers.tolist() == ["angry"] * 30 + ["sad"] * 10
 
 
-def test_features_that_say_nothing_give_chance():
+def test_uninformative_features_give_chance():
     scores, _ = baseline.score("any", splits(useful=False), None)
     assert (scores.test_ua, scores.test_wa) == (50.0, 75.0)  # always angry: recalls 1 and 0; 30 of 40
 

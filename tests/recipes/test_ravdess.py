@@ -1,4 +1,4 @@
-"""RAVDESS' preparation, on a folder made here and on the real clips where they are."""
+"""RAVDESS' preparation, on a generated folder and on the real clips if present."""
 
 import csv
 import importlib.util
@@ -76,7 +76,7 @@ def test_calm_is_dropped_by_name_and_counted(corpus, tmp_path):
     assert reasons(tmp_path / "out") == {"emotion 'calm' is outside the vocabulary": 24}
 
 
-def test_calm_counts_as_neutral_where_that_is_asked_for(corpus, tmp_path):
+def test_calm_counts_as_neutral_on_request(corpus, tmp_path):
     found = every_clip(recipe.prepare(corpus, tmp_path / "out", calm="neutral"))
     assert {clip.emotion for clip in found.values()} == {"neutral"}
     assert len(found) == 48
@@ -125,7 +125,7 @@ def test_a_row_that_contradicts_the_file_name_is_refused(corpus, tmp_path):
         recipe.prepare(corpus, tmp_path / "out")
 
 
-def test_a_clip_that_is_listed_and_missing_is_a_fault(corpus, tmp_path, caplog):
+def test_a_listed_but_missing_clip_is_a_fault(corpus, tmp_path, caplog):
     path = "Actor_01/03-01-03-01-01-01-01.wav"
     (corpus / "manifest.csv").write_text(f"path,emotion\n{path},happy\n", encoding="utf-8")
     recipe.prepare(corpus, tmp_path / "out")

@@ -320,7 +320,7 @@ def test_a_segment_beyond_its_recording_and_a_cut_recording_are_faults(original,
 
 @needs_speech
 @pytest.mark.slow
-def test_doing_it_again_reads_nothing_and_changes_nothing(original, tmp_path, monkeypatch):
+def test_repeating_it_reads_nothing_and_changes_nothing(original, tmp_path, monkeypatch):
     paths = prepare(original, tmp_path / "save", **SPLIT)
     before = {path: Path(path).stat().st_mtime_ns for path in paths.values()}
     monkeypatch.setattr("SpeechCraft.prepare.indexed", None)

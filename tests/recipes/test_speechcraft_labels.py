@@ -1,4 +1,4 @@
-"""SpeechCraft's label strings: their variations, and the genuine file where it is."""
+"""SpeechCraft's label strings: their variations, and the genuine file if present."""
 
 import json
 from collections import Counter
@@ -31,21 +31,21 @@ def test_a_transcript_may_stand_first_and_hold_colons():
     "written, age",
     [("Youth", "youth adult"), ("young", "youth adult"), ("teenage", "teenager"), (" old", "elderly")],
 )
-def test_other_age_words_are_read_by_the_table(written, age):
+def test_other_age_words_are_looked_up(written, age):
     assert read_labels(f"age:{written}").record.descriptors.age == age
 
 
-def test_adult_alone_is_ambiguous_and_is_handed_back():
+def test_adult_alone_is_ambiguous_and_is_returned_unread():
     labels = read_labels("age:Adult\tgender:male")
     assert labels.record.descriptors.age is None and labels.unknown_words == ("age:Adult",)
 
 
-def test_unknown_is_none_and_no_foreign_word():
+def test_the_word_unknown_gives_none():
     labels = read_labels("emotion:unknown\tage:")
     assert labels.record.emotion is None and labels.unknown_words == ()
 
 
 @pytest.mark.parametrize("line", ["", "He went to Bethlehem", "age:old\tage:young"])
-def test_a_string_that_is_no_label_is_refused(line):
+def test_a_string_that_is_not_a_label_is_refused(line):
     with pytest.raises(LabelError, match="expected 'age:"):
         read_labels(line)

@@ -1,4 +1,4 @@
-"""TESS' preparation, on a folder made here and on the real clips where they are."""
+"""TESS' preparation, on a generated folder and on the real clips if present."""
 
 import csv
 import importlib.util

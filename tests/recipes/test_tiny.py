@@ -25,7 +25,7 @@ def run(python: str, script: str, yaml: str, *overrides: str) -> None:
 
 
 @pytest.mark.training
-def test_the_encoder_recipe_writes_a_folder_whose_level_is_heard(tmp_path, python):
+def test_the_encoder_recipe_writes_a_folder_whose_states_carry_the_level(tmp_path, python):
     sizes = ("--train_clips=4", "--valid_clips=2", "--test_clips=1", "--number_of_epochs=1")
     shape = ("--hidden_size=32", "--num_hidden_layers=2", "--functional_layer=2", "--intermediate_size=32")
     folders = (f"--output_folder={tmp_path}", f"--data_folder={tmp_path}")
@@ -77,7 +77,7 @@ def test_a_pitch_becomes_a_distribution_around_its_bin(recipes):
     assert (found[9] / found[10]).item() == pytest.approx(math.exp(-0.5 * (1.5**2 - 0.5**2)), rel=1e-4)
 
 
-def test_frames_of_padding_count_in_no_loss(recipes):
+def test_padding_frames_do_not_count_in_the_loss(recipes):
     from Tiny.prosody_targets import FRAME_TARGETS, frame_losses, functional_loss
 
     generator = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""Which runs a table needs, and their commands."""
+"""The runs that a table needs, and their commands."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_five_sessions_are_five_runs():
     assert [run.fold for run in runs] == [1, 2, 3, 4, 5]
 
 
-def test_a_training_names_scale_system_seed_and_its_own_folder():
+def test_a_training_run_names_scale_system_seed_and_folder():
     words = command(PLAN._replace(values={"votes": "table.csv"}), Run("CREMA-D", "beta_1", 2))
     assert words[:2] == [str(RECIPES / "train.py"), str(RECIPES / "CREMA-D" / "hparams" / "train.yaml")]
     assert options(words) == {
@@ -47,7 +47,7 @@ def test_at_paper_scale_no_features_are_kept():
 
 
 @pytest.mark.parametrize("setting", ["fine-tuned", "zero-shot"])
-def test_what_begins_on_speechcraft_waits_for_it_and_starts_from_its_model(setting):
+def test_fine_tuning_waits_for_speechcraft_and_starts_from_its_model(setting):
     plan = PLAN._replace(corpus="IEMOCAP", setting=setting, pretraining_folder="craft")
     first, second = phases(plan)
     assert {run.corpus for run in first} == {"SpeechCraft"} and len(second) == 2 * 2 * 5
@@ -71,7 +71,7 @@ def test_speechcraft_must_be_given():
         phases(PLAN._replace(setting="tuned"))
 
 
-def test_values_go_to_the_corpus_that_they_are_given_for():
+def test_values_apply_to_their_own_corpus():
     plan = PLAN._replace(
         corpus="MELD", setting="fine-tuned", pretraining_folder="craft", values={"votes": "v"},
         pretraining_values={"annotations": "a"},
@@ -83,12 +83,12 @@ def test_values_go_to_the_corpus_that_they_are_given_for():
 
 
 @pytest.mark.parametrize("key", ["seed", "output_folder", "system", "beta", "stages"])
-def test_a_value_that_tells_runs_apart_is_refused(key):
+def test_a_value_that_distinguishes_runs_is_refused(key):
     with pytest.raises(ReproductionError, match=f"{key} is (set by|what system)"):
         phases(PLAN._replace(values={key: "1"}))
 
 
-def test_speechcraft_itself_is_no_corpus_of_a_table():
+def test_speechcraft_is_not_a_corpus_of_any_table():
     with pytest.raises(ReproductionError, match="is only for pretraining"):
         phases(PLAN._replace(corpus="SpeechCraft"))
 

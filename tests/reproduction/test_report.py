@@ -1,4 +1,4 @@
-"""A report of answers that are written by hand: its figures by hand too."""
+"""A report of hand-written answers, with figures computed by hand."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ BAD = ["happy", "happy", None, "sad", "sad", "happy"]  # recalls 1/4 and 1/2: UA
 
 
 def plan_of(tmp_path: Path, systems: dict[str, list[list]], **values) -> Plan:
-    """A folder of finished runs: by system, the emotions heard of each seed."""
+    """A folder of finished runs: by system, the answered emotions of each seed."""
     seeds = tuple(range(len(next(iter(systems.values())))))
     plan = Plan("CREMA-D", "tiny", "trained", "data", tmp_path, RECIPES, tuple(systems), seeds)._replace(**values)
     for system, heard in systems.items():
@@ -51,7 +51,7 @@ def test_figures_are_means_over_the_seeds(tmp_path):
     assert outcome.calibration_error() == pytest.approx(100 * (0.75 - 4 / 6))
 
 
-def test_a_system_that_says_no_transcript_has_no_word_error_rate(tmp_path):
+def test_a_system_without_transcripts_has_no_word_error_rate(tmp_path):
     assert Outcome(plan_of(tmp_path, {"fd_ser_sed": [GOOD]}), "fd_ser_sed").wer is None
 
 
@@ -80,7 +80,7 @@ def test_unparsed_answers_have_a_column_of_their_own(tmp_path):
     assert sheet.rows == (("happy", "2", "2", "0"), ("sad", "4", "2", "2"))
 
 
-def test_raters_count_where_the_corpus_keeps_their_votes(tmp_path):
+def test_raters_count_if_the_corpus_has_their_votes(tmp_path):
     plan = plan_of(tmp_path, {"fd_ser_asr": [GOOD]})
     folder = plan.out / "CREMA-D" / "manifests"
     folder.mkdir()
@@ -103,7 +103,7 @@ def test_a_system_with_a_seed_missing_is_not_reported(tmp_path):
     assert finished_systems(plan) == ["llm_ser_sed_asr"]
 
 
-def test_nothing_finished_is_said(tmp_path):
+def test_an_unfinished_table_is_reported_as_such(tmp_path):
     plan = Plan("CREMA-D", "tiny", "trained", "data", tmp_path, RECIPES, ("fd_ser_asr",), (0,))
     with pytest.raises(ReproductionError, match="no system has finished"):
         write_report(plan, (2,))

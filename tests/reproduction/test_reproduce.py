@@ -1,4 +1,4 @@
-"""A table from its command: trained, killed at any moment, started again, and the same report to the last byte."""
+"""A table from its command: trained, killed at any moment, started again; the report is the same to the byte."""
 
 import json
 import random
@@ -39,12 +39,12 @@ def report_of(out: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def other():
-    """A second interpreter, whose sets and dictionaries of strings have another order."""
+    """A second interpreter with another hash seed."""
     with warmed_python() as path:
         yield path
 
 
-def test_a_table_that_was_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, python, other):
+def test_a_table_killed_at_any_moment_ends_like_an_uninterrupted_one(tmp_path, python, other):
     for split, clips in (("train", 16), ("valid", 4), ("test", 6)):
         tiny_manifest(tmp_path, clips, seed=clips, split=split)
     whole = finished(command(python, tmp_path, tmp_path / "whole"))

@@ -1,4 +1,4 @@
-"""Results that are kept beside the models that they are of."""
+"""Results that are stored beside their models."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from speechbrain_xser.timeline.cutting import Cutting
 from speechbrain_xser.timeline.store import fingerprint_of
 
 
-def test_of_a_corpus_with_folds_the_first_one_is_asked_once_for_each_seed(tmp_path):
+def test_a_corpus_with_folds_is_measured_on_its_first_fold_once_per_seed(tmp_path):
     plan = Plan("IEMOCAP", "tiny", "trained", "data", tmp_path, Path("recipes"), ("two_stage",), (1, 2))
     for seed in (1, 2):
         for fold in (1, 2, 3, 4, 5):
@@ -33,7 +33,7 @@ def test_of_a_corpus_with_folds_the_first_one_is_asked_once_for_each_seed(tmp_pa
 
 
 def nudge(path: Path) -> None:
-    """One number of a file of weights is another; its size stays."""
+    """Changes one number in a weights file; its size stays the same."""
     tensors = load_file(path)
     name = min(tensors)
     save_file({**tensors, name: tensors[name] + 1}, path)
@@ -48,7 +48,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("changed", CHANGES)
-def test_a_result_is_made_again_when_anything_of_the_model_or_its_clips_is_another(tmp_path, changed):
+def test_a_result_is_recomputed_if_the_model_or_its_clips_change(tmp_path, changed):
     plan = Plan("CREMA-D", "tiny", "trained", "data", tmp_path, Path("recipes"), ("two_stage",), (1,))
     run = tmp_path / "CREMA-D" / "two_stage" / "seed1"
     shutil.copytree(packaged_model(), run / "model")

@@ -1,4 +1,4 @@
-"""Several runs at once, each once; one that fails is named, and none outlives the reproduction."""
+"""Several concurrent runs, each made once; a failed one is named, and none outlives the reproduction."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_a_run_that_fails_is_named_with_its_last_words(plan):
 
 
 @pytest.mark.slow
-def test_one_that_fails_ends_the_others_which_go_on_next_time(plan):
+def test_a_failed_run_ends_the_others_and_they_resume_next_time(plan):
     with pytest.raises(ReproductionError):
         run_plan(plan._replace(systems=("beta_1", "two_stage"), seeds=(1,)), jobs=2)
     run_plan(plan._replace(systems=("two_stage",), seeds=(1,)))
@@ -83,7 +83,7 @@ def test_one_that_fails_ends_the_others_which_go_on_next_time(plan):
 
 
 @pytest.mark.slow
-def test_a_folder_of_other_values_is_refused(plan):
+def test_a_folder_with_other_values_is_refused(plan):
     run_plan(plan)
     with pytest.raises(ReproductionError, match="other values: values {}, not {'beta': '1'}. Choose another folder"):
         run_plan(plan._replace(values={"beta": "1"}))
@@ -120,7 +120,7 @@ def test_a_run_waits_for_one_that_a_killed_reproduction_left_saving(plan, python
     saving.wait()
 
 
-def test_half_a_note_is_one_line(plan):
+def test_a_truncated_note_is_refused_in_one_line(plan):
     plan.out.mkdir()
     (plan.out / "reproduction.json").write_text('{"corpus": ')
     with pytest.raises(ReproductionError, match="reproduction.json cannot be read"):

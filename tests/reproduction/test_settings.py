@@ -1,4 +1,4 @@
-"""Begun on SpeechCraft: fine-tuned on another corpus, or only evaluated on it; the real scripts on tones."""
+"""Models trained on SpeechCraft, then fine-tuned or only evaluated on another corpus; real scripts on tones."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory) -> Plan:
-    """A system without an LLM, which is the quickest."""
+    """A system without an LLM, the quickest one."""
     folder = tmp_path_factory.mktemp("settings")
     values = {
         f"{split}_manifest": tiny_manifest(folder, clips, seed=clips, split=split)
@@ -31,7 +31,7 @@ def plan(tmp_path_factory) -> Plan:
 
 
 def run(plan: Plan, setting: str) -> Path:
-    """The folder of the run on MELD; the one on SpeechCraft, with which both settings begin, is kept."""
+    """The folder of the run on MELD; keeps the SpeechCraft run, from which both settings start."""
     shutil.rmtree(plan.out / "MELD", ignore_errors=True)
     (plan.out / NOTE).unlink(missing_ok=True)  # which says that all runs have one setting
     plan = plan._replace(setting=setting)
@@ -40,7 +40,7 @@ def run(plan: Plan, setting: str) -> Path:
     return plan.out / "MELD" / "ssl_hubert" / "seed1"
 
 
-def test_fine_tuning_begins_with_the_model_of_its_own_seed(plan):
+def test_fine_tuning_starts_from_the_model_of_its_seed(plan):
     folder = run(plan, "fine-tuned")
     begun = folder.parents[2] / "SpeechCraft" / "ssl_hubert" / "seed1" / "model"
     assert (begun / "metadata.json").exists() and (folder / "model" / "metadata.json").exists()

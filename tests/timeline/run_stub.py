@@ -1,4 +1,4 @@
-"""A timeline with the stub for a model, in a process of its own: tells its peak memory, waits where it is asked to.
+"""A timeline with the stub model, in a separate process: prints its peak memory, and pauses on request.
 
 python run_stub.py RECORDING OUT [PAUSE]: waits so many seconds before each batch, so that it can be killed.
 """

@@ -1,4 +1,4 @@
-"""A recogniser whose answers are arithmetic, a detector that hears loudness, and recordings with known speech."""
+"""A recogniser of arithmetic answers, a loudness detector, and recordings with known speech."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ RATE = 16000
 
 
 class Stub:
-    """Says how many samples each row has, and how many rows it was given at a time."""
+    """Answers the number of samples of each row; records the rows of each call."""
 
     def __init__(self, max_seconds=30.0):
         self.hparams = SimpleNamespace(max_seconds=max_seconds, emotions=list(EMOTIONS))
@@ -36,14 +36,14 @@ class Stub:
 
 
 class Loudness:
-    """Whatever is louder than a hundredth of full scale is speech."""
+    """Any sound louder than a hundredth of full scale is speech."""
 
     def probabilities(self, frames):
         return (frames.abs().amax(dim=1) > 0.01).float()
 
 
 def tones(*seconds, rate=RATE, hertz=440.0):
-    """Silence and tone in turn, of so many seconds each; silence comes first."""
+    """Alternating silence and tone of the given seconds; silence comes first."""
     parts = []
     for place, length in enumerate(seconds):
         time = np.arange(round(length * rate)) / rate
@@ -52,7 +52,7 @@ def tones(*seconds, rate=RATE, hertz=440.0):
 
 
 def frames(probabilities, levels=None):
-    """Frames of such probabilities, and of one level if no other is given."""
+    """Frames with the given probabilities, at one level unless given."""
     from speechbrain_xser.timeline.cutting import Frame
 
     return [Frame(*pair) for pair in zip(probabilities, levels or [0.1] * len(probabilities), strict=True)]

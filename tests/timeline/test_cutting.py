@@ -1,4 +1,4 @@
-"""Spans of streams that are counted by hand: 512 samples a frame, 16 frames are a pause of 0.5 s."""
+"""Spans of streams, counted by hand: 512 samples a frame; 16 frames make a pause of 0.5 s."""
 
 import random
 
@@ -29,7 +29,7 @@ def test_a_pause_of_fifteen_frames_is_within_a_moment_and_one_of_sixteen_ends_it
     assert in_frames(BARE, [SPEECH] * 20 + [SILENCE] * 16 + [SPEECH] * 20) == [(0, 20), (36, 56)]
 
 
-def test_speech_of_seven_frames_is_none():
+def test_seven_frames_of_speech_are_not_a_moment():
     assert in_frames(BARE, [SPEECH] * 7 + [SILENCE] * 20 + [SPEECH] * 8 + [SILENCE] * 20) == [(27, 35)]
 
 
@@ -55,7 +55,7 @@ def test_nothing_is_left_out_after_a_cut_without_a_pause():
     assert in_frames(BARE._replace(max_seconds=3.2), given, levels) == [(0, 71), (71, 133)]
 
 
-def test_a_pause_in_the_first_quarter_is_no_place_to_cut():
+def test_a_pause_in_the_first_quarter_is_not_cut_at():
     given = [SPEECH] * 20 + [SILENCE] * 10 + [SPEECH] * 30 + [SILENCE] * 4 + [SPEECH] * 60
     assert in_frames(BARE._replace(max_seconds=3.2), given) == [(0, 60), (64, 124)]
 
@@ -101,6 +101,6 @@ def test_moments_are_in_order_apart_and_within_the_maximum(seed):
         ({"threshold": 1.0}, "threshold is 1, expected above 0.15"),
     ],
 )
-def test_settings_that_cannot_be_say_what_was_expected(wrong, told):
+def test_impossible_settings_are_refused_with_what_was_expected(wrong, told):
     with pytest.raises(SettingsError, match=told):
         Cutting(**wrong).checked(30.0)

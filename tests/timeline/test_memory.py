@@ -1,4 +1,4 @@
-"""Memory does not grow with the recording: measured in processes of their own, with the real detector."""
+"""Memory does not grow with the recording: measured in separate processes, with the real detector."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def sentence():
 
 
 def peak_megabytes(sentence, minutes, folder):
-    """Peak of a run over so many minutes."""
+    """Peak memory of a run over the given minutes."""
     path = folder / f"{minutes}.flac"
     with soundfile.SoundFile(path, "w", 44100, 1) as file:
         while file.frames < minutes * 60 * 44100:

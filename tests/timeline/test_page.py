@@ -1,4 +1,4 @@
-"""The page: what it holds as text, its colours by number, and what it does in a real browser."""
+"""The page: its text, its colours as numbers, and its behaviour in a real browser."""
 
 import html
 import json
@@ -16,7 +16,7 @@ from speechbrain_xser.answer import Descriptors
 from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.page.palette import DARK, LIGHT
-from speechbrain_xser.page.timeline import timeline_sections
+from speechbrain_xser.page.timeline_view import timeline_sections
 from speechbrain_xser.timeline.cutting import Cutting
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.page import page_text
@@ -33,7 +33,7 @@ def moment(start, words="hello", emotion="sad"):
 
 
 def page(folder, moments, recording="talk.flac", **options):
-    """A page in a folder, of a recording that may be there."""
+    """A page in a folder, with or without its recording."""
     place = folder / recording
     source = Source(
         SimpleNamespace(path=place, file=str(place), track=None, read_seconds=20.0, fault=None),
@@ -147,7 +147,7 @@ def test_a_click_on_the_plot_plays_what_is_there(opened):
     assert selected(opened) == ["5"] and seconds_played(opened) >= 11.0
 
 
-def test_a_moment_that_is_selected_in_the_plot_is_seen_in_the_list(chromium, tmp_path):
+def test_a_moment_selected_in_the_plot_is_selected_in_the_list(chromium, tmp_path):
     tab = chromium.new_page(viewport={"width": 1000, "height": 700})
     tab.goto(page(tmp_path, [moment(2.0 * at + 1.0, f"word {at}") for at in range(500)]).as_uri())
     tab.locator(".xser-detail").focus()
@@ -159,7 +159,7 @@ def test_a_moment_that_is_selected_in_the_plot_is_seen_in_the_list(chromium, tmp
     tab.close()
 
 
-def test_hovering_tells_the_moment(opened):
+def test_hovering_shows_the_moment(opened):
     box = opened.locator(".xser-detail").bounding_box()
     opened.mouse.move(box["x"] + box["width"] * 3.5 / 20, box["y"] + 20)
     assert opened.locator(".xser-tip").text_content() == "0:00:03.0 – 0:00:04.0, sad 75 %: word 1"
@@ -177,7 +177,7 @@ def test_the_keyboard_selects_zooms_and_plays(opened):
     assert opened.locator(".xser-detail svg").get_attribute("viewBox") == "0 0 20 1"
 
 
-def test_dragging_over_the_small_plot_zooms_to_what_was_dragged_over(opened):
+def test_dragging_over_the_small_plot_zooms_to_the_selection(opened):
     box = opened.locator(".xser-overview").bounding_box()
     opened.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 10)
     opened.mouse.down()
@@ -187,7 +187,7 @@ def test_dragging_over_the_small_plot_zooms_to_what_was_dragged_over(opened):
     assert left == pytest.approx(5.0, abs=0.1) and width == pytest.approx(10.0, abs=0.1)
 
 
-def test_an_emotion_can_be_taken_out_of_the_plot_and_put_back(opened):
+def test_an_emotion_can_be_hidden_in_the_plot_and_shown_again(opened):
     path, button = opened.locator(".xser-detail path").nth(2), opened.locator(".xser-toggle").nth(2)
     before = path.get_attribute("d")
     button.click()
@@ -196,7 +196,7 @@ def test_an_emotion_can_be_taken_out_of_the_plot_and_put_back(opened):
     assert path.get_attribute("d").count("M") == before.count("M") == 10
 
 
-def test_a_sound_that_is_not_there_is_told_and_can_be_chosen(chromium, tmp_path):
+def test_a_missing_sound_is_reported_and_can_be_chosen(chromium, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     soundfile.write(tmp_path / "elsewhere" / "talk.flac", tones(*[1.0] * 20), RATE)
     tab = chromium.new_page()

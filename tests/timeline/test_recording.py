@@ -1,4 +1,4 @@
-"""Files as streams: the samples of load_audio, and what is there of a file that lacks its end."""
+"""Files as streams: the samples of load_audio, and the beginning of a truncated file."""
 
 import av
 import numpy as np
@@ -58,7 +58,7 @@ def test_a_file_states_its_length_before_it_is_read(files, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "opus", "mp3", "webm"])
-def test_half_a_file_gives_its_half_and_then_says_what_is_wrong(files, suffix, tmp_path):
+def test_half_a_file_gives_its_samples_and_then_the_error(files, suffix, tmp_path):
     content = files[suffix].read_bytes()
     half = tmp_path / f"half.{suffix}"
     half.write_bytes(content[: len(content) * 6 // 10])
@@ -87,7 +87,7 @@ def test_half_an_m4a_has_no_index_and_is_refused_at_once(files, tmp_path):
 @pytest.mark.parametrize(
     "content, told", [(None, "no such file"), (b"", "0 bytes"), (b"no sound at all" * 99, "cannot be read as audio")]
 )
-def test_what_is_no_recording_is_refused_at_once(tmp_path, content, told):
+def test_a_file_that_is_not_a_recording_is_refused_at_once(tmp_path, content, told):
     if content is not None:
         (tmp_path / "bad.wav").write_bytes(content)
     with pytest.raises(AudioError, match=f"bad.wav: {told}"):

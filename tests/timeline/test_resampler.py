@@ -1,4 +1,4 @@
-"""Blocks give the samples that the whole gives."""
+"""Resampling in blocks equals resampling the whole."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_one_rate_changes_nothing():
     assert torch.equal(in_blocks(wave, 16000, [999]), wave)
 
 
-def test_what_is_held_does_not_grow_with_the_stream():
+def test_memory_does_not_grow_with_the_stream():
     resampler = Resampler(44100, 16000)
     for _ in range(50):
         resampler.push(torch.zeros(10000))

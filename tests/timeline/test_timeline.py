@@ -1,4 +1,4 @@
-"""Recordings as moments: where they lie, what they hold, and that nothing depends on batches."""
+"""Recordings as moments: their times and content, independent of batches."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def moments(path, recognizer=None, **options):
     return list(read_timeline(recognizer or Stub(), path, **{"cutting": BARE, "detector": Loudness(), **options}))
 
 
-def test_each_stretch_is_a_moment_with_the_samples_that_lie_there(tmp_path):
+def test_each_stretch_is_a_moment_with_its_samples(tmp_path):
     soundfile.write(tmp_path / "a.wav", tones(0.512, 1.024, 1.024, 0.512, 0.512), RATE)
     found = moments(tmp_path / "a.wav")
     assert [(moment.start_seconds, moment.end_seconds) for moment in found] == [(0.512, 1.536), (2.56, 3.072)]
@@ -54,14 +54,14 @@ def test_each_moment_has_its_own_explanation_though_batches_are_by_length(record
     assert len(found) == 70 and found == sorted(found, key=lambda moment: moment.start_seconds)
 
 
-def test_moments_come_while_the_recording_is_read(recording):
+def test_moments_are_yielded_while_the_recording_is_read(recording):
     seen = []
     found = read_timeline(Stub(), recording, BARE, 1, progress=seen.append, detector=Loudness())
     next(found)
     assert seen and max(seen) < 30
 
 
-def test_progress_is_told_in_seconds_and_ends_with_the_recording(recording):
+def test_progress_is_in_seconds_and_ends_with_the_recording(recording):
     seen = []
     moments(recording, progress=seen.append)
     assert seen == sorted(seen) and seen[-1] == pytest.approx(soundfile.info(recording).duration, abs=0.001)
@@ -82,7 +82,7 @@ def test_a_recording_without_its_end_gives_its_moments_and_then_the_fault(record
     assert given[:-1] == moments(recording)[: len(given) - 1] and 20 < len(given) < 50
 
 
-def test_a_maximum_beyond_the_models_is_refused_before_anything_is_read():
+def test_a_maximum_beyond_the_model_s_is_refused_before_reading():
     with pytest.raises(SettingsError, match="expected 2 to 10"):
         next(read_timeline(Stub(max_seconds=10.0), "nowhere.wav"))
 
@@ -119,7 +119,7 @@ def test_a_group_of_moments_is_kept_in_one_transaction(recording, tmp_path, monk
     assert counts == [32, 32, 6]
 
 
-def test_another_recording_model_or_setting_takes_nothing_from_the_journal(recording, tmp_path):
+def test_another_recording_model_or_setting_reuses_nothing(recording, tmp_path):
     with Journal(tmp_path / "a.journal", Moment) as journal:
         moments(recording, kept=KeptMoments(journal, "one"))
         other = Stub()
@@ -135,7 +135,7 @@ def ends_near(found, truth, tolerance):
 
 
 def joined(waves, pause, path):
-    """Waves with pauses around them, in a file, and where each lies."""
+    """A file of waves with pauses between them, and the place of each."""
     truth, parts, at = [], [np.zeros(round(pause * RATE), "float32")], round(pause * RATE)
     for wave in waves:
         truth.append((at / RATE, (at + len(wave)) / RATE))
@@ -146,7 +146,7 @@ def joined(waves, pause, path):
 
 
 def loud_part(wave, floor):
-    """The samples from where 20 ms first reach a share of the loudest to where they last do."""
+    """The range of samples from the first to the last 20 ms that reach a share of the loudest."""
     levels = np.abs(wave[: len(wave) // 320 * 320].reshape(-1, 320)).max(axis=1)
     loud = np.flatnonzero(levels > floor * levels.max())
     return loud[0] * 320, (loud[-1] + 1) * 320
@@ -166,7 +166,7 @@ def test_synthetic_speech_is_found_where_it_was_put(tmp_path):
 @pytest.mark.parametrize("corpus", ["cremad", "librispeech"])
 @pytest.mark.slow
 def test_real_speech_is_found_where_it_was_put(corpus, tmp_path):
-    """All that is loud in a clip is in its moment, and its moment is in the clip."""
+    """The loud part of each clip is in its moment, and the moment is within the clip."""
     waves = [clip.wav.numpy() for clip in clips(corpus, 6)]
     placed = joined(waves, 1.5, tmp_path / "a.flac")
     found = list(read_timeline(Stub(), tmp_path / "a.flac", Cutting(pause_seconds=1.0)))

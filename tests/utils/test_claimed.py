@@ -1,4 +1,4 @@
-"""A folder is one run's, whatever ends that run and wherever the folder lies."""
+"""A folder belongs to one run at a time, however that run ends."""
 
 import errno
 import multiprocessing
@@ -23,7 +23,7 @@ def claim_and_fork(folder, ready, leave):
         time.sleep(300)  # an event would wait for a killed process to wake
 
 
-def test_the_claim_of_a_killed_run_goes_with_it_though_its_workers_still_run(tmp_path):
+def test_a_killed_run_loses_its_claim_although_its_workers_still_run(tmp_path):
     context = multiprocessing.get_context("fork")
     ready, leave = context.Event(), context.Event()
     run = context.Process(target=claim_and_fork, args=(tmp_path / "run", ready, leave))
@@ -61,8 +61,8 @@ def test_a_rank_that_is_not_the_first_claims_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EROFS])
-def test_a_disk_without_locks_is_one_line_with_the_folder(tmp_path, monkeypatch, capsys, number):
-    """As network file systems without a lock service answer."""
+def test_a_disk_without_locks_is_refused_in_one_line_with_the_folder(tmp_path, monkeypatch, capsys, number):
+    """Fails like a network file system without a lock service."""
     fcntl = pytest.importorskip("fcntl")
 
     def flock(*_):

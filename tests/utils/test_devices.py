@@ -1,4 +1,4 @@
-"""The device that is asked for: there, or one line that says what is not."""
+"""The requested device: available, or one line that says what is missing."""
 
 import pytest
 import torch
@@ -16,13 +16,13 @@ def test_without_mps_one_line_says_so(device):
 
 
 @pytest.mark.parametrize("device", ["mps", "mps:0"])
-def test_mps_is_taken_where_it_is(monkeypatch, device):
+def test_mps_is_used_if_present(monkeypatch, device):
     made, empty = [], torch.empty
     monkeypatch.setattr(torch, "empty", lambda *size, device: made.append(device) or empty(*size))
     assert checked_device(device) == device and made == [device]
 
 
-def test_mps_is_not_taken_unasked(monkeypatch):
+def test_mps_is_not_used_unasked(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert checked_device(None) == "cpu"

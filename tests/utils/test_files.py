@@ -1,4 +1,4 @@
-"""A file is whole or not there, has the mode of its neighbours, and nothing of a killed writer stays."""
+"""A file is whole or absent, has the usual mode, and leaves nothing after a killed writer."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def untidied(monkeypatch):
 
 @pytest.fixture
 def synced(monkeypatch):
-    """What is synced and moved, in its order."""
+    """The order of syncs and moves."""
     done, replace = [], os.replace
     monkeypatch.setattr(os, "fsync", lambda number: done.append(os.readlink(f"/proc/self/fd/{number}")))
     monkeypatch.setattr(os, "replace", lambda *paths: done.append("moved") or replace(*paths))
@@ -32,7 +32,7 @@ def synced(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, OSError])
-def test_whatever_ends_the_writing_leaves_the_old_file_and_nothing_beside(tmp_path, error):
+def test_any_interruption_leaves_only_the_old_file(tmp_path, error):
     path = tmp_path / "a.txt"
     path.write_text("old")
     with pytest.raises(error), written_beside(path) as file:
@@ -50,7 +50,7 @@ def test_the_content_is_synced_before_the_move_and_the_folder_after_it(tmp_path,
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="asks Linux what a descriptor is")
-def test_what_can_be_made_again_is_moved_without_a_sync(tmp_path, synced):
+def test_a_reproducible_file_is_moved_without_a_sync(tmp_path, synced):
     with moved_into_place(tmp_path / "a.bin", synced=False) as beside:
         beside.write_bytes(b"new")
     assert synced == ["moved"]
@@ -115,7 +115,7 @@ def test_a_full_disk_and_a_missing_folder_name_the_file_that_was_to_be_written(t
         pass
 
 
-def test_what_a_killed_writer_left_goes_when_another_writes_there_and_a_living_one_s_stays(tmp_path):
+def test_the_next_writer_removes_a_killed_one_s_file_and_keeps_a_living_one_s(tmp_path):
     code = (
         "import os, sys\n"
         "from speechbrain_xser.utils.files import written_beside\n"
@@ -132,7 +132,7 @@ def test_what_a_killed_writer_left_goes_when_another_writes_there_and_a_living_o
     assert sorted(os.listdir(tmp_path)) == sorted([*others, "c.txt"])
 
 
-def test_a_folder_is_looked_through_once_and_not_for_every_file(tmp_path, monkeypatch):
+def test_a_folder_is_searched_once_and_not_for_every_file(tmp_path, monkeypatch):
     looked = []
     monkeypatch.setattr(files, "remove_abandoned", lambda folder: looked.append(folder) or remove_abandoned(folder))
     for name in "abc":

@@ -1,4 +1,4 @@
-"""A journal keeps what was added through kills, power cuts and full disks, and leaves what is no journal as it is."""
+"""A journal survives kills, power cuts and full disks, and leaves other files unchanged."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def process(*arguments) -> subprocess.Popen:
 
 
 def killed_after(path: Path, rows: int) -> int:
-    """Kills a writer some moments after it has told so many rows; gives the number of rows that it has told."""
+    """Kills a writer shortly after it reports a number of rows; returns the number reported."""
     writer = process(path, 100000)
     told = [int(writer.stdout.readline()) for _ in range(rows)]
     writer.send_signal(signal.SIGKILL)
@@ -50,7 +50,7 @@ def filled(path: Path, rows: int) -> Path:
 
 
 @pytest.mark.slow
-def test_a_kill_in_the_middle_of_writing_loses_nothing_that_was_told(tmp_path):
+def test_a_kill_while_writing_loses_nothing_that_was_reported(tmp_path):
     path, kept = tmp_path / "a.sqlite", 0
     for rows in (1, 7, 23, 60):
         told = killed_after(path, max(rows, kept + 1))
@@ -72,7 +72,7 @@ def test_whatever_a_power_cut_leaves_of_the_log_the_rows_before_are_whole(tmp_pa
     assert 0 in sizes and len(sizes) > 10
 
 
-def test_a_kill_while_the_log_is_worked_into_the_file_loses_nothing(tmp_path):
+def test_a_kill_during_the_checkpoint_of_the_log_loses_nothing(tmp_path):
     path, log = tmp_path / "a.sqlite", tmp_path / "a.sqlite-wal"
     with Journal(path, Text) as journal:
         journal.add_all(map(row, range(50)))
@@ -100,7 +100,7 @@ def test_several_findings_are_kept_all_or_none(tmp_path):
     assert contents(path) == dict(map(row, range(3)))
 
 
-def test_what_is_added_under_a_key_that_is_there_takes_its_place(tmp_path):
+def test_an_existing_key_is_overwritten(tmp_path):
     with Journal(tmp_path / "a.sqlite", Text) as journal:
         journal.add("a", Text("old"))
         journal.add("a", Text("new \ud800 ü"))  # a lone surrogate too
@@ -112,7 +112,7 @@ def test_what_is_added_under_a_key_that_is_there_takes_its_place(tmp_path):
     [b"My diary\n" * 500, b'{"key": "a", "found": {"text": "b"}}\n', bytes(8192), b"SQLite format 3\0", b"\n"],
     ids=["text", "lines of an earlier version", "zeros", "half a header", "one byte"],
 )
-def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path, content):
+def test_a_file_that_is_not_a_journal_is_refused_and_left_unchanged(tmp_path, content):
     path = tmp_path / "diary"
     path.write_bytes(content)
     with pytest.raises(JournalError, match="diary is not a journal of this program .*: name another file, or move"):
@@ -120,7 +120,7 @@ def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path, conten
     assert path.read_bytes() == content and os.listdir(tmp_path) == ["diary"]
 
 
-def test_another_program_s_database_is_refused_and_left_as_it_is(tmp_path):
+def test_another_program_s_database_is_refused_and_left_unchanged(tmp_path):
     path = tmp_path / "theirs.sqlite"
     with sqlite3.connect(path) as theirs:
         theirs.execute("CREATE TABLE Text (key TEXT PRIMARY KEY, found TEXT, checksum INTEGER) WITHOUT ROWID")
@@ -154,7 +154,7 @@ def test_bytes_that_were_overwritten_in_the_middle_are_one_line_with_the_remedy(
     assert "\n" not in str(told.value) and path.read_bytes() == damaged
 
 
-def test_a_letter_that_was_changed_within_a_finding_is_noticed_by_its_checksum(tmp_path):
+def test_a_changed_letter_is_noticed_by_the_checksum(tmp_path):
     path = filled(tmp_path / "a.sqlite", 30)
     content = path.read_bytes()
     path.write_bytes(content.replace(b"c" * 500, b"c" * 499 + b"d", 1))  # what SQLite's own check does not see
@@ -185,7 +185,7 @@ def test_a_second_run_is_refused_while_the_first_holds_the_journal_and_not_after
 
 
 def test_a_full_disk_names_the_file_and_keeps_what_was_there(tmp_path):
-    """A limit on the size of files ends the room, which needs no rights; SQLite's own says that the disk is full."""
+    """A file size limit simulates a full disk and needs no rights; SQLite reports a full disk."""
     path = filled(tmp_path / "a.sqlite", 20)
     writer = process(path, 100000, 300000)
     *told, error = writer.communicate()[0].splitlines()
@@ -194,7 +194,7 @@ def test_a_full_disk_names_the_file_and_keeps_what_was_there(tmp_path):
     assert found == dict(map(row, range(max(20, len(told))))) and len(told) > 20
 
 
-def test_a_database_that_may_not_grow_is_told_as_a_full_disk_and_goes_on_when_there_is_room(tmp_path):
+def test_a_database_that_cannot_grow_is_reported_as_a_full_disk_and_recovers(tmp_path):
     with Journal(filled(tmp_path / "a.sqlite", 20), Text) as journal:
         journal._database.execute("PRAGMA max_page_count = 1")  # no more than there are
         with pytest.raises(JournalError, match="a.sqlite: the disk is full.*free some space, and give the same"):
@@ -207,7 +207,7 @@ def test_a_database_that_may_not_grow_is_told_as_a_full_disk_and_goes_on_when_th
 
 @pytest.fixture
 def locked_folder():
-    """A folder that this process may read and not write, though it be root's."""
+    """A folder that this process may read and not write, even as root."""
     place = Path(tempfile.mkdtemp())
     filled(place / "a.sqlite", 3)
     place.chmod(0o555)
@@ -223,20 +223,20 @@ def locked_folder():
 
 @pytest.mark.skipif(os.name != "posix", reason="rights are other ones elsewhere")
 @pytest.mark.parametrize("name", ["a.sqlite", "new.sqlite"])
-def test_a_folder_without_the_right_to_write_is_one_line(locked_folder, name):
+def test_a_read_only_folder_is_refused_in_one_line(locked_folder, name):
     with pytest.raises(JournalError, match=f"{name}.* check (the )?permissions"):
         Journal(locked_folder / name, Text)
     assert os.listdir(locked_folder) == ["a.sqlite"]
 
 
-def test_a_folder_or_a_path_that_leads_nowhere_is_one_line(tmp_path):
+def test_a_folder_or_a_missing_path_is_refused_in_one_line(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere" / "a.sqlite"):
         with pytest.raises(JournalError, match=f"{path}.*unable to open"):
             Journal(path, Text)
 
 
 def test_threads_that_add_and_read_at_once_lose_nothing(tmp_path):
-    """A pool of processes takes its work in a thread of its own, which asks what is there."""
+    """A process pool takes its work in another thread, which asks for stored keys."""
 
     def add(part: int) -> int:
         for number in range(part * 20, part * 20 + 20):
@@ -249,14 +249,14 @@ def test_threads_that_add_and_read_at_once_lose_nothing(tmp_path):
     assert contents(tmp_path / "a.sqlite") == dict(map(row, range(160)))
 
 
-def test_more_keys_than_are_read_at_a_time_all_come_and_once(tmp_path):
+def test_more_keys_than_one_read_takes_are_all_read_once(tmp_path):
     pairs = [(f"{number:05}", Text("")) for number in range(2000)]
     with Journal(tmp_path / "a.sqlite", Text) as journal:
         journal.add_all(pairs)
         assert list(journal) == [key for key, _ in pairs]
 
 
-def test_a_closed_journal_is_the_program_s_fault_and_not_the_file_s(tmp_path):
+def test_a_closed_journal_is_an_error_of_the_program_not_of_the_file(tmp_path):
     with Journal(tmp_path / "a.sqlite", Text) as journal:
         pass
     with pytest.raises(sqlite3.ProgrammingError):

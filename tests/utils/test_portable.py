@@ -1,4 +1,4 @@
-"""Nothing that a system may lack is imported, and a claim is a claim without it."""
+"""No module that a system may lack is imported, and a claim works without it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Where backbones come from, and their fingerprints."""
+"""Sources of backbones, and their fingerprints."""
 
 import shutil
 
@@ -37,7 +37,7 @@ def test_an_unknown_packaged_name_is_refused_with_the_names_there_are(name, monk
 
 
 @pytest.mark.parametrize("source", ["/no/such/folder", "./model", "a/b/c", "a/../b", "owner/na..me", "", "owner name"])
-def test_what_is_neither_a_folder_nor_a_hub_id_is_refused(source):
+def test_a_source_that_is_neither_a_folder_nor_a_hub_id_is_refused(source):
     with pytest.raises(BackboneError, match="give an existing folder, a hub id, packaged:NAME or setup:NAME"):
         resolve_source(source)
 

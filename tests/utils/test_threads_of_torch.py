@@ -1,11 +1,11 @@
-"""How many threads torch computes with: by the model's size, the cores and the environment, and only for commands."""
+"""The number of torch threads: by the model's size, the cores and the environment, and only for commands."""
 
 import pytest
 import torch
 
 import speechbrain_xser
 from speechbrain_xser import ExplainableEmotionRecognizer
-from speechbrain_xser.cli.model import load_recognizer
+from speechbrain_xser.cli.model_options import load_recognizer
 from speechbrain_xser.utils import threads
 from speechbrain_xser.utils.threads import chosen_threads, usable_cores
 from tests.annotator.real_clips import clips, needs_real_clips
@@ -13,7 +13,7 @@ from tests.annotator.real_clips import clips, needs_real_clips
 
 @pytest.fixture
 def free(monkeypatch):
-    """Neither the environment nor what ran before has set a number; the old one comes back."""
+    """Clears the thread settings of the environment and of earlier code, and restores them afterwards."""
     for name in threads.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     before = torch.get_num_threads()
@@ -38,7 +38,7 @@ def test_a_command_computes_with_one_thread_for_the_tiny_model_and_says_so(free,
 
 
 @pytest.mark.parametrize("name", threads.VARIABLES)
-def test_the_environment_has_the_last_word(free, monkeypatch, capsys, name):
+def test_the_environment_takes_precedence(free, monkeypatch, capsys, name):
     monkeypatch.setenv(name, "3")
     load_recognizer(None, device="cpu")
     assert torch.get_num_threads() == 3

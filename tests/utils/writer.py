@@ -1,4 +1,4 @@
-"""A journal that is filled in a process of its own, so that it can be killed or run out of room.
+"""Fills a journal in a separate process, so that it can be killed or run out of disk space.
 
 python -m tests.utils.writer PATH COUNT [BYTES]: adds rows of a thousand letters, tells each number once it is safe, and
 waits to be killed at the end. No file may grow beyond so many bytes.
@@ -12,7 +12,7 @@ from speechbrain_xser.utils.journal import Journal
 
 
 class Text(NamedTuple):
-    """The least that a journal keeps."""
+    """The smallest content of a journal."""
 
     text: str
 
@@ -25,7 +25,7 @@ class Text(NamedTuple):
 
 
 def row(number: int) -> tuple[str, Text]:
-    """A key and a thousand letters that belong to it."""
+    """A key and a thousand letters derived from it."""
     return f"{number:06}", Text(chr(ord("a") + number % 26) * 1000)
 
 

@@ -19,7 +19,7 @@ def recognizer(packaged) -> ExplainableEmotionRecognizer:
 
 @pytest.fixture(scope="session")
 def spoken(tmp_path_factory) -> list[Path]:
-    """Two clips in which other things are said."""
+    """Two clips with different words."""
     folder = tmp_path_factory.mktemp("spoken")
     return [written(folder / f"clip{number}.wav", speak(plan("test", number, seed=1))) for number in (7, 10)]
 
@@ -45,5 +45,5 @@ def copied(path: Path, folder: Path) -> Path:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Whatever has content."""
+    """The files below a folder that have content."""
     return [path for path in Path(folder).rglob("*") if path.is_file() and path.stat().st_size]

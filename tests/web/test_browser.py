@@ -32,7 +32,7 @@ WATCH = """(selector) => {
 
 
 class Served(NamedTuple):
-    """A server of its own process."""
+    """A server in a separate process."""
 
     process: subprocess.Popen
     address: str
@@ -86,7 +86,7 @@ def open_page(chromium, served):
 
 
 def upload(page, path):
-    """Chooses a file where the open tab asks for one."""
+    """Chooses a file in the open tab."""
     button = page.get_by_role("tabpanel").filter(visible=True).get_by_role("button", name=re.compile("upload", re.I))
     with page.expect_file_chooser() as chooser:
         button.first.click()
@@ -99,11 +99,11 @@ def ask(page, name="Explain"):
     button.click()
 
 
-def test_the_model_is_announced_with_what_it_is_not_good_for(open_page):
+def test_the_model_is_announced_with_its_limits(open_page):
     expect(open_page().get_by_role("note")).to_contain_text("Do not trust its words and emotions")
 
 
-def test_a_clip_is_explained_while_one_looks(open_page, recognizer, spoken, served):
+def test_a_clip_is_explained_step_by_step(open_page, recognizer, spoken, served):
     page, hosts = open_page(), set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url)[:2]))
     page.reload()
@@ -124,7 +124,7 @@ def test_a_clip_is_explained_while_one_looks(open_page, recognizer, spoken, serv
     assert files_below(next(served.place.glob("xser-serve-*")) / "uploads") == []
 
 
-def test_a_file_that_is_none_has_a_message_and_the_page_goes_on(open_page, spoken, tmp_path):
+def test_an_unreadable_file_has_a_message_and_the_page_stays_usable(open_page, spoken, tmp_path):
     (tmp_path / "notes.wav").write_text("not audio")
     page = open_page()
     upload(page, tmp_path / "notes.wav")
@@ -162,7 +162,7 @@ def test_two_users_at_once_see_their_own_clips(open_page, recognizer, spoken):
         expect(facts).to_contain_text(told.emotion)
 
 
-def test_an_example_needs_no_file(open_page):
+def test_an_example_works_without_an_upload(open_page):
     page = open_page()
     page.get_by_role("button", name="An angry man").click()
     expect(page.locator(".xser-facts")).to_contain_text("angry", timeout=PATIENCE)

@@ -1,4 +1,4 @@
-"""A clip that is handed in, and what is said where it cannot be used."""
+"""An uploaded clip, and the message if it cannot be used."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def _cut(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
-def test_what_cannot_be_used_is_named_as_its_owner_knows_it_and_removed(recognizer, tmp_path, name):
+def test_an_unusable_upload_is_named_as_the_user_named_it_and_removed(recognizer, tmp_path, name):
     make, message = UNUSABLE[name]
     make(tmp_path / name)
     with pytest.raises(AudioError, match=message) as error:
@@ -41,13 +41,13 @@ def test_a_clip_is_in_memory_and_its_file_is_gone(recognizer, spoken, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_too_long_is_refused_before_it_is_decoded(tmp_path):
+def test_a_long_clip_is_refused_before_decoding(tmp_path):
     written(tmp_path / "a.wav", np.full(RATE * 3, 0.1))
     with pytest.raises(AudioError, match="3 s long; at most 2 s"):
         read_upload(None, tmp_path / "a.wav", max_seconds=2)  # there is nothing that could decode it
 
 
 @pytest.mark.parametrize("peak", [0, 0.0009])
-def test_a_silent_clip_is_taken_and_told_to_have_no_speech(recognizer, tmp_path, peak):
+def test_a_silent_clip_is_accepted_and_reported_to_have_no_speech(recognizer, tmp_path, peak):
     clip = read_upload(recognizer, written(tmp_path / "a.wav", np.full(RATE, float(peak))), max_seconds=30)
     assert clip.seconds == 1 and not recognizer.explain_batch([clip.wav])[0].speech

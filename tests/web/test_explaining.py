@@ -1,4 +1,4 @@
-"""Who uses the model, and what of it a page shows."""
+"""Sharing the model between pages, and what a page shows."""
 
 import re
 from html import unescape
@@ -8,7 +8,7 @@ import pytest
 
 from speechbrain_xser.web.clip import read_upload
 from speechbrain_xser.web.explaining import Explainer
-from speechbrain_xser.web.recording import recording_pieces
+from speechbrain_xser.web.long_recording import recording_pieces
 from tests.web.conftest import copied
 
 
@@ -31,7 +31,7 @@ def test_the_paragraph_grows_and_the_evidence_comes_last(explainer, clips, recog
     assert "xser-evidence" in last
 
 
-def test_a_page_that_is_closed_in_the_middle_gives_the_model_back(explainer, clips):
+def test_a_closed_page_releases_the_model(explainer, clips):
     pieces = explainer.pieces(clips[0])
     for _ in range(4):
         next(pieces)

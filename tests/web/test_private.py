@@ -1,4 +1,4 @@
-"""The folder of a server, which holds uploads only while they are read."""
+"""A server's folder, which holds uploads only while they are read."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_folder_goes_with_all_that_is_in_it_whatever_ends_the_server(place):
+def test_the_folder_is_removed_however_the_server_ends(place):
     with pytest.raises(SystemExit), private_folder() as folder:
         (folder / "uploads" / "a.wav").write_text("speech")
         raise SystemExit
@@ -48,7 +48,7 @@ def test_the_folder_of_a_server_that_runs_is_left_alone(place):
         assert folder.exists()
 
 
-def test_an_upload_is_removed_though_reading_it_fails(place):
+def test_an_upload_is_removed_even_if_reading_it_fails(place):
     upload = place / "uploads" / "1f" / "a.wav"
     upload.parent.mkdir(parents=True)
     upload.touch()

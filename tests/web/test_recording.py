@@ -6,7 +6,7 @@ import pytest
 
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.web.explaining import Explainer
-from speechbrain_xser.web.recording import recording_answer, recording_pieces
+from speechbrain_xser.web.long_recording import recording_answer, recording_pieces
 from tests.web.conftest import RATE, copied, files_below, written
 
 
@@ -28,7 +28,7 @@ def test_the_bar_moves_and_the_timeline_comes_last(explainer, recording, place):
     assert files_below(place) == []
 
 
-def test_a_page_that_is_closed_in_the_middle_leaves_no_file_and_no_lock(explainer, recording, place):
+def test_a_closed_page_leaves_no_file_and_no_lock(explainer, recording, place):
     pieces = recording_pieces(explainer, copied(recording, place), max_hours=1)
     next(pieces), next(pieces)
     pieces.close()
@@ -42,19 +42,19 @@ def test_a_recording_that_ends_early_is_shown_as_far_as_it_goes(explainer, recor
     assert 'role="alert">meeting.wav: truncated' in last and "xser-moment" in last
 
 
-def test_a_program_is_told_why_there_are_no_more_moments(explainer, recording, place):
+def test_an_api_caller_is_told_why_moments_end(explainer, recording, place):
     upload = copied(recording, place)
     upload.write_bytes(upload.read_bytes()[:-RATE])
     answer = recording_answer(explainer, upload, max_hours=1)
     assert len(answer["moments"]) == 2 and "truncated" in answer["fault"]
 
 
-def test_what_is_too_long_is_refused_and_removed(explainer, recording, place):
+def test_a_long_recording_is_refused_and_removed(explainer, recording, place):
     with pytest.raises(AudioError, match="meeting.wav is .* long; at most 3.6 s can be used here"):
         list(recording_pieces(explainer, copied(recording, place), max_hours=0.001))
     assert files_below(place) == []
 
 
-def test_silence_has_a_timeline_that_says_so(explainer, place):
+def test_silence_gives_an_empty_timeline(explainer, place):
     *_, last = recording_pieces(explainer, written(place / "a.wav", [0.0] * RATE), max_hours=1)
     assert "No speech was found" in last

@@ -16,7 +16,7 @@ from speechbrain_xser.web.server import Server
 
 @pytest.fixture
 def run(recognizer, tmp_path, monkeypatch):
-    """Runs the command with a model that is loaded already; the server ends at once, by a signal."""
+    """Runs the command with a preloaded model; a signal ends the server at once."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(serve, "load_recognizer", lambda *_: recognizer)
     handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
@@ -54,12 +54,12 @@ def test_a_port_that_is_taken_is_one_clear_line(run):
     assert done.stderr.count("\n") == 1
 
 
-def test_serving_others_is_warned_of(run):
+def test_serving_others_gives_a_warning(run):
     done = run("--host", "0.0.0.0")
     assert "warning: everyone who can reach 0.0.0.0 can use this page" in done.stderr
 
 
-def test_serving_oneself_is_not_warned_of(run):
+def test_serving_oneself_gives_no_warning(run):
     assert "warning" not in run().stderr
 
 
@@ -75,7 +75,7 @@ def test_longer_clips_than_the_model_takes_are_refused(run):
 
 
 @pytest.mark.parametrize("option", ["--max-seconds", "--max-megabytes", "--max-hours"])
-def test_a_limit_of_nothing_is_refused(run, option):
+def test_a_limit_of_zero_is_refused(run, option):
     assert run(option, 0).exit_code == 2
 
 

@@ -14,7 +14,7 @@ from gradio_client.exceptions import AppError
 
 from speechbrain_xser.web.api import api_text
 from speechbrain_xser.web.server import serving
-from speechbrain_xser.web.settings import WebSettings
+from speechbrain_xser.web.server_settings import WebSettings
 from tests.web.conftest import copied, files_below
 
 pytestmark = pytest.mark.slow
@@ -32,7 +32,7 @@ def server(recognizer, tmp_path_factory):
 
 @pytest.fixture
 def ask(server, tmp_path):
-    """A program of its own."""
+    """Runs the server in a separate program."""
     client = Client(server.address, verbose=False, analytics_enabled=False, download_files=str(tmp_path))
 
     def asked(clip, voice=None):
@@ -57,7 +57,7 @@ def test_another_voice_can_be_swapped_in(ask, spoken):
     assert told["swapped"] != pytest.approx(told["probabilities"], abs=1e-3)
 
 
-def test_several_at_once_get_what_each_gets_alone_though_two_send_the_same_file(ask, recognizer, server, spoken):
+def test_concurrent_callers_get_their_own_answers_even_for_the_same_file(ask, recognizer, server, spoken):
     alone = [recognizer.explain_file(path) for path in spoken]
     with ThreadPoolExecutor(3) as pool:
         told = list(pool.map(ask, [spoken[0], *spoken]))
@@ -73,7 +73,7 @@ def test_a_recordings_moments_are_in_order(ask, server, recording):
     assert files_below(server.folder / "uploads") == []
 
 
-def test_what_cannot_be_used_is_an_error_that_says_why(ask, server, tmp_path):
+def test_an_unusable_upload_gives_an_error_with_the_reason(ask, server, tmp_path):
     (tmp_path / "a.wav").write_text("not audio")
     with pytest.raises(AppError, match="a.wav: cannot be read as audio"):
         ask(tmp_path / "a.wav")
@@ -105,7 +105,7 @@ def test_the_description_names_two_endpoints_and_no_event_of_the_page(ask):
     assert set(ask.client.view_api(return_format="dict")["named_endpoints"]) == {"/explain", "/timeline"}
 
 
-def test_the_commands_for_curl_work_as_they_stand(server, spoken, tmp_path):
+def test_the_curl_commands_work_as_written(server, spoken, tmp_path):
     copied(spoken[0], tmp_path).rename(tmp_path / "clip.wav")
     commands = api_text(server.address).split("```bash\n")[1].split("```")[0]
     run = subprocess.run(["bash", "-c", commands], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 
 from speechbrain_xser.answer.form import Step
 from speechbrain_xser.decoder.generation.answer import PartialAnswer
-from speechbrain_xser.decoder.generation.cache import RowCache
+from speechbrain_xser.decoder.generation.row_cache import RowCache
 from speechbrain_xser.decoder.sequence import Stream
 from speechbrain_xser.utils.lengths import valid_mask
 

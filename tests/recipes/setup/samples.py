@@ -1,4 +1,4 @@
-"""Clips for trying a recipe: noisy tones with made-up words, into tests/tmp/samples of the working folder."""
+"""Sample clips for recipes: noisy tones with made-up words, in tests/tmp/samples of the working folder."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ EMOTIONS = ("neutral", "happy", "sad", "angry")  # of all corpora
 
 
 def main() -> None:
-    """Clips to train on, and to look at."""
+    """Clips for training and for validation."""
     for split, clips in (("train", 16), ("valid", 8)):
         manifest = tiny_manifest(FOLDER, clips=clips, split=split)
         write_manifest(manifest, [clip for clip in read_manifest(manifest) if clip.emotion in EMOTIONS])

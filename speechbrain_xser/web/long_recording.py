@@ -7,7 +7,7 @@ from pathlib import Path
 
 from speechbrain_xser.errors import AudioError, told_as
 from speechbrain_xser.page.fragments import alert, last_moment, progress_bar
-from speechbrain_xser.page.timeline import timeline_sections
+from speechbrain_xser.page.timeline_view import timeline_sections
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.recording import Recording
 from speechbrain_xser.timeline.timeline import read_timeline

@@ -1,4 +1,4 @@
-"""What is written is read by other libraries, or is what its specification says letter by letter."""
+"""Files can be read by other libraries, or match their specification letter by letter."""
 
 import csv
 import io
@@ -12,10 +12,10 @@ import webvtt
 from speechbrain_xser.answer import Descriptors
 from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.timeline.cutting import Cutting
-from speechbrain_xser.timeline.formats import csv_text, json_text, jsonl_text, rttm_text, table_text
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.source import Source
 from speechbrain_xser.timeline.subtitles import srt_text, vtt_text
+from speechbrain_xser.timeline.text_formats import csv_text, json_text, jsonl_text, rttm_text, table_text
 
 HARD = 'He said "a --> b",\n\n<i>R&D</i>; naïve'
 

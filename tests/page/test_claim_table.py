@@ -5,13 +5,13 @@ from typing import NamedTuple
 import pytest
 
 from speechbrain_xser.answer.claim import Claim, Verdict
-from speechbrain_xser.page.claims import claim_text, claims_table
+from speechbrain_xser.page.claim_table import claim_text, claims_table
 from speechbrain_xser.page.numbers import ordinal, percent, plain, signed
 from tests.page.reading import Reader
 
 
 class Ranked(NamedTuple):
-    """A claim that knows its place among other clips."""
+    """A claim with its percentile among other clips."""
 
     field: str = "pitch"
     said: str = "low"
@@ -23,13 +23,13 @@ class Ranked(NamedTuple):
     percentile: float | None = 12.3
 
 
-def test_a_row_tells_the_claim_the_measure_and_the_verdict():
+def test_a_row_has_claim_measure_and_verdict():
     page = Reader(claims_table([Claim("pitch", "low", None, Verdict.CONTRADICTED, "high", 231.4, "Hz")]))
     assert [told in page.text for told in ("pitch", "low", "high", "231 Hz", "✗ contradicted")] == [True] * 5
     assert len(page.of("th", scope="col")) == 5 and len(page.of("th", scope="row")) == 1 and not page.faults
 
 
-def test_a_percentile_is_told_where_there_is_one():
+def test_a_percentile_is_shown_if_there_is_one():
     assert "98 Hz, 12th percentile" in Reader(claims_table([Ranked()])).text
     assert "12th percentile" in claim_text(Ranked()) and "percentile" not in claim_text(Ranked(percentile=None))
 

@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from speechbrain_xser.data.formats import kind_of
-from speechbrain_xser.explaining.sources import find_clips
+from speechbrain_xser.explaining.clip_sources import find_clips
 from tests.data.media import write_media
 
 TONE = 0.1 * torch.sin(2 * torch.pi * 200 * torch.arange(48000) / 48000)[:, None].numpy()
@@ -39,12 +39,12 @@ def test_a_path_may_be_of_any_bytes(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"), [(b"", "is empty"), (b"\n \n"[:1], "is empty"), (b"PK\x03\x04\x14", "neither")]
 )
-def test_a_standard_input_of_no_use_is_a_fault(tmp_path, text, told):
+def test_an_unusable_standard_input_is_a_fault(tmp_path, text, told):
     [clip] = find_clips(["-"], io.BytesIO(text), tmp_path)
     assert told in clip.fault and "expected paths, one per line" in clip.fault
 
 
-def test_an_empty_folder_is_a_fault_and_no_end(tmp_path):
+def test_an_empty_folder_is_a_fault_and_does_not_stop_the_rest(tmp_path):
     (tmp_path / "none").mkdir()
     first, second = find_clips([str(tmp_path / "none"), "a.wav"], io.BytesIO(), tmp_path)
     assert "No clip in" in first.fault and second.fault is None
@@ -71,11 +71,11 @@ def test_raw_aac_is_not_taken_for_mp3(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ID3_song.wav", "OggS.wav", "RF64.wav", "\u00e9l\u00e8ftyp.wav"])
-def test_a_name_that_begins_as_a_sound_file_does_is_a_name(tmp_path, name):
+def test_a_name_that_looks_like_a_sound_header_is_a_name(tmp_path, name):
     assert named(["-"], tmp_path, f"{name}\n".encode()) == [name]
 
 
-def test_a_closed_standard_input_is_a_fault_only_where_it_is_asked_for(tmp_path):
+def test_a_closed_standard_input_is_a_fault_only_if_it_is_read(tmp_path):
     assert [clip.name for clip in find_clips(["a.wav"], None, tmp_path)] == ["a.wav"]
     [clip] = find_clips(["-"], None, tmp_path)
     assert "standard input is closed" in clip.fault

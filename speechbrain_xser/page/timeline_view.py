@@ -12,20 +12,20 @@ from typing import NamedTuple
 
 from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.page.assets import asset
+from speechbrain_xser.page.brief import descriptor_text, emotion_text, no_speech_text
 from speechbrain_xser.page.document import document
 from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.numbers import clock
 from speechbrain_xser.page.palette import COLOURS, colour
 from speechbrain_xser.page.stack import Column, mean_columns, stack_paths
-from speechbrain_xser.page.summary import descriptor_text, emotion_text, no_speech_text
 
 STYLE = COLOURS + asset("timeline.css")
 TIMELINE_SCRIPT = asset("timeline.js")
 BINS = 240  # means over the whole recording
 EXPLAINED = (
     "Each column is a stretch of speech: its height is divided among the emotions by their probabilities. Between "
-    "columns nobody speaks. In the small plot, and in the large one where it would be crowded, a column is the mean of "
-    "some time; zoom in for single moments."
+    "columns nobody speaks. In the small plot, and in a crowded large one, a column averages a span of time; zoom "
+    "in to see single moments."
 )
 EMPTY = f"{no_speech_text('this recording')}: the timeline is empty."
 
