@@ -129,6 +129,7 @@ def gather_evidence(
         swapped = _with(model, tokens, other, stage, paragraph, emotions)
         average = _with(model, tokens, mean, stage, paragraph, emotions)
     where = where_in_time(model, branches, stage, paragraph, emotions, attribution.emotion)
+    where = where._replace(start_seconds=recognizer.heard_span(wav).start / model.encoder.sample_rate)
     wav = resampled(wav, model.encoder.sample_rate, SAMPLE_RATE, "the clip")
     heard = hear(wav)
     claims = claims_of(paragraph, heard, transcript, cutoffs)
@@ -157,6 +158,7 @@ def _with(
 
 def _heard(recognizer: ExplainableEmotionRecognizer, wav: Tensor) -> dict[str, BranchOutput]:
     """The outputs of all branches for one clip."""
+    wav = wav[recognizer.heard_span(wav)]
     samples, stage = torch.tensor([len(wav)]), STAGES[recognizer.hparams.stage]
     return recognizer.mods.model.encode_branches(wav[None].to(recognizer.device), samples, stage)
 

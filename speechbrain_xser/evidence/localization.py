@@ -42,7 +42,8 @@ class BranchTrace(NamedTuple):
     kl_nats: Tensor | None  # [T] float32, of each frame; None if the branch is off or has no bottleneck
     shares: Tensor  # [K] float32, nats that each soft token adds to the label's log-odds
     layer_weights: Tensor | None  # [n] float32, sum to one; None if the branch is off or combines no layers
-    token_seconds: float  # between two soft tokens; the frames of token k start at k * token_seconds
+    token_seconds: float  # between two soft tokens; the frames of token k start at k * token_seconds. Words, whose
+    # times are not known, are spread evenly
 
 
 class Where(NamedTuple):
@@ -51,6 +52,7 @@ class Where(NamedTuple):
     emotion: str  # the label that the shares belong to
     branches: dict[str, BranchTrace]
     frame_seconds: float  # between two frames
+    start_seconds: float = 0.0  # where the first frame lies in the clip: later if silence before it was cut off
 
 
 def where_in_time(
@@ -81,7 +83,10 @@ def where_in_time(
     tokens = {name: output.tokens for name, output in branches.items()}
     shares = gradient_times_input(model, tokens, stage, answer, emotions, emotion)
     seconds = 1 / model.encoder.frame_rate
-    traces = {name: _trace(model.branches[name], output, shares[name], seconds) for name, output in branches.items()}
+    frames = max(int(output.latent.frames[0]) for output in branches.values() if output.latent is not None)
+    traces = {
+        name: _trace(model.branches[name], output, shares[name], seconds, frames) for name, output in branches.items()
+    }
     return Where(emotion, traces, seconds)
 
 
@@ -159,8 +164,11 @@ def word_scores(
     return torch.stack([word.mean() for word in said.split(lengths)])
 
 
-def _trace(branch: Branch, output: BranchOutput, shares: Tensor, frame_seconds: float) -> BranchTrace:
-    token_seconds = frame_seconds * branch.adapter.stack
+def _trace(
+    branch: Branch, output: BranchOutput, shares: Tensor, frame_seconds: float, clip_frames: int
+) -> BranchTrace:
+    stack = getattr(branch.adapter, "stack", None)
+    token_seconds = frame_seconds * (stack or clip_frames / max(1, len(shares)))
     if output.latent is None:
         return BranchTrace(None, shares, None, token_seconds)
     frames, mix = int(output.latent.frames[0]), getattr(branch.bottleneck, "mix", None)

@@ -424,13 +424,18 @@ class ExplainableEmotionRecognizer(nn.Module):
             return _Encoded(spoken, self.mods.model.encode(wavs, samples, STAGES[self.hparams.stage]))
 
     def _without_silence(self, wavs: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """The clips of a batch as the model hears them: for some models silence before and after speech is cut off."""
+        """The clips of a batch as the model hears them."""
         if not self.hparams.cut_silence:
             return wavs, samples
-        rate = self.mods.model.encoder.sample_rate
         clips = [wav[:count] for wav, count in zip(wavs, samples.tolist(), strict=True)]
-        clips = [clip[spoken_span(clip, rate)] for clip in clips]
+        clips = [clip[self.heard_span(clip)] for clip in clips]
         return pad_sequence(clips, batch_first=True), torch.tensor([len(clip) for clip in clips])
+
+    def heard_span(self, wav: Tensor) -> slice:
+        """The samples of a clip, [S], that the model hears: for some models silence around speech is cut off."""
+        if not self.hparams.cut_silence:
+            return slice(0, len(wav))
+        return spoken_span(wav, self.mods.model.encoder.sample_rate)
 
     def _answered(self, tokens: list[dict[str, SoftTokens]]) -> Iterator[Explanation]:
         """Explanations of all rows of several batches."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torchaudio.functional import fftconvolve
 
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.utils.lengths import valid_mask
@@ -44,7 +45,7 @@ class LowPass(nn.Module):
         times = torch.arange(TAPS, dtype=torch.float64, device="cpu") - TAPS // 2
         taps = torch.sinc(2 * cutoff / sample_rate * times)
         taps = taps * torch.hamming_window(TAPS, periodic=False, dtype=torch.float64, device="cpu")
-        self.register_buffer("taps", (taps / taps.sum()).float()[None, None], persistent=False)
+        self.register_buffer("taps", (taps / taps.sum()).float()[None], persistent=False)
 
     def forward(self, wavs: Tensor, samples: Tensor) -> Tensor:
         """Filters a right-padded batch; what a clip becomes does not depend on its neighbours.
@@ -62,5 +63,5 @@ class LowPass(nn.Module):
             [B, S], zero at padding.
         """
         valid = valid_mask(samples, wavs.shape[1])
-        filtered = nn.functional.conv1d(torch.where(valid, wavs, 0.0)[:, None], self.taps, padding=TAPS // 2)[:, 0]
-        return torch.where(valid, filtered, 0.0)
+        filtered = fftconvolve(torch.where(valid, wavs, 0.0), self.taps, mode="full")[:, TAPS // 2 :]
+        return torch.where(valid, filtered[:, : wavs.shape[1]], 0.0)

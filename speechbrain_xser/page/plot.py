@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from speechbrain_xser.evidence.curves import Curves
-    from speechbrain_xser.evidence.localization import Where
+    from speechbrain_xser.evidence.localization import BranchTrace, Where
 
 WIDTH = 1000  # of a box, in its own units
 HEIGHT = 84  # of a box, pixels
@@ -132,7 +132,7 @@ def _information(curves: Curves, where: Where) -> Panel | None:
         return None
     _, high, marks = ticks(0.0, max(float(nats.max()) for nats in kept.values()))
     paths = [
-        _curve(_centres(nats, where.frame_seconds), nats.tolist(), 0.0, high, curves, shown(name).kind)
+        _curve(_centres(nats, where), nats.tolist(), 0.0, high, curves, shown(name).kind)
         for name, nats in kept.items()
     ]
     return Panel("Information", "nats a frame", 0.0, high, marks, paths, _keys(where))
@@ -144,7 +144,7 @@ def _shares(curves: Curves, where: Where) -> Panel | None:
         return None
     low, high, marks = ticks(min(0.0, *found), max(0.0, *found))
     paths = [
-        _steps(trace.shares.tolist(), trace.token_seconds, low, high, curves.seconds, shown(name).kind)
+        _steps(trace.shares.tolist(), _edges(trace, where, curves.seconds), low, high, curves.seconds, shown(name).kind)
         for name, trace in where.branches.items()
         if len(trace.shares)
     ]
@@ -160,8 +160,13 @@ def _heard_times(curves: Curves) -> list[float]:
     return [curves.start_seconds + place * curves.hop_seconds for place in range(len(curves.hertz))]
 
 
-def _centres(values: Tensor, step: float) -> list[float]:
-    return [(place + 0.5) * step for place in range(len(values))]
+def _centres(values: Tensor, where: Where) -> list[float]:
+    return [where.start_seconds + (place + 0.5) * where.frame_seconds for place in range(len(values))]
+
+
+def _edges(trace: BranchTrace, where: Where, seconds: float) -> list[float]:
+    """Where the tokens begin, and the end of the last one, within the clip."""
+    return [min(where.start_seconds + n * trace.token_seconds, seconds) for n in range(len(trace.shares) + 1)]
 
 
 def _curve(
@@ -174,12 +179,13 @@ def _curve(
     return Path(style, "".join(f"M{_points(line)}h.1" for line in lines))
 
 
-def _steps(values: Sequence[float], step: float, low: float, high: float, seconds: float, style: str) -> Path:
+def _steps(
+    values: Sequence[float], edges: Sequence[float], low: float, high: float, seconds: float, style: str
+) -> Path:
     """An area between zero and a step function."""
     zero, corners = _height(0.0, low, high), []
-    for place, value in enumerate(values):
-        edges = [WIDTH * min(edge * step, seconds) / seconds for edge in (place, place + 1)]
-        corners += [(edge, _height(value, low, high)) for edge in edges]
+    for value, *around in zip(values, edges, edges[1:], strict=False):
+        corners += [(WIDTH * edge / seconds, _height(value, low, high)) for edge in around]
     around = [(corners[0][0], zero), *corners, (corners[-1][0], zero)]
     return Path(f"xser-area {style}", f"M{_points(around)}Z")
 
