@@ -25,6 +25,7 @@ LONGEST = (
     "timeline/test_memory.py",
     "cli/test_timeline.py",
     "cli/test_annotate.py",
+    "test_shown_diffs.py",
 )
 
 
