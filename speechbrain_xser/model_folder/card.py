@@ -17,7 +17,7 @@ from speechbrain_xser.model_folder.licences import OTHER, OWN, base_licence, is_
 from speechbrain_xser.model_folder.metadata import Backbone, Metadata
 
 LOCAL = "a local folder"
-PARTS = {"encoder": "the frozen encoder", "llm": "the LLM"}  # backbones, in a sentence
+PARTS = {"encoder": "the frozen encoder", "llm": "the LLM", "recognizer": "the speech recogniser"}  # in a sentence
 SCORES = {  # of a run's test, as the hub names tasks and metrics; in percent
     "wer": ("automatic-speech-recognition", "wer", "word error rate (%)"),
     "ua": ("audio-classification", "recall", "unweighted accuracy, mean recall of the emotions (%)"),
