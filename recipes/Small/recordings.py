@@ -132,7 +132,8 @@ def _write(path: Path, booth: _Booth, script: Script, style: Style, others: tupl
         moved_into_place(path) as beside,
         soundfile.SoundFile(beside, "w", SAMPLE_RATE, 1, "PCM_16", None, "FLAC") as file,
     ):
-        file.comment = json.dumps(found) if found else ""
+        if found:
+            file.comment = json.dumps(found)
         file.write(wave.numpy())
     return Take(seconds, found)
 

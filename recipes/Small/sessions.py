@@ -14,7 +14,7 @@ from Small.conditions import Chances, Conditions, draw_conditions
 from Small.voices import Manner, Programs, Speaker, draw_manner, draw_speaker, speakers
 
 VERSION = 1  # of how a plan is spoken, in the names of files: another version is spoken anew
-CLIPS = 20  # a session
+CLIPS = {"train": 20, "valid": 1, "test": 1}  # a session: one, so that a small set has every speaker
 SHARES = {"flite": 0.5, "espeak": 0.25, "piper": 0.25}
 CHARACTERS_A_SECOND = 16.0  # at rate 1, about
 SECONDS = (1.5, 16.0)  # of a clip's speech, as it is planned
@@ -81,7 +81,8 @@ def sessions(split: str, sentences: Sequence[str], clips: int, seed: int, progra
     """
     texts, there = _endless(sentences), speakers(split, programs)
     return [
-        _session(split, number, min(CLIPS, clips - number), texts, there, seed) for number in range(0, clips, CLIPS)
+        _session(split, number, min(CLIPS[split], clips - number), texts, there, seed)
+        for number in range(0, clips, CLIPS[split])
     ]
 
 

@@ -7,12 +7,14 @@ from Small.voices import Programs
 
 
 def test_the_plan_of_the_test_is_quiet_single_sentences():
-    (session,) = sessions("test", ["she sang a song", "he ran to the sea"], 20, 1, Programs())
-    for script in session.scripts:
-        drawn = script.conditions
-        assert len(script.sentences) == 1 and drawn.rt60_seconds is None and drawn.low_pass_hertz is None
-        assert drawn.snr_decibels == 60 and -30 <= drawn.level <= -20
-    assert session.manner == (1.0, 1.0)
+    planned = sessions("test", ["she sang a song", "he ran to the sea"], 100, 1, Programs())
+    for session in planned:
+        for script in session.scripts:
+            drawn = script.conditions
+            assert len(script.sentences) == 1 and drawn.rt60_seconds is None and drawn.low_pass_hertz is None
+            assert drawn.snr_decibels == 60 and -30 <= drawn.level <= -20
+        assert session.manner == (1.0, 1.0)
+    assert len({session.speaker for session in planned}) > 10
 
 
 def test_planned_lengths_are_spread_by_their_logarithm():
