@@ -97,6 +97,7 @@ class _Booth:
         self.voice: Voice | None = None
 
     def say(self, sentence: str) -> Tensor:
+        """A sentence without silence at its ends, [S]."""
         if self.voice is None:
             self.voice = open_voice(self.session.speaker, self.session.manner, self.programs)
         wave = trimmed(self.voice.say(written(sentence)))
@@ -107,6 +108,7 @@ class _Booth:
         return wave
 
     def close(self) -> None:
+        """Closes the voice, where it was opened."""
         if self.voice is not None:
             self.voice.close()
 
