@@ -36,6 +36,13 @@ class Flite:
     ------
     SettingsError
         If the program is missing, cannot be run, or does not have the voice.
+
+    Example
+    -------
+    >>> Flite("slt", program="no-flite")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.SettingsError: no-flite cannot be run (...). Install Debian's flite, or give its path.
     """
 
     def __init__(

@@ -42,6 +42,14 @@ class Piper:
     ------
     SettingsError
         If the program or the model is missing.
+
+    Example
+    -------
+    >>> Piper("piper", "nowhere.onnx")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.SettingsError: Piper's model nowhere.onnx is not there. Install piper-tts in an \
+environment of its own, and give the path of its program and of a model.
     """
 
     def __init__(self, program: str | None, model: str | None, rate: float = 1.0, seconds: float = SECONDS):
