@@ -124,7 +124,7 @@ def _taken(path: Path) -> Take | None:
 
 def _write(path: Path, booth: _Booth, script: Script, style: Style, others: tuple[str, ...]) -> Take:
     clean = joined([booth.say(sentence) for sentence in script.sentences], script.pauses)
-    babble = _babblers(booth.session.split, others) if script.conditions.noise == "babble" else ()
+    babble = _babblers(others) if script.conditions.noise == "babble" else ()
     wave = recorded(clean, script.conditions, script.seed, babble)
     if (seconds := len(wave) / SAMPLE_RATE) > MAX_SECONDS:
         return Take(seconds, {})
@@ -141,9 +141,9 @@ def _write(path: Path, booth: _Booth, script: Script, style: Style, others: tupl
 
 
 @cache
-def _babblers(split: str, texts: tuple[str, ...]) -> tuple[Tensor, ...]:
-    """Clips that babble is made of, by eSpeak's voices of the split."""
-    there = speakers(split, Programs())["espeak"]
+def _babblers(texts: tuple[str, ...]) -> tuple[Tensor, ...]:
+    """Clips that babble is made of, by eSpeak's training voices."""
+    there = speakers("train", Programs())["espeak"]
     voices = [EspeakVoice(there[7 * number % len(there)].name, 1.0, 1.0) for number in range(len(texts))]
     return tuple(trimmed(voice.say(text)) for voice, text in zip(voices, texts, strict=True))
 

@@ -1,7 +1,8 @@
 """Voices that can say any text: flite's, eSpeak NG's and Piper's, behind one interface.
 
 A :class:`Speaker` is somebody who can be asked to speak, a :class:`Manner` how fast and how high; :func:`open_voice`
-makes a :class:`Voice` of both. What is said depends on text, speaker and manner alone.
+makes a :class:`Voice` of both. What is said depends on text, speaker and manner alone, but for
+the breath of eSpeak's f2, f3 and victor, who do not train.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ FLITE = {  # gender, and median F0 in hertz
     "test": {"rms": ("male", 100)},
 }
 JOE = ("joe", "male")
+BREATHY = ("f5", "Alicia", "sandro")  # of eSpeak's training variants: their noise is another each time
 RATES = (0.75, 1.35)  # of the voice's own
 PITCHES = (0.8, 1.5)  # so that men too are heard low, normal and high
 
@@ -106,7 +108,8 @@ def speakers(split: str, programs: Programs) -> dict[str, list[Speaker]]:
     Arguments
     ---------
     split : "train", "valid" or "test"
-        eSpeak's variants are divided as in the embedded corpus; flite's rms is kept for testing; Piper's joe trains.
+        eSpeak's variants are divided as in the embedded corpus, without the breathy ones in training. flite's
+        rms is kept for testing; Piper's joe trains.
     programs : Programs
         Without a Piper, joe is not there.
 
@@ -124,7 +127,9 @@ def speakers(split: str, programs: Programs) -> dict[str, list[Speaker]]:
     """
     found = {
         "flite": [Speaker("flite", name, gender) for name, (gender, _) in FLITE[split].items()],
-        "espeak": [Speaker("espeak", voice.name, voice.gender) for voice in voices(split)],
+        "espeak": [
+            Speaker("espeak", voice.name, voice.gender) for voice in voices(split) if not voice.name.endswith(BREATHY)
+        ],
         "piper": [Speaker("piper", *JOE)] if split == "train" and programs.piper else [],
     }
     return {program: there for program, there in found.items() if there}
