@@ -13,7 +13,7 @@ from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.errors import AudioError, SettingsError
 
 REMEDY = "Install Debian's flite, or give its path."
-SECONDS = 60.0  # for a sentence: a program that takes longer hangs
+SECONDS = 600.0  # for a sentence: on a busy machine it can take long, a hang takes for ever
 
 
 class Flite:
@@ -36,6 +36,13 @@ class Flite:
     ------
     SettingsError
         If the program is missing, cannot be run, or does not have the voice.
+
+    Example
+    -------
+    >>> Flite("slt", program="no-flite")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.SettingsError: no-flite cannot be run (...). Install Debian's flite, or give its path.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.errors import AudioError, SettingsError
 
 REMEDY = "Install piper-tts in an environment of its own, and give the path of its program and of a model."
-SECONDS = 120.0  # for the model and a sentence: a program that takes longer hangs
+SECONDS = 600.0  # for the model and a sentence: on a busy machine they take minutes, a hang takes for ever
 WROTE = "Wrote "  # before the name of a complete file, in piper-tts's log
 LAST_LINES = 3  # of its log, told when it fails
 
@@ -42,6 +43,14 @@ class Piper:
     ------
     SettingsError
         If the program or the model is missing.
+
+    Example
+    -------
+    >>> Piper("piper", "nowhere.onnx")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.SettingsError: Piper's model nowhere.onnx is not there. Install piper-tts in an \
+environment of its own, and give the path of its program and of a model.
     """
 
     def __init__(self, program: str | None, model: str | None, rate: float = 1.0, seconds: float = SECONDS):
@@ -81,13 +90,13 @@ class Piper:
             If Piper ends, takes too long, or leaves no whole file. It is closed then.
         """
         try:
-            self.process.stdin.write(" ".join(text.split()) + "\n")
+            with suppress(OSError):  # it has ended, and its log says why
+                self.process.stdin.write(" ".join(text.split()) + "\n")
             path = self._written(text)
             wave = load_audio(path)
-        except (OSError, AudioError) as error:
+        except AudioError:
             self.close()
-            told = str(error) if isinstance(error, AudioError) else f"{self.program} has ended. {REMEDY}"
-            raise AudioError(told) from error
+            raise
         path.unlink()
         return wave
 
@@ -110,7 +119,8 @@ class Piper:
         """Ends the program and removes its files."""
         self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
+        with suppress(OSError):  # of what it did not read
+            self.process.stdin.close()
         self.folder.cleanup()
 
 

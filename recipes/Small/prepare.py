@@ -57,7 +57,7 @@ def prepare(
     data_folder : str | Path
         WordNet's, with data.noun, data.verb, data.adj and data.adv: /usr/share/wordnet in Debian.
     save_folder : str | Path
-        Where manifests and, in ``wav``, clips go: about 120 MB for an hour of speech.
+        Where manifests and, in ``wav``, clips go: about 50 MB for an hour of speech.
     train_clips, valid_clips, test_clips : int
         How many. More clips than before are those and some.
     seed : int

@@ -97,6 +97,7 @@ class _Booth:
         self.voice: Voice | None = None
 
     def say(self, sentence: str) -> Tensor:
+        """A sentence without silence at its ends, [S]."""
         if self.voice is None:
             self.voice = open_voice(self.session.speaker, self.session.manner, self.programs)
         wave = trimmed(self.voice.say(written(sentence)))
@@ -107,6 +108,7 @@ class _Booth:
         return wave
 
     def close(self) -> None:
+        """Closes the voice, where it was opened."""
         if self.voice is not None:
             self.voice.close()
 
@@ -122,7 +124,7 @@ def _taken(path: Path) -> Take | None:
 
 def _write(path: Path, booth: _Booth, script: Script, style: Style, others: tuple[str, ...]) -> Take:
     clean = joined([booth.say(sentence) for sentence in script.sentences], script.pauses)
-    babble = _babblers(booth.session.split, others) if script.conditions.noise == "babble" else ()
+    babble = _babblers(others) if script.conditions.noise == "babble" else ()
     wave = recorded(clean, script.conditions, script.seed, babble)
     if (seconds := len(wave) / SAMPLE_RATE) > MAX_SECONDS:
         return Take(seconds, {})
@@ -132,15 +134,16 @@ def _write(path: Path, booth: _Booth, script: Script, style: Style, others: tupl
         moved_into_place(path) as beside,
         soundfile.SoundFile(beside, "w", SAMPLE_RATE, 1, "PCM_16", None, "FLAC") as file,
     ):
-        file.comment = json.dumps(found) if found else ""
+        if found:
+            file.comment = json.dumps(found)
         file.write(wave.numpy())
     return Take(seconds, found)
 
 
 @cache
-def _babblers(split: str, texts: tuple[str, ...]) -> tuple[Tensor, ...]:
-    """Clips that babble is made of, by eSpeak's voices of the split."""
-    there = speakers(split, Programs())["espeak"]
+def _babblers(texts: tuple[str, ...]) -> tuple[Tensor, ...]:
+    """Clips that babble is made of, by eSpeak's training voices."""
+    there = speakers("train", Programs())["espeak"]
     voices = [EspeakVoice(there[7 * number % len(there)].name, 1.0, 1.0) for number in range(len(texts))]
     return tuple(trimmed(voice.say(text)) for voice, text in zip(voices, texts, strict=True))
 

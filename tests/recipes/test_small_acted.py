@@ -17,6 +17,7 @@ from tests.genuine import DATA
 
 REAL = DATA / "cremad" / "AudioWAV"
 needs_real_clips = pytest.mark.skipif(not REAL.is_dir(), reason=f"CREMA-D's clips are not in {REAL}: set XSER_DATA")
+pytestmark = pytest.mark.slow  # tens of variants each
 ALWAYS = CHANCES._replace(noise=0.0, low_pass=0.0, high_band=0.0, digital_silence=0.0)
 
 
@@ -135,7 +136,6 @@ def test_a_clip_that_cannot_be_read_is_told_and_too_many_stop(manifest, caplog):
 
 
 @needs_real_clips
-@pytest.mark.slow
 def test_real_actors_are_described_by_the_package_s_bounds_and_varied(tmp_path):
     clips = tmp_path / "cremad" / "AudioWAV"
     clips.mkdir(parents=True)

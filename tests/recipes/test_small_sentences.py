@@ -102,6 +102,7 @@ def test_an_unknown_split_is_refused(wordnet):
 
 
 @needs_wordnet
+@pytest.mark.slow
 def test_wordnet_has_tens_of_thousands_and_none_is_in_two_splits():
     found = {split: sentences(WORDNET, split) for split in SHARES}
     words = {split: {normalise(sentence) for sentence in found[split]} for split in SHARES}

@@ -7,21 +7,32 @@ from Small.voices import Programs
 
 
 def test_the_plan_of_the_test_is_quiet_single_sentences():
-    (session,) = sessions("test", ["she sang a song", "he ran to the sea"], 20, 1, Programs())
-    for script in session.scripts:
-        drawn = script.conditions
-        assert len(script.sentences) == 1 and drawn.rt60_seconds is None and drawn.low_pass_hertz is None
-        assert drawn.snr_decibels == 60 and -30 <= drawn.level <= -20
-    assert session.manner == (1.0, 1.0)
+    planned = sessions("test", ["she sang a song", "he ran to the sea"], 100, 1, Programs())
+    for session in planned:
+        for script in session.scripts:
+            drawn = script.conditions
+            assert len(script.sentences) == 1 and drawn.rt60_seconds is None and drawn.low_pass_hertz is None
+            assert drawn.snr_decibels == 60 and -30 <= drawn.level <= -20
+        assert session.manner == (1.0, 1.0)
+    assert len({session.speaker for session in planned}) > 10
 
 
-def test_planned_lengths_are_spread_by_their_logarithm():
-    texts = [f"{word} of the sea and of the sun" for word in "abcdefghij"]  # 27 characters: 1.35 to 2.1 s each
-    planned = sessions("train", texts, 2000, 1, Programs())
+def test_planned_lengths_are_spread_by_their_logarithm(monkeypatch):
+    monkeypatch.setattr("Small.voices.RATES", (1.0, 1.0))
+    texts = [f"{word} of the sea and of the sun" for word in "abcdefghij"]  # 27 characters and a pause: 2.11 s
+    planned = sessions("train", texts, 4000, 1, Programs())
     counts = np.array([len(script.sentences) for session in planned for script in session.scripts])
-    assert counts.max() <= 12  # of 1.35 s in 16
-    assert (counts == 1).mean() == pytest.approx(0.25, abs=0.05)  # log(2.7 / 1.5) / log(16 / 1.5)
-    assert (counts >= 4).mean() > 0.25
+    assert counts.max() == 7  # 16.5 / 2.11
+    assert (counts == 1).mean() == pytest.approx(0.316, abs=0.03)  # up to 3.17 s: log(3.17 / 1.5) / log(16 / 1.5)
+    assert (counts >= 4).mean() == pytest.approx(0.326, abs=0.03)  # from 7.39 s
+
+
+def test_no_plan_is_so_long_that_its_clip_would_be_dropped():
+    texts = ["a" * 30, "b" * 110]  # the second takes 9 s at the slowest
+    planned = sessions("train", texts, 400, 1, Programs())
+    for session in planned:
+        longest = max(len("".join(script.sentences)) for script in session.scripts)
+        assert longest / (17 * session.manner.rate) < 16.5
 
 
 def test_every_sentence_is_said_before_one_is_said_again():

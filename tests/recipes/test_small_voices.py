@@ -133,6 +133,13 @@ def test_a_piper_that_ends_is_told_with_its_last_words(program, model):
     assert one_line(caught) and voice.process.returncode is not None
 
 
+def test_a_piper_that_has_ended_already_is_told_with_its_last_words(program, model):
+    voice = Piper(program("sys.exit('no model')"), model)
+    voice.process.wait()
+    with pytest.raises(AudioError, match="ended before it spoke 'Hello': no model"):
+        voice.say("Hello")
+
+
 def test_a_piper_that_hangs_is_ended(program, model):
     voice = Piper(program("time.sleep(60)"), model, seconds=0.5)
     with pytest.raises(AudioError, match="no sound of 'Hello' after 0.5 s"):
