@@ -29,7 +29,7 @@ def prepare(
     wordnet_folder: str | Path,
     variants: int = 1,
     valid_clips: int = 200,
-    llm_clips: int = 3200,
+    llm_clips: int = 1600,
 ) -> dict[str, str]:
     """Writes ``train``, ``train-LLM_CLIPS``, ``valid`` and ``test.jsonl``; the test set keeps its own words.
 

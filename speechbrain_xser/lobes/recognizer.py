@@ -175,6 +175,7 @@ def _whisper(
         options = {"revision": revision, "dtype": dtype, "output_loading_info": True}
         model, report = WhisperForConditionalGeneration.from_pretrained(source, **options)
         refuse_incomplete(source, report)
+        model.generation_config.max_length = None  # our own limit is told at each call
         return model
     config = WhisperForConditionalGeneration.config_class.from_pretrained(source, revision=revision)
     return WhisperForConditionalGeneration(config).to(torch.get_default_device(), dtype)
