@@ -22,19 +22,13 @@ _LAZY = {
     "ExplainableEmotionRecognizer": "speechbrain_xser.inference.recognizer",
     "Explanation": "speechbrain_xser.answer.explanation",
 }
-__all__ = ["SMALL", "TINY", "packaged_model", *_LAZY]
+__all__ = ["TINY", "packaged_model", *_LAZY]
 
-TINY, SMALL = "tiny", "small"  # the packaged models' short names, wherever a model is named
+TINY = "tiny"  # the packaged model's short name, wherever a model is named
 
 
-def packaged_model(name: str = TINY) -> str:
-    """Path of a trained model that comes with the package.
-
-    Arguments
-    ---------
-    name : str
-        "tiny" for showing and testing, or "small" for real English speech; its backbones are brought by
-        ``xser setup small``.
+def packaged_model() -> str:
+    """Path of the trained tiny model that comes with the package (for showing and testing).
 
     Returns
     -------
@@ -43,10 +37,10 @@ def packaged_model(name: str = TINY) -> str:
 
     Example
     -------
-    >>> Path(packaged_model()).name, Path(packaged_model("small")).name
-    ('xser-tiny', 'xser-small')
+    >>> Path(packaged_model()).name
+    'xser-tiny'
     """
-    return str(Path(__file__).parent / "packaged" / f"xser-{name}")
+    return str(Path(__file__).parent / "packaged" / "xser-tiny")
 
 
 def __getattr__(name: str) -> object:

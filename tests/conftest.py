@@ -38,7 +38,6 @@ def pytest_configure(config):
     A worker counts one core, which is its share: what asks for a process a core works in the worker itself, instead of
     importing torch in as many new ones. Tests of pools say how many they want.
     """
-    os.environ["XSER_DEFAULT_MODEL"] = "tiny"  # wherever tests run; those of the small model name it
     if hasattr(config, "workerinput"):
         os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
     if hasattr(config.option, "loadscopereorder"):

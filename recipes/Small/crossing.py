@@ -16,7 +16,7 @@ from Small.sentences import sentences, written
 
 from speechbrain_xser.cli.preparation import prepare_command
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
-from speechbrain_xser.data.paragraphs import with_paragraphs
+from speechbrain_xser.data.paragraphs import Wording, with_paragraphs
 
 OWN_WORDS = 0.1  # share of clips that keep their own sentence
 SENTENCES = (1, 1, 1, 1, 1, 2, 2, 3, 4)  # of a clip, drawn
@@ -30,6 +30,7 @@ def prepare(
     variants: int = 1,
     valid_clips: int = 200,
     llm_clips: int = 1600,
+    wording: Wording = "plain",
 ) -> dict[str, str]:
     """Writes ``train``, ``train-LLM_CLIPS``, ``valid`` and ``test.jsonl``; the test set keeps its own words.
 
@@ -47,6 +48,8 @@ def prepare(
         Validation clips at most, drawn once.
     llm_clips : int
         Training clips that the LLM hears, drawn once: it is a hundred times slower than the start.
+    wording : str
+        Of the paragraphs. In "varied" an emotion may stand anywhere: after 200 steps the LLM ended before it.
 
     Returns
     -------
@@ -64,10 +67,10 @@ def prepare(
     train = clips["train"] + clips["train-varied"]
     few = f"train-{llm_clips}"
     manifests = {name: str(Path(save_folder, f"{name}.jsonl")) for name in ("train", few, "valid", "test")}
-    train = list(crossed(train, sentences(wordnet_folder, "train"), "train"))
+    train = list(crossed(train, sentences(wordnet_folder, "train"), "train", wording))
     write_manifest(manifests["train"], train)
     write_manifest(manifests[few], Random("small llm").sample(train, min(llm_clips, len(train))))
-    write_manifest(manifests["valid"], crossed(valid, sentences(wordnet_folder, "valid"), "valid"))
+    write_manifest(manifests["valid"], crossed(valid, sentences(wordnet_folder, "valid"), "valid", wording))
     write_manifest(manifests["test"], clips["test"])
     return manifests
 
@@ -78,7 +81,9 @@ def _placed(clips: Sequence[Utterance], data_folder: str | Path) -> list[Utteran
     return [clip._replace(wav=clip.wav.replace("{data_root}", root)) for clip in clips]
 
 
-def crossed(clips: Sequence[Utterance], texts: Sequence[str], seed: str) -> Iterator[Utterance]:
+def crossed(
+    clips: Sequence[Utterance], texts: Sequence[str], seed: str, wording: Wording = "plain"
+) -> Iterator[Utterance]:
     """Clips with other words, which the recogniser is said to have written.
 
     Arguments
@@ -89,6 +94,8 @@ def crossed(clips: Sequence[Utterance], texts: Sequence[str], seed: str) -> Iter
         Sentences.
     seed : str
         Of what is drawn.
+    wording : str
+        Of the paragraphs, "plain" or "varied".
 
     Yields
     ------
@@ -107,7 +114,7 @@ def crossed(clips: Sequence[Utterance], texts: Sequence[str], seed: str) -> Iter
         own = random.random() < OWN_WORDS
         words = written(clip.transcript) if own else _drawn(texts, random)
         bare = clip._replace(id=f"{clip.id}-{number}", transcript=words, recognized=words, emphasis=None)
-        yield with_paragraphs(bare._replace(description=None, caption=None), "varied")
+        yield with_paragraphs(bare._replace(description=None, caption=None), wording)
 
 
 def _drawn(texts: Sequence[str], random: Random) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,6 @@ import click
 
 import speechbrain_xser
 from speechbrain_xser.utils.devices import NAMES, checked_device
-from speechbrain_xser.utils.sources import is_set_up
 from speechbrain_xser.utils.threads import use_threads_for
 
 if TYPE_CHECKING:
@@ -24,14 +22,6 @@ TINY = (
     "few hundred words of made-up sentences and CREMA-D's twelve sentences. Do not trust its words and emotions on "
     "your own recordings."
 )
-
-
-SMALL = (
-    "the small model that comes with the package: Whisper tiny.en hears, SmolLM2 writes. It is for English speech of "
-    "one speaker, and its emotions were learned from actors."
-)
-NOTES = {speechbrain_xser.TINY: TINY, speechbrain_xser.SMALL: SMALL}
-OFFER = "For real recordings say `xser setup small` once (164 MB)."
 
 
 def model_options(command: Callable) -> Callable:
@@ -49,7 +39,7 @@ def model_options(command: Callable) -> Callable:
     for option in (
         click.option("--device", help=f"{NAMES}.  [default: cuda if available]"),
         click.option("--revision", help="Full commit hash, if the model is a hub id."),
-        click.option("--model", help="Trained folder, small, tiny, or hub id.  [default: small if set up, else tiny]"),
+        click.option("--model", help="Trained folder, tiny (the packaged model), or hub id.  [default: tiny]"),
     ):
         command = option(command)
     return command
@@ -58,18 +48,16 @@ def model_options(command: Callable) -> Callable:
 def load_recognizer(
     model: str | None, revision: str | None = None, device: str | None = None, **options: object
 ) -> ExplainableEmotionRecognizer:
-    """Loads the model that the options name, or else the default, with a note on standard error.
+    """Loads the model that the options name, or else the packaged model, with a note on standard error.
 
     Example
     -------
-    >>> load_recognizer("tiny", device="cpu").hparams.stage
+    >>> load_recognizer(None, device="cpu").hparams.stage
     'ser'
     """
-    source = model or default_model()
     if model is None:
-        offer = f" {OFFER}" if source == speechbrain_xser.TINY else ""
-        click.echo(f"No --model was given: using {NOTES[source]}{offer}", err=True)
-        source = speechbrain_xser.packaged_model(source)
+        click.echo(f"No --model was given: using {TINY}", err=True)
+    source = speechbrain_xser.packaged_model() if model is None else model
     with importing():
         from transformers.utils.logging import disable_progress_bar
 
@@ -104,27 +92,15 @@ def importing() -> Iterator[None]:
             gc.enable()
 
 
-def default_model() -> str:
-    """The packaged model of a command without ``--model``: small where its backbones are set up, else tiny.
-
-    The environment variable XSER_DEFAULT_MODEL goes before both.
-    """
-    if (wanted := os.environ.get("XSER_DEFAULT_MODEL")) in NOTES:
-        return wanted
-    ready = Path(speechbrain_xser.packaged_model(speechbrain_xser.SMALL)).is_dir() and is_set_up()
-    return speechbrain_xser.SMALL if ready else speechbrain_xser.TINY
-
-
-def packaged_name(model: str | None) -> str | None:
-    """The short name of the packaged model that is meant; None for another, such as a folder that is called so.
+def is_tiny(model: str | None) -> bool:
+    """Whether the packaged tiny model is meant: no name, or ``tiny`` if no folder here has that name.
 
     Example
     -------
-    >>> packaged_name("tiny"), packaged_name("results/model")
-    ('tiny', None)
+    >>> is_tiny(None), is_tiny("tiny"), is_tiny("results/model")
+    (True, True, False)
     """
-    name = model or default_model()
-    return name if name in NOTES and not (model and Path(model).is_dir()) else None
+    return model is None or model == speechbrain_xser.TINY and not Path(model).is_dir()
 
 
 def explained_by(model: str | None) -> str:
@@ -132,8 +108,7 @@ def explained_by(model: str | None) -> str:
 
     Example
     -------
-    >>> explained_by("results/model"), explained_by("tiny")[:27]
+    >>> explained_by("results/model"), explained_by(None)[:27]
     ('Explained by results/model.', 'Explained by the tiny model')
     """
-    name = packaged_name(model)
-    return f"Explained by {model}." if name is None else f"Explained by {NOTES[name]}"
+    return f"Explained by {TINY}" if is_tiny(model) else f"Explained by {model}."

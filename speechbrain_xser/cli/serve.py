@@ -6,8 +6,7 @@ import math
 
 import click
 
-from speechbrain_xser import TINY
-from speechbrain_xser.cli.model_options import explained_by, load_recognizer, model_options, packaged_name
+from speechbrain_xser.cli.model_options import explained_by, is_tiny, load_recognizer, model_options
 from speechbrain_xser.utils.commandline import one_line_errors
 
 
@@ -61,7 +60,7 @@ def serve_command(model, revision, device, host, port, max_seconds, max_megabyte
         recognizer = load_recognizer(model, revision, device)
         check_paragraphs(recognizer.mods.model, STAGES[recognizer.hparams.stage])  # the page shows the evidence
         longest = checked_seconds(max_seconds, recognizer.hparams.max_seconds)
-        settings = WebSettings(explained_by(model), packaged_name(model) == TINY, longest, max_megabytes, max_hours)
+        settings = WebSettings(explained_by(model), is_tiny(model), longest, max_megabytes, max_hours)
         if host not in OWN_HOSTS:
             click.echo(OPEN_TO_OTHERS.format(host=host), err=True)
         with serving(recognizer, settings, host, port, open_browser) as server:

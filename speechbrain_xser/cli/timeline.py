@@ -14,7 +14,7 @@ import click
 from tqdm import tqdm
 
 import speechbrain_xser
-from speechbrain_xser.cli.model_options import default_model, load_recognizer, model_options
+from speechbrain_xser.cli.model_options import load_recognizer, model_options
 from speechbrain_xser.cli.paths import NewFile
 from speechbrain_xser.utils.commandline import GOES_ON, one_line_errors
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "jsonl", "json", "csv", "srt", "vtt", "rttm", "html")
 NOT_KEPT = "Interrupted. With --out, moments are saved, and the same command continues where it stopped."
-PACKAGED_NAME = "the {} model of the package"
+PACKAGED_NAME = "the tiny model of the package"
 STANDARD_INPUT = "/dev/stdin"
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s [{elapsed}<{remaining}]"
 OPEN_BAR = "{desc}: {n:.0f} s [{elapsed}]"  # for a recording that does not state its length
@@ -119,8 +119,7 @@ def _source(recording: Recording, recognizer, model: str | None, seconds: dict[s
     from speechbrain_xser.timeline.source import Source
 
     cutting = Cutting(**seconds).checked(recognizer.hparams.max_seconds)
-    name = model or PACKAGED_NAME.format(default_model())
-    return Source(recording, name, tuple(recognizer.hparams.emotions), cutting)
+    return Source(recording, model or PACKAGED_NAME, tuple(recognizer.hparams.emotions), cutting)
 
 
 @contextmanager

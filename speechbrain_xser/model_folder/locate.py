@@ -12,7 +12,7 @@ from pathlib import Path
 
 import huggingface_hub
 
-from speechbrain_xser import SMALL, TINY, packaged_model
+from speechbrain_xser import TINY, packaged_model
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError
 from speechbrain_xser.model_folder.enclosed import NAMES, PATTERNS
 from speechbrain_xser.utils.folders import whole_folder
@@ -74,8 +74,8 @@ def model_folder(source: str | Path, revision: str | None = None, savedir: str |
     speechbrain_xser.errors.UnsafeModelError: hub model 'owner/name': revision is None; give the full commit (40 \
 hexadecimal digits, as its page 'Files and versions' shows), or an existing folder
     """
-    packaged = str(source) in (TINY, SMALL) and not Path(source).is_dir()
-    folder = packaged_model(str(source)) if packaged else resolve_source(whole_folder(source))
+    tiny = str(source) == TINY and not Path(source).is_dir()
+    folder = packaged_model() if tiny else resolve_source(whole_folder(source))
     if not Path(folder).is_dir():
         folder = _download(folder, revision, savedir)
     refuse_run(folder)

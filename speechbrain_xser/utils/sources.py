@@ -72,11 +72,6 @@ def _packaged_folder(name: str) -> Path:
     return found[name]
 
 
-def is_set_up() -> bool:
-    """Whether ``xser setup small`` was run: whether the folders of the small model's backbones exist."""
-    return all((user_cache() / name).is_dir() for name in SET_UP)
-
-
 def _set_up_folder(name: str) -> Path:
     """The folder of a backbone that ``xser setup small`` downloads."""
     if name not in SET_UP:

@@ -216,5 +216,5 @@ def test_the_packaged_model_explains_a_recording_and_says_what_it_is(recording, 
     monkeypatch.undo()
     done = run(recording, "--out", tmp_path / "a.json", "--device", "cpu", "--threshold", "0.2")
     assert done.exit_code == 0 and "No --model was given" in done.stderr
-    assert json.loads((tmp_path / "a.json").read_text())["model"] == "the tiny model of the package"
+    assert json.loads((tmp_path / "a.json").read_text())["model"] == timeline.PACKAGED_NAME
     assert Path(speechbrain_xser.packaged_model()).is_dir()

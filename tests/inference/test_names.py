@@ -8,7 +8,7 @@ from speechbrain.inference.interfaces import Pretrained
 
 import speechbrain_xser
 from speechbrain_xser.cli.main import xser
-from speechbrain_xser.cli.model_options import explained_by, packaged_name
+from speechbrain_xser.cli.model_options import explained_by, is_tiny
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.model_folder.locate import model_folder
@@ -21,7 +21,7 @@ def test_tiny_is_the_packaged_model():
 def test_a_folder_here_that_is_called_tiny_goes_before_the_packaged_model(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("tiny").mkdir()
-    assert model_folder("tiny") == "tiny" and packaged_name("tiny") is None
+    assert model_folder("tiny") == "tiny" and not is_tiny("tiny")
 
 
 def test_the_model_that_is_asked_for_by_name_needs_no_warning(tmp_path):
