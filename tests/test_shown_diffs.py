@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -11,41 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from speechbrain_xser.testing import tiny_manifest
+from speechbrain_xser.testing import tiny_encoder_folder, tiny_manifest
+from tests.shown_diffs import DIFFS, ROOT, apply, diff_with, hunks
 
-ROOT = Path(__file__).parents[1]
 PARTS = ("speechbrain_xser", "hparams", "recipes/CREMA-D", "recipes/train.py")
 RECIPE = "recipes/CREMA-D/hparams/train.yaml"
-DIFFS = re.findall(r"```diff\n(.*?)```", (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8"), re.DOTALL)
-NAMED = re.compile(r"^--- (?:a/)?(\S+)\n\+\+\+ b/(\S+)\n", re.MULTILINE)
-
-
-def hunks(diff: str) -> list[tuple[str, str, str]]:
-    """File, old lines and new lines of every hunk of a unified diff."""
-    found = []
-    parts = NAMED.split(diff)[1:]
-    for _, path, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-        for hunk in re.split(r"^@@.*\n", body, flags=re.MULTILINE)[1:]:
-            lines = hunk.splitlines(keepends=True)
-            old, new = ("".join(line[1:] for line in lines if line[0] in f" {sign}") for sign in "-+")
-            found.append((path, old, new))
-    return found
-
-
-def apply(diff: str, folder: Path) -> None:
-    """Changes each file in its one place that has a hunk's old lines; a hunk without old lines is a new file."""
-    for path, old, new in hunks(diff):
-        file = folder / path
-        text = file.read_text(encoding="utf-8") if old else ""
-        assert text.count(old) == 1 if old else not file.exists(), f"{path} has no single place with\n{old}"
-        file.write_text(text.replace(old, new) if old else new, encoding="utf-8")
-
-
-def diff_with(words: str) -> str:
-    [diff] = [diff for diff in DIFFS if words in diff]
-    return diff
-
-
 def changed(folder: Path, diff: str) -> Path:
     """A copy with a diff applied."""
     for part in PARTS:
@@ -85,7 +54,7 @@ print(json.dumps([list(model["branches"]), list(slots), {name: row.mode("speaker
 
 @pytest.mark.slow
 def test_the_third_branch_is_in_the_model_the_prompt_and_the_stage_table(tmp_path):
-    folder = changed(tmp_path, diff_with("speaker"))
+    folder = changed(tmp_path, diff_with("slots: [content, descriptor, speaker]"))
     branches, slots, modes = json_of(folder, BRANCHES, folder / RECIPE)
     assert branches == slots == ["content", "descriptor", "speaker"]
     assert modes["ser"] == "train" and modes["asr"] == "off"
@@ -129,6 +98,17 @@ def test_the_laplace_prior_s_divergence_is_that_of_torch_distributions_and_of_sa
         assert found == pytest.approx(sampled, abs=5 * error)
 
 
+def train(folder: Path, tmp_path: Path, **more: object) -> str:
+    """Trains the copy's recipe for a moment; its log."""
+    manifests = {f"{split}_manifest": tiny_manifest(tmp_path, 4, split=split) for split in ("train", "valid")}
+    small = {"prepare": "null", "data_folder": "null", "test_manifest": "null", "emotions": "null"}
+    small |= {"epochs_per_stage": 1, "batch_size": 2, "num_workers": 0, "search_limit": 1, "max_new_tokens": 4}
+    values = {**manifests, **small, "output_folder": tmp_path / "run"}
+    words = [f"--{key}={value}" for key, value in {**values, **more}.items()]
+    python(folder, "recipes/train.py", RECIPE, "--device=cpu", "--noprogressbar", *words)
+    return (tmp_path / "run" / "train_log.txt").read_text()
+
+
 LOADED = """
 import json, sys
 from speechbrain_xser import ExplainableEmotionRecognizer
@@ -140,13 +120,7 @@ print(json.dumps([type(priors["content"]).__name__, priors["descriptor"].log_sca
 
 @pytest.mark.training
 def test_a_recipe_trains_with_the_laplace_prior_and_its_folder_has_it(laplace, tmp_path):
-    manifests = {f"{split}_manifest": tiny_manifest(tmp_path, 4, split=split) for split in ("train", "valid")}
-    small = {"prepare": "null", "data_folder": "null", "test_manifest": "null", "emotions": "null"}
-    small |= {"epochs_per_stage": 1, "batch_size": 2, "num_workers": 0, "search_limit": 1, "max_new_tokens": 4}
-    values = {**manifests, **small, "output_folder": tmp_path / "run"}
-    words = [f"--{key}={value}" for key, value in values.items()]
-    python(laplace, "recipes/train.py", RECIPE, "--device=cpu", "--noprogressbar", *words)
-    assert "valid descriptor kl" in (tmp_path / "run" / "train_log.txt").read_text()
+    assert "valid descriptor kl" in train(laplace, tmp_path)
 
     settings = json.loads((tmp_path / "run" / "model" / "settings.json").read_text())
     bottlenecks = {name: branch["bottleneck"] for name, branch in settings["model"]["branches"].items()}
@@ -155,3 +129,27 @@ def test_a_recipe_trains_with_the_laplace_prior_and_its_folder_has_it(laplace, t
     content, log_scale = json_of(laplace, LOADED, tmp_path / "run" / "model")
     assert content == "function" and len(log_scale) == 64
     assert all(value != pytest.approx(math.log(0.5), abs=1e-7) for value in log_scale)  # learned, and read back
+
+
+ENCODER = """
+import json, sys
+from speechbrain_xser.training.commandline import load_recipe
+model = load_recipe(sys.argv[1], {"data_folder": "nowhere", "prepare": "null"})[0]["model"].keywords
+print(json.dumps([model["encoder"].keywords["source"]]))
+"""
+
+
+@pytest.mark.training
+def test_a_recipe_hears_with_whisper(tmp_path):
+    folder = changed(tmp_path / "copy", diff_with("whisper-tiny.en"))
+    assert json_of(folder, ENCODER, folder / RECIPE) == ["setup:whisper-tiny.en"]
+    train(folder, tmp_path, encoder_source=tiny_encoder_folder(tmp_path / "whisper", "whisper"))
+    settings = json.loads((tmp_path / "run" / "model" / "settings.json").read_text())
+    assert settings["model"]["encoder"]["source"] == str(tmp_path / "whisper")
+
+
+@pytest.mark.training
+def test_an_objective_enters_the_loss_and_the_log(tmp_path):
+    folder = changed(tmp_path / "copy", diff_with("token_size"))
+    log = train(folder, tmp_path)
+    assert "train token_size" in log and "valid token_size" in log

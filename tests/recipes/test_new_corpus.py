@@ -12,78 +12,14 @@ from click.testing import CliRunner
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.training.command import main
 from tests.recipes.lists import files
+from tests.shown_diffs import apply, diff_with
 
 ROOT = Path(__file__).parents[2]
-PREPARE = '''"""Prepares the Corpus of Hums."""
-
-from pathlib import Path
-
-from speechbrain_xser.cli.preparation import prepare_command
-from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.preparation import prepare_once
-from speechbrain_xser.data.probe import probe
-
-LICENCE = "CC BY 4.0, with the hummers' names"
-FIGURES = {"clips": 12, "emotions": {"sad": 6, "happy": 6}}
-SPLITS = {"a": "train", "b": "valid", "c": "test"}
-
-
-def read_name(path: Path) -> Utterance:
-    speaker, emotion, _ = path.stem.split("-")
-    return Utterance(
-        id=path.stem,
-        wav=f"{{data_root}}/{path.name}",
-        speaker=speaker,
-        emotion=emotion,
-        transcript="hm hm",
-        split=SPLITS[speaker],
-    )
-
-
-def prepare(data_folder: str, save_folder: str) -> dict[str, str]:
-    """Writes train, valid and test.jsonl."""
-    paths = sorted(Path(data_folder).glob("*.wav"))
-    clips = list(map(read_name, paths))
-    return prepare_once(
-        save_folder, {}, paths, lambda: probe(clips, data_folder, len(clips)), list(SPLITS.values())
-    )
-
-
-if __name__ == "__main__":
-    prepare_command(prepare)
-'''
-YAML = """# Hums, over the packaged tiny backbones.
-data_folder: !PLACEHOLDER
-system: fd_ser_sed_asr
-scale: tiny
-memory: null
-output_folder: results/Hums
-save_folder: results/Hums
-emotions: [sad, happy]
-
-corpus: Hums
-prepare: !name:Hums.prepare.prepare
-    data_folder: !ref <data_folder>
-    save_folder: !ref <save_folder>
-train_manifest: !ref <save_folder>/train.jsonl
-valid_manifest: !ref <save_folder>/valid.jsonl
-test_manifest: !ref <save_folder>/test.jsonl
-
-training: !include:../../../hparams/training.yaml {}
-architecture: !include:../../../hparams/model.yaml {}
-model: !ref <architecture[model]>
-"""
-
-
 @pytest.fixture
 def recipes(tmp_path, monkeypatch) -> Path:
-    """A folder of recipes with one corpus, beside the values that all recipes include."""
+    """A folder of recipes with the one corpus that the page shows, beside the values that all recipes include."""
     shutil.copytree(ROOT / "hparams", tmp_path / "hparams")
-    folder = tmp_path / "recipes" / "Hums"
-    (folder / "hparams").mkdir(parents=True)
-    (folder / "prepare.py").write_text(PREPARE)
-    (folder / "hparams" / "train.yaml").write_text(YAML)
-    (folder / "README.md").write_text("# Hums\n")
+    apply(diff_with("recipes/Hums"), tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path / "recipes"))
     return tmp_path / "recipes"
 
