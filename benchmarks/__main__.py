@@ -59,9 +59,10 @@ def main(
             sys.exit(str(error))
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        rows, facts = run(chosen, Path(folder), device, only or tuple(PARTS))
+        rows, facts = run(chosen, Path(folder), device, tuple(dict.fromkeys(only)) or tuple(PARTS))
     facts["minutes"] = round((time.monotonic() - begun) / 60, 1)
-    path = write(rows, facts, Path(out), chosen.name, None if page is None else Path(page))
+    name = "-".join([chosen.name, *dict.fromkeys(only)])
+    path = write(rows, facts, Path(out), name, None if page is None else Path(page))
     print("; ".join(f"{key}: {value}" for key, value in facts.items()), markdown(rows), f"In {path}.", sep="\n\n")
 
 

@@ -149,7 +149,13 @@ class ExplainableSER(nn.Module):
             return STARTS[stage.start].count(answers)
         return self.decoder.count_tokens(answers, stage.instruction)
 
-    def encode(self, wavs: Tensor, samples: Tensor, stage: Stage = SER_STAGE) -> dict[str, SoftTokens]:
+    def encode(
+        self,
+        wavs: Tensor,
+        samples: Tensor,
+        stage: Stage = SER_STAGE,
+        words: Sequence[str | None] | None = None,
+    ) -> dict[str, SoftTokens]:
         """Soft tokens of all branches, for several questions to the decoder about the same audio.
 
         Arguments
@@ -160,13 +166,16 @@ class ExplainableSER(nn.Module):
             Valid samples, [B], int64.
         stage : Stage
             Decides the mode of each branch.
+        words : sequence of (str or None), optional
+            As for :meth:`forward`.
 
         Returns
         -------
         dict of str to SoftTokens
             [B, K, e] with counts [B] each; of a branch that is off, zeros.
         """
-        return {name: output.tokens for name, output in self.encode_branches(wavs, samples, stage).items()}
+        outputs = self.encode_branches(wavs, samples, stage, words)
+        return {name: output.tokens for name, output in outputs.items()}
 
     def generate(
         self,
@@ -175,6 +184,7 @@ class ExplainableSER(nn.Module):
         stage: Stage = SER_STAGE,
         max_new_tokens: int | None = None,
         decoding: Decoding = PLAIN_DECODING,
+        words: Sequence[str | None] | None = None,
     ) -> list[str]:
         """Greedy answers from the posterior means, whatever mode the model is in.
 
@@ -190,6 +200,8 @@ class ExplainableSER(nn.Module):
             Limit in tokens; by default the decoder's.
         decoding : Decoding
             Rows at a time, tokens that are guessed ahead, a form.
+        words : sequence of (str or None), optional
+            As for :meth:`forward`.
 
         Returns
         -------
@@ -198,7 +210,7 @@ class ExplainableSER(nn.Module):
         """
         with evaluating(self), torch.no_grad():
             options = {"close_quotes": stage.quotes, "decoding": decoding}
-            tokens = self.encode(wavs, samples, stage)
+            tokens = self.encode(wavs, samples, stage, words)
             return self.decoder.generate(tokens, stage.instruction, max_new_tokens, **options)
 
     def explain(
@@ -208,6 +220,7 @@ class ExplainableSER(nn.Module):
         stage: Stage,
         emotions: Sequence[str],
         decoding: Decoding = PLAIN_DECODING,
+        words: Sequence[str | None] | None = None,
     ) -> tuple[list[str], Tensor]:
         """Answers, and how probable each emotion is in them; the audio is encoded once.
 
@@ -223,6 +236,8 @@ class ExplainableSER(nn.Module):
             C classes.
         decoding : Decoding
             Rows at a time, tokens that are guessed ahead, a form.
+        words : sequence of (str or None), optional
+            As for :meth:`forward`.
 
         Returns
         -------
@@ -230,7 +245,7 @@ class ExplainableSER(nn.Module):
             B answers, and probabilities [B, C].
         """
         with evaluating(self), torch.no_grad():
-            return self.explain_tokens(self.encode(wavs, samples, stage), stage, emotions, decoding)
+            return self.explain_tokens(self.encode(wavs, samples, stage, words), stage, emotions, decoding)
 
     def explain_tokens(
         self,
@@ -361,6 +376,12 @@ def build_model(
         decoder = _built(decoder, width=next(iter(lobes.values())).adapter.width)
     standardization = None if standardization is None else _built(standardization, encoder=encoder)
     return ExplainableSER(encoder, lobes, decoder, standardization)
+
+
+def recognizers(model: ExplainableSER) -> list[nn.Module]:
+    """The speech recognisers inside a model's branches, which may hear shorter clips than its encoder."""
+    bottlenecks = [branch.bottleneck for branch in model.branches.values()]
+    return [one.recognizer for one in bottlenecks if hasattr(one, "recognizer")]
 
 
 def _built(lobe: object, **sizes: object) -> nn.Module:

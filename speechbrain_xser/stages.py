@@ -184,4 +184,10 @@ def target_text(stage: Stage, utterance: Utterance) -> str:
             f"Utterance {utterance.id!r} has no emotion, but stage {stage.name!r} is trained on emotions: remove it "
             "from the training manifest."
         )
-    return TARGETS[stage.target](utterance)
+    text = TARGETS[stage.target](utterance)
+    if stage.target == "labels" and not text:
+        raise ManifestError(
+            f"Utterance {utterance.id!r} has no label, but stage {stage.name!r} is trained on labels: remove it from "
+            "the training manifest."
+        )
+    return text

@@ -46,3 +46,9 @@ def test_a_corpus_s_own_caption_is_the_target_where_it_has_one():
 def test_an_utterance_without_transcript_is_refused_by_name_in_the_stage_that_transcribes():
     with pytest.raises(ManifestError, match="'a' has no transcript.*remove it from the training manifest"):
         target_text(ASR_STAGE, SPOKEN._replace(transcript=None))
+
+
+def test_an_utterance_without_a_label_is_nothing_for_a_start():
+    assert target_text(STAGES["labels"], Utterance("a", "a.wav", emotion="sad")) == "sad"
+    with pytest.raises(ManifestError, match="has no label"):
+        target_text(STAGES["labels"], Utterance("a", "a.wav", transcript="hello"))

@@ -47,6 +47,7 @@ def figures(utterances: Sequence[Utterance], explanations: Sequence[Explanation]
 
     Example
     -------
+    >>> from speechbrain_xser.answer.parse import parse
     >>> truth = Utterance("a", "a.wav", transcript="go", emotion="sad", gender="male")
     >>> told = Explanation('A man sadly says, "Go".', "Go", parse("A man speaks.").descriptors, "sad", {"sad": 1.0})
     >>> found = figures([truth], [told])

@@ -9,10 +9,13 @@ alone; a preparation that was stopped goes on where it was.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
 
 from Small.recordings import Style, record
 from Small.sentences import FILES, Transcripts, sentences

@@ -11,11 +11,15 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 import click
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
+
 from Small.acted import acted
 from Small.figures import Figures, figures
 
@@ -50,7 +54,8 @@ def main(model: str, data: str, out: str, clips: int | None, names: str) -> None
 
 def cremad(data: Path, folder: Path) -> str:
     """CREMA-D's test actors, annotated by the package's bounds."""
-    return acted(data, folder, variants=0)["test"]
+    clips = read_manifest(acted(data, folder, variants=0)["test"])
+    return _annotated(clips, data, folder)
 
 
 def ravdess(data: Path, folder: Path) -> str:

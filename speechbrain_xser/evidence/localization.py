@@ -83,7 +83,8 @@ def where_in_time(
     tokens = {name: output.tokens for name, output in branches.items()}
     shares = gradient_times_input(model, tokens, stage, answer, emotions, emotion)
     seconds = 1 / model.encoder.frame_rate
-    frames = max(int(output.latent.frames[0]) for output in branches.values() if output.latent is not None)
+    latents = [output.latent for output in branches.values() if output.latent is not None]
+    frames = max((int(one.frames[0]) for one in latents if one.posterior is not None), default=None)
     traces = {
         name: _trace(model.branches[name], output, shares[name], seconds, frames) for name, output in branches.items()
     }
@@ -165,10 +166,11 @@ def word_scores(
 
 
 def _trace(
-    branch: Branch, output: BranchOutput, shares: Tensor, frame_seconds: float, clip_frames: int
+    branch: Branch, output: BranchOutput, shares: Tensor, frame_seconds: float, clip_frames: int | None
 ) -> BranchTrace:
     stack = getattr(branch.adapter, "stack", None)
-    token_seconds = frame_seconds * (stack or clip_frames / max(1, len(shares)))
+    spread = 1.0 if clip_frames is None else clip_frames / max(1, len(shares))
+    token_seconds = frame_seconds * (stack or spread)
     if output.latent is None:
         return BranchTrace(None, shares, None, token_seconds)
     frames, mix = int(output.latent.frames[0]), getattr(branch.bottleneck, "mix", None)

@@ -32,7 +32,7 @@ class SoftTokens(NamedTuple):
         return self._replace(counts=self.counts.cpu())
 
     def off(self) -> SoftTokens:
-        """The tokens of the same branch where it is off: as many zero vectors.
+        """The same tokens with nothing in them: as many zero vectors, as most branches give where they are off.
 
         Example
         -------

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.adapter import FrameTokens, SoftTokens
 from speechbrain_xser.lobes.bottleneck import Latent
 from speechbrain_xser.lobes.branch import Branch
@@ -124,7 +125,7 @@ def build_recognized(
     Arguments
     ---------
     encoder : SpeechEncoder
-        Ignored: the recogniser hears the clip itself.
+        Its sample rate is the recogniser's; the recogniser hears the clip itself.
     width : int
         Embedding width of the decoder.
     embed_text : callable
@@ -136,6 +137,11 @@ def build_recognized(
     -------
     Branch
 
+    Raises
+    ------
+    BackboneError
+        The encoder hears another sample rate.
+
     Example
     -------
     >>> import tempfile
@@ -146,4 +152,7 @@ def build_recognized(
     4
     """
     heard = recognizer if isinstance(recognizer, nn.Module) else recognizer()
+    rates = [getattr(part, "sample_rate", None) for part in (encoder, heard)]
+    if None not in rates and rates[0] != rates[1]:
+        raise BackboneError(f"The encoder hears {rates[0]} Hz and the recogniser {rates[1]}: give two of one rate.")
     return Branch(RecognizedWords(heard, embed_text, width), WordTokens(width))

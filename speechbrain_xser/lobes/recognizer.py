@@ -87,12 +87,15 @@ class WhisperRecognizer(FrozenModule):
             raise BackboneError(f"Unknown dtype {dtype!r} of the recogniser {source!r}: expected {', '.join(DTYPES)}.")
         source = resolve_source(source)
         with LOADING, loading(source, revision):
-            _refuse_other(source, AutoConfig.from_pretrained(source, revision=revision).model_type)
-            self.tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+            options = {"revision": revision, "trust_remote_code": False}
+            _refuse_other(source, AutoConfig.from_pretrained(source, **options).model_type)
+            self.tokenizer = AutoTokenizer.from_pretrained(source, **options)
             extractor = WhisperFeatureExtractor.from_pretrained(source, revision=revision)
             self.whisper = _whisper(source, revision, DTYPES[dtype], load_weights)
+        self.control_ids = frozenset(self.tokenizer.all_special_ids)
         self.sample_rate: int = extractor.sampling_rate
         self.log_mel = WhisperLogMel(extractor)
+        self.max_seconds: float = self.log_mel.full_samples / self.sample_rate
         self.freeze()
 
     @torch.no_grad()
@@ -117,8 +120,8 @@ class WhisperRecognizer(FrozenModule):
             A clip is longer than Whisper can hear.
         """
         if int(samples.max()) > self.log_mel.full_samples:
-            most = self.log_mel.full_samples / self.sample_rate
-            raise AudioError(f"a clip of {int(samples.max()) / self.sample_rate:g} s; a recogniser hears {most:g} s")
+            found = int(samples.max()) / self.sample_rate
+            raise AudioError(f"a clip of {found:g} s; the recogniser hears at most {self.max_seconds:g} s")
         features = torch.stack([self._features(wav[:count]) for wav, count in zip(wavs, samples.tolist(), strict=True)])
         limits = [LEAST_TOKENS + round(TOKENS_A_SECOND * count / self.sample_rate) for count in samples.tolist()]
         with torch.autocast(wavs.device.type, enabled=False):
@@ -128,7 +131,7 @@ class WhisperRecognizer(FrozenModule):
                 return_dict_in_generate=True,
                 output_logits=True,
             )
-        return self._words(answer.sequences, torch.stack(answer.logits, 1), limits)
+        return self._words(answer.sequences, answer.logits, limits)
 
     def _features(self, wav: Tensor) -> Tensor:
         """Log-mel spectrogram of one clip with silence behind it up to 30 s, [m, 3000]."""
@@ -136,10 +139,11 @@ class WhisperRecognizer(FrozenModule):
         frames = torch.tensor([self.log_mel.full_samples // self.log_mel.hop], device=wav.device)
         return self.log_mel(padded, frames)[0]
 
-    def _words(self, sequences: Tensor, logits: Tensor, limits: Sequence[int]) -> list[list[Word]]:
-        """Words of what was generated, [B, L] with logits [B, K, V] of the last K tokens, within each clip's limit."""
-        chosen = sequences[:, -logits.shape[1] :]
-        found = logits.float().log_softmax(-1).gather(2, chosen[..., None])[..., 0]
+    def _words(self, sequences: Tensor, logits: Sequence[Tensor], limits: Sequence[int]) -> list[list[Word]]:
+        """Words of what was generated, [B, L] with K logits [B, V] of the last tokens, within each clip's limit."""
+        chosen = sequences[:, -len(logits) :]
+        steps = zip(logits, chosen.T[..., None], strict=True)
+        found = torch.cat([row.float().log_softmax(-1).gather(1, token) for row, token in steps], 1)
         rows = zip(chosen.tolist(), found.tolist(), limits, strict=True)
         return [self._grouped(ids[:limit], logs[:limit]) for ids, logs, limit in rows]
 
@@ -147,7 +151,7 @@ class WhisperRecognizer(FrozenModule):
         """Tokens joined to words; control tokens are left out."""
         groups: list[list[tuple[int, float]]] = []
         for token, log in zip(ids, logs, strict=True):
-            if token in self.tokenizer.all_special_ids:
+            if token in self.control_ids:
                 continue
             if not groups or self.tokenizer.convert_ids_to_tokens(token).startswith(SPACE):
                 groups.append([])

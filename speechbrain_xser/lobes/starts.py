@@ -88,7 +88,8 @@ def label_scores(tokens: SoftTokens, embed_text: EmbedText, answers: Sequence[st
     for attribute, words in LABEL_WORDS.items():
         rows = torch.stack([embed_text(f" {word}").float().mean(0) for word in words.values()])
         rows = rows - rows.mean(0)
-        logits[attribute] = SHARPNESS * (means @ rows.T) / rows.square().sum(1).mean()
+        with torch.autocast(means.device.type, enabled=False):
+            logits[attribute] = SHARPNESS * (means @ rows.T) / rows.square().sum(1).mean()
         places = [label_places(answer, attribute) for answer in answers]
         found = torch.tensor([UNKNOWN if place is None else place for place in places])
         labels[attribute] = found.to(means.device, non_blocking=True)

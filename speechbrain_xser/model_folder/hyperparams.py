@@ -19,7 +19,7 @@ from speechbrain_xser.model_folder.enclosed import PLACES
 from speechbrain_xser.model_folder.lobes import CUSTOM, KNOWN, TYPE, is_lobe, plain
 from speechbrain_xser.model_folder.locate import HYPERPARAMS
 from speechbrain_xser.model_folder.safe_yaml import FACTORY, PRETRAINER, load_safely, read_text, scan
-from speechbrain_xser.model_folder.settings import OWN, check_settings
+from speechbrain_xser.model_folder.settings import OWN, SINCE, check_settings
 from speechbrain_xser.model_folder.weights import FolderPretrainer, parts_of
 
 SHARED = ("source", "revision", "dtype")
@@ -56,7 +56,7 @@ def hyperparams_text(settings: Mapping[str, object]) -> str:
     stage: ser
     emotions: [neutral, happy, sad, angry, surprised, fearful, disgusted]
     max_seconds: 30.0
-    encoder_source: packaged:hubert-tiny
+    cut_silence: false
     pretrainer: !new:speechbrain_xser.model_folder.weights.FolderPretrainer
       paths: {branches: model.safetensors, adapter: adapter}
     """
@@ -102,7 +102,7 @@ def read_hyperparams(path: str | Path, overrides: dict | None = None) -> tuple[d
     try:
         model = plain(factory.keywords)
         custom = {"encoder": CUSTOM} if model.get("encoder") == CUSTOM[TYPE] else {}
-        settings = {**{key: hparams.get(key) for key in OWN}, "model": model | custom}
+        settings = {**{key: hparams.get(key, SINCE.get(key)) for key in OWN}, "model": model | custom}
     except (CheckpointError, TypeError) as error:
         raise UnsafeModelError(f"{path}: {error}") from error
     check_settings(settings, path, UnsafeModelError)

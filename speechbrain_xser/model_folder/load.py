@@ -7,7 +7,7 @@ from pathlib import Path
 
 from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError, XserError
 from speechbrain_xser.lobes.states import SpeechEncoder, check_max_seconds
-from speechbrain_xser.model import ExplainableSER
+from speechbrain_xser.model import ExplainableSER, recognizers
 from speechbrain_xser.model_folder.enclosed import with_enclosed
 from speechbrain_xser.model_folder.hyperparams import read_hyperparams
 from speechbrain_xser.model_folder.lobes import CUSTOM
@@ -79,7 +79,8 @@ def read_model_folder(
         raise BackboneError(f"{folder}: {ENCODER_WANTED}")
     _check_backbones(folder, settings)
     model = _build(settings, encoder, decoder or {}, folder)
-    check_max_seconds(model.encoder, settings["max_seconds"])
+    for part in (model.encoder, *recognizers(model)):
+        check_max_seconds(part, settings["max_seconds"])
     pretrainer.load_into(model, folder)
     return model.eval(), {**hparams, **settings}
 

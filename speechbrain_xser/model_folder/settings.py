@@ -25,6 +25,7 @@ OWN = {  # a folder's own values, with defaults
     "max_seconds": 30.0,
     "cut_silence": False,
 }
+SINCE = {"cut_silence": False}  # keys that older folders lack
 LOBES = ("encoder", "branches", "decoder")
 STANDARDIZATION = "standardization"  # a lobe that a model may lack
 READERS = ("recognizer",)  # lobes of a branch that have a backbone of their own
@@ -67,8 +68,8 @@ def complete_settings(config: Mapping[str, object]) -> dict:
         model = {name: part for name, part in model.items() if name != STANDARDIZATION}
     settings = plain_values({**settings, "model": {**model, "encoder": custom_or(model.get("encoder"))}})
     check_settings(settings, "config", CheckpointError)
-    for part in filter(is_lobe, settings["model"].values()):
-        if "source" in part and Path(part["source"]).is_dir():
+    for part in _sourced(settings["model"]).values():
+        if Path(part["source"]).is_dir():
             part["source"] = str(Path(part["source"]).resolve())
     return settings
 
@@ -106,8 +107,9 @@ def check_settings(settings: Mapping[str, object], where: str | Path, kind: type
     speechbrain_xser.errors.CheckpointError: settings.json: model has [], expected encoder, branches, decoder
     """
     stage, emotions, seconds, cut = (settings.get(key) for key in OWN)
-    if stage not in STAGES:
-        raise kind(f"{where}: stage is {stage!r}; expected one of {', '.join(STAGES)}")
+    answering = [name for name, one in STAGES.items() if one.start is None]
+    if stage not in answering:
+        raise kind(f"{where}: stage is {stage!r}; expected one of {', '.join(answering)}")
     known = [emotion for emotion in EMOTIONS if isinstance(emotions, list) and emotion in emotions]
     if not known or len(known) != len(emotions):
         raise kind(f"{where}: emotions is {emotions!r}; expected some of {', '.join(EMOTIONS)}, each once")
@@ -128,7 +130,7 @@ def _check_model(model: object, where: str | Path, kind: type[XserError]) -> Non
     lobes = [part for name, part in model.items() if name != "branches"] + list(branches.values())
     if strange := [value for value in lobes if not is_lobe(value)]:
         raise kind(f"{where}: {strange[0]!r} is no lobe; expected a type and its arguments")
-    sources = [part["source"] for part in lobes if "source" in part]
+    sources = [part["source"] for part in _sourced(model).values()]
     if strange := [source for source in sources if not isinstance(source, str)]:
         raise kind(f"{where}: a source is {strange[0]!r}; expected a folder, a hub id or packaged:NAME")
     named = {name: part for name, part in model.items() if part != CUSTOM}
@@ -154,10 +156,16 @@ def backbones(model: Mapping[str, object]) -> dict[str, tuple[str, str | None]]:
     >>> backbones({"encoder": {"source": "packaged:hubert-tiny", "revision": None}, "decoder": {}})
     {'encoder': ('packaged:hubert-tiny', None)}
     """
+    found = _sourced(model)
+    return {name: (part["source"], part["revision"]) for name, part in found.items()}
+
+
+def _sourced(model: Mapping[str, object]) -> dict[str, dict]:
+    """The lobes of a model that have a source, those inside its branches too."""
     lobes = {name: model[place] for name, place in PLACES.items()}
-    branches = model.get("branches", {}).values()
+    branches = [part for part in model.get("branches", {}).values() if is_lobe(part)]
     lobes |= {name: part[name] for part in branches for name in READERS if is_lobe(part.get(name))}
-    return {name: (part["source"], part["revision"]) for name, part in lobes.items() if "source" in part}
+    return {name: part for name, part in lobes.items() if "source" in part}
 
 
 def flat(model: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -232,5 +240,6 @@ folder
         raise CheckpointError(f"{path}: is not a trained folder's settings ({error!r})") from error
     if found != FORMAT:
         raise CheckpointError(f"{path}: format {found}, expected {FORMAT}; use the release that wrote this folder")
+    settings = {**SINCE, **settings}
     check_settings(settings, path, UnsafeModelError)
     return settings

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.sampling import sampled_batches
+from speechbrain_xser.lobes.states import Speech
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.utils.modes import evaluating
 
@@ -72,8 +73,11 @@ def _clips(
     model: ExplainableSER, wavs: Tensor, samples: Tensor, utterances: Sequence[Utterance]
 ) -> Iterator[ClipLatents]:
     with evaluating(model), torch.no_grad():
-        states = model.encoder(wavs, samples)
-        views = {SUM: states.layers.float().mean(0)}
-        views |= {name: branch.bottleneck(states).z for name, branch in model.branches.items()}
-    for row, (utterance, count) in enumerate(zip(utterances, states.frames.tolist(), strict=True)):
-        yield ClipLatents(utterance, {view: frames[row, :count].float().clone() for view, frames in views.items()})
+        states = model.states(wavs, samples)._replace(speech=Speech(wavs, samples))
+        views = {SUM: (states.layers.float().mean(0), states.frames)}
+        for name, branch in model.branches.items():
+            latent = branch.bottleneck(states)
+            views[name] = latent.z, latent.frames
+    for row, utterance in enumerate(utterances):
+        found = {view: z[row, : int(frames[row])].float().clone() for view, (z, frames) in views.items()}
+        yield ClipLatents(utterance, found)

@@ -39,7 +39,7 @@ from speechbrain_xser.training.seeding import seed_step
 from speechbrain_xser.training.signals import StopRequest
 from speechbrain_xser.training.stepping import Stepper
 from speechbrain_xser.training.validation import Evaluation
-from speechbrain_xser.training.window import Window, answers_of, count_totals, make_window
+from speechbrain_xser.training.window import Window, answers_of, count_totals, make_window, words_of
 from speechbrain_xser.utils.memory import naming_memory
 
 if TYPE_CHECKING:
@@ -152,8 +152,7 @@ class XserBrain(sb.Brain):
         """Answer logits and branch outputs of one micro-batch."""
         model = self.modules["model"] if stage == sb.Stage.TRAIN else self.model
         try:
-            words = [utterance.recognized for utterance in batch.utterances]
-            return model(batch.wavs, batch.samples, self.turn.stage, self.answers, words)
+            return model(batch.wavs, batch.samples, self.turn.stage, self.answers, words_of(batch))
         except PromptError as error:
             raise PromptError(f"{error} The rows are {', '.join(batch.ids)}.") from error
 
@@ -226,11 +225,12 @@ class XserBrain(sb.Brain):
             self.evaluation.diagnostics = {key: value for one in diagnostics for key, value in one.stats().items()}
         if self.evaluation.wants(len(batch.ids)):
             if stage == sb.Stage.TEST and self.turn.stage.names_emotion:
-                texts, found = self.model.explain(batch.wavs, batch.samples, self.turn.stage, self.emotions)
+                known = {"words": words_of(batch)}
+                texts, found = self.model.explain(batch.wavs, batch.samples, self.turn.stage, self.emotions, **known)
                 rows = [dict(zip(self.emotions, row, strict=True)) for row in found.tolist()]
                 self.evaluation.answers += map(UtteranceAnswer, batch.utterances, texts, rows)
                 return
-            texts = self.model.generate(batch.wavs, batch.samples, self.turn.stage)
+            texts = self.model.generate(batch.wavs, batch.samples, self.turn.stage, words=words_of(batch))
             self.evaluation.answers += map(UtteranceAnswer, batch.utterances, texts)
 
     def _go_on(self, busy: bool) -> bool:

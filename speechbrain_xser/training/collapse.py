@@ -14,6 +14,7 @@ from speechbrain.utils.logger import get_logger
 from torch import Tensor
 
 from speechbrain_xser.stages import Mode, Stage
+from speechbrain_xser.training.window import words_of
 from speechbrain_xser.utils.lengths import valid_mask
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ def listen(model: ExplainableSER, batch: Batch, stage: Stage, answers: list[str]
     -------
     list of Diagnostics
     """
-    output = model(batch.wavs, batch.samples, stage, answers)
-    tokens = model.encode(batch.wavs, batch.samples, stage)
+    heard = (batch.wavs, batch.samples, stage)
+    output, tokens = model(*heard, answers, words_of(batch)), model.encode(*heard, words_of(batch))
     right = _cross_entropy(model, tokens, stage, answers)
     diagnostics = []
     for name in (name for name in tokens if stage.mode(name) is Mode.TRAIN):

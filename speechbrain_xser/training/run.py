@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,13 +16,13 @@ from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.data.sampling import sampled_batches
-from speechbrain_xser.errors import TrainingError
+from speechbrain_xser.errors import SettingsError, TrainingError
 from speechbrain_xser.evidence.mean_voice import CLIPS, mean_voice
 from speechbrain_xser.lobes.cache import CachedEncoder
 from speechbrain_xser.lobes.states import check_max_seconds
 from speechbrain_xser.metrics import Scores, table
 from speechbrain_xser.metrics.scores import plain_scores
-from speechbrain_xser.model import ExplainableSER
+from speechbrain_xser.model import ExplainableSER, recognizers
 from speechbrain_xser.model_folder.feature_cache import keep_features
 from speechbrain_xser.model_folder.load import load_weights
 from speechbrain_xser.model_folder.locate import CHECKPOINTS, model_folder
@@ -30,7 +30,7 @@ from speechbrain_xser.model_folder.mean_voice import MeanVoice
 from speechbrain_xser.model_folder.metadata import describe_backbone
 from speechbrain_xser.model_folder.save import write_model_folder
 from speechbrain_xser.model_folder.settings import OWN, backbones, complete_settings, flat
-from speechbrain_xser.stages import target_text
+from speechbrain_xser.stages import Stage, target_text
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.corpora import corpora
@@ -156,14 +156,25 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
     torch.manual_seed(derive_seed(settings.seed, "model"))
     with naming_memory("the model was loaded", SMALLER_MODEL, TrainingError):
         model = hparams["model"]()
-        check_max_seconds(model.encoder, settings.max_seconds)
+        for part in (model.encoder, *recognizers(model)):
+            check_max_seconds(part, settings.max_seconds)
+        check_starts(model, settings.schedule().stages)
         if settings.start_from is not None:
             load_weights(model, model_folder(settings.start_from))
-        elif model.standardization is not None:
-            standardize(model, hparams)
     if settings.feature_cache is not None:
         keep_features(model, settings.feature_cache, lobes(hparams))
+    if settings.start_from is None and model.standardization is not None:
+        standardize(model, hparams)
     return model
+
+
+def check_starts(model: ExplainableSER, stages: Iterable[Stage]) -> None:
+    """Raises a ``SettingsError`` if a stage is a start that this model has no LLM or no branch for."""
+    for stage in (stage for stage in stages if stage.start is not None):
+        lacks = [name for name in stage.branches if name not in model.branches]
+        lacks += [] if hasattr(model.decoder, "embed_text") else ["an LLM"]
+        if lacks:
+            raise SettingsError(f"The start {stage.name!r} needs {' and '.join(lacks)}: this model has none.")
 
 
 def standardize(model: ExplainableSER, hparams: Mapping[str, Any]) -> None:
@@ -292,7 +303,7 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
         "max_seconds": settings.max_seconds,
         "training": training,
     }
-    config["cut_silence"] = bool(hparams.get("cut_silence", OWN["cut_silence"]))
+    config["cut_silence"] = hparams.get("cut_silence", OWN["cut_silence"])
     if hparams.get("emotions"):
         config["emotions"] = list(hparams["emotions"])
     voice = training_voice(hparams, brain)

@@ -224,6 +224,11 @@ def _check(order: str, epochs_per_stage: int, steps_per_turn: int | None, stages
     unknown = [name for name in stages if name not in STAGES]
     if unknown or not stages:
         raise SettingsError(f"Unknown stages {unknown}: use {', '.join(STAGES)}.")
+    if order != "one_stage" and (starts := [name for name in stages if STAGES[name].start is not None]):
+        raise SettingsError(
+            f"The stage {starts[0]!r} is a start, which is a run of its own: give it the order 'one_stage', and begin "
+            "the next run with its folder (start_from)."
+        )
     if epochs_per_stage < 1 or (steps_per_turn is not None and steps_per_turn < 1):
         raise SettingsError(
             f"epochs_per_stage={epochs_per_stage} and steps_per_turn={steps_per_turn} must be at least 1 (or null)."

@@ -73,6 +73,11 @@ def answers_of(batch: Batch, stage: Stage) -> list[str]:
     return [target_text(stage, utterance) for utterance in batch.utterances]
 
 
+def words_of(batch: Batch) -> list[str | None]:
+    """What a recogniser wrote of each utterance of a batch, where the manifest says so."""
+    return [utterance.recognized for utterance in batch.utterances]
+
+
 def count_totals(model: nn.Module, samples: Tensor, answers: Sequence[str], stage: Stage) -> Totals:
     """Answer tokens and valid frames, before anything is computed.
 

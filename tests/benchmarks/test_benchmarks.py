@@ -61,7 +61,7 @@ def test_the_table_goes_between_its_marks_of_a_page(measured):
 def test_lobes_and_decoder_are_enough(tmp_path):
     done = run("-c", ALONE, str(tmp_path))
     assert done.returncode == 0, done.stderr
-    peers = {row["peer"] for row in json.loads((tmp_path / "ci.json").read_text())["rows"]}
+    peers = {row["peer"] for row in json.loads((tmp_path / "ci-decoding.json").read_text())["rows"]}
     assert "transformers' generate" in peers and "SpeechBrain's LLM greedy searcher" not in peers
 
 

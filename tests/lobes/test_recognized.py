@@ -1,6 +1,10 @@
 """A content branch of recognised words."""
 
+import json
+import math
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -58,6 +62,12 @@ def test_words_that_are_known_are_not_recognised_again(model):
     assert torch.equal(words.embeddings[0, : len(ids)], table[ids])
 
 
+def test_answers_are_generated_from_words_that_are_known(model):
+    model.generate(WAVS, SAMPLES, SER_STAGE, max_new_tokens=2, words=["kids", "by the door"])
+    model.explain(WAVS, SAMPLES, SER_STAGE, ["angry", "sad"], words=["kids", "by the door"])
+    assert model.branches["content"].bottleneck.recognizer.calls == []
+
+
 def test_a_clip_without_words_is_one_row_of_zeros(model):
     tokens = model.encode_branches(WAVS, SAMPLES, SER_STAGE, ["", " "])["content"].tokens
     assert tokens.counts.tolist() == [1, 1] and not tokens.embeddings.any()
@@ -65,7 +75,7 @@ def test_a_clip_without_words_is_one_row_of_zeros(model):
 
 def test_a_step_trains_the_llm_and_nothing_of_the_branch(tmp_path):
     model = build_model(**lobes(tmp_path, partial(WhisperRecognizer, tiny_recognizer_folder(tmp_path / "whisper"))))
-    output = model(WAVS, SAMPLES, ASR_STAGE, ["by the door", "kids"], ["by the door", "kids"])
+    output = model(WAVS, SAMPLES, ASR_STAGE, ["by the door", "kids"])
     output.answer.nats().backward()
     assert not list(name for name, _ in model.named_parameters() if "content" in name and _.grad is not None)
     assert any(one.grad is not None for name, one in model.decoder.named_parameters() if "lora" in name)
@@ -113,3 +123,37 @@ def test_without_an_llm_there_is_nothing_to_read_with(tmp_path):
     built = {**lobes(tmp_path, Heard()), "decoder": HeadsDecoder}
     with pytest.raises(SettingsError, match="needs an LLM"):
         build_model(**built)
+
+
+def test_tokens_are_joined_to_words_with_their_mean_probability(tmp_path):
+    recognizer = WhisperRecognizer(tiny_recognizer_folder(tmp_path))
+    pieces = {1: "\u0120by", 2: "\u0120the", 3: "re", 4: ".", 9: "<|end|>"}
+
+    class Tokens:
+        def convert_ids_to_tokens(self, token):
+            return pieces[token]
+
+        def decode(self, ids, **options):
+            return "".join(pieces[token] for token in ids).replace("\u0120", " ")
+
+    recognizer.tokenizer, recognizer.control_ids = Tokens(), frozenset([9])
+    found = recognizer._grouped([1, 2, 3, 4, 9], [math.log(p) for p in (0.5, 0.8, 0.1, 0.8, 0.3)])
+    assert [word.text for word in found] == ["by", "there."]
+    assert [word.probability for word in found] == pytest.approx([0.5, (0.8 * 0.1 * 0.8) ** (1 / 3)])
+
+
+def test_a_recogniser_runs_no_code_of_its_folder(tmp_path):
+    folder = Path(tiny_recognizer_folder(tmp_path))
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "unheard-of", "auto_map": {"AutoConfig": "evil.Config"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Config: pass\n")
+    with pytest.raises(BackboneError):
+        WhisperRecognizer(str(folder))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_recogniser_of_another_rate_is_refused(tmp_path):
+    encoder, recognizer = SimpleNamespace(sample_rate=8000), WhisperRecognizer(tiny_recognizer_folder(tmp_path))
+    with pytest.raises(BackboneError, match="8000 Hz"):
+        build_recognized(encoder, 4, lambda text: torch.zeros(1, 4), recognizer)

@@ -301,3 +301,20 @@ def test_metadata_of_another_format_is_refused(folder):
     (folder / "metadata.json").write_text('{"format": 99}')
     with pytest.raises(CheckpointError, match="format 99"):
         ExplainableEmotionRecognizer.from_hparams(folder)
+
+
+def test_a_folder_from_before_silence_was_cut_is_read(folder):
+    path, text = folder / "settings.json", folder / "hyperparams.yaml"
+    settings = json.loads(path.read_text())
+    assert settings.pop("cut_silence") is False
+    path.write_text(json.dumps(settings))
+    text.write_text(text.read_text().replace("cut_silence: false\n", ""))
+    for overrides in (None, {"llm_dtype": "float32"}):
+        assert read_model_folder(folder, overrides)[1]["cut_silence"] is False
+
+
+def test_a_start_is_no_stage_that_answers(folder):
+    path = folder / "settings.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "stage": "labels"}))
+    with pytest.raises(UnsafeModelError, match="stage is 'labels'"):
+        read_model_folder(folder)

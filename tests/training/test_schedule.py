@@ -93,3 +93,9 @@ def test_one_or_two_stages_have_the_rates_that_are_numbered_and_what_stage_rates
 def test_rates_that_do_not_fit_the_schedule_are_refused_by_name(values, message):
     with pytest.raises(SettingsError, match=message):
         TrainingSettings.from_hparams(values).rates()
+
+
+def test_a_start_is_a_run_of_its_own():
+    assert StageSchedule("one_stage", stages=("asr", "labels")).stages[0].start == "labels"
+    with pytest.raises(SettingsError, match="a run of its own"):
+        StageSchedule("two_stage", stages=("labels", "ser"))
