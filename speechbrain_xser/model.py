@@ -139,7 +139,7 @@ class ExplainableSER(nn.Module):
             Each knows its ``nats()`` and ``targets``.
         """
         if stage.start is not None:
-            return STARTS[stage.start].score(tokens, self.decoder.embed_text, answers)
+            return STARTS[stage.start].score(tokens, _embed_text(self.decoder), answers)
         with nullcontext() if stage.decoder == Mode.TRAIN else evaluating(self.decoder):
             return self.decoder(tokens, stage.instruction, answers)
 
@@ -392,9 +392,32 @@ def _reads(branch: object, decoder: object) -> dict[str, object]:
     """The decoder's embeddings, for what builds a branch of words."""
     if isinstance(branch, nn.Module) or "embed_text" not in signature(branch).parameters:
         return {}
+    return {"embed_text": _embed_text(decoder)}
+
+
+def _embed_text(decoder: object) -> Callable[[str], Tensor]:
+    """What reads an LLM's token embeddings."""
     if not hasattr(decoder, "embed_text"):
-        raise SettingsError("A branch of words needs an LLM, whose token embeddings it reads: give llm_source.")
-    return {"embed_text": decoder.embed_text}
+        raise SettingsError("Branches of words and starts read an LLM's token embeddings: give llm_source.")
+    return decoder.embed_text
+
+
+def with_content(branches: Mapping[str, object], content: str, recognized: object) -> dict[str, object]:
+    """The branches of a recipe, with the content branch that it names.
+
+    Raises
+    ------
+    SettingsError
+        If the name is neither "bottleneck" nor "recognized".
+
+    Example
+    -------
+    >>> with_content({"content": 1, "descriptor": 2}, "recognized", 3)
+    {'content': 3, 'descriptor': 2}
+    """
+    if content not in ("bottleneck", "recognized"):
+        raise SettingsError(f"content is {content!r}; expected bottleneck or recognized.")
+    return {**branches, "content": recognized} if content == "recognized" else dict(branches)
 
 
 def llm_or_heads(llm: partial, heads: partial) -> partial:

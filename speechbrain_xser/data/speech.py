@@ -67,6 +67,8 @@ def has_speech(wave: Tensor, sample_rate: int = SAMPLE_RATE) -> bool:
     first frame of speech, and the network is loaded for the first clip with any sound.
     """
     frames = _frames(wave, sample_rate)
+    if not len(frames):
+        return False
     with _detector() as detector:
         parts = frames.split(FRAMES_AT_A_TIME)
         return any(bool((detector.probabilities(part) >= SPEECH_PROBABILITY).any()) for part in parts)
@@ -96,8 +98,11 @@ def spoken_span(wave: Tensor, sample_rate: int = SAMPLE_RATE) -> slice:
     >>> abs(span.start - len(silence)) < 8000, abs(span.stop - len(silence) - len(said)) < 8000
     (True, True)
     """
+    frames = _frames(wave, sample_rate)
+    if not len(frames):
+        return slice(0, len(wave))
     with _detector() as detector:
-        spoken = (detector.probabilities(_frames(wave, sample_rate)) >= SPEECH_PROBABILITY).nonzero().flatten()
+        spoken = (detector.probabilities(frames) >= SPEECH_PROBABILITY).nonzero().flatten()
     if not len(spoken):
         return slice(0, len(wave))
     first, last = (int(spoken[place]) * FRAME_SECONDS for place in (0, -1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchaudio.functional import fftconvolve
 
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.utils.lengths import valid_mask
@@ -63,5 +62,8 @@ class LowPass(nn.Module):
             [B, S], zero at padding.
         """
         valid = valid_mask(samples, wavs.shape[1])
-        filtered = fftconvolve(torch.where(valid, wavs, 0.0), self.taps, mode="full")[:, TAPS // 2 :]
-        return torch.where(valid, filtered[:, : wavs.shape[1]], 0.0)
+        samples = wavs.shape[1]
+        size = 1 << (samples + TAPS - 1).bit_length()
+        spectra = torch.fft.rfft(torch.where(valid, wavs, 0.0), size) * torch.fft.rfft(self.taps, size)
+        filtered = torch.fft.irfft(spectra, size)[:, TAPS // 2 : TAPS // 2 + samples]
+        return torch.where(valid, filtered, 0.0)

@@ -76,10 +76,10 @@ def model_card(
     stage: str,
     emotions: Sequence[str],
     max_seconds: float,
-    cut_silence: bool = False,
     has_lora: bool = True,
     licence: str | None = None,
     name: str = "speechbrain_xser",
+    cut_silence: bool = False,
 ) -> str:
     """Writes the text of a model card.
 
@@ -95,14 +95,14 @@ def model_card(
         The model's classes.
     max_seconds : float
         Longest clip.
-    cut_silence : bool
-        Whether silence before and after speech is cut off first.
     has_lora : bool
         Whether the folder holds LoRA beside its base.
     licence : str, optional
         The hub's name of the weights' licence; by default :func:`weights_licence`.
     name : str
         Of the model, for the hub's table of results.
+    cut_silence : bool
+        Whether silence before and after speech is cut off first.
 
     Returns
     -------

@@ -153,17 +153,18 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
         If the encoder cannot hear clips of ``max_seconds``.
     """
     settings = TrainingSettings.from_hparams(hparams)
+    start = None if settings.start_from is None else model_folder(settings.start_from)  # before the model is built
     torch.manual_seed(derive_seed(settings.seed, "model"))
     with naming_memory("the model was loaded", SMALLER_MODEL, TrainingError):
         model = hparams["model"]()
         for part in (model.encoder, *recognizers(model)):
             check_max_seconds(part, settings.max_seconds)
         check_starts(model, settings.schedule().stages)
-        if settings.start_from is not None:
-            load_weights(model, model_folder(settings.start_from))
+        if start is not None:
+            load_weights(model, start)
     if settings.feature_cache is not None:
         keep_features(model, settings.feature_cache, lobes(hparams))
-    if settings.start_from is None and model.standardization is not None:
+    if start is None and model.standardization is not None:
         standardize(model, hparams)
     return model
 

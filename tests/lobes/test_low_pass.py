@@ -28,7 +28,7 @@ def test_nothing_above_the_band_is_left():
 def test_a_clip_alone_and_padded_in_a_batch_sounds_the_same():
     low_pass, wavs = LowPass(5000, 16000), torch.randn(2, 9000)
     batch = low_pass(wavs, torch.tensor([9000, 5000]))
-    assert torch.allclose(low_pass(wavs[1:, :5000], torch.tensor([5000]))[0], batch[1, :5000], atol=1e-6)
+    assert torch.allclose(low_pass(wavs[1:, :5000], torch.tensor([5000]))[0], batch[1, :5000], atol=1e-5)
     assert not batch[1, 5000:].any()
 
 

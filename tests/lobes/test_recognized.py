@@ -121,7 +121,7 @@ def test_an_encoder_of_another_kind_is_no_recogniser(tmp_path):
 
 def test_without_an_llm_there_is_nothing_to_read_with(tmp_path):
     built = {**lobes(tmp_path, Heard()), "decoder": HeadsDecoder}
-    with pytest.raises(SettingsError, match="needs an LLM"):
+    with pytest.raises(SettingsError, match="give llm_source"):
         build_model(**built)
 
 

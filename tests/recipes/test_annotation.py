@@ -26,6 +26,9 @@ def load_recipe(name: str):
     return module
 
 
+OWN_WAYS = {"EmotionCoT", "Small"}  # the first has no sound; the other measures the clean voice, before the noise
+
+
 def needs(corpus: str):
     return pytest.mark.skipif(not (DATA / corpus).is_dir(), reason=f"{corpus} is not here: set XSER_DATA")
 
@@ -37,7 +40,7 @@ def annotated(name: str, data_folder: Path, save_folder: Path, **options) -> lis
     return list(clips.values())
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name != "EmotionCoT"])
+@pytest.mark.parametrize("name", [name for name in RECIPES if name not in OWN_WAYS])
 def test_every_preparer_annotates_on_request_in_its_language(name):
     recipe = load_recipe(name)
     assert inspect.signature(recipe.prepare).parameters["annotate"].default is False

@@ -49,6 +49,6 @@ def test_a_run_on_manifests_that_are_there_already_knows_its_corpus_and_those_th
 def test_our_recipes_name_their_corpus_and_state_its_licence(name, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "recipes"))
     path = ROOT / "recipes" / name / "hparams" / "train.yaml"
-    hparams, _ = load_recipe(path, {"data_folder": "none", "prepare": "null"})
+    hparams, _ = load_recipe(path, {"data_folder": "none", "prepare": "null", "start_from": "null"})
     found = corpora(licence_beside(path) | hparams)
     assert found["corpus"] == name and found["corpora"][name]
