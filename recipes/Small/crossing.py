@@ -14,6 +14,9 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
 
+import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
+
+# isort: split
 from Small.acted import acted
 from Small.sentences import sentences, written
 

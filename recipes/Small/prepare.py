@@ -17,6 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
 
+import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
+
+# isort: split
 from Small.recordings import Style, record
 from Small.sentences import FILES, Transcripts, sentences
 from Small.sessions import SHARES, VERSION, Session, sessions
