@@ -21,7 +21,7 @@ from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.decoder.heads import HeadAnswer
 from speechbrain_xser.decoder.protocol import Decoder
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.lobes.adapter import EmbedText, SoftTokens
 from speechbrain_xser.lobes.branch import Branch, BranchOutput, branch_sums
 from speechbrain_xser.lobes.standardization import StateStandardization
 from speechbrain_xser.lobes.starts import STARTS, LabelScores, augmented
@@ -395,7 +395,7 @@ def _reads(branch: object, decoder: object) -> dict[str, object]:
     return {"embed_text": _embed_text(decoder)}
 
 
-def _embed_text(decoder: object) -> Callable[[str], Tensor]:
+def _embed_text(decoder: object) -> EmbedText:
     """What reads an LLM's token embeddings."""
     if not hasattr(decoder, "embed_text"):
         raise SettingsError("Branches of words and starts read an LLM's token embeddings: give llm_source.")

@@ -23,6 +23,7 @@ from Small.sentences import sentences, written
 from speechbrain_xser.cli.preparation import prepare_command
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.data.paragraphs import Wording, with_paragraphs
+from speechbrain_xser.data.pipeline import resolve
 
 OWN_WORDS = 0.1  # share of clips that keep their own sentence
 SENTENCES = (1, 1, 1, 1, 1, 2, 2, 3, 4)  # of a clip, drawn
@@ -83,8 +84,7 @@ def prepare(
 
 def _placed(clips: Sequence[Utterance], data_folder: str | Path) -> list[Utterance]:
     """Clips whose paths need no data folder."""
-    root = str(Path(data_folder).resolve())
-    return [clip._replace(wav=clip.wav.replace("{data_root}", root)) for clip in clips]
+    return [clip._replace(wav=resolve(clip, Path(data_folder).resolve())) for clip in clips]
 
 
 def crossed(

@@ -30,6 +30,7 @@ from speechbrain_xser import ExplainableEmotionRecognizer
 from speechbrain_xser.annotator.annotate import annotate
 from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from speechbrain_xser.data.pipeline import resolve
 from speechbrain_xser.inference.evaluation import answers, explain_manifest
 from speechbrain_xser.metrics.answers import write_answers
 from speechbrain_xser.utils.commandline import one_line_errors
@@ -89,8 +90,7 @@ SETS = {"cremad": cremad, "ravdess": ravdess, "librispeech": librispeech}
 def _annotated(clips: list[Utterance], data: Path, folder: Path) -> str:
     """A manifest of its own with pitch, volume and speed by the package's bounds."""
     manifest = str(folder / "table.jsonl")
-    root = str(data.resolve())
-    write_manifest(manifest, (clip._replace(wav=clip.wav.replace("{data_root}", root)) for clip in clips))
+    write_manifest(manifest, (clip._replace(wav=resolve(clip, data.resolve())) for clip in clips))
     annotate({"test": manifest}, folder / "measures.sqlite", cutoffs="reference")
     return manifest
 

@@ -6,10 +6,12 @@ strict for owned tensors, and the backbone's weights in a checkpoint are refused
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 
 
-class OwnsPart(nn.Module):
+class OwnsPart(nn.Module, ABC):
     """Base class of modules that save and load only the tensors that :meth:`owns` names.
 
     Example
@@ -33,9 +35,9 @@ class OwnsPart(nn.Module):
         self.register_load_state_dict_pre_hook(_refuse_foreign)
         self.register_load_state_dict_post_hook(_forgive_foreign)
 
+    @abstractmethod
     def owns(self, name: str) -> bool:
         """Whether the tensor of this name (relative to this module) belongs in a checkpoint."""
-        raise NotImplementedError
 
     def _is_foreign(self, key: str, prefix: str) -> bool:
         return key.startswith(prefix) and not self.owns(key[len(prefix) :])

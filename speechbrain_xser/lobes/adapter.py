@@ -5,13 +5,15 @@ Where there is no LLM to speak to, :class:`FrameTokens` hands the frames on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from speechbrain_xser.utils.lengths import valid_mask
+
+EmbedText = Callable[[str], Tensor]  # an LLM's: a text to the embedding rows of its tokens, [K, e]
 
 
 class SoftTokens(NamedTuple):

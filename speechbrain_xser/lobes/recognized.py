@@ -12,15 +12,13 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_xser.errors import BackboneError
-from speechbrain_xser.lobes.adapter import FrameTokens, SoftTokens
+from speechbrain_xser.lobes.adapter import EmbedText, FrameTokens, SoftTokens
 from speechbrain_xser.lobes.bottleneck import Latent
 from speechbrain_xser.lobes.branch import Branch
 from speechbrain_xser.lobes.recognizer import Recognizer, WhisperRecognizer, Word, spoken
 from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
 
 FRAMES_A_TOKEN = 12  # about four tokens a second of a usual encoder's 50 frames; for estimates of work only
-
-EmbedText = Callable[[str], Tensor]  # a text to the embedding rows of its tokens, [K, e]
 
 
 class RecognizedWords(nn.Module):

@@ -14,10 +14,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from speechbrain_xser.answer.label_words import LABEL_WORDS, label_places
-from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.lobes.adapter import EmbedText, SoftTokens
 from speechbrain_xser.lobes.states import LayerStates
-
-EmbedText = Callable[[str], Tensor]  # a text to the embedding rows of its tokens, [K, e]
 
 SHARPNESS = 10.0  # logit of the word whose row the mean soft token is
 SMOOTHING = 0.1
