@@ -22,13 +22,18 @@ _LAZY = {
     "ExplainableEmotionRecognizer": "speechbrain_xser.inference.recognizer",
     "Explanation": "speechbrain_xser.answer.explanation",
 }
-__all__ = ["TINY", "packaged_model", *_LAZY]
+__all__ = ["SMALL", "TINY", "packaged_model", *_LAZY]
 
-TINY = "tiny"  # the packaged model's short name, wherever a model is named
+SMALL, TINY = "small", "tiny"  # the packaged models' short names, wherever a model is named
 
 
-def packaged_model() -> str:
-    """Path of the trained tiny model that comes with the package (for showing and testing).
+def packaged_model(name: str = TINY) -> str:
+    """Path of a trained model that comes with the package.
+
+    Arguments
+    ---------
+    name : str
+        ``small``: for real speech; ``xser setup small`` brings its backbones. ``tiny``: for showing and testing.
 
     Returns
     -------
@@ -37,10 +42,10 @@ def packaged_model() -> str:
 
     Example
     -------
-    >>> Path(packaged_model()).name
-    'xser-tiny'
+    >>> Path(packaged_model("small")).name, Path(packaged_model()).name
+    ('xser-small', 'xser-tiny')
     """
-    return str(Path(__file__).parent / "packaged" / "xser-tiny")
+    return str(Path(__file__).parent / "packaged" / f"xser-{name}")
 
 
 def __getattr__(name: str) -> object:

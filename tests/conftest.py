@@ -7,7 +7,8 @@ import pytest
 
 import speechbrain_xser
 from speechbrain_xser.errors import BackboneError
-from speechbrain_xser.utils.sources import SET_UP, resolve_source
+from speechbrain_xser.utils.sources import resolve_source
+from speechbrain_xser.utils.user_cache import SET_UP
 from tests.warmed import warmed_python
 
 LONGEST = (
@@ -38,6 +39,7 @@ def pytest_configure(config):
     A worker counts one core, which is its share: what asks for a process a core works in the worker itself, instead of
     importing torch in as many new ones. Tests of pools say how many they want.
     """
+    os.environ["XSER_MODEL"] = speechbrain_xser.TINY  # the default depends on what this user has set up
     if hasattr(config, "workerinput"):
         os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
     if hasattr(config.option, "loadscopereorder"):

@@ -13,14 +13,19 @@ import click
 import speechbrain_xser
 from speechbrain_xser.utils.devices import NAMES, checked_device
 from speechbrain_xser.utils.threads import use_threads_for
+from speechbrain_xser.utils.user_cache import is_set_up
 
 if TYPE_CHECKING:
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
-TINY = (
-    "the tiny model that comes with the package. It shows how everything works and runs anywhere, but it knows only a "
-    "few hundred words of made-up sentences and CREMA-D's twelve sentences. Do not trust its words and emotions on "
-    "your own recordings."
+DEMONSTRATION = (
+    "the tiny demonstration model. It shows how everything works and runs anywhere, but it knows only a few hundred "
+    "words of made-up sentences and CREMA-D's twelve sentences. Do not trust its words and emotions on your own "
+    "recordings."
+)
+NOT_SET_UP = (
+    "No --model was given, and the small model, the default, is not complete yet. Say `xser setup small` once (164 MB, "
+    "from your package index), or add --model tiny for the demonstration model."
 )
 
 
@@ -33,31 +38,39 @@ def model_options(command: Callable) -> Callable:
     ... @model_options
     ... def tell(model, revision, device):
     ...     print(model, device)
-    >>> tell(["--device", "cpu"], standalone_mode=False)
-    None cpu
+    >>> tell(["--model", "tiny", "--device", "cpu"], standalone_mode=False)
+    tiny cpu
     """
+    trained = "Trained folder, small or tiny (models of the package), or hub id.  [default: XSER_MODEL, or small]"
     for option in (
         click.option("--device", help=f"{NAMES}.  [default: cuda if available]"),
         click.option("--revision", help="Full commit hash, if the model is a hub id."),
-        click.option("--model", help="Trained folder, tiny (the packaged model), or hub id.  [default: tiny]"),
+        click.option("--model", envvar="XSER_MODEL", callback=_model_or_small, help=trained),
     ):
         command = option(command)
     return command
 
 
+def _model_or_small(context: click.Context, parameter: click.Parameter, model: str | None) -> str | None:
+    if model is not None or context.resilient_parsing:
+        return model
+    if not is_set_up():
+        raise click.UsageError(NOT_SET_UP, context)
+    return speechbrain_xser.SMALL
+
+
 def load_recognizer(
-    model: str | None, revision: str | None = None, device: str | None = None, **options: object
+    model: str, revision: str | None = None, device: str | None = None, **options: object
 ) -> ExplainableEmotionRecognizer:
-    """Loads the model that the options name, or else the packaged model, with a note on standard error.
+    """Loads the model that the options name; of the tiny one, standard error says what it is.
 
     Example
     -------
-    >>> load_recognizer(None, device="cpu").hparams.stage
+    >>> load_recognizer("tiny", device="cpu").hparams.stage
     'ser'
     """
-    if model is None:
-        click.echo(f"No --model was given: using {TINY}", err=True)
-    source = speechbrain_xser.packaged_model() if model is None else model
+    if is_tiny(model):
+        click.echo(f"This is {DEMONSTRATION}", err=True)
     with importing():
         from transformers.utils.logging import disable_progress_bar
 
@@ -65,7 +78,7 @@ def load_recognizer(
 
         disable_progress_bar()  # the weights load too fast for one
         options |= {"revision": revision, "run_opts": {"device": checked_device(device)}, "pretrained": False}
-        recognizer = ExplainableEmotionRecognizer.from_hparams(source, **options)
+        recognizer = ExplainableEmotionRecognizer.from_hparams(model, **options)
     if recognizer.device == "cpu":
         click.echo(use_threads_for(recognizer.mods.model), err=True)
     return recognizer
@@ -92,23 +105,37 @@ def importing() -> Iterator[None]:
             gc.enable()
 
 
-def is_tiny(model: str | None) -> bool:
-    """Whether the packaged tiny model is meant: no name, or ``tiny`` if no folder here has that name.
+def is_tiny(model: str) -> bool:
+    """Whether the demonstration model is meant: ``tiny``, if no folder here has that name.
 
     Example
     -------
-    >>> is_tiny(None), is_tiny("tiny"), is_tiny("results/model")
-    (True, True, False)
+    >>> is_tiny("tiny"), is_tiny("small"), is_tiny("results/model")
+    (True, False, False)
     """
-    return model is None or model == speechbrain_xser.TINY and not Path(model).is_dir()
+    return model == speechbrain_xser.TINY and not Path(model).is_dir()
 
 
-def explained_by(model: str | None) -> str:
+def explained_by(model: str) -> str:
     """What a page says about the model that wrote it.
 
     Example
     -------
-    >>> explained_by("results/model"), explained_by(None)[:27]
-    ('Explained by results/model.', 'Explained by the tiny model')
+    >>> explained_by("results/model"), explained_by("tiny")[:41]
+    ('Explained by results/model.', 'Explained by the tiny demonstration model')
     """
-    return f"Explained by {TINY}" if is_tiny(model) else f"Explained by {model}."
+    return f"Explained by {DEMONSTRATION}" if is_tiny(model) else f"Explained by {model_name(model)}."
+
+
+def model_name(model: str) -> str:
+    """What an output calls the model.
+
+    Example
+    -------
+    >>> model_name("tiny"), model_name("results/model")
+    ('the tiny demonstration model', 'results/model')
+    """
+    packaged = model in (speechbrain_xser.SMALL, speechbrain_xser.TINY) and not Path(model).is_dir()
+    if not packaged:
+        return model
+    return "the tiny demonstration model" if model == speechbrain_xser.TINY else "the small model of the package"

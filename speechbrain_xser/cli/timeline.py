@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-import speechbrain_xser
-from speechbrain_xser.cli.model_options import load_recognizer, model_options
+from speechbrain_xser.cli.model_options import load_recognizer, model_name, model_options
 from speechbrain_xser.cli.paths import NewFile
 from speechbrain_xser.utils.commandline import GOES_ON, one_line_errors
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "jsonl", "json", "csv", "srt", "vtt", "rttm", "html")
 NOT_KEPT = "Interrupted. With --out, moments are saved, and the same command continues where it stopped."
-PACKAGED_NAME = "the tiny model of the package"
 STANDARD_INPUT = "/dev/stdin"
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s [{elapsed}<{remaining}]"
 OPEN_BAR = "{desc}: {n:.0f} s [{elapsed}]"  # for a recording that does not state its length
@@ -113,19 +111,17 @@ class Tally:
             yield moment
 
 
-def _source(recording: Recording, recognizer, model: str | None, seconds: dict[str, float]) -> Source:
+def _source(recording: Recording, recognizer, model: str, seconds: dict[str, float]) -> Source:
     """What the outputs say about themselves; raises an error for wrong settings."""
     from speechbrain_xser.timeline.cutting import Cutting
     from speechbrain_xser.timeline.source import Source
 
     cutting = Cutting(**seconds).checked(recognizer.hparams.max_seconds)
-    return Source(recording, model or PACKAGED_NAME, tuple(recognizer.hparams.emotions), cutting)
+    return Source(recording, model_name(model), tuple(recognizer.hparams.emotions), cutting)
 
 
 @contextmanager
-def _kept(
-    outs: tuple[str, ...], source: Source, model: str | None, revision: str | None
-) -> Iterator[KeptMoments | None]:
+def _kept(outs: tuple[str, ...], source: Source, model: str, revision: str | None) -> Iterator[KeptMoments | None]:
     """The journal next to the first output, locked by one run at a time; None without outputs."""
     from speechbrain_xser.model_folder.locate import model_folder
     from speechbrain_xser.timeline.moment import Moment
@@ -135,7 +131,7 @@ def _kept(
     if not outs:
         yield None
         return
-    path, folder = journal_beside(outs[0]), model_folder(model or speechbrain_xser.packaged_model(), revision)
+    path, folder = journal_beside(outs[0]), model_folder(model, revision)
     recording = source.recording
     with Journal(path, Moment) as journal:
         fingerprint = fingerprint_of(recording.file, folder, source.cutting, recording.track)

@@ -51,6 +51,7 @@ class _Encoded(NamedTuple):
     spoken: list[bool]  # whether each clip has speech
     tokens: dict[str, SoftTokens] | None  # of those that have
 
+
 class ExplainableEmotionRecognizer(nn.Module):
     """Explains the emotion of speech with a trained model folder.
 
@@ -131,7 +132,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         Arguments
         ---------
         source : str or Path
-            A local folder, ``tiny`` for the packaged tiny model, ``packaged:NAME``, or a hub id.
+            A local folder, ``small`` or ``tiny`` for a model of the package, ``packaged:NAME``, or a hub id.
         hparams_file : str
             Name of the YAML inside the folder.
         overrides : dict, optional

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import huggingface_hub
 
-from speechbrain_xser import TINY, packaged_model
+from speechbrain_xser import SMALL, TINY, packaged_model
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError
 from speechbrain_xser.model_folder.enclosed import NAMES, PATTERNS
 from speechbrain_xser.utils.folders import whole_folder
@@ -40,8 +40,8 @@ def model_folder(source: str | Path, revision: str | None = None, savedir: str |
     Arguments
     ---------
     source : str or Path
-        A local folder, ``tiny`` for the packaged tiny model, ``packaged:NAME``, or a hub id ``owner/name``. A local
-        folder that is called ``tiny`` goes first.
+        A local folder, ``small`` or ``tiny`` for a model of the package, ``packaged:NAME``, or a hub id
+        ``owner/name``. A local folder that is called ``small`` or ``tiny`` goes first.
     revision : str, optional
         For a hub id: the commit, 40 hexadecimal digits. A branch or tag can be moved, so it is refused.
     savedir : str or Path, optional
@@ -74,8 +74,8 @@ def model_folder(source: str | Path, revision: str | None = None, savedir: str |
     speechbrain_xser.errors.UnsafeModelError: hub model 'owner/name': revision is None; give the full commit (40 \
 hexadecimal digits, as its page 'Files and versions' shows), or an existing folder
     """
-    tiny = str(source) == TINY and not Path(source).is_dir()
-    folder = packaged_model() if tiny else resolve_source(whole_folder(source))
+    short = str(source) in (SMALL, TINY) and not Path(source).is_dir()
+    folder = packaged_model(str(source)) if short else resolve_source(whole_folder(source))
     if not Path(folder).is_dir():
         folder = _download(folder, revision, savedir)
     refuse_run(folder)

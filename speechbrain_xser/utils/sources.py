@@ -19,11 +19,10 @@ from torch import Tensor
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.utils.folders import whole_folder
 from speechbrain_xser.utils.memory import is_out_of_memory
-from speechbrain_xser.utils.user_cache import user_cache
+from speechbrain_xser.utils.user_cache import SET_UP, user_cache
 
 PACKAGED = Path(__file__).parents[1] / "packaged"
 IN_CHECKOUT = Path(__file__).parents[2] / "recipes" / "Tiny" / "backbones"  # further ones, too large for the wheel
-SET_UP = ("whisper-tiny.en", "smollm2-135m-instruct")  # the backbones that `xser setup small` downloads
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _HUB_ID = re.compile(rf"{_NAME}(?:/{_NAME})?")
 

@@ -7,8 +7,15 @@ from pathlib import Path
 
 import platformdirs
 
+SET_UP = ("whisper-tiny.en", "smollm2-135m-instruct")  # the backbones that `xser setup small` downloads
+
 
 def user_cache() -> Path:
     """The folder that ``xser setup`` fills: ``XSER_CACHE``, or the system's cache folder. It need not exist."""
     usual = platformdirs.user_cache_dir("speechbrain_xser", appauthor=False)
     return Path(os.environ.get("XSER_CACHE") or usual).absolute()
+
+
+def is_set_up() -> bool:
+    """Whether ``xser setup small`` has brought all of its backbones."""
+    return all((user_cache() / name).is_dir() for name in SET_UP)

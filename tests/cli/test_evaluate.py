@@ -59,7 +59,7 @@ def manifests(tmp_path, monkeypatch):
 def test_each_manifest_is_a_column_and_every_answer_is_kept_for_score(manifests, tmp_path):
     done = CliRunner().invoke(xser, ["evaluate", *manifests, "--device", "cpu", "--answers", "answers.jsonl"])
     assert done.exit_code == 0 and done.stdout.split()[2:4] == ["valid", "test"]
-    assert "No --model was given: using the tiny model that comes with the package" in done.stderr
+    assert "This is the tiny demonstration model" in done.stderr
     rows = [json.loads(line) for line in Path("answers.jsonl").read_text().splitlines()]
     assert [row["id"] for row in rows] == ["valid-000", "test-000"]
     scored = CliRunner().invoke(xser, ["score", "answers.jsonl"])

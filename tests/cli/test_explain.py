@@ -223,7 +223,7 @@ def read_terminal(descriptor: int) -> bytes:
 
 @pytest.mark.slow
 def test_on_a_terminal_there_is_a_table_and_the_model_is_named(stopped):
-    assert "tiny model that comes with the package" in stopped.told and "Loading" not in stopped.told
+    assert "tiny demonstration model" in stopped.told and "Loading" not in stopped.told
     assert "neutral 100 %" in stopped.told and "Daniel and the mayor" in stopped.told
     assert '"paragraph"' not in stopped.told
 

@@ -17,7 +17,7 @@ def run(*arguments):
 @pytest.mark.slow
 def test_it_prints_both_tables_and_names_the_model(tmp_path):
     done = run(tiny_manifest(tmp_path, clips=2), "--clips", 2)
-    assert done.exit_code == 0 and "tiny model that comes with the package" in done.stderr
+    assert done.exit_code == 0 and "tiny demonstration model" in done.stderr
     assert "supported %" in done.stdout and "relabelled without the named branch, %" in done.stdout
 
 

@@ -215,6 +215,6 @@ def test_ctrl_c_prints_one_line_and_no_traceback(python, speech, tmp_path):
 def test_the_packaged_model_explains_a_recording_and_says_what_it_is(recording, monkeypatch, tmp_path):
     monkeypatch.undo()
     done = run(recording, "--out", tmp_path / "a.json", "--device", "cpu", "--threshold", "0.2")
-    assert done.exit_code == 0 and "No --model was given" in done.stderr
-    assert json.loads((tmp_path / "a.json").read_text())["model"] == timeline.PACKAGED_NAME
+    assert done.exit_code == 0 and "tiny demonstration model" in done.stderr
+    assert json.loads((tmp_path / "a.json").read_text())["model"] == "the tiny demonstration model"
     assert Path(speechbrain_xser.packaged_model()).is_dir()

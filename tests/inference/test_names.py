@@ -1,4 +1,4 @@
-"""The short name of the packaged model, and what a recogniser is to SpeechBrain."""
+"""The short names of the packaged models, the default, and what a recogniser is to SpeechBrain."""
 
 from pathlib import Path
 
@@ -7,15 +7,19 @@ from click.testing import CliRunner
 from speechbrain.inference.interfaces import Pretrained
 
 import speechbrain_xser
+from speechbrain_xser.cli import explain as command
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.cli.model_options import explained_by, is_tiny
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.model_folder.locate import model_folder
+from speechbrain_xser.testing import tiny_manifest
+from speechbrain_xser.utils.user_cache import SET_UP
 
 
 def test_tiny_is_the_packaged_model():
-    assert model_folder("tiny") == speechbrain_xser.packaged_model() and explained_by("tiny") == explained_by(None)
+    assert model_folder("tiny") == speechbrain_xser.packaged_model()
+    assert "Do not trust" in explained_by("tiny")
 
 
 def test_a_folder_here_that_is_called_tiny_goes_before_the_packaged_model(tmp_path, monkeypatch):
@@ -24,9 +28,35 @@ def test_a_folder_here_that_is_called_tiny_goes_before_the_packaged_model(tmp_pa
     assert model_folder("tiny") == "tiny" and not is_tiny("tiny")
 
 
-def test_the_model_that_is_asked_for_by_name_needs_no_warning(tmp_path):
-    done = CliRunner().invoke(xser, ["explain", "--model", "tiny", str(tmp_path / "none.wav")])
-    assert "No --model was given" not in done.output and "none.wav" in done.output
+@pytest.fixture
+def told(tmp_path, monkeypatch):
+    """What ``xser explain`` says of a file that is not there, without ``--model``."""
+
+    def tell(*, is_set_up: bool) -> str:
+        monkeypatch.delenv("XSER_MODEL")
+        monkeypatch.setenv("XSER_CACHE", str(tmp_path))
+        for name in SET_UP if is_set_up else SET_UP[:1]:  # one of two is not enough
+            (tmp_path / name).mkdir()
+        monkeypatch.setattr(command, "load_recognizer", lambda model, *_, **__: pytest.fail(f"loads {model}"))
+        return CliRunner().invoke(xser, ["explain", str(tmp_path / "none.wav")])
+
+    return tell
+
+
+def test_the_default_is_the_small_model_where_it_is_set_up(told):
+    with pytest.raises(pytest.fail.Exception, match="loads small"):
+        told(is_set_up=True)
+
+
+def test_a_command_offers_the_set_up_and_the_demonstration_model(told):
+    done = told(is_set_up=False)
+    assert done.exit_code == 2 and "`xser setup small`" in done.stderr and "--model tiny" in done.stderr
+
+
+def test_the_environment_names_a_default(tmp_path, monkeypatch):
+    monkeypatch.setenv("XSER_MODEL", str(tmp_path / "mine"))
+    done = CliRunner().invoke(xser, ["evaluate", tiny_manifest(tmp_path, clips=1)])
+    assert done.exit_code == 2 and "mine" in done.stderr
 
 
 @pytest.mark.parametrize("pretrained", [True, False])

@@ -51,6 +51,19 @@ def test_a_run_killed_in_mid_turn_of_both_stages_ends_bit_equal_when_turns_are_c
     assert all(torch.equal(weights[name], whole[name]) for name in weights)
 
 
+def test_a_start_that_was_killed_ends_bit_equal(data, tmp_path):
+    start = {"order": "one_stage", "stages": ["asr", "labels"], "epochs_per_stage": 2}
+    assert train_in_process(tiny_hparams(data, tmp_path / "whole", **start)) == FINISHED
+    hparams = tiny_hparams(data, tmp_path / "killed", **start)
+
+    exits = [train_in_process(hparams, kill_at) for kill_at in (3, 6, None)]
+
+    assert exits == [KILLED, KILLED, FINISHED]
+    whole, weights = final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed")
+    assert weights.keys() == whole.keys()
+    assert all(torch.equal(weights[name], whole[name]) for name in weights)
+
+
 def test_sigterm_leaves_one_checkpoint_of_that_step_and_the_exit_code_143_and_the_run_goes_on_exactly(
     data, uninterrupted, tmp_path
 ):

@@ -31,7 +31,7 @@ def test_every_fifty_million_parameters_have_a_thread_as_long_as_there_are_cores
 
 
 def test_a_command_computes_with_one_thread_for_the_tiny_model_and_says_so(free, capsys):
-    load_recognizer(None, device="cpu")
+    load_recognizer("tiny", device="cpu")
     assert torch.get_num_threads() == 1
     told = f"1 thread on {usable_cores()} core"
     assert told in capsys.readouterr().err
@@ -40,7 +40,7 @@ def test_a_command_computes_with_one_thread_for_the_tiny_model_and_says_so(free,
 @pytest.mark.parametrize("name", threads.VARIABLES)
 def test_the_environment_takes_precedence(free, monkeypatch, capsys, name):
     monkeypatch.setenv(name, "3")
-    load_recognizer(None, device="cpu")
+    load_recognizer("tiny", device="cpu")
     assert torch.get_num_threads() == 3
     assert f"3 threads on {usable_cores()} core" in (told := capsys.readouterr().err) and f"as {name} says" in told
 

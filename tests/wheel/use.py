@@ -16,7 +16,7 @@ assert environment in Path(speechbrain_xser.__file__).parents, f"{speechbrain_xs
 
 plan = corpus.plan("test", 0, 1)
 soundfile.write("clip.wav", corpus.speak(plan), corpus.SAMPLE_RATE)
-command = [environment / "bin" / "xser", "explain", "clip.wav", "--json"]
+command = [environment / "bin" / "xser", "explain", "--model", "tiny", "clip.wav", "--json"]
 row = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model(), run_opts={"device": "cpu"})
 explanation = recognizer.explain_file("clip.wav")
