@@ -15,8 +15,8 @@ from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.adapter import EmbedText, FrameTokens, SoftTokens
 from speechbrain_xser.lobes.bottleneck import Latent
 from speechbrain_xser.lobes.branch import Branch
-from speechbrain_xser.lobes.recognizer import Recognizer, WhisperRecognizer, Word, spoken
 from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
+from speechbrain_xser.lobes.word_recognizer import Recognizer, WhisperRecognizer, Word, spoken
 
 FRAMES_A_TOKEN = 12  # about four tokens a second of a usual encoder's 50 frames; for estimates of work only
 

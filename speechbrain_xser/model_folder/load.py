@@ -15,12 +15,12 @@ from speechbrain_xser.model_folder.locate import HYPERPARAMS, METADATA, SETTINGS
 from speechbrain_xser.model_folder.metadata import check_backbone, read_metadata
 from speechbrain_xser.model_folder.settings import backbones, model_of, read_settings
 from speechbrain_xser.model_folder.weights import FILE_NAME, FolderPretrainer, parts_of
-from speechbrain_xser.utils.memory import is_out_of_memory
+from speechbrain_xser.utils.out_of_memory import is_out_of_memory
 
 ENCODER_WANTED = (
     "the encoder of this model is of a class of your own, which a folder cannot hold and a command cannot take. In "
     "Python, hand one over as custom_encoder to ExplainableEmotionRecognizer.from_hparams, "
-    "speechbrain_xser.model_folder.release.release_folder or speechbrain_xser.probing.model.probe_model."
+    "speechbrain_xser.model_folder.release.release_folder or speechbrain_xser.probing.model_probes.probe_model."
 )
 
 

@@ -52,7 +52,7 @@ KNOWN = {
         "lobes.bottleneck.build_bottleneck": ("layer_count", "width"),
         "lobes.adapter.Adapter": ("latent", "width"),
         "lobes.recognized.build_recognized": ("encoder", "width", "embed_text"),
-        "lobes.recognizer.WhisperRecognizer": (),
+        "lobes.word_recognizer.WhisperRecognizer": (),
         "lobes.standardization.StateStandardization": ("encoder",),
         "decoder.decoder.LLMDecoder": (),
         "decoder.heads.HeadsDecoder": ("width",),

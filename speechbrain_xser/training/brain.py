@@ -28,7 +28,6 @@ from speechbrain_xser.training.autosave import Autosave
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.criterion import Criterion
 from speechbrain_xser.training.distributed import rank, sum_over_ranks, world_size
-from speechbrain_xser.training.memory import SMALLER_MODEL, VALID_KNOB, name_out_of_memory
 from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
 from speechbrain_xser.training.precision import warn_if_emulated
 from speechbrain_xser.training.progress import Position
@@ -37,10 +36,11 @@ from speechbrain_xser.training.running_sums import Tally
 from speechbrain_xser.training.schedule import StageSchedule, Turn
 from speechbrain_xser.training.seeding import seed_step
 from speechbrain_xser.training.signals import StopRequest
+from speechbrain_xser.training.step_memory import SMALLER_MODEL, VALID_KNOB, name_out_of_memory
 from speechbrain_xser.training.stepping import Stepper
 from speechbrain_xser.training.validation import Evaluation
 from speechbrain_xser.training.window import Window, answers_of, count_totals, make_window, words_of
-from speechbrain_xser.utils.memory import naming_memory
+from speechbrain_xser.utils.out_of_memory import naming_memory
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
@@ -89,7 +89,7 @@ class XserBrain(sb.Brain):
     >>> from speechbrain_xser.testing import tiny_manifest, tiny_model
     >>> from speechbrain_xser.training.loaders import train_loader
     >>> from speechbrain_xser.training.scoring import score_answers
-    >>> from speechbrain_xser.training.settings import TrainingSettings
+    >>> from speechbrain_xser.training.training_settings import TrainingSettings
     >>> folder = getfixture("tmp_path")
     >>> settings = TrainingSettings(epochs_per_stage=1, batch_size=2, num_workers=0)
     >>> model = tiny_model(folder)

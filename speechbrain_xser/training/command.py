@@ -15,8 +15,8 @@ from speechbrain.utils.run_opts import RunOptions
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.metrics.answers import write_answers
 from speechbrain_xser.training.arguments import read_words
-from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.corpora import licence_beside
+from speechbrain_xser.training.recipe_yaml import load_recipe
 from speechbrain_xser.training.run import (
     evaluation_scores,
     export,
@@ -27,7 +27,7 @@ from speechbrain_xser.training.run import (
     run_option,
     summary,
 )
-from speechbrain_xser.training.settings import TrainingSettings
+from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.utils.commandline import claimed, one_line_errors
 from speechbrain_xser.utils.devices import checked_device
 

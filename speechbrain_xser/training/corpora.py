@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from speechbrain_xser.data.corpus import read_corpus
+from speechbrain_xser.data.corpus_facts import read_corpus
 from speechbrain_xser.model_folder.locate import METADATA, model_folder
 from speechbrain_xser.model_folder.metadata import read_metadata
 

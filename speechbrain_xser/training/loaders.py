@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader, Subset
 from speechbrain_xser.data.pipeline import collate
 from speechbrain_xser.training.distributed import rank, world_size
 from speechbrain_xser.training.sampler import WindowSampler
-from speechbrain_xser.training.settings import TrainingSettings
 from speechbrain_xser.training.signals import ignore_in_worker
+from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.training.work import predicted_tokens, soft_tokens_a_second
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.data.pipeline import dataset
-from speechbrain_xser.data.sampling import sampled_batches
+from speechbrain_xser.data.subset import sampled_batches
 from speechbrain_xser.errors import SettingsError, TrainingError
-from speechbrain_xser.evidence.mean_voice import CLIPS, mean_voice
+from speechbrain_xser.evidence.latent_mean import CLIPS, mean_voice
 from speechbrain_xser.lobes.cache import CachedEncoder
 from speechbrain_xser.lobes.states import check_max_seconds
 from speechbrain_xser.metrics import Scores, table
@@ -35,12 +35,12 @@ from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.corpora import corpora
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
-from speechbrain_xser.training.memory import SMALLER_MODEL
 from speechbrain_xser.training.schedule import StageSchedule
 from speechbrain_xser.training.scoring import paragraph_scores, score_answers
 from speechbrain_xser.training.seeding import derive_seed
-from speechbrain_xser.training.settings import RUN_OPTIONS, TrainingSettings
-from speechbrain_xser.utils.memory import naming_memory
+from speechbrain_xser.training.step_memory import SMALLER_MODEL
+from speechbrain_xser.training.training_settings import RUN_OPTIONS, TrainingSettings
+from speechbrain_xser.utils.out_of_memory import naming_memory
 
 NOT_LEARNED = ("source", "revision", "dtype", "quantization", "max_new_tokens")  # by suffix
 

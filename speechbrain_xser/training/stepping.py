@@ -10,10 +10,10 @@ from torch import Tensor
 
 from speechbrain_xser.training.criterion import CROSS_ENTROPY, KL, Term, Totals
 from speechbrain_xser.training.distributed import sum_over_ranks
-from speechbrain_xser.training.memory import name_out_of_memory_of_step
 from speechbrain_xser.training.nonfinite import NonfiniteGuard
 from speechbrain_xser.training.optimizers import StageOptimizers
 from speechbrain_xser.training.schedule import Turn
+from speechbrain_xser.training.step_memory import name_out_of_memory_of_step
 from speechbrain_xser.training.window import Window
 
 FP16_PATIENCE = 20  # the loss scale starts at 2**16 and is halved at each overflow

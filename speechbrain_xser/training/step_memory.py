@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from speechbrain_xser.errors import TrainingError
-from speechbrain_xser.utils.memory import is_out_of_memory, naming_memory
+from speechbrain_xser.utils.out_of_memory import is_out_of_memory, naming_memory
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
