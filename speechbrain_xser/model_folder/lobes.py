@@ -117,8 +117,7 @@ def _complete(builds: Callable, said: Mapping[str, object]) -> dict:
 
 
 def custom_or(encoder: object) -> object:
-    """An encoder as a folder stores it: ``CUSTOM`` for a class of the user's own, which must be passed again at
-    loading.
+    """An encoder as a folder stores it: ``CUSTOM`` for a class of the user's own, to be passed again at loading.
 
     Example
     -------

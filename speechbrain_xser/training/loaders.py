@@ -18,7 +18,7 @@ from speechbrain_xser.training.work import predicted_tokens, soft_tokens_a_secon
 if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
 
-PREFETCHED = 4  # batches that each worker reads ahead: a file that is slow to read is not waited for
+PREFETCHED = 4  # batches that each worker reads ahead, so that a slow file delays nothing
 
 
 def seconds_of_clips(clips: DynamicItemDataset) -> list[float]:
@@ -36,7 +36,7 @@ def train_loader(
     clips : DynamicItemDataset
         From ``data.pipeline.dataset``.
     model : ExplainableSER
-        Decides how many soft tokens a clip is, and so which clips are about the same work.
+        Determines how many soft tokens a clip gives, and so which clips are about the same work.
     settings : TrainingSettings
         Batch size, seed, pools and workers.
     accumulation : int
