@@ -12,7 +12,7 @@ import pytest
 import speechbrain as sb
 
 from speechbrain_xser.cli.main import COMMANDS, xser
-from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.recipe_yaml import load_recipe
 
 ROOT = Path(__file__).parents[1]
 BUILT = {ROOT / "docs" / name for name in ("_build", "api", "recipes")}

@@ -12,8 +12,8 @@ from speechbrain_xser.model_folder.lobes import plain
 from speechbrain_xser.model_folder.settings import flat
 from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
 from speechbrain_xser.testing import tiny_llm_folder
-from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.optimizers import stage_parameters
+from speechbrain_xser.training.recipe_yaml import load_recipe
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "SpeechCraft" / "hparams" / "train.yaml"
 

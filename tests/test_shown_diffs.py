@@ -45,7 +45,7 @@ def test_an_extension_changes_at_most_four_files(diff):
 BRANCHES = """
 import json, sys
 from speechbrain_xser.stages import STAGES
-from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.recipe_yaml import load_recipe
 model = load_recipe(sys.argv[1], {"data_folder": "nowhere", "prepare": "null"})[0]["model"].keywords
 slots = model["decoder"].keywords["template"].slots
 print(json.dumps([list(model["branches"]), list(slots), {name: row.mode("speaker") for name, row in STAGES.items()}]))
@@ -133,7 +133,7 @@ def test_a_recipe_trains_with_the_laplace_prior_and_its_folder_has_it(laplace, t
 
 ENCODER = """
 import json, sys
-from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.recipe_yaml import load_recipe
 model = load_recipe(sys.argv[1], {"data_folder": "nowhere", "prepare": "null"})[0]["model"].keywords
 print(json.dumps([model["encoder"].keywords["source"]]))
 """

@@ -16,13 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_xser.annotator.annotate import annotation
-from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.annotator.annotation import annotation
+from speechbrain_xser.cli.recipe_command import prepare_command
+from speechbrain_xser.data.durations import probe
 from speechbrain_xser.data.folds import fold_manifests, leave_one_out, speaker_folds
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.preparation import by_split, find_audio, prepare_once
-from speechbrain_xser.data.probe import probe
 from speechbrain_xser.data.ratings import write_ratings
 from speechbrain_xser.data.speakers import age_band, split_speakers
 from speechbrain_xser.errors import ManifestError

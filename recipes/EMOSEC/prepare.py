@@ -13,11 +13,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from speechbrain_xser.annotator.annotate import annotation
-from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.annotator.annotation import annotation
+from speechbrain_xser.cli.recipe_command import prepare_command
+from speechbrain_xser.data.durations import probe
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.preparation import prepare_once
-from speechbrain_xser.data.probe import probe
 from speechbrain_xser.errors import ManifestError
 
 LICENCE = "none is stated; ask its authors"

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from speechbrain_xser.annotator.annotate import annotation
-from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.annotator.annotation import annotation
+from speechbrain_xser.cli.recipe_command import prepare_command
 from speechbrain_xser.data.filename_corpora import named_clips, prepare_folds, within_vocabulary
 from speechbrain_xser.data.folds import speaker_folds
 from speechbrain_xser.data.manifest import Utterance

@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.cli.recipe_command import prepare_command
 from speechbrain_xser.data.emotioncot import Labels, match, read_labels
 from speechbrain_xser.data.manifest import Utterance, stream_manifest
 from speechbrain_xser.data.paragraphs import Wording, has_own_paragraphs
 from speechbrain_xser.data.pipeline import DATA_ROOT
 from speechbrain_xser.data.preparation import extend_summary, prepare_once
 from speechbrain_xser.errors import ManifestError
-from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.metrics.text_normalization import normalise
 
 LICENCE = "see its authors' release; the clips are those of other corpora"
 

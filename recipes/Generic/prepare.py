@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from speechbrain_xser.annotator.annotate import annotation
-from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.annotator.annotation import annotation
+from speechbrain_xser.cli.recipe_command import prepare_command
 from speechbrain_xser.data.collection import Collection, open_collection
 from speechbrain_xser.data.columns import parse_pairs
+from speechbrain_xser.data.durations import probe
 from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.importing import Importer, fitted
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.pipeline import resolve
 from speechbrain_xser.data.preparation import prepare_once
-from speechbrain_xser.data.probe import probe
 from speechbrain_xser.data.speakers import split_speakers
 from speechbrain_xser.errors import ManifestError
 

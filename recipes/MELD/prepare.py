@@ -16,14 +16,14 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from speechbrain_xser.annotator.annotate import annotation
-from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.annotator.annotation import annotation
+from speechbrain_xser.cli.recipe_command import prepare_command
 from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.extraction import Extraction, Film
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.preparation import prepare_once
-from speechbrain_xser.data.text import plain_text
+from speechbrain_xser.data.text_repair import plain_text
 from speechbrain_xser.errors import ManifestError
 
 LICENCE = "GPL-3.0 for the annotations; the clips are from a television series"

@@ -24,7 +24,7 @@ from Small.joining import SAMPLE_RATE
 from Small.noise import level_of
 from torch import Tensor
 
-from speechbrain_xser.annotator.annotate import annotate
+from speechbrain_xser.annotator.annotation import annotate
 from speechbrain_xser.annotator.level import frame_decibels
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.faults import Fault, FaultCounter

@@ -20,7 +20,7 @@ import speechbrain_xser  # noqa: F401, it checks the versions of what is importe
 from Small.acted import acted
 from Small.sentences import sentences, written
 
-from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.cli.recipe_command import prepare_command
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.data.paragraphs import Wording, with_paragraphs
 from speechbrain_xser.data.pipeline import resolve

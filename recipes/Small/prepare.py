@@ -25,7 +25,7 @@ from Small.sentences import FILES, Transcripts, sentences
 from Small.sessions import SHARES, VERSION, Session, sessions
 from Small.voices import Manner, Programs, open_voice, speakers
 
-from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.cli.recipe_command import prepare_command
 from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording

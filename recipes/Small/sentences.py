@@ -13,7 +13,7 @@ from typing import Literal
 
 from speechbrain_xser.data.speakers import hashed_side
 from speechbrain_xser.errors import ManifestError
-from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.metrics.text_normalization import normalise
 
 Transcripts = Literal["sentence", "pauseless", "words"]
 

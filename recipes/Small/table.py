@@ -27,7 +27,7 @@ from Small.acted import acted
 from Small.figures import Figures, figures
 
 from speechbrain_xser import ExplainableEmotionRecognizer
-from speechbrain_xser.annotator.annotate import annotate
+from speechbrain_xser.annotator.annotation import annotate
 from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.data.pipeline import resolve

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from SpeechCraft.passage import Passage
 
 from speechbrain_xser.data.json_stream import stream_items
-from speechbrain_xser.data.text import plain_text
+from speechbrain_xser.data.text_repair import plain_text
 from speechbrain_xser.errors import ManifestError
 
 CORPUS = "gigaspeech"

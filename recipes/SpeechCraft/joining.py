@@ -14,9 +14,9 @@ from speechbrain_xser.answer.slots import find_slots
 from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.speakers import hashed_side
-from speechbrain_xser.data.text import plain_text
+from speechbrain_xser.data.text_repair import plain_text
 from speechbrain_xser.errors import LabelError
-from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.metrics.text_normalization import normalise
 
 NO_SPEECH = "no speech, only a tag for something else"
 NO_AUDIO = "annotated, but its audio is not in the data folder"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from SpeechCraft.passage import Passage
 
-from speechbrain_xser.data.text import plain_text
+from speechbrain_xser.data.text_repair import plain_text
 
 CORPUS = "libritts"
 PARTS = ("train-*", "dev-*", "test-*")

@@ -23,15 +23,15 @@ from SpeechCraft.libritts import find_subsets, read_passages
 from SpeechCraft.passage import Passage
 from SpeechCraft.shards import Wanted, unpack
 
-from speechbrain_xser.annotator.annotate import annotation
-from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.annotator.annotation import annotation
+from speechbrain_xser.cli.recipe_command import prepare_command
+from speechbrain_xser.data.durations import probe
 from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.importing import fitted
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.pipeline import DATA_ROOT
 from speechbrain_xser.data.preparation import extend_summary, prepare_once
-from speechbrain_xser.data.probe import probe
 from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.utils.parallel import in_parallel
 

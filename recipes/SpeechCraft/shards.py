@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from SpeechCraft.gigaspeech import Shard
 
+from speechbrain_xser.data.durations import UNREADABLE
 from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.probe import UNREADABLE
 from speechbrain_xser.utils.files import moved_into_place
 
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.synthetic import corpus
-from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.metrics.text_normalization import normalise
 
 CHARACTERS = " 'abcdefghijklmnopqrstuvwxyz"  # CTC's blank is index 0, character i is i + 1
 PHONE_CLASSES = 512

@@ -24,7 +24,7 @@ from speechbrain_xser.inference import ExplainableEmotionRecognizer  # noqa: E40
 from speechbrain_xser.inference.evaluation import explain_manifest, scores  # noqa: E402
 from speechbrain_xser.metrics import table  # noqa: E402
 from speechbrain_xser.training.arguments import read_words  # noqa: E402
-from speechbrain_xser.training.commandline import load_recipe  # noqa: E402
+from speechbrain_xser.training.recipe_yaml import load_recipe  # noqa: E402
 
 OUTPUT, SHOWN = "results/demo", 3
 SHORT_RUN = {

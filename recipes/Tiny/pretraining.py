@@ -8,7 +8,7 @@ from speechbrain.utils.checkpoints import Checkpointer
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from speechbrain_xser.training import commandline
+from speechbrain_xser.training import recipe_yaml
 from speechbrain_xser.training.arguments import read_words
 
 
@@ -31,7 +31,7 @@ def load_recipe(arguments: list[str]) -> tuple[dict, dict]:
         If there is no such YAML, or a key is unknown.
     """
     hparams_file, run_opts, given = read_words(arguments)
-    hparams, overrides = commandline.load_recipe(hparams_file, given)
+    hparams, overrides = recipe_yaml.load_recipe(hparams_file, given)
     sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
     torch.manual_seed(hparams["seed"])
     return hparams, run_opts

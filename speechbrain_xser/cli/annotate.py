@@ -54,7 +54,7 @@ def annotate_command(source, out, data_folder, language, cutoffs, wording, class
     Example:
       xser annotate recordings --out annotated
     """
-    from speechbrain_xser.annotator.annotate import annotate  # torch is slow to load
+    from speechbrain_xser.annotator.annotation import annotate  # torch is slow to load
 
     with one_line_errors(), claimed(out):
         path = Path(out, "manifest.jsonl")
@@ -71,7 +71,7 @@ def annotate_command(source, out, data_folder, language, cutoffs, wording, class
 
 def _classifier(source: str) -> Classifier:
     """Labels by a trained model, which is loaded before the long work begins."""
-    from speechbrain_xser.inference.classifier import recognizer_classifier  # imports transformers, for seconds
+    from speechbrain_xser.inference.model_classifier import recognizer_classifier  # importing transformers is slow
 
     return recognizer_classifier(source)
 

@@ -8,7 +8,7 @@ import sys
 import click
 
 from speechbrain_xser.cli.recipe_folder import prepare_files, recipe_folder
-from speechbrain_xser.data.corpus import Figures, read_corpus
+from speechbrain_xser.data.corpus_facts import Figures, read_corpus
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 

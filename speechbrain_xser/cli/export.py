@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from speechbrain_xser.cli.recipe_folder import IN_CHECKOUT, PREPARE
-from speechbrain_xser.data.corpus import read_corpus
+from speechbrain_xser.data.corpus_facts import read_corpus
 from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def export_command(
 
 def _voice(folder: str, manifest: str, data_folder: str | None) -> MeanVoice | None:
     """The mean voice of a manifest, by the model of a trained folder."""
-    from speechbrain_xser.data.sampling import sampled_batches
-    from speechbrain_xser.evidence.mean_voice import CLIPS, mean_voice
+    from speechbrain_xser.data.subset import sampled_batches
+    from speechbrain_xser.evidence.latent_mean import CLIPS, mean_voice
     from speechbrain_xser.model_folder.load import read_model_folder
     from speechbrain_xser.stages import STAGES
 

@@ -10,7 +10,7 @@ import click
 from speechbrain_xser.cli.model_options import load_recognizer, model_options
 
 if TYPE_CHECKING:
-    from speechbrain_xser.evidence.faithfulness import Faithfulness
+    from speechbrain_xser.evidence.faithfulness_scores import Faithfulness
 
 
 @click.command("faithfulness")
@@ -39,7 +39,7 @@ def faithfulness_command(manifest, model, revision, device, data_folder, clips, 
     from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 
     with one_line_errors(STARTS_ANEW):
-        from speechbrain_xser.evidence.faithfulness import measure_faithfulness  # torch is slow to load
+        from speechbrain_xser.evidence.faithfulness_scores import measure_faithfulness  # torch is slow to load
 
         recognizer = load_recognizer(model, revision, device)
         found = measure_faithfulness(recognizer, manifest, data_folder, clips, workers)
@@ -47,7 +47,7 @@ def faithfulness_command(manifest, model, revision, device, data_folder, clips, 
 
 
 def _plain(found: Faithfulness) -> dict:
-    from speechbrain_xser.evidence.faithfulness import carried
+    from speechbrain_xser.evidence.faithfulness_scores import carried
 
     claims = {field: support._asdict() | {"share": support.share} for field, support in found.claims.items()}
     return {"clips": len(found.knockouts), "claims": claims, "carriers": carried(found.knockouts)._asdict()}

@@ -23,7 +23,7 @@ class Corpora(click.Group):
         known = {corpus.lower(): corpus for corpus in preparations(folder)}
         if name.lower() not in known:
             context.fail(f"No recipe prepares {name!r}. Available: {', '.join(known.values())}.")
-        from speechbrain_xser.cli.preparation import preparation_command  # torch is slow to load
+        from speechbrain_xser.cli.recipe_command import preparation_command  # torch is slow to load
 
         corpus = known[name.lower()]
         use_recipes(folder)

@@ -107,7 +107,7 @@ def _pairs(values: tuple[str, ...]) -> dict[str, str]:
 
 
 def _reproduce(plan: Plan, tables: tuple[int, ...], jobs: int, report: Path | None, report_only: bool) -> None:
-    from speechbrain_xser.reproduction.report import write_report  # torch is slow to load
+    from speechbrain_xser.reproduction.report_files import write_report  # torch is slow to load
     from speechbrain_xser.reproduction.runner import check_note, run_plan
 
     with claimed(str(plan.out)):

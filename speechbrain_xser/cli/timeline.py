@@ -141,7 +141,7 @@ def _kept(outs: tuple[str, ...], source: Source, model: str, revision: str | Non
 def _moments(recognizer, source: Source, batch_size: int, kept: KeptMoments | None) -> Iterator[Moment]:
     """The moments, with a progress bar; a fault of the recording ends them without an error."""
     from speechbrain_xser.errors import AudioError
-    from speechbrain_xser.timeline.timeline import read_timeline
+    from speechbrain_xser.timeline.moment_stream import read_timeline
 
     recording = source.recording
     form = OPEN_BAR if recording.seconds is None else BAR

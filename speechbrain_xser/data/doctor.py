@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from speechbrain_xser.data.corpus import Figures
+from speechbrain_xser.data.corpus_facts import Figures
 from speechbrain_xser.data.examination import Examination, examine
 from speechbrain_xser.data.manifest import Utterance, readers
 from speechbrain_xser.data.waveform import SAMPLE_RATE

@@ -18,11 +18,11 @@ from typing import NamedTuple
 import soundfile
 
 from speechbrain_xser.data.audio import load_audio, seconds_of
+from speechbrain_xser.data.durations import UNREADABLE
 from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.member import sound_digest
 from speechbrain_xser.data.preparation import extend_summary
-from speechbrain_xser.data.probe import UNREADABLE
 from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.utils.files import moved_into_place

@@ -14,13 +14,13 @@ from typing import Literal
 
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.audio_files import find_audio_below
+from speechbrain_xser.data.durations import probe
 from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.folds import fold_manifests, leave_one_out
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.data.pipeline import DATA_ROOT, resolve
 from speechbrain_xser.data.preparation import prepare_once
-from speechbrain_xser.data.probe import probe
 from speechbrain_xser.data.tables import Row, read_table
 from speechbrain_xser.data.words import age_of
 from speechbrain_xser.errors import ManifestError

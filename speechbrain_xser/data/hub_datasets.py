@@ -128,7 +128,7 @@ def from_datasets(
     Returns
     -------
     iterable of Utterance or Dropped
-        Without durations: :func:`~speechbrain_xser.data.probe.probe` fills them in.
+        Without durations: :func:`~speechbrain_xser.data.durations.probe` fills them in.
 
     Raises
     ------

@@ -193,7 +193,7 @@ def fitted(clip: Utterance | Dropped) -> Utterance | Dropped:
     Arguments
     ---------
     clip : Utterance or Dropped
-        From :func:`~speechbrain_xser.data.probe.probe`: ``duration`` is the length of the whole file.
+        From :func:`~speechbrain_xser.data.durations.probe`: ``duration`` is the length of the whole file.
 
     Returns
     -------

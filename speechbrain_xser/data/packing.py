@@ -21,12 +21,12 @@ import soundfile
 from torch import Tensor
 
 from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.data.durations import UNREADABLE
 from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance, stream_manifest
 from speechbrain_xser.data.member import Member, file_of, sound_digest
 from speechbrain_xser.data.pipeline import DATA_ROOT, resolve
 from speechbrain_xser.data.preparation import prepare_once
-from speechbrain_xser.data.probe import UNREADABLE
 from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.utils.files import moved_into_place

@@ -23,7 +23,7 @@ from speechbrain_xser.decoder.generation.sampling import SampledAnswer, Sampler,
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.pooling import AttentivePooling
-from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.metrics.text_normalization import normalise
 from speechbrain_xser.stages import BRANCHES, CLASSIFY, TRANSCRIBE
 from speechbrain_xser.utils.modes import evaluating
 

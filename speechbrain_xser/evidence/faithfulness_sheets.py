@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from speechbrain_xser.evidence.faithfulness import FIELDS, Faithfulness, Support, carried
+from speechbrain_xser.evidence.faithfulness_scores import FIELDS, Faithfulness, Support, carried
 from speechbrain_xser.utils.sheet import Sheet
 
 CLAIMS_NOTE = (

@@ -1,4 +1,4 @@
-"""A trained model as its users have it: one recogniser, for files, arrays, batches and manifests.
+"""A trained model for its users: one recogniser for files, arrays, batches and manifests.
 
 Moves to ``speechbrain/inference``.
 """

@@ -1,7 +1,8 @@
-"""A trained model on a manifest, through the interface that users call: every clip that can be read, and no other in
-silence. Whether a clip has speech is not asked: its corpus says so, and a detector must not move a score.
+"""Evaluates a trained model on a manifest through the interface that users call.
 
-Training has an evaluation of its own, which sees the batches of a run; this one sees what a user of the folder gets.
+Every clip that can be read is explained; any other is reported. Speech detection is off: the corpus says that its clips
+contain speech, and a detector must not change a score. Training has its own evaluation, over the batches of a run; this
+one measures what a user of the folder gets.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def explain_manifest(
 ) -> tuple[list[Utterance], list[Explanation]]:
     """Explains every clip of a manifest, clips of similar length together.
 
-    A clip that cannot be read, or is longer than the model's ``max_seconds``, is named and left out.
+    A clip that cannot be read, or is longer than the model's ``max_seconds``, is reported and left out.
 
     Arguments
     ---------
@@ -88,14 +89,14 @@ def check_manifests(manifests: Sequence[str], apart: bool = False) -> None:
     Arguments
     ---------
     manifests : sequence of str
-        JSONL.
+        Paths of JSONL manifests.
     apart : bool
-        Whether no two of them may have an id in common.
+        Whether ids must be unique across all of them.
 
     Raises
     ------
     ManifestError
-        If one is wrong, or two share an id.
+        If a manifest is invalid, or two share an id although ``apart`` is set.
 
     Example
     -------
@@ -124,7 +125,7 @@ def scores(utterances: Sequence[Utterance], explanations: Sequence[Explanation])
     Arguments
     ---------
     utterances : sequence of Utterance
-        With what is true of them.
+        With their true labels.
     explanations : sequence of Explanation
         One for each.
 
@@ -145,7 +146,7 @@ def scores(utterances: Sequence[Utterance], explanations: Sequence[Explanation])
 
 
 def answers(utterances: Sequence[Utterance], explanations: Sequence[Explanation]) -> list[UtteranceAnswer]:
-    """What :func:`~speechbrain_xser.metrics.answers.write_answers` writes: rows like those of a training run.
+    """Rows for :func:`~speechbrain_xser.metrics.answers.write_answers`, like those of a training run.
 
     Example
     -------

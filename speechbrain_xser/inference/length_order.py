@@ -1,7 +1,7 @@
-"""Many clips through a recogniser, clips of similar length together: little padding, and little memory.
+"""Explains many clips with a recogniser; clips of similar length share a batch, which saves padding and memory.
 
-The loop behind the evaluation of a manifest, ``xser explain`` and the timeline. Each clip keeps its place, so that the
-caller can put the explanations into its own order.
+This loop serves the evaluation of a manifest, ``xser explain`` and the timeline. Each clip keeps its place, so that the
+caller can restore its own order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from speechbrain_xser.answer.explanation import Explanation
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
-JOINED = 8  # batches whose answers grow together
+JOINED = 8  # batches whose answers are generated together
 
 
 def explain_by_length(
@@ -47,7 +47,7 @@ def explain_by_length(
     Yields
     ------
     tuple of (int, Explanation)
-        The place of each clip that was read, and what was found; equal lengths in the order of ``lengths``.
+        The place of each clip that was read, and its explanation; clips of equal length keep the order of ``lengths``.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""The recogniser as SpeechBrain's own ``Pretrained``; apart from it, because commands need not load SpeechBrain."""
+"""The recogniser as a SpeechBrain ``Pretrained``, in its own module because commands need not load SpeechBrain."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 
 class PretrainedRecognizer(ExplainableEmotionRecognizer, Pretrained):
-    """What :meth:`ExplainableEmotionRecognizer.from_hparams` gives: the recogniser with SpeechBrain's run options.
+    """What :meth:`ExplainableEmotionRecognizer.from_hparams` returns: the recogniser with SpeechBrain's run options.
 
     Arguments
     ---------
@@ -37,5 +37,5 @@ class PretrainedRecognizer(ExplainableEmotionRecognizer, Pretrained):
         Pretrained.__init__(self, modules, hparams, run_opts, freeze_params)
 
     def _precise(self) -> TorchAutocast:
-        """The precision of ``run_opts``, anew for every use: SpeechBrain's one ``inference_ctx`` is not for threads."""
+        """A new context for each use: SpeechBrain's shared ``inference_ctx`` is not safe for threads."""
         return TorchAutocast(device_type=self.device_type, dtype=AMPConfig.from_name(self.precision).dtype)

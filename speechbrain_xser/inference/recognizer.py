@@ -38,8 +38,8 @@ from speechbrain_xser.model_folder.locate import HYPERPARAMS, model_folder
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice
 from speechbrain_xser.stages import STAGES
 from speechbrain_xser.utils.devices import checked_device
-from speechbrain_xser.utils.memory import naming_memory
 from speechbrain_xser.utils.modes import each_within, evaluating
+from speechbrain_xser.utils.out_of_memory import naming_memory
 
 SMALLER_TO_LOAD = "Use the CPU (device cpu), or give run_opts a smaller dtype, or a model with a smaller LLM."
 SMALLER_TO_EXPLAIN = "Use fewer or shorter clips at a time (--batch-size), or the CPU (device cpu)."

@@ -1,6 +1,6 @@
-"""Latents to soft tokens: k frames side by side through Linear-ReLU-Linear, as LLaMA-Omni's projector (ICLR 2025).
+"""Turns latents into soft tokens: k stacked frames pass through Linear-ReLU-Linear, as in LLaMA-Omni (ICLR 2025).
 
-Where there is no LLM to speak to, :class:`FrameTokens` hands the frames on.
+For a decoder without an LLM, :class:`FrameTokens` passes the frames on.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class SoftTokens(NamedTuple):
     counts: Tensor  # [B] int64, at least 1
 
     def on_host(self) -> SoftTokens:
-        """The same with counts on the CPU; where they are there already, nothing waits for a device."""
+        """The same tokens with counts on the CPU; counts that are already there cost no device synchronisation."""
         return self._replace(counts=self.counts.cpu())
 
     def off(self) -> SoftTokens:
-        """The same tokens with nothing in them: as many zero vectors, as most branches give where they are off.
+        """As many zero vectors: what most branches return when they are off.
 
         Example
         -------
@@ -63,7 +63,7 @@ class Adapter(nn.Module):
     """Stacks frames and projects them to the decoder's embedding width.
 
     The remainder of ``frames / stack`` is dropped, but a clip of fewer than ``stack`` frames is padded with zeros and
-    gives one token: no utterance is without one.
+    gives one token, so every utterance has at least one.
 
     Source: the speech adaptor of LLaMA-Omni (Fang et al., 2025, ICLR).
 
@@ -119,12 +119,12 @@ class Adapter(nn.Module):
         return torch.div(frames, self.stack, rounding_mode="floor").clamp(min=1)
 
     def forward(self, z: Tensor, frames: Tensor) -> SoftTokens:
-        """Makes soft tokens of latents.
+        """Turns latents into soft tokens.
 
         Arguments
         ---------
         z : Tensor
-            Latents, [B, T, Z]; what stands at padding does not matter.
+            Latents, [B, T, Z]; values at padding do not matter.
         frames : Tensor
             Valid frames, [B], int64.
 
@@ -146,7 +146,7 @@ class Adapter(nn.Module):
         return SoftTokens(torch.where(valid[..., None], embeddings, 0.0), counts)
 
     def off(self, frames: Tensor, longest: int) -> SoftTokens:
-        """Zero vectors of the same shape and counts as for latents [B, longest, Z], without computing anything.
+        """Zero vectors with the shape and counts that latents [B, longest, Z] would give; nothing is computed.
 
         Arguments
         ---------
@@ -173,7 +173,7 @@ class Adapter(nn.Module):
 
 
 class FrameTokens(nn.Module):
-    """The adapter of a decoder that hears frames: nothing is stacked, projected or learnt.
+    """The adapter of a decoder that takes frames: it stacks, projects and learns nothing.
 
     Arguments
     ---------
@@ -193,7 +193,7 @@ class FrameTokens(nn.Module):
         self.width = width
 
     def token_counts(self, frames: Tensor) -> Tensor:
-        """A token a frame, [B], int64."""
+        """One token for each frame, [B], int64."""
         return frames
 
     def forward(self, z: Tensor, frames: Tensor) -> SoftTokens:

@@ -1,4 +1,4 @@
-"""Loads a pretrained speech backbone and its feature extractor, and refuses one that is unknown or not complete."""
+"""Loads a pretrained speech backbone and its feature extractor; refuses unknown and incomplete checkpoints."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from speechbrain_xser.utils.locks import LOADING
 from speechbrain_xser.utils.sources import loading, refuse_incomplete, resolve_source
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-UNUSED_WEIGHTS = {"masked_spec_embed"}  # of pre-training's masking; fine-tuned checkpoints may lack it
+UNUSED_WEIGHTS = {"masked_spec_embed"}  # used for masking in pre-training; fine-tuned checkpoints may lack it
 
 
 class Family(NamedTuple):
-    """What stands behind a ``model_type``."""
+    """The classes that belong to a ``model_type``."""
 
     model: type[nn.Module]  # of transformers
     extractor: type[FeatureExtractionMixin]  # that reads the checkpoint's preprocessor_config.json
     network: type[Network]  # takes the model and the extractor
-    prefixes: tuple[str, ...] = ()  # of the model's weights in a checkpoint that holds more
+    prefixes: tuple[str, ...] = ()  # of the model's weights in a checkpoint that holds others too
 
 
 FAMILIES = {
@@ -52,7 +52,7 @@ FAMILIES = {
 
 
 def load_backbone(source: str, revision: str | None, dtype: str, load_weights: bool) -> nn.Module:
-    """Loads a backbone of ``FAMILIES`` without any head; of Whisper the encoder alone.
+    """Loads a backbone of ``FAMILIES`` without a head; of Whisper, only the encoder.
 
     Arguments
     ---------
@@ -63,7 +63,7 @@ def load_backbone(source: str, revision: str | None, dtype: str, load_weights: b
     dtype : str
         Type of the weights, e.g. "float32".
     load_weights : bool
-        False: random weights by ``config.json``, on torch's current default device.
+        False builds the model from ``config.json`` with random weights, on torch's current default device.
 
     Returns
     -------
@@ -73,8 +73,8 @@ def load_backbone(source: str, revision: str | None, dtype: str, load_weights: b
     Raises
     ------
     BackboneError
-        The source cannot be found or read, is of another family, or lacks weights that the model needs; the type is
-        unknown.
+        If the source cannot be found or read, belongs to an unknown family or lacks weights that the model needs, or if
+        the dtype is unknown.
 
     Example
     -------
@@ -113,7 +113,7 @@ def load_extractor(
     model_type : str
         A key of ``FAMILIES``.
     required : bool
-        False: a source without that file has Hugging Face's defaults.
+        False: a source without that file gets Hugging Face's defaults.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def load_extractor(
     Raises
     ------
     BackboneError
-        The file is required and missing, or cannot be read: guessing would change every feature in silence.
+        If the file is required and missing, or cannot be read: a guess would silently change every feature.
 
     Example
     -------
@@ -144,7 +144,7 @@ def load_extractor(
 
 
 def _family(source: str, model_type: str) -> Family:
-    """What stands behind a model type."""
+    """The family of a model type."""
     if model_type not in FAMILIES:
         raise BackboneError(f"'{source}' is a {model_type!r} model; expected one of {', '.join(FAMILIES)}")
     return FAMILIES[model_type]

@@ -1,8 +1,8 @@
 """The variational information bottleneck over a frozen encoder's layers (paper, Sec. 3.3).
 
-A softmax-weighted sum of the layers, two Linear-GELU, one Linear to mean and sigma, one Gaussian a frame. Sampled
-in training, the mean at inference. The divergence is in float32 whatever autocast says; sigma starts small, so that
-the decoder hears something before the divergence is weighed in.
+A softmax-weighted sum of the layers passes through two Linear-GELU and one Linear to mean and sigma: one Gaussian for
+each frame. Training draws a sample, inference takes the mean. The divergence is in float32 even under autocast. Sigma
+starts small, so that the decoder receives a signal before the divergence has weight.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Divergence = Callable[[Tensor, Tensor], Tensor]  # of a posterior from a prior: 
 
 
 class Posterior(NamedTuple):
-    """A diagonal Gaussian a frame, in float32.
+    """A diagonal Gaussian for each frame, in float32.
 
     Example
     -------
@@ -36,7 +36,7 @@ class Posterior(NamedTuple):
 
 
 class Latent(NamedTuple):
-    """A latent a frame, with what the loss needs.
+    """A latent for each frame, with what the loss needs.
 
     Example
     -------
@@ -53,7 +53,7 @@ class Latent(NamedTuple):
 
 
 class VariationalBottleneck(nn.Module):
-    """Layers to one Gaussian latent a frame.
+    """Maps layers to one Gaussian latent for each frame.
 
     Sources: deep variational information bottleneck (Alemi et al., 2017, ICLR); the reparameterised sample (Kingma &
     Welling, 2014, ICLR).
@@ -67,15 +67,16 @@ class VariationalBottleneck(nn.Module):
     latent : int
         Size Z of the latent.
     sigma_bias : float
-        Start of the bias of s in ``sigma = softplus(s) + 1e-6``; at -4 sigma starts at about 0.02.
+        Initial bias of s in ``sigma = softplus(s) + 1e-6``; with -4, sigma starts at about 0.02.
     sigma_is_variance : bool
         Take ``softplus(s) + 1e-6`` as the variance instead (paper's ref. [7]).
     level_feature : bool
         Add a learned projection of the utterance's level in dB to the input: an encoder that normalises the waveform
         cannot hear loudness. Not in the paper.
     prior : callable, optional
-        Another prior than N(0, I). Called with ``latent``; gives a module that is called with a posterior's mean and
-        sigma, [..., Z] in float32, and gives its divergence from the prior, nats, [...]. Its parameters, if any, train.
+        A prior other than N(0, I). It is called with ``latent`` and returns a module. The module takes a posterior's
+        mean and sigma, [..., Z] in float32, and returns the divergence from the prior in nats, [...]. Its parameters
+        train.
 
     Example
     -------
@@ -118,7 +119,7 @@ class VariationalBottleneck(nn.Module):
         states : LayerStates
             Layers [n, B, T, d], frames [B], level [B].
         mixed : Tensor, optional
-            Their sum by ``mix``, [B, T, d], where it was computed together with others'.
+            Their sum by ``mix``, [B, T, d], if it was already computed together with other branches' sums.
 
         Returns
         -------
@@ -168,7 +169,7 @@ class VariationalBottleneck(nn.Module):
 
 
 class NoBottleneck(nn.Module):
-    """The weighted sum of the layers itself, for systems without a bottleneck.
+    """The plain weighted sum of the layers, for systems without a bottleneck.
 
     Arguments
     ---------
@@ -221,7 +222,7 @@ def build_bottleneck(
     level_feature: bool = False,
     prior: Callable[..., Divergence] | None = None,
 ) -> VariationalBottleneck | NoBottleneck:
-    """The bottleneck of a latent size; with a size of ``None`` there is none, and the others say nothing.
+    """Builds the bottleneck of a latent size; with ``None`` there is none, and the other arguments are ignored.
 
     Arguments
     ---------
@@ -303,5 +304,5 @@ def gaussian_kl(mean: Tensor, sigma: Tensor) -> Tensor:
 
 
 def _drawn(posterior: Posterior) -> Tensor:
-    """``z = mean + sigma * epsilon`` with epsilon from N(0, I): reparameterised, so that gradients pass."""
+    """``z = mean + sigma * epsilon`` with epsilon from N(0, I): reparameterised, so that gradients flow."""
     return posterior.mean + posterior.sigma * torch.randn_like(posterior.mean)

@@ -1,7 +1,7 @@
 """One branch: a bottleneck and an adapter, in one of three modes.
 
-The mode is an argument, not a state: "frozen" is computed without gradients and from the posterior mean, "off" is not
-computed at all. So nobody toggles ``requires_grad`` and a wrapped model (DDP) never changes under its wrapper.
+The mode is an argument, not a state. A frozen branch is computed without gradients and from the posterior mean; a
+branch that is off is not computed. So no code toggles ``requires_grad``, and a model inside DDP never changes.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class BranchOutput(NamedTuple):
 
 
 class Branch(nn.Module):
-    """Layers to soft tokens.
+    """Maps layers to soft tokens.
 
     Arguments
     ---------
     bottleneck : nn.Module
-        Takes ``LayerStates``, returns a ``Latent``; :class:`VariationalBottleneck` or a like one.
+        Takes ``LayerStates`` and returns a ``Latent``, as :class:`VariationalBottleneck` does.
     adapter : Adapter
         Takes latents and frames, returns ``SoftTokens``.
 
@@ -75,7 +75,7 @@ class Branch(nn.Module):
         Raises
         ------
         ValueError
-            If the mode is none of the three.
+            If the mode is not one of the three.
         """
         mode = Mode(mode)
         if mode is Mode.OFF:
@@ -105,9 +105,9 @@ def build_branch(
     encoder : SpeechEncoder
         Its number of layers and width shape the bottleneck.
     width : int or None
-        Embedding width of the decoder; ``None`` for one that hears frames, which needs no adapter.
+        Embedding width of the decoder; ``None`` for a decoder that takes frames, which needs no adapter.
     bottleneck : callable
-        Called with ``layer_count`` and ``width``; what it gives has the attribute ``size``, that of a frame.
+        Called with ``layer_count`` and ``width``; the result has an attribute ``size``, the size of a frame.
     adapter : callable
         Called with ``latent``, the size of a frame, and ``width``.
 
@@ -131,17 +131,17 @@ def build_branch(
 def branch_sums(
     layers: Tensor, branches: Mapping[str, Branch], modes: Mapping[str, Mode | str]
 ) -> dict[str, Tensor]:
-    """What each branch's bottleneck sums of the layers, for all branches that are on in one product.
+    """The layer sums of the branches' bottlenecks, in one product for all branches that are on.
 
     Arguments
     ---------
     layers : Tensor
         [n, B, T, d].
     branches : mapping of str to Branch
-        Those whose bottleneck has a :class:`~speechbrain_xser.lobes.layer_mix.LayerMix` named ``mix``, and says by
-        ``takes_mixed = True`` that its forward takes the sum as a second argument, take part.
+        A branch takes part if its bottleneck has a :class:`~speechbrain_xser.lobes.layer_mix.LayerMix` named ``mix``
+        and sets ``takes_mixed = True``: its forward takes the sum as a second argument.
     modes : mapping of str to (Mode or str)
-        Theirs; one that is frozen has no gradient.
+        The branches' modes; the sum of a frozen branch has no gradient.
 
     Returns
     -------
@@ -172,9 +172,9 @@ def off_tokens(part: Branch | Adapter, states: LayerStates) -> SoftTokens:
     Arguments
     ---------
     part : Branch or Adapter
-        Whose tokens to stand in for.
+        The branch whose tokens are replaced.
     states : LayerStates
-        Only its shape and ``frames`` are looked at.
+        Only its shape and ``frames`` are used.
 
     Returns
     -------

@@ -1,10 +1,10 @@
-"""A frozen encoder that computes each clip once: its layers are kept on disk, for small corpora and many runs.
+"""A frozen encoder that computes each clip once and keeps its layers on disk, for small corpora and many runs.
 
-A clip is known by its samples and the encoder by its fingerprint, so runs can share a cache at the same time, and
-neither another file of the same name nor another encoder is ever taken for it. A clip's states do not depend on its
-batch, which is what makes this possible; it is computed alone all the same, so that what is kept does not depend, not
-even in its last bit, on which run heard it first. Size: ``layers * frames * width * 2`` bytes a clip, 2.5 MB a second
-with HuBERT-large in bfloat16; never for a large corpus.
+A clip is identified by its samples and the encoder by its fingerprint. So runs can share a cache at the same time, and
+neither another file of the same name nor another encoder is ever mistaken for it. A cache is possible because a clip's
+states do not depend on its batch. Each clip is still encoded alone, so that not even the last bit depends on which run
+came first. Size: ``layers * frames * width * 2`` bytes a clip, 2.5 MB a second with HuBERT-large in bfloat16: too much
+for a large corpus.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class CachedEncoder(nn.Module):
     encoder : SpeechEncoder
         Frozen and independent of the batch, as ``FrozenEncoder`` is.
     folder : str or Path
-        Where clips are kept; made when the first is.
+        Where clips are kept; created with the first clip.
     fingerprint : str
-        Of the encoder: weights, configuration and type; the name of its folder.
+        Of the encoder's weights, configuration and type; it names the encoder's folder.
     dtype : torch.dtype
-        On disk. What a clip gives is rounded to it the first time too, so that all runs hear the same.
+        On disk. States are rounded to it the first time too, so that all runs get the same values.
 
     Example
     -------
@@ -69,7 +69,7 @@ class CachedEncoder(nn.Module):
         return self.encoder.frame_counts(samples)
 
     def forward(self, wavs: Tensor, samples: Tensor) -> LayerStates:
-        """States of right-padded waveforms, computed only for clips that were never heard.
+        """States of right-padded waveforms, computed only for clips that are not in the cache.
 
         Arguments
         ---------
@@ -107,10 +107,10 @@ class CachedEncoder(nn.Module):
         return self.folder / digest[:2] / f"{digest}.safetensors"
 
     def _write(self, path: Path, layers: Tensor) -> None:
-        """Beside its place, then moved there; a disk that is full ends the caching, not the run."""
+        """Writes a temporary file and moves it into place; a full disk ends the caching, not the run."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with moved_into_place(path, synced=False) as beside:  # half a file is computed again
+            with moved_into_place(path, synced=False) as beside:  # a half-written file is computed again
                 save_file({KEY: layers}, beside)
         except (OSError, SafetensorError) as error:
             if not self._warned:
@@ -119,7 +119,7 @@ class CachedEncoder(nn.Module):
 
 
 def _read(path: Path) -> Tensor | None:
-    """A clip's layers, [n, T, d]; None where there are none, or half a file."""
+    """A clip's layers, [n, T, d]; None if there is no file, or only half of one."""
     try:
         return load_file(path)[KEY]
     except (OSError, SafetensorError, KeyError):

@@ -1,9 +1,9 @@
 """A frozen pretrained speech encoder of any known family: hidden states of its layers, the same alone and in a batch.
 
-What a family does with waveforms is in its network (``wav2vec2.py``, ``wav2vec2_bert.py``, ``whisper.py``), which
-``backbone.FAMILIES`` names by the ``model_type`` of ``config.json``. What all have in common is here: nothing trains,
-nothing is saved, autocast does not reach it. States are taken **before** an encoder's final layer norm, so the last
-layer is of the same kind as the others whatever transformers calls ``hidden_states[-1]``.
+Each family has a network that turns waveforms into states (``wav2vec2.py``, ``wav2vec2_bert.py``, ``whisper.py``);
+``backbone.FAMILIES`` selects it by the ``model_type`` of ``config.json``. This module holds what all families share:
+nothing trains, nothing is saved, and autocast has no effect. States are taken **before** an encoder's final layer norm,
+so the last layer is of the same kind as the others, whatever transformers calls ``hidden_states[-1]``.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from speechbrain_xser.lobes.whisper import WhisperNetwork
 class FrozenEncoder(FrozenModule):
     """A frozen :class:`~speechbrain_xser.lobes.states.SpeechEncoder` from a checkpoint of any known family.
 
-    Known are wav2vec 2.0, HuBERT, WavLM, data2vec, wav2vec2-BERT and Whisper, of which the encoder alone is loaded.
+    It knows wav2vec 2.0, HuBERT, WavLM, data2vec, wav2vec2-BERT and Whisper, of which it loads the encoder only.
 
-    * Padding never reaches a valid frame: every clip's states are those of the clip alone, which transformers gives
-      for a batch of one.
-    * It stays in eval whatever ``train()`` says, runs under ``no_grad``, in its own ``dtype`` whatever autocast says,
-      and is in no checkpoint: its ``state_dict()`` is empty and strict loading of a parent does not miss it.
+    * Padding never reaches a valid frame: a clip's states are those that transformers gives for a batch of one.
+    * It always stays in eval, runs under ``no_grad``, and keeps its own ``dtype`` under autocast. It is in no
+      checkpoint: its ``state_dict()`` is empty, and strict loading of a parent does not report it as missing.
 
     Arguments
     ---------
@@ -40,14 +39,15 @@ class FrozenEncoder(FrozenModule):
     load_weights : bool
         False builds from ``config.json`` only, on torch's current default device ("meta" works).
     pad_to_seconds : float, optional
-        Of Whisper only: a shorter clip is heard with silence behind it up to so many seconds.
+        Whisper only: a shorter clip is padded with silence to this many seconds.
     band_hertz : float, optional
-        Takes away everything above, so that clips of all bandwidths sound alike; below half the sample rate.
+        Removes everything above, so that clips of all bandwidths sound alike; must be below half the sample rate.
 
     Raises
     ------
     BackboneError
-        The source cannot be found or read, is of an unknown family, or lacks weights; ``pad_to_seconds`` does not fit.
+        If the source cannot be found or read, is of an unknown family or lacks weights, or if ``pad_to_seconds`` does
+        not fit.
 
     Example
     -------
@@ -112,7 +112,7 @@ class FrozenEncoder(FrozenModule):
         Arguments
         ---------
         wavs : Tensor
-            Waveforms at ``sample_rate``, [B, S], float in -1..1; what stands at padding does not matter.
+            Waveforms at ``sample_rate``, [B, S], float in -1..1; values at padding do not matter.
         samples : Tensor
             Valid samples, [B], int64, at most S.
 
@@ -124,7 +124,7 @@ class FrozenEncoder(FrozenModule):
         Raises
         ------
         AudioError
-            The shapes are not [B, S] and [B], or a clip is longer than the encoder can hear.
+            If the shapes are not [B, S] and [B], or a clip is longer than the encoder accepts.
         """
         if wavs.dim() != 2 or samples.shape != wavs.shape[:1]:
             raise AudioError(

@@ -1,4 +1,4 @@
-"""A pretrained module that never trains and is in no checkpoint: it is named by its source."""
+"""A pretrained module that never trains and is in no checkpoint; only its source is recorded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 
 class FrozenModule(nn.Module):
-    """Stays in eval, without gradients, and saves nothing; strict loading of a parent does not miss it.
+    """Stays in eval, without gradients, and saves nothing; strict loading of a parent does not report it as missing.
 
     A subclass calls :meth:`freeze` when it is built.
 
@@ -26,7 +26,7 @@ class FrozenModule(nn.Module):
     """
 
     def freeze(self) -> None:
-        """Ends training for good: no gradients, eval."""
+        """Turns training off for good: no gradients, always in eval."""
         self.requires_grad_(False)
         self.train(False)
         self.register_load_state_dict_post_hook(_forgive_missing)
@@ -47,7 +47,7 @@ class FrozenModule(nn.Module):
         return super().train(False)
 
     def state_dict(self, *args, destination: dict | None = None, **kwargs) -> dict:
-        """Nothing: the pretrained module is named by its source, not saved.
+        """An empty state: the pretrained module is recorded by its source, not saved.
 
         Arguments
         ---------
@@ -64,12 +64,12 @@ class FrozenModule(nn.Module):
         return OrderedDict() if destination is None else destination
 
     def _load_from_state_dict(self, state_dict, prefix, metadata, strict, missing, unexpected, errors) -> None:
-        """Takes nothing: keys given to it are unexpected, and none of its own is missing."""
+        """Loads nothing: every key is unexpected, and none of its own counts as missing."""
         unexpected.extend(state_dict)
         state_dict.clear()
         self._missing_before = len(missing)
 
 
 def _forgive_missing(module: FrozenModule, incompatible: tuple[list[str], list[str]]) -> None:
-    """Drops what the module's own parts, loaded between the two hooks, reported as missing."""
+    """Drops the missing keys that the module's own parts reported between the two hooks."""
     del incompatible[0][module._missing_before :]

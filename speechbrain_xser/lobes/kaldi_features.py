@@ -1,4 +1,4 @@
-"""The filterbank of SeamlessM4T and wav2vec2-BERT in torch: Kaldi's, standardised over each clip's own frames."""
+"""The filterbank of SeamlessM4T and wav2vec2-BERT in torch: that of Kaldi, standardised over each clip's own frames."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ EPSILON = 1e-7  # added to the variance
 
 
 class KaldiFilterbank(nn.Module):
-    """Log-mel energies with zero mean and unit variance a bin, those of ``SeamlessM4TFeatureExtractor``.
+    """Log-mel energies with zero mean and unit variance in each bin, as ``SeamlessM4TFeatureExtractor`` computes them.
 
-    Spectra are taken in float64, as the extractor takes them, where the device has it (MPS does not): the pre-emphasis
-    leaves low bins little of large values.
+    Spectra are computed in float64, as in the extractor, if the device has it (MPS does not): pre-emphasis leaves
+    little of large values in low bins.
 
     Arguments
     ---------

@@ -1,4 +1,4 @@
-"""Softmax-weighted sums of an encoder's layers: all that listen to it in one product over one buffer."""
+"""Softmax-weighted sums of an encoder's layers, for all branches in one product over one buffer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LayerMix(nn.Module):
         return self.logits.float().softmax(0)
 
     def forward(self, layers: Tensor) -> Tensor:
-        """Sums the layers, no copy.
+        """Sums the layers without copying them.
 
         Arguments
         ---------
@@ -59,12 +59,12 @@ class LayerMix(nn.Module):
 
 
 def layer_sums(weights: Sequence[Tensor], layers: Tensor) -> tuple[Tensor, ...]:
-    """Several weighted sums of the same layers, ``[m, n] @ [n, B T d]``: the buffer is read once, not once a sum.
+    """Several weighted sums of the same layers, ``[m, n] @ [n, B T d]``: the buffer is read only once.
 
     Arguments
     ---------
     weights : sequence of Tensor
-        m weightings of n layers, [n] each; those without a gradient cost nothing in the backward.
+        m weightings of n layers, [n] each; those without a gradient cost nothing in the backward pass.
     layers : Tensor
         [n, B, T, d].
 
@@ -85,7 +85,7 @@ def layer_sums(weights: Sequence[Tensor], layers: Tensor) -> tuple[Tensor, ...]:
 
 
 class _LayerSums(torch.autograd.Function):
-    """All sums as one product, which keeps nothing but the layers and the weights."""
+    """Computes all sums as one product; saves only the layers and the weights for the backward pass."""
 
     @staticmethod
     def forward(ctx, layers, *weights):

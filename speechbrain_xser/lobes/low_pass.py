@@ -26,7 +26,7 @@ class LowPass(nn.Module):
     Raises
     ------
     BackboneError
-        The cutoff is not between 0 and half the sample rate.
+        If the cutoff is not between 0 and half the sample rate.
 
     Example
     -------
@@ -47,7 +47,7 @@ class LowPass(nn.Module):
         self.register_buffer("taps", (taps / taps.sum()).float()[None], persistent=False)
 
     def forward(self, wavs: Tensor, samples: Tensor) -> Tensor:
-        """Filters a right-padded batch; what a clip becomes does not depend on its neighbours.
+        """Filters a right-padded batch; a clip's result does not depend on the other clips.
 
         Arguments
         ---------

@@ -1,4 +1,4 @@
-"""Normalisation that padding has no part in."""
+"""Normalisation that ignores padding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from speechbrain_xser.utils.lengths import valid_mask
 
 
 def masked_group_norm(features: Tensor, frames: Tensor, norm: nn.GroupNorm) -> Tensor:
-    """Group norm of one channel a group whose mean and variance leave padding out.
+    """Group norm with one channel in each group; its mean and variance ignore padding.
 
     Arguments
     ---------

@@ -1,4 +1,4 @@
-"""What a family of backbones makes of waveforms; ``FrozenEncoder`` does the rest."""
+"""How a family of backbones turns waveforms into states; ``FrozenEncoder`` does the rest."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from torch import Tensor
 
 
 class Network(Protocol):
-    """The part of an encoder that differs from family to family, made of a transformers model and its extractor."""
+    """The part of an encoder that differs between families, built from a transformers model and its extractor."""
 
     layer_count: int  # n
     width: int  # d
     frame_rate: float  # frames a second
-    max_seconds: float  # longest clip that it hears; infinity where it hears any
+    max_seconds: float  # longest clip that it accepts; infinity if there is no limit
 
     def frame_counts(self, samples: Tensor) -> Tensor:
-        """Frames of clips with so many samples, [B], exactly, at least one each."""
+        """The exact number of frames of clips with that many samples, [B], at least one each."""
 
     def __call__(self, wavs: Tensor, samples: Tensor, frames: Tensor) -> Tensor:
-        """The states of each layer; what stands at padding reaches no valid frame.
+        """The states of each layer; padding affects no valid frame.
 
         Arguments
         ---------
@@ -28,7 +28,7 @@ class Network(Protocol):
         samples : Tensor
             Valid samples, [B], on the waveforms' device.
         frames : Tensor
-            Valid frames, [B], by :meth:`frame_counts`.
+            Valid frames, [B], from :meth:`frame_counts`.
 
         Returns
         -------

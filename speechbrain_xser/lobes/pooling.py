@@ -1,4 +1,4 @@
-"""Frames to one vector, with attention that padding has no part in."""
+"""Pools frames into one vector, with attention that ignores padding."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A content branch that reads: the words that a recogniser wrote, as the LLM's own token embeddings.
+"""A content branch of recognised words, as the LLM's own token embeddings.
 
-It has nothing to learn, and no bottleneck: the words themselves are what passes.
+It learns nothing and has no bottleneck: only the words pass through it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.adapter import EmbedText, FrameTokens, SoftTokens
 from speechbrain_xser.lobes.bottleneck import Latent
 from speechbrain_xser.lobes.branch import Branch
-from speechbrain_xser.lobes.recognizer import Recognizer, WhisperRecognizer, Word, spoken
 from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
+from speechbrain_xser.lobes.word_recognizer import Recognizer, WhisperRecognizer, Word, spoken
 
 FRAMES_A_TOKEN = 12  # about four tokens a second of a usual encoder's 50 frames; for estimates of work only
 
@@ -24,16 +24,16 @@ FRAMES_A_TOKEN = 12  # about four tokens a second of a usual encoder's 50 frames
 class RecognizedWords(nn.Module):
     """The words of each clip as embedding rows, each weighted by the probability of its word.
 
-    It stands where a bottleneck does. A clip without words is one row of zeros.
+    It takes the place of a bottleneck. A clip without words gives one row of zeros.
 
-    Source: the posterior-weighted embedding rows of LegoSLM (arXiv 2505.11352), of words that were decoded already.
+    Source: the posterior-weighted embedding rows of LegoSLM (arXiv 2505.11352), here of words that are already decoded.
 
     Arguments
     ---------
     recognizer : Recognizer
         Frozen.
     embed_text : callable
-        From a text to the embedding rows of its tokens, [K, e]; an ``LLMDecoder``'s.
+        Maps a text to the embedding rows of its tokens, [K, e]; an ``LLMDecoder`` has such a method.
     width : int
         Embedding width e.
 
@@ -61,7 +61,7 @@ class RecognizedWords(nn.Module):
         Arguments
         ---------
         states : LayerStates
-            Its ``speech`` alone matters.
+            Only its ``speech`` is used.
 
         Returns
         -------
@@ -90,7 +90,7 @@ class RecognizedWords(nn.Module):
 
 
 class WordTokens(FrameTokens):
-    """The adapter of :class:`RecognizedWords`: rows are soft tokens already, and a branch that is off is one zero.
+    """The adapter of :class:`RecognizedWords`: rows already are soft tokens, and a branch that is off is one zero row.
 
     Arguments
     ---------
@@ -104,11 +104,11 @@ class WordTokens(FrameTokens):
     """
 
     def token_counts(self, frames: Tensor) -> Tensor:
-        """Tokens of clips of that many encoder frames, about, [B]: how many words there are is known only later."""
+        """Approximate tokens of clips with that many encoder frames, [B]; the number of words is known only later."""
         return torch.div(frames, FRAMES_A_TOKEN, rounding_mode="floor").clamp(min=1)
 
     def off(self, frames: Tensor, longest: int) -> SoftTokens:
-        """One zero vector a clip, [B, 1, e]."""
+        """One zero vector for each clip, [B, 1, e]."""
         return SoftTokens(torch.zeros(len(frames), 1, self.width, device=frames.device), torch.ones_like(frames))
 
 
@@ -123,13 +123,13 @@ def build_recognized(
     Arguments
     ---------
     encoder : SpeechEncoder
-        Its sample rate is the recogniser's; the recogniser hears the clip itself.
+        Must have the recogniser's sample rate; the recogniser takes the waveform, not the states.
     width : int
         Embedding width of the decoder.
     embed_text : callable
-        From a text to the embedding rows of its tokens, [K, e].
+        Maps a text to the embedding rows of its tokens, [K, e].
     recognizer : Recognizer or callable
-        Or what builds one.
+        A recogniser, or a function that builds one.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def build_recognized(
     Raises
     ------
     BackboneError
-        The encoder hears another sample rate.
+        If the encoder has another sample rate.
 
     Example
     -------

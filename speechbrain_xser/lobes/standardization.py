@@ -1,4 +1,4 @@
-"""Encoder states by the training set's mean and spread, before any branch sums the layers.
+"""Standardises encoder states by the training set's mean and spread, before any branch sums the layers.
 
 Frozen encoders have dimensions of very unequal spread (Whisper tiny.en: 0.13 beside 14.9), and the large ones drown the
 rest in a sum of layers.
@@ -15,13 +15,13 @@ from speechbrain_xser.errors import TrainingError
 from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
 from speechbrain_xser.utils.lengths import valid_mask
 
-SMALLEST_SPREAD = 1e-3  # of a dimension that never moves
+SMALLEST_SPREAD = 1e-3  # of a dimension that never changes
 
 
 class StateStandardization(nn.Module):
-    """Takes the mean of each dimension of each layer away, and divides by its standard deviation.
+    """Subtracts the mean of each dimension of each layer, and divides by its standard deviation.
 
-    Mean and spread are buffers, so that they are saved with the model; until :meth:`fit` it changes nothing.
+    Mean and spread are buffers, so they are saved with the model. Before :meth:`fit`, the states stay unchanged.
 
     Arguments
     ---------
@@ -56,7 +56,7 @@ class StateStandardization(nn.Module):
         Returns
         -------
         LayerStates
-            The same with layers of the same type in a buffer of their own; padding may hold anything.
+            The same, with standardised layers of the same type in a new buffer; values at padding are arbitrary.
         """
         mean, spread = (part[:, None, None] for part in (self.mean, self.spread))
         return states._replace(layers=((states.layers - mean) / spread).to(states.layers.dtype))
@@ -73,7 +73,7 @@ class StateStandardization(nn.Module):
         Raises
         ------
         TrainingError
-            If there is no frame.
+            If the batches have no valid frame.
         """
         count, total, squares = 0, 0.0, 0.0
         for states in batches:
@@ -88,5 +88,5 @@ class StateStandardization(nn.Module):
 
 
 def _valid_frames(states: LayerStates) -> Tensor:
-    """The valid frames of all clips behind each other, [n, N, d], float64."""
+    """The valid frames of all clips, one after another, [n, N, d], float64."""
     return states.layers[:, valid_mask(states.frames, states.layers.shape[2], states.layers.device)].double()

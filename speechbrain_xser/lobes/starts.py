@@ -1,7 +1,7 @@
 """Starts: what branches learn before the LLM hears them, scored against the LLM's own token embeddings.
 
-A start runs no LLM, so that a step costs a hundredth; and soft tokens lie where the LLM's words lie before it hears the
-first one. Which stage is a start is said in ``stages.py``.
+A start does not run the LLM, so a step costs a hundredth as much. It also moves soft tokens to where the LLM's word
+embeddings lie, before the LLM receives the first one. ``stages.py`` says which stages are starts.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from speechbrain_xser.answer.label_words import LABEL_WORDS, label_places
 from speechbrain_xser.lobes.adapter import EmbedText, SoftTokens
 from speechbrain_xser.lobes.states import LayerStates
 
-SHARPNESS = 10.0  # logit of the word whose row the mean soft token is
+SHARPNESS = 10.0  # logit of a word if the mean soft token is its row
 SMOOTHING = 0.1
-UNKNOWN = -100  # a target that counts for nothing
+UNKNOWN = -100  # a target that the loss ignores
 
 
 class LabelScores(NamedTuple):
@@ -37,17 +37,17 @@ class LabelScores(NamedTuple):
 
     @property
     def targets(self) -> Tensor:
-        """All known labels behind each other, [N]."""
+        """All known labels, one after another, [N]."""
         labels = torch.cat(list(self.labels.values()))
         return labels[labels != UNKNOWN]
 
     def nats(self) -> Tensor:
-        """Cross-entropy of all known labels with smoothing, [], float32, summed."""
+        """Summed cross-entropy of all known labels, with label smoothing, [], float32."""
         options = {"ignore_index": UNKNOWN, "label_smoothing": SMOOTHING, "reduction": "sum"}
         return sum(cross_entropy(self.logits[name].float(), self.labels[name], **options) for name in self.logits)
 
     def guesses(self) -> dict[str, list[tuple[int, int]]]:
-        """Places of the right value and of the best one, of each attribute's clips that have a label."""
+        """Indices of the right and of the best-scored value, for the labelled clips of each attribute."""
         best = {name: logits.argmax(1).tolist() for name, logits in self.logits.items()}
         pairs = {name: zip(self.labels[name].tolist(), best[name], strict=True) for name in best}
         return {name: [pair for pair in found if pair[0] != UNKNOWN] for name, found in pairs.items()}
@@ -64,7 +64,7 @@ def label_scores(tokens: SoftTokens, embed_text: EmbedText, answers: Sequence[st
     tokens : SoftTokens
         Of the branch, [B, K, e] with counts [B].
     embed_text : callable
-        From a text to the embedding rows of its tokens, [K, e].
+        Maps a text to the embedding rows of its tokens, [K, e].
     answers : sequence of str
         B texts as :func:`~speechbrain_xser.answer.label_words.label_text` gives them.
 
@@ -113,9 +113,9 @@ STARTS = {"labels": Start(_labels, _count_labels)}
 
 
 def augmented(states: LayerStates) -> LayerStates:
-    """Encoder states as a start hears them in training: cropped, some dimensions dropped, all scaled a little.
+    """Augments encoder states for the training of a start: crops them, drops some dimensions and rescales the rest.
 
-    A start sees each clip many times, and a classifier of a few thousand clips learns them by heart otherwise.
+    A start sees each clip many times; without this, a classifier would memorise a few thousand clips.
 
     Arguments
     ---------
@@ -125,7 +125,8 @@ def augmented(states: LayerStates) -> LayerStates:
     Returns
     -------
     LayerStates
-        Of each clip the same span of all layers, at least 60 % of it; of the d dimensions one in ten is zero.
+        One span of each clip, the same in all layers and at least 60 % of the clip; one in ten of the d dimensions is
+        zero.
 
     Example
     -------

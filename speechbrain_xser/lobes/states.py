@@ -1,4 +1,4 @@
-"""What a speech encoder returns, and what anything must offer to stand in for ours."""
+"""What a speech encoder returns, and the interface that a replacement for ours must implement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEVEL_FLOOR_DB = -100.0
 
 
 class Speech(NamedTuple):
-    """The clips of a batch, for a lobe that hears them itself.
+    """The waveforms of a batch, for a lobe that reads them directly.
 
     Example
     -------
@@ -26,11 +26,11 @@ class Speech(NamedTuple):
 
     wavs: Tensor  # [B, S]
     samples: Tensor  # [B] int64, valid samples
-    words: Sequence[str | None] | None = None  # B texts that a recogniser has written before; None where it has not
+    words: Sequence[str | None] | None = None  # B texts that a recogniser wrote earlier; None for other clips
 
 
 class LayerStates(NamedTuple):
-    """Hidden states of a padded batch, one of ``n`` layers after the other in one buffer.
+    """Hidden states of a padded batch: ``n`` layers, one after another, in one buffer.
 
     Example
     -------
@@ -38,20 +38,20 @@ class LayerStates(NamedTuple):
     3
     """
 
-    layers: Tensor  # [n, B, T, d], before the encoder's final layer norm; anything at padding
-    frames: Tensor  # [B] int64, valid frames; where the sample counts were, be it the CPU
+    layers: Tensor  # [n, B, T, d], before the encoder's final layer norm; arbitrary at padding
+    frames: Tensor  # [B] int64, valid frames; on the device of the sample counts
     level: Tensor  # [B] float32, RMS of the valid samples in dB re full scale, before any normalisation
     speech: Speech | None = None  # the model adds it; an encoder need not
 
 
 @runtime_checkable
 class SpeechEncoder(Protocol):
-    """What the branches need of an encoder; any ``nn.Module`` with these members replaces ``FrozenEncoder``.
+    """What the branches need from an encoder; any ``nn.Module`` with these members can replace ``FrozenEncoder``.
 
-    Nothing else is used of it. Whether the encoder is frozen is its own matter: one that learns is an ordinary module
-    with gradients, one that does not overrides ``train()`` as ours does. An encoder with a single output has
-    ``layer_count`` 1 and returns ``output[None]`` as ``layers``; :func:`level_db` gives ``level``. One that cannot hear
-    clips of any length has an attribute ``max_seconds`` too, which :func:`check_max_seconds` asks for.
+    Nothing else is used. The encoder decides whether it is frozen: a trainable one is an ordinary module with
+    gradients, a frozen one overrides ``train()`` as ours does. An encoder with a single output has ``layer_count`` 1
+    and returns ``output[None]`` as ``layers``; :func:`level_db` gives ``level``. An encoder that accepts only clips up
+    to some length has an attribute ``max_seconds`` too, which :func:`check_max_seconds` reads.
 
     Example
     -------
@@ -95,7 +95,7 @@ class SpeechEncoder(Protocol):
         wavs : Tensor
             Waveforms, [B, S], float in -1..1.
         samples : Tensor
-            Valid samples, [B], int64; on the CPU nothing has to wait for a device.
+            Valid samples, [B], int64; on the CPU they cost no device synchronisation.
 
         Returns
         -------
@@ -106,12 +106,12 @@ class SpeechEncoder(Protocol):
 
 
 def check_max_seconds(encoder: SpeechEncoder, max_seconds: float) -> None:
-    """Refuses to hand an encoder longer clips than it can hear, before the first of them comes.
+    """Refuses an encoder that cannot take clips of the required length, before the first clip is read.
 
     Arguments
     ---------
     encoder : SpeechEncoder
-        With an attribute ``max_seconds``, or without one for clips of any length.
+        Has an attribute ``max_seconds``, or none if it accepts clips of any length.
     max_seconds : float
         Longest clip of a run or of a trained model.
 

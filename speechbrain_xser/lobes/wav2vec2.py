@@ -1,8 +1,8 @@
 """wav2vec 2.0, HuBERT, WavLM and data2vec: convolutions over the waveform, then a transformer.
 
-The model's parts are called one by one, so that integer frame counts make every mask (without relative lengths, and
-without waiting for a device, as transformers' own boolean indexing does), and the states go straight into one buffer.
-The price is that we rely on the names of those parts (``feature_extractor``, ``feature_projection``, ``encoder``).
+The model's parts are called one by one. So integer frame counts give every mask, without relative lengths and without
+the device synchronisation of transformers' boolean indexing, and the states go straight into one buffer. In return, we
+rely on the names of those parts (``feature_extractor``, ``feature_projection``, ``encoder``).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from speechbrain_xser.utils.lengths import valid_mask
 
 
 class Wav2Vec2Network(nn.Module):
-    """Waveforms to the states of layers 1 to n, before the encoder's final layer norm.
+    """Maps waveforms to the states of layers 1 to n, before the encoder's final layer norm.
 
     * Each clip is normalised over its own samples if the checkpoint's ``preprocessor_config.json`` says so.
-    * The attention is masked for every model, also for the base models that were trained without a mask. Where the
-      first convolution has a **group norm** over time (the base models), its statistics are taken over the valid
-      frames only; data2vec's stack of positional convolutions reads zeros beyond a clip's end in every layer.
-    * A clip below the receptive field (25 ms at the usual 400 samples) is padded with zeros to one frame.
+    * Attention is masked for every model, including base models that were trained without a mask. If the first
+      convolution has a **group norm** over time (the base models), its statistics use valid frames only; data2vec's
+      stack of positional convolutions reads zeros beyond a clip's end in every layer.
+    * A clip shorter than the receptive field (25 ms at the usual 400 samples) is padded with zeros to one frame.
 
     Sources: wav2vec 2.0 (Baevski et al., 2020, NeurIPS), HuBERT (Hsu et al., 2021, TASLP 29), WavLM (Chen et al., 2022,
     IEEE JSTSP 16(6)), data2vec (Baevski et al., 2022, ICML).
@@ -35,14 +35,14 @@ class Wav2Vec2Network(nn.Module):
     Arguments
     ---------
     model : nn.Module
-        Of transformers, from :func:`~speechbrain_xser.lobes.backbone.load_backbone`.
+        A transformers model, from :func:`~speechbrain_xser.lobes.backbone.load_backbone`.
     extractor : Wav2Vec2FeatureExtractor
         Says whether clips are normalised, and their sample rate.
 
     Raises
     ------
     BackboneError
-        The model has a batch norm before its positions, which lets padding in.
+        If the model has a batch norm before its positional convolutions, which would let padding in.
 
     Example
     -------
@@ -77,7 +77,7 @@ class Wav2Vec2Network(nn.Module):
         return samples
 
     def frame_counts(self, samples: Tensor) -> Tensor:
-        """Frames that the convolutions make, [B]: ``(samples - kernel) // stride + 1`` each, at least one in all."""
+        """Frames that the convolutions give, [B]: ``(samples - kernel) // stride + 1`` each, at least one in all."""
         counts = samples.long().clamp(min=self.minimum_samples)
         for kernel, stride in self.convolutions:
             counts = torch.div(counts - kernel, stride, rounding_mode="floor") + 1
@@ -128,10 +128,10 @@ class Wav2Vec2Network(nn.Module):
         return features.transpose(1, 2)
 
     def _layers(self, hidden: Tensor, valid: Tensor) -> Tensor:
-        """Every layer's output, [n, B, T, d]; padding is masked as the family's layers take it."""
+        """Every layer's output, [n, B, T, d]; padding is masked in the form that the family's layers expect."""
         layers = hidden.new_empty(self.layer_count, *hidden.shape)
         options = {"attention_mask": key_mask(valid, hidden.dtype)}
-        biased = isinstance(self.model, WavLMModel)  # its layers hand a bias of relative positions on
+        biased = isinstance(self.model, WavLMModel)  # its layers pass a relative-position bias on
         if biased:
             options = {"attention_mask": valid.long(), "position_bias": None}
         for place, layer in zip(layers, self.model.encoder.layers, strict=True):
@@ -146,4 +146,4 @@ class Wav2Vec2Network(nn.Module):
 def _fold_weight_norm(convolution: nn.Conv1d) -> None:
     """Computes the weight norm ``g v / |v|`` of frozen weights once."""
     parametrize.remove_parametrizations(convolution, "weight")
-    convolution._load_state_dict_pre_hooks.clear()  # the norm leaves one, a local function that cannot be pickled
+    convolution._load_state_dict_pre_hooks.clear()  # the weight norm leaves a hook that cannot be pickled

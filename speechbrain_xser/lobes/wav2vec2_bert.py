@@ -1,4 +1,4 @@
-"""wav2vec2-BERT: a filterbank, two frames stacked to one, and a conformer."""
+"""wav2vec2-BERT: a filterbank, pairs of stacked frames, and a conformer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from speechbrain_xser.utils.lengths import valid_mask
 
 
 class Wav2Vec2BertNetwork(nn.Module):
-    """Waveforms to the states of layers 1 to n.
+    """Maps waveforms to the states of layers 1 to n.
 
-    A pair of filterbank frames that a clip does not fill is left out, as transformers masks it. A clip of fewer than
+    An incomplete pair of filterbank frames at a clip's end is left out, as transformers masks it. A clip of fewer than
     560 samples is padded with zeros to one frame.
 
     Source: Seamless (Barrault et al., 2023, arXiv:2312.05187).
@@ -24,9 +24,9 @@ class Wav2Vec2BertNetwork(nn.Module):
     Arguments
     ---------
     model : Wav2Vec2BertModel
-        Of transformers, from :func:`~speechbrain_xser.lobes.backbone.load_backbone`.
+        A transformers model, from :func:`~speechbrain_xser.lobes.backbone.load_backbone`.
     extractor : SeamlessM4TFeatureExtractor
-        Says how the filterbank is made, and how many of its frames are stacked.
+        Configures the filterbank and the number of stacked frames.
 
     Example
     -------
@@ -69,7 +69,7 @@ class Wav2Vec2BertNetwork(nn.Module):
         return features[:, : whole * self.stack].reshape(len(wavs), whole, -1)
 
     def _layers(self, hidden: Tensor, valid: Tensor) -> Tensor:
-        """Every layer's output, [n, B, T, d]; attention and convolutions leave padding out."""
+        """Every layer's output, [n, B, T, d]; attention and convolutions ignore padding."""
         encoder, layers = self.model.encoder, hidden.new_empty(self.layer_count, *hidden.shape)
         positions = None if encoder.embed_positions is None else encoder.embed_positions(hidden)
         options = {"relative_position_embeddings": positions, "conv_attention_mask": valid}

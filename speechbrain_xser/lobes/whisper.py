@@ -1,7 +1,7 @@
 """Whisper's encoder on clips of their own length, or followed by silence up to the 30 s that it was trained on.
 
-transformers' own forward takes 30 s only; here its parts are called one by one with the positions that a batch needs
-and with padded frames masked, which Whisper itself never does.
+The forward of transformers accepts 30 s only. Here its parts are called one by one, with the positions that a batch
+needs and with padded frames masked; Whisper itself masks nothing.
 """
 
 from __future__ import annotations
@@ -20,33 +20,34 @@ from speechbrain_xser.utils.lengths import valid_mask
 
 
 class WhisperEncoderAlone(WhisperEncoder):
-    """Transformers' encoder, read from an encoder's checkpoint or a whole Whisper's, of which nothing else is read."""
+    """The encoder of transformers, read from an encoder's checkpoint or from that of a whole Whisper."""
 
     _keys_to_ignore_on_load_unexpected = (r"^(model\.)?decoder\.", r"^proj_out\.")
 
 
 class WhisperNetwork(nn.Module):
-    """Waveforms to the states of an embedding and n transformer layers, before the encoder's final layer norm.
+    """Maps waveforms to the states of an embedding and n transformer layers, before the encoder's final layer norm.
 
-    The first state is that of the convolutions with their positions: small Whispers have few layers, and pitch and
-    level lie low. A clip makes ``ceil(samples / 320)`` frames at the usual sizes, whatever silence it is heard with.
+    The first state is that of the convolutions with their positions: small Whispers have few layers, and the lowest
+    carry pitch and level. A clip gives ``ceil(samples / 320)`` frames at the usual sizes, however much silence is
+    added.
 
     Source: Whisper (Radford et al., 2023, ICML).
 
     Arguments
     ---------
     model : WhisperEncoder
-        Of transformers, from :func:`~speechbrain_xser.lobes.backbone.load_backbone`.
+        A transformers model, from :func:`~speechbrain_xser.lobes.backbone.load_backbone`.
     extractor : WhisperFeatureExtractor
-        Says how the log-mel spectrogram is made.
+        Configures the log-mel spectrogram.
     pad_to_seconds : float, optional
-        A shorter clip is heard with silence behind it up to so many seconds, at most 30; its states are those of its
-        own frames. By default a clip is heard alone, which is faster.
+        A shorter clip is padded with silence to this many seconds, at most 30; only the states of its own frames are
+        kept. By default a clip is not padded, which is faster.
 
     Raises
     ------
     BackboneError
-        ``pad_to_seconds`` is not positive or beyond the model's positions.
+        If ``pad_to_seconds`` is not positive, or is beyond the model's positions.
 
     Example
     -------
@@ -84,7 +85,7 @@ class WhisperNetwork(nn.Module):
         Raises
         ------
         AudioError
-            The batch is longer than the model's positions reach.
+            If the batch is longer than the model's positions allow.
         """
         longest = max(1, math.ceil(wavs.shape[1] / self.hop))
         if longest > self.most_frames:
@@ -93,12 +94,12 @@ class WhisperNetwork(nn.Module):
         heard, total = frames.clamp(min=self.least_frames), max(longest, self.least_frames)
         hidden = self._embedded(self._padded(wavs, samples, total), heard)
         mask = None
-        if heard.is_cuda or int(heard.min()) < total:  # without a mask attention is faster; a GPU is not waited for
+        if heard.is_cuda or int(heard.min()) < total:  # attention is faster without a mask; a GPU is not synchronised
             mask = key_mask(valid_mask(heard, total, hidden.device), hidden.dtype)
         return self._layers(hidden, mask, longest)
 
     def _padded(self, wavs: Tensor, samples: Tensor, frames: int) -> Tensor:
-        """Waveforms of so many frames, zero at padding."""
+        """Waveforms of that many frames, zero at padding."""
         silenced = torch.where(valid_mask(samples, wavs.shape[1]), wavs, 0.0)
         return nn.functional.pad(silenced, (0, frames * self.hop - wavs.shape[1]))
 

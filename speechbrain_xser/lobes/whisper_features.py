@@ -16,8 +16,8 @@ class WhisperLogMel(nn.Module):
     """``(max(log10(mel), loudest - 8) + 4) / 4``, the features of transformers' ``WhisperFeatureExtractor``.
 
     The extractor pads a clip with zeros to 30 s, mirrors the signal at both ends of those 30 s, and takes ``loudest``
-    over all of them. Here a clip is followed by zeros as well, only by as many as the batch holds, and ``loudest`` is
-    taken over the clip's own frames, so padding has no part in it. The first ``frames`` values are those of the
+    over all of them. Here a clip is followed by zeros too, but only up to the length of the batch, and ``loudest`` is
+    taken over the clip's own frames, so padding does not affect it. The first ``frames`` values are those of the
     extractor, unless a click in the very last samples is loudest in a window that is centred beyond the clip's end.
 
     Source: Whisper (Radford et al., 2023, ICML).

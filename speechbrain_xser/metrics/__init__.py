@@ -19,7 +19,7 @@ _LAZY = {
     "Scores": "scores",
     "WordErrorRate": "asr",
     "caption_scores": "captions",
-    "normalise": "text",
+    "normalise": "text_normalization",
     "score": "scores",
 }
 __all__ = [*_LAZY, "table"]

@@ -18,7 +18,7 @@ from speechbrain_xser.errors import ManifestError, MetricError
 from speechbrain_xser.metrics.asr import WordErrorRate
 from speechbrain_xser.metrics.scores import Scores, score
 from speechbrain_xser.metrics.significance import Interval, bootstrap_interval, holm, mcnemar_test
-from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.metrics.text_normalization import normalise
 from speechbrain_xser.utils.files import written_beside
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, TextIO
 
 import jiwer
 
-from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.metrics.text_normalization import normalise
 
 
 class WordErrors(NamedTuple):

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TextIO
 
 from speechbrain_xser.answer.record import Descriptors
-from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.metrics.text_normalization import normalise
 
 ATTRIBUTES = tuple(field for field in Descriptors._fields if field != "emphasis")
 

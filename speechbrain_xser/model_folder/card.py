@@ -1,4 +1,4 @@
-"""The model card of a trained folder: what it was made from, what it gives, what it is not for.
+"""The model card of a trained folder: what it was made from, what it returns, and what it must not be used for.
 
 The front matter follows the hub's model-card specification (https://huggingface.co/docs/hub/model-cards).
 """
@@ -86,9 +86,9 @@ def model_card(
     Arguments
     ---------
     metadata : Metadata
-        The folder's metadata. Of "training" the card reads "purpose", "test" (scores in percent), "corpus" (that of the
-        test), "corpora" (the licence of each corpus that it was trained on, by name) and "bases" (the sources of
-        backbones that are inside the folder now).
+        The folder's metadata. From "training", the card uses "purpose", "test" (scores in percent), "corpus" (that of
+        the test), "corpora" (the licence of each training corpus, by name) and "bases" (the sources of the backbones
+        that are now inside the folder).
     stage : str
         Name of the stage that answers.
     emotions : sequence of str
@@ -96,7 +96,7 @@ def model_card(
     max_seconds : float
         Longest clip.
     has_lora : bool
-        Whether the folder holds LoRA beside its base.
+        Whether the folder holds LoRA weights apart from their base.
     licence : str, optional
         The hub's name of the weights' licence; by default :func:`weights_licence`.
     name : str
@@ -135,9 +135,9 @@ def model_card(
 
 
 def weights_licence(metadata: Metadata) -> str:
-    """The licence that follows from the bases: of what is inside the folder, and of the LLM that LoRA was made with.
+    """The licence that follows from the bases inside the folder and from the LLM that the LoRA was trained on.
 
-    Weights inside whose licence is not known are under "other"; LoRA beside an unknown LLM is its author's to license.
+    For weights inside with an unknown licence, it is "other". LoRA for an unknown LLM is its author's to license.
 
     Arguments
     ---------
@@ -158,14 +158,14 @@ def weights_licence(metadata: Metadata) -> str:
 
 
 def _outside_llm(metadata: Metadata) -> list[str]:
-    """The source of the LLM that the folder's LoRA was made with: somebody else's, and not inside."""
+    """The source of the LLM that the LoRA was trained on, if it is somebody else's and not inside the folder."""
     found = metadata.backbones.get("llm")
     inside = "llm" in metadata.training.get("bases", {})
     return [] if found is None or inside or base_licence([found.source]) == OWN else [found.source]
 
 
 def _front_matter(metadata: Metadata, has_lora: bool, licence: str, name: str) -> str:
-    """What the hub reads; its keys in the order of its own examples."""
+    """The front matter that the hub reads, with keys in the order of the hub's own examples."""
     results, bases = _results(metadata), _base_names(metadata)
     values = ModelCardData(
         model_name=name,
@@ -202,7 +202,7 @@ def _results(metadata: Metadata) -> list[EvalResult]:
 
 
 def _contents(metadata: Metadata, has_lora: bool) -> str:
-    """What lies in the folder, what does not, and what the table of backbones is for."""
+    """Says what the folder contains, what it does not, and what the table of backbones is for."""
     inside = [part for part, backbone in metadata.backbones.items() if backbone.source.startswith(INSIDE)]
     outside = [part for part in metadata.backbones if part not in inside]
     parts = ["the branches and adapters (`model.safetensors`)"]
@@ -219,7 +219,7 @@ def _contents(metadata: Metadata, has_lora: bool) -> str:
 
 
 def _listed(parts: Sequence[str]) -> str:
-    """Parts of a sentence, the last one behind "and"."""
+    """Joins parts of a sentence, with "and" before the last."""
     *first, last = parts
     return f"{', '.join(first)} and {last}" if first else last
 
@@ -230,7 +230,7 @@ def _is_hub_id(source: str) -> bool:
 
 
 def _shown(source: str) -> str:
-    """A source without what is only of this machine."""
+    """A source, without a path of this machine."""
     return LOCAL if Path(source).is_absolute() else f"`{source}`"
 
 
@@ -240,7 +240,7 @@ def _row(part: str, backbone: Backbone, bases: dict[str, str]) -> str:
 
 
 def _training(values: dict) -> str:
-    """One line for each plain value about the run; what has a section of its own is left out."""
+    """One line for each plain value about the run; values with a section of their own are left out."""
     shown = {name: value for name, value in values.items() if name not in ("purpose", "corpora", "bases")}
     lines = [f"* {name}: {value if isinstance(value, str) else json.dumps(value)}" for name, value in shown.items()]
     return "\n".join(lines) or "Nothing was recorded."

@@ -1,8 +1,7 @@
 """Backbones that lie inside a trained folder, where ``xser export`` puts them: the source is ``inside:llm``.
 
-A folder may come from anybody, so a backbone inside of it may be nothing but a list of known files, in a sub-folder of
-one of two names, and may name nothing outside of that: no code of a model of its own (``auto_map``), no adapter that
-names another base, no shard that lies elsewhere.
+A folder may come from anyone. So a backbone inside it may consist only of known files, in a sub-folder with one of two
+names, and may refer to nothing outside: no model code (``auto_map``), no adapter for another base, no shard elsewhere.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def with_enclosed(model: Mapping[str, Mapping], folder: str | Path) -> dict[str,
     Raises
     ------
     UnsafeModelError
-        If a source names anything else inside the folder, or what lies there is not only a backbone.
+        If a source names anything else inside the folder, or the sub-folder holds more than a backbone.
 
     Example
     -------
@@ -62,7 +61,7 @@ def with_enclosed(model: Mapping[str, Mapping], folder: str | Path) -> dict[str,
 
 
 def enclosed(model: Mapping[str, Mapping], folder: str | Path) -> list[str]:
-    """Which backbones lie inside the folder; UnsafeModelError where a source names anything else inside of it.
+    """Which backbones lie inside the folder; raises UnsafeModelError if a source names anything else inside it.
 
     Example
     -------
@@ -82,7 +81,7 @@ def enclosed(model: Mapping[str, Mapping], folder: str | Path) -> list[str]:
 
 
 def enclosed_folder(folder: str | Path, name: str) -> str:
-    """The place of a backbone inside a trained folder, when all that lies there has been looked at.
+    """The place of a backbone inside a trained folder, after a check of everything in it.
 
     Arguments
     ---------
@@ -98,7 +97,7 @@ def enclosed_folder(folder: str | Path, name: str) -> str:
     Raises
     ------
     UnsafeModelError
-        If it is not there, leads out of the folder, or holds or names what no backbone needs.
+        If it is missing, leads out of the folder, or holds or names anything that a backbone does not need.
 
     Example
     -------
@@ -125,7 +124,7 @@ def enclosed_folder(folder: str | Path, name: str) -> str:
 
 
 def refuse_links_out(folder: str | Path) -> None:
-    """Refuses a model folder of which a file is a link to somewhere else: copied, it would give away what is there.
+    """Refuses a model folder with a link to a file elsewhere: a copy of the folder would expose that file.
 
     The hub's cache, whose files are links to the same repository's blobs, is allowed.
 
@@ -162,7 +161,7 @@ never followed
 
 
 def _check_index(path: Path) -> None:
-    """The shards lie beside the index."""
+    """Checks that the shards lie beside the index."""
     if not path.exists():
         return
     shards = _content(path).get("weight_map")

@@ -13,7 +13,7 @@ from speechbrain_xser.model_folder.settings import backbones
 
 
 def keep_features(model: ExplainableSER, folder: str | Path, lobes: Mapping[str, Mapping]) -> None:
-    """Lets a model's frozen encoder hear each clip once.
+    """Lets a model's frozen encoder process each clip only once.
 
     Arguments
     ---------

@@ -1,6 +1,6 @@
-"""``hyperparams.yaml``: a trained folder's settings as SpeechBrain's users know them, written from ``settings.json``.
+"""``hyperparams.yaml``: a trained folder's settings in SpeechBrain's format, written from ``settings.json``.
 
-What a user may override (sources, revisions, types) stands at the top, as keys of its own.
+Values that a user may override (sources, revisions, types) have keys of their own at the top.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def hyperparams_text(settings: Mapping[str, object]) -> str:
     Raises
     ------
     UnsafeModelError
-        If a value would not pass it.
+        If a value would not pass that scan.
 
     Example
     -------
@@ -75,7 +75,7 @@ def hyperparams_text(settings: Mapping[str, object]) -> str:
 
 
 def read_hyperparams(path: str | Path, overrides: dict | None = None) -> tuple[dict, dict, FolderPretrainer]:
-    """Reads a ``hyperparams.yaml`` by the allow-list.
+    """Reads a ``hyperparams.yaml``, limited by the allow-list.
 
     Arguments
     ---------
@@ -87,12 +87,13 @@ def read_hyperparams(path: str | Path, overrides: dict | None = None) -> tuple[d
     Returns
     -------
     tuple of (dict, dict, FolderPretrainer)
-        The settings that it says, checked; the other values at its top; and what loads the weights.
+        The checked settings, the other values at the top, and the object that loads the weights.
 
     Raises
     ------
     UnsafeModelError
-        If the YAML asks for anything outside the allow-list, lacks a part, or a value is none that this package knows.
+        If the YAML asks for anything outside the allow-list, lacks a part, or has a value that this package does not
+        know.
     """
     hparams = load_safely(read_text(path), overrides, str(path))
     modules, pretrainer = hparams.pop("modules", None), hparams.pop("pretrainer", None)

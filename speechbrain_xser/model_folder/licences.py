@@ -1,7 +1,7 @@
-"""What a trained model may be used for, as far as it follows from what it was made of.
+"""The licence of a trained model, as far as it follows from the bases and corpora that it was made from.
 
-The code is Apache-2.0. Weights are another matter: those of a base stay under the base's licence, and corpora have
-terms that many read as holding for what was trained on them. What is not known here is said to be unknown.
+The code is Apache-2.0. Weights are different: those of a base stay under the base's licence, and many people apply a
+corpus's terms to models that were trained on it. Anything that this package does not know is reported as unknown.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 OWN = "apache-2.0"
 PERMISSIVE = {OWN, "mit"}  # what may go into a work under Apache-2.0
-OTHER = "other"  # the hub's word for a licence that is in none of its lists
+OTHER = "other"  # the hub's word for a licence that it does not list
 BASES = {  # by the beginning of a hub id; the hub's names of licences
     "packaged:": OWN,
     "setup:smollm2": OWN,
@@ -25,7 +25,7 @@ BASES = {  # by the beginning of a hub id; the hub's names of licences
 
 
 def base_licence(sources: Iterable[str]) -> str:
-    """The licence of weights that hold those of bases, by the hub's name of it.
+    """The licence of weights that contain those of some bases, by its name on the hub.
 
     Arguments
     ---------
@@ -35,8 +35,8 @@ def base_licence(sources: Iterable[str]) -> str:
     Returns
     -------
     str
-        "apache-2.0" where there are none, or only such as it may hold; "other" where one is unknown here, or they
-        differ.
+        "apache-2.0" if there are no bases, or only permissive ones; "other" if a base is unknown here, or if the
+        licences differ.
 
     Example
     -------
@@ -74,16 +74,16 @@ def _licence_of(source: str) -> str:
 
 
 def licence_note(bases: Sequence[str], corpora: Mapping[str, str | None], llm: Sequence[str] = ()) -> str:
-    """The section of a model card that says what the weights were made of, and under what terms that is.
+    """The section of a model card on what the weights were made from, and under which terms.
 
     Arguments
     ---------
     bases : sequence of str
         Whose weights are in the folder.
     corpora : mapping of str to str or None
-        The licence of each corpus that it was trained on, None where it is unknown; empty where that was not recorded.
+        The licence of each training corpus, None if it is unknown; empty if no corpora were recorded.
     llm : sequence of str
-        Bases outside the folder that its LoRA was made with.
+        Bases outside the folder that its LoRA was trained on.
 
     Returns
     -------

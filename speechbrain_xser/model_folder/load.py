@@ -15,12 +15,12 @@ from speechbrain_xser.model_folder.locate import HYPERPARAMS, METADATA, SETTINGS
 from speechbrain_xser.model_folder.metadata import check_backbone, read_metadata
 from speechbrain_xser.model_folder.settings import backbones, model_of, read_settings
 from speechbrain_xser.model_folder.weights import FILE_NAME, FolderPretrainer, parts_of
-from speechbrain_xser.utils.memory import is_out_of_memory
+from speechbrain_xser.utils.out_of_memory import is_out_of_memory
 
 ENCODER_WANTED = (
     "the encoder of this model is of a class of your own, which a folder cannot hold and a command cannot take. In "
     "Python, hand one over as custom_encoder to ExplainableEmotionRecognizer.from_hparams, "
-    "speechbrain_xser.model_folder.release.release_folder or speechbrain_xser.probing.model.probe_model."
+    "speechbrain_xser.model_folder.release.release_folder or speechbrain_xser.probing.model_probes.probe_model."
 )
 
 
@@ -40,9 +40,9 @@ def read_model_folder(
     overrides : dict, optional
         The caller's own values for keys of the YAML.
     hparams_file : str, optional
-        Name of a YAML inside the folder, which is read in the place of its ``settings.json``.
+        Name of a YAML inside the folder, which is read instead of its ``settings.json``.
     decoder : mapping, optional
-        Arguments of the decoder that go over the folder's own, for another use of the same model.
+        Arguments that override those of the folder's decoder, for another use of the same model.
     encoder : SpeechEncoder, optional
         The encoder of a model that was trained with one of a class of your own.
 
@@ -56,12 +56,12 @@ def read_model_folder(
     UnsafeModelError
         If the folder asks for anything outside the allow-list, or lacks a key.
     CheckpointError
-        If weights are missing, broken, or of other names or shapes.
+        If weights are missing or broken, or have other names or shapes.
     BackboneError
-        If a backbone cannot be found, or is not the one that the folder was trained with; or the model's encoder is of
-        a class of your own, and none was given.
+        If a backbone cannot be found, or is not the one that the folder was trained with; or if the model's encoder is
+        of a class of your own and none was given.
     SettingsError
-        If the encoder cannot hear clips of the model's ``max_seconds``.
+        If the encoder does not accept clips of the model's ``max_seconds``.
 
     Example
     -------
@@ -86,7 +86,7 @@ def read_model_folder(
 
 
 def load_weights(model: ExplainableSER, folder: str | Path) -> None:
-    """Loads the weights of a trained folder into a model that was built otherwise, strictly.
+    """Strictly loads the weights of a trained folder into a model that was built elsewhere.
 
     Arguments
     ---------
@@ -108,7 +108,7 @@ def load_weights(model: ExplainableSER, folder: str | Path) -> None:
 def _read(
     folder: Path, overrides: dict | None = None, hparams_file: str | None = None
 ) -> tuple[dict, dict, FolderPretrainer]:
-    """A folder's settings, with its backbones where they lie; what else its YAML says; and what loads the weights."""
+    """A folder's settings with the places of its backbones, its YAML's other values, and what loads the weights."""
     if overrides or hparams_file:
         settings, hparams, pretrainer = read_hyperparams(folder / _plain_name(hparams_file or HYPERPARAMS), overrides)
     else:
@@ -118,7 +118,7 @@ def _read(
 
 
 def _check_backbones(folder: str | Path, settings: Mapping) -> None:
-    """The backbones that a folder names are there, and those it was trained with."""
+    """Checks that the backbones are available, and are those that the folder was trained with."""
     metadata = read_metadata(Path(folder) / METADATA)
     for name, source in backbones(settings["model"]).items():
         if name not in metadata.backbones:
@@ -127,7 +127,7 @@ def _check_backbones(folder: str | Path, settings: Mapping) -> None:
 
 
 def _build(settings: Mapping, encoder: SpeechEncoder | None, decoder: Mapping, folder: str | Path) -> ExplainableSER:
-    """The model with untrained branches; values that no model can have become one error."""
+    """Builds the model with untrained branches; any invalid value becomes the same kind of error."""
     try:
         return model_of(settings, encoder, **decoder)
     except XserError:

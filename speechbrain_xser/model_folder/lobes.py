@@ -1,6 +1,6 @@
 """A lobe as plain values: the name of one of the package's own classes or functions, and its arguments.
 
-``partial(Adapter, stack=5)`` is ``{"type": "Adapter", "stack": 5, "hidden": 2048}``. A trained folder can be built of
+``partial(Adapter, stack=5)`` is ``{"type": "Adapter", "stack": 5, "hidden": 2048}``. A trained folder is built from
 nothing else, so it never runs code of its own.
 """
 
@@ -25,7 +25,7 @@ class Known(NamedTuple):
     """A class or function that a trained folder may name."""
 
     path: str
-    given: tuple[str, ...] = ()  # arguments that whoever builds the model gives it
+    given: tuple[str, ...] = ()  # arguments that the builder of the model passes
 
     @property
     def builds(self) -> Callable:
@@ -34,12 +34,12 @@ class Known(NamedTuple):
 
     @property
     def tag(self) -> str:
-        """How HyperPyYAML names it: plain values are made at once, lobes when they are asked for."""
+        """Its HyperPyYAML tag: plain values are built at once, lobes when they are called."""
         return f"{'!new' if is_dataclass(self.builds) else '!name'}:{self.path}"
 
     @property
     def arguments(self) -> dict[str, inspect.Parameter]:
-        """What a folder says of it."""
+        """The arguments that a folder states."""
         parameters = inspect.signature(self.builds).parameters
         return {name: one for name, one in parameters.items() if name not in (*self.given, NEVER_SAID)}
 
@@ -52,7 +52,7 @@ KNOWN = {
         "lobes.bottleneck.build_bottleneck": ("layer_count", "width"),
         "lobes.adapter.Adapter": ("latent", "width"),
         "lobes.recognized.build_recognized": ("encoder", "width", "embed_text"),
-        "lobes.recognizer.WhisperRecognizer": (),
+        "lobes.word_recognizer.WhisperRecognizer": (),
         "lobes.standardization.StateStandardization": ("encoder",),
         "decoder.decoder.LLMDecoder": (),
         "decoder.heads.HeadsDecoder": ("width",),
@@ -62,12 +62,12 @@ KNOWN = {
 
 
 def plain(value: object) -> object:
-    """A value as JSON can hold it, lobes complete: every argument that was not said stands there with its default.
+    """A value in a form that JSON can hold; a lobe lists every argument, with the default if none was given.
 
     Arguments
     ---------
     value : object
-        A lobe, or what has lobes inside: mappings, lists, plain values, paths, numbers of numpy and torch.
+        A lobe, or something that contains lobes: mappings, lists, plain values, paths, numpy and torch numbers.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def plain(value: object) -> object:
     CheckpointError
         If a lobe is not one of the package's own.
     TypeError
-        If something else is not plain.
+        If another value is not plain.
 
     Example
     -------
@@ -117,7 +117,7 @@ def _complete(builds: Callable, said: Mapping[str, object]) -> dict:
 
 
 def custom_or(encoder: object) -> object:
-    """An encoder as a folder keeps it: ``CUSTOM`` for one of the user's own, which is handed over again at loading.
+    """An encoder as a folder stores it: ``CUSTOM`` for a class of the user's own, to be passed again at loading.
 
     Example
     -------
@@ -132,12 +132,12 @@ def custom_or(encoder: object) -> object:
 
 
 def is_lobe(value: object) -> bool:
-    """Whether plain values are those of a lobe."""
+    """Whether a plain value describes a lobe."""
     return isinstance(value, Mapping) and TYPE in value
 
 
 def fault(value: object, where: str = "model") -> str | None:
-    """What is wrong with the lobes inside plain values; None where nothing is.
+    """What is wrong with the lobes inside plain values; None if nothing is.
 
     Example
     -------
@@ -160,19 +160,19 @@ def _first(faults: Iterable[str | None]) -> str | None:
 
 
 def lobe(value: object, **more: object) -> object:
-    """What builds the lobes that plain values name.
+    """The builder of the lobes that plain values name.
 
     Arguments
     ---------
     value : object
-        As :func:`plain` gives it, and without a :func:`fault`.
+        As :func:`plain` returns it; it must have no :func:`fault`.
     **more
-        Arguments that go over those of the outermost lobe.
+        Arguments that override those of the outermost lobe.
 
     Returns
     -------
     object
-        A ``functools.partial`` for each lobe, with those of inner ones among its arguments.
+        A ``functools.partial`` for each lobe; the partials of inner lobes are among its arguments.
 
     Example
     -------

@@ -2,7 +2,7 @@
 
 A hub model is downloaded by huggingface_hub into its own cache layout (one folder for each repository and commit), so
 that neither another source nor a newer commit can be shadowed by what an old ``savedir`` holds. Only the files of a
-model folder are asked for; everything else in the repository stays there.
+model folder are downloaded, nothing else in the repository.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def model_folder(source: str | Path, revision: str | None = None, savedir: str |
     ---------
     source : str or Path
         A local folder, ``small`` or ``tiny`` for a model of the package, ``packaged:NAME``, or a hub id
-        ``owner/name``. A local folder that is called ``small`` or ``tiny`` goes first.
+        ``owner/name``. A local folder with the name ``small`` or ``tiny`` takes precedence.
     revision : str, optional
         For a hub id: the commit, 40 hexadecimal digits. A branch or tag can be moved, so it is refused.
     savedir : str or Path, optional
@@ -58,7 +58,7 @@ def model_folder(source: str | Path, revision: str | None = None, savedir: str |
     BackboneError
         If there is no such folder or hub model, or it cannot be reached; names the remedy.
     CheckpointError
-        If the folder is a run's, with the model in a folder of its own: names that.
+        If the folder belongs to a run whose model has a folder of its own; names that folder.
     UnsafeModelError
         If a hub id comes without a commit, or the folder holds code or pickles.
 
@@ -84,7 +84,7 @@ hexadecimal digits, as its page 'Files and versions' shows), or an existing fold
 
 
 def model_files(folder: str | Path) -> list[Path]:
-    """The files of a model folder that decide its answers: all but the card; backbones by the metadata's fingerprints.
+    """The files of a model folder that determine its answers: all but the card (the metadata covers the backbones).
 
     Arguments
     ---------
@@ -94,7 +94,7 @@ def model_files(folder: str | Path) -> list[Path]:
     Returns
     -------
     list of Path
-        Those that are there.
+        The files that exist.
 
     Example
     -------
@@ -118,7 +118,7 @@ def _download(name: str, revision: str | None, savedir: str | Path | None) -> st
 
 
 def refuse_run(folder: str | Path) -> None:
-    """Refuses a folder that is no trained model but holds one, or is part of one, and names that.
+    """Refuses a folder that is not a trained model but contains one, or is part of one; names the right folder.
 
     Arguments
     ---------
@@ -162,7 +162,7 @@ def _few(count: int) -> str:
 
 
 def refuse_code(folder: str | Path) -> None:
-    """Refuses a model folder that holds code or pickles, which have no business there.
+    """Refuses a model folder that holds code or pickles, which do not belong there.
 
     Arguments
     ---------

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class MeanVoice(NamedTuple):
-    """What a descriptor branch hears on average."""
+    """The average latent of a descriptor branch."""
 
     latent: Tensor  # [Z] float32
-    clips: int  # that it was taken over
+    clips: int  # number of clips in the average
 
 
 def device_of(model: ExplainableSER) -> torch.device:
-    """Where a model's own parameters lie."""
+    """The device of a model's own parameters."""
     return next(model.branches.parameters()).device
 
 
@@ -39,7 +39,7 @@ def voice_tokens(model: ExplainableSER, voice: MeanVoice, frames: Tensor) -> Sof
     Arguments
     ---------
     model : ExplainableSER
-        Whose voice it is.
+        The model that the voice belongs to.
     voice : MeanVoice
         Latent [Z].
     frames : Tensor
@@ -54,35 +54,35 @@ def voice_tokens(model: ExplainableSER, voice: MeanVoice, frames: Tensor) -> Sof
     z = voice.latent.to(device_of(model)).expand(len(frames), int(frames.max()), -1)
     z = z * valid_mask(frames, z.shape[1], z.device)[..., None]
     with evaluating(adapter), torch.no_grad():
-        kind = next((weight.dtype for weight in adapter.parameters()), z.dtype)  # one that hands frames on has none
+        kind = next((weight.dtype for weight in adapter.parameters()), z.dtype)  # FrameTokens has none
         return adapter(z.to(kind), frames)
 
 
 def write_mean_voice(folder: str | Path, voice: MeanVoice) -> None:
-    """Writes it into a model folder."""
+    """Writes a mean voice into a model folder."""
     tensors = {"latent": voice.latent.contiguous(), "clips": torch.tensor(voice.clips)}
     Path(folder, MEAN_VOICE).write_bytes(save(tensors))  # save_file would make it readable for one user alone
 
 
 def read_mean_voice(folder: str | Path, model: ExplainableSER | None = None) -> MeanVoice | None:
-    """Reads it from a model folder.
+    """Reads the mean voice of a model folder.
 
     Arguments
     ---------
     folder : str or Path
         A model folder.
     model : ExplainableSER, optional
-        Whose latents it must fit.
+        The model whose latents it must fit.
 
     Returns
     -------
     MeanVoice or None
-        None where the folder has none.
+        None if the folder has none.
 
     Raises
     ------
     CheckpointError
-        If the file is damaged, or of another model.
+        If the file is damaged, or belongs to another model.
 
     Example
     -------

@@ -1,6 +1,6 @@
 """``metadata.json`` of a trained folder: which backbones it was made with, and what it was made for.
 
-The backbones are not in the folder; their fingerprints are, so that another base is refused instead of giving
+The backbones are not in the folder, but their fingerprints are. So a different base is refused, instead of giving
 nonsense.
 """
 
@@ -109,7 +109,7 @@ def check_backbone(name: str, expected: Backbone, source: str, revision: str | N
 
 
 def write_metadata(path: str | Path, metadata: Metadata) -> None:
-    """Writes the metadata as JSON; see :class:`Metadata`. Raises CheckpointError where it could not be read back."""
+    """Writes the metadata as JSON; see :class:`Metadata`. Raises CheckpointError if it could not be read back."""
     backbones = {name: backbone._asdict() for name, backbone in metadata.backbones.items()}
     content = {"format": FORMAT, "version": metadata.version, "backbones": backbones, "training": metadata.training}
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
@@ -136,7 +136,7 @@ def read_metadata(path: str | Path) -> Metadata:
     UnsafeModelError
         If the file is missing or too large.
     CheckpointError
-        If it is not such a file, or of another format.
+        If it is not such a file, or has another format.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""A released folder on the Hugging Face hub: private unless said otherwise, and nothing but a model folder's files."""
+"""Publishes a released folder on the Hugging Face hub: private by default, and only the files of a model folder."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Published(NamedTuple):
     """Where a folder is on the hub."""
 
     repository: str  # owner/name
-    commit: str  # 40 hexadecimal digits, which from_hparams wants as revision
+    commit: str  # 40 hexadecimal digits, the revision for from_hparams
     url: str
 
 
 def check_push(repository: str) -> None:
-    """Sees before any long work whether a push can begin at all.
+    """Checks, before any long work, whether a push can begin at all.
 
     Arguments
     ---------
@@ -36,7 +36,7 @@ def check_push(repository: str) -> None:
     Raises
     ------
     PublishingError
-        If the name is none, this is offline, or nobody is logged in; names the remedy.
+        If the name is invalid, the hub is switched off (offline mode), or nobody is logged in; names the remedy.
 
     Example
     -------
@@ -62,7 +62,7 @@ letters, digits, -_.
 
 
 def push_folder(folder: str | Path, repository: str, public: bool = False) -> Published:
-    """Puts a released folder into a repository, which is made where there is none.
+    """Uploads a released folder to a repository, which is created if there is none.
 
     Arguments
     ---------
@@ -71,7 +71,7 @@ def push_folder(folder: str | Path, repository: str, public: bool = False) -> Pu
     repository : str
         ``owner/name``. Files of an older model folder in it are replaced, other files stay.
     public : bool
-        Whether anybody may see it. A repository that is public already is refused without it.
+        Whether anybody may see it. If this is False, a repository that is already public is refused.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def push_folder(folder: str | Path, repository: str, public: bool = False) -> Pu
     Raises
     ------
     PublishingError
-        If the hub cannot be reached or refuses; the folder on this machine is whole all the same.
+        If the hub cannot be reached or refuses; the folder on this machine stays intact.
     """
     check_push(repository)
     api, files = HfApi(library_name="speechbrain_xser"), [*FILES, ATTRIBUTES]

@@ -1,8 +1,8 @@
-"""A trained folder as others get it: LoRA merged into the LLM, which lies in the folder, and a hub's card beside it.
+"""Exports a trained folder for others, with LoRA merged into the LLM, the LLM inside the folder, and a model card.
 
-The folder is what ``from_hparams`` takes and what a hub repository holds, at once. One copy of the LLM is in memory:
-its file is mapped, its layers are changed in place one after the other, and writing copies nothing (an LLM of 0.87 GB:
-0.90 GB before the merge, 1.82 GB at the most, of which 0.80 GB are the libraries).
+The result works with ``from_hparams`` and as a hub repository. Only one copy of the LLM is in memory: its file is
+mapped, its layers are changed in place one after another, and writing copies nothing (an LLM of 0.87 GB: 0.90 GB before
+the merge, 1.82 GB at most, of which the libraries take 0.80 GB).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from speechbrain_xser.utils.folders import written_folder
 from speechbrain_xser.utils.sources import fingerprint
 from speechbrain_xser.versions import VERSION
 
-SHARD = "4GB"  # of one file of weights, which a network that breaks off has to send again
+SHARD = "4GB"  # size of one weights file, which must be sent again if the connection breaks
 ATTRIBUTES = ".gitattributes"
 LARGE_FILES = "*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 ANYWHERE = {"quantization": None, "fused_kernels": False, "checkpointing": False}  # to merge exactly, on a CPU
@@ -60,26 +60,26 @@ class Release(NamedTuple):
     """What was written."""
 
     folder: str
-    merged: bool  # whether LoRA is in the LLM's weights, by this export
+    merged: bool  # whether this export merged LoRA into the LLM's weights
     inside: tuple[str, ...]  # backbones that lie in the folder
     licence: str  # of the weights, as the hub names it
-    needs: tuple[str, ...]  # what others must have beside the folder, in words
+    needs: tuple[str, ...]  # what others need besides the folder, in words
 
 
 class Trained(NamedTuple):
-    """A trained folder, as it is read."""
+    """A trained folder that has been read."""
 
     folder: Path
     settings: dict  # as settings.json says them
 
     @property
     def lobes(self) -> dict:
-        """Of the model, as plain values."""
+        """The model's lobes, as plain values."""
         return self.settings["model"]
 
     @property
     def has_lora(self) -> bool:
-        """Whether LoRA lies beside the LLM."""
+        """Whether the folder holds LoRA apart from the LLM."""
         return self.lobes["decoder"].get("lora") is not None
 
     metadata: Metadata
@@ -95,28 +95,28 @@ def release_folder(
     voice: MeanVoice | None = None,
     custom_encoder: SpeechEncoder | None = None,
 ) -> Release:
-    """Writes a trained folder anew, for use elsewhere and for the hub.
+    """Exports a trained folder, for use elsewhere and for the hub.
 
     Arguments
     ---------
     source : str or Path
         A trained folder on this machine.
     out : str or Path
-        Where to; an older release there is replaced, anything else is not.
+        The target; an older release there is replaced, anything else is refused.
     merge : bool
-        Whether LoRA is merged into the LLM's weights, which then lie in ``out/llm``; else it stays an adapter of a base
-        that is found by name.
+        Whether LoRA is merged into the LLM's weights, which then lie in ``out/llm``; otherwise it stays an adapter of a
+        base that is found by name.
     with_encoder : bool
-        Whether the encoder lies in ``out/encoder``; else it is found by name.
+        Whether the encoder is put into ``out/encoder``; otherwise it is found by name.
     licence : str, optional
         The hub's name of the weights' licence; by default what follows from the base.
     corpora : mapping of str to str or None, optional
-        The licence of each corpus that it was trained on, where the folder does not say it.
+        The licence of each training corpus, if the folder does not state it.
     voice : MeanVoice, optional
-        Of the training set, in the place of the folder's own.
+        Of the training set, instead of the folder's own.
     custom_encoder : SpeechEncoder, optional
-        The encoder of a model that was trained with one of a class of your own, needed to merge LoRA. Its weights are
-        exported as the folder has them; the class is not, so users of the export hand one over too.
+        The encoder of a model that was trained with one of a class of your own; needed to merge LoRA. Its weights are
+        exported as the folder has them. Its class is not, so users of the export must pass an encoder too.
 
     Returns
     -------
@@ -125,11 +125,11 @@ def release_folder(
     Raises
     ------
     CheckpointError
-        If ``out`` is something else, or cannot be written; nothing half-written is left.
+        If ``out`` holds something else, or cannot be written; nothing half-written is left behind.
     BackboneError, UnsafeModelError
         If the folder, or what it needs, cannot be used.
     SettingsError
-        If an encoder of a class of your own shall lie in the folder.
+        If an encoder of a class of your own is to be put into the folder.
 
     Example
     -------
@@ -164,7 +164,7 @@ def release_folder(
 
 
 def read_trained(source: str | Path) -> Trained:
-    """Reads what a trained folder says of itself; none of its weights.
+    """Reads what a trained folder says about itself, without its weights.
 
     Example
     -------
@@ -176,12 +176,12 @@ def read_trained(source: str | Path) -> Trained:
 
 
 def check_place(source: Path, out: Path) -> None:
-    """Refuses a place where something else would be lost.
+    """Refuses a target where other files would be lost.
 
     Raises
     ------
     CheckpointError
-        If a file, a folder of other things, or the trained folder itself is there.
+        If the target is a file, a folder of other things, or the trained folder itself.
 
     Example
     -------
@@ -224,7 +224,7 @@ def _is_backbone_file(name: str) -> bool:
 
 
 def _training(trained: Trained, inside: set[str], corpora: Mapping[str, str | None] | None) -> dict:
-    """What is recorded of the training, and of the bases whose weights are in the folder now."""
+    """What is recorded about the training, and about the bases whose weights are now in the folder."""
     known = trained.metadata.training.get("bases", {})
     bases = {name: known.get(name, trained.metadata.backbones[name].source) for name in sorted(inside)}
     training = {**trained.metadata.training, "bases": bases}
@@ -232,14 +232,14 @@ def _training(trained: Trained, inside: set[str], corpora: Mapping[str, str | No
 
 
 def _located(trained: Trained, name: str) -> tuple[str, str | None]:
-    """Source and revision of a backbone, which is the one that the folder was trained with."""
+    """Source and revision of a backbone, after a check that the folder was trained with it."""
     source = backbones(with_enclosed(trained.lobes, trained.folder))[name]
     check_backbone(name, trained.metadata.backbones[name], *source)
     return source
 
 
 def _copy_backbone(trained: Trained, name: str, place: Path) -> None:
-    """The files of a backbone; weights that are a pickle are read and written as safetensors."""
+    """Copies the files of a backbone; an encoder with pickled weights is loaded and saved as safetensors."""
     source, revision = _located(trained, name)
     folder = Path(backbone_folder(source, revision))
     place.mkdir()
@@ -251,13 +251,13 @@ def _copy_backbone(trained: Trained, name: str, place: Path) -> None:
 
 
 def _write_merged(trained: Trained, place: Path, encoder: SpeechEncoder | None) -> None:
-    """The LLM with LoRA in its weights, in the type in which it answers, and its tokenizer as it is."""
+    """The LLM with LoRA merged, in the dtype that it answers in, and its unchanged tokenizer."""
     model, _ = read_model_folder(trained.folder, decoder=ANYWHERE, encoder=encoder)
     decoder = model.decoder
     decoder.merge()
     decoder.causal.save_pretrained(place, max_shard_size=SHARD)
     for path in place.glob("*.safetensors"):
-        shutil.copymode(place / "config.json", path)  # safetensors makes them for one user alone
+        shutil.copymode(place / "config.json", path)  # safetensors lets only one user read it
     located = with_enclosed(trained.lobes, trained.folder)
     folder = Path(backbone_folder(*backbones(located)["llm"]))
     for name in TOKENIZER_FILES:
@@ -266,7 +266,7 @@ def _write_merged(trained: Trained, place: Path, encoder: SpeechEncoder | None) 
 
 
 def _copy_own(trained: Trained, staging: Path, with_adapter: bool) -> None:
-    """The tensors that were trained, as they are."""
+    """The trained tensors, unchanged."""
     if with_adapter:
         (staging / "adapter").mkdir()
     for name in (BRANCH_WEIGHTS, *(ADAPTER_FILES if with_adapter else ())):
@@ -301,7 +301,7 @@ def _write_texts(
 
 
 def _needs(metadata: Metadata) -> tuple[str, ...]:
-    """What is found by name, and where a name is one of this machine only."""
+    """What is found by name, and which names exist on this machine only."""
     outside = {part: found for part, found in metadata.backbones.items() if not found.source.startswith(INSIDE)}
     return tuple(
         f"{part} {found.source}" + (", a folder of this machine" if Path(found.source).is_absolute() else "")

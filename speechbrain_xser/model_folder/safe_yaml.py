@@ -1,9 +1,9 @@
-"""Loads a model folder's ``hyperparams.yaml`` without ever running what it did not come with.
+"""Loads a model folder's ``hyperparams.yaml`` without ever running code that it names.
 
 HyperPyYAML runs whatever a file names: ``!apply:``, ``!!python/...``, ``!new:`` of any class, ``!include:``, the
 arithmetic of a ``!ref`` (``9**9**9`` never ends), an attribute behind a ``!ref`` dot, and even a *quoted* string in
 round brackets, which its tuple rule hands to PyYAML's unsafe loader. So the text is scanned first, event by event,
-against a short list of what our own folders hold; what is loaded afterwards is exactly the text that was scanned.
+against a short list of what our own folders hold; afterwards exactly the scanned text is loaded.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _events(text: str) -> Iterator[Event]:
 
 
 def _fault_of(event: Event, depth: int, resolved: bool) -> str | None:
-    """What is wrong with one event, None where nothing is."""
+    """What is wrong with one event, None if nothing is."""
     if depth > MAX_DEPTH:
         return f"nested deeper than {MAX_DEPTH}"
     if isinstance(event, DocumentStartEvent) and (event.version or event.tags):

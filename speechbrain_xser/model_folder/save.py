@@ -1,4 +1,4 @@
-"""Writes a trained model folder: what trained, and how to find and recognise what did not.
+"""Writes a trained model folder: the trained parts, and how to find and recognise the frozen ones.
 
 ====================== =================================================================
 settings.json          what the model is built from: its lobes and their arguments
@@ -10,7 +10,7 @@ mean_voice.safetensors the training set's mean voice, where it is known
 README.md              the model card
 ====================== =================================================================
 
-The folder is written beside its place and moved there at the end, so that it is there completely or not at all.
+The folder is written under another name and moved into place at the end, so it exists completely or not at all.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def write_model_folder(
     Arguments
     ---------
     folder : str or Path
-        Where it shall be.
+        The folder to write.
     model : ExplainableSER
-        Trained, its LoRA not merged.
+        The trained model, with LoRA not merged.
     config : dict
         "model": the arguments of ``build_model`` that the model was built with; the rest as
         :func:`~speechbrain_xser.model_folder.settings.complete_settings` takes it, and "training" (plain values about

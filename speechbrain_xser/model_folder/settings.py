@@ -1,4 +1,4 @@
-"""The settings of a trained folder, ``settings.json``: plain values that the model is checked and built from.
+"""The settings of a trained folder, ``settings.json``: plain values from which the model is checked and built.
 
 Every argument of every lobe is written out, so that a later release's defaults cannot change a model.
 """
@@ -32,7 +32,7 @@ READERS = ("recognizer",)  # lobes of a branch that have a backbone of their own
 
 
 def complete_settings(config: Mapping[str, object]) -> dict:
-    """The settings of a model, complete, checked, and as JSON can hold them.
+    """The complete, checked settings of a model, in a form that JSON can hold.
 
     Arguments
     ---------
@@ -49,7 +49,7 @@ def complete_settings(config: Mapping[str, object]) -> dict:
     Raises
     ------
     CheckpointError
-        If a value is not plain, or none that this package knows.
+        If a value is not plain, or is unknown to this package.
 
     Example
     -------
@@ -75,7 +75,7 @@ def complete_settings(config: Mapping[str, object]) -> dict:
 
 
 def plain_values(values: Mapping[str, object]) -> dict:
-    """Values as JSON gives them back; CheckpointError where one is neither plain nor a lobe."""
+    """Values as JSON returns them; raises CheckpointError if one is neither plain nor a lobe."""
     try:
         return json.loads(json.dumps(plain(values), allow_nan=False))
     except (TypeError, ValueError) as error:
@@ -92,7 +92,7 @@ def check_settings(settings: Mapping[str, object], where: str | Path, kind: type
     where : str or Path
         Their file, for messages.
     kind : type of XserError
-        What is raised.
+        The error to raise.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def backbones(model: Mapping[str, object]) -> dict[str, tuple[str, str | None]]:
     Returns
     -------
     dict of str to tuple
-        By "encoder" and, where there is one, "llm" and "recognizer".
+        By "encoder" and, if there is one, "llm" and "recognizer".
 
     Example
     -------
@@ -161,7 +161,7 @@ def backbones(model: Mapping[str, object]) -> dict[str, tuple[str, str | None]]:
 
 
 def _sourced(model: Mapping[str, object]) -> dict[str, dict]:
-    """The lobes of a model that have a source, those inside its branches too."""
+    """The lobes of a model that have a source, including those inside its branches."""
     lobes = {name: model[place] for name, place in PLACES.items()}
     branches = [part for part in model.get("branches", {}).values() if is_lobe(part)]
     lobes |= {name: part[name] for part in branches for name in READERS if is_lobe(part.get(name))}
@@ -169,7 +169,7 @@ def _sourced(model: Mapping[str, object]) -> dict[str, dict]:
 
 
 def flat(model: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Plain values by their place, for comparing one by one.
+    """Plain values by their path, to compare them one by one.
 
     Example
     -------
@@ -188,7 +188,7 @@ def model_of(
 ) -> ExplainableSER:
     """Builds a model, without its trained weights, from settings that were checked.
 
-    An ``encoder`` stands for the one that the settings cannot name, and ``decoder`` goes over that lobe's arguments.
+    ``encoder`` replaces one that the settings cannot name; ``decoder`` overrides arguments of that lobe.
     """
     parts = settings["model"]
     over = {**parts["decoder"], **{key: value for key, value in decoder.items() if key in parts["decoder"]}}
@@ -218,9 +218,9 @@ def read_settings(path: str | Path) -> dict:
     Raises
     ------
     UnsafeModelError
-        If the file is missing or too large, or a value is none that this package knows.
+        If the file is missing or too large, or a value is unknown to this package.
     CheckpointError
-        If it is no JSON, or of another format.
+        If it is not JSON, or has another format.
 
     Example
     -------

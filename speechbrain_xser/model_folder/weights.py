@@ -1,8 +1,8 @@
-"""Loads the trained parts of a model folder, strictly, in the place of SpeechBrain's ``Pretrainer``.
+"""Strictly loads the trained parts of a model folder, instead of SpeechBrain's ``Pretrainer``.
 
 That class follows ``..`` out of the folder, links files into ``savedir`` under names that shadow the next
-source, unpickles, and turns unrelated keys into a random model with a warning. Here files are read where they lie,
-are safetensors, and must hold exactly the model's names and shapes.
+source, unpickles, and turns unrelated keys into a random model with a warning. Here files are read in place, are
+safetensors, and must hold exactly the model's names and shapes.
 """
 
 from __future__ import annotations
@@ -79,12 +79,12 @@ name inside the folder, such as model.safetensors
 
 
 def parts_of(model: Mapping[str, object]) -> dict[str, str]:
-    """The parts of a model folder and their names, by the model's plain values."""
+    """The parts of a model folder and their file names, from the model's plain values."""
     return {"branches": BRANCH_WEIGHTS} | ({"adapter": ADAPTER} if model["decoder"].get("lora") else {})
 
 
 def branch_state(model: nn.Module) -> dict[str, Tensor]:
-    """The model's own tensors but LoRA: branches, adapters, and the heads of a decoder that is no LLM.
+    """The model's own tensors except LoRA: branches, adapters, and the heads of a decoder without an LLM.
 
     Example
     -------
@@ -97,7 +97,7 @@ def branch_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def adapter_state(model: nn.Module) -> dict[str, Tensor]:
-    """The decoder's LoRA under PEFT's names; empty where the decoder has none.
+    """The decoder's LoRA under PEFT's names; empty if the decoder has none.
 
     Example
     -------
@@ -109,7 +109,7 @@ def adapter_state(model: nn.Module) -> dict[str, Tensor]:
     """
     if not getattr(model.decoder, "has_lora", False):  # a decoder without an LLM has none
         return {}
-    from peft import get_peft_model_state_dict  # slow to load, but where there is LoRA it is there
+    from peft import get_peft_model_state_dict  # slow to load, but already loaded if there is LoRA
 
     return get_peft_model_state_dict(model.decoder.llm)
 
@@ -136,14 +136,14 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
 
 
 def load_branches(model: nn.Module, path: str | Path) -> None:
-    """Loads branches and adapters; raises CheckpointError where names or shapes differ."""
+    """Loads branches and adapters; raises CheckpointError if names or shapes differ."""
     found = read_tensors(path)
     check_tensors(found, branch_state(model), str(path))
     model.load_state_dict(found, strict=False)  # LoRA is in the adapter folder; names were checked
 
 
 def load_adapter(model: nn.Module, path: str | Path) -> None:
-    """Loads the decoder's LoRA; raises CheckpointError where names or shapes differ."""
+    """Loads the decoder's LoRA; raises CheckpointError if names or shapes differ."""
     path = Path(path) / ADAPTER_WEIGHTS
     found = read_tensors(path)
     check_tensors(found, adapter_state(model), str(path))

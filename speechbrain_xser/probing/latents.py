@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.sampling import sampled_batches
+from speechbrain_xser.data.subset import sampled_batches
 from speechbrain_xser.lobes.states import Speech
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.utils.modes import evaluating
@@ -52,7 +52,7 @@ def read_clips(
     max_seconds : float
         Longer clips are left out.
     limit : int, optional
-        So many clips at most, drawn by :func:`~speechbrain_xser.data.sampling.sampled_batches`.
+        So many clips at most, drawn by :func:`~speechbrain_xser.data.subset.sampled_batches`.
 
     Returns
     -------

@@ -20,7 +20,7 @@ from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.decoder.heads import HeadsDecoder
 from speechbrain_xser.errors import ProbeError
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.metrics.text_normalization import normalise
 from speechbrain_xser.probing.latents import ClipLatents
 from speechbrain_xser.stages import TRANSCRIBE
 from speechbrain_xser.versions import install_hint

@@ -30,13 +30,13 @@ from speechbrain_xser.metrics.scores import Scores
 from speechbrain_xser.metrics.ser import EmotionScore
 from speechbrain_xser.metrics.significance import Interval, bootstrap_interval
 from speechbrain_xser.metrics.spice import why_no_spice
-from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.metrics.text_normalization import normalise
 from speechbrain_xser.reproduction.plan import Plan, Run
 from speechbrain_xser.reproduction.published import SED
 from speechbrain_xser.reproduction.result_cache import kept
 from speechbrain_xser.reproduction.runner import ANSWERS
 from speechbrain_xser.stages import STAGES, Stage
-from speechbrain_xser.training.commandline import read_layer
+from speechbrain_xser.training.recipe_yaml import read_layer
 from speechbrain_xser.training.scoring import paragraph_scores
 
 HAN = re.compile("[\u4e00-\u9fff]")

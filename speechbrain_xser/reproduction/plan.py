@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from ruamel.yaml import YAML
 
-from speechbrain_xser.data.corpus import read_corpus
+from speechbrain_xser.data.corpus_facts import read_corpus
 from speechbrain_xser.errors import ReproductionError
-from speechbrain_xser.training.commandline import layer_files, read_layer
+from speechbrain_xser.training.recipe_yaml import layer_files, read_layer
 
 SETTINGS = ("trained", "fine-tuned", "zero-shot")
 PRETRAINING = "SpeechCraft"

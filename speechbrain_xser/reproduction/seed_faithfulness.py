@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from speechbrain_xser.evidence.faithfulness import Faithfulness, Support, measure_faithfulness
+from speechbrain_xser.evidence.faithfulness_scores import Faithfulness, Support, measure_faithfulness
 from speechbrain_xser.evidence.knockout import Knockout, Loss
 from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 from speechbrain_xser.reproduction.plan import Plan, Run, manifest

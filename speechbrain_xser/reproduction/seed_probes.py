@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from speechbrain_xser.probing.model import probe_model
+from speechbrain_xser.probing.model_probes import probe_model
 from speechbrain_xser.probing.probes import Probe
 from speechbrain_xser.reproduction.plan import Plan, Run, manifest
 from speechbrain_xser.reproduction.result_cache import kept_by_seed

@@ -1,7 +1,7 @@
 """The words of a training's command line: the recipe, SpeechBrain's run options, and values for the recipe's keys.
 
 SpeechBrain joins all values and splits them at every equals sign again, so that ``--output_folder=b=1`` becomes
-"b 1". Here a word is taken apart at its first one; SpeechBrain's parser gets its own options only.
+"b 1". Here each word is split at its first one, and SpeechBrain's parser gets only its own options.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class CommandLine(NamedTuple):
 
 
 def read_words(words: Sequence[str]) -> CommandLine:
-    """Takes a training's command line apart.
+    """Splits a training's command line.
 
     Arguments
     ---------
@@ -42,7 +42,7 @@ def read_words(words: Sequence[str]) -> CommandLine:
     Raises
     ------
     SettingsError
-        If a word is neither an option nor a value, or no UTF-8.
+        If a word is neither an option nor a value, or is not UTF-8.
     SystemExit
         If the YAML is missing or a run option's value is wrong.
 
@@ -67,7 +67,7 @@ def read_words(words: Sequence[str]) -> CommandLine:
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str | None, list[str]]]:
-    """Each option's name with its words, ``None`` for a word that belongs to none."""
+    """Each option's name with its words; ``None`` for a word that belongs to no option."""
     words = list(map(_utf8, words))
     while words:
         word = words.pop(0)

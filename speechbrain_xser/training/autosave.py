@@ -1,4 +1,4 @@
-"""When a run saves by itself: every so many optimiser steps, or minutes."""
+"""Automatic checkpoints: every given number of optimiser steps, or of minutes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Autosave:
     every_steps, every_minutes : float
         Intervals; 0 for never.
     clock : callable
-        Seconds that never go back.
+        A monotonic clock, in seconds.
 
     Example
     -------

@@ -28,7 +28,6 @@ from speechbrain_xser.training.autosave import Autosave
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.criterion import Criterion
 from speechbrain_xser.training.distributed import rank, sum_over_ranks, world_size
-from speechbrain_xser.training.memory import SMALLER_MODEL, VALID_KNOB, name_out_of_memory
 from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
 from speechbrain_xser.training.precision import warn_if_emulated
 from speechbrain_xser.training.progress import Position
@@ -37,10 +36,11 @@ from speechbrain_xser.training.running_sums import Tally
 from speechbrain_xser.training.schedule import StageSchedule, Turn
 from speechbrain_xser.training.seeding import seed_step
 from speechbrain_xser.training.signals import StopRequest
+from speechbrain_xser.training.step_memory import SMALLER_MODEL, VALID_KNOB, name_out_of_memory
 from speechbrain_xser.training.stepping import Stepper
 from speechbrain_xser.training.validation import Evaluation
 from speechbrain_xser.training.window import Window, answers_of, count_totals, make_window, words_of
-from speechbrain_xser.utils.memory import naming_memory
+from speechbrain_xser.utils.out_of_memory import naming_memory
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
@@ -53,7 +53,7 @@ class XserBrain(sb.Brain):
     Arguments
     ---------
     model : ExplainableSER
-        Wrapped once for several ranks, whatever trains in a stage.
+        Wrapped once for several ranks, whichever parts a stage trains.
     schedule : StageSchedule
         Which stage trains when.
     criterion : Criterion
@@ -67,7 +67,7 @@ class XserBrain(sb.Brain):
     identity : mapping, optional
         What a checkpoint must share with this run, besides the schedule, the seed and the size of the data.
     seed : int
-        Of batches, noise and dropout.
+        Seed of batches, noise and dropout.
     weight_decay : float
         AdamW's.
     valid_search_every : int
@@ -81,7 +81,7 @@ class XserBrain(sb.Brain):
     train_logger : TrainLogger, optional
         E.g. SpeechBrain's ``FileTrainLogger``.
     hparams, run_opts : dict, optional
-        SpeechBrain's run options, those of the command line before those of the YAML.
+        SpeechBrain's run options; the command line takes precedence over the YAML.
 
     Example
     -------
@@ -89,7 +89,7 @@ class XserBrain(sb.Brain):
     >>> from speechbrain_xser.testing import tiny_manifest, tiny_model
     >>> from speechbrain_xser.training.loaders import train_loader
     >>> from speechbrain_xser.training.scoring import score_answers
-    >>> from speechbrain_xser.training.settings import TrainingSettings
+    >>> from speechbrain_xser.training.training_settings import TrainingSettings
     >>> folder = getfixture("tmp_path")
     >>> settings = TrainingSettings(epochs_per_stage=1, batch_size=2, num_workers=0)
     >>> model = tiny_model(folder)
@@ -129,9 +129,9 @@ class XserBrain(sb.Brain):
             raise SettingsError(str(error)) from error
         warn_if_emulated(self.precision, self.device)
         if self.optimizer_step_limit is not None:
-            self.optimizer_step_limit = int(self.optimizer_step_limit)  # the command line gives a text
+            self.optimizer_step_limit = int(self.optimizer_step_limit)  # the command line passes text
         if self.debug and not self.debug_persistently:
-            store = None  # a few batches of an epoch are nothing to go on from
+            store = None  # a few batches of an epoch are nothing to resume from
         self.model = model  # never the wrapper
         self.schedule, self.criterion, self.score = schedule, criterion, score
         self.recovery = None if store is None else Recovery(store, model, identity or {})
@@ -144,7 +144,7 @@ class XserBrain(sb.Brain):
         self.position, self.tally, self.stop = Position(), Tally(), StopRequest()
         self.emotions = tuple(emotions)
         self.valid_utterances = 0
-        self.evaluated = None  # the checkpoint whose weights `evaluate` took
+        self.evaluated = None  # the checkpoint whose weights `evaluate` loaded
 
     # What a model computes -------------------------------------------------------------------------
 
@@ -218,7 +218,7 @@ class XserBrain(sb.Brain):
         return loss.cpu()
 
     def _listen_and_search(self, batch: Batch, stage: sb.Stage) -> None:
-        """Takes the collapse diagnostics on a validation's first batch, and answers the batch."""
+        """Runs the collapse diagnostics on a validation's first batch, and generates the batch's answers."""
         if stage == sb.Stage.VALID and not self.evaluation.diagnostics:
             diagnostics = collapse.listen(self.model, batch, self.turn.stage, self.answers)
             collapse.warn(diagnostics)
@@ -234,18 +234,18 @@ class XserBrain(sb.Brain):
             self.evaluation.answers += map(UtteranceAnswer, batch.utterances, texts)
 
     def _go_on(self, busy: bool) -> bool:
-        """Whether any rank has a batch left to evaluate; ends all of them together where any was asked to stop.
+        """Whether any rank has a batch left to evaluate; ends all ranks together if any was asked to stop.
 
-        Ranks may have different numbers of batches: one that has finished goes on asking until all have.
+        Ranks may have different numbers of batches: one that has finished keeps asking until all have finished.
         """
         stopping, left = sum_over_ranks([self.stop.requested, busy], self.device)
-        if stopping:  # the checkpoint of this epoch's training is there already
+        if stopping:  # the checkpoint of this epoch's training already exists
             ddp_barrier()
             raise SystemExit(self.stop.exit_code)
         return left > 0
 
     def evaluate(self, *arguments: Any, **options: Any) -> float | None:
-        """SpeechBrain's own, with the best checkpoint; a signal ends all ranks after the batch at hand, as in ``fit``.
+        """SpeechBrain's own, with the best checkpoint; a signal ends all ranks after the current batch, as in ``fit``.
 
         Raises
         ------
@@ -258,7 +258,7 @@ class XserBrain(sb.Brain):
             return super().evaluate(*arguments, **options)
 
     def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
-        """Loads the best checkpoint, by UA unless told otherwise."""
+        """Loads the best checkpoint, by UA unless a key is given."""
         ddp_barrier()  # the main process may still be writing the last one
         if self.recovery is not None:
             self.evaluated = self.recovery.load_best(min_key or max_key or "ua", highest=min_key is None)
@@ -277,7 +277,7 @@ class XserBrain(sb.Brain):
         valid_set : DataLoader, optional
             This rank's share of the validation set.
         progressbar : bool, optional
-            Only ever on the main process.
+            Shown on the main process only.
 
         Raises
         ------
@@ -298,9 +298,9 @@ class XserBrain(sb.Brain):
         yield from range(self.position.epoch, self.schedule.epochs + 1)
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
-        """Sets the place in the epoch, or begins an evaluation in the stage's own target."""
+        """Sets the position in the epoch, or begins an evaluation of the stage's own target."""
         if stage == sb.Stage.TRAIN:
-            if self.position.epoch != epoch:  # no validation has ended the last one
+            if self.position.epoch != epoch:  # the last one ended without a validation
                 self.position, self.tally = Position(epoch), Tally()
             self.train_sampler.start(epoch, self.position.offset)
             self.step = self.position.offset
@@ -329,7 +329,7 @@ class XserBrain(sb.Brain):
     # Saving and resuming ---------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
-        """Wraps the model and goes on from the newest checkpoint."""
+        """Wraps the model and resumes from the newest checkpoint."""
         with naming_memory("the model was wrapped for several ranks", SMALLER_MODEL, TrainingError):
             super().on_fit_start()
         if self.recovery is None:
@@ -341,7 +341,7 @@ class XserBrain(sb.Brain):
         self.autosave.saved(self.optimizer_step)
 
     def save(self, metrics: Mapping[str, Any] | None = None) -> None:
-        """Writes a checkpoint, on the main process only; with metrics of a whole epoch, the next begins."""
+        """Writes a checkpoint, on the main process only; metrics of a whole epoch begin the next epoch."""
         if metrics is not None and self.position.offset == self.steps_per_epoch:
             self.position, self.tally, self.avg_train_loss = self.position.next_epoch(), Tally(), 0.0
         if self.recovery is None:
@@ -352,15 +352,15 @@ class XserBrain(sb.Brain):
             self.recovery.save(step, self.stage_optimizers, self._run(), self._state(), metrics)
 
     def _save_or_stop(self, stop: bool) -> None:
-        """Saves when it is time or a signal asks for it; the request is the same on all ranks."""
+        """Saves when a checkpoint is due or a signal asks for one; the request is the same on all ranks."""
         if stop or self.autosave.due(self.optimizer_step):
             self.save()
         if stop:
-            ddp_barrier()  # a rank that is gone takes the others with it
+            ddp_barrier()  # a rank that exits early ends the others too
             raise SystemExit(self.stop.exit_code)
 
     def _run(self) -> dict[str, Any]:
-        """What must be the same for the run to go on; not the micro-batches, which running out of memory may change."""
+        """What must be the same for a run to resume; not the micro-batches, which running out of memory may change."""
         values = {"beta": self.criterion.beta, "beta_warmup_fraction": self.criterion.warmup_fraction}
         values |= self.stage_optimizers.describe() | {"max_grad_norm": self.max_grad_norm}
         batches = {"steps an epoch": self.steps_per_epoch, "ranks": world_size(), "seed": self.seed}
@@ -386,23 +386,23 @@ class XserBrain(sb.Brain):
             raise CheckpointError(f"The checkpoint is in stage {state['stage']!r}, not {self._stage_name()!r}.")
 
     def _stage_name(self) -> str:
-        """The stage of the next step, or of the last one where there is none left."""
+        """The stage of the next step, or of the last step if none is left."""
         last = self.schedule.epochs * self.steps_per_epoch - 1
         return self.schedule.stage_at(min(last, self.optimizer_step), self.steps_per_epoch).name
 
-    # What SpeechBrain does otherwise ---------------------------------------------------------------
+    # Overrides of SpeechBrain's own steps ----------------------------------------------------------
 
     def init_optimizers(self) -> None:
-        """Nothing: the stages' optimisers exist, and no checkpointer takes them."""
+        """Does nothing: the stages' optimisers already exist, and no checkpointer is used."""
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drops the gradients of all stages."""
         self.stage_optimizers.zero_grad()
 
     def _wrap_distributed(self) -> None:
-        """Once, with everything that ever trains; what a stage does not train is an unused parameter there."""
+        """Wraps once, with everything that any stage trains; what a stage does not train is an unused parameter."""
         if self.distributed_launch:
-            # without device_ids: they would move the sample counts too, which are wanted on the CPU
+            # no device_ids: they would move the sample counts too, which belong on the CPU
             self.modules["model"] = DistributedDataParallel(
                 self.model, find_unused_parameters=True, broadcast_buffers=False
             )

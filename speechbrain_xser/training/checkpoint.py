@@ -1,11 +1,11 @@
 """Checkpoints that survive a kill at any instant, in safetensors and JSON only.
 
 SpeechBrain's ``Checkpointer`` writes its metadata before the parameter files, orders by wall time, and breaks on a
-numpy metric or a full disk; nothing of it is used here. A checkpoint is a folder that is written beside under a
-staging name, synced to the disk and moved into place with one ``os.replace``; it is ordered by its optimiser step. One
-of a step that is saved again is the next generation of its name, beside the one before until it is there.
-It holds what trains (branches, adapters, LoRA), the optimisers' moments and the position, never the frozen
-backbones. Nothing in it is ever unpickled.
+numpy metric or a full disk; it is not used here. A checkpoint is a folder. It is written under a staging name, synced
+to the disk and moved into place with one ``os.replace``. Checkpoints are ordered by their optimiser step. If a step is
+saved again, the new folder is the next generation of its name; the earlier one stays until the new one is complete. A
+checkpoint holds the trained parts (branches, adapters, LoRA), the optimisers' moments and the position, never the
+frozen backbones. Nothing in it is ever unpickled.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Checkpoint(NamedTuple):
 
     folder: Path
     step: int  # optimiser steps before it
-    state: dict[str, Any]  # the position and all else that is not a tensor
-    metrics: dict[str, float | None]  # of the validation that it was saved after; None = was not finite
+    state: dict[str, Any]  # the position, and everything else that is not a tensor
+    metrics: dict[str, float | None]  # of the validation before it was saved; None = was not finite
 
 
 def plain_metrics(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """Metrics as plain floats, whatever numpy, a tensor or a user's code gave; NaN and infinities become ``None``.
+    """Metrics as plain floats, whether they come from numpy, torch or Python; NaN and infinities become ``None``.
 
     Arguments
     ---------
@@ -60,7 +60,7 @@ def plain_metrics(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     Raises
     ------
     TypeError, ValueError
-        If a value is no number.
+        If a value is not a number.
 
     Example
     -------
@@ -80,11 +80,11 @@ class CheckpointStore:
     Arguments
     ---------
     folder : str or Path
-        Where checkpoints lie; made if missing.
+        The folder of the checkpoints; created if missing.
     keep_latest : int
         How many of the newest to keep, besides the best.
     best_key : str
-        The metric whose highest value is kept whatever its age.
+        The checkpoint with the highest value of this metric is kept, however old it is.
 
     Example
     -------
@@ -120,7 +120,7 @@ class CheckpointStore:
         state : mapping
             What JSON can hold, e.g. the position.
         metrics : mapping, optional
-            Given after a validation.
+            Those of a validation, if one has just ended.
 
         Returns
         -------
@@ -132,7 +132,7 @@ class CheckpointStore:
         CheckpointError
             If it cannot be written (disk full): names the path and the bytes; older checkpoints are untouched.
         TypeError, ValueError
-            If ``state`` holds what JSON cannot (NaN too), or a metric is no number.
+            If ``state`` holds values that JSON cannot (such as NaN), or a metric is not a number.
         """
         plain = plain_metrics(metrics or {})
         name = f"step-{step:09d}" + ("-end" if plain else "")
@@ -161,19 +161,19 @@ class CheckpointStore:
             sync(path)
 
     def list(self) -> list[Checkpoint]:
-        """Finds the complete checkpoints; a torn one is passed over with one warning.
+        """Finds the complete checkpoints; an incomplete one is skipped with one warning.
 
         Returns
         -------
         list of Checkpoint
-            The oldest step first; of one step, the end of an epoch last, and of one that was saved again the last
-            generation. Empty where there is no folder.
+            Ordered by step; within a step, the end of an epoch comes last. Of a checkpoint that was saved again, only
+            the last generation is listed. Empty if there is no folder.
         """
         newest = {FOLDER.fullmatch(c.folder.name)["name"]: c for c in self._complete()}
         return [newest[name] for name in sorted(newest)]
 
     def _complete(self) -> list[Checkpoint]:
-        """All that can be read, later generations of a name behind earlier ones."""
+        """All readable checkpoints; later generations of a name follow earlier ones."""
         if not self.folder.is_dir():
             return []
         found = [match for path in self.folder.iterdir() if (match := FOLDER.fullmatch(path.name))]
@@ -191,7 +191,7 @@ class CheckpointStore:
         return next(reversed(self.list()), None)
 
     def best(self, key: str | None = None, highest: bool = True) -> Checkpoint | None:
-        """The checkpoint with the best finite metric; the newest of equals.
+        """The checkpoint with the best finite metric; the newest among equals.
 
         Arguments
         ---------
@@ -203,14 +203,14 @@ class CheckpointStore:
         Returns
         -------
         Checkpoint or None
-            ``None`` where no checkpoint has that metric.
+            ``None`` if no checkpoint has that metric.
         """
         key = key or self.best_key
         scored = [c for c in self.list() if c.metrics.get(key) is not None]
         return max(scored, key=lambda c: (c.metrics[key] * (1 if highest else -1), c.step), default=None)
 
     def prune(self) -> None:
-        """Removes all but the newest and the best, and what a killed run left half-written or half-removed."""
+        """Removes all but the newest and the best, and whatever a killed run left half-written or half-removed."""
         found = self.list()
         keep = {c.folder for c in found[-self.keep_latest :]}
         best = self.best()
@@ -288,7 +288,7 @@ def _cannot_write(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], err
 
 
 def _next_place(folder: Path, name: str) -> Path:
-    """Where a checkpoint goes: under its name, or under a later generation of it where that is taken."""
+    """The folder of a new checkpoint: its name, or the next generation of it if the name is taken."""
     taken = [found for path in folder.iterdir() if (found := FOLDER.fullmatch(path.name)) and found["name"] == name]
     return folder / (f"{name}.{1 + max(map(_generation, taken))}" if taken else name)
 

@@ -1,8 +1,8 @@
-"""Collapse diagnostics: whether the decoder answers well enough without listening to a branch.
+"""Collapse diagnostics: whether the decoder answers just as well without using a branch.
 
 Three measures on one validation batch: the KL in nats a frame, the active latent units (Burda et al., 2016:
-``Var_x(mu) > 0.01``), and what the cross-entropy of an answer token gains from the right audio over audio of
-another utterance (a branch's soft tokens rolled by one within the batch, all else held).
+``Var_x(mu) > 0.01``), and how much lower the cross-entropy of an answer token is with the right audio than with the
+audio of another utterance (a branch's soft tokens rolled by one within the batch, all else unchanged).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-ACTIVE_VARIANCE = 0.01  # of a unit's mean over frames, above which the unit carries something
+ACTIVE_VARIANCE = 0.01  # of a unit's mean over frames; above it, the unit carries information
 LEAST_GAIN = 0.005  # nats a token
 
 
 class Diagnostics(NamedTuple):
-    """How much one branch carries and is listened to.
+    """How much information one branch carries, and how much the decoder uses it.
 
     Example
     -------
@@ -57,7 +57,7 @@ class Diagnostics(NamedTuple):
         return {f"{self.branch} {key}": value for key, value in named.items() if value is not None}
 
     def text(self) -> str:
-        """What is known of the branch, for a person; without a bottleneck there is no KL, of one clip no gain."""
+        """The measures in words; without a bottleneck there is no KL, and with a single clip no gain."""
         told = [] if self.kl is None else [f"KL {self.kl:.3g} nats per frame"]
         told += [] if self.units is None else [f"{self.active_units} of {self.units} latent units active"]
         told += [] if self.gain is None else [f"the right audio gains {self.gain:.3g} nats per token over another's"]
@@ -92,7 +92,7 @@ def active_units(mean: Tensor, frames: Tensor) -> int:
 
 @torch.no_grad()
 def listen(model: ExplainableSER, batch: Batch, stage: Stage, answers: list[str]) -> list[Diagnostics]:
-    """Takes the diagnostics of each branch that a stage trains, on one batch.
+    """Computes the diagnostics of each branch that a stage trains, on one batch.
 
     Arguments
     ---------

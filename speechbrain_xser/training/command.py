@@ -1,4 +1,4 @@
-"""A training from its command line, step after step: ``recipes/train.py`` and ``xser train`` are both this.
+"""A training from its command line, step by step; ``recipes/train.py`` and ``xser train`` both run it.
 
 SpeechBrain's own parts read the command line, join the ranks and keep a copy of the hyperparameters; the steps are in
 ``training/run.py``.
@@ -15,8 +15,8 @@ from speechbrain.utils.run_opts import RunOptions
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.metrics.answers import write_answers
 from speechbrain_xser.training.arguments import read_words
-from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.corpora import licence_beside
+from speechbrain_xser.training.recipe_yaml import load_recipe
 from speechbrain_xser.training.run import (
     evaluation_scores,
     export,
@@ -27,7 +27,7 @@ from speechbrain_xser.training.run import (
     run_option,
     summary,
 )
-from speechbrain_xser.training.settings import TrainingSettings
+from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.utils.commandline import claimed, one_line_errors
 from speechbrain_xser.utils.devices import checked_device
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> None:
     Raises
     ------
     SystemExit
-        With 2 for what cannot be used, 130 after Ctrl-C, 143 after SIGTERM.
+        With 2 for unusable input, 130 after Ctrl-C, 143 after SIGTERM.
 
     Example
     -------
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> None:
     hparams = licence_beside(hparams_file) | merged(hparams)
     if missing := [key for key in ("output_folder", "train_manifest", "valid_manifest", "model") if key not in hparams]:
         raise SettingsError(f"{hparams_file}: has no {', '.join(missing)}, expected a recipe. Name one, e.g. CREMA-D.")
-    TrainingSettings.from_hparams(hparams)  # a wrong number is told before the corpus is prepared
+    TrainingSettings.from_hparams(hparams)  # reports a wrong number before the corpus is prepared
     checked_device(run_opts["device"])
     with claimed(hparams["output_folder"]):
         sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
@@ -67,12 +67,12 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def run(hparams: dict, run_opts: RunOptions) -> None:
-    """The run, in an output folder of its own.
+    """Runs the training in its own output folder.
 
     Arguments
     ---------
     hparams : dict
-        Of the recipe, merged.
+        The recipe's values, merged.
     run_opts : RunOptions
         SpeechBrain's, from the command line.
     """

@@ -1,4 +1,4 @@
-"""What a run records of the corpora that its model learnt from, and of their licences."""
+"""What a run records about the corpora that its model learnt from, and about their licences."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from speechbrain_xser.data.corpus import read_corpus
+from speechbrain_xser.data.corpus_facts import read_corpus
 from speechbrain_xser.model_folder.locate import METADATA, model_folder
 from speechbrain_xser.model_folder.metadata import read_metadata
 
 
 def corpora(hparams: Mapping[str, Any]) -> dict[str, Any]:
-    """The corpus of a run, and all corpora of the models that it began with.
+    """The corpus of a run, and all corpora of the model that it started from.
 
-    The recipe's key ``corpus`` names it, which is there also where nothing is prepared; else the preparation's argument
-    of that name, else the folder where the preparation lies. Its licence is the recipe's key ``licence``, else the
-    ``LICENCE`` of the preparation's file.
+    Its name is the recipe's key ``corpus``, which exists even if nothing is prepared; else the preparation's argument
+    of that name; else the folder of the preparation. Its licence is the recipe's key ``licence``, else the ``LICENCE``
+    of the preparation's file.
 
     Arguments
     ---------
@@ -42,7 +42,7 @@ def corpora(hparams: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def licence_beside(recipe: str | Path) -> dict[str, str]:
-    """The key ``licence`` of a recipe that lies in its corpus's folder, so that it is known where nothing is prepared.
+    """The key ``licence`` of a recipe in its corpus's folder, so that it is known even if nothing is prepared.
 
     Arguments
     ---------
@@ -52,7 +52,7 @@ def licence_beside(recipe: str | Path) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Empty where no ``prepare.py`` lies above it, or that states no licence.
+        Empty if there is no ``prepare.py`` in that folder, or if it states no licence.
 
     Example
     -------
@@ -77,5 +77,5 @@ def _licence(hparams: Mapping[str, Any]) -> str | None:
 
 
 def _file(prepare: Any) -> Path:
-    """Where a preparation is written down."""
+    """The file that defines a preparation."""
     return Path(inspect.getfile(getattr(prepare, "func", prepare))).resolve()

@@ -3,7 +3,7 @@
 ``loss = sum(cross_entropy) / tokens + beta * sum(kl) / frames``, and what further objectives add
 
 with all totals counted over the whole window of one optimiser step, so that splitting the window into micro-batches
-(or over ranks) changes no gradient. Always float32, whatever autocast says.
+(or over ranks) changes no gradient. Always in float32, even under autocast.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Objective:
     per : str
         What its sum is divided by: "tokens" or "frames".
     weight : float
-        Of the term.
+        Weight of the term.
 
     Raises
     ------
@@ -91,8 +91,8 @@ class Criterion:
     beta : float
         Weight of the KL.
     warmup_fraction : float
-        Fraction of a stage's steps over which beta rises linearly from 0. Without it a strong decoder learns to
-        ignore its bottleneck before there is anything in it to hear.
+        Fraction of a stage's steps over which beta rises linearly from 0. Without it, a strong decoder learns to ignore
+        its bottleneck before the bottleneck carries any information.
     objectives : mapping of str to Objective
         Further terms, by the name of their part.
 
@@ -146,7 +146,7 @@ class Criterion:
         Arguments
         ---------
         output : Forward
-            The decoder's answer, which knows its nats, and the branches' outputs.
+            The decoder's answer, with its nats, and the branches' outputs.
         stage : Stage
             Says which branches train.
 
@@ -178,12 +178,12 @@ class Criterion:
         return [CROSS_ENTROPY, *(KL + name for name in stage.on(stage.branches)), *self.objectives]
 
     def terms(self, names: Iterable[str], totals: Totals, beta: float | None = None) -> dict[str, Term]:
-        """How each part's sum enters the loss, which is the sum of what they add.
+        """How each part's sum enters the loss; the loss is the sum of all terms.
 
         Arguments
         ---------
         names : iterable of str
-            Of the parts.
+            Names of the parts.
         totals : Totals
             Counts of the whole window; a count of 0 gives a loss of 0, not 0/0.
         beta : float, optional

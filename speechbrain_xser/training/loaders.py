@@ -11,14 +11,14 @@ from torch.utils.data import DataLoader, Subset
 from speechbrain_xser.data.pipeline import collate
 from speechbrain_xser.training.distributed import rank, world_size
 from speechbrain_xser.training.sampler import WindowSampler
-from speechbrain_xser.training.settings import TrainingSettings
 from speechbrain_xser.training.signals import ignore_in_worker
+from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.training.work import predicted_tokens, soft_tokens_a_second
 
 if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
 
-PREFETCHED = 4  # batches that each worker reads ahead: a file that is slow to read is not waited for
+PREFETCHED = 4  # batches that each worker reads ahead, so that a slow file delays nothing
 
 
 def seconds_of_clips(clips: DynamicItemDataset) -> list[float]:
@@ -36,7 +36,7 @@ def train_loader(
     clips : DynamicItemDataset
         From ``data.pipeline.dataset``.
     model : ExplainableSER
-        Decides how many soft tokens a clip is, and so which clips are about the same work.
+        Determines how many soft tokens a clip gives, and so which clips are about the same work.
     settings : TrainingSettings
         Batch size, seed, pools and workers.
     accumulation : int

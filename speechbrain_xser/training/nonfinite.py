@@ -1,4 +1,4 @@
-"""What happens to a step whose loss or gradient is not a number: it is left out, counted and named."""
+"""Skips, counts and reports optimiser steps whose loss or gradient is not finite."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class NonfiniteGuard:
     Arguments
     ---------
     patience : int
-        How many steps in a row may be left out.
+        How many steps in a row may be skipped.
 
     Example
     -------
@@ -54,7 +54,7 @@ class NonfiniteGuard:
         gradient_norm : float
             Of the gradient that all ranks share.
         total : float
-            The losses of all ranks together; not finite where any one is not.
+            The losses of all ranks together; not finite if any one is not.
 
         Returns
         -------

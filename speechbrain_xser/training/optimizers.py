@@ -171,7 +171,7 @@ class StageOptimizers:
         }
 
     def describe(self) -> dict[str, float | str]:
-        """What a checkpoint notes of the stages' learning rates.
+        """What a checkpoint records about the stages' learning rates.
 
         Returns
         -------
@@ -211,7 +211,7 @@ class StageOptimizers:
         stage : str
             Name of the stage.
         max_norm : float
-            The greatest norm; one that is not positive measures and does not clip.
+            The greatest norm; if it is not positive, the norm is measured and nothing is clipped.
 
         Returns
         -------
@@ -232,7 +232,7 @@ class StageOptimizers:
         Returns
         -------
         dict of str to Tensor
-            By ``stage/parameter/moment``, the optimisers' own tensors; none of a stage that has not begun.
+            By ``stage/parameter/moment``, the optimisers' own tensors; nothing for a stage that has not begun.
         """
         return {
             f"{stage}/{name}/{key}": value

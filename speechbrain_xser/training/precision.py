@@ -1,4 +1,4 @@
-"""Precisions that a device takes but has no instructions for."""
+"""Precisions that a device accepts but has no instructions for."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import warnings
 
 import torch
 
-EMULATED = ("AVX2", "NO AVX")  # names of PyTorch's capabilities of x86 whose products in bfloat16 take no fast kernel
+EMULATED = ("AVX2", "NO AVX")  # PyTorch's names of x86 capabilities without a fast kernel for bfloat16
 
 
 def warn_if_emulated(precision: str, device: str) -> None:
-    """Warns once where bfloat16 costs time in place of saving it.
+    """Warns once if bfloat16 costs time instead of saving it.
 
     On a CPU with AVX2 alone, products of a thousand by a thousand took about 90 times as long in bfloat16 as in float32
     (PyTorch 2.11, one core of an AMD EPYC).

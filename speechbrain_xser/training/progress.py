@@ -22,7 +22,7 @@ class Position(NamedTuple):
     offset: int = 0  # windows of this epoch that are done
 
     def step(self, steps_per_epoch: int) -> int:
-        """Optimiser steps since the run began, left-out ones included."""
+        """Optimiser steps since the run began, including skipped ones."""
         return (self.epoch - 1) * steps_per_epoch + self.offset
 
     def forward(self) -> Position:

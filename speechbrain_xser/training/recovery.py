@@ -1,4 +1,4 @@
-"""What a checkpoint of a run holds, and how a run goes on from one or evaluates the best."""
+"""What a checkpoint of a run holds, and how a run resumes from one or evaluates the best."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Recovery:
         optimizers : StageOptimizers, optional
             Whose moments are saved too.
         run : mapping
-            What else must be the same for the run to go on: schedule, seed, batches.
+            What else must be the same for the run to resume: schedule, seed, batches.
         state : mapping
             The position.
         metrics : mapping, optional
@@ -79,19 +79,19 @@ class Recovery:
         return self.store.save(step, tensors, {**state, "base": self.base, "run": dict(run)}, metrics)
 
     def resume(self, optimizers: StageOptimizers | None, run: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Loads the newest checkpoint, wholly or not at all.
+        """Loads the newest checkpoint, completely or not at all.
 
         Arguments
         ---------
         optimizers : StageOptimizers, optional
-            Take the saved moments.
+            Receive the saved moments.
         run : mapping
             As given to ``save``.
 
         Returns
         -------
         dict or None
-            What ``save`` was given as state, or ``None`` where there is no checkpoint.
+            The state that was given to ``save``, or ``None`` if there is no checkpoint.
 
         Raises
         ------
@@ -110,12 +110,12 @@ class Recovery:
         return checkpoint.state
 
     def load_best(self, key: str | None = None, highest: bool = True) -> Checkpoint | None:
-        """Loads the weights with the best metric, or the newest where none has it (one warning).
+        """Loads the weights with the best metric, or the newest if none has it (with one warning).
 
         Returns
         -------
         Checkpoint or None
-            ``None`` where there is no checkpoint; the weights stay as they are then.
+            ``None`` if there is no checkpoint; the weights then stay as they are.
         """
         best = self.store.best(key, highest)
         checkpoint = best or self.store.latest()

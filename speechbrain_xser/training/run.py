@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.data.pipeline import dataset
-from speechbrain_xser.data.sampling import sampled_batches
+from speechbrain_xser.data.subset import sampled_batches
 from speechbrain_xser.errors import SettingsError, TrainingError
-from speechbrain_xser.evidence.mean_voice import CLIPS, mean_voice
+from speechbrain_xser.evidence.latent_mean import CLIPS, mean_voice
 from speechbrain_xser.lobes.cache import CachedEncoder
 from speechbrain_xser.lobes.states import check_max_seconds
 from speechbrain_xser.metrics import Scores, table
@@ -35,18 +35,18 @@ from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.corpora import corpora
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
-from speechbrain_xser.training.memory import SMALLER_MODEL
 from speechbrain_xser.training.schedule import StageSchedule
 from speechbrain_xser.training.scoring import paragraph_scores, score_answers
 from speechbrain_xser.training.seeding import derive_seed
-from speechbrain_xser.training.settings import RUN_OPTIONS, TrainingSettings
-from speechbrain_xser.utils.memory import naming_memory
+from speechbrain_xser.training.step_memory import SMALLER_MODEL
+from speechbrain_xser.training.training_settings import RUN_OPTIONS, TrainingSettings
+from speechbrain_xser.utils.out_of_memory import naming_memory
 
 NOT_LEARNED = ("source", "revision", "dtype", "quantization", "max_new_tokens")  # by suffix
 
 
 class Loaders(NamedTuple):
-    """The three splits; ``test`` is ``None`` where the recipe names no test manifest."""
+    """The three splits; ``test`` is ``None`` if the recipe names no test manifest."""
 
     train: DataLoader
     valid: DataLoader
@@ -85,7 +85,7 @@ def make_loaders(hparams: Mapping[str, Any], model: ExplainableSER, accumulation
     hparams : mapping
         With ``data_folder`` (or ``None``) and the keys of ``TrainingSettings``.
     model : ExplainableSER
-        What they are for: it decides how much work a clip is.
+        The model to train; it determines how much work a clip is.
     accumulation : int
         Micro-batches of an optimiser step.
 
@@ -96,7 +96,7 @@ def make_loaders(hparams: Mapping[str, Any], model: ExplainableSER, accumulation
     Raises
     ------
     ManifestError
-        If a manifest is wrong, or an utterance lacks what a stage of the schedule learns to say.
+        If a manifest is wrong, or an utterance lacks what a scheduled stage needs for its target.
     """
     settings = TrainingSettings.from_hparams(hparams)
     folder = hparams.get("data_folder")
@@ -113,7 +113,7 @@ def make_loaders(hparams: Mapping[str, Any], model: ExplainableSER, accumulation
 
 
 def check_targets(clips: DynamicItemDataset, schedule: StageSchedule) -> None:
-    """Makes every target of every scheduled stage once, so that one that cannot be made stops a run at its start.
+    """Builds every target of every scheduled stage once, so that an impossible one stops the run at its start.
 
     Arguments
     ---------
@@ -150,7 +150,7 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
     Raises
     ------
     SettingsError
-        If the encoder cannot hear clips of ``max_seconds``.
+        If the encoder does not accept clips of ``max_seconds``.
     """
     settings = TrainingSettings.from_hparams(hparams)
     start = None if settings.start_from is None else model_folder(settings.start_from)  # before the model is built
@@ -170,7 +170,7 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
 
 
 def check_starts(model: ExplainableSER, stages: Iterable[Stage]) -> None:
-    """Raises a ``SettingsError`` if a stage is a start that this model has no LLM or no branch for."""
+    """Raises a ``SettingsError`` if a stage is a start and the model lacks the LLM or a branch that it needs."""
     for stage in (stage for stage in stages if stage.start is not None):
         lacks = [name for name in stage.branches if name not in model.branches]
         lacks += [] if hasattr(model.decoder, "embed_text") else ["an LLM"]
@@ -206,7 +206,7 @@ def identity(model: ExplainableSER, lobes: Mapping[str, Any]) -> dict[str, Any]:
     model : ExplainableSER
         Its vocabulary is counted.
     lobes : mapping
-        As plain values, complete.
+        Complete, as plain values.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def identity(model: ExplainableSER, lobes: Mapping[str, Any]) -> dict[str, Any]:
         Fingerprints of the backbones, the vocabulary's size, and the architecture's values.
     """
     known = {name: describe_backbone(*source).fingerprint for name, source in backbones(lobes).items()}
-    known.setdefault("encoder", type(model.encoder).__qualname__)  # one of the user's own
+    known.setdefault("encoder", type(model.encoder).__qualname__)  # a class of the user's own
     shape = {f"model.{key}": value for key, value in flat(lobes) if not key.endswith(NOT_LEARNED)}
     return {**known, "vocabulary": model.decoder.vocabulary, **shape}
 
@@ -231,7 +231,7 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
     model : ExplainableSER
         What to train.
     utterances : int
-        Of the training set, for the share that may be unreadable.
+        Number of training utterances, for the share that may be unreadable.
 
     Returns
     -------
@@ -242,7 +242,7 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
         run_option("ckpt_interval_steps", hparams, run_opts) > 0
         and "ckpt_interval_minutes" not in run_opts.overridden_args
     ):
-        hparams = {**hparams, "ckpt_interval_minutes": 0}  # SpeechBrain takes one of them
+        hparams = {**hparams, "ckpt_interval_minutes": 0}  # SpeechBrain accepts only one of them
     output = Path(hparams["output_folder"])
     return XserBrain(
         model,
@@ -270,7 +270,7 @@ def lobes(hparams: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def evaluation_scores(brain: XserBrain) -> Scores | None:
-    """Scores of the answers of the evaluation that has just been made; ``None`` where none was."""
+    """Scores of the answers of the last evaluation; ``None`` if there are no answers."""
     answers = brain.evaluation.answers
     if not answers:
         return None
@@ -283,7 +283,7 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
     Returns
     -------
     str
-        ``output_folder/model``, of a debug run ``output_folder/debug_model``.
+        ``output_folder/model``, or ``output_folder/debug_model`` for a debug run.
     """
     if brain.evaluated is None:
         brain.on_evaluate_start()
@@ -315,7 +315,7 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
 
 
 def training_voice(hparams: Mapping[str, Any], brain: XserBrain) -> MeanVoice | None:
-    """The mean voice of the training set as the trained model hears it; ``None`` where it hears no voice.
+    """The mean voice of the training set in the trained model; ``None`` if the last stage has no descriptor branch.
 
     Returns
     -------

@@ -33,5 +33,5 @@ class Tally:
         return {name: value / max(1, self._steps) for name, value in self._sums.items()}
 
     def state(self) -> dict[str, Any]:
-        """What JSON holds and the constructor takes."""
+        """The state, in a form that JSON holds and the constructor accepts."""
         return {"sums": dict(self._sums), "steps": self._steps}

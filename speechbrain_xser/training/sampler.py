@@ -1,9 +1,9 @@
 """Batches in an order that depends on (seed, epoch) only, so that resuming is an offset into it.
 
 A batch here is the *window* of one optimiser step: everything that its gradient is computed from, on one rank.
-Utterances of similar work may be put together (shuffled pools are sorted, cut into windows, and the windows shuffled
-again: random batches waste a third of the LLM's and half of the audio positions on padding), a window has a number of
-utterances or an amount of work, and every rank gets about the same work of it.
+Utterances of similar work may be grouped: shuffled pools are sorted, cut into windows, and the windows shuffled again.
+(Random batches waste a third of the LLM's and half of the audio positions on padding.) A window has a number of
+utterances or an amount of work, and every rank gets about the same share of its work.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class WindowSampler(Sampler[list[int]]):
     Arguments
     ---------
     work : sequence of float
-        Of each utterance, e.g. predicted tokens.
+        Work of each utterance, e.g. predicted tokens.
     window_size : int
         Utterances of one optimiser step on one rank.
     seed : int
@@ -36,8 +36,8 @@ class WindowSampler(Sampler[list[int]]):
     pool_windows : int
         Windows in a pool that is sorted by work; 0 or 1 leaves the order random.
     window_work : float, optional
-        Work of one optimiser step on one rank, about (an utterance more or less): then windows have as many
-        utterances as that makes, instead of ``window_size``.
+        Approximate work of one optimiser step on one rank, to within an utterance. If given, it sets the number of
+        utterances in a window, instead of ``window_size``.
     rank, world_size : int
         This process among all.
 
@@ -46,7 +46,7 @@ class WindowSampler(Sampler[list[int]]):
     TrainingError
         If there are fewer utterances than ranks.
     SettingsError
-        If a window holds no utterance, or less work than the longest utterance is.
+        If a window holds no utterance, or less work than the longest utterance takes.
 
     Example
     -------
@@ -90,7 +90,7 @@ class WindowSampler(Sampler[list[int]]):
         self.epoch, self.offset = 1, 0
 
     def start(self, epoch: int, offset: int = 0) -> None:
-        """Sets the epoch and the number of its windows to pass over."""
+        """Sets the epoch and the number of its windows to skip."""
         self.epoch, self.offset = epoch, offset
 
     def set_epoch(self, epoch: int) -> None:
@@ -105,7 +105,7 @@ class WindowSampler(Sampler[list[int]]):
         return int(min(wanted, len(self.work) // self.world_size))
 
     def describe(self) -> dict[str, int | float | None]:
-        """What a checkpoint notes of the batches, as plain values; other clips are other work."""
+        """What a checkpoint records about the batches, as plain values; different clips give a different work."""
         by = {"utterances a step": self.window_size, "tokens a step": self.window_work}
         return {**by, "pool_windows": self.pool_windows, "lengths": derive_seed(*map(str, self.work.tolist()))}
 
@@ -115,7 +115,7 @@ class WindowSampler(Sampler[list[int]]):
             yield window[share].tolist()
 
     def _starts(self, work: np.ndarray) -> list[int]:
-        """Where windows start; a rest smaller than the number of ranks belongs to the window before it."""
+        """Where windows start; a remainder smaller than the number of ranks belongs to the window before it."""
         if self.window_work is not None:
             return even_cuts(work, len(self), least=self.world_size)
         size = self.window_size * self.world_size

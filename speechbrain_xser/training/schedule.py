@@ -1,7 +1,7 @@
 """Which stage trains at which optimiser step: a pure function of the step, so that a resumed run needs no counter.
 
 ``alternating`` goes 1, 2, 1, 2, ... epoch by epoch (or every N optimiser steps), ``two_stage`` 1, 1, ..., 2, 2, ...
-and ``one_stage`` stage 2 only (paper, Table 3). A step is one optimiser step, also when it is skipped as non-finite.
+and ``one_stage`` stage 2 only (paper, Table 3). A step is one optimiser step, even if it is skipped as non-finite.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class StageSchedule:
         return [stage for stage in self.stages for _ in range(self.epochs_per_stage)]
 
     def is_nth(self, epoch: int | None, every: int) -> bool:
-        """Whether an epoch (from 1) is every n-th of its stage, or its last; always for no epoch at all.
+        """Whether an epoch (from 1) is an n-th epoch of its stage, or its last; true if no epoch is given.
 
         Arguments
         ---------
@@ -202,7 +202,7 @@ class StageSchedule:
         return rounds * length * len(places) + sum(min(max(rest - place * length, 0), length) for place in places)
 
     def describe(self) -> dict[str, str | int | None]:
-        """What a checkpoint notes of the schedule.
+        """What a checkpoint records about the schedule.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Answers scored in the terms of the target that they were trained on."""
+"""Scores answers by the target that they were trained on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def references(utterances: Sequence[Utterance], target: str) -> list[Record]:
-    """What an answer of that target can tell, and no more.
+    """The true records, reduced to what an answer of that target can state.
 
     Example
     -------
@@ -43,7 +43,7 @@ def score_answers(utterances: Sequence[Utterance], answers: Sequence[str], targe
     Arguments
     ---------
     utterances : sequence of Utterance
-        What is true.
+        The utterances, with their true labels.
     answers : sequence of str
         The model's texts.
     target : str

@@ -1,8 +1,8 @@
 """Randomness from the position in the run, not from a state that has to be saved.
 
-torch is seeded before every micro-batch from (seed, stage, step, micro-batch, rank). The price is one hash and one
-call for each micro-batch; what it buys is that a resumed run draws the same dropout masks and bottleneck noise as
-the uninterrupted one, whatever the loader's workers did, and that every rank draws its own.
+torch is seeded before every micro-batch from (seed, stage, step, micro-batch, rank). This costs one hash and one call
+for each micro-batch. In return, a resumed run draws the same dropout masks and bottleneck noise as the uninterrupted
+one, whatever the loader's workers did, and every rank draws its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a request: the step at hand is finished, a checkpoint is written, the exit code says why."""
+"""SIGTERM and Ctrl-C as a request: the current step ends, a checkpoint is written, and the exit code says why."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NUMBERS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-    """Notes SIGTERM and Ctrl-C while it is entered; elsewhere than in the main thread it never notes anything.
+    """Records SIGTERM and Ctrl-C while it is entered; outside the main thread it records nothing.
 
     A second Ctrl-C interrupts at once.
 
@@ -24,7 +24,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.requested = False
-        self.exit_code = 128 + signal.SIGTERM  # also of a rank that stops because another was asked to
+        self.exit_code = 128 + signal.SIGTERM  # also for a rank that stops because another was asked to
         self._previous = {}
         self._process = None
 
@@ -48,7 +48,7 @@ class StopRequest:
 
 
 def ignore_in_worker(worker: int) -> None:
-    """Lets a loader's worker live through a signal to the whole job, until the main process lets it go.
+    """Lets a loader's worker survive a signal to the whole job, until the main process ends it.
 
     Example
     -------

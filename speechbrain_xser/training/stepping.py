@@ -1,4 +1,4 @@
-"""The end of an optimiser step: clip, judge, step. The one place where training waits for the device."""
+"""The end of an optimiser step: clip, check, step. The one place where training waits for the device."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from speechbrain_xser.training.criterion import CROSS_ENTROPY, KL, Term, Totals
 from speechbrain_xser.training.distributed import sum_over_ranks
-from speechbrain_xser.training.memory import name_out_of_memory_of_step
 from speechbrain_xser.training.nonfinite import NonfiniteGuard
 from speechbrain_xser.training.optimizers import StageOptimizers
 from speechbrain_xser.training.schedule import Turn
+from speechbrain_xser.training.step_memory import name_out_of_memory_of_step
 from speechbrain_xser.training.window import Window
 
 FP16_PATIENCE = 20  # the loss scale starts at 2**16 and is halved at each overflow
@@ -41,9 +41,9 @@ class Stepper:
     scaler : torch.GradScaler
         Enabled for fp16, else a pass-through.
     patience : int
-        Non-finite steps in a row that are left out before training stops.
+        Non-finite steps in a row that are skipped before training stops.
     max_norm : float
-        Gradients of a stage are clipped to it, all groups by one norm; not positive: not clipped.
+        Gradients of a stage are clipped to it, all groups by one norm; if it is not positive, nothing is clipped.
     device : str
         Where ranks exchange numbers.
 
@@ -127,7 +127,7 @@ def _report(parts: Mapping[str, float], terms: Mapping[str, Term], totals: Total
 
 
 def _to_host(sums: Tensor, norm: Tensor) -> tuple[list[list[float]], float]:
-    """Everything that is looked at leaves the device in one copy."""
+    """Copies everything that is read from the device at once."""
     *flat, norm = torch.cat([sums.flatten(), norm.reshape(1).float()]).tolist()
     width = sums.shape[1]
     return [flat[start : start + width] for start in range(0, len(flat), width)], norm

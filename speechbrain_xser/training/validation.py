@@ -46,7 +46,7 @@ class Evaluation:
         self._totals: list[Totals] = []
 
     def wants(self, utterances: int) -> bool:
-        """Whether the next so many utterances are to be answered.
+        """Whether answers should be generated for the next ``utterances`` utterances.
 
         Example
         -------
@@ -71,7 +71,7 @@ class Evaluation:
         self._totals.append(totals)
 
     def add_guesses(self, scores: LabelScores) -> None:
-        """Adds the labels that a start's scores name, beside the right ones."""
+        """Adds the labels that a start predicts, together with the right ones."""
         for attribute, pairs in scores.guesses().items():
             self._guesses.setdefault(attribute, []).extend(pairs)
 
@@ -81,7 +81,7 @@ class Evaluation:
         Arguments
         ---------
         criterion : Criterion
-            The one of training.
+            The criterion of the training.
         device : str
             Where ranks exchange numbers.
 
@@ -125,7 +125,7 @@ class Evaluation:
         return {"ua" if name == "emotion" else name: 100 * _mean_recall(found) for name, found in pairs.items()}
 
     def scores(self, score: Callable[..., Mapping[str, float]]) -> dict[str, float]:
-        """Scores the answers of all ranks, or nothing where none was searched for.
+        """Scores the answers of all ranks; empty if no answers were generated.
 
         Arguments
         ---------

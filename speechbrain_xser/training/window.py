@@ -29,7 +29,7 @@ class Window(NamedTuple):
     micro_batches: list[Batch]
     answers: list[list[str]]  # of each micro-batch
     totals: Totals  # over all micro-batches of all ranks
-    weight: float = 1.0  # 0 for a stand-in of silence: no clip of this rank could be read, but the ranks go together
+    weight: float = 1.0  # 0 for silence: this rank could read no clip, but all ranks must take the step
 
 
 def split(batch: Batch, count: int) -> list[Batch]:
@@ -74,7 +74,7 @@ def answers_of(batch: Batch, stage: Stage) -> list[str]:
 
 
 def words_of(batch: Batch) -> list[str | None]:
-    """What a recogniser wrote of each utterance of a batch, where the manifest says so."""
+    """The recognised words of each utterance of a batch, if the manifest has them."""
     return [utterance.recognized for utterance in batch.utterances]
 
 
@@ -84,7 +84,7 @@ def count_totals(model: nn.Module, samples: Tensor, answers: Sequence[str], stag
     Arguments
     ---------
     model : nn.Module
-        The whole model; it counts tokens, and its encoder's formula frames.
+        The whole model; it counts tokens, and its encoder's formula gives the frames.
     samples : Tensor
         Valid samples of each clip, [B], int64; on the CPU this costs no device synchronisation.
     answers : sequence of str

@@ -1,4 +1,4 @@
-"""How much work an utterance is, before it is read: the tokens that the decoder will see of it."""
+"""How much work an utterance is, estimated before it is read: the number of its tokens in the decoder."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
 
 SPAN = 10  # seconds over which soft tokens are counted, from SPAN to twice that
-PROMPT_TOKENS = 30  # of a row's own, after what all rows share
+PROMPT_TOKENS = 30  # of a single row, after the prefix that all rows share
 DESCRIPTION_TOKENS = 35  # of a paragraph without its transcript
 CHARACTERS_A_TOKEN = 4
 
 
 def soft_tokens_a_second(model: ExplainableSER) -> float:
-    """Soft tokens that a second of speech adds to a prompt: what all branches' adapters make of the encoder's frames.
+    """Soft tokens that a second of speech adds to a prompt: the output of all branches' adapters.
 
-    A branch that a stage has off counts too: its tokens are zeros in the same places.
+    A branch that is off in a stage counts too: its tokens are zeros in the same places.
 
     Arguments
     ---------
     model : ExplainableSER
-        Only its encoder's frame formula and its adapters' token formula are asked.
+        Only its encoder's frame formula and its adapters' token formula are used.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def soft_tokens_a_second(model: ExplainableSER) -> float:
 
 
 def predicted_tokens(utterance: Utterance, soft_tokens: float) -> float:
-    """Tokens of an utterance in the decoder, about: soft tokens, prompt, description and transcript.
+    """Approximate tokens of an utterance in the decoder: soft tokens, prompt, description and transcript.
 
     Arguments
     ---------
@@ -70,7 +70,7 @@ def predicted_tokens(utterance: Utterance, soft_tokens: float) -> float:
 
 
 def dealt(work: Sequence[float], shares: int) -> list[list[int]]:
-    """Deals items out so that every share has about the same work: the largest first, to whoever has least.
+    """Deals items out, the largest first, each to the share with the least work, so that all shares are about equal.
 
     Source: longest processing time first (Graham, 1969, SIAM Journal on Applied Mathematics 17(2)).
 

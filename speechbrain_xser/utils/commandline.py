@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from speechbrain_xser.errors import TrainingError, XserError
-from speechbrain_xser.utils.memory import is_out_of_memory
+from speechbrain_xser.utils.out_of_memory import is_out_of_memory
 from speechbrain_xser.versions import install_hint
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.utils.folders import whole_folder
-from speechbrain_xser.utils.memory import is_out_of_memory
+from speechbrain_xser.utils.out_of_memory import is_out_of_memory
 from speechbrain_xser.utils.user_cache import SET_UP, user_cache
 
 PACKAGED = Path(__file__).parents[1] / "packaged"

@@ -9,8 +9,8 @@ from speechbrain_xser.errors import AudioError, told_as
 from speechbrain_xser.page.fragments import alert, last_moment, progress_bar
 from speechbrain_xser.page.timeline_view import timeline_sections
 from speechbrain_xser.timeline.moment import Moment
+from speechbrain_xser.timeline.moment_stream import read_timeline
 from speechbrain_xser.timeline.recording import Recording
-from speechbrain_xser.timeline.timeline import read_timeline
 from speechbrain_xser.utils.modes import each_within
 from speechbrain_xser.web.clip import GONE, check_length, said
 from speechbrain_xser.web.explaining import Explainer

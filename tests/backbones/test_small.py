@@ -19,8 +19,8 @@ from speechbrain_xser.backbones.installation import is_whole
 from speechbrain_xser.backbones.wheels import checked, downloaded
 from speechbrain_xser.decoder.llm import load_llm, load_tokenizer
 from speechbrain_xser.lobes.encoder import FrozenEncoder
-from speechbrain_xser.lobes.recognizer import WhisperRecognizer
-from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.lobes.word_recognizer import WhisperRecognizer
+from speechbrain_xser.metrics.text_normalization import normalise
 from speechbrain_xser.utils.sources import resolve_source
 from speechbrain_xser.utils.user_cache import user_cache
 from tests.backbones.blocks import by_hand, rounded

@@ -8,7 +8,7 @@ import torch
 from benchmarks.memory import step_bytes
 from benchmarks.sizes import PAPER
 from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
-from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.recipe_yaml import load_recipe
 from speechbrain_xser.training.run import merged
 
 pytestmark = pytest.mark.slow

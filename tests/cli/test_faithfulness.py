@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from speechbrain_xser.cli.main import xser
-from speechbrain_xser.evidence.faithfulness import Support
+from speechbrain_xser.evidence.faithfulness_scores import Support
 from speechbrain_xser.testing import tiny_manifest
 
 

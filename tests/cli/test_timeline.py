@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 def stub(monkeypatch):
     """Replaces the model by arithmetic and the detector by a loudness threshold."""
     monkeypatch.setattr(timeline, "load_recognizer", lambda *_: Stub())
-    monkeypatch.setattr("speechbrain_xser.timeline.timeline.SpeechDetector", Loudness)
+    monkeypatch.setattr("speechbrain_xser.timeline.moment_stream.SpeechDetector", Loudness)
 
 
 @pytest.fixture

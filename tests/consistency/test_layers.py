@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ LAYERS = (  # from the ground up; those of one line know nothing of each other
 FLOOR = {room: floor for floor, rooms in enumerate(LAYERS) for room in rooms}
 APART = {"__init__", "testing"}  # the package's front door, and models for everybody's tests
 FILES = {path: path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")}
+PYTHON_S = {"__init__", "__main__"}  # names that Python gives a meaning of its own
 HEAVY = {"torch", "transformers", "peft", "speechbrain", "torchaudio"}
 
 
@@ -72,6 +74,11 @@ def test_a_room_imports_only_what_is_below_it(name):
 
 def test_the_root_has_few_files():
     assert len(list(PACKAGE.glob("*.py"))) <= 10
+
+
+def test_no_file_name_stands_twice():
+    names = Counter(path.stem for path in FILES if path.stem not in PYTHON_S)
+    assert not [name for name, files in names.items() if files > 1]
 
 
 @pytest.mark.parametrize("name", ["answer", "metrics", "page"])

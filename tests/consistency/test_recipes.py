@@ -11,7 +11,7 @@ import pytest
 import speechbrain as sb
 from hyperpyyaml import load_hyperpyyaml
 
-from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.recipe_yaml import load_recipe
 from tests.recipes.lists import files
 
 ROOT = Path(__file__).parents[2]

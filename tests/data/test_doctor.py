@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechbrain_xser.data.corpus import Figures
+from speechbrain_xser.data.corpus_facts import Figures
 from speechbrain_xser.data.doctor import SERIOUS, check
 from tests.genuine import DATA
 

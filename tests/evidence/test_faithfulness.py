@@ -11,7 +11,7 @@ from speechbrain_xser.data.manifest import Utterance, write_manifest
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING
 from speechbrain_xser.errors import ManifestError, SettingsError
-from speechbrain_xser.evidence.faithfulness import Faithfulness, Support, carried, measure_faithfulness
+from speechbrain_xser.evidence.faithfulness_scores import Faithfulness, Support, carried, measure_faithfulness
 from speechbrain_xser.evidence.faithfulness_sheets import carried_sheet, claims_sheet
 from speechbrain_xser.evidence.knockout import Knockout, Loss, knock_out
 from speechbrain_xser.lobes.adapter import SoftTokens

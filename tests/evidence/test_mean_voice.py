@@ -8,10 +8,10 @@ from torch import nn
 
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import read_manifest
-from speechbrain_xser.data.sampling import sampled_batches
+from speechbrain_xser.data.subset import sampled_batches
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.evidence.clip_evidence import gather_evidence
-from speechbrain_xser.evidence.mean_voice import mean_voice
+from speechbrain_xser.evidence.latent_mean import mean_voice
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.lobes.adapter import FrameTokens
 from speechbrain_xser.lobes.bottleneck import NoBottleneck

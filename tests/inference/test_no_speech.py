@@ -26,7 +26,7 @@ from speechbrain_xser.inference.evaluation import explain_manifest
 from speechbrain_xser.page.brief import NO_SPEECH, emotion_text
 from speechbrain_xser.page.evidence import evidence_sections
 from speechbrain_xser.testing import tiny_manifest
-from speechbrain_xser.timeline.timeline import read_timeline
+from speechbrain_xser.timeline.moment_stream import read_timeline
 from speechbrain_xser.web.clip import read_upload
 from speechbrain_xser.web.explaining import Explainer
 from tests.genuine import DATA

@@ -22,7 +22,7 @@ from speechbrain_xser.evidence.clip_evidence import gather_evidence
 from speechbrain_xser.stages import STAGES
 from speechbrain_xser.testing import tiny_manifest
 from speechbrain_xser.training.loaders import evaluation_loader
-from speechbrain_xser.training.settings import TrainingSettings
+from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.utils.modes import evaluating
 from tests.annotator.real_clips import clips, needs_real_clips
 

@@ -13,7 +13,7 @@ from torch import nn
 from speechbrain_xser.decoder.heads import HeadsDecoder
 from speechbrain_xser.errors import AudioError, BackboneError, SettingsError
 from speechbrain_xser.lobes.recognized import build_recognized
-from speechbrain_xser.lobes.recognizer import Recognizer, WhisperRecognizer, Word
+from speechbrain_xser.lobes.word_recognizer import Recognizer, WhisperRecognizer, Word
 from speechbrain_xser.model import build_model
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.save import write_model_folder

@@ -10,8 +10,8 @@ from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.decoder.heads import CHARACTERS
 from speechbrain_xser.errors import ProbeError
 from speechbrain_xser.probing.latents import SUM, ClipLatents, read_clips
+from speechbrain_xser.probing.probe_sheet import probe_sheet
 from speechbrain_xser.probing.probes import CONTENT, character_error_rate, probe_clips
-from speechbrain_xser.probing.tables import probe_sheet
 from speechbrain_xser.stages import BRANCHES
 from speechbrain_xser.testing import tiny_manifest, tiny_model
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechbrain_xser.cli.preparation import prepare_command
+from speechbrain_xser.cli.recipe_command import prepare_command
 from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.data.tables import read_table
 from speechbrain_xser.errors import ManifestError

@@ -6,7 +6,7 @@ import pytest
 from Small.sentences import FILES, SHARES, sentences, written
 
 from speechbrain_xser.errors import ManifestError
-from speechbrain_xser.metrics.text import normalise
+from speechbrain_xser.metrics.text_normalization import normalise
 
 WORDNET = Path("/usr/share/wordnet")
 needs_wordnet = pytest.mark.skipif(not (WORDNET / FILES[0]).is_file(), reason="Debian's wordnet-base is not installed")

@@ -10,7 +10,7 @@ from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.errors import MetricError, ReproductionError
 from speechbrain_xser.reproduction.outcomes import Outcome
 from speechbrain_xser.reproduction.plan import Plan, Run
-from speechbrain_xser.reproduction.report import finished_systems, write_report
+from speechbrain_xser.reproduction.report_files import finished_systems, write_report
 from speechbrain_xser.reproduction.sheets import compared, confusion_sheet, emotion_sheet, table_sheet
 
 RECIPES = Path(__file__).parents[2] / "recipes"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from speechbrain_xser.reproduction.plan import Plan
-from speechbrain_xser.reproduction.report import write_report
+from speechbrain_xser.reproduction.report_files import write_report
 from speechbrain_xser.reproduction.runner import NOTE, run_plan
 from speechbrain_xser.testing import tiny_manifest
 

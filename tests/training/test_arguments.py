@@ -6,15 +6,14 @@ import pytest
 from click.testing import CliRunner
 from hyperpyyaml import load_hyperpyyaml
 
-from speechbrain_xser.cli import preparation as preparing
-from speechbrain_xser.cli import reproduce
+from speechbrain_xser.cli import recipe_command, reproduce
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.reproduction.plan import Plan, Run, command
 from speechbrain_xser.testing import tiny_manifest
 from speechbrain_xser.training import command as training
 from speechbrain_xser.training.arguments import read_words
-from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.recipe_yaml import load_recipe
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["b=1", "=", "a==b=", "a b", "a,b", "a: b", "a #b", "#b", "it's", "-b", "--b", "2024", "1e3", "2024-01-02"]
@@ -66,7 +65,7 @@ def test_a_preparation_takes_a_name_whole(name, tmp_path, monkeypatch):
 
     words = [f"--data_folder={tmp_path}", f"--save-folder={name}", f"--label={name}"]
     with pytest.raises(SystemExit):
-        preparing.prepare_command(prepare, words)
+        recipe_command.prepare_command(prepare, words)
     assert seen == [name, name]
 
 

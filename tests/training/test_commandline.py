@@ -7,9 +7,9 @@ import pytest
 
 from speechbrain_xser.errors import SettingsError, TrainingError
 from speechbrain_xser.training.command import main
-from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.recipe_yaml import load_recipe
 from speechbrain_xser.training.run import merged
-from speechbrain_xser.training.settings import TrainingSettings
+from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.utils.commandline import claimed, one_line_errors
 
 ROOT = Path(__file__).parents[2]

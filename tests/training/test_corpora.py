@@ -10,8 +10,8 @@ import pytest
 from speechbrain_xser.cli.recipe_folder import recipe_yamls
 from speechbrain_xser.model_folder.locate import METADATA
 from speechbrain_xser.model_folder.metadata import Metadata, write_metadata
-from speechbrain_xser.training.commandline import load_recipe
 from speechbrain_xser.training.corpora import corpora, licence_beside
+from speechbrain_xser.training.recipe_yaml import load_recipe
 
 ROOT = Path(__file__).parents[2]
 

@@ -21,10 +21,10 @@ from speechbrain_xser.model_folder.feature_cache import keep_features
 from speechbrain_xser.model_folder.release import OWN_ENCODER, release_folder
 from speechbrain_xser.model_folder.save import write_model_folder
 from speechbrain_xser.model_folder.settings import complete_settings
-from speechbrain_xser.probing.model import probe_model
+from speechbrain_xser.probing.model_probes import probe_model
 from speechbrain_xser.stages import SER_STAGE
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_lobes, tiny_manifest
-from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.recipe_yaml import load_recipe
 from speechbrain_xser.training.run import make_model, merged
 from speechbrain_xser.training.work import soft_tokens_a_second
 from tests.training.test_recipe import ROOT, script  # noqa: F401

@@ -10,7 +10,7 @@ from speechbrain_xser.training import collapse
 from speechbrain_xser.training.checkpoint import CheckpointStore, load_tensors
 from speechbrain_xser.training.collapse import Diagnostics
 from speechbrain_xser.training.loaders import evaluation_loader
-from speechbrain_xser.training.settings import TrainingSettings
+from speechbrain_xser.training.training_settings import TrainingSettings
 from tests.training.runner import make, tiny_data, tiny_hparams
 
 pytestmark = pytest.mark.training

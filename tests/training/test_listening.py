@@ -15,7 +15,7 @@ from speechbrain_xser.training.loaders import train_loader
 from speechbrain_xser.training.optimizers import LearningRate
 from speechbrain_xser.training.schedule import StageSchedule
 from speechbrain_xser.training.scoring import score_answers
-from speechbrain_xser.training.settings import TrainingSettings
+from speechbrain_xser.training.training_settings import TrainingSettings
 
 pytestmark = pytest.mark.training
 

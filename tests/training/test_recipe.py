@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_manifest
-from speechbrain_xser.training.settings import RUN_OPTIONS, TrainingSettings
+from speechbrain_xser.training.training_settings import RUN_OPTIONS, TrainingSettings
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.testing import tiny_model
 from speechbrain_xser.training.optimizers import StageOptimizers
 from speechbrain_xser.training.schedule import StageSchedule
-from speechbrain_xser.training.settings import TrainingSettings
+from speechbrain_xser.training.training_settings import TrainingSettings
 
 
 def stages(schedule, steps_per_epoch):

@@ -8,9 +8,9 @@ from speechbrain_xser.cli.recipe_folder import recipe_yamls
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.reproduction.published import rows, systems
-from speechbrain_xser.training.commandline import layer_files, load_recipe
+from speechbrain_xser.training.recipe_yaml import layer_files, load_recipe
 from speechbrain_xser.training.run import merged
-from speechbrain_xser.training.settings import TrainingSettings
+from speechbrain_xser.training.training_settings import TrainingSettings
 
 ROOT = Path(__file__).parents[2]
 CORPORA = [name for name, path in recipe_yamls(ROOT / "recipes").items() if "\nsystem:" in path.read_text("utf-8")]

@@ -12,10 +12,10 @@ from speechbrain_xser.evidence.clip_evidence import gather_evidence
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.release import release_folder
 from speechbrain_xser.page.evidence import evidence_sections
-from speechbrain_xser.probing.model import probe_model
+from speechbrain_xser.probing.model_probes import probe_model
 from speechbrain_xser.stages import SER_STAGE, STAGES, Mode
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_manifest
-from speechbrain_xser.training.commandline import load_recipe
+from speechbrain_xser.training.recipe_yaml import load_recipe
 from speechbrain_xser.training.run import export, make_brain, make_loaders, make_model, merged
 
 pytestmark = pytest.mark.training

@@ -10,7 +10,7 @@ from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.lobes.adapter import Adapter, FrameTokens
 from speechbrain_xser.testing import tiny_manifest, tiny_model
 from speechbrain_xser.training.loaders import train_loader
-from speechbrain_xser.training.settings import TrainingSettings
+from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.training.work import soft_tokens_a_second
 
 

@@ -29,7 +29,8 @@ PRELOADED = (
     *("silero_vad", "sklearn.linear_model", "soundfile", "speechbrain", "torchaudio", "av", "rich.console"),
     *("peft", "transformers.models.llama.modeling_llama", "transformers.models.hubert.modeling_hubert"),
     *(f"speechbrain_xser.cli.{name}" for name in ("annotate", "explain", "reproduce", "timeline", "train")),
-    *(f"speechbrain_xser.{name}" for name in ("evidence.clip_evidence", "inference.recognizer", "reproduction.report")),
+    *("speechbrain_xser.evidence.clip_evidence", "speechbrain_xser.inference.recognizer"),
+    "speechbrain_xser.reproduction.report_files",
     *("speechbrain_xser.training.command", "speechbrain_xser.training.run", "tests.timeline.stub"),
 )
 

@@ -32,7 +32,7 @@ def mean_voice(model: ExplainableSER, batches: Iterable[Batch], stage: Stage = S
     model : ExplainableSER
         A trained model.
     batches : iterable of Batch
-        For example from :func:`~speechbrain_xser.data.sampling.sampled_batches`.
+        For example from :func:`~speechbrain_xser.data.subset.sampled_batches`.
     stage : Stage
         A stage in which the descriptor branch is on.
 
@@ -44,7 +44,7 @@ def mean_voice(model: ExplainableSER, batches: Iterable[Batch], stage: Stage = S
     Example
     -------
     >>> import tempfile
-    >>> from speechbrain_xser.data.sampling import sampled_batches
+    >>> from speechbrain_xser.data.subset import sampled_batches
     >>> from speechbrain_xser.testing import tiny_manifest, tiny_model
     >>> place = tempfile.mkdtemp()
     >>> voice = mean_voice(tiny_model(place), sampled_batches(tiny_manifest(place, clips=2), None, 30.0))

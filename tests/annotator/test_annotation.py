@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from speechbrain_xser import packaged_model
-from speechbrain_xser.annotator import annotate as module
-from speechbrain_xser.annotator.annotate import annotate
+from speechbrain_xser.annotator import annotation as module
+from speechbrain_xser.annotator.annotation import annotate
 from speechbrain_xser.annotator.classifier import Classifier, Estimate
 from speechbrain_xser.annotator.cutoffs import corpus_cutoffs, cutoffs_from, reference_cutoffs
 from speechbrain_xser.annotator.describe import descriptors_of
@@ -24,7 +24,7 @@ from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manif
 from speechbrain_xser.data.member import sound_digest
 from speechbrain_xser.data.paragraphs import with_paragraphs
 from speechbrain_xser.errors import JournalError, ManifestError
-from speechbrain_xser.inference.classifier import recognizer_classifier
+from speechbrain_xser.inference.model_classifier import recognizer_classifier
 from speechbrain_xser.utils.journal import Journal
 
 CUTOFFS = cutoffs_from(

@@ -1,4 +1,4 @@
-"""A recipe's YAML with the values of the command line; a wrong key is refused, wherever it stands."""
+"""A recipe's YAML with the values of the command line; a wrong key is refused at any depth."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def load_recipe(path: str | Path, overrides: str | Mapping[str, str] = "") -> tu
     A key of the command line is the recipe's own, or one of a file that the recipe includes. HyperPyYAML refuses an
     unknown key only at the top; here one inside an included file's mapping is refused too.
     A recipe's keys ``scale``, ``memory`` and ``system`` name files of ``hparams/scales``, ``hparams/memory`` and
-    ``hparams/systems``. Their values go over the recipe's, each kind over those before it, and under those of the
-    command line, each to where the recipe or a file that it includes has its key.
+    ``hparams/systems``. Their values override the recipe's, each kind overrides those before it, and the command line
+    overrides them all. A value goes to where the recipe, or a file that it includes, has its key.
 
     Arguments
     ---------
     path : str or Path
         HyperPyYAML text.
     overrides : str or mapping of str to str
-        Text by key; or one ``key: value`` a line, of which the last of equal keys counts. A value is YAML, but where
-        the recipe has text, or YAML would cut or refuse it, it is that text whole.
+        Text by key, or one ``key: value`` a line; the last of equal keys counts. A value is read as YAML. If the recipe
+        has text in its place, or YAML would cut or refuse it, the whole text is the value.
 
     Returns
     -------
     tuple of (dict, mapping)
-        The hyperparameters, and the overrides as read, those of scale, memory and system among them.
+        The hyperparameters, and the overrides as read, including those of scale, memory and system.
 
     Raises
     ------
@@ -92,8 +92,9 @@ def read_value(text: str, own: object = None) -> Any:
     Returns
     -------
     object
-        A number, a switch, null, a list in brackets, a mapping in braces, what has a tag or stands in quotation marks,
-        as YAML has them; all else, and all but null where the recipe has text, is the text whole.
+        Numbers, switches, null, lists in brackets, mappings in braces, and values with a tag or in quotation marks are
+        read as YAML; anything else is the whole text. Where the recipe has text, only null and values with a tag or in
+        quotation marks are read as YAML.
 
     Raises
     ------
@@ -114,13 +115,13 @@ def read_value(text: str, own: object = None) -> Any:
 
 
 def _is_text(own: object) -> bool:
-    """Whether a recipe has text somewhere: a reference alone may be to a number."""
+    """Whether a recipe's value is text; a bare reference may be to a number."""
     composed = _tag(own) == "!ref" and not ONE_REFERENCE.fullmatch(own.value)
     return isinstance(own, str) or _tag(own) == "!PLACEHOLDER" or composed
 
 
 def _scalar(text: str) -> Any:
-    """A number, a switch or null; what YAML makes anything else of, or cuts, is its text."""
+    """A number, a switch or null; the text itself if YAML would read anything else, or cut it."""
     try:
         value = YAML().load(text)
     except YAMLError:
@@ -178,7 +179,7 @@ def read_layer(kind: str, name: str, folder: Path) -> Mapping[str, Any]:
     name : str
         A file of ``hparams/scales``, ``hparams/memory`` or ``hparams/systems``, without its ending.
     folder : Path
-        Where to look for that folder: here or above.
+        Where to look for that folder; its parents are searched too.
 
     Returns
     -------
@@ -188,7 +189,7 @@ def read_layer(kind: str, name: str, folder: Path) -> Mapping[str, Any]:
     Raises
     ------
     SettingsError
-        If there is none; names those that there are.
+        If there is none; names the available ones.
 
     Example
     -------
@@ -211,7 +212,7 @@ def layer_files(kind: str, folder: Path) -> dict[str, Path]:
 
 
 def _over_layers(path: Path, recipe: Tree, files: Mapping[str, Tree], given: Tree) -> Tree:
-    """The command line's values over those of the system, over those of the scale."""
+    """The command line's values over those of the system, the memory preset and the scale."""
     values: Tree = {}
     for kind in LAYERS:
         name = given.get(kind, recipe.get(kind))
@@ -225,7 +226,7 @@ def _over_layers(path: Path, recipe: Tree, files: Mapping[str, Tree], given: Tre
 
 
 def _placed(recipe: Tree, files: Mapping[str, Tree], values: Tree) -> Tree:
-    """Each value where the recipe has its key, else under the file that has it; at the top, if none has."""
+    """Puts each value where the recipe has its key, else under the file that has it, else at the top."""
     placed: Tree = {}
     for key, value in values.items():
         place = None if key in recipe else next((name for name, file in files.items() if key in file), None)
@@ -234,7 +235,7 @@ def _placed(recipe: Tree, files: Mapping[str, Tree], values: Tree) -> Tree:
 
 
 def _merged(below: Tree, above: Tree) -> Tree:
-    """Two trees of values, the second one's where both have one."""
+    """Two trees of values; the second takes precedence."""
     both = {**below, **above}
     for key in below.keys() & above.keys():
         if isinstance(below[key], Mapping) and isinstance(above[key], Mapping):
@@ -243,7 +244,7 @@ def _merged(below: Tree, above: Tree) -> Tree:
 
 
 def _included(recipe: Tree, path: Path) -> dict[str, Tree]:
-    """The content of each file that is included, by the top key under which it is."""
+    """The content of each included file, by its key at the top of the recipe."""
     tags = {key: _tag(node) for key, node in recipe.items()}
     names = {key: tag.removeprefix(INCLUDE) for key, tag in tags.items() if tag.startswith(INCLUDE)}
     folder = path.resolve().parent

@@ -1,4 +1,4 @@
-"""Out of memory: what was in the step, which knob makes it smaller, and a checkpoint to go on from."""
+"""Out-of-memory errors name the content of the step and the option that makes it smaller, and leave a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from speechbrain_xser.errors import TrainingError
-from speechbrain_xser.utils.memory import is_out_of_memory, naming_memory
+from speechbrain_xser.utils.out_of_memory import is_out_of_memory, naming_memory
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
@@ -24,11 +24,11 @@ SMALLER_MODEL = (
 
 @contextmanager
 def name_out_of_memory(batch: Batch, save: Callable[[], None] | None = None, knob: str = TRAIN_KNOB) -> Iterator[None]:
-    """Turns an allocator's error into one that names the batch and the knob, after saving where the run stood.
+    """Turns an allocator's error into one that names the batch and the option, after saving a checkpoint.
 
-    The weights are those of the last whole step, so what is saved is exact; the optimiser's own step, in which they are
-    not, is :func:`name_out_of_memory_of_step`'s. Nothing is caught and gone on from:
-    under DDP the other ranks would wait for ever.
+    The weights are those of the last whole step, so the checkpoint is exact; for the optimiser's own step, where this
+    does not hold, use :func:`name_out_of_memory_of_step`. The error always ends the run: under DDP, the other ranks
+    would otherwise wait for ever.
 
     Arguments
     ---------
@@ -37,7 +37,7 @@ def name_out_of_memory(batch: Batch, save: Callable[[], None] | None = None, kno
     save : callable, optional
         Writes a checkpoint.
     knob : str
-        What makes the batch smaller and changes nothing else.
+        The option that makes the batch smaller and changes nothing else.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def name_out_of_memory(batch: Batch, save: Callable[[], None] | None = None, kno
 
 @contextmanager
 def name_out_of_memory_of_step(stage: str) -> Iterator[None]:
-    """The same for the optimiser's step, where weights may be half changed: nothing is saved, what was saved is whole.
+    """The same for the optimiser's step, where weights may be half updated: nothing is saved, older checkpoints stay.
 
     Arguments
     ---------

@@ -32,7 +32,7 @@ class TrainingSettings:
     order: str = "alternating"  # or two_stage, one_stage
     stages: tuple[str, ...] = ("asr", "ser")  # names in the stage table
     epochs_per_stage: int = 4
-    steps_per_turn: int | None = None  # alternate every so many steps instead of every epoch
+    steps_per_turn: int | None = None  # alternate every N steps instead of every epoch
     batch_size: int = 8  # utterances of a micro-batch; times grad_accumulation_factor is one optimiser step
     batch_tokens: int | None = None  # the decoder's tokens of a micro-batch, about, instead of batch_size utterances
     pool_windows: int = 50  # batches that are sorted by work together; 0 for none
@@ -59,12 +59,12 @@ class TrainingSettings:
 
     @classmethod
     def from_hparams(cls, hparams: Mapping[str, Any]) -> TrainingSettings:
-        """Picks the keys that there are; numbers that YAML read as text (``2e-4``) become numbers.
+        """Picks the known keys; numbers that YAML reads as text (``2e-4``) become numbers.
 
         Arguments
         ---------
         hparams : mapping of str to any
-            Values by name; other keys are passed over.
+            Values by name; other keys are ignored.
 
         Returns
         -------
@@ -74,7 +74,7 @@ class TrainingSettings:
         Raises
         ------
         SettingsError
-            If a value is no number where one is expected, or too small; names the key.
+            If a value is too small, or is not a number where one is expected; names the key.
         """
         found = {f.name: _typed(f.name, f.type, hparams[f.name]) for f in fields(cls) if f.name in hparams}
         small = [
@@ -124,8 +124,8 @@ class TrainingSettings:
     def rates(self) -> dict[str, LearningRate]:
         """A learning rate for each stage of the schedule.
 
-        The first two have ``stage1_...`` and ``stage2_...``, a single one the second's; ``stage_rates`` goes over
-        both, and is where every further stage has its own.
+        The first two stages use ``stage1_...`` and ``stage2_...``, a single stage uses the second's. ``stage_rates``
+        overrides both and gives the rates of all further stages.
 
         Returns
         -------
@@ -135,7 +135,7 @@ class TrainingSettings:
         Raises
         ------
         SettingsError
-            If a stage has no rate, ``stage_rates`` names what is no stage of the schedule or no value of a rate, or as
+            If a stage has no rate, or ``stage_rates`` names a stage that is not scheduled or an unknown value, or as
             :class:`~speechbrain_xser.training.optimizers.LearningRate`.
 
         Example
@@ -178,11 +178,11 @@ def _own_rates(given: object, names: Sequence[str]) -> dict[str, dict[str, Any]]
 
 
 def _typed(name: str, kind: str, value: Any) -> Any:
-    """A value as its field's annotation says."""
+    """A value of the type that its field's annotation gives."""
     if value is None and kind.endswith("None"):
         return None
     if kind.startswith("str") and isinstance(value, int | float):
-        return str(value)  # a folder that is called by a number
+        return str(value)  # a folder whose name is a number
     whole = kind.startswith("int")
     if not whole and kind != "float":
         return value

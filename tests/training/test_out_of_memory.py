@@ -13,7 +13,7 @@ from speechbrain_xser.training import stepping, window
 from speechbrain_xser.training.checkpoint import CheckpointStore, load_tensors
 from speechbrain_xser.training.run import make_brain, make_model
 from speechbrain_xser.utils.commandline import one_line_errors
-from speechbrain_xser.utils.memory import is_out_of_memory
+from speechbrain_xser.utils.out_of_memory import is_out_of_memory
 from speechbrain_xser.utils.sources import loading
 from tests.training.runner import make, tiny_data, tiny_hparams
 

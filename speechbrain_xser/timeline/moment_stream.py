@@ -24,8 +24,8 @@ from speechbrain_xser.timeline.cutting import PLAIN_CUTTING, Cutter, Cutting, Fr
 from speechbrain_xser.timeline.heap import return_freed_memory
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.recording import Recording
+from speechbrain_xser.timeline.sample_buffer import SampleBuffer
 from speechbrain_xser.timeline.store import KeptMoments
-from speechbrain_xser.timeline.window import Window
 
 BATCHES = 4  # that are explained together
 
@@ -124,19 +124,19 @@ def find_speech(
     Speech
         In the order of time; they do not overlap.
     """
-    cutter, window, done = Cutter(cutting), Window(), 0
+    cutter, buffer, done = Cutter(cutting), SampleBuffer(), 0
     for block in recording.blocks():
-        window.append(block)
-        whole = window.stop - (window.stop - done) % FRAME_SAMPLES
-        yield from _spoken(window, cutter, _pushed(cutter, detector, window.cut(done, whole)))
+        buffer.append(block)
+        whole = buffer.stop - (buffer.stop - done) % FRAME_SAMPLES
+        yield from _spoken(buffer, cutter, _pushed(cutter, detector, buffer.cut(done, whole)))
         done = whole
-        window.forget(min(done, cutter.needed_from))
+        buffer.forget(min(done, cutter.needed_from))
         if progress is not None:
-            progress(window.stop / SAMPLE_RATE)
-    rest = window.cut(done, window.stop)
+            progress(buffer.stop / SAMPLE_RATE)
+    rest = buffer.cut(done, buffer.stop)
     padded = torch.nn.functional.pad(rest, (0, -len(rest) % FRAME_SAMPLES))
-    spans = [*_pushed(cutter, detector, padded), *cutter.flush(window.stop)]
-    yield from _spoken(window, cutter, [span._replace(stop=min(span.stop, window.stop)) for span in spans])
+    spans = [*_pushed(cutter, detector, padded), *cutter.flush(buffer.stop)]
+    yield from _spoken(buffer, cutter, [span._replace(stop=min(span.stop, buffer.stop)) for span in spans])
 
 
 def _pushed(cutter: Cutter, detector: Detector, samples: Tensor) -> list[Span]:
@@ -147,9 +147,9 @@ def _pushed(cutter: Cutter, detector: Detector, samples: Tensor) -> list[Span]:
     return [span for probability, level in pairs for span in cutter.push(Frame(probability, level))]
 
 
-def _spoken(window: Window, cutter: Cutter, spans: Iterable[Span]) -> Iterator[Speech]:
+def _spoken(buffer: SampleBuffer, cutter: Cutter, spans: Iterable[Span]) -> Iterator[Speech]:
     for span in spans:
-        yield Speech(span, window.cut(*span))
+        yield Speech(span, buffer.cut(*span))
 
 
 def _moments(

@@ -2,7 +2,7 @@
 
 ftfy repairs mojibake (Speer, 2019, https://doi.org/10.5281/zenodo.2591652); it knows the ways in which UTF-8 and
 Windows-1252 are mistaken for one another. Accented letters and non-Latin scripts stay as they are. A model learns to
-write this text; ``metrics/text.py`` normalises texts for comparison.
+write this text; ``metrics/text_normalization.py`` normalises texts for comparison.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from speechbrain_xser.data.text import plain_text
+from speechbrain_xser.data.text_repair import plain_text
 from tests.genuine import DATA
 
 REAL = DATA / "annotations" / "meld"

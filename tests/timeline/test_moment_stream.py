@@ -12,8 +12,8 @@ from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.timeline.cutting import Cutting
 from speechbrain_xser.timeline.moment import Moment
+from speechbrain_xser.timeline.moment_stream import read_timeline
 from speechbrain_xser.timeline.store import KeptMoments
-from speechbrain_xser.timeline.timeline import read_timeline
 from speechbrain_xser.utils.journal import Journal
 from tests.annotator.real_clips import clips, needs_real_clips
 from tests.timeline.stub import RATE, Loudness, Stub, tones

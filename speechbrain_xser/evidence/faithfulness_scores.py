@@ -17,7 +17,7 @@ from speechbrain_xser.annotator.measured_clips import MeasuredClip, clip_of
 from speechbrain_xser.answer.claim import Verdict
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.sampling import sampled_batches
+from speechbrain_xser.data.subset import sampled_batches
 from speechbrain_xser.errors import ManifestError, SettingsError
 from speechbrain_xser.evidence.claims import check_claims
 from speechbrain_xser.evidence.clip_evidence import check_paragraphs

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from speechbrain_xser.data.manifest import read_manifest, write_manifest
-from speechbrain_xser.data.sampling import sampled_batches
+from speechbrain_xser.data.subset import sampled_batches
 from speechbrain_xser.testing import tiny_manifest
 
 

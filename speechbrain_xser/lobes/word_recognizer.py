@@ -1,4 +1,4 @@
-"""What was said, word by word: a protocol, and Whisper's own decoder as the one that keeps it."""
+"""Speech recognition, word by word: a protocol, and Whisper as the recogniser that implements it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from speechbrain_xser.utils.locks import LOADING
 from speechbrain_xser.utils.sources import loading, refuse_incomplete, resolve_source
 
 SPACE = "\u0120"  # how byte-level BPE writes the space that a word begins with
-TOKENS_A_SECOND = 12  # nobody speaks faster; a recogniser that loops ends there
+TOKENS_A_SECOND = 12  # nobody speaks faster; stops a recogniser that repeats itself
 LEAST_TOKENS = 16
 
 
 class Word(NamedTuple):
-    """A word as it was recognised.
+    """A recognised word.
 
     Example
     -------
@@ -35,13 +35,13 @@ class Word(NamedTuple):
 
 
 def spoken(text: str) -> list[Word]:
-    """The words of a text that is certain."""
+    """The words of a known text, each with probability 1."""
     return [Word(word, 1.0) for word in text.split()]
 
 
 @runtime_checkable
 class Recognizer(Protocol):
-    """What :class:`~speechbrain_xser.lobes.recognized.RecognizedWords` needs of a speech recogniser."""
+    """What :class:`~speechbrain_xser.lobes.recognized.RecognizedWords` needs from a speech recogniser."""
 
     def __call__(self, wavs: Tensor, samples: Tensor) -> list[list[Word]]:
         """The words of each clip of a right-padded batch, [B, S] with [B] valid samples."""
@@ -67,7 +67,7 @@ class WhisperRecognizer(FrozenModule):
     Raises
     ------
     BackboneError
-        The source cannot be found or read, or is no Whisper.
+        If the source cannot be found or read, or is not a Whisper.
 
     Example
     -------
@@ -112,12 +112,12 @@ class WhisperRecognizer(FrozenModule):
         Returns
         -------
         list of list of Word
-            Of each clip; empty where nothing was heard.
+            The words of each clip; empty if nothing was recognised.
 
         Raises
         ------
         AudioError
-            A clip is longer than Whisper can hear.
+            If a clip is longer than Whisper accepts.
         """
         if int(samples.max()) > self.log_mel.full_samples:
             found = int(samples.max()) / self.sample_rate
@@ -134,13 +134,13 @@ class WhisperRecognizer(FrozenModule):
         return self._words(answer.sequences, answer.logits, limits)
 
     def _features(self, wav: Tensor) -> Tensor:
-        """Log-mel spectrogram of one clip with silence behind it up to 30 s, [m, 3000]."""
+        """Log-mel spectrogram of one clip, padded with silence to 30 s, [m, 3000]."""
         padded = torch.nn.functional.pad(wav.float(), (0, self.log_mel.full_samples - len(wav)))[None]
         frames = torch.tensor([self.log_mel.full_samples // self.log_mel.hop], device=wav.device)
         return self.log_mel(padded, frames)[0]
 
     def _words(self, sequences: Tensor, logits: Sequence[Tensor], limits: Sequence[int]) -> list[list[Word]]:
-        """Words of what was generated, [B, L] with K logits [B, V] of the last tokens, within each clip's limit."""
+        """Words of the generated tokens, [B, L], within each clip's limit; K logits [B, V] are the last tokens'."""
         chosen = sequences[:, -len(logits) :]
         steps = zip(logits, chosen.T[..., None], strict=True)
         found = torch.cat([row.float().log_softmax(-1).gather(1, token) for row, token in steps], 1)
@@ -148,7 +148,7 @@ class WhisperRecognizer(FrozenModule):
         return [self._grouped(ids[:limit], logs[:limit]) for ids, logs, limit in rows]
 
     def _grouped(self, ids: Sequence[int], logs: Sequence[float]) -> list[Word]:
-        """Tokens joined to words; control tokens are left out."""
+        """Joins tokens into words; leaves control tokens out."""
         groups: list[list[tuple[int, float]]] = []
         for token, log in zip(ids, logs, strict=True):
             if token in self.control_ids:
@@ -166,7 +166,7 @@ class WhisperRecognizer(FrozenModule):
 
 
 def _refuse_other(source: str, model_type: str) -> None:
-    """Refuses a model that is no Whisper."""
+    """Refuses a model that is not a Whisper."""
     if model_type != "whisper":
         raise BackboneError(f"'{source}' is a {model_type!r} model; a recogniser needs a Whisper with its decoder")
 
@@ -179,7 +179,7 @@ def _whisper(
         options = {"revision": revision, "dtype": dtype, "output_loading_info": True}
         model, report = WhisperForConditionalGeneration.from_pretrained(source, **options)
         refuse_incomplete(source, report)
-        model.generation_config.max_length = None  # our own limit is told at each call
+        model.generation_config.max_length = None  # each call passes our own limit
         return model
     config = WhisperForConditionalGeneration.config_class.from_pretrained(source, revision=revision)
     return WhisperForConditionalGeneration(config).to(torch.get_default_device(), dtype)

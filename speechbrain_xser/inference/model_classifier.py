@@ -15,14 +15,14 @@ def recognizer_classifier(source: str, device: str = "cpu") -> Classifier:
     Arguments
     ---------
     source : str
-        A folder, or what :meth:`ExplainableEmotionRecognizer.from_hparams` takes.
+        A folder, or another source that :meth:`ExplainableEmotionRecognizer.from_hparams` accepts.
     device : str
-        Where it runs.
+        The device to run on.
 
     Returns
     -------
     Classifier
-        Clips that the model refuses, because they are too long, are cut to what it takes.
+        Clips longer than the model accepts are cut to its limit.
     """
     recognizer = ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": device}, pretrained=False)
     longest = round(recognizer.hparams.max_seconds * SAMPLE_RATE)

@@ -12,7 +12,7 @@ from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.evidence.faithfulness_sheets import carried_sheet, claims_sheet
 from speechbrain_xser.page.document import document
 from speechbrain_xser.page.sheet_section import picture, sheet_section
-from speechbrain_xser.probing.tables import probe_sheet
+from speechbrain_xser.probing.probe_sheet import probe_sheet
 from speechbrain_xser.reproduction.outcomes import Outcome
 from speechbrain_xser.reproduction.plan import Plan, Run
 from speechbrain_xser.reproduction.plots import PROPOSED, draw

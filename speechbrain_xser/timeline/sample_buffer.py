@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 
-class Window:
+class SampleBuffer:
     """The samples that are still needed.
 
     Example
     -------
-    >>> window = Window()
+    >>> buffer = SampleBuffer()
     >>> for block in torch.arange(6.0).split(3):
-    ...     window.append(block)
-    >>> window.forget(2)
-    >>> window.cut(2, 4), window.stop
+    ...     buffer.append(block)
+    >>> buffer.forget(2)
+    >>> buffer.cut(2, 4), buffer.stop
     (tensor([2., 3.]), 6)
     """
 
