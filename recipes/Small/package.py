@@ -1,8 +1,9 @@
-"""Puts a trained folder into the package: matrices in bfloat16, the rest as it was trained.
+"""Puts a trained folder into the package: weights in bfloat16 on the disk, the LLM in float32 where it is loaded.
 
     python recipes/Small/package.py results/small/fd_ser_sed_asr/model
 
-The encoder's means and spreads stay in float32: a mean of 10 beside a spread of 0.1 does not survive eight bits.
+The encoder's means and spreads stay in float32: a mean of 10 beside a spread of 0.1 does not survive eight bits. An LLM
+in bfloat16 is slow on processors that have no such type.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from speechbrain_xser import SMALL, packaged_model
-from speechbrain_xser.model_folder.locate import ADAPTER, ADAPTER_WEIGHTS, BRANCH_WEIGHTS, FILES
+from speechbrain_xser.model_folder.hyperparams import hyperparams_text
+from speechbrain_xser.model_folder.locate import ADAPTER, ADAPTER_WEIGHTS, BRANCH_WEIGHTS, FILES, HYPERPARAMS, SETTINGS
+from speechbrain_xser.model_folder.settings import read_settings, write_settings
 from speechbrain_xser.utils.commandline import one_line_errors
 from speechbrain_xser.utils.folders import written_folder
 
@@ -69,11 +72,20 @@ def package(model: str | Path, out: str | Path) -> int:
             if (path := Path(model, name)).is_file():
                 (staging / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, staging / name)
+        _portable(staging)
         for name in (BRANCH_WEIGHTS, f"{ADAPTER}/{ADAPTER_WEIGHTS}"):
             if (staging / name).is_file():
                 tensors = load_file(staging / name)
                 save_file({key: _rounded(key, tensor) for key, tensor in tensors.items()}, staging / name)
     return sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file())
+
+
+def _portable(folder: Path) -> None:
+    """Loads the LLM in float32, whatever it was trained in."""
+    settings = read_settings(folder / SETTINGS)
+    settings["model"]["decoder"]["dtype"] = "float32"
+    write_settings(folder / SETTINGS, settings)
+    (folder / HYPERPARAMS).write_text(hyperparams_text(settings), encoding="utf-8")
 
 
 def _rounded(name: str, tensor: Tensor) -> Tensor:

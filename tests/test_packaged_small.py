@@ -1,0 +1,60 @@
+"""The small model of the package: its size, and what it makes of real speech."""
+
+import csv
+import json
+from pathlib import Path
+
+import jiwer
+import pytest
+from click.testing import CliRunner
+
+import speechbrain_xser
+from speechbrain_xser import ExplainableEmotionRecognizer
+from speechbrain_xser.cli.main import xser
+from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.metrics.text_normalization import normalise
+from tests.genuine import DATA
+
+READERS = DATA / "librispeech"
+needs_speech = pytest.mark.skipif(not READERS.is_dir(), reason=f"No clips in {READERS}: set XSER_DATA")
+
+
+@pytest.fixture(scope="module")
+def model(small):
+    return ExplainableEmotionRecognizer.from_hparams("small", run_opts={"device": "cpu"})
+
+
+@pytest.fixture(scope="module")
+def read():
+    """One clip of each of ten readers: its path, words and gender."""
+    with open(READERS / "manifest.csv", encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row["transcript"]][::10]
+
+
+def test_it_is_smaller_than_24_megabytes():
+    folder = Path(speechbrain_xser.packaged_model("small"))
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 24e6
+
+
+def test_without_its_backbones_one_line_names_the_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("XSER_CACHE", str(tmp_path))
+    with pytest.raises(BackboneError, match="`xser setup small`"):
+        ExplainableEmotionRecognizer.from_hparams("packaged:xser-small")
+
+
+@needs_speech
+def test_it_writes_the_words_of_ten_readers_and_hears_who_reads(model, read):
+    found = [model.explain_file(READERS / row["path"]) for row in read]
+    written = [normalise(one.transcript or "") for one in found]
+    assert jiwer.wer([normalise(row["transcript"]) for row in read], written) < 0.25
+    assert all(one.emotion for one in found)
+    heard = [(row["gender_heard"], one.descriptors.gender) for row, one in zip(read, found, strict=True)]
+    assert sum(truth == said for truth, said in heard if truth) >= 0.8 * sum(bool(truth) for truth, _ in heard)
+
+
+@needs_speech
+def test_it_is_what_a_command_uses_without_a_model(small, read, monkeypatch):
+    monkeypatch.delenv("XSER_MODEL")
+    done = CliRunner().invoke(xser, ["explain", "--json", str(READERS / read[0]["path"])])
+    row = json.loads(done.stdout)
+    assert done.exit_code == 0 and row["transcript"] and "demonstration" not in done.output
