@@ -1,5 +1,6 @@
 """A trained model on a manifest, through the interface that users call: every clip that can be read, and no other in
-silence. Whether a clip has speech is not asked: its corpus says so, and a detector must not move a score.
+silence. Whether a clip has speech is not asked: its corpus says so, and a detector must not move a score. For the same
+reason no emotion is "unknown", whatever the domain of its clip.
 
 Training has an evaluation of its own, which sees the batches of a run; this one sees what a user of the folder gets.
 """
@@ -77,7 +78,7 @@ def explain_manifest(
         return None
 
     lengths = {place: row["duration"] for place, row in enumerate(rows)}
-    found = explain_by_length(recognizer, lengths, read, batch_size, speech_check=False)
+    found = explain_by_length(recognizer, lengths, read, batch_size, speech_check=False, unknown=False)
     found = list(tqdm(found, desc="explaining", total=len(rows), unit="clip", disable=None))
     return [rows[place]["utterance"] for place, _ in found], [explanation for _, explanation in found]
 
