@@ -45,6 +45,12 @@ def model_options(command: Callable) -> Callable:
     return command
 
 
+def unknown_option(command: Callable) -> Callable:
+    """Adds ``--unknown/--no-unknown``, an option of :func:`load_recognizer` for commands that tell emotions."""
+    told = 'Call the emotion "unknown" if a clip is unlike what the model was trained on.'
+    return click.option("--unknown/--no-unknown", default=True, show_default=True, help=told)(command)
+
+
 def load_recognizer(
     model: str | None, revision: str | None = None, device: str | None = None, **options: object
 ) -> ExplainableEmotionRecognizer:
