@@ -294,15 +294,30 @@ class ExplainableSER(nn.Module):
         dict of str to BranchOutput
             By branch; the latent of one that is off is ``None``.
         """
-        states = self.states(wavs, samples)._replace(speech=Speech(wavs, samples, words))
+        return self.branch_outputs(self.states(wavs, samples, words), stage)
+
+    def branch_outputs(self, states: LayerStates, stage: Stage = SER_STAGE) -> dict[str, BranchOutput]:
+        """The same from the encoder's states.
+
+        Arguments
+        ---------
+        states : LayerStates
+            From :meth:`states`.
+        stage : Stage
+            As for :meth:`encode`.
+
+        Returns
+        -------
+        dict of str to BranchOutput
+            By branch; the latent of one that is off is ``None``.
+        """
         if stage.start is not None and self.training:
             states = augmented(states)
         modes = {name: stage.mode(name) for name in self.branches}
         sums = branch_sums(states.layers, self.branches, modes)
         return {name: branch(states, modes[name], sums.get(name)) for name, branch in self.branches.items()}
 
-
-    def states(self, wavs: Tensor, samples: Tensor) -> LayerStates:
+    def states(self, wavs: Tensor, samples: Tensor, words: Sequence[str | None] | None = None) -> LayerStates:
         """The encoder's states as the branches hear them.
 
         Arguments
@@ -311,14 +326,17 @@ class ExplainableSER(nn.Module):
             Waveforms, [B, S].
         samples : Tensor
             Valid samples, [B], int64.
+        words : sequence of (str or None), optional
+            As for :meth:`forward`.
 
         Returns
         -------
         LayerStates
-            Layers [n, B, T, d], standardised where the model does that.
+            Layers [n, B, T, d], standardised where the model does that, and the clips themselves.
         """
         states = self.encoder(wavs, samples)
-        return states if self.standardization is None else self.standardization(states)
+        states = states if self.standardization is None else self.standardization(states)
+        return states._replace(speech=Speech(wavs, samples, words))
 
 
 @LOADING

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from speechbrain_xser.answer.record import Descriptors
 
+IN, DOUBTFUL, OUT = "in", "doubtful", "out"  # of the domain
+UNKNOWN = "unknown"  # the emotion of a clip that is out of the domain
+
 
 class Explanation(NamedTuple):
     """What the model says about one utterance; a field is None if the answer does not give it.
@@ -19,9 +22,10 @@ class Explanation(NamedTuple):
     paragraph: str  # the decoder's raw answer
     transcript: str | None  # the quoted words
     descriptors: Descriptors  # gender, age, pitch, volume, speed, intonation, emphasis, tone, topic
-    emotion: str | None  # as the paragraph names it, whether or not it is a class of the model
+    emotion: str | None  # as the paragraph names it, whether or not it is a class of the model; or "unknown"
     probabilities: dict[str, float]  # of every class of the model; sums to one
     speech: bool = True  # False if no speech was found; then nothing else is claimed
+    domain: str | None = None  # in, doubtful or out of what the model was trained on; None if its folder cannot tell
 
     @classmethod
     def without_speech(cls) -> Explanation:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from speechbrain_xser.cli.model_options import explained_by, importing, load_recognizer, model_options
+from speechbrain_xser.cli.model_options import explained_by, importing, load_recognizer, model_options, unknown_option
 from speechbrain_xser.cli.paths import NewFile
 from speechbrain_xser.data.formats import has_sound_suffix
 
@@ -54,6 +54,7 @@ def _no_recording(context: click.Context, option: click.Parameter, html: str | N
 @click.option(
     "--speech-check/--no-speech-check", default=True, show_default=True, help="Skip the model for clips without speech."
 )
+@unknown_option
 @click.option(
     "--evidence", is_flag=True, help="Compare claims with the signal, and attribute the label to voice and words."
 )
@@ -66,14 +67,28 @@ def _no_recording(context: click.Context, option: click.Parameter, html: str | N
 @click.option("--html", type=NewFile(), callback=_no_recording, help="Write a self-contained page with all evidence.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines on a terminal too.")
 def explain_command(
-    sources, model, revision, device, batch_size, fast, structured, speech_check, evidence, swap, track, html, as_json
+    sources,
+    model,
+    revision,
+    device,
+    batch_size,
+    fast,
+    structured,
+    speech_check,
+    unknown,
+    evidence,
+    swap,
+    track,
+    html,
+    as_json,
 ) -> None:
     """Explains recordings. Prints a table on a terminal and JSON lines in a pipe.
 
     FILE may be a sound file, a film or a pipe, at any rate and with any number of channels; it is recognised by its
     content. A FOLDER is searched recursively. With -, standard input provides paths, one per line, or one sound file.
 
-    A recording without speech is reported as such, and the model is not run on it.
+    A recording without speech is reported as such, and the model is not run on it. If a recording is unlike what the
+    model was trained on, and the model can tell, its emotion is "unknown".
 
     A recording that cannot be read is named, and the others are explained all the same; the exit code is then 2. For
     recordings that are longer than the model's limit, use xser timeline.
@@ -89,7 +104,7 @@ def explain_command(
         from speechbrain_xser.explaining.clip_sources import find_clips  # and torch
 
     options = {"merge": fast, "speculate": GUESSED if fast else 0, "structured": structured}
-    options["speech_check"] = speech_check
+    options |= {"speech_check": speech_check, "unknown": unknown}
     with one_line_errors(INTERRUPTED), tempfile.TemporaryDirectory() as folder:
         found = find_clips(sources, sys.stdin and sys.stdin.buffer, Path(folder))
         clips = [clip._replace(track=track) for clip in found]

@@ -51,6 +51,12 @@ def model_options(command: Callable) -> Callable:
     return command
 
 
+def unknown_option(command: Callable) -> Callable:
+    """Adds ``--unknown/--no-unknown``, an option of :func:`load_recognizer` for commands that tell emotions."""
+    told = 'Call the emotion "unknown" if a clip is unlike what the model was trained on.'
+    return click.option("--unknown/--no-unknown", default=True, show_default=True, help=told)(command)
+
+
 def _model_or_small(context: click.Context, parameter: click.Parameter, model: str | None) -> str | None:
     if model is not None or context.resilient_parsing:
         return model

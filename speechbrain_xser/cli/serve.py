@@ -6,7 +6,7 @@ import math
 
 import click
 
-from speechbrain_xser.cli.model_options import explained_by, is_tiny, load_recognizer, model_options
+from speechbrain_xser.cli.model_options import explained_by, is_tiny, load_recognizer, model_options, unknown_option
 from speechbrain_xser.utils.commandline import one_line_errors
 
 
@@ -28,6 +28,7 @@ OPEN_TO_OTHERS = (
 
 @click.command("serve")
 @model_options
+@unknown_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
 @click.option(
     "--port",
@@ -40,7 +41,9 @@ OPEN_TO_OTHERS = (
 @click.option("--max-megabytes", type=POSITIVE, default=500, show_default=True, help="Largest upload.")
 @click.option("--max-hours", type=POSITIVE, default=4, show_default=True, help="Longest recording.")
 @click.option("--open/--no-browser", "open_browser", default=False, help="Open the page in a browser.")
-def serve_command(model, revision, device, host, port, max_seconds, max_megabytes, max_hours, open_browser) -> None:
+def serve_command(
+    model, revision, device, unknown, host, port, max_seconds, max_megabytes, max_hours, open_browser
+) -> None:
     """Starts a web page that explains recordings and uploads.
 
     Only this machine can reach the page, unless you set --host. Uploads are not kept, and the page loads nothing from
@@ -57,7 +60,7 @@ def serve_command(model, revision, device, host, port, max_seconds, max_megabyte
         from speechbrain_xser.web.server_settings import WebSettings
 
         port = free_port(host, port)  # before the seconds that a model takes to load
-        recognizer = load_recognizer(model, revision, device)
+        recognizer = load_recognizer(model, revision, device, unknown=unknown)
         check_paragraphs(recognizer.mods.model, STAGES[recognizer.hparams.stage])  # the page shows the evidence
         longest = checked_seconds(max_seconds, recognizer.hparams.max_seconds)
         settings = WebSettings(explained_by(model), is_tiny(model), longest, max_megabytes, max_hours)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from speechbrain_xser.cli.model_options import load_recognizer, model_name, model_options
+from speechbrain_xser.cli.model_options import load_recognizer, model_name, model_options, unknown_option
 from speechbrain_xser.cli.paths import NewFile
 from speechbrain_xser.utils.commandline import GOES_ON, one_line_errors
 
@@ -51,11 +51,12 @@ OPEN_BAR = "{desc}: {n:.0f} s [{elapsed}]"  # for a recording that does not stat
 @click.option(
     "--track", type=click.IntRange(min=1), help="Sound track to use if the file has several.  [default: the marked one]"
 )
+@unknown_option
 @click.option("--embed-audio", is_flag=True, help="Store the sound in the HTML page, as Opus.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 @model_options
 def timeline_command(
-    file, outs, shown, batch_size, track, embed_audio, as_json, model, revision, device, **seconds: float
+    file, outs, shown, batch_size, track, unknown, embed_audio, as_json, model, revision, device, **seconds: float
 ) -> None:
     """Explains the speech in FILE: what is said, when, how, and with what emotion. FILE may be hours long.
 
@@ -78,9 +79,9 @@ def timeline_command(
 
         writers = {out: writer_of(out, embed_audio) for out in outs}
         recording = Recording(STANDARD_INPUT if file == "-" else file, track=track)
-        recognizer = load_recognizer(model, revision, device)
+        recognizer = load_recognizer(model, revision, device, unknown=unknown)
         source = _source(recording, recognizer, model, seconds)
-        with _kept(outs, source, model, revision) as kept:
+        with _kept(outs, source, model, revision, unknown) as kept:
             tally = Tally(_moments(recognizer, source, batch_size, kept))
             _consume(tally, source, shown)
             for out, writer in writers.items():
@@ -121,7 +122,9 @@ def _source(recording: Recording, recognizer, model: str, seconds: dict[str, flo
 
 
 @contextmanager
-def _kept(outs: tuple[str, ...], source: Source, model: str, revision: str | None) -> Iterator[KeptMoments | None]:
+def _kept(
+    outs: tuple[str, ...], source: Source, model: str, revision: str | None, unknown: bool
+) -> Iterator[KeptMoments | None]:
     """The journal next to the first output, locked by one run at a time; None without outputs."""
     from speechbrain_xser.model_folder.locate import model_folder
     from speechbrain_xser.timeline.moment import Moment
@@ -134,7 +137,7 @@ def _kept(outs: tuple[str, ...], source: Source, model: str, revision: str | Non
     path, folder = journal_beside(outs[0]), model_folder(model, revision)
     recording = source.recording
     with Journal(path, Moment) as journal:
-        fingerprint = fingerprint_of(recording.file, folder, source.cutting, recording.track)
+        fingerprint = fingerprint_of(recording.file, folder, source.cutting, recording.track, unknown)
         yield KeptMoments(journal, fingerprint)
 
 

@@ -1,8 +1,8 @@
 """Evaluates a trained model on a manifest through the interface that users call.
 
 Every clip that can be read is explained; any other is reported. Speech detection is off: the corpus says that its clips
-contain speech, and a detector must not change a score. Training has its own evaluation, over the batches of a run; this
-one measures what a user of the folder gets.
+contain speech, and a detector must not change a score. For the same reason no emotion is "unknown". Training has its own
+evaluation, over the batches of a run; this one measures what a user of the folder gets.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def explain_manifest(
         return None
 
     lengths = {place: row["duration"] for place, row in enumerate(rows)}
-    found = explain_by_length(recognizer, lengths, read, batch_size, speech_check=False)
+    found = explain_by_length(recognizer, lengths, read, batch_size, speech_check=False, unknown=False)
     found = list(tqdm(found, desc="explaining", total=len(rows), unit="clip", disable=None))
     return [rows[place]["utterance"] for place, _ in found], [explanation for _, explanation in found]
 

@@ -28,6 +28,7 @@ def explain_by_length(
     batch_size: int,
     joined: int = JOINED,
     speech_check: bool | None = None,
+    unknown: bool | None = None,
 ) -> Iterator[tuple[int, Explanation]]:
     """Explains clips, short ones first.
 
@@ -41,7 +42,7 @@ def explain_by_length(
         Gives the waveform at a place, [S]; ``None`` for a clip that is left out. It is called when a clip's turn comes.
     batch_size : int
         Clips that go through the encoder together; it does not change an explanation.
-    joined, speech_check
+    joined, speech_check, unknown
         As for :meth:`~speechbrain_xser.inference.recognizer.ExplainableEmotionRecognizer.explain_batches`.
 
     Yields
@@ -70,5 +71,6 @@ def explain_by_length(
                 batches.append(list(waves))
                 yield padded(list(waves.values()))
 
-    for explained in recognizer.explain_batches(waveforms(), joined=joined, speech_check=speech_check):
+    options = {"joined": joined, "speech_check": speech_check, "unknown": unknown}
+    for explained in recognizer.explain_batches(waveforms(), **options):
         yield from zip(batches.popleft(), explained, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from speechbrain_xser.annotator.classifier import Classifier
+from speechbrain_xser.answer.explanation import UNKNOWN
 from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
@@ -22,13 +23,14 @@ def recognizer_classifier(source: str, device: str = "cpu") -> Classifier:
     Returns
     -------
     Classifier
-        Clips longer than the model accepts are cut to its limit.
+        Clips longer than the model accepts are cut to its limit. A clip out of the model's domain gets no emotion.
     """
     recognizer = ExplainableEmotionRecognizer.from_hparams(source, run_opts={"device": device}, pretrained=False)
     longest = round(recognizer.hparams.max_seconds * SAMPLE_RATE)
 
     def labels(wav: Tensor) -> dict[str, str | None]:
         (explanation,) = recognizer.explain_batch(wav[None, :longest].to(device))
-        return {"emotion": explanation.emotion, "age": explanation.descriptors.age}
+        emotion = None if explanation.emotion == UNKNOWN else explanation.emotion
+        return {"emotion": emotion, "age": explanation.descriptors.age}
 
     return Classifier(str(source), labels)

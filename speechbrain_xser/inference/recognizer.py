@@ -13,7 +13,7 @@ most probable class can differ from the named one.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
@@ -25,18 +25,23 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_xser.answer import Explanation, parse
+from speechbrain_xser.answer.explanation import OUT, UNKNOWN
 from speechbrain_xser.answer.form import structured_form
 from speechbrain_xser.data.arrays import batch_of, clip_of
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.speech import has_speech, spoken_span
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.errors import AudioError, SettingsError
+from speechbrain_xser.inference.domain import domains
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.lobes.states import SpeechEncoder
+from speechbrain_xser.lobes.branch import BranchOutput
+from speechbrain_xser.lobes.clip_means import ClipMeans, clip_means
+from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
+from speechbrain_xser.model_folder.domain import DomainReference, read_domain
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.locate import HYPERPARAMS, model_folder
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice
-from speechbrain_xser.stages import STAGES
+from speechbrain_xser.stages import STAGES, Stage
 from speechbrain_xser.utils.devices import checked_device
 from speechbrain_xser.utils.modes import each_within, evaluating
 from speechbrain_xser.utils.out_of_memory import naming_memory
@@ -49,7 +54,9 @@ class _Encoded(NamedTuple):
     """A batch before its answers."""
 
     spoken: list[bool]  # whether each clip has speech
-    tokens: dict[str, SoftTokens] | None  # of those that have
+    tokens: dict[str, SoftTokens] | None = None  # of those that have
+    domains: Sequence[str | None] = ()  # of those that have
+
 
 
 class ExplainableEmotionRecognizer(nn.Module):
@@ -95,6 +102,8 @@ class ExplainableEmotionRecognizer(nn.Module):
     decoding = PLAIN_DECODING
     speech_check = True  # whether a clip without speech is told as such, and the model is not asked
     mean_voice: MeanVoice | None = None  # of the training set, where the folder has it
+    domain: DomainReference | None = None  # what the domain of a clip is judged by, where the folder has it
+    unknown = True  # whether the emotion of a clip out of the domain is "unknown"
 
     def __init__(self, modules: dict, hparams: dict, run_opts: dict | None = None, freeze_params: bool = True) -> None:
         super().__init__()
@@ -124,6 +133,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         graphs: bool = False,
         pretrained: bool = True,
         speech_check: bool = True,
+        unknown: bool = True,
         custom_encoder: SpeechEncoder | None = None,
         **kwargs: object,
     ) -> ExplainableEmotionRecognizer:
@@ -161,6 +171,9 @@ class ExplainableEmotionRecognizer(nn.Module):
         speech_check : bool
             Whether a clip is looked for speech first: where there is none, the model is not asked. Without the check
             silence, tones and noise get labels like any speech.
+        unknown : bool
+            Whether the emotion of a clip that is unlike what the model was trained on is "unknown", where the folder
+            can tell; the paragraph and the probabilities stay.
         custom_encoder : SpeechEncoder, optional
             The encoder of a model that was trained with one of a class of your own.
         **kwargs
@@ -197,11 +210,12 @@ class ExplainableEmotionRecognizer(nn.Module):
                 )
             recognizer = kind(modules={"model": model}, hparams=hparams, run_opts=run_opts, **kwargs)
         recognizer.mean_voice = read_mean_voice(folder, model)
+        recognizer.domain = read_domain(folder, model, STAGES[hparams["stage"]])
         if merge:
             recognizer.merge()
         form = structured_form(hparams["emotions"]) if structured else None
         recognizer.decoding = Decoding(speculate=speculate, form=form, graphs=graphs)
-        recognizer.speech_check = speech_check
+        recognizer.speech_check, recognizer.unknown = speech_check, unknown
         return recognizer
 
     def explain_file(self, path: str | Path, track: int | None = None) -> Explanation:
@@ -305,6 +319,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         joined: int = 8,
         speech_check: bool | None = None,
         sampling_rate: int | None = None,
+        unknown: bool | None = None,
     ) -> Iterator[list[Explanation]]:
         """Explains many batches; each utterance gets what it would get alone, sooner.
 
@@ -321,6 +336,8 @@ class ExplainableEmotionRecognizer(nn.Module):
             Whether clips are looked for speech first; by default as the recogniser was told.
         sampling_rate : int, optional
             As for :meth:`explain_batch`.
+        unknown : bool, optional
+            Whether the emotion of a clip out of the domain is "unknown"; by default as the recogniser was told.
 
         Yields
         ------
@@ -353,7 +370,7 @@ class ExplainableEmotionRecognizer(nn.Module):
                     except AudioError as error:  # after the batches before it
                         refused = error
                         break
-                found = self._answered([one.tokens for one in encoded if one.tokens is not None])
+                found = self._answered([one for one in encoded if one.tokens is not None], unknown)
             for one in encoded:
                 yield [next(found) if spoken else Explanation.without_speech() for spoken in one.spoken]
             if refused is not None:
@@ -393,7 +410,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         yield from each_within(self._live(wav, sampling_rate), self._precise, torch.no_grad)
 
     def _live(self, wav: Tensor, sampling_rate: int | None) -> Iterator[str | Explanation]:
-        [spoken], tokens = self._encoded(([wav], None), sampling_rate)
+        [spoken], tokens, heard = self._encoded(([wav], None), sampling_rate)
         if not spoken:
             yield Explanation.without_speech()
             return
@@ -402,7 +419,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         for text in model.decoder.generate_live(tokens, stage.instruction, **options):
             yield text
         [found] = model.decoder.emotion_probabilities(tokens, stage.instruction, [text], self.hparams.emotions)
-        yield self._explanation(text, found.tolist())
+        yield self._explanation(text, found.tolist(), *heard)
 
     def _precise(self) -> AbstractContextManager:
         """The precision of ``run_opts``: here that of the weights."""
@@ -418,11 +435,47 @@ class ExplainableEmotionRecognizer(nn.Module):
             rate = self.mods.model.encoder.sample_rate
             spoken = [has_speech(wav[:count], rate) for wav, count in zip(wavs, samples.tolist(), strict=True)]
         if not any(spoken):
-            return _Encoded(spoken, None)
-        wavs, samples = self._without_silence(wavs[spoken], samples[spoken])
-        with evaluating(self.mods.model), torch.no_grad():
-            wavs = wavs[:, : samples.max()].to(self.device)
-            return _Encoded(spoken, self.mods.model.encode(wavs, samples, STAGES[self.hparams.stage]))
+            return _Encoded(spoken)
+        states, outputs = self._heard(*self._without_silence(wavs[spoken], samples[spoken]))
+        tokens = {name: output.tokens for name, output in outputs.items()}
+        if self.domain is None:
+            return _Encoded(spoken, tokens, [None] * len(states.frames))
+        return _Encoded(spoken, tokens, domains(clip_means(states, outputs), self.domain))
+
+    def _heard(
+        self, wavs: Tensor, samples: Tensor, stage: Stage | None = None
+    ) -> tuple[LayerStates, Mapping[str, BranchOutput]]:
+        """The encoder's states and the branches' outputs for clips without the silence around them."""
+        model, wavs = self.mods.model, wavs[:, : samples.max()].to(self.device)
+        with evaluating(model), torch.no_grad():
+            states = model.states(wavs, samples)
+            return states, model.branch_outputs(states, stage or STAGES[self.hparams.stage])
+
+    def clip_means(
+        self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None, stage: Stage | None = None
+    ) -> ClipMeans:
+        """What the domain of clips is judged by, whether or not there is speech in them.
+
+        Arguments
+        ---------
+        wavs, wav_lens, sampling_rate
+            As for :meth:`explain_batch`.
+        stage : Stage, optional
+            Another than the model's own, for instance one with fewer branches.
+
+        Returns
+        -------
+        ClipMeans
+            Of B clips.
+
+        Raises
+        ------
+        AudioError
+            As :meth:`explain_batch`.
+        """
+        wavs, samples = self._without_silence(*self.checked_batch(wavs, wav_lens, sampling_rate))
+        with self._precise():
+            return clip_means(*self._heard(wavs, samples, stage))
 
     def _without_silence(self, wavs: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
         """The clips of a batch as the model hears them."""
@@ -438,14 +491,16 @@ class ExplainableEmotionRecognizer(nn.Module):
             return slice(0, len(wav))
         return spoken_span(wav, self.mods.model.encoder.sample_rate)
 
-    def _answered(self, tokens: list[dict[str, SoftTokens]]) -> Iterator[Explanation]:
+    def _answered(self, encoded: list[_Encoded], unknown: bool | None) -> Iterator[Explanation]:
         """Explanations of all rows of several batches."""
-        if not tokens:
+        if not encoded:
             return iter(())
-        joined = {name: SoftTokens.joined([one[name] for one in tokens]) for name in tokens[0]}
+        joined = {name: SoftTokens.joined([one.tokens[name] for one in encoded]) for name in encoded[0].tokens}
         stage, emotions = STAGES[self.hparams.stage], self.hparams.emotions
         texts, found = self.mods.model.explain_tokens(joined, stage, emotions, self.decoding)
-        return iter([self._explanation(text, row) for text, row in zip(texts, found.tolist(), strict=True)])
+        heard = [domain for one in encoded for domain in one.domains]
+        rows = zip(texts, found.tolist(), heard, strict=True)
+        return iter([self._explanation(*row, unknown) for row in rows])
 
     def forward(
         self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None
@@ -463,10 +518,14 @@ class ExplainableEmotionRecognizer(nn.Module):
         """
         self.mods.model.decoder.merge()
 
-    def _explanation(self, paragraph: str, probabilities: list[float]) -> Explanation:
+    def _explanation(
+        self, paragraph: str, probabilities: list[float], domain: str | None, unknown: bool | None = None
+    ) -> Explanation:
         record = parse(paragraph)
         named = dict(zip(self.hparams.emotions, probabilities, strict=True))
-        return Explanation(paragraph, record.transcript, record.descriptors, record.emotion, named)
+        hidden = domain == OUT and (self.unknown if unknown is None else unknown)
+        emotion = UNKNOWN if hidden else record.emotion
+        return Explanation(paragraph, record.transcript, record.descriptors, emotion, named, domain=domain)
 
     def checked_clip(self, wav: Tensor, sampling_rate: int | None = None, name: str = "wav") -> Tensor:
         """One clip as the encoder hears it, [S]; arguments and errors as of :meth:`explain_live`."""

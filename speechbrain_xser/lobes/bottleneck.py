@@ -50,6 +50,7 @@ class Latent(NamedTuple):
     frames: Tensor  # [B] int64, valid frames
     posterior: Posterior | None  # None where there is no bottleneck
     kl: Tensor  # [B, T] float32, nats a frame, zero at padding
+    log_probability: Tensor | None = None  # [B] float32, a recogniser's, mean over the words; None where it is no text
 
 
 class VariationalBottleneck(nn.Module):

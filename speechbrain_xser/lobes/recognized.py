@@ -5,6 +5,7 @@ It learns nothing and has no bottleneck: only the words pass through it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -18,6 +19,7 @@ from speechbrain_xser.lobes.branch import Branch
 from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
 from speechbrain_xser.lobes.word_recognizer import Recognizer, WhisperRecognizer, Word, spoken
 
+LEAST_LOG_PROBABILITY = -5.0  # nats, of a word; a clip in which no word was recognised has it too
 FRAMES_A_TOKEN = 12  # about four tokens a second of a usual encoder's 50 frames; for estimates of work only
 
 
@@ -49,6 +51,8 @@ class RecognizedWords(nn.Module):
     >>> latent = words(LayerStates(torch.zeros(1, 2, 5, 8), torch.tensor([5, 5]), torch.zeros(2), speech))
     >>> latent.frames, latent.z[:, 0, 0]  # " by" and " me" are six rows, " a" two
     (tensor([6, 2]), tensor([1.0000, 0.5000]))
+    >>> latent.log_probability
+    tensor([ 0.0000, -0.6931])
     """
 
     def __init__(self, recognizer: Recognizer, embed_text: EmbedText, width: int) -> None:
@@ -66,11 +70,13 @@ class RecognizedWords(nn.Module):
         Returns
         -------
         Latent
-            Rows [B, K, e] with counts [B]; no posterior, and a divergence of zero.
+            Rows [B, K, e] with counts [B]; no posterior, a divergence of zero, and the words' log-probability.
         """
-        rows = [self._rows(words) for words in self._recognized(states)]
+        found = self._recognized(states)
+        rows = [self._rows(words) for words in found]
         z, counts = pad_sequence(rows, batch_first=True), torch.tensor([len(row) for row in rows])
-        return Latent(z, counts.to(states.frames.device), None, torch.zeros(z.shape[:2], device=z.device))
+        kl, logs = torch.zeros(z.shape[:2], device=z.device), torch.tensor([mean_log_probability(one) for one in found])
+        return Latent(z, counts.to(states.frames.device), None, kl, logs)
 
     def _recognized(self, states: LayerStates) -> list[Sequence[Word]]:
         wavs, samples, known = states.speech
@@ -87,6 +93,29 @@ class RecognizedWords(nn.Module):
         """Rows of one clip, [K, e], at least one."""
         rows = [word.probability * self.embed_text(f" {word.text}") for word in words]
         return torch.cat(rows) if rows else 0 * self.embed_text(" a")[:1]
+
+
+def mean_log_probability(words: Sequence[Word]) -> float:
+    """How sure the recogniser was of a clip's words, in nats a word.
+
+    Arguments
+    ---------
+    words : sequence of Word
+        Of one clip.
+
+    Returns
+    -------
+    float
+        Mean over the words, none of them below -5; of no words, -5.
+
+    Example
+    -------
+    >>> mean_log_probability([Word("by", 1.0), Word("me", 0.0)]), mean_log_probability([])
+    (-2.5, -5.0)
+    """
+    least = math.exp(LEAST_LOG_PROBABILITY)
+    logs = [math.log(max(word.probability, least)) for word in words]
+    return sum(logs) / len(logs) if logs else LEAST_LOG_PROBABILITY
 
 
 class WordTokens(FrameTokens):

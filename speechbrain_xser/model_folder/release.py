@@ -16,6 +16,7 @@ from speechbrain_xser.errors import CheckpointError, SettingsError, XserError
 from speechbrain_xser.lobes.backbone import load_backbone
 from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.model_folder.card import model_card, weights_licence
+from speechbrain_xser.model_folder.domain import read_domain, write_domain
 from speechbrain_xser.model_folder.enclosed import (
     ALLOWED,
     CONFIG_FILES,
@@ -158,6 +159,8 @@ def release_folder(
         _copy_own(trained, staging, with_adapter=trained.has_lora and not merging)
         if (voice := voice or read_mean_voice(trained.folder)) is not None:
             write_mean_voice(staging, voice)
+        if (domain := read_domain(trained.folder)) is not None:
+            write_domain(staging, domain)
         metadata = _write_texts(staging, trained, inside, merging, training, licence, out.resolve().name)
     needs = (*_needs(metadata), *([OWN_ENCODER] if trained.lobes["encoder"] == CUSTOM else []))
     return Release(str(out), merging, tuple(sorted(inside)), licence or weights_licence(metadata), needs)

@@ -7,6 +7,7 @@ model.safetensors      branches and adapters
 adapter/               the decoder's LoRA, as a folder that plain ``peft`` loads
 metadata.json          the backbones' names, revisions and fingerprints; the training run
 mean_voice.safetensors the training set's mean voice, where it is known
+domain.safetensors     what tells clips like the training set's from others; written later
 README.md              the model card
 ====================== =================================================================
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from speechbrain_xser.answer.explanation import DOUBTFUL, IN, OUT
 from speechbrain_xser.answer.record import Descriptors
 
 if TYPE_CHECKING:
     from speechbrain_xser.answer.explanation import Explanation
 
 NO_SPEECH = "no speech"  # in a cell or a list, and at the start of sentences
+NOTES = {DOUBTFUL: "doubtful", OUT: "out of domain"}  # beside an emotion
+DOMAINS = {  # as a sentence
+    IN: "The clip is like those that the model was trained on.",
+    DOUBTFUL: "Doubtful: the clip differs from most of those that the model was trained on.",
+    OUT: "Out of domain: the clip is unlike what the model was trained on. Do not trust the answer.",
+}
 
 
 def no_speech_text(what: str) -> str:
@@ -34,12 +41,31 @@ def descriptor_text(descriptors: Descriptors) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def emotion_text(explanation: Explanation) -> str:
-    """The emotion that the paragraph names, with its probability in whole percent."""
+def emotion_text(explanation: Explanation, nothing: str = "none named") -> str:
+    """The emotion that the paragraph names, with its probability in whole percent, and what there is to say against it.
+
+    Arguments
+    ---------
+    explanation : Explanation
+        Of a clip.
+    nothing : str
+        For a paragraph that names none.
+
+    Example
+    -------
+    >>> from speechbrain_xser.answer.explanation import Explanation
+    >>> said = Explanation("He is sad.", None, Descriptors(), "sad", {"sad": 0.75, "angry": 0.25})
+    >>> [emotion_text(one) for one in (said, said._replace(domain="doubtful"))]
+    ['sad 75 %', 'sad 75 %, doubtful']
+    """
     if not explanation.speech:
         return NO_SPEECH
-    named = explanation.emotion
-    if named is None:
-        return "none named"
+    named = explanation.emotion or nothing
     share = explanation.probabilities.get(named)
-    return named if share is None else f"{named} {100 * share:.0f} %"
+    told = named if share is None else f"{named} {100 * share:.0f} %"
+    return ", ".join([told, *domain_note(explanation)])
+
+
+def domain_note(explanation: Explanation) -> list[str]:
+    """A word about a clip that is doubtful or out of the model's domain; none about others."""
+    return [NOTES[explanation.domain]] if explanation.domain in NOTES else []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from speechbrain_xser.evidence.shapley import ALL
 from speechbrain_xser.page.bars import branch_bar, distributions_table, layer_bars, probability_bars
-from speechbrain_xser.page.brief import no_speech_text
+from speechbrain_xser.page.brief import DOMAINS, no_speech_text
 from speechbrain_xser.page.claim_table import claims_table
 from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.paragraph import legend, marked_paragraph
@@ -66,6 +66,7 @@ def evidence_sections(evidence: Evidence) -> str:
         emotion=told.emotion,
         share=told.probabilities.get(told.emotion),
         transcript=told.transcript,
+        domain=DOMAINS.get(told.domain),
         probabilities=probability_bars(told.probabilities, told.emotion),
         branches=branch_bar(evidence.attribution),
         distributions=distributions_table(evidence.attribution.distributions),

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.subset import sampled_batches
-from speechbrain_xser.lobes.states import Speech
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.utils.modes import evaluating
 
@@ -73,7 +72,7 @@ def _clips(
     model: ExplainableSER, wavs: Tensor, samples: Tensor, utterances: Sequence[Utterance]
 ) -> Iterator[ClipLatents]:
     with evaluating(model), torch.no_grad():
-        states = model.states(wavs, samples)._replace(speech=Speech(wavs, samples))
+        states = model.states(wavs, samples)
         views = {SUM: (states.layers.float().mean(0), states.frames)}
         for name, branch in model.branches.items():
             latent = branch.bottleneck(states)

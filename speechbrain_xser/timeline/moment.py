@@ -40,6 +40,7 @@ class Moment(NamedTuple):
             "transcript": found.transcript,
             "descriptors": found.descriptors._asdict(),
             "paragraph": found.paragraph,
+            "domain": found.domain,
         }
 
     def rounded(self) -> dict:
@@ -55,7 +56,6 @@ class Moment(NamedTuple):
         descriptors = Descriptors(
             **{**values["descriptors"], "emphasis": None if emphasis is None else tuple(emphasis)}
         )
-        explanation = Explanation(
-            values["paragraph"], values["transcript"], descriptors, values["emotion"], values["probabilities"]
-        )
+        said = (values["paragraph"], values["transcript"], descriptors, values["emotion"], values["probabilities"])
+        explanation = Explanation(*said, domain=values["domain"])
         return cls(values["start_seconds"], values["end_seconds"], explanation)

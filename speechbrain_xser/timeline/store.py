@@ -18,7 +18,7 @@ from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.utils.files import file_digest
 from speechbrain_xser.utils.journal import Journal
 
-VERSION = 2  # of moments; raising it ignores older journals
+VERSION = 3  # of moments; raising it ignores older journals
 DIGITS = 16  # hexadecimal digits of a fingerprint
 
 
@@ -65,10 +65,14 @@ class KeptMoments:
 
 
 def fingerprint_of(
-    path: str | os.PathLike, model_folder: str | os.PathLike, cutting: Cutting, track: int | None = None
+    path: str | os.PathLike,
+    model_folder: str | os.PathLike,
+    cutting: Cutting,
+    track: int | None = None,
+    unknown: bool = True,
 ) -> str:
     """Sixteen digits for all that moments depend on: the recording's bytes, the model's files and the settings."""
-    parts = [VERSION, list(cutting), track, *map(file_digest, [path, *model_files(model_folder)])]
+    parts = [VERSION, list(cutting), track, unknown, *map(file_digest, [path, *model_files(model_folder)])]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:DIGITS]
 
 

@@ -1,6 +1,7 @@
 """A timeline as subtitles: SubRip (srt) and WebVTT (https://www.w3.org/TR/webvtt1/).
 
-A cue is one line, ``[angry 87 %] what was said``. An arrow in the text could be mistaken for a line of times: WebVTT
+A cue is one line, ``[angry 87 %] what was said``; where the model is not to be trusted, ``[angry 87 %, doubtful]`` or
+``[unknown, out of domain]``. An arrow in the text could be mistaken for a line of times: WebVTT
 has an escape for it; SubRip has none, so it becomes a shorter arrow.
 """
 
@@ -9,6 +10,8 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Iterator
 
+from speechbrain_xser.answer.explanation import UNKNOWN
+from speechbrain_xser.page.brief import emotion_text
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.source import Source
 
@@ -39,9 +42,8 @@ def cue_text(moment: Moment) -> str:
     >>> cue_text(Moment(0, 1, Explanation("", "come\\nin", Descriptors(), "angry", {"angry": 0.866})))
     '[angry 87 %] come in'
     """
-    share = "" if moment.probability is None else f" {100 * moment.probability:.0f} %"
     said = " ".join((moment.explanation.transcript or "").split())
-    return f"[{moment.explanation.emotion or 'unknown'}{share}] {said}".rstrip()
+    return f"[{emotion_text(moment.explanation, UNKNOWN)}] {said}".rstrip()
 
 
 def timestamp(seconds: float, point: str) -> str:

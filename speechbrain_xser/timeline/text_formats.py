@@ -5,7 +5,8 @@ three decimals, probabilities four.
 
 RTTM is NIST's format for who spoke when (2009 Rich Transcription evaluation plan, appendix A): ten fields per line.
 There is no diarisation here, so the speaker's name is the emotion, as in the evaluation of speech emotion diarisation
-(Wang et al., 2023, arXiv:2306.12991); scoring tools then compare emotions instead of speakers.
+(Wang et al., 2023, arXiv:2306.12991); scoring tools then compare emotions instead of speakers. The subtype, which
+scoring tools pass over in such a line, is the domain.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from speechbrain_xser.answer import Descriptors
+from speechbrain_xser.page.brief import domain_note
 from speechbrain_xser.page.numbers import clock
 from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.source import Source
@@ -49,7 +51,8 @@ def jsonl_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
 def csv_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
     """Yields a header and one row per moment, with empty cells for unknown values."""
     classes = [f"p_{name}" for name in source.emotions]
-    header = ["start_seconds", "end_seconds", "emotion", *classes, "transcript", *Descriptors._fields, "paragraph"]
+    said = ["transcript", *Descriptors._fields, "paragraph", "domain"]
+    header = ["start_seconds", "end_seconds", "emotion", *classes, *said]
     yield _csv_row(header)
     for moment in moments:
         row = moment.rounded()
@@ -73,7 +76,8 @@ def rttm_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
         emotion = re.sub(r"\s+", "_", moment.explanation.emotion or UNKNOWN)
         confidence = UNKNOWN if moment.probability is None else f"{moment.probability:.4f}"
         start, length = row["start_seconds"], row["end_seconds"] - row["start_seconds"]
-        yield f"SPEAKER {name} 1 {start:.3f} {length:.3f} {UNKNOWN} {UNKNOWN} {emotion} {confidence} {UNKNOWN}\n"
+        domain = moment.explanation.domain or UNKNOWN
+        yield f"SPEAKER {name} 1 {start:.3f} {length:.3f} {UNKNOWN} {domain} {emotion} {confidence} {UNKNOWN}\n"
 
 
 def table_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
@@ -82,5 +86,6 @@ def table_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
     for moment in moments:
         share = "" if moment.probability is None else f"{100 * moment.probability:.0f} %"
         said = " ".join((moment.explanation.transcript or "–").split())
+        said = " ".join([*(f"[{note}]" for note in domain_note(moment.explanation)), said])
         start, end = clock(moment.start_seconds), clock(moment.end_seconds)
         yield f"{start:>10}  {end:>10}  {moment.explanation.emotion or '–':<10}  {share:>4}  {said}\n"

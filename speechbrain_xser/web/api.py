@@ -9,7 +9,7 @@ Two endpoints do what the page does and return JSON. Uploads are not kept. Gradi
 | endpoint | takes | returns |
 |---|---|---|
 | `/explain` | `clip`, a file; `voice`, another clip or nothing | the explanation and its evidence; without speech, \
-`speech` is false and nothing else is claimed |
+`speech` is false and nothing else is claimed; `domain` is in, doubtful or out of what the model was trained on |
 | `/timeline` | `recording`, a long file | `moments` with their explanations; `fault`, if it ends early |
 
 ### Python

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from speechbrain_xser.errors import AudioError, told_as
+from speechbrain_xser.page.brief import domain_note
 from speechbrain_xser.page.fragments import alert, last_moment, progress_bar
 from speechbrain_xser.page.timeline_view import timeline_sections
 from speechbrain_xser.timeline.moment import Moment
@@ -73,5 +74,6 @@ def _bar(moment: Moment, recording: Recording) -> str:
     if recording.seconds:
         doing = f"{said(min(recording.read_seconds, recording.seconds))} of {said(recording.seconds)} read"
     told = moment.explanation
-    last = last_moment(said(moment.start_seconds), told.emotion or "–", told.transcript or told.paragraph)
+    emotion = ", ".join([told.emotion or "–", *domain_note(told)])
+    last = last_moment(said(moment.start_seconds), emotion, told.transcript or told.paragraph)
     return progress_bar(recording.read_seconds, recording.seconds, doing) + last

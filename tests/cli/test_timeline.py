@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def stub(monkeypatch):
     """Replaces the model by arithmetic and the detector by a loudness threshold."""
-    monkeypatch.setattr(timeline, "load_recognizer", lambda *_: Stub())
+    monkeypatch.setattr(timeline, "load_recognizer", lambda *_, **__: Stub())
     monkeypatch.setattr("speechbrain_xser.timeline.moment_stream.SpeechDetector", Loudness)
 
 
@@ -189,7 +189,7 @@ def started(python, speech, out):
 
 def test_a_killed_run_resumes_and_writes_what_an_uninterrupted_one_writes(python, speech, tmp_path, monkeypatch):
     monkeypatch.undo()  # the real detector, as in the process
-    monkeypatch.setattr(timeline, "load_recognizer", lambda *_: Stub())
+    monkeypatch.setattr(timeline, "load_recognizer", lambda *_, **__: Stub())
     process, journal = started(python, speech, tmp_path / "killed.json")
     process.send_signal(signal.SIGKILL)
     process.communicate()

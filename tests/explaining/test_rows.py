@@ -55,7 +55,8 @@ def test_an_emotion_has_its_probability_if_the_model_gives_one():
 
 def test_a_row_for_a_program_has_every_field():
     row = plain_row(told())
-    assert list(row) == ["path", "paragraph", "transcript", "descriptors", "emotion", "probabilities", "speech"]
+    assert list(row) == [
+        "path", "paragraph", "transcript", "descriptors", "emotion", "probabilities", "speech", "domain"]  # fmt: skip
     assert row["descriptors"]["emphasis"] == ("never", "again")
 
 

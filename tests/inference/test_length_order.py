@@ -51,8 +51,8 @@ def test_a_clip_is_read_when_its_batch_is_asked_for():
 
 
 def test_the_recogniser_is_told_how_many_batches_go_together_and_whether_to_look_for_speech():
-    assert explained([2], 1)[1].options == {"joined": 8, "speech_check": None}
-    given = {"joined": 4, "speech_check": False}
+    assert explained([2], 1)[1].options == {"joined": 8, "speech_check": None, "unknown": None}
+    given = {"joined": 4, "speech_check": False, "unknown": True}
     assert explained([2], 1, **given)[1].options == given
 
 

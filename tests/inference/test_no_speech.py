@@ -85,13 +85,13 @@ SOUNDS = {
 @pytest.fixture
 def encoded(packaged, monkeypatch):
     """Rows of each call of the encoder."""
-    calls, encode = [], packaged.mods.model.encode
+    calls, states = [], packaged.mods.model.states
 
-    def counting(wavs, samples, stage):
+    def counting(wavs, samples):
         calls.append(len(wavs))
-        return encode(wavs, samples, stage)
+        return states(wavs, samples)
 
-    monkeypatch.setattr(packaged.mods.model, "encode", counting)
+    monkeypatch.setattr(packaged.mods.model, "states", counting)
     return calls
 
 

@@ -82,6 +82,7 @@ def test_only_the_files_of_a_model_folder_are_asked_for(hub, folder, tmp_path):
         "metadata.json",
         "model.safetensors",
         "mean_voice.safetensors",
+        "domain.safetensors",
         "adapter/adapter_config.json",
         "adapter/adapter_model.safetensors",
         "README.md",

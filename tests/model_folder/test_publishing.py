@@ -15,7 +15,7 @@ from speechbrain_xser.model_folder.publish import check_push, push_folder
 COMMIT = "c" * 40
 MODEL = {
     "README.md", ".gitattributes", "settings.json", "hyperparams.yaml", "metadata.json", "model.safetensors",
-    "mean_voice.safetensors",
+    "mean_voice.safetensors", "domain.safetensors",
     "llm/config.json", "llm/generation_config.json", "llm/model.safetensors", "llm/tokenizer.json",
     "llm/tokenizer_config.json",
 }  # fmt: skip

@@ -19,7 +19,7 @@ class Stub:
         self.hparams = SimpleNamespace(max_seconds=max_seconds, emotions=list(EMOTIONS))
         self.rows = []  # of each batch
 
-    def explain_batches(self, batches, joined=8, speech_check=None):
+    def explain_batches(self, batches, joined=8, speech_check=None, unknown=None):
         for wavs, shares in batches:
             self.rows.append(len(wavs))
             yield [

@@ -18,7 +18,7 @@ from speechbrain_xser.web.server import Server
 def run(recognizer, tmp_path, monkeypatch):
     """Runs the command with a preloaded model; a signal ends the server at once."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(serve, "load_recognizer", lambda *_: recognizer)
+    monkeypatch.setattr(serve, "load_recognizer", lambda *_, **__: recognizer)
     handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
 
     def ran(*arguments, ended_by=signal.SIGTERM):
