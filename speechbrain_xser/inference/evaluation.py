@@ -1,8 +1,8 @@
 """Evaluates a trained model on a manifest through the interface that users call.
 
 Every clip that can be read is explained; any other is reported. Speech detection is off: the corpus says that its clips
-contain speech, and a detector must not change a score. For the same reason no emotion is "unknown". Training has its own
-evaluation, over the batches of a run; this one measures what a user of the folder gets.
+contain speech, and a detector must not change a score. For the same reason no emotion is "unknown". Training has its
+own evaluation, over the batches of a run; this one measures what a user of the folder gets.
 """
 
 from __future__ import annotations
