@@ -47,7 +47,7 @@ SIX = ("angry", "disgusted", "fearful", "happy", "neutral", "sad")
 @one_line_errors()
 def main(model: str, data: str, out: str, clips: int | None, names: str) -> None:
     """Prints a table of MODEL, a trained folder."""
-    recognizer = ExplainableEmotionRecognizer.from_hparams(model)
+    recognizer = ExplainableEmotionRecognizer.from_hparams(model, merge=True)
     folder, rows = Path(out), {}
     for name in names.split(","):
         manifest = SETS[name](Path(data, name), folder / name)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from speechbrain_xser.answer.record import Descriptors
 
 IN, DOUBTFUL, OUT = "in", "doubtful", "out"  # of the domain
+DEMONSTRATION = "demonstration"  # in the place of a domain: the model is for showing, whatever the clip
 UNKNOWN = "unknown"  # the emotion of a clip that is out of the domain
 
 

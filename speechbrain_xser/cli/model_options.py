@@ -85,6 +85,7 @@ def load_recognizer(
         disable_progress_bar()  # the weights load too fast for one
         options |= {"revision": revision, "run_opts": {"device": checked_device(device)}, "pretrained": False}
         recognizer = ExplainableEmotionRecognizer.from_hparams(model, **options)
+        recognizer.demonstration = is_tiny(model)
     if recognizer.device == "cpu":
         click.echo(use_threads_for(recognizer.mods.model), err=True)
     return recognizer

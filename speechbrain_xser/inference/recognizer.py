@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_xser.answer import Explanation, parse
-from speechbrain_xser.answer.explanation import OUT, UNKNOWN
+from speechbrain_xser.answer.explanation import DEMONSTRATION, OUT, UNKNOWN
 from speechbrain_xser.answer.form import structured_form
 from speechbrain_xser.data.arrays import batch_of, clip_of
 from speechbrain_xser.data.audio import load_audio
@@ -103,6 +103,7 @@ class ExplainableEmotionRecognizer(nn.Module):
     speech_check = True  # whether a clip without speech is told as such, and the model is not asked
     mean_voice: MeanVoice | None = None  # of the training set, where the folder has it
     domain: DomainReference | None = None  # what the domain of a clip is judged by, where the folder has it
+    demonstration = False  # whether answers say that the model is for showing only
     unknown = True  # whether the emotion of a clip out of the domain is "unknown"
 
     def __init__(self, modules: dict, hparams: dict, run_opts: dict | None = None, freeze_params: bool = True) -> None:
@@ -439,7 +440,7 @@ class ExplainableEmotionRecognizer(nn.Module):
         states, outputs = self._heard(*self._without_silence(wavs[spoken], samples[spoken]))
         tokens = {name: output.tokens for name, output in outputs.items()}
         if self.domain is None:
-            return _Encoded(spoken, tokens, [None] * len(states.frames))
+            return _Encoded(spoken, tokens, [DEMONSTRATION if self.demonstration else None] * len(states.frames))
         return _Encoded(spoken, tokens, domains(clip_means(states, outputs), self.domain))
 
     def _heard(

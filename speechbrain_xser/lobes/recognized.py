@@ -24,7 +24,7 @@ FRAMES_A_TOKEN = 12  # about four tokens a second of a usual encoder's 50 frames
 
 
 class RecognizedWords(nn.Module):
-    """The words of each clip as embedding rows, each weighted by the probability of its word.
+    """The words of each clip as embedding rows, each weighted by the probability of its word if that is wanted.
 
     It takes the place of a bottleneck. A clip without words gives one row of zeros.
 
@@ -38,6 +38,9 @@ class RecognizedWords(nn.Module):
         Maps a text to the embedding rows of its tokens, [K, e]; an ``LLMDecoder`` has such a method.
     width : int
         Embedding width e.
+    weighted : bool
+        Whether a word that the recogniser is unsure of has shorter rows. An LLM that only met known words in training
+        cannot read shorter rows: it makes up words for them.
 
     Example
     -------
@@ -55,9 +58,9 @@ class RecognizedWords(nn.Module):
     tensor([ 0.0000, -0.6931])
     """
 
-    def __init__(self, recognizer: Recognizer, embed_text: EmbedText, width: int) -> None:
+    def __init__(self, recognizer: Recognizer, embed_text: EmbedText, width: int, weighted: bool = True) -> None:
         super().__init__()
-        self.recognizer, self.embed_text, self.size = recognizer, embed_text, width
+        self.recognizer, self.embed_text, self.size, self.weighted = recognizer, embed_text, width, weighted
 
     def forward(self, states: LayerStates) -> Latent:
         """Recognises the clips of a batch, except those whose words are known.
@@ -91,7 +94,7 @@ class RecognizedWords(nn.Module):
     @torch.no_grad()
     def _rows(self, words: Sequence[Word]) -> Tensor:
         """Rows of one clip, [K, e], at least one."""
-        rows = [word.probability * self.embed_text(f" {word.text}") for word in words]
+        rows = [(word.probability if self.weighted else 1.0) * self.embed_text(f" {word.text}") for word in words]
         return torch.cat(rows) if rows else 0 * self.embed_text(" a")[:1]
 
 
@@ -146,6 +149,7 @@ def build_recognized(
     width: int,
     embed_text: EmbedText,
     recognizer: Recognizer | Callable[[], Recognizer] = WhisperRecognizer,
+    weighted: bool = True,
 ) -> Branch:
     """Builds a content branch of recognised words.
 
@@ -159,6 +163,8 @@ def build_recognized(
         Maps a text to the embedding rows of its tokens, [K, e].
     recognizer : Recognizer or callable
         A recogniser, or a function that builds one.
+    weighted : bool
+        As for :class:`RecognizedWords`.
 
     Returns
     -------
@@ -182,4 +188,4 @@ def build_recognized(
     rates = [getattr(part, "sample_rate", None) for part in (encoder, heard)]
     if None not in rates and rates[0] != rates[1]:
         raise BackboneError(f"The encoder hears {rates[0]} Hz and the recogniser {rates[1]}: give two of one rate.")
-    return Branch(RecognizedWords(heard, embed_text, width), WordTokens(width))
+    return Branch(RecognizedWords(heard, embed_text, width, weighted), WordTokens(width))

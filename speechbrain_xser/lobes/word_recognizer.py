@@ -14,11 +14,17 @@ from speechbrain_xser.lobes.backbone import DTYPES
 from speechbrain_xser.lobes.frozen import FrozenModule
 from speechbrain_xser.lobes.whisper_features import WhisperLogMel
 from speechbrain_xser.utils.locks import LOADING
+from speechbrain_xser.utils.quiet import quiet
 from speechbrain_xser.utils.sources import loading, refuse_incomplete, resolve_source
 
 SPACE = "\u0120"  # how byte-level BPE writes the space that a word begins with
 TOKENS_A_SECOND = 12  # nobody speaks faster; stops a recogniser that repeats itself
 LEAST_TOKENS = 16
+WARNING = (  # of Whisper's own settings of generation, at every call
+    "transformers.generation.configuration_utils",
+    "transformers.generation.utils",
+    "transformers.models.whisper.generation_whisper",
+)
 
 
 class Word(NamedTuple):
@@ -124,13 +130,9 @@ class WhisperRecognizer(FrozenModule):
             raise AudioError(f"a clip of {found:g} s; the recogniser hears at most {self.max_seconds:g} s")
         features = torch.stack([self._features(wav[:count]) for wav, count in zip(wavs, samples.tolist(), strict=True)])
         limits = [LEAST_TOKENS + round(TOKENS_A_SECOND * count / self.sample_rate) for count in samples.tolist()]
-        with torch.autocast(wavs.device.type, enabled=False):
-            answer = self.whisper.generate(
-                features.to(self.whisper.dtype),
-                max_new_tokens=max(limits),
-                return_dict_in_generate=True,
-                output_logits=True,
-            )
+        with torch.autocast(wavs.device.type, enabled=False), quiet(*WARNING):
+            options = {"return_dict_in_generate": True, "output_logits": True}
+            answer = self.whisper.generate(features.to(self.whisper.dtype), max_new_tokens=max(limits), **options)
         return self._words(answer.sequences, answer.logits, limits)
 
     def _features(self, wav: Tensor) -> Tensor:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from speechbrain_xser.answer.explanation import DOUBTFUL, IN, OUT
+from speechbrain_xser.answer.explanation import DEMONSTRATION, DOUBTFUL, IN, OUT
 from speechbrain_xser.answer.record import Descriptors
 
 if TYPE_CHECKING:
     from speechbrain_xser.answer.explanation import Explanation
 
 NO_SPEECH = "no speech"  # in a cell or a list, and at the start of sentences
-NOTES = {DOUBTFUL: "doubtful", OUT: "out of domain"}  # beside an emotion
+NOTES = {DOUBTFUL: "doubtful", OUT: "out of domain", DEMONSTRATION: "demonstration"}  # beside an emotion
 DOMAINS = {  # as a sentence
     IN: "The clip is like those that the model was trained on.",
     DOUBTFUL: "Doubtful: the clip differs from most of those that the model was trained on.",
     OUT: "Out of domain: the clip is unlike what the model was trained on. Do not trust the answer.",
+    DEMONSTRATION: "This is the demonstration model. Do not trust the answer.",
 }
 
 

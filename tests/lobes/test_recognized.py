@@ -55,6 +55,15 @@ def test_the_slot_holds_the_rows_of_the_words_each_by_its_probability(model):
     assert torch.equal(tokens.embeddings[1, : len(expected)], expected)
 
 
+def test_without_weights_a_word_that_is_unsure_has_the_rows_of_a_known_one(tmp_path):
+    found = tiny_lobes(tmp_path)
+    content = partial(build_recognized, recognizer=Heard(), weighted=False)
+    model = build_model(**{**found, "branches": {**found["branches"], "content": content}}).eval()
+    heard = model.encode(WAVS, SAMPLES)["content"]
+    known = model.encode_branches(WAVS, SAMPLES, SER_STAGE, [None, "by the 9000"])["content"].tokens
+    assert torch.equal(heard.embeddings, known.embeddings)
+
+
 def test_words_that_are_known_are_not_recognised_again(model):
     words = model.encode_branches(WAVS, SAMPLES, SER_STAGE, ["kids", None])["content"].tokens
     assert model.branches["content"].bottleneck.recognizer.calls == [[9000]]
