@@ -103,12 +103,14 @@ def rated(clips: ClipMeans, reference: DomainReference) -> Rates:
 
 
 def table(rates: dict[str, Rates], reference: DomainReference) -> str:
-    """Rates and weights as Markdown."""
+    """Rates, weights and thresholds as Markdown."""
     lines = ["| set | clips | doubtful or out, % | out, % |", "|---|---|---|---|"]
     lines += [f"| {name} | {row.clips} | {row.suspected:.1f} | {row.out:.1f} |" for name, row in rates.items()]
     lines += ["", "| measure | mean in the domain | spread | weight |", "|---|---|---|---|"]
     columns = (reference.measures, reference.centre.tolist(), reference.spread.tolist(), reference.weights.tolist())
     lines += ["| {} | {:.3g} | {:.3g} | {:+.2f} |".format(*row) for row in zip(*columns, strict=True)]
+    doubtful, out = reference.thresholds
+    lines += ["", f"Probability of being out of the domain: doubtful above {doubtful:.3f}, out above {out:.3f}."]
     return "\n".join(lines)
 
 

@@ -108,6 +108,7 @@ def test_the_script_fits_a_domain_and_prints_the_rates_of_the_other_halves(data,
     assert list(rates)[:4] == ["CREMA-D (acted)", "LibriSpeech (read)", "EmoDB (German)", "music"] and len(rates) == 10
     assert {row["clips"] for row in rates.values()} <= {1, 2}
     assert "| set | clips | doubtful or out, % | out, % |" in done.output and "| voice distance |" in done.output
+    assert "doubtful above 0." in done.output
     measures = ("voice distance", "state distance", "content nats", "descriptor nats")
     assert read_domain(folder).measures == measures
 
