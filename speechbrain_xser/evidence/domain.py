@@ -36,10 +36,10 @@ def training_means(clips: ClipMeans) -> TrainingMeans:
 
     Example
     -------
-    >>> clips = ClipMeans(torch.randn(500, 4) @ torch.randn(4, 4), torch.randn(500, 3, 8), {})
-    >>> training = training_means(clips)
-    >>> white = (clips.voice - training.voice_mean) @ training.voice_whitening.T
-    >>> bool(((white.T @ white / 500 - torch.eye(4)).abs() < 0.2).all())
+    >>> voice = torch.randn(500, 4) * torch.tensor([1.0, 2.0, 1.0, 2.0])
+    >>> training = training_means(ClipMeans(voice, torch.randn(500, 3, 8), {}))
+    >>> white = (voice - training.voice_mean) @ training.voice_whitening.T
+    >>> bool(((white.T @ white / 500 - torch.eye(4)).abs() < 0.2).all())  # white noise of variance 1
     True
     """
     voice, states = clips.voice.double(), clips.states.double()
