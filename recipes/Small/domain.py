@@ -28,10 +28,10 @@ from Small.domain_sets import FITTED, REPORTED, Clip, as_recorded, cremad, drawn
 from speechbrain_xser import ExplainableEmotionRecognizer
 from speechbrain_xser.answer.explanation import IN, OUT
 from speechbrain_xser.data.audio import load_audio
-from speechbrain_xser.evidence.domain import fit_domain
+from speechbrain_xser.evidence.domain_fit import fit_domain
 from speechbrain_xser.inference.domain import domains
 from speechbrain_xser.lobes.clip_means import ClipMeans
-from speechbrain_xser.model_folder.domain import DomainReference, write_domain
+from speechbrain_xser.model_folder.domain_reference import DomainReference, write_domain
 from speechbrain_xser.stages import STAGES, VOICE
 from speechbrain_xser.utils.commandline import one_line_errors
 

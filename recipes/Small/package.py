@@ -16,6 +16,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
 
+import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
 
 # isort: split
 from safetensors.torch import load_file, save_file

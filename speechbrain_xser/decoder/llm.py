@@ -21,7 +21,7 @@ from transformers import (
 
 from speechbrain_xser.decoder.kernels import fuse_kernels
 from speechbrain_xser.decoder.packing.attention import use_plans
-from speechbrain_xser.decoder.quantization import quantized, without_bitsandbytes
+from speechbrain_xser.decoder.quantization import quantized, without_bitsandbytes, without_impossible_packing
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.backbone import DTYPES
 from speechbrain_xser.utils.locks import LOADING
@@ -100,6 +100,7 @@ def load_llm(
                 **options,
             )
             refuse_incomplete(source, report)
+            without_impossible_packing(llm)
         else:
             config = AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=False)
             llm = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype])

@@ -18,6 +18,7 @@ from speechbrain_xser.versions import install_hint
 
 BITS = ("4bit", "8bit")
 LIBRARY = "bitsandbytes"
+PACKED_ROWS, PACKED_COLUMNS = 32, 64  # that bitsandbytes packs together
 QUANTISED = ("Linear4bit", "Linear8bitLt")  # PEFT's names for LoRA on bitsandbytes' layers
 _hiding = RLock()  # one thread at a time changes which modules exist
 
@@ -96,3 +97,15 @@ def refuse_quantised(llm: nn.Module) -> None:
             "would be lost. Leave --fast or merge=True out; or load the weights as they are, with "
             'overrides={"quantization": None}; or merge once for all with `xser export`, which does that.'
         )
+
+
+def without_impossible_packing(llm: nn.Module) -> None:
+    """Lets 4-bit layers that bitsandbytes cannot pack for AVX-512 compute as on other processors.
+
+    On processors with bfloat16, bitsandbytes rearranges a layer's weights when it first answers. It needs rows in
+    multiples of 32 and columns in multiples of a block (64), and raises an error for other layers.
+    """
+    for layer in llm.modules():
+        if type(layer).__name__ == "Linear4bit":
+            rows, columns = layer.out_features, layer.in_features
+            layer.support_avx512bf16_for_cpu &= rows % PACKED_ROWS == 0 and columns % PACKED_COLUMNS == 0

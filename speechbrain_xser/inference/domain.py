@@ -13,7 +13,7 @@ from torch import Tensor
 
 from speechbrain_xser.answer.explanation import DOUBTFUL, IN, OUT
 from speechbrain_xser.lobes.clip_means import ClipMeans
-from speechbrain_xser.model_folder.domain import DISTANCES, DomainReference, TrainingMeans
+from speechbrain_xser.model_folder.domain_reference import DISTANCES, DomainReference, TrainingMeans
 
 
 def domain_measures(means: ClipMeans, training: TrainingMeans) -> dict[str, Tensor]:

@@ -37,7 +37,7 @@ from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.branch import BranchOutput
 from speechbrain_xser.lobes.clip_means import ClipMeans, clip_means
 from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
-from speechbrain_xser.model_folder.domain import DomainReference, read_domain
+from speechbrain_xser.model_folder.domain_reference import DomainReference, read_domain
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.locate import HYPERPARAMS, model_folder
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice

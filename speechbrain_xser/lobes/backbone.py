@@ -21,6 +21,7 @@ from transformers import (
 )
 
 from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.lobes.grouped_conv import exact_grouped_convolutions
 from speechbrain_xser.lobes.network import Network
 from speechbrain_xser.lobes.wav2vec2 import Wav2Vec2Network
 from speechbrain_xser.lobes.wav2vec2_bert import Wav2Vec2BertNetwork
@@ -93,12 +94,12 @@ def load_backbone(source: str, revision: str | None, dtype: str, load_weights: b
         family = _family(source, config.model_type)
         if not load_weights:
             # one legacy constructor in transformers ignores the default device
-            return family.model(config).to(torch.get_default_device(), DTYPES[dtype])
+            return exact_grouped_convolutions(family.model(config).to(torch.get_default_device(), DTYPES[dtype]))
         renamed = {f"^{re.escape(prefix)}": "" for prefix in family.prefixes}
         options = {"revision": revision, "dtype": DTYPES[dtype], "key_mapping": renamed}
         model, report = family.model.from_pretrained(source, output_loading_info=True, **options)
     refuse_incomplete(source, report, UNUSED_WEIGHTS)
-    return model
+    return exact_grouped_convolutions(model)
 
 
 def load_extractor(

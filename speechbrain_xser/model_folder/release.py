@@ -16,7 +16,7 @@ from speechbrain_xser.errors import CheckpointError, SettingsError, XserError
 from speechbrain_xser.lobes.backbone import load_backbone
 from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.model_folder.card import model_card, weights_licence
-from speechbrain_xser.model_folder.domain import read_domain, write_domain
+from speechbrain_xser.model_folder.domain_reference import read_domain, write_domain
 from speechbrain_xser.model_folder.enclosed import (
     ALLOWED,
     CONFIG_FILES,

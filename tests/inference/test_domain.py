@@ -14,7 +14,13 @@ from sklearn.linear_model import LogisticRegression
 
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.evidence.clip_evidence import gather_evidence
-from speechbrain_xser.evidence.domain import PENALTY, fit_domain, logistic_regression, shrunk_covariance, training_means
+from speechbrain_xser.evidence.domain_fit import (
+    PENALTY,
+    fit_domain,
+    logistic_regression,
+    shrunk_covariance,
+    training_means,
+)
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.inference.domain import domain_measures, domains, out_probability
 from speechbrain_xser.inference.evaluation import explain_manifest
@@ -23,7 +29,13 @@ from speechbrain_xser.lobes.bottleneck import Latent
 from speechbrain_xser.lobes.branch import BranchOutput
 from speechbrain_xser.lobes.clip_means import ClipMeans
 from speechbrain_xser.lobes.states import LayerStates
-from speechbrain_xser.model_folder.domain import DISTANCES, DomainReference, TrainingMeans, read_domain, write_domain
+from speechbrain_xser.model_folder.domain_reference import (
+    DISTANCES,
+    DomainReference,
+    TrainingMeans,
+    read_domain,
+    write_domain,
+)
 from speechbrain_xser.model_folder.release import release_folder
 from speechbrain_xser.stages import SER_STAGE
 from speechbrain_xser.testing import tiny_manifest

@@ -14,7 +14,7 @@ from Small.domain_sets import CHANGES, changed, halved, inside, outside, pieces
 from Small.music import music
 
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.model_folder.domain import read_domain
+from speechbrain_xser.model_folder.domain_reference import read_domain
 from tests.trained import folder, trained  # noqa: F401
 
 

@@ -206,7 +206,7 @@ def test_a_command_says_in_one_line_what_to_do_in_python(own, tmp_path, command)
     done = CliRunner().invoke(xser, [command, *words[command]])
     [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.exit_code == 2 and line.startswith(f"error: {own}: the encoder of this model is of a class of your own")
-    assert "release.release_folder" in line and "model.probe_model" in line and not (tmp_path / "out").exists()
+    assert "release.release_folder" in line and "model_probes.probe_model" in line and not (tmp_path / "out").exists()
 
 
 def test_a_run_starts_from_such_a_folder_with_the_recipe_s_own_encoder(own, tmp_path):

@@ -13,7 +13,7 @@ from torch.nn.functional import softplus
 
 from speechbrain_xser.inference.domain import domain_measures, out_probability
 from speechbrain_xser.lobes.clip_means import ClipMeans
-from speechbrain_xser.model_folder.domain import DISTANCES, DomainReference, TrainingMeans
+from speechbrain_xser.model_folder.domain_reference import DISTANCES, DomainReference, TrainingMeans
 
 DOUBTFUL_SHARE, OUT_SHARE = 0.10, 0.02  # of the clips of each set in the domain, at most, are above the thresholds
 PENALTY = 1e-3  # half the squared length of the weights counts so much beside the mean cross-entropy
