@@ -37,7 +37,6 @@ from speechbrain_xser.utils.commandline import one_line_errors
 from speechbrain_xser.utils.lengths import valid_mask
 
 BAND = 5000.0  # as in train.yaml
-SIX = ("angry", "disgusted", "fearful", "happy", "neutral", "sad")
 STRENGTHS = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03)  # LogisticRegression's C
 
 

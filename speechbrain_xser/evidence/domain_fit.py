@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from speechbrain_xser.inference.domain import domain_measures, out_probability
+from speechbrain_xser.inference.domain import measure_rows, out_probability
 from speechbrain_xser.lobes.clip_means import ClipMeans
 from speechbrain_xser.model_folder.domain_reference import DISTANCES, DomainReference, TrainingMeans
 
@@ -147,7 +147,7 @@ def fit_domain(training: ClipMeans, inside: Sequence[ClipMeans], outside: Sequen
     """
     known = training_means(training)
     measures = (*DISTANCES, *inside[0].branches)
-    sets = [_rows(one, known, measures) for one in (*inside, *outside)]
+    sets = [measure_rows(one, known, measures) for one in (*inside, *outside)]
     own = torch.cat(sets[: len(inside)])
     centre, spread = own.mean(0), own.std(0, correction=0).clamp(min=SMALLEST_SPREAD)
     labels = torch.cat([torch.full((len(one),), float(n >= len(inside))) for n, one in enumerate(sets)]).double()
@@ -158,8 +158,3 @@ def fit_domain(training: ClipMeans, inside: Sequence[ClipMeans], outside: Sequen
     found = [out_probability(one, reference) for one in inside]
     thresholds = [max(one.quantile(1 - share).item() for one in found) for share in (DOUBTFUL_SHARE, OUT_SHARE)]
     return reference._replace(thresholds=tuple(thresholds))
-
-
-def _rows(clips: ClipMeans, training: TrainingMeans, measures: Sequence[str]) -> Tensor:
-    found = domain_measures(clips, training)
-    return torch.stack([found[name] for name in measures], 1).double()

@@ -8,6 +8,8 @@ of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -45,6 +47,12 @@ def domain_measures(means: ClipMeans, training: TrainingMeans) -> dict[str, Tens
     return dict(zip(DISTANCES, distances, strict=True)) | means.branches
 
 
+def measure_rows(means: ClipMeans, training: TrainingMeans, names: Sequence[str]) -> Tensor:
+    """The named measures of B clips, [B, M] float64."""
+    found = domain_measures(means, training)
+    return torch.stack([found[name] for name in names], 1).double()
+
+
 def out_probability(means: ClipMeans, reference: DomainReference) -> Tensor:
     """How probable it is that each clip is out of the domain.
 
@@ -62,8 +70,7 @@ def out_probability(means: ClipMeans, reference: DomainReference) -> Tensor:
     Tensor
         [B] float64; clips in and out of the domain counted as equally frequent.
     """
-    found = domain_measures(means, reference.training)
-    measures = torch.stack([found[name] for name in reference.measures], 1).double()
+    measures = measure_rows(means, reference.training, reference.measures)
     return torch.sigmoid((measures - reference.centre) / reference.spread @ reference.weights + reference.bias)
 
 
