@@ -35,14 +35,15 @@ from speechbrain_xser.errors import AudioError
 from speechbrain_xser.utils.files import moved_into_place
 from speechbrain_xser.utils.parallel import in_parallel
 
-VERSION = 1  # of how a variant is made, in the names of files
-GAIN = 6.0  # decibels, up or down
+VERSION = 2  # of how a variant is made, in the names of files
+GAIN = 12.0  # decibels, up or down
 NOISE_QUANTILE = 0.05  # of a clip's frames: what it has between the words
 CHANCES = Chances(
     room=0.0,
     noise=0.3,
     kinds=("white", "pink"),
     snr_decibels=(15.0, 35.0),
+    silence_seconds=(0.0, 0.2),  # a trained model hears a clip without its silence
     level=None,
     low_pass=0.35,
     low_pass_hertz=(3400.0, 4000.0, 4750.0),

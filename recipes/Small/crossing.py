@@ -3,6 +3,9 @@
 The corpus has twelve sentences, which an LLM learns by heart instead of reading what the recogniser wrote. So most
 clips keep their voice and get other words: the manifest says that the recogniser has written a sentence of WordNet's,
 and the paragraph quotes that sentence. The two branches never see each other, so nothing is untrue to either.
+
+Beside the clips stand passages of several clips and synthetic speech, since an actor's sentence of two seconds is
+unlike what people record: passages are longer, and synthetic speech is faster, slower, softer and louder.
 """
 
 from __future__ import annotations
@@ -17,9 +20,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
 import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
 
 # isort: split
-from Small.acted import acted
+from Small.acted import acted, vary
+from Small.passages import write_passages
+from Small.prepare import prepare as speak
 from Small.sentences import sentences, written
 
+from speechbrain_xser.annotator.annotation import annotate
 from speechbrain_xser.cli.recipe_command import prepare_command
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.data.paragraphs import Wording, with_paragraphs
@@ -28,6 +34,7 @@ from speechbrain_xser.data.pipeline import resolve
 OWN_WORDS = 0.1  # share of clips that keep their own sentence
 SENTENCES = (1, 1, 1, 1, 1, 2, 2, 3, 4)  # of a clip, drawn
 FRAGMENTS = 0.15  # share of one-sentence clips that are cut to their first words
+SECONDS = 4.0  # of a clip, for each sentence more
 
 
 def prepare(
@@ -35,6 +42,7 @@ def prepare(
     save_folder: str | Path,
     wordnet_folder: str | Path,
     variants: int = 1,
+    speech_clips: int = 0,
     valid_clips: int = 200,
     llm_clips: int = 1600,
     wording: Wording = "plain",
@@ -50,7 +58,9 @@ def prepare(
     wordnet_folder : str | Path
         WordNet's, e.g. /usr/share/wordnet.
     variants : int
-        Of each training clip, beside the clip as it was recorded.
+        Of each training clip and passage, beside the clip as it was recorded.
+    speech_clips : int
+        Of synthetic speech, which need flite; 0 for none.
     valid_clips : int
         Validation clips at most, drawn once.
     llm_clips : int
@@ -68,18 +78,35 @@ def prepare(
     ManifestError
         If a folder is not what it should be.
     """
-    found = acted(data_folder, Path(save_folder, "acted"), variants)
+    folder = Path(save_folder, "acted")
+    found = acted(data_folder, folder, variants)
+    found["passages"] = _passages(found["train"], folder, data_folder, variants)
     clips = {name: _placed(read_manifest(path), data_folder) for name, path in found.items()}
     valid = Random("small valid").sample(clips["valid"], min(valid_clips, len(clips["valid"])))
-    train = clips["train"] + clips["train-varied"]
+    train = clips["train"] + clips["train-varied"] + clips["passages"]
     few = f"train-{llm_clips}"
     manifests = {name: str(Path(save_folder, f"{name}.jsonl")) for name in ("train", few, "valid", "test")}
     train = list(crossed(train, sentences(wordnet_folder, "train"), "train", wording))
+    if speech_clips:
+        train += _spoken(wordnet_folder, Path(save_folder, "speech"), speech_clips, wording)
     write_manifest(manifests["train"], train)
     write_manifest(manifests[few], Random("small llm").sample(train, min(llm_clips, len(train))))
     write_manifest(manifests["valid"], crossed(valid, sentences(wordnet_folder, "valid"), "valid", wording))
     write_manifest(manifests["test"], clips["test"])
     return manifests
+
+
+def _passages(manifest: str, folder: Path, data_folder: str | Path, variants: int) -> str:
+    """Variants of passages of a manifest's clips, with the descriptors of whole passages."""
+    path = write_passages(manifest, folder, data_folder)
+    annotate({"passages": path}, folder / "measures.sqlite", cutoffs="reference")
+    return vary(path, folder, variants=variants)
+
+
+def _spoken(wordnet_folder: str | Path, folder: Path, clips: int, wording: Wording) -> list[Utterance]:
+    """Synthetic speech, in which the recogniser is said to have written what was spoken."""
+    found = speak(wordnet_folder, folder, clips, valid_clips=1, test_clips=1, annotate=True, wording=wording)
+    return [clip._replace(recognized=clip.transcript) for clip in _placed(read_manifest(found["train"]), folder)]
 
 
 def _placed(clips: Sequence[Utterance], data_folder: str | Path) -> list[Utterance]:
@@ -118,14 +145,14 @@ def crossed(
     random = Random(f"crossed {seed}")
     for number, clip in enumerate(clips):
         own = random.random() < OWN_WORDS
-        words = written(clip.transcript) if own else _drawn(texts, random)
+        words = written(clip.transcript) if own else _drawn(texts, random, clip.duration or 0.0)
         bare = clip._replace(id=f"{clip.id}-{number}", transcript=words, recognized=words, emphasis=None)
         yield with_paragraphs(bare._replace(description=None, caption=None), wording)
 
 
-def _drawn(texts: Sequence[str], random: Random) -> str:
-    """Some sentences, or the beginning of one, as a recogniser writes them."""
-    count = random.choice(SENTENCES)
+def _drawn(texts: Sequence[str], random: Random, seconds: float) -> str:
+    """Some sentences, or the beginning of one, as a recogniser writes them; more of them for a long clip."""
+    count = random.choice(SENTENCES) + int(seconds / SECONDS)
     if count == 1 and random.random() < FRAGMENTS:
         words = random.choice(texts).split()
         return written(" ".join(words[: random.randint(1, min(4, len(words)))]).rstrip(",;"))

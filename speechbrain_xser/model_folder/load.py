@@ -11,10 +11,10 @@ from speechbrain_xser.model import ExplainableSER, recognizers
 from speechbrain_xser.model_folder.enclosed import with_enclosed
 from speechbrain_xser.model_folder.hyperparams import read_hyperparams
 from speechbrain_xser.model_folder.lobes import CUSTOM
-from speechbrain_xser.model_folder.locate import HYPERPARAMS, METADATA, SETTINGS
+from speechbrain_xser.model_folder.locate import ADAPTER, HYPERPARAMS, METADATA, SETTINGS
 from speechbrain_xser.model_folder.metadata import check_backbone, read_metadata
 from speechbrain_xser.model_folder.settings import backbones, model_of, read_settings
-from speechbrain_xser.model_folder.weights import FILE_NAME, FolderPretrainer, parts_of
+from speechbrain_xser.model_folder.weights import FILE_NAME, FolderPretrainer, load_adapter, parts_of
 from speechbrain_xser.utils.out_of_memory import is_out_of_memory
 
 ENCODER_WANTED = (
@@ -103,6 +103,26 @@ def load_weights(model: ExplainableSER, folder: str | Path) -> None:
     settings, _, pretrainer = _read(Path(folder))
     _check_backbones(folder, settings)
     pretrainer.load_into(model, folder)
+
+
+def load_lora(model: ExplainableSER, folder: str | Path) -> None:
+    """Strictly loads only the LoRA of a trained folder, whose branches may have other shapes.
+
+    Arguments
+    ---------
+    model : ExplainableSER
+        With LoRA of the same shape.
+    folder : str or Path
+        A local model folder.
+
+    Raises
+    ------
+    UnsafeModelError, CheckpointError, BackboneError
+        As :func:`read_model_folder`; also if the folder or the model has no LoRA.
+    """
+    settings, *_ = _read(Path(folder))
+    _check_backbones(folder, settings)
+    load_adapter(model, Path(folder) / ADAPTER)
 
 
 def _read(

@@ -13,7 +13,7 @@ from speechbrain_xser.model_folder.metadata import read_metadata
 
 
 def corpora(hparams: Mapping[str, Any]) -> dict[str, Any]:
-    """The corpus of a run, and all corpora of the model that it started from.
+    """The corpus of a run, and all corpora of the models that it started from.
 
     Its name is the recipe's key ``corpus``, which exists even if nothing is prepared; else the preparation's argument
     of that name; else the folder of the preparation. Its licence is the recipe's key ``licence``, else the ``LICENCE``
@@ -22,7 +22,7 @@ def corpora(hparams: Mapping[str, Any]) -> dict[str, Any]:
     Arguments
     ---------
     hparams : mapping
-        With ``corpus`` (a name), ``licence``, ``prepare`` and ``start_from``, where the recipe has them.
+        With ``corpus`` (a name), ``licence``, ``prepare``, ``start_from`` and ``start_lora``, where the recipe has them.
 
     Returns
     -------
@@ -34,10 +34,12 @@ def corpora(hparams: Mapping[str, Any]) -> dict[str, Any]:
     >>> corpora({"prepare": None}), corpora({"corpus": "MELD", "licence": "GPL-3.0"})
     ({}, {'corpus': 'MELD', 'corpora': {'MELD': 'GPL-3.0'}})
     """
-    start = hparams.get("start_from")
-    before = read_metadata(Path(model_folder(start)) / METADATA).training.get("corpora", {}) if start else {}
+    before = [hparams[key] for key in ("start_from", "start_lora") if hparams.get(key)]
+    known = {}
+    for folder in before:
+        known |= read_metadata(Path(model_folder(folder)) / METADATA).training.get("corpora", {})
     name = _name(hparams)
-    known = before | ({name: _licence(hparams)} if name else {})
+    known |= {name: _licence(hparams)} if name else {}
     return {**({"corpus": name} if name else {}), **({"corpora": known} if known else {})}
 
 

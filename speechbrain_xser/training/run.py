@@ -24,7 +24,7 @@ from speechbrain_xser.metrics import Scores, table
 from speechbrain_xser.metrics.scores import plain_scores
 from speechbrain_xser.model import ExplainableSER, recognizers
 from speechbrain_xser.model_folder.feature_cache import keep_features
-from speechbrain_xser.model_folder.load import load_weights
+from speechbrain_xser.model_folder.load import load_lora, load_weights
 from speechbrain_xser.model_folder.locate import CHECKPOINTS, model_folder
 from speechbrain_xser.model_folder.mean_voice import MeanVoice
 from speechbrain_xser.model_folder.metadata import describe_backbone
@@ -144,8 +144,8 @@ def check_targets(clips: DynamicItemDataset, schedule: StageSchedule) -> None:
 def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
     """Calls the YAML's ``model`` with the seed of the run, so that every rank starts from the same weights.
 
-    With ``start_from`` it begins with the weights of a trained folder, on the recipe's own encoder; with
-    ``feature_cache`` its encoder computes each clip once.
+    With ``start_from`` it begins with the weights of a trained folder, on the recipe's own encoder, and with
+    ``start_lora`` with another folder's LoRA; with ``feature_cache`` its encoder computes each clip once.
 
     Raises
     ------
@@ -162,6 +162,8 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
         check_starts(model, settings.schedule().stages)
         if start is not None:
             load_weights(model, start)
+        if settings.start_lora is not None:
+            load_lora(model, model_folder(settings.start_lora))
     if settings.feature_cache is not None:
         keep_features(model, settings.feature_cache, lobes(hparams))
     if start is None and model.standardization is not None:

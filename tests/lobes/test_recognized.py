@@ -114,7 +114,10 @@ def test_another_recogniser_than_the_trained_one_is_refused(tmp_path):
 def test_whisper_hears_a_clip_alone_as_in_a_batch(tmp_path):
     recognizer = WhisperRecognizer(tiny_recognizer_folder(tmp_path))
     assert isinstance(recognizer, Recognizer) and not recognizer.state_dict()
-    assert recognizer(WAVS[1:, :9000], SAMPLES[1:])[0] == recognizer(WAVS, SAMPLES)[1]
+    alone, batched = recognizer(WAVS[1:, :9000], SAMPLES[1:])[0], recognizer(WAVS, SAMPLES)[1]
+    assert [word.text for word in alone] == [word.text for word in batched]
+    # a processor may sum a matrix product of other size in another order
+    assert [word.probability for word in alone] == pytest.approx([word.probability for word in batched], rel=1e-5)
 
 
 def test_a_clip_beyond_thirty_seconds_is_refused(tmp_path):

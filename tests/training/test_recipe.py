@@ -94,3 +94,27 @@ def test_a_run_can_start_from_a_trained_folder_and_only_from_one_of_its_shape(tm
     assert not all(fresh[name].equal(tensor) for name, tensor in trained.state_dict().items())
     with pytest.raises(CheckpointError, match="bottleneck"):
         make_model({**hparams, "model": functools.partial(build_model, **tiny_lobes(tmp_path, latent=4))})
+
+
+@pytest.mark.slow
+def test_a_run_can_start_from_the_lora_of_a_folder_whose_branches_have_another_shape(tmp_path):
+    import functools
+
+    from speechbrain_xser.errors import CheckpointError
+    from speechbrain_xser.model import build_model
+    from speechbrain_xser.model_folder.save import write_model_folder
+    from speechbrain_xser.testing import tiny_lobes, tiny_model
+    from speechbrain_xser.training.run import make_model
+
+    trained = tiny_model(tmp_path, latent=4)
+    folder = write_model_folder(tmp_path / "trained", trained, {"model": tiny_lobes(tmp_path, latent=4)})
+    hparams = {"model": functools.partial(build_model, **tiny_lobes(tmp_path)), "seed": 99}
+
+    begun, fresh = make_model({**hparams, "start_lora": folder}).state_dict(), make_model(hparams).state_dict()
+    lora = {name: tensor for name, tensor in trained.state_dict().items() if ".lora_" in name}
+    assert lora and all(begun[name].equal(tensor) for name, tensor in lora.items())
+    assert all(begun[name].equal(tensor) for name, tensor in fresh.items() if name not in lora)
+    without = tiny_lobes(tmp_path, lora=None)
+    bare = write_model_folder(tmp_path / "bare", tiny_model(tmp_path, lora=None), {"model": without})
+    with pytest.raises(CheckpointError, match="adapter"):
+        make_model({**hparams, "start_lora": bare})
