@@ -23,9 +23,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from speechbrain_xser import SMALL, packaged_model
-from speechbrain_xser.model_folder.hyperparams import hyperparams_text
-from speechbrain_xser.model_folder.locate import ADAPTER, ADAPTER_WEIGHTS, BRANCH_WEIGHTS, FILES, HYPERPARAMS, SETTINGS
-from speechbrain_xser.model_folder.settings import read_settings, write_settings
+from speechbrain_xser.model_folder.hyperparams import write_settings
+from speechbrain_xser.model_folder.locate import ADAPTER, ADAPTER_WEIGHTS, BRANCH_WEIGHTS, FILES, SETTINGS
+from speechbrain_xser.model_folder.settings import read_settings
 from speechbrain_xser.utils.commandline import one_line_errors
 from speechbrain_xser.utils.folders import written_folder
 
@@ -85,8 +85,7 @@ def _portable(folder: Path) -> None:
     """Loads the LLM in float32, whatever it was trained in."""
     settings = read_settings(folder / SETTINGS)
     settings["model"]["decoder"]["dtype"] = "float32"
-    write_settings(folder / SETTINGS, settings)
-    (folder / HYPERPARAMS).write_text(hyperparams_text(settings), encoding="utf-8")
+    write_settings(folder, settings)
 
 
 def _rounded(name: str, tensor: Tensor) -> Tensor:

@@ -253,12 +253,13 @@ class LLMDecoder(PromptedLLM):
         Returns
         -------
         Tensor
-            Probabilities, [B, C], float64 on the CPU: a softmax over the mean log-probability of each word's tokens.
+            Probabilities, [B, C], float64 on the CPU: a softmax over the mean log-probability of each word's tokens,
+            divided by the decoder's ``emotion_temperature``.
         """
         slots = [emotion_slot(answer, tuple(emotions)) for answer in answers]
         prefixes, words = [slot.prefix for slot in slots], [slot.words for slot in slots]
         scores = self.score(tokens, instruction, prefixes, words).cpu()  # MPS has no float64
-        return scores.double().softmax(-1)
+        return (scores.double() / self.emotion_temperature).softmax(-1)
 
     def _answer(
         self,

@@ -21,7 +21,7 @@ from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PlainTokens, PromptTem
 from speechbrain_xser.decoder.quantization import refuse_quantised
 from speechbrain_xser.decoder.sequence import PromptRows, Stream, check_context
 from speechbrain_xser.decoder.tokens import answer_tokens
-from speechbrain_xser.errors import CheckpointError, PromptError
+from speechbrain_xser.errors import CheckpointError, PromptError, SettingsError
 from speechbrain_xser.lobes.adapter import SoftTokens
 
 
@@ -53,11 +53,16 @@ class PromptedLLM(OwnsPart):
         Whether to use Liger's kernels; needs a GPU.
     load_weights : bool
         False builds the LLM from ``config.json`` alone.
+    emotion_temperature : float
+        What the scores of emotions are divided by before their softmax; above 1 makes probabilities more equal. It
+        calibrates them (Guo et al., 2017, ICML) and changes no answer.
 
     Raises
     ------
     BackboneError
         If the LLM cannot be loaded, or LLM, tokenizer and prompt do not belong together.
+    SettingsError
+        If the temperature is not positive.
 
     Example
     -------
@@ -84,8 +89,12 @@ class PromptedLLM(OwnsPart):
         checkpointing: bool = False,
         fused_kernels: bool = False,
         load_weights: bool = True,
+        emotion_temperature: float = 1.0,
     ) -> None:
         super().__init__()
+        if not emotion_temperature > 0:
+            raise SettingsError(f"emotion_temperature is {emotion_temperature}; expected a positive number.")
+        self.emotion_temperature = emotion_temperature
         self.template = template
         self.max_new_tokens = max_new_tokens
         self.tokenizer = load_tokenizer(source, revision)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
 from speechbrain_xser.errors import MetricError
 
@@ -56,3 +58,43 @@ def expected_calibration_error(
         if inside.any():
             distance += inside.mean() * abs(confidences[inside].mean() - right[inside].mean())
     return 100 * float(distance)
+
+
+def fit_temperature(probabilities: Sequence[Mapping[str, float]], references: Sequence[str]) -> float:
+    """The temperature that calibrates probabilities best (Guo et al., 2017, ICML).
+
+    Arguments
+    ---------
+    probabilities : sequence of mapping of str to float
+        Probabilities of all classes, for each utterance.
+    references : sequence of str
+        The true class of each utterance.
+
+    Returns
+    -------
+    float
+        ``t``, 0.1 to 10, for which ``p ** (1 / t)``, divided by its sum, has the least cross-entropy.
+
+    Raises
+    ------
+    MetricError
+        If the lengths differ or are 0, or a true class has no probability.
+
+    Example
+    -------
+    >>> rows = [{"sad": 0.8, "happy": 0.2}] * 10  # as sure of what is right six times in ten
+    >>> round(fit_temperature(rows, ["sad"] * 6 + ["happy"] * 4), 2)  # log(0.8 / 0.2) / log(0.6 / 0.4)
+    3.42
+    """
+    if not probabilities or len(probabilities) != len(references):
+        raise MetricError(f"{len(probabilities)} rows for {len(references)} references, expected one for each.")
+    names = list(probabilities[0])
+    if strange := sorted(set(references) - set(names)):
+        raise MetricError(f"No probability of {strange[0]!r}; the classes are {', '.join(names)}.")
+    scores = np.log([[max(row[name], 1e-12) for name in names] for row in probabilities])
+    places = np.array([names.index(one) for one in references])[:, None]
+
+    def cross_entropy(logarithm: float) -> float:
+        return -np.take_along_axis(log_softmax(scores / np.exp(logarithm), axis=1), places, axis=1).mean()
+
+    return float(np.exp(minimize_scalar(cross_entropy, bounds=np.log((0.1, 10.0)), method="bounded").x))

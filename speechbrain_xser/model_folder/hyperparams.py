@@ -17,9 +17,9 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError
 from speechbrain_xser.model_folder.enclosed import PLACES
 from speechbrain_xser.model_folder.lobes import CUSTOM, KNOWN, TYPE, is_lobe, plain
-from speechbrain_xser.model_folder.locate import HYPERPARAMS
+from speechbrain_xser.model_folder.locate import HYPERPARAMS, SETTINGS
 from speechbrain_xser.model_folder.safe_yaml import FACTORY, PRETRAINER, load_safely, read_text, scan
-from speechbrain_xser.model_folder.settings import OWN, SINCE, check_settings
+from speechbrain_xser.model_folder.settings import OWN, SINCE, check_settings, settings_text
 from speechbrain_xser.model_folder.weights import FolderPretrainer, parts_of
 
 SHARED = ("source", "revision", "dtype")
@@ -72,6 +72,26 @@ def hyperparams_text(settings: Mapping[str, object]) -> str:
     dump_hyperpyyaml(_flow_leaves(tree), stream)
     scan(stream.getvalue(), HYPERPARAMS)
     return stream.getvalue()
+
+
+def write_settings(folder: str | Path, settings: Mapping[str, object]) -> None:
+    """Writes a folder's ``settings.json``, and the ``hyperparams.yaml`` that follows from it.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Where to.
+    settings : mapping
+        As :func:`~speechbrain_xser.model_folder.settings.complete_settings` gives them.
+
+    Raises
+    ------
+    UnsafeModelError
+        As :func:`hyperparams_text`; then nothing is written.
+    """
+    texts = {SETTINGS: settings_text(settings), HYPERPARAMS: hyperparams_text(settings)}
+    for name, text in texts.items():
+        Path(folder, name).write_text(text, encoding="utf-8")
 
 
 def read_hyperparams(path: str | Path, overrides: dict | None = None) -> tuple[dict, dict, FolderPretrainer]:

@@ -30,7 +30,7 @@ from speechbrain_xser.model_folder.enclosed import (
     refuse_links_out,
     with_enclosed,
 )
-from speechbrain_xser.model_folder.hyperparams import hyperparams_text
+from speechbrain_xser.model_folder.hyperparams import write_settings
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.lobes import CUSTOM
 from speechbrain_xser.model_folder.locate import (
@@ -38,14 +38,13 @@ from speechbrain_xser.model_folder.locate import (
     BRANCH_WEIGHTS,
     CARD,
     FILES,
-    HYPERPARAMS,
     METADATA,
     SETTINGS,
     backbone_folder,
 )
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice, write_mean_voice
 from speechbrain_xser.model_folder.metadata import Backbone, Metadata, check_backbone, read_metadata, write_metadata
-from speechbrain_xser.model_folder.settings import OWN, backbones, read_settings, write_settings
+from speechbrain_xser.model_folder.settings import OWN, backbones, read_settings
 from speechbrain_xser.utils.folders import written_folder
 from speechbrain_xser.utils.sources import fingerprint
 from speechbrain_xser.versions import VERSION
@@ -293,8 +292,7 @@ def _write_texts(
         for part, backbone in trained.metadata.backbones.items()
     }
     metadata = Metadata(VERSION, described, training)
-    write_settings(staging / SETTINGS, settings)
-    (staging / HYPERPARAMS).write_text(hyperparams_text(settings), encoding="utf-8")
+    write_settings(staging, settings)
     write_metadata(staging / METADATA, metadata)
     own, has_lora = {key: settings[key] for key in OWN}, bool(lobes["decoder"].get("lora"))
     card = model_card(metadata, **own, has_lora=has_lora, licence=licence, name=name)

@@ -26,12 +26,12 @@ from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.lobes.encoder import FrozenEncoder
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_folder.card import model_card
-from speechbrain_xser.model_folder.hyperparams import hyperparams_text
+from speechbrain_xser.model_folder.hyperparams import write_settings
 from speechbrain_xser.model_folder.lobes import CUSTOM
-from speechbrain_xser.model_folder.locate import ADAPTER, BRANCH_WEIGHTS, CARD, HYPERPARAMS, METADATA, SETTINGS
+from speechbrain_xser.model_folder.locate import ADAPTER, BRANCH_WEIGHTS, CARD, METADATA
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, write_mean_voice
 from speechbrain_xser.model_folder.metadata import Metadata, describe_backbone, write_metadata
-from speechbrain_xser.model_folder.settings import OWN, backbones, complete_settings, plain_values, write_settings
+from speechbrain_xser.model_folder.settings import OWN, backbones, complete_settings, plain_values
 from speechbrain_xser.model_folder.weights import adapter_state, branch_state
 from speechbrain_xser.utils.folders import written_folder
 from speechbrain_xser.versions import VERSION
@@ -101,8 +101,7 @@ def _write_files(
         )
     if bool(lora) != bool(adapter_state(model)):
         raise CheckpointError("model and config differ in LoRA; write the folder before merging, with the right config")
-    write_settings(staging / SETTINGS, settings)
-    (staging / HYPERPARAMS).write_text(hyperparams_text(settings), encoding="utf-8")
+    write_settings(staging, settings)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in branch_state(model).items()}
     save_file(tensors, staging / BRANCH_WEIGHTS, metadata={"format": "pt"})
     if lora:

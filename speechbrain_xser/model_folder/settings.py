@@ -197,10 +197,9 @@ def model_of(
     return build_model(**own, **lobe(named))
 
 
-def write_settings(path: str | Path, settings: Mapping[str, object]) -> None:
-    """Writes settings as JSON."""
-    text = json.dumps({"format": FORMAT, **settings}, indent=2, allow_nan=False)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+def settings_text(settings: Mapping[str, object]) -> str:
+    """The text of a folder's ``settings.json``."""
+    return json.dumps({"format": FORMAT, **settings}, indent=2, allow_nan=False) + "\n"
 
 
 def read_settings(path: str | Path) -> dict:

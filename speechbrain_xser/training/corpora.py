@@ -22,7 +22,7 @@ def corpora(hparams: Mapping[str, Any]) -> dict[str, Any]:
     Arguments
     ---------
     hparams : mapping
-        With ``corpus`` (a name), ``licence``, ``prepare``, ``start_from`` and ``start_lora``, where the recipe has them.
+        With ``corpus`` (a name), ``licence``, ``prepare``, ``start_from`` and ``start_lora``, where it has them.
 
     Returns
     -------

@@ -42,7 +42,7 @@ from speechbrain_xser.training.step_memory import SMALLER_MODEL
 from speechbrain_xser.training.training_settings import RUN_OPTIONS, TrainingSettings
 from speechbrain_xser.utils.out_of_memory import naming_memory
 
-NOT_LEARNED = ("source", "revision", "dtype", "quantization", "max_new_tokens")  # by suffix
+NOT_LEARNED = ("source", "revision", "dtype", "quantization", "max_new_tokens", "emotion_temperature")  # by suffix
 
 
 class Loaders(NamedTuple):

@@ -14,7 +14,7 @@ from speechbrain_xser.decoder.generation.constrained import FormGuide
 from speechbrain_xser.decoder.generation.loop import Decoding, greedy
 from speechbrain_xser.decoder.llm import load_tokenizer
 from speechbrain_xser.decoder.prompt import PlainTokens, PromptTemplate
-from speechbrain_xser.errors import PromptError
+from speechbrain_xser.errors import PromptError, SettingsError
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.stages import CAPTION
 from tests.decoder.conftest import Guesses, other_llm_folder, pair, row_of, rows_of, soft_tokens, with_lora
@@ -144,6 +144,22 @@ def test_scores_become_probabilities_that_sum_to_one(lively):
     content = soft_tokens([3, 9, 1])
     probabilities = lively.score(pair(content, content), CAPTION, PREFIXES, EMOTIONS).softmax(-1)
     torch.testing.assert_close(probabilities.sum(-1), torch.ones(3))
+
+
+def test_the_temperature_divides_the_scores_of_emotions(lively, monkeypatch):
+    """By hand: odds of 4 to 1 are 2 to 1 at a temperature of two, since log 4 / 2 = log 2."""
+    content = soft_tokens([3])
+    monkeypatch.setattr(lively, "score", lambda *_: torch.tensor([[4.0, 1.0]]).log())
+    asked = pair(content, content), CAPTION, ["A man speaks."], ("sad", "happy")
+    plain = lively.emotion_probabilities(*asked)
+    monkeypatch.setattr(lively, "emotion_temperature", 2.0)
+    torch.testing.assert_close(plain, torch.tensor([[0.8, 0.2]], dtype=torch.float64))
+    torch.testing.assert_close(lively.emotion_probabilities(*asked), torch.tensor([[2 / 3, 1 / 3]]).double())
+
+
+def test_a_temperature_of_nothing_is_refused(llm_folder):
+    with pytest.raises(SettingsError, match="emotion_temperature is 0"):
+        LLMDecoder(llm_folder, dtype="float32", emotion_temperature=0)
 
 
 def test_single_token_candidates_need_no_second_run(lively):

@@ -1,9 +1,11 @@
 """Calibration and raters, by hand."""
 
+import math
+
 import pytest
 
 from speechbrain_xser.errors import MetricError
-from speechbrain_xser.metrics.calibration import expected_calibration_error
+from speechbrain_xser.metrics.calibration import expected_calibration_error, fit_temperature
 from speechbrain_xser.metrics.raters import human_ceiling, rater_accuracy
 
 
@@ -26,6 +28,18 @@ def test_rows_that_are_not_probabilities_are_named():
         expected_calibration_error([{"sad": 1.0}, {"sad": 1.0, "happy": 0.5}], ["sad", "sad"])
     with pytest.raises(MetricError, match="2 rows for 1 references"):
         expected_calibration_error(rows(0.5, 0.5), ["sad"])
+
+
+def test_the_temperature_makes_confidence_what_was_right():
+    """As right as 0.6 on average with a confidence of 0.8: log(4) / t = log(1.5)."""
+    found = fit_temperature(rows(*[0.8] * 10), ["sad"] * 6 + ["happy"] * 4)
+    assert found == pytest.approx(math.log(4) / math.log(1.5), rel=1e-3)
+    assert fit_temperature(rows(*[0.6] * 10), ["sad"] * 8 + ["happy"] * 2) == pytest.approx(1 / found, rel=1e-3)
+
+
+def test_a_class_that_no_row_has_is_named():
+    with pytest.raises(MetricError, match="'angry'"):
+        fit_temperature(rows(0.5), ["angry"])
 
 
 VOTES = {"a": ["sad", "sad", "neutral"], "b": ["happy", "angry"], "c": ["angry"] * 4}
