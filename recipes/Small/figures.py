@@ -62,8 +62,8 @@ def figures(utterances: Sequence[Utterance], explanations: Sequence[Explanation]
     known = {name: found for name, found in known.items() if found}
     return Figures(
         clips=len(pairs),
-        ua=_ua([(truth.emotion, told.emotion) for truth, told in felt]),
-        ua_most_probable=_ua([(t.emotion, max(e.probabilities, key=e.probabilities.get)) for t, e in felt]),
+        ua=unweighted_accuracy([(truth.emotion, told.emotion) for truth, told in felt]),
+        ua_most_probable=unweighted_accuracy([(truth.emotion, _most_probable(told)) for truth, told in felt]),
         ece=_calibration(felt),
         wer=_wer(words),
         parsed=_share(told.emotion is not None and told.transcript is not None for _, told in pairs),
@@ -74,12 +74,17 @@ def figures(utterances: Sequence[Utterance], explanations: Sequence[Explanation]
     )
 
 
+def _most_probable(told: Explanation) -> str:
+    return max(told.probabilities, key=told.probabilities.get)
+
+
 def _share(facts) -> float:
     facts = list(facts)
     return 100 * sum(facts) / len(facts)
 
 
-def _ua(pairs: Sequence[tuple[str, str | None]]) -> float | None:
+def unweighted_accuracy(pairs: Sequence[tuple[str, str | None]]) -> float | None:
+    """Mean recall of the classes, in per cent, from pairs of a true and a named one; None if there are no pairs."""
     if not pairs:
         return None
     score = EmotionScore()

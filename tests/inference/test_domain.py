@@ -10,17 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import ledoit_wolf
-from sklearn.linear_model import LogisticRegression
 
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.evidence.clip_evidence import gather_evidence
-from speechbrain_xser.evidence.domain_fit import (
-    PENALTY,
-    fit_domain,
-    logistic_regression,
-    shrunk_covariance,
-    training_means,
-)
+from speechbrain_xser.evidence.domain_fit import fit_domain, training_means
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.inference.domain import domain_measures, domains, out_probability
 from speechbrain_xser.inference.evaluation import explain_manifest
@@ -76,37 +69,15 @@ def test_the_distance_of_the_voice_is_mahalanobis_with_a_shrunk_covariance():
     training = training_means(ClipMeans(voices, torch.zeros(60, 1, 2), {}))
     others = torch.randn(7, 5, generator=generator(2))
     found = domain_measures(ClipMeans(others, torch.zeros(7, 1, 2), {}), training)["voice distance"]
-    inverse = np.linalg.inv(ledoit_wolf(voices.numpy())[0])
+    inverse = np.linalg.inv(ledoit_wolf(voices.numpy())[0])  # the second library is scipy's distance
     expected = [mahalanobis(one.numpy(), voices.mean(0).numpy(), inverse) for one in others]
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4)
-
-
-@pytest.mark.parametrize("rows", [4, 30, 500])
-def test_the_covariance_is_shrunk_as_by_scikit_learn(rows):
-    voices = torch.randn(rows, 6, generator=generator(), dtype=torch.float64) * torch.arange(1, 7)
-    np.testing.assert_allclose(shrunk_covariance(voices).numpy(), ledoit_wolf(voices.numpy())[0], rtol=1e-9)
-
-
-def test_the_covariance_of_two_rows_has_an_inverse():
-    assert torch.linalg.cholesky(shrunk_covariance(torch.randn(2, 6, generator=generator(), dtype=torch.float64))).any()
 
 
 def test_the_distance_of_the_states_is_their_root_mean_square_in_spreads():
     training = TrainingMeans(torch.zeros(1), torch.eye(1), torch.full((1, 2), 1.0), torch.tensor([[1.0, 2.0]]))
     clips = ClipMeans(torch.zeros(1, 1), torch.tensor([[[4.0, 9.0]]]), {})  # three and four spreads away
     assert domain_measures(clips, training)["state distance"].item() == pytest.approx(12.5**0.5)
-
-
-def test_the_regression_is_that_of_scikit_learn():
-    rows = torch.randn(200, 3, generator=generator(), dtype=torch.float64)
-    labels = (rows @ torch.tensor([2.0, -1.0, 0.0]).double() + torch.randn(200, generator=generator(1)) > 0.5).double()
-    shares = torch.rand(200, generator=generator(2), dtype=torch.float64)
-    shares /= shares.sum()
-    weights, bias = logistic_regression(rows, labels, shares)
-    other = LogisticRegression(C=1 / PENALTY, tol=1e-10, max_iter=1000)
-    other.fit(rows.numpy(), labels.numpy(), sample_weight=shares.numpy())
-    np.testing.assert_allclose(weights.numpy(), other.coef_[0], rtol=1e-3, atol=1e-4)
-    assert bias == pytest.approx(other.intercept_[0], rel=1e-3, abs=1e-4)
 
 
 def test_the_probability_is_the_logistic_of_the_weighted_measures():

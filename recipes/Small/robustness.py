@@ -1,0 +1,145 @@
+"""How a model answers clips that were recorded less well, and how it answers groups of speakers.
+
+    python recipes/Small/robustness.py small --data=corpora --table=results/small/table --out=results/small/robustness
+
+Run table.py first: its manifests name the clips, and its answers are grouped by gender and age. Noise and rooms are
+drawn from a seed.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
+
+import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
+
+# isort: split
+import soundfile
+import torch
+from Small.codecs import SAMPLE_RATE, coded
+from Small.conditions import PEAK
+from Small.figures import figures, unweighted_accuracy
+from Small.noise import pink, with_noise
+from Small.room import impulse_response, in_room
+from torch import Tensor
+
+from speechbrain_xser import ExplainableEmotionRecognizer
+from speechbrain_xser.answer.explanation import DOUBTFUL, OUT
+from speechbrain_xser.answer.parse import parse
+from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from speechbrain_xser.inference.evaluation import explain_manifest
+from speechbrain_xser.metrics.answers import read_answers
+from speechbrain_xser.utils.commandline import one_line_errors
+
+AGES = ((0, 29), (30, 44), (45, 120))  # years
+
+
+def noisy(snr_decibels: float) -> Callable[[Tensor, torch.Generator], Tensor]:
+    """What adds pink noise at a signal-to-noise ratio."""
+    return lambda wave, generator: with_noise(wave, pink(len(wave), generator), snr_decibels)
+
+
+CONDITIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+    "as recorded": lambda wave, generator: wave,
+    "noise, 20 dB": noisy(20.0),
+    "noise, 10 dB": noisy(10.0),
+    "noise, 0 dB": noisy(0.0),
+    "room, RT60 0.5 s": lambda wave, generator: in_room(wave, impulse_response(0.5, 0.0, generator)),
+    "GSM": lambda wave, generator: coded(wave, "GSM"),
+    "Opus, 6 kbit/s": lambda wave, generator: coded(wave, "Opus"),
+}
+
+
+class Row(NamedTuple):
+    """One set of clips in one condition; in per cent, None where the set has no such label."""
+
+    clips: int
+    ua: float | None
+    wer: float | None
+    suspected: float  # doubtful or out of the domain
+    out: float
+
+
+@click.command()
+@click.argument("model")
+@click.option("--data", required=True, help="Folder with cremad.")
+@click.option("--table", default="results/small/table", show_default=True, help="Output of table.py.")
+@click.option("--out", default="results/small/robustness", show_default=True, help="Where clips and answers go.")
+@click.option("--clips", type=int, default=60, show_default=True, help="Of each set at most, every n-th.")
+@click.option("--sets", "names", default="cremad,librispeech", show_default=True, help="Which sets.")
+@one_line_errors()
+def main(model: str, data: str, table: str, out: str, clips: int, names: str) -> None:
+    """Prints how MODEL, a trained folder, answers in each condition, and for groups of CREMA-D's speakers."""
+    recognizer, rows = ExplainableEmotionRecognizer.from_hparams(model, merge=True), {}
+    for name in names.split(","):
+        found = read_manifest(Path(table, name, "table.jsonl"))
+        some = found[:: -(-len(found) // clips)]
+        for condition in CONDITIONS:
+            row = in_condition(recognizer, some, condition, Path(out, name))
+            rows[f"{name}, {condition}"] = row
+            print(shown(f"{name}, {condition}", row), flush=True)
+    groups = by_group(Path(table, "cremad.jsonl"), ages(Path(data, "cremad", "manifest.csv")))
+    for group, (count, ua) in groups.items():
+        print(f"cremad, {group}: {count} clips, UA {ua:.1f}")
+    figures_of = {"conditions": {name: row._asdict() for name, row in rows.items()}, "groups": groups}
+    Path(out, "figures.json").write_text(json.dumps(figures_of, indent=1))
+
+
+def in_condition(
+    recognizer: ExplainableEmotionRecognizer, clips: Sequence[Utterance], condition: str, folder: Path
+) -> Row:
+    """Explains clips that were changed; the changed clips stay in the folder."""
+    place = folder / condition.replace(", ", "-").replace(" ", "-").replace("/", "")
+    place.mkdir(parents=True, exist_ok=True)
+    manifest = str(place / "clips.jsonl")
+    write_manifest(manifest, changed(clips, condition, place))
+    utterances, explanations = explain_manifest(recognizer, manifest)
+    found, domains = figures(utterances, explanations), [one.domain for one in explanations]
+    doubtful, out = (100 * domains.count(which) / len(domains) for which in (DOUBTFUL, OUT))
+    return Row(len(utterances), found.ua, found.wer, doubtful + out, out)
+
+
+def changed(clips: Sequence[Utterance], condition: str, folder: Path) -> Iterator[Utterance]:
+    """Writes clips as they sound in a condition, not above full scale."""
+    for number, clip in enumerate(clips):
+        generator = torch.Generator().manual_seed(number)
+        wave = CONDITIONS[condition](load_audio(clip.wav, clip.start, clip.stop), generator)
+        path = folder.resolve() / f"{number}.flac"
+        soundfile.write(path, (wave * min(1.0, PEAK / wave.abs().max().item())).numpy(), SAMPLE_RATE)
+        yield clip._replace(wav=str(path), start=None, stop=None, duration=len(wave) / SAMPLE_RATE)
+
+
+def ages(manifest: Path) -> dict[str, int]:
+    """Years of CREMA-D's actors by their names in the recipe's manifests."""
+    with open(manifest, encoding="utf-8") as file:
+        return {row["speaker"].removeprefix("cremad-"): int(row["age"]) for row in csv.DictReader(file)}
+
+
+def by_group(answers: Path, years: Mapping[str, int]) -> dict[str, tuple[int, float]]:
+    """Clips and UA of each gender and age band of speakers, from a table's answers."""
+    groups: dict[str, list[tuple[str, str | None]]] = {}
+    for answer in read_answers(answers).values():
+        age = years[answer.utterance.speaker]
+        band = next(f"{low} to {high} years" for low, high in AGES if low <= age <= high)
+        for name in (answer.utterance.gender, band):
+            groups.setdefault(name, []).append((answer.reference.emotion, parse(answer.answer).emotion))
+    return {name: (len(pairs), unweighted_accuracy(pairs)) for name, pairs in sorted(groups.items())}
+
+
+def shown(name: str, row: Row) -> str:
+    """A row as text."""
+    numbers = ("-" if value is None else f"{value:.1f}" for value in row[1:])
+    return f"{name}: {row.clips} clips, UA {{}}, WER {{}}, suspected {{}}, out {{}}".format(*numbers)
+
+
+if __name__ == "__main__":
+    main()
