@@ -65,9 +65,10 @@ training stage `{stage}`. speechbrain_xser {version} wrote this folder.
 
 ## Limits
 
-The model generates text. Its transcript and its descriptors can be wrong, and the text does not show it. It also answers
-clips that are unlike its training data; only if this folder has a `domain.safetensors` does an answer say so. Acted or synthetic emotion is not felt emotion. Do not use this model
-for decisions about people, for example in hiring, policing, medicine or credit.
+The model generates text. Its transcript and its descriptors can be wrong, and the text does not show it. It also
+answers clips that are unlike its training data; only if this folder has a `domain.safetensors` does an answer say so.
+Acted or synthetic emotion is not felt emotion. Do not use this model for decisions about people, for example in hiring,
+policing, medicine or credit.
 """
 
 
