@@ -51,8 +51,8 @@ demo: $(STAMP) ## train, evaluate and explain on the embedded corpus, in minutes
 	$(BIN)/python recipes/Tiny/demo.py $(ARGS)
 
 test: export OMP_NUM_THREADS ?= 1
-test: $(STAMP) ## run all tests
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+test: $(STAMP) ## run all tests but those of test-small
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not small" $(ARGS)
 
 test-fast: export OMP_NUM_THREADS ?= 1
 test-fast: $(STAMP) ## run the tests that need no training, no browser and no patience
