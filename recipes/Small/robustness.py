@@ -119,9 +119,9 @@ def changed(clips: Sequence[Utterance], condition: str, folder: Path) -> Iterato
 
 
 def ages(manifest: Path) -> dict[str, int]:
-    """Years of CREMA-D's actors by their names in the recipe's manifests."""
+    """Years of CREMA-D's actors by their names."""
     with open(manifest, encoding="utf-8") as file:
-        return {row["speaker"].removeprefix("cremad-"): int(row["age"]) for row in csv.DictReader(file)}
+        return {row["speaker"]: int(row["age"]) for row in csv.DictReader(file)}
 
 
 def by_group(answers: Path, years: Mapping[str, int]) -> dict[str, tuple[int, float]]:

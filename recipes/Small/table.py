@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -24,13 +24,15 @@ import speechbrain_xser  # noqa: F401, it checks the versions of what is importe
 
 # isort: split
 from Small.acted import acted
-from Small.figures import Figures, figures
+from Small.figures import figures
 
 from speechbrain_xser import ExplainableEmotionRecognizer
 from speechbrain_xser.annotator.annotation import annotate
+from speechbrain_xser.annotator.measured_clips import clip_of
 from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.data.pipeline import resolve
+from speechbrain_xser.evidence.faithfulness_scores import Support, supports
 from speechbrain_xser.inference.evaluation import answers, explain_manifest
 from speechbrain_xser.metrics.answers import write_answers
 from speechbrain_xser.utils.commandline import one_line_errors
@@ -51,9 +53,10 @@ def main(model: str, data: str, out: str, clips: int | None, names: str) -> None
     folder, rows = Path(out), {}
     for name in names.split(","):
         manifest = SETS[name](Path(data, name), folder / name)
-        rows[name] = figures(*_answered(recognizer, _some(manifest, clips), folder / f"{name}.jsonl"))
+        answered = _answered(recognizer, _some(manifest, clips), folder / f"{name}.jsonl")
+        rows[name] = figures(*answered)._asdict() | {"supported": _supported(*answered)}
         print(f"{name}: {_shown(rows[name])}", flush=True)
-    (folder / "figures.json").write_text(json.dumps({name: row._asdict() for name, row in rows.items()}, indent=1))
+    (folder / "figures.json").write_text(json.dumps(rows, indent=1))
 
 
 def cremad(data: Path, folder: Path) -> str:
@@ -112,8 +115,15 @@ def _answered(
     return utterances, found
 
 
-def _shown(row: Figures) -> str:
-    values = [(name, value) for name, value in row._asdict().items() if value is not None]
+def _supported(utterances: Sequence[Utterance], explanations: Sequence[Explanation]) -> dict[str, float | None]:
+    """Share of the measurable claims that the signal supports, by descriptor and of all, in per cent."""
+    found = supports([(clip_of(u, None, ""), e.paragraph) for u, e in zip(utterances, explanations, strict=True)])
+    found["all"] = Support(*map(sum, zip(*found.values(), strict=True)))
+    return {name: support.share for name, support in found.items() if support.share is not None}
+
+
+def _shown(row: Mapping[str, object]) -> str:
+    values = [(name, value) for name, value in row.items() if value is not None]
     return ", ".join(f"{name} {_rounded(value)}" for name, value in values)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_xser.data.waveform import SAMPLE_RATE, resampled
 
@@ -108,6 +109,34 @@ def spoken_span(wave: Tensor, sample_rate: int = SAMPLE_RATE) -> slice:
     first, last = (int(spoken[place]) * FRAME_SECONDS for place in (0, -1))
     start, stop = first - AROUND_SECONDS, last + FRAME_SECONDS + AROUND_SECONDS
     return slice(max(0, round(start * sample_rate)), min(len(wave), round(stop * sample_rate)))
+
+
+def without_silence(wavs: Tensor, samples: Tensor, sample_rate: int = SAMPLE_RATE) -> tuple[Tensor, Tensor]:
+    """The clips of a batch, each cut to its :func:`spoken_span`.
+
+    Arguments
+    ---------
+    wavs : Tensor
+        [B, S]
+    samples : Tensor
+        Valid samples, [B] int64.
+    sample_rate : int
+        Samples a second.
+
+    Returns
+    -------
+    tuple of (Tensor, Tensor)
+        Clips [B, S'], padded with zeros, and their samples [B].
+
+    Example
+    -------
+    >>> wavs, samples = without_silence(torch.zeros(2, 16000), torch.tensor([16000, 8000]))
+    >>> wavs.shape, samples  # nobody speaks, so nothing is cut
+    (torch.Size([2, 16000]), tensor([16000,  8000]))
+    """
+    clips = [wav[:count] for wav, count in zip(wavs, samples.tolist(), strict=True)]
+    clips = [clip[spoken_span(clip, sample_rate)] for clip in clips]
+    return pad_sequence(clips, batch_first=True), torch.tensor([len(clip) for clip in clips])
 
 
 def _frames(wave: Tensor, sample_rate: int) -> Tensor:

@@ -140,7 +140,8 @@ def _batches(
     model, stage, emotions = recognizer.mods.model, STAGES[recognizer.hparams.stage], recognizer.hparams.emotions
     for batch in batches:
         with evaluating(model), torch.no_grad():
-            tokens = model.encode(batch.wavs.to(recognizer.device), batch.samples, stage)
+            wavs, samples = recognizer.heard_batch(batch.wavs, batch.samples)
+            tokens = model.encode(wavs.to(recognizer.device), samples, stage)
             paragraphs, _ = model.explain_tokens(tokens, stage, emotions, recognizer.decoding)
             found = knock_out(model, tokens, stage, paragraphs, emotions, recognizer.decoding)
         yield batch.utterances, paragraphs, found

@@ -22,14 +22,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_xser.answer import Explanation, parse
 from speechbrain_xser.answer.explanation import DEMONSTRATION, OUT, UNKNOWN
 from speechbrain_xser.answer.form import structured_form
 from speechbrain_xser.data.arrays import batch_of, clip_of
 from speechbrain_xser.data.audio import load_audio
-from speechbrain_xser.data.speech import has_speech, spoken_span
+from speechbrain_xser.data.speech import has_speech, spoken_span, without_silence
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.inference.domain import domains
@@ -437,7 +436,7 @@ class ExplainableEmotionRecognizer(nn.Module):
             spoken = [has_speech(wav[:count], rate) for wav, count in zip(wavs, samples.tolist(), strict=True)]
         if not any(spoken):
             return _Encoded(spoken)
-        states, outputs = self._heard(*self._without_silence(wavs[spoken], samples[spoken]))
+        states, outputs = self._heard(*self.heard_batch(wavs[spoken], samples[spoken]))
         tokens = {name: output.tokens for name, output in outputs.items()}
         if self.domain is None:
             return _Encoded(spoken, tokens, [DEMONSTRATION if self.demonstration else None] * len(states.frames))
@@ -474,17 +473,15 @@ class ExplainableEmotionRecognizer(nn.Module):
         AudioError
             As :meth:`explain_batch`.
         """
-        wavs, samples = self._without_silence(*self.checked_batch(wavs, wav_lens, sampling_rate))
+        wavs, samples = self.heard_batch(*self.checked_batch(wavs, wav_lens, sampling_rate))
         with self._precise():
             return clip_means(*self._heard(wavs, samples, stage))
 
-    def _without_silence(self, wavs: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """The clips of a batch as the model hears them."""
+    def heard_batch(self, wavs: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """The clips of a batch, [B, S] and [B], as the model hears them: see :meth:`heard_span`."""
         if not self.hparams.cut_silence:
             return wavs, samples
-        clips = [wav[:count] for wav, count in zip(wavs, samples.tolist(), strict=True)]
-        clips = [clip[self.heard_span(clip)] for clip in clips]
-        return pad_sequence(clips, batch_first=True), torch.tensor([len(clip) for clip in clips])
+        return without_silence(wavs, samples, self.mods.model.encoder.sample_rate)
 
     def heard_span(self, wav: Tensor) -> slice:
         """The samples of a clip, [S], that the model hears: for some models silence around speech is cut off."""

@@ -6,6 +6,7 @@ Values that a user may override (sources, revisions, types) have keys of their o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -15,18 +16,14 @@ from hyperpyyaml.core import RefTag, dump_hyperpyyaml
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError
-from speechbrain_xser.model_folder.enclosed import PLACES
 from speechbrain_xser.model_folder.lobes import CUSTOM, KNOWN, TYPE, is_lobe, plain
 from speechbrain_xser.model_folder.locate import HYPERPARAMS, SETTINGS
 from speechbrain_xser.model_folder.safe_yaml import FACTORY, PRETRAINER, load_safely, read_text, scan
-from speechbrain_xser.model_folder.settings import OWN, SINCE, check_settings, settings_text
+from speechbrain_xser.model_folder.settings import OWN, SINCE, check_settings, settings_text, sourced
 from speechbrain_xser.model_folder.weights import FolderPretrainer, parts_of
 
-SHARED = ("source", "revision", "dtype")
-OVERRIDABLE = {  # key at the top: the lobe and its argument
-    **{f"{name}_{key}": (place, key) for name, place in PLACES.items() for key in SHARED},
-    "quantization": ("decoder", "quantization"),
-}
+OVERRIDABLE = ("source", "revision", "dtype")  # of each backbone, as encoder_source
+QUANTIZATION = "quantization"  # of the LLM, under that name
 
 
 def hyperparams_text(settings: Mapping[str, object]) -> str:
@@ -60,11 +57,11 @@ def hyperparams_text(settings: Mapping[str, object]) -> str:
     pretrainer: !new:speechbrain_xser.model_folder.weights.FolderPretrainer
       paths: {branches: model.safetensors, adapter: adapter}
     """
-    lobes = {place: dict(part) for place, part in settings["model"].items()}
-    top = {}
-    for key, (place, argument) in OVERRIDABLE.items():
-        if argument in lobes[place]:
-            top[key], lobes[place][argument] = lobes[place][argument], RefTag(f"<{key}>")
+    lobes, top = deepcopy(settings["model"]), {}
+    for name, part in sourced(lobes).items():
+        for argument in (argument for argument in (*OVERRIDABLE, QUANTIZATION) if argument in part):
+            key = argument if argument == QUANTIZATION else f"{name}_{argument}"
+            top[key], part[argument] = part[argument], RefTag(f"<{key}>")
     factory = _tagged(FACTORY, {place: _node(part) for place, part in lobes.items()})
     pretrainer = _tagged(PRETRAINER, {"paths": parts_of(settings["model"])})
     tree = {key: settings[key] for key in OWN} | top | {"modules": {"model": factory}, "pretrainer": pretrainer}

@@ -68,7 +68,7 @@ def complete_settings(config: Mapping[str, object]) -> dict:
         model = {name: part for name, part in model.items() if name != STANDARDIZATION}
     settings = plain_values({**settings, "model": {**model, "encoder": custom_or(model.get("encoder"))}})
     check_settings(settings, "config", CheckpointError)
-    for part in _sourced(settings["model"]).values():
+    for part in sourced(settings["model"]).values():
         if Path(part["source"]).is_dir():
             part["source"] = str(Path(part["source"]).resolve())
     return settings
@@ -130,7 +130,7 @@ def _check_model(model: object, where: str | Path, kind: type[XserError]) -> Non
     lobes = [part for name, part in model.items() if name != "branches"] + list(branches.values())
     if strange := [value for value in lobes if not is_lobe(value)]:
         raise kind(f"{where}: {strange[0]!r} is no lobe; expected a type and its arguments")
-    sources = [part["source"] for part in _sourced(model).values()]
+    sources = [part["source"] for part in sourced(model).values()]
     if strange := [source for source in sources if not isinstance(source, str)]:
         raise kind(f"{where}: a source is {strange[0]!r}; expected a folder, a hub id or packaged:NAME")
     named = {name: part for name, part in model.items() if part != CUSTOM}
@@ -156,11 +156,11 @@ def backbones(model: Mapping[str, object]) -> dict[str, tuple[str, str | None]]:
     >>> backbones({"encoder": {"source": "packaged:hubert-tiny", "revision": None}, "decoder": {}})
     {'encoder': ('packaged:hubert-tiny', None)}
     """
-    found = _sourced(model)
+    found = sourced(model)
     return {name: (part["source"], part["revision"]) for name, part in found.items()}
 
 
-def _sourced(model: Mapping[str, object]) -> dict[str, dict]:
+def sourced(model: Mapping[str, object]) -> dict[str, dict]:
     """The lobes of a model that have a source, including those inside its branches."""
     lobes = {name: model[place] for name, place in PLACES.items()}
     branches = [part for part in model.get("branches", {}).values() if is_lobe(part)]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.speech import without_silence
 from speechbrain_xser.data.subset import sampled_batches
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.utils.modes import evaluating
@@ -36,7 +37,12 @@ class ClipLatents(NamedTuple):
 
 
 def read_clips(
-    model: ExplainableSER, manifest: str, data_folder: str | None, max_seconds: float, limit: int | None = None
+    model: ExplainableSER,
+    manifest: str,
+    data_folder: str | None,
+    max_seconds: float,
+    limit: int | None = None,
+    cut_silence: bool = False,
 ) -> list[ClipLatents]:
     """The clips of a manifest, as a model hears them.
 
@@ -52,6 +58,8 @@ def read_clips(
         Longer clips are left out.
     limit : int, optional
         So many clips at most, drawn by :func:`~speechbrain_xser.data.subset.sampled_batches`.
+    cut_silence : bool
+        Whether the model hears clips without the silence before and after speech.
 
     Returns
     -------
@@ -65,7 +73,13 @@ def read_clips(
         If more than one clip in a hundred cannot be read.
     """
     batches = sampled_batches(manifest, data_folder, max_seconds, limit)
-    return [clip for batch in batches for clip in _clips(model, batch.wavs, batch.samples, batch.utterances)]
+    found = []
+    for batch in batches:
+        wavs, samples = batch.wavs, batch.samples
+        if cut_silence:
+            wavs, samples = without_silence(wavs, samples, model.encoder.sample_rate)
+        found += _clips(model, wavs, samples, batch.utterances)
+    return found
 
 
 def _clips(

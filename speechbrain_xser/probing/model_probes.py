@@ -59,7 +59,7 @@ def probe_model(
     if feature_cache is not None:
         keep_features(model, feature_cache, hparams["model"])
     heard = [
-        read_clips(model, manifest, data_folder, hparams["max_seconds"], limit)
+        read_clips(model, manifest, data_folder, hparams["max_seconds"], limit, hparams["cut_silence"])
         for manifest, limit in ((train, clips), (test, None))
     ]
     if not all(heard):

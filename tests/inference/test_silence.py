@@ -3,11 +3,15 @@
 import copy
 
 import pytest
+import soundfile
 import torch
 
+from speechbrain_xser.data.manifest import Utterance, write_manifest
 from speechbrain_xser.data.speech import spoken_span
 from speechbrain_xser.data.synthetic.corpus import plan, speak
 from speechbrain_xser.evidence.clip_evidence import gather_evidence
+from speechbrain_xser.evidence.faithfulness_scores import measure_faithfulness
+from speechbrain_xser.probing.latents import SUM, read_clips
 
 SILENCE = torch.zeros(24000)
 
@@ -54,3 +58,35 @@ def test_evidence_keeps_the_times_of_the_clip(cutting, said):
     assert where.start_seconds == spoken_span(padded).start / 16000
     frames = len(where.branches["content"].kl_nats)
     assert where.start_seconds + frames * where.frame_seconds < len(padded) / 16000
+
+
+@pytest.fixture
+def padded_clip(said, tmp_path):
+    """A manifest of one clip with silence on both sides, and the samples that are left without it."""
+    padded = torch.cat([SILENCE, said, SILENCE])
+    soundfile.write(tmp_path / "a.wav", padded.numpy(), 16000, "FLOAT")
+    clip = Utterance("a", str(tmp_path / "a.wav"), duration=len(padded) / 16000, transcript="go", emotion="sad")
+    write_manifest(tmp_path / "clips.jsonl", [clip])
+    span = spoken_span(padded)
+    return str(tmp_path / "clips.jsonl"), span.stop - span.start
+
+
+def test_faithfulness_is_measured_on_what_the_model_hears(cutting, packaged, padded_clip, monkeypatch):
+    manifest, left = padded_clip
+    encode, heard = packaged.mods.model.encode, []
+
+    def listening(wavs, samples, *more):
+        heard.append(samples.tolist())
+        return encode(wavs, samples, *more)
+
+    monkeypatch.setattr(packaged.mods.model, "encode", listening)
+    measure_faithfulness(cutting, manifest, workers=1)
+    assert heard == [[left]]
+
+
+def test_probes_read_what_the_model_hears(packaged, padded_clip):
+    manifest, left = padded_clip
+    model = packaged.mods.model
+    [whole], [cut] = (read_clips(model, manifest, None, 30.0, cut_silence=one) for one in (False, True))
+    expected = model.encoder.frame_counts(torch.tensor([left])).item()
+    assert len(cut.frames[SUM]) == expected < len(whole.frames[SUM])

@@ -102,6 +102,17 @@ def test_a_trained_folder_brings_its_recogniser_back(tmp_path):
     assert torch.equal(one, other)
 
 
+def test_a_folder_takes_a_local_copy_of_its_recogniser(tmp_path):
+    place = tmp_path / "whisper"
+    built = lobes(tmp_path, partial(WhisperRecognizer, tiny_recognizer_folder(place)))
+    folder = write_model_folder(tmp_path / "trained", build_model(**built), {"model": built})
+    copied = place.rename(tmp_path / "copy")
+    with pytest.raises(BackboneError, match="whisper"):
+        read_model_folder(folder)
+    _, settings = read_model_folder(folder, {"recognizer_source": str(copied)})
+    assert settings["model"]["branches"]["content"]["recognizer"]["source"] == str(copied)
+
+
 def test_another_recogniser_than_the_trained_one_is_refused(tmp_path):
     place = tmp_path / "whisper"
     built = lobes(tmp_path, partial(WhisperRecognizer, tiny_recognizer_folder(place)))

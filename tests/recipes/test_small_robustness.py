@@ -1,0 +1,63 @@
+"""Clips in worse conditions, and groups of speakers: what is changed, what is counted."""
+
+import json
+
+import pytest
+import soundfile
+from Small.noise import level_of
+from Small.robustness import CONDITIONS, ages, by_group, changed, in_condition
+
+from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.synthetic.corpus import plan, speak
+from speechbrain_xser.metrics.answers import UtteranceAnswer, write_answers
+
+
+@pytest.fixture
+def clip(tmp_path) -> Utterance:
+    wave = speak(plan("test", 3, seed=1))
+    soundfile.write(tmp_path / "a.wav", wave.numpy(), 16000)
+    return Utterance("a", str(tmp_path / "a.wav"), transcript="go home", emotion="sad")
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_a_changed_clip_is_within_full_scale_and_the_same_each_time(clip, condition, tmp_path):
+    [one], [again] = (list(changed([clip], condition, tmp_path)) for _ in range(2))
+    wave, before = load_audio(one.wav), load_audio(clip.wav)
+    assert one.transcript == "go home" and one.wav != clip.wav
+    assert len(wave) >= len(before) - 320 and wave.abs().max() < 1.0
+    assert load_audio(again.wav).equal(wave)
+    assert (condition == "as recorded") == (len(wave) == len(before) and (wave - before).abs().max() < 1e-3)
+
+
+def test_noise_lies_as_far_below_the_clip_as_it_says(clip, tmp_path):
+    before = load_audio(clip.wav)
+    for decibels in (20, 10, 0):
+        [noisy] = changed([clip], f"noise, {decibels} dB", tmp_path)
+        wave = load_audio(noisy.wav)
+        gain = (wave @ before) / (before @ before)  # it was made softer where it would not fit
+        noise = wave / gain - before
+        assert level_of(before) - level_of(noise) == pytest.approx(decibels, abs=0.5)
+
+
+@pytest.mark.slow
+def test_a_row_counts_the_answers_of_the_changed_clips(packaged, clip, tmp_path):
+    row = in_condition(packaged, [clip, clip._replace(id="b")], "GSM", tmp_path)
+    assert row.clips == 2 and 0 <= row.ua <= 100 and row.wer >= 0
+    assert (row.suspected, row.out) == (0, 0)  # the tiny model has no domain
+    assert sorted(path.name for path in (tmp_path / "GSM").iterdir()) == ["0.flac", "1.flac", "clips.jsonl"]
+
+
+def test_groups_are_those_of_the_speakers_and_an_answer_without_emotion_is_wrong(tmp_path):
+    path = tmp_path / "manifest.csv"
+    path.write_text("id,speaker,age\n1,cremad-1001,25\n2,cremad-1002,50\n", encoding="utf-8")
+    right, wrong = 'A man says, "Go", in a sad voice.', 'A man says, "Go".'
+    rows = [("cremad-1001", "male", right), ("cremad-1001", "male", wrong), ("cremad-1002", "female", right)]
+    answers = [
+        UtteranceAnswer(Utterance(str(n), "a.wav", speaker=who, gender=gender, emotion="sad", transcript="go"), told)
+        for n, (who, gender, told) in enumerate(rows)
+    ]
+    write_answers(tmp_path / "cremad.jsonl", answers)
+    found = by_group(tmp_path / "cremad.jsonl", ages(path))
+    expected = {"0 to 29 years": [2, 50.0], "45 to 120 years": [1, 100.0], "female": [1, 100.0], "male": [2, 50.0]}
+    assert json.loads(json.dumps(found)) == expected
