@@ -5,7 +5,7 @@ import math
 import os
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,16 +25,21 @@ def changed(folder: Path, diff: str) -> Path:
     return folder
 
 
-def python(folder: Path, *words: str) -> str:
-    """What a fresh interpreter prints that has the copy's package."""
-    told = {**os.environ, "PYTHONPATH": str(folder)}
-    done = subprocess.run([sys.executable, *map(str, words)], cwd=folder, env=told, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(python) -> Callable[..., str]:
+    """What an interpreter prints that has a copy's package."""
+
+    def printed(folder: Path, *words: str) -> str:
+        told = {**os.environ, "PYTHONPATH": str(folder)}
+        done = subprocess.run([python, *map(str, words)], cwd=folder, env=told, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return printed
 
 
-def json_of(folder: Path, code: str, *words: str) -> dict:
-    return json.loads(python(folder, "-c", code, *words).splitlines()[-1])
+def json_of(printed: str) -> dict:
+    return json.loads(printed.splitlines()[-1])
 
 
 @pytest.mark.parametrize("diff", DIFFS, ids=[hunks(diff)[0][0] for diff in DIFFS])
@@ -53,9 +58,9 @@ print(json.dumps([list(model["branches"]), list(slots), {name: row.mode("speaker
 
 
 @pytest.mark.slow
-def test_the_third_branch_is_in_the_model_the_prompt_and_the_stage_table(tmp_path):
+def test_the_third_branch_is_in_the_model_the_prompt_and_the_stage_table(run, tmp_path):
     folder = changed(tmp_path, diff_with("slots: [content, descriptor, speaker]"))
-    branches, slots, modes = json_of(folder, BRANCHES, folder / RECIPE)
+    branches, slots, modes = json_of(run(folder, "-c", BRANCHES, folder / RECIPE))
     assert branches == slots == ["content", "descriptor", "speaker"]
     assert modes["ser"] == "train" and modes["asr"] == "off"
 
@@ -90,22 +95,22 @@ print(json.dumps({
 
 
 @pytest.mark.slow
-def test_the_laplace_prior_s_divergence_is_that_of_torch_distributions_and_of_samples(laplace):
-    told = json_of(laplace, DIVERGENCE)
+def test_the_laplace_prior_s_divergence_is_that_of_torch_distributions_and_of_samples(run, laplace):
+    told = json_of(run(laplace, "-c", DIVERGENCE))
     assert told["examples"] == [0, 1]  # failed, run
     assert told["found"] == pytest.approx(told["library"], rel=1e-5)
     for found, sampled, error in zip(told["found"], told["sampled"], told["error"], strict=True):
         assert found == pytest.approx(sampled, abs=5 * error)
 
 
-def train(folder: Path, tmp_path: Path, **more: object) -> str:
+def train(run: Callable[..., str], folder: Path, tmp_path: Path, **more: object) -> str:
     """Trains the copy's recipe for a moment; its log."""
     manifests = {f"{split}_manifest": tiny_manifest(tmp_path, 4, split=split) for split in ("train", "valid")}
     small = {"prepare": "null", "data_folder": "null", "test_manifest": "null", "emotions": "null"}
     small |= {"epochs_per_stage": 1, "batch_size": 2, "num_workers": 0, "search_limit": 1, "max_new_tokens": 4}
     values = {**manifests, **small, "output_folder": tmp_path / "run"}
     words = [f"--{key}={value}" for key, value in {**values, **more}.items()]
-    python(folder, "recipes/train.py", RECIPE, "--device=cpu", "--noprogressbar", *words)
+    run(folder, "recipes/train.py", RECIPE, "--device=cpu", "--noprogressbar", *words)
     return (tmp_path / "run" / "train_log.txt").read_text()
 
 
@@ -119,14 +124,14 @@ print(json.dumps([type(priors["content"]).__name__, priors["descriptor"].log_sca
 
 
 @pytest.mark.training
-def test_a_recipe_trains_with_the_laplace_prior_and_its_folder_has_it(laplace, tmp_path):
-    assert "valid descriptor kl" in train(laplace, tmp_path)
+def test_a_recipe_trains_with_the_laplace_prior_and_its_folder_has_it(run, laplace, tmp_path):
+    assert "valid descriptor kl" in train(run, laplace, tmp_path)
 
     settings = json.loads((tmp_path / "run" / "model" / "settings.json").read_text())
     bottlenecks = {name: branch["bottleneck"] for name, branch in settings["model"]["branches"].items()}
     assert bottlenecks["content"]["prior"] is None
     assert bottlenecks["descriptor"]["prior"] == {"type": "LaplacePrior", "scale": 0.5}
-    content, log_scale = json_of(laplace, LOADED, tmp_path / "run" / "model")
+    content, log_scale = json_of(run(laplace, "-c", LOADED, tmp_path / "run" / "model"))
     assert content == "function" and len(log_scale) == 64
     assert all(value != pytest.approx(math.log(0.5), abs=1e-7) for value in log_scale)  # learned, and read back
 
@@ -140,16 +145,16 @@ print(json.dumps([model["encoder"].keywords["source"]]))
 
 
 @pytest.mark.training
-def test_a_recipe_hears_with_whisper(tmp_path):
+def test_a_recipe_hears_with_whisper(run, tmp_path):
     folder = changed(tmp_path / "copy", diff_with("whisper-tiny.en"))
-    assert json_of(folder, ENCODER, folder / RECIPE) == ["setup:whisper-tiny.en"]
-    train(folder, tmp_path, encoder_source=tiny_encoder_folder(tmp_path / "whisper", "whisper"))
+    assert json_of(run(folder, "-c", ENCODER, folder / RECIPE)) == ["setup:whisper-tiny.en"]
+    train(run, folder, tmp_path, encoder_source=tiny_encoder_folder(tmp_path / "whisper", "whisper"))
     settings = json.loads((tmp_path / "run" / "model" / "settings.json").read_text())
     assert settings["model"]["encoder"]["source"] == str(tmp_path / "whisper")
 
 
 @pytest.mark.training
-def test_an_objective_enters_the_loss_and_the_log(tmp_path):
+def test_an_objective_enters_the_loss_and_the_log(run, tmp_path):
     folder = changed(tmp_path / "copy", diff_with("token_size"))
-    log = train(folder, tmp_path)
+    log = train(run, folder, tmp_path)
     assert "train token_size" in log and "valid token_size" in log

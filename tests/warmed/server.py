@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+ROOT, PACKAGE = Path(__file__).resolve().parents[2], "speechbrain_xser"
 PRELOADED = (
     *("bitsandbytes", "hyperpyyaml", "joblib", "jiwer", "matplotlib.pyplot", "scipy.signal", "scipy.stats"),
     *("silero_vad", "sklearn.linear_model", "soundfile", "speechbrain", "torchaudio", "av", "rich.console"),
@@ -138,13 +139,22 @@ def become(command: Command) -> None:
     os.chdir(command.folder)
     os.environ.clear()
     os.environ.update(command.environment)
-    sys.path[1:1] = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    folders = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    sys.path[1:1] = folders
+    if any(Path(folder, PACKAGE).is_dir() and Path(folder).resolve() != ROOT for folder in folders):
+        forget_package()  # there is another copy of it
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     np.random.seed()  # `random` is seeded anew by the fork, torch begins with its default seed
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())))
     sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__ = _streams()
+
+
+def forget_package() -> None:
+    """The package is imported anew where it is asked for; libraries stay."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+        del sys.modules[name]
 
 
 def _streams() -> list[io.TextIOWrapper]:

@@ -37,6 +37,14 @@ def test_it_has_its_own_words_folder_environment_and_streams(python, tmp_path):
     assert json.loads(done.stdout) == [["-c", "ä"], str(tmp_path), "b", "told\n"] and done.stderr == ""
 
 
+def test_another_copy_of_the_package_is_what_is_imported_beside_the_same_libraries(python, tmp_path):
+    (tmp_path / "speechbrain_xser").mkdir()
+    (tmp_path / "speechbrain_xser" / "__init__.py").write_text("COPY = 1")
+    code = "import sys; print('transformers' in sys.modules); import speechbrain_xser; print(speechbrain_xser.COPY)"
+    done = run(python, code, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert done.stdout.split() == ["True", "1"], done.stderr
+
+
 def test_a_fault_is_told_on_the_error_stream(python):
     done = run(python, "raise ValueError('a fault')")
     assert done.stdout == "" and done.stderr.endswith("ValueError: a fault\n")
