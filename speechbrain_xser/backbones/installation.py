@@ -15,7 +15,7 @@ from speechbrain_xser.backbones.wheels import checked, downloaded
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.utils.commandline import claimed
 from speechbrain_xser.utils.files import file_digest
-from speechbrain_xser.utils.folders import whole_folder, written_folder
+from speechbrain_xser.utils.folders import written_folder
 from speechbrain_xser.utils.sources import fingerprint
 from speechbrain_xser.utils.user_cache import user_cache
 from speechbrain_xser.versions import VERSION
@@ -44,7 +44,7 @@ def set_up(
         if backbone not in missing:
             tell(f"{backbone.title} ({backbone.licence}) is there.")
     if missing:
-        with claimed(cache, wait=True, lock=LOCK), _workplace(cache, backbones) as work:
+        with claimed(cache, wait=True, lock=LOCK), _workplace(cache) as work:
             for backbone in missing:
                 if not is_whole(cache / backbone.name, backbone):  # another process may have installed it
                     _bring(backbone, cache / backbone.name, work / backbone.name, source, tell)
@@ -65,12 +65,8 @@ def _sums(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _workplace(cache: Path, backbones: Sequence[Backbone]) -> Iterator[Path]:
+def _workplace(cache: Path) -> Iterator[Path]:
     """An empty folder for the work. Leftovers of killed processes are removed, since this one holds the lock."""
-    for backbone in backbones:
-        whole_folder(cache / backbone.name)
-        for left in cache.glob(f".{backbone.name}.staging-*"):
-            shutil.rmtree(left, ignore_errors=True)
     work = cache / WORK
     shutil.rmtree(work, ignore_errors=True)
     try:

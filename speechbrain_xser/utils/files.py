@@ -140,11 +140,15 @@ def _sync(path: Path, flags: int) -> None:
 def remove_abandoned(folder: Path) -> None:
     """Removes files in a folder whose writer on this machine was killed; those of running writers stay."""
     for found in folder.glob(f"*{UNFINISHED}"):
-        if writer := WRITER.search(found.name):
-            import psutil  # rarely needed
+        if (writer := WRITER.search(found.name)) and not is_running(writer["process"]):
+            found.unlink(missing_ok=True)
 
-            if not psutil.pid_exists(int(writer["process"])):
-                found.unlink(missing_ok=True)
+
+def is_running(process: str) -> bool:
+    """Whether there is a process of a number on this machine."""
+    import psutil  # rarely needed
+
+    return psutil.pid_exists(int(process))
 
 
 def remove_unfinished(path: str | os.PathLike) -> None:

@@ -6,8 +6,10 @@ takes its place, and only then is the old one removed. A reader that finds no fo
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +18,9 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from speechbrain_xser.errors import CheckpointError
-from speechbrain_xser.utils.files import sync
+from speechbrain_xser.utils.files import HOST, is_running, sync
+
+WRITER = re.compile(rf"\.staging-{HOST}-(?P<process>\d+)$")
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +28,8 @@ logger = logging.getLogger(__name__)
 @contextmanager
 def written_folder(folder: str | Path) -> Iterator[Path]:
     """Gives a temporary folder, which replaces ``folder`` when the block ends without an error.
+
+    Temporary folders that killed writers of the same folder left are removed first.
 
     Raises
     ------
@@ -41,7 +47,8 @@ def written_folder(folder: str | Path) -> Iterator[Path]:
     ['trained']
     """
     folder = Path(folder).absolute()
-    staging = folder.with_name(f".{folder.name}.staging-{os.getpid()}")
+    _remove_abandoned(folder)
+    staging = folder.with_name(f".{folder.name}.staging-{HOST}-{os.getpid()}")
     shutil.rmtree(staging, ignore_errors=True)
     try:
         if not folder.exists() and _aside(folder).is_dir():
@@ -68,6 +75,13 @@ def whole_folder(folder: str | Path) -> str | Path:
 
 def _aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old")
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Removes what writers of a folder left beside it that were killed on this machine."""
+    for found in folder.parent.glob(f".{glob.escape(folder.name)}.staging-*"):
+        if (writer := WRITER.search(found.name)) and not is_running(writer["process"]):
+            shutil.rmtree(found, ignore_errors=True)
 
 
 def _replace(staging: Path, folder: Path) -> None:
