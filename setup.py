@@ -70,13 +70,13 @@ EXTRAS = {
         "dtw-python>=1.5.3,<2",  # a second dynamic time warping, for tests
         "yamllint>=1.35,<2",  # the style of YAML, by SpeechBrain's rules
         "webdataset>=1.0,<2",  # reads packed shards in tests
-        "scikit-learn>=1.4,<2",  # probes, the prosody baseline, and reference values in tests
+        "scikit-learn>=1.4,<2",  # probes, the prosody baseline, a model's domain, and reference values in tests
         "matplotlib>=3.8,<4",  # pictures of reports
         "bitsandbytes>=0.50,<1",  # quantised decoders
     ],
     "docs": DOCS,
     "web": WEB,
-    "report": ["scikit-learn>=1.4,<2", "matplotlib>=3.8,<4"],  # xser reproduce and xser probe
+    "report": ["scikit-learn>=1.4,<2", "matplotlib>=3.8,<4"],  # xser reproduce, xser probe, fitting a domain
     "praat": ["praat-parselmouth>=0.4.5,<0.5"],  # Praat's pitch tracker; GPL-3.0
     "datasets": ["datasets>=4,<6"],  # corpora that are saved as Hugging Face datasets
     "quantized": ["bitsandbytes>=0.50,<1"],  # decoders of 4 or 8 bits a weight; earlier ones need a GPU

@@ -13,7 +13,13 @@ from speechbrain_xser import ExplainableEmotionRecognizer
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.metrics.text_normalization import normalise
+from speechbrain_xser.model_folder.locate import SETTINGS
+from speechbrain_xser.model_folder.settings import flat, read_settings
+from speechbrain_xser.training.recipe_yaml import load_recipe
+from speechbrain_xser.training.run import NOT_LEARNED, lobes
 from tests.genuine import DATA
+
+RECIPES = Path(__file__).parents[1] / "recipes"
 
 READERS = DATA / "librispeech"
 needs_speech = pytest.mark.skipif(not READERS.is_dir(), reason=f"No clips in {READERS}: set XSER_DATA")
@@ -34,6 +40,17 @@ def read():
 def test_it_is_smaller_than_24_megabytes():
     folder = Path(speechbrain_xser.packaged_model("small"))
     assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 24e6
+
+
+@pytest.mark.parametrize("recipe", ["start", "train", "finetune"])
+def test_its_recipes_build_a_model_of_its_shape(recipe):
+    values = {"data_folder": "nowhere", "manifests": "nowhere", "prepare": "null"}
+    path = RECIPES / "Small" / "hparams" / f"{recipe}.yaml"
+    known = {key: value for key, value in values.items() if f"{key}:" in path.read_text(encoding="utf-8")}
+    found = lobes(load_recipe(path, known)[0])
+    shipped = read_settings(Path(speechbrain_xser.packaged_model("small"), SETTINGS))["model"]
+    built, packaged = ({k: v for k, v in flat(model) if not k.endswith(NOT_LEARNED)} for model in (found, shipped))
+    assert built == packaged
 
 
 def test_without_its_backbones_one_line_names_the_command(tmp_path, monkeypatch):

@@ -85,7 +85,7 @@ def vary(
     wording : str
         Of the paragraphs, which are written anew unless they are a human's.
     chances : Chances
-        Of silence, noise and bands; a gain of up to 6 dB is drawn beside them.
+        Of silence, noise and bands; a gain of up to 12 dB is drawn beside them.
     workers : int | None
         Processes at a time, None for one a core.
 

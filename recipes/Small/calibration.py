@@ -19,7 +19,7 @@ import speechbrain_xser  # noqa: F401, it checks the versions of what is importe
 
 # isort: split
 from speechbrain_xser import ExplainableEmotionRecognizer
-from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.errors import ManifestError, SettingsError
 from speechbrain_xser.inference.evaluation import explain_manifest
 from speechbrain_xser.metrics.calibration import expected_calibration_error, fit_temperature
 from speechbrain_xser.model_folder.hyperparams import write_settings
@@ -62,6 +62,8 @@ def calibrate(model: str | Path, manifest: str | Path, data_folder: str | None =
     ------
     ManifestError
         If no clip has an emotion.
+    SettingsError
+        If the folder has no LLM.
 
     Example
     -------
@@ -74,15 +76,17 @@ def calibrate(model: str | Path, manifest: str | Path, data_folder: str | None =
     >>> read_settings(model / SETTINGS)["model"]["decoder"]["emotion_temperature"] == temperature
     True
     """
+    settings = read_settings(Path(model, SETTINGS))
+    decoder = settings["model"]["decoder"]
+    if "lora" not in decoder:
+        raise SettingsError(f"{model}: has no LLM, whose probabilities a temperature calibrates.")
     recognizer = ExplainableEmotionRecognizer.from_hparams(model, merge=True)
     utterances, explanations = explain_manifest(recognizer, str(manifest), data_folder)
     pairs = [(e.probabilities, u.emotion) for u, e in zip(utterances, explanations, strict=True) if u.emotion]
     if not pairs:
         raise ManifestError(f"{manifest}: no clip has an emotion.")
     rows, labels = (list(column) for column in zip(*pairs, strict=True))
-    settings = read_settings(Path(model, SETTINGS))
-    decoder = settings["model"]["decoder"]
-    decoder["emotion_temperature"] = decoder["emotion_temperature"] * fit_temperature(rows, labels)
+    decoder["emotion_temperature"] = decoder.get("emotion_temperature", 1.0) * fit_temperature(rows, labels)
     write_settings(model, settings)
     return decoder["emotion_temperature"], expected_calibration_error(rows, labels, BINS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
+from zlib import crc32
 
 import torch
 from Small.bands import SAMPLE_RATE, low_passed, with_high_band
@@ -132,7 +133,17 @@ def recorded(wave: Tensor, conditions: Conditions, seed: int, others: Sequence[T
         wave = with_high_band(wave, *conditions.high_band)
     if conditions.low_pass_hertz is not None:
         wave = low_passed(wave, conditions.low_pass_hertz)
-    return wave * min(1.0, PEAK / wave.abs().max().item())
+    return within_full_scale(wave)
+
+
+def within_full_scale(wave: Tensor) -> Tensor:
+    """A wave, softer as a whole if a peak were above full scale, [S]."""
+    return wave * min(1.0, PEAK / wave.abs().max().clamp(min=1e-9).item())
+
+
+def seeded(id: str) -> torch.Generator:
+    """A generator of a clip's own, the same on every machine and in any selection of clips."""
+    return torch.Generator().manual_seed(crc32(id.encode()))
 
 
 def _padded(wave: Tensor, samples: int, conditions: Conditions) -> Tensor:

@@ -77,7 +77,12 @@ def prepare(
     ------
     ManifestError
         If a folder is not what it should be.
+    SettingsError
+        If synthetic speech is asked for and flite is missing.
+    AudioError
+        If flite fails, or a clip of a passage cannot be read.
     """
+    spoken = _spoken(wordnet_folder, Path(save_folder, "speech"), speech_clips, wording) if speech_clips else []
     folder = Path(save_folder, "acted")
     found = acted(data_folder, folder, variants)
     found["passages"] = _passages(found["train"], folder, data_folder, variants)
@@ -86,9 +91,7 @@ def prepare(
     train = clips["train"] + clips["train-varied"] + clips["passages"]
     few = f"train-{llm_clips}"
     manifests = {name: str(Path(save_folder, f"{name}.jsonl")) for name in ("train", few, "valid", "test")}
-    train = list(crossed(train, sentences(wordnet_folder, "train"), "train", wording))
-    if speech_clips:
-        train += _spoken(wordnet_folder, Path(save_folder, "speech"), speech_clips, wording)
+    train = [*crossed(train, sentences(wordnet_folder, "train"), "train", wording), *spoken]
     write_manifest(manifests["train"], train)
     write_manifest(manifests[few], Random("small llm").sample(train, min(llm_clips, len(train))))
     write_manifest(manifests["valid"], crossed(valid, sentences(wordnet_folder, "valid"), "valid", wording))

@@ -16,7 +16,7 @@ from zlib import crc32
 
 import torch
 from Small.codecs import coded
-from Small.conditions import PEAK
+from Small.conditions import seeded, within_full_scale
 from Small.music import music
 from Small.noise import babble, pink, white, with_noise
 from torch import Tensor
@@ -141,9 +141,8 @@ def changed(sources: Sequence[Source], name: str) -> Iterator[Clip]:
         own = [source for source in sources if source.half == half]
         others = [source.wave() for source in own[:BABBLERS]]
         for source in own:
-            generator = torch.Generator().manual_seed(crc32(source.clip.id.encode()))
-            wave = CHANGES[name](source.wave(), generator, others)
-            yield Clip(half, wave * min(1.0, PEAK / wave.abs().max().clamp(min=1e-9).item()))
+            wave = CHANGES[name](source.wave(), seeded(source.clip.id), others)
+            yield Clip(half, within_full_scale(wave))
 
 
 def pieces(limit: int | None = None) -> Iterator[Clip]:

@@ -15,6 +15,7 @@ from random import Random
 from typing import NamedTuple
 
 import soundfile
+import torch
 from Small.joining import SAMPLE_RATE, joined, trimmed
 from Small.sentences import written
 
@@ -24,10 +25,12 @@ from speechbrain_xser.data.pipeline import resolve
 from speechbrain_xser.utils.files import moved_into_place
 from speechbrain_xser.utils.parallel import in_parallel
 
+VERSION = 1  # of how a passage is made, in the names of files
 CLIPS = (2, 3, 4, 5, 6)  # of a passage, drawn
 LONGEST = 16.0  # seconds of its clips, where they are more than two
 PAUSES = (0.15, 0.7)  # seconds between clips
-MEASURED = ("pitch", "volume", "speed", "intonation", "emphasis", "description", "caption")  # of the whole
+MEASURED = ("pitch", "volume", "speed", "intonation", "emphasis")  # on the whole passage
+TOLD = ("tone", "topic", "description", "caption", "recognized")  # of one clip only
 
 
 class Passage(NamedTuple):
@@ -38,8 +41,8 @@ class Passage(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The first clip's, how many follow, and a digest of which."""
-        plan = repr(([clip.id for clip in self.clips], self.pauses))
+        """The first clip's, how many there are, and a digest of which."""
+        plan = repr((VERSION, [(clip.id, clip.duration) for clip in self.clips], self.pauses))
         return f"{self.clips[0].id}-{len(self.clips)}-{sha256(plan.encode()).hexdigest()[:8]}"
 
 
@@ -50,7 +53,7 @@ def write_passages(
     seed: int = 1,
     workers: int | None = None,
 ) -> str:
-    """Joins the clips of a manifest, each once; goes on where it was stopped.
+    """Joins the clips of a manifest, none of them twice; goes on where it was stopped.
 
     Arguments
     ---------
@@ -79,7 +82,6 @@ def write_passages(
 
     Example
     -------
-    >>> import torch
     >>> folder = getfixture("tmp_path")
     >>> soundfile.write(folder / "a.wav", 0.1 * torch.randn(16000).numpy(), 16000)
     >>> clip = Utterance("a", str(folder / "a.wav"), speaker="1", transcript="Go home", emotion="sad")
@@ -99,7 +101,7 @@ def write_passages(
 
 
 def passages(clips: Sequence[Utterance], seed: int) -> list[Passage]:
-    """Plans passages of all clips that have a companion.
+    """Plans passages; of the clips of one speaker and emotion, one may be left over.
 
     Arguments
     ---------
@@ -135,6 +137,7 @@ def passages(clips: Sequence[Utterance], seed: int) -> list[Passage]:
 
 
 def _written(folder: Path, data_folder: str | Path | None, base: Path, passage: Passage) -> Utterance:
+    torch.set_num_threads(1)
     path = folder / f"{passage.id}.flac"
     if not path.is_file() or path.stat().st_size == 0:
         waves = [load_audio(resolve(clip, data_folder, base), clip.start, clip.stop) for clip in passage.clips]
@@ -143,4 +146,4 @@ def _written(folder: Path, data_folder: str | Path | None, base: Path, passage: 
             soundfile.write(beside, wave.numpy(), SAMPLE_RATE, "PCM_16", format="FLAC")
     words = " ".join(written(clip.transcript) for clip in passage.clips)
     row = passage.clips[0]._replace(id=passage.id, wav=str(path), start=None, stop=None, transcript=words)
-    return row._replace(**dict.fromkeys(MEASURED), duration=round(soundfile.info(path).duration, 4))
+    return row._replace(**dict.fromkeys(MEASURED + TOLD), duration=round(soundfile.info(path).duration, 4))

@@ -1,17 +1,16 @@
 """How a model answers clips that were recorded less well, and how it answers groups of speakers.
 
-    python recipes/Small/robustness.py small --data=corpora --table=results/small/table --out=results/small/robustness
+    python recipes/Small/robustness.py small --table=results/small/table --out=results/small/robustness
 
-Run table.py first: its manifests name the clips, and its answers are grouped by gender and age. Noise and rooms are
-drawn from a seed.
+Run table.py first: its manifests name the clips, and its answers are grouped by gender and age. A clip's id is the seed
+of its noise and its room.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +24,7 @@ import speechbrain_xser  # noqa: F401, it checks the versions of what is importe
 import soundfile
 import torch
 from Small.codecs import SAMPLE_RATE, coded
-from Small.conditions import PEAK
+from Small.conditions import seeded, within_full_scale
 from Small.figures import figures, unweighted_accuracy
 from Small.noise import pink, with_noise
 from Small.room import impulse_response, in_room
@@ -39,8 +38,6 @@ from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manif
 from speechbrain_xser.inference.evaluation import explain_manifest
 from speechbrain_xser.metrics.answers import read_answers
 from speechbrain_xser.utils.commandline import one_line_errors
-
-AGES = ((0, 29), (30, 44), (45, 120))  # years
 
 
 def noisy(snr_decibels: float) -> Callable[[Tensor, torch.Generator], Tensor]:
@@ -71,14 +68,16 @@ class Row(NamedTuple):
 
 @click.command()
 @click.argument("model")
-@click.option("--data", required=True, help="Folder with cremad.")
-@click.option("--table", default="results/small/table", show_default=True, help="Output of table.py.")
+@click.option("--table", default="results/small/table", show_default=True, help="Output of table.py for MODEL.")
 @click.option("--out", default="results/small/robustness", show_default=True, help="Where clips and answers go.")
 @click.option("--clips", type=int, default=60, show_default=True, help="Of each set at most, every n-th.")
 @click.option("--sets", "names", default="cremad,librispeech", show_default=True, help="Which sets.")
 @one_line_errors()
-def main(model: str, data: str, table: str, out: str, clips: int, names: str) -> None:
+def main(model: str, table: str, out: str, clips: int, names: str) -> None:
     """Prints how MODEL, a trained folder, answers in each condition, and for groups of CREMA-D's speakers."""
+    groups = by_group(Path(table, "cremad.jsonl"))
+    for group, (count, ua) in groups.items():
+        print(f"cremad, {group}: {count} clips, UA {ua:.1f}", flush=True)
     recognizer, rows = ExplainableEmotionRecognizer.from_hparams(model, merge=True), {}
     for name in names.split(","):
         found = read_manifest(Path(table, name, "table.jsonl"))
@@ -87,9 +86,6 @@ def main(model: str, data: str, table: str, out: str, clips: int, names: str) ->
             row = in_condition(recognizer, some, condition, Path(out, name))
             rows[f"{name}, {condition}"] = row
             print(shown(f"{name}, {condition}", row), flush=True)
-    groups = by_group(Path(table, "cremad.jsonl"), ages(Path(data, "cremad", "manifest.csv")))
-    for group, (count, ua) in groups.items():
-        print(f"cremad, {group}: {count} clips, UA {ua:.1f}")
     figures_of = {"conditions": {name: row._asdict() for name, row in rows.items()}, "groups": groups}
     Path(out, "figures.json").write_text(json.dumps(figures_of, indent=1))
 
@@ -99,9 +95,8 @@ def in_condition(
 ) -> Row:
     """Explains clips that were changed; the changed clips stay in the folder."""
     place = folder / condition.replace(", ", "-").replace(" ", "-").replace("/", "")
-    place.mkdir(parents=True, exist_ok=True)
-    manifest = str(place / "clips.jsonl")
-    write_manifest(manifest, changed(clips, condition, place))
+    rows, manifest = list(changed(clips, condition, place)), str(place / "clips.jsonl")
+    write_manifest(manifest, rows)
     utterances, explanations = explain_manifest(recognizer, manifest)
     found, domains = figures(utterances, explanations), [one.domain for one in explanations]
     doubtful, out = (100 * domains.count(which) / len(domains) for which in (DOUBTFUL, OUT))
@@ -109,28 +104,20 @@ def in_condition(
 
 
 def changed(clips: Sequence[Utterance], condition: str, folder: Path) -> Iterator[Utterance]:
-    """Writes clips as they sound in a condition, not above full scale."""
+    """Writes clips as they sound in a condition, not above full scale; a clip's own id is the seed."""
+    folder.mkdir(parents=True, exist_ok=True)
     for number, clip in enumerate(clips):
-        generator = torch.Generator().manual_seed(number)
-        wave = CONDITIONS[condition](load_audio(clip.wav, clip.start, clip.stop), generator)
+        wave = CONDITIONS[condition](load_audio(clip.wav, clip.start, clip.stop), seeded(clip.id))
         path = folder.resolve() / f"{number}.flac"
-        soundfile.write(path, (wave * min(1.0, PEAK / wave.abs().max().item())).numpy(), SAMPLE_RATE)
+        soundfile.write(path, within_full_scale(wave).numpy(), SAMPLE_RATE)
         yield clip._replace(wav=str(path), start=None, stop=None, duration=len(wave) / SAMPLE_RATE)
 
 
-def ages(manifest: Path) -> dict[str, int]:
-    """Years of CREMA-D's actors by their names."""
-    with open(manifest, encoding="utf-8") as file:
-        return {row["speaker"]: int(row["age"]) for row in csv.DictReader(file)}
-
-
-def by_group(answers: Path, years: Mapping[str, int]) -> dict[str, tuple[int, float]]:
+def by_group(answers: Path) -> dict[str, tuple[int, float]]:
     """Clips and UA of each gender and age band of speakers, from a table's answers."""
     groups: dict[str, list[tuple[str, str | None]]] = {}
     for answer in read_answers(answers).values():
-        age = years[answer.utterance.speaker]
-        band = next(f"{low} to {high} years" for low, high in AGES if low <= age <= high)
-        for name in (answer.utterance.gender, band):
+        for name in filter(None, (answer.utterance.gender, answer.utterance.age)):
             groups.setdefault(name, []).append((answer.reference.emotion, parse(answer.answer).emotion))
     return {name: (len(pairs), unweighted_accuracy(pairs)) for name, pairs in sorted(groups.items())}
 

@@ -115,10 +115,11 @@ def _answered(
     return utterances, found
 
 
-def _supported(utterances: Sequence[Utterance], explanations: Sequence[Explanation]) -> dict[str, float | None]:
+def _supported(utterances: Sequence[Utterance], explanations: Sequence[Explanation]) -> dict[str, float]:
     """Share of the measurable claims that the signal supports, by descriptor and of all, in per cent."""
     found = supports([(clip_of(u, None, ""), e.paragraph) for u, e in zip(utterances, explanations, strict=True)])
-    found["all"] = Support(*map(sum, zip(*found.values(), strict=True)))
+    if found:
+        found["all"] = Support(*map(sum, zip(*found.values(), strict=True)))
     return {name: support.share for name, support in found.items() if support.share is not None}
 
 

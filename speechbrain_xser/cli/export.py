@@ -74,7 +74,8 @@ def _voice(folder: str, manifest: str, data_folder: str | None) -> MeanVoice | N
     from speechbrain_xser.stages import STAGES
 
     model, hparams = read_model_folder(folder)
-    batches = sampled_batches(manifest, data_folder, hparams["max_seconds"], CLIPS, "mean voice")
+    heard = {"label": "mean voice", "cut_silence": hparams["cut_silence"]}
+    batches = sampled_batches(manifest, data_folder, hparams["max_seconds"], CLIPS, **heard)
     return mean_voice(model, batches, STAGES[hparams["stage"]])
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from speechbrain_xser.data.audio import load_audio, seconds_of
 from speechbrain_xser.data.faults import Fault
 from speechbrain_xser.data.manifest import Utterance, read_manifest
+from speechbrain_xser.data.speech import without_silence
 from speechbrain_xser.data.waveform import check_seconds
 from speechbrain_xser.errors import AudioError, ManifestError
 
@@ -33,6 +34,11 @@ class Batch(NamedTuple):
     def to(self, device, non_blocking: bool = False) -> Batch:
         """Moves the waveforms to another device; counts stay on the CPU, where shapes are computed without waiting."""
         return self._replace(wavs=self.wavs.to(device=device, non_blocking=non_blocking))
+
+    def without_silence(self) -> Batch:
+        """The clips without the silence before and after speech: :func:`~speechbrain_xser.data.speech.spoken_span`."""
+        wavs, samples = without_silence(self.wavs, self.samples)
+        return self._replace(wavs=wavs, samples=samples)
 
     def pin_memory(self) -> Batch:
         """Moves the batch to page-locked memory, for loaders that copy while the device computes."""

@@ -20,10 +20,32 @@ def sampled_batches(
     limit: int | None = None,
     label: str = "listening",
     batch_size: int = BATCH,
+    cut_silence: bool = False,
 ) -> Iterator[Batch]:
     """Yields the readable clips of a manifest, or ``limit`` of them, with a progress bar; longer ones are left out.
 
     The clips are drawn by a checksum of their ids: every n-th clip of a manifest sorted by name could miss classes.
+
+    Arguments
+    ---------
+    manifest : str
+        JSONL.
+    data_folder : str, optional
+        What {data_root} in the manifest stands for.
+    max_seconds : float
+        Longer clips are left out.
+    limit : int, optional
+        So many clips at most.
+    label : str
+        Of the progress bar.
+    batch_size : int
+        Clips of a batch.
+    cut_silence : bool
+        Whether clips lose the silence before and after speech, as a model hears them whose folder says so.
+
+    Yields
+    ------
+    Batch
 
     Raises
     ------
@@ -39,4 +61,4 @@ def sampled_batches(
         batch = collate([clips[index] for index in chosen[start : start + batch_size]])
         unreadable.add(batch.faults)
         if batch.utterances:
-            yield batch
+            yield batch.without_silence() if cut_silence else batch

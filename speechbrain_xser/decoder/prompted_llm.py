@@ -55,7 +55,7 @@ class PromptedLLM(OwnsPart):
         False builds the LLM from ``config.json`` alone.
     emotion_temperature : float
         What the scores of emotions are divided by before their softmax; above 1 makes probabilities more equal. It
-        calibrates them (Guo et al., 2017, ICML) and changes no answer.
+        calibrates them (Guo et al., 2017, ICML). No paragraph changes; evidence does, which is made of probabilities.
 
     Raises
     ------

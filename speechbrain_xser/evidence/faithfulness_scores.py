@@ -99,7 +99,8 @@ def measure_faithfulness(
             f"In stage {stage.name!r} of this model a branch is off; expected two or more, to be removed in turn. Use "
             "a model of another system."
         )
-    batches = sampled_batches(manifest, data_folder, recognizer.hparams.max_seconds, clips, "taking out branches")
+    heard = {"label": "taking out branches", "cut_silence": recognizer.hparams.cut_silence}
+    batches = sampled_batches(manifest, data_folder, recognizer.hparams.max_seconds, clips, **heard)
     told, knockouts = [], []
     for utterances, paragraphs, found in _batches(recognizer, batches):
         told += zip(utterances, paragraphs, strict=True)
@@ -140,8 +141,7 @@ def _batches(
     model, stage, emotions = recognizer.mods.model, STAGES[recognizer.hparams.stage], recognizer.hparams.emotions
     for batch in batches:
         with evaluating(model), torch.no_grad():
-            wavs, samples = recognizer.heard_batch(batch.wavs, batch.samples)
-            tokens = model.encode(wavs.to(recognizer.device), samples, stage)
+            tokens = model.encode(batch.wavs.to(recognizer.device), batch.samples, stage)
             paragraphs, _ = model.explain_tokens(tokens, stage, emotions, recognizer.decoding)
             found = knock_out(model, tokens, stage, paragraphs, emotions, recognizer.decoding)
         yield batch.utterances, paragraphs, found

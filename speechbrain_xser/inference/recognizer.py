@@ -436,7 +436,7 @@ class ExplainableEmotionRecognizer(nn.Module):
             spoken = [has_speech(wav[:count], rate) for wav, count in zip(wavs, samples.tolist(), strict=True)]
         if not any(spoken):
             return _Encoded(spoken)
-        states, outputs = self._heard(*self.heard_batch(wavs[spoken], samples[spoken]))
+        states, outputs = self._heard(*self._heard_batch(wavs[spoken], samples[spoken]))
         tokens = {name: output.tokens for name, output in outputs.items()}
         if self.domain is None:
             return _Encoded(spoken, tokens, [DEMONSTRATION if self.demonstration else None] * len(states.frames))
@@ -473,11 +473,11 @@ class ExplainableEmotionRecognizer(nn.Module):
         AudioError
             As :meth:`explain_batch`.
         """
-        wavs, samples = self.heard_batch(*self.checked_batch(wavs, wav_lens, sampling_rate))
+        wavs, samples = self._heard_batch(*self.checked_batch(wavs, wav_lens, sampling_rate))
         with self._precise():
             return clip_means(*self._heard(wavs, samples, stage))
 
-    def heard_batch(self, wavs: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
+    def _heard_batch(self, wavs: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
         """The clips of a batch, [B, S] and [B], as the model hears them: see :meth:`heard_span`."""
         if not self.hparams.cut_silence:
             return wavs, samples

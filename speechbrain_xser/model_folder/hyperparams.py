@@ -21,6 +21,7 @@ from speechbrain_xser.model_folder.locate import HYPERPARAMS, SETTINGS
 from speechbrain_xser.model_folder.safe_yaml import FACTORY, PRETRAINER, load_safely, read_text, scan
 from speechbrain_xser.model_folder.settings import OWN, SINCE, check_settings, settings_text, sourced
 from speechbrain_xser.model_folder.weights import FolderPretrainer, parts_of
+from speechbrain_xser.utils.files import written_beside
 
 OVERRIDABLE = ("source", "revision", "dtype")  # of each backbone, as encoder_source
 QUANTIZATION = "quantization"  # of the LLM, under that name
@@ -88,7 +89,8 @@ def write_settings(folder: str | Path, settings: Mapping[str, object]) -> None:
     """
     texts = {SETTINGS: settings_text(settings), HYPERPARAMS: hyperparams_text(settings)}
     for name, text in texts.items():
-        Path(folder, name).write_text(text, encoding="utf-8")
+        with written_beside(Path(folder, name)) as file:
+            file.write(text)
 
 
 def read_hyperparams(path: str | Path, overrides: dict | None = None) -> tuple[dict, dict, FolderPretrainer]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError, XserError
@@ -118,10 +118,12 @@ def load_lora(model: ExplainableSER, folder: str | Path) -> None:
     Raises
     ------
     UnsafeModelError, CheckpointError, BackboneError
-        As :func:`read_model_folder`; also if the folder or the model has no LoRA.
+        As :func:`read_model_folder`; also if the folder has no LoRA, or its LLM is not there.
     """
     settings, *_ = _read(Path(folder))
-    _check_backbones(folder, settings)
+    if "adapter" not in parts_of(settings["model"]):
+        raise CheckpointError(f"{folder}: has no LoRA.")
+    _check_backbones(folder, settings, ("llm",))
     load_adapter(model, Path(folder) / ADAPTER)
 
 
@@ -137,10 +139,10 @@ def _read(
     return {**settings, "model": with_enclosed(settings["model"], folder)}, hparams, pretrainer
 
 
-def _check_backbones(folder: str | Path, settings: Mapping) -> None:
-    """Checks that the backbones are available, and are those that the folder was trained with."""
-    metadata = read_metadata(Path(folder) / METADATA)
-    for name, source in backbones(settings["model"]).items():
+def _check_backbones(folder: str | Path, settings: Mapping, names: Collection[str] | None = None) -> None:
+    """Checks that the backbones, or some of them, are available and are those that the folder was trained with."""
+    metadata, found = read_metadata(Path(folder) / METADATA), backbones(settings["model"])
+    for name, source in ((name, source) for name, source in found.items() if names is None or name in names):
         if name not in metadata.backbones:
             raise CheckpointError(f"{folder}/{METADATA}: names no {name}; the folder is not complete")
         check_backbone(name, metadata.backbones[name], *source)

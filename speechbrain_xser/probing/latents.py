@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.speech import without_silence
 from speechbrain_xser.data.subset import sampled_batches
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.utils.modes import evaluating
@@ -72,14 +71,8 @@ def read_clips(
     TrainingError
         If more than one clip in a hundred cannot be read.
     """
-    batches = sampled_batches(manifest, data_folder, max_seconds, limit)
-    found = []
-    for batch in batches:
-        wavs, samples = batch.wavs, batch.samples
-        if cut_silence:
-            wavs, samples = without_silence(wavs, samples, model.encoder.sample_rate)
-        found += _clips(model, wavs, samples, batch.utterances)
-    return found
+    batches = sampled_batches(manifest, data_folder, max_seconds, limit, cut_silence=cut_silence)
+    return [clip for batch in batches for clip in _clips(model, batch.wavs, batch.samples, batch.utterances)]
 
 
 def _clips(

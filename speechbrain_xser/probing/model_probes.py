@@ -40,7 +40,7 @@ def probe_model(
     revision : str, optional
         Full commit of a hub id.
     feature_cache : str or Path, optional
-        A folder where a training kept the encoder's layers.
+        A folder where a training kept the encoder's layers. It is no help for clips from which silence is cut.
     custom_encoder : SpeechEncoder, optional
         The encoder of a model that was trained with one of a class of your own.
 

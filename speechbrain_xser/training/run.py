@@ -153,7 +153,8 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
         If the encoder does not accept clips of ``max_seconds``.
     """
     settings = TrainingSettings.from_hparams(hparams)
-    start = None if settings.start_from is None else model_folder(settings.start_from)  # before the model is built
+    # before the model is built
+    start, lora = (None if one is None else model_folder(one) for one in (settings.start_from, settings.start_lora))
     torch.manual_seed(derive_seed(settings.seed, "model"))
     with naming_memory("the model was loaded", SMALLER_MODEL, TrainingError):
         model = hparams["model"]()
@@ -162,8 +163,8 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
         check_starts(model, settings.schedule().stages)
         if start is not None:
             load_weights(model, start)
-        if settings.start_lora is not None:
-            load_lora(model, model_folder(settings.start_lora))
+        if lora is not None:
+            load_lora(model, lora)
     if settings.feature_cache is not None:
         keep_features(model, settings.feature_cache, lobes(hparams))
     if start is None and model.standardization is not None:
@@ -327,8 +328,9 @@ def training_voice(hparams: Mapping[str, Any], brain: XserBrain) -> MeanVoice | 
     if not if_main_process():
         return None
     settings = TrainingSettings.from_hparams(hparams)
-    some = (hparams["train_manifest"], hparams.get("data_folder"), settings.max_seconds, CLIPS, "mean voice")
-    return mean_voice(brain.model, sampled_batches(*some), brain.schedule.stages[-1])
+    some = (hparams["train_manifest"], hparams.get("data_folder"), settings.max_seconds, CLIPS)
+    heard = {"label": "mean voice", "cut_silence": hparams.get("cut_silence", OWN["cut_silence"])}
+    return mean_voice(brain.model, sampled_batches(*some, **heard), brain.schedule.stages[-1])
 
 
 def summary(scores: Scores | None, folder: str, column: str = "this run") -> str:

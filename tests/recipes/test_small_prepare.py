@@ -1,14 +1,18 @@
 """The small model's training speech: with a flite that hums where the real one is not asked for."""
 
+import os
 import shutil
 import stat
 import sys
 import textwrap
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 
 import pytest
 import soundfile
+import torch
+from Small import crossing
 from Small.prepare import prepare
 from Small.sentences import FILES, sentences, written
 from Small.sessions import sessions
@@ -177,3 +181,36 @@ def test_real_voices_say_wordnet_s_sentences_and_the_annotator_measures_them(tmp
     found = rows(prepare(WORDNET, tmp_path / "out", annotate=True, workers=1, **counts))
     assert sum(row.pitch is not None for row in found["train"]) >= 18
     assert {row.volume for row in found["train"]} == {"low", "normal", "high"}
+
+
+@pytest.fixture
+def actors(tmp_path) -> Path:
+    """CREMA-D's names: two actors for training and one each for validation and test, who hum for a second."""
+    folder = tmp_path / "cremad" / "AudioWAV"
+    folder.mkdir(parents=True)
+    for number, (actor, sentence) in enumerate(product((1004, 1005, 1002, 1003), ("IEO", "TIE", "IOM", "WSI"))):
+        wave = 0.2 * torch.sin(2 * torch.pi * (150 + 5 * number) * torch.arange(16000) / 16000)
+        soundfile.write(folder / f"{actor}_{sentence}_HAP_XX.wav", wave.numpy(), 16000)
+    return folder.parent
+
+
+def test_the_training_set_has_passages_and_synthetic_speech(actors, wordnet, flite, tmp_path, monkeypatch):
+    flite()
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    paths = crossing.prepare(actors, tmp_path / "out", wordnet, speech_clips=6, llm_clips=5)
+    train = read_manifest(paths["train"])
+    passages = [row for row in train if "passages" in row.wav]
+    synthetic = [row for row in train if row.id.startswith("small-train")]
+    assert len(train) == 8 + 8 + len(passages) + 6 and len(synthetic) == 6
+    assert len(passages) >= 2 and all(row.duration > 2.0 and row.volume and row.emotion == "happy" for row in passages)
+    assert all(row.recognized == row.transcript and row.transcript in row.caption for row in train)
+    assert {row.emotion for row in synthetic} == {None} and len({row.id for row in train}) == len(train)
+    assert len(read_manifest(paths["train-5"])) == 5
+    assert [len(read_manifest(paths[split])) for split in ("valid", "test")] == [4, 4]
+
+
+def test_a_missing_flite_is_told_before_anything_is_made(actors, wordnet, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SettingsError, match="flite"):
+        crossing.prepare(actors, tmp_path / "out", wordnet, speech_clips=6)
+    assert not (tmp_path / "out" / "acted").exists()

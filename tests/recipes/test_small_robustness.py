@@ -1,11 +1,9 @@
 """Clips in worse conditions, and groups of speakers: what is changed, what is counted."""
 
-import json
-
 import pytest
 import soundfile
 from Small.noise import level_of
-from Small.robustness import CONDITIONS, ages, by_group, changed, in_condition
+from Small.robustness import CONDITIONS, by_group, changed, in_condition
 
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance
@@ -22,7 +20,8 @@ def clip(tmp_path) -> Utterance:
 
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_a_changed_clip_is_within_full_scale_and_the_same_each_time(clip, condition, tmp_path):
-    [one], [again] = (list(changed([clip], condition, tmp_path)) for _ in range(2))
+    places = [tmp_path / "one", tmp_path / "again"]
+    [one], [again] = (list(changed([clip], condition, place)) for place in places)
     wave, before = load_audio(one.wav), load_audio(clip.wav)
     assert one.transcript == "go home" and one.wav != clip.wav
     assert len(wave) >= len(before) - 320 and wave.abs().max() < 1.0
@@ -49,15 +48,12 @@ def test_a_row_counts_the_answers_of_the_changed_clips(packaged, clip, tmp_path)
 
 
 def test_groups_are_those_of_the_speakers_and_an_answer_without_emotion_is_wrong(tmp_path):
-    path = tmp_path / "manifest.csv"
-    path.write_text("id,speaker,age\n1,cremad-1001,25\n2,cremad-1002,50\n", encoding="utf-8")
     right, wrong = 'A man says, "Go", in a sad voice.', 'A man says, "Go".'
-    rows = [("cremad-1001", "male", right), ("cremad-1001", "male", wrong), ("cremad-1002", "female", right)]
+    rows = [("youth adult", "male", right), ("youth adult", "male", wrong), (None, "female", right)]
     answers = [
-        UtteranceAnswer(Utterance(str(n), "a.wav", speaker=who, gender=gender, emotion="sad", transcript="go"), told)
-        for n, (who, gender, told) in enumerate(rows)
+        UtteranceAnswer(Utterance(str(n), "a.wav", age=age, gender=gender, emotion="sad", transcript="go"), told)
+        for n, (age, gender, told) in enumerate(rows)
     ]
     write_answers(tmp_path / "cremad.jsonl", answers)
-    found = by_group(tmp_path / "cremad.jsonl", ages(path))
-    expected = {"0 to 29 years": [2, 50.0], "45 to 120 years": [1, 100.0], "female": [1, 100.0], "male": [2, 50.0]}
-    assert json.loads(json.dumps(found)) == expected
+    found = by_group(tmp_path / "cremad.jsonl")
+    assert found == {"female": (1, 100.0), "male": (2, 50.0), "youth adult": (2, 50.0)}

@@ -116,5 +116,5 @@ def test_a_run_can_start_from_the_lora_of_a_folder_whose_branches_have_another_s
     assert all(begun[name].equal(tensor) for name, tensor in fresh.items() if name not in lora)
     without = tiny_lobes(tmp_path, lora=None)
     bare = write_model_folder(tmp_path / "bare", tiny_model(tmp_path, lora=None), {"model": without})
-    with pytest.raises(CheckpointError, match="adapter"):
+    with pytest.raises(CheckpointError, match="has no LoRA"):
         make_model({**hparams, "start_lora": bare})
