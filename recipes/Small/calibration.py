@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
 import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
 
 # isort: split
+from Small.table import some
+
 from speechbrain_xser import ExplainableEmotionRecognizer
 from speechbrain_xser.errors import ManifestError, SettingsError
 from speechbrain_xser.inference.evaluation import explain_manifest
@@ -34,10 +36,11 @@ BINS = 10
 @click.argument("model", type=click.Path(exists=True, file_okay=False))
 @click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
 @click.option("--data", help="What {data_root} stands for in the manifest.")
+@click.option("--clips", type=click.IntRange(min=1), help="At most, every n-th; by default all.")
 @one_line_errors()
-def main(model: str, manifest: str, data: str | None) -> None:
+def main(model: str, manifest: str, data: str | None, clips: int | None) -> None:
     """Writes the temperature into MODEL, a trained folder, fitted on MANIFEST."""
-    temperature, before = calibrate(model, manifest, data)
+    temperature, before = calibrate(model, some(manifest, clips), data)
     print(f"temperature {temperature:.3f}; the calibration error was {before:.1f} before it")
 
 

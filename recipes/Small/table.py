@@ -53,7 +53,7 @@ def main(model: str, data: str, out: str, clips: int | None, names: str) -> None
     folder, rows = Path(out), {}
     for name in names.split(","):
         manifest = SETS[name](Path(data, name), folder / name)
-        answered = _answered(recognizer, _some(manifest, clips), folder / f"{name}.jsonl")
+        answered = _answered(recognizer, some(manifest, clips), folder / f"{name}.jsonl")
         rows[name] = figures(*answered)._asdict() | {"supported": _supported(*answered)}
         print(f"{name}: {_shown(rows[name])}", flush=True)
     (folder / "figures.json").write_text(json.dumps(rows, indent=1))
@@ -98,7 +98,8 @@ def _annotated(clips: list[Utterance], data: Path, folder: Path) -> str:
     return manifest
 
 
-def _some(manifest: str, clips: int | None) -> str:
+def some(manifest: str, clips: int | None) -> str:
+    """A manifest of every n-th clip, so many at most, beside the whole one."""
     rows = read_manifest(manifest)
     if clips is None or len(rows) <= clips:
         return manifest
