@@ -21,6 +21,8 @@ from tests.genuine import DATA
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
+ODD = DATA / "odd_audio"
+needs_odd = pytest.mark.skipif(not ODD.is_dir(), reason=f"No files in {ODD}: set XSER_DATA")
 READERS = DATA / "librispeech"
 needs_speech = pytest.mark.skipif(not READERS.is_dir(), reason=f"No clips in {READERS}: set XSER_DATA")
 
@@ -67,6 +69,12 @@ def test_it_writes_the_words_of_ten_readers_and_hears_who_reads(model, read):
     assert all(one.emotion for one in found)
     heard = [(row["gender_heard"], one.descriptors.gender) for row, one in zip(read, found, strict=True)]
     assert sum(truth == said for truth, said in heard if truth) >= 0.8 * sum(bool(truth) for truth, _ in heard)
+
+
+@needs_odd
+def test_german_is_out_of_its_domain_and_no_emotion_is_named(model):
+    found = model.explain_file(ODD / "german.flac")
+    assert (found.domain, found.emotion) == ("out", "unknown")
 
 
 @needs_speech
