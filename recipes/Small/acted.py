@@ -35,15 +35,14 @@ from speechbrain_xser.errors import AudioError
 from speechbrain_xser.utils.files import moved_into_place
 from speechbrain_xser.utils.parallel import in_parallel
 
-VERSION = 2  # of how a variant is made, in the names of files
-GAIN = 12.0  # decibels, up or down
+VERSION = 1  # of how a variant is made, in the names of files
+GAIN = 6.0  # decibels, up or down
 NOISE_QUANTILE = 0.05  # of a clip's frames: what it has between the words
 CHANCES = Chances(
     room=0.0,
     noise=0.3,
     kinds=("white", "pink"),
     snr_decibels=(15.0, 35.0),
-    silence_seconds=(0.0, 0.2),  # a trained model hears a clip without its silence
     level=None,
     low_pass=0.35,
     low_pass_hertz=(3400.0, 4000.0, 4750.0),
@@ -85,7 +84,7 @@ def vary(
     wording : str
         Of the paragraphs, which are written anew unless they are a human's.
     chances : Chances
-        Of silence, noise and bands; a gain of up to 12 dB is drawn beside them.
+        Of silence, noise and bands; a gain of up to 6 dB is drawn beside them.
     workers : int | None
         Processes at a time, None for one a core.
 

@@ -4,7 +4,7 @@ The corpus has twelve sentences, which an LLM learns by heart instead of reading
 clips keep their voice and get other words: the manifest says that the recogniser has written a sentence of WordNet's,
 and the paragraph quotes that sentence. The two branches never see each other, so nothing is untrue to either.
 
-Beside the clips stand passages of several clips and synthetic speech, since an actor's sentence of two seconds is
+Passages of several clips and synthetic speech can stand beside the clips, since an actor's sentence of two seconds is
 unlike what people record: passages are longer, and synthetic speech is faster, slower, softer and louder.
 """
 
@@ -42,6 +42,7 @@ def prepare(
     save_folder: str | Path,
     wordnet_folder: str | Path,
     variants: int = 1,
+    passages: bool = False,
     speech_clips: int = 0,
     valid_clips: int = 200,
     llm_clips: int = 1600,
@@ -58,7 +59,9 @@ def prepare(
     wordnet_folder : str | Path
         WordNet's, e.g. /usr/share/wordnet.
     variants : int
-        Of each training clip and passage, beside the clip as it was recorded.
+        Of each training clip, beside the clip as it was recorded.
+    passages : bool
+        Whether passages of several clips stand beside the clips.
     speech_clips : int
         Of synthetic speech, which need flite; 0 for none.
     valid_clips : int
@@ -85,10 +88,11 @@ def prepare(
     spoken = _spoken(wordnet_folder, Path(save_folder, "speech"), speech_clips, wording) if speech_clips else []
     folder = Path(save_folder, "acted")
     found = acted(data_folder, folder, variants)
-    found["passages"] = _passages(found["train"], folder, data_folder, variants)
+    if passages:
+        found["passages"] = _passages(found["train"], folder, data_folder, variants)
     clips = {name: _placed(read_manifest(path), data_folder) for name, path in found.items()}
     valid = Random("small valid").sample(clips["valid"], min(valid_clips, len(clips["valid"])))
-    train = clips["train"] + clips["train-varied"] + clips["passages"]
+    train = clips["train"] + clips["train-varied"] + clips.get("passages", [])
     few = f"train-{llm_clips}"
     manifests = {name: str(Path(save_folder, f"{name}.jsonl")) for name in ("train", few, "valid", "test")}
     train = [*crossed(train, sentences(wordnet_folder, "train"), "train", wording), *spoken]

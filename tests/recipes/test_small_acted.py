@@ -64,10 +64,10 @@ def test_a_human_s_paragraph_is_kept(manifest):
     assert (row.description, row.caption) == ("He barks.", None)
 
 
-def test_a_short_silence_stands_around_the_clip(manifest):
+def test_silence_of_up_to_a_second_and_more_stands_around_the_clip(manifest):
     rows = varied(manifest(speech()), variants=40)
-    assert all(1.0 <= row.duration <= 1.4 for row in rows)
-    assert min(row.duration for row in rows) < 1.15 and max(row.duration for row in rows) > 1.25
+    assert all(1.0 <= row.duration <= 3.4 for row in rows)
+    assert min(row.duration for row in rows) < 1.7 and max(row.duration for row in rows) > 2.6
     assert all(row.duration == pytest.approx(soundfile.info(row.wav).duration, abs=1e-4) for row in rows)
 
 
@@ -81,7 +81,7 @@ def test_the_silence_is_as_noisy_as_the_clip_s_own(manifest):
 def test_the_volume_is_that_of_the_variant(manifest):
     low, _ = reference_cutoffs().level_decibels
     rows = varied(manifest(speech(low), volume="low"), variants=20)
-    assert {row.volume for row in rows} == {"low", "normal", "high"}  # normal is 7 dB wide
+    assert {row.volume for row in rows} == {"low", "normal"}
     assert all(row.volume == volume_of(load_audio(row.wav)) for row in rows)
 
 
@@ -89,10 +89,10 @@ def test_a_volume_that_nobody_labelled_stays_unknown(manifest):
     assert varied(manifest(speech()))[0].volume is None
 
 
-def test_levels_differ_by_twelve_decibels_and_stay_within_full_scale(manifest):
+def test_levels_differ_by_six_decibels_and_stay_within_full_scale(manifest):
     chances = ALWAYS._replace(silence_seconds=(0.0, 0.0))
     levels = [level_of(load_audio(row.wav)) for row in varied(manifest(speech(-25.0)), variants=40, chances=chances)]
-    assert 18 < max(levels) - min(levels) <= 24.1
+    assert 8 < max(levels) - min(levels) <= 12.1
     full = speech(-25.0)
     loud = varied(manifest(full / full.abs().max()), variants=10)
     assert all(load_audio(row.wav).abs().max() < 1.0 for row in loud)

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import torch
 from Small import crossing
+from Small.flite import _voices
 from Small.prepare import prepare
 from Small.sentences import FILES, sentences, written
 from Small.sessions import sessions
@@ -185,10 +186,10 @@ def test_real_voices_say_wordnet_s_sentences_and_the_annotator_measures_them(tmp
 
 @pytest.fixture
 def actors(tmp_path) -> Path:
-    """CREMA-D's names: two actors for training and one each for validation and test, who hum for a second."""
+    """CREMA-D's names: three actors for training, one each for validation and test, one in each fold; they hum."""
     folder = tmp_path / "cremad" / "AudioWAV"
     folder.mkdir(parents=True)
-    for number, (actor, sentence) in enumerate(product((1004, 1005, 1002, 1003), ("IEO", "TIE", "IOM", "WSI"))):
+    for number, (actor, sentence) in enumerate(product((1004, 1007, 1021, 1002, 1003), ("IEO", "TIE", "IOM", "WSI"))):
         wave = 0.2 * torch.sin(2 * torch.pi * (150 + 5 * number) * torch.arange(16000) / 16000)
         soundfile.write(folder / f"{actor}_{sentence}_HAP_XX.wav", wave.numpy(), 16000)
     return folder.parent
@@ -197,12 +198,12 @@ def actors(tmp_path) -> Path:
 def test_the_training_set_has_passages_and_synthetic_speech(actors, wordnet, flite, tmp_path, monkeypatch):
     flite()
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    paths = crossing.prepare(actors, tmp_path / "out", wordnet, speech_clips=6, llm_clips=5)
+    paths = crossing.prepare(actors, tmp_path / "out", wordnet, passages=True, speech_clips=6, llm_clips=5)
     train = read_manifest(paths["train"])
     passages = [row for row in train if "passages" in row.wav]
     synthetic = [row for row in train if row.id.startswith("small-train")]
-    assert len(train) == 8 + 8 + len(passages) + 6 and len(synthetic) == 6
-    assert len(passages) >= 2 and all(row.duration > 2.0 and row.volume and row.emotion == "happy" for row in passages)
+    assert len(train) == 12 + 12 + len(passages) + 6 and len(synthetic) == 6
+    assert len(passages) >= 3 and all(row.duration > 2.0 and row.volume and row.emotion == "happy" for row in passages)
     assert all(row.recognized == row.transcript and row.transcript in row.caption for row in train)
     assert {row.emotion for row in synthetic} == {None} and len({row.id for row in train}) == len(train)
     assert len(read_manifest(paths["train-5"])) == 5
@@ -210,7 +211,8 @@ def test_the_training_set_has_passages_and_synthetic_speech(actors, wordnet, fli
 
 
 def test_a_missing_flite_is_told_before_anything_is_made(actors, wordnet, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    _voices.cache_clear()
     with pytest.raises(SettingsError, match="flite"):
         crossing.prepare(actors, tmp_path / "out", wordnet, speech_clips=6)
     assert not (tmp_path / "out" / "acted").exists()

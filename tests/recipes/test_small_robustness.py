@@ -14,7 +14,7 @@ from speechbrain_xser.metrics.answers import UtteranceAnswer, write_answers
 @pytest.fixture
 def clip(tmp_path) -> Utterance:
     wave = speak(plan("test", 3, seed=1))
-    soundfile.write(tmp_path / "a.wav", wave.numpy(), 16000)
+    soundfile.write(tmp_path / "a.wav", wave, 16000)
     return Utterance("a", str(tmp_path / "a.wav"), transcript="go home", emotion="sad")
 
 
