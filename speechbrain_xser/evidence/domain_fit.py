@@ -19,6 +19,7 @@ from speechbrain_xser.model_folder.domain_reference import DISTANCES, DomainRefe
 DOUBTFUL_SHARE, OUT_SHARE = 0.10, 0.02  # of the clips of each set in the domain, at most, are above the thresholds
 REGRESSION = {"C": 1000.0, "tol": 1e-9, "max_iter": 1000}  # C beside a mean cross-entropy
 SMALLEST_SPREAD = 1e-6
+LEAST_SHRINKAGE = 1e-6  # of the mean variance: the covariance of two rows would have no inverse without it
 
 
 def training_means(clips: ClipMeans) -> TrainingMeans:
@@ -44,7 +45,8 @@ def training_means(clips: ClipMeans) -> TrainingMeans:
     """
     voice, states = clips.voice.double(), clips.states.double()
     covariance = torch.from_numpy(LedoitWolf().fit(voice.numpy()).covariance_)
-    factor = torch.linalg.cholesky(covariance)
+    ridge = LEAST_SHRINKAGE * covariance.diagonal().mean().clamp(min=SMALLEST_SPREAD)
+    factor = torch.linalg.cholesky(covariance + ridge * torch.eye(len(covariance), dtype=covariance.dtype))
     whitening = torch.linalg.solve_triangular(factor, torch.eye(len(factor), dtype=factor.dtype), upper=False)
     spread = states.std(0, correction=0).clamp(min=SMALLEST_SPREAD)
     return TrainingMeans(*(part.float() for part in (voice.mean(0), whitening, states.mean(0), spread)))

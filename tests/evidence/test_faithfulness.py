@@ -55,7 +55,7 @@ def tokens(rows=1):
 
 @pytest.fixture
 def recognizer():
-    hparams = SimpleNamespace(stage="ser", emotions=EMOTIONS, max_seconds=30.0)
+    hparams = SimpleNamespace(stage="ser", emotions=EMOTIONS, max_seconds=30.0, cut_silence=False)
     return SimpleNamespace(mods=SimpleNamespace(model=Model()), hparams=hparams, device="cpu", decoding=PLAIN_DECODING)
 
 

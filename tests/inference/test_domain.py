@@ -74,6 +74,11 @@ def test_the_distance_of_the_voice_is_mahalanobis_with_a_shrunk_covariance():
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4)
 
 
+def test_two_training_clips_are_enough_for_distances():
+    training = training_means(ClipMeans(torch.randn(2, 6, generator=generator()), torch.randn(2, 1, 2), {}))
+    assert training.voice_whitening.isfinite().all()
+
+
 def test_the_distance_of_the_states_is_their_root_mean_square_in_spreads():
     training = TrainingMeans(torch.zeros(1), torch.eye(1), torch.full((1, 2), 1.0), torch.tensor([[1.0, 2.0]]))
     clips = ClipMeans(torch.zeros(1, 1), torch.tensor([[[4.0, 9.0]]]), {})  # three and four spreads away
