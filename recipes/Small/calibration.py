@@ -36,7 +36,7 @@ BINS = 10
 @click.argument("model", type=click.Path(exists=True, file_okay=False))
 @click.argument("manifest", type=click.Path(exists=True, dir_okay=False))
 @click.option("--data", help="What {data_root} stands for in the manifest.")
-@click.option("--clips", type=click.IntRange(min=1), help="At most, every n-th; by default all.")
+@click.option("--clips", type=click.IntRange(min=1), help="At most; by default all.")
 @one_line_errors()
 def main(model: str, manifest: str, data: str | None, clips: int | None) -> None:
     """Writes the temperature into MODEL, a trained folder, fitted on MANIFEST."""

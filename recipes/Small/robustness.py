@@ -28,6 +28,7 @@ from Small.conditions import seeded, within_full_scale
 from Small.figures import figures, unweighted_accuracy
 from Small.noise import pink, with_noise
 from Small.room import impulse_response, in_room
+from Small.table import drawn
 from torch import Tensor
 
 from speechbrain_xser import ExplainableEmotionRecognizer
@@ -70,7 +71,7 @@ class Row(NamedTuple):
 @click.argument("model")
 @click.option("--table", default="results/small/table", show_default=True, help="Output of table.py for MODEL.")
 @click.option("--out", default="results/small/robustness", show_default=True, help="Where clips and answers go.")
-@click.option("--clips", type=int, default=60, show_default=True, help="Of each set at most, every n-th.")
+@click.option("--clips", type=int, default=60, show_default=True, help="Of each set at most.")
 @click.option("--sets", "names", default="cremad,librispeech", show_default=True, help="Which sets.")
 @one_line_errors()
 def main(model: str, table: str, out: str, clips: int, names: str) -> None:
@@ -81,7 +82,7 @@ def main(model: str, table: str, out: str, clips: int, names: str) -> None:
     recognizer, rows = ExplainableEmotionRecognizer.from_hparams(model, merge=True), {}
     for name in names.split(","):
         found = read_manifest(Path(table, name, "table.jsonl"))
-        some = found[:: -(-len(found) // clips)]
+        some = drawn(found, clips)
         for condition in CONDITIONS:
             row = in_condition(recognizer, some, condition, Path(out, name))
             rows[f"{name}, {condition}"] = row

@@ -4,6 +4,7 @@ import pytest
 import soundfile
 from Small.noise import level_of
 from Small.robustness import CONDITIONS, by_group, changed, in_condition
+from Small.table import drawn
 
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance
@@ -57,3 +58,10 @@ def test_groups_are_those_of_the_speakers_and_an_answer_without_emotion_is_wrong
     write_answers(tmp_path / "cremad.jsonl", answers)
     found = by_group(tmp_path / "cremad.jsonl")
     assert found == {"female": (1, 100.0), "male": (2, 50.0), "youth adult": (2, 50.0)}
+
+
+def test_a_part_of_a_sorted_set_has_all_its_kinds():
+    rows = [Utterance(f"{n:04}", "a.wav", emotion=("sad", "angry", "happy")[n % 3]) for n in range(300)]
+    some = drawn(rows, 100)
+    assert len(some) == 100 and {row.emotion for row in some} == {"sad", "angry", "happy"}  # every third is sad
+    assert some == drawn(rows[::-1], 100)
