@@ -25,10 +25,10 @@ import soundfile
 import torch
 from Small.codecs import SAMPLE_RATE, coded
 from Small.conditions import seeded, within_full_scale
+from Small.domain_sets import drawn
 from Small.figures import figures, unweighted_accuracy
 from Small.noise import pink, with_noise
 from Small.room import impulse_response, in_room
-from Small.table import drawn
 from torch import Tensor
 
 from speechbrain_xser import ExplainableEmotionRecognizer

@@ -15,7 +15,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from zlib import crc32
 
 import click
 
@@ -25,6 +24,7 @@ import speechbrain_xser  # noqa: F401, it checks the versions of what is importe
 
 # isort: split
 from Small.acted import acted
+from Small.domain_sets import drawn
 from Small.figures import figures
 
 from speechbrain_xser import ExplainableEmotionRecognizer
@@ -100,18 +100,13 @@ def _annotated(clips: list[Utterance], data: Path, folder: Path) -> str:
 
 
 def some(manifest: str, clips: int | None) -> str:
-    """A manifest of so many clips at most, beside the whole one; drawn by their ids: every n-th lacks some kinds."""
+    """A manifest of so many clips at most, beside the whole one."""
     rows = read_manifest(manifest)
     if clips is None or len(rows) <= clips:
         return manifest
     path = manifest.replace(".jsonl", f"-{clips}.jsonl")
     write_manifest(path, drawn(rows, clips))
     return path
-
-
-def drawn(rows: Sequence[Utterance], clips: int) -> list[Utterance]:
-    """So many clips at most, the same each time."""
-    return sorted(rows, key=lambda row: crc32(row.id.encode()))[:clips]
 
 
 def _answered(

@@ -44,7 +44,7 @@ def set_up(
         if backbone not in missing:
             tell(f"{backbone.title} ({backbone.licence}) is there.")
     if missing:
-        with claimed(cache, wait=True, lock=LOCK), _workplace(cache) as work:
+        with claimed(cache, wait=True, lock=LOCK), _workplace(cache, backbones) as work:
             for backbone in missing:
                 if not is_whole(cache / backbone.name, backbone):  # another process may have installed it
                     _bring(backbone, cache / backbone.name, work / backbone.name, source, tell)
@@ -65,8 +65,10 @@ def _sums(folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _workplace(cache: Path) -> Iterator[Path]:
+def _workplace(cache: Path, backbones: Sequence[Backbone]) -> Iterator[Path]:
     """An empty folder for the work. Leftovers of killed processes are removed, since this one holds the lock."""
+    for left in (left for backbone in backbones for left in cache.glob(f".{backbone.name}.staging-*")):
+        shutil.rmtree(left, ignore_errors=True)  # of other machines, too, which share a home
     work = cache / WORK
     shutil.rmtree(work, ignore_errors=True)
     try:

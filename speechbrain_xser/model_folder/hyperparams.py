@@ -60,9 +60,10 @@ def hyperparams_text(settings: Mapping[str, object]) -> str:
     """
     lobes, top = deepcopy(settings["model"]), {}
     for name, part in sourced(lobes).items():
-        for argument in (argument for argument in (*OVERRIDABLE, QUANTIZATION) if argument in part):
-            key = argument if argument == QUANTIZATION else f"{name}_{argument}"
-            top[key], part[argument] = part[argument], RefTag(f"<{key}>")
+        keys = {argument: f"{name}_{argument}" for argument in OVERRIDABLE} | {QUANTIZATION: QUANTIZATION}
+        for argument, key in keys.items():
+            if argument in part:
+                top[key], part[argument] = part[argument], RefTag(f"<{key}>")
     factory = _tagged(FACTORY, {place: _node(part) for place, part in lobes.items()})
     pretrainer = _tagged(PRETRAINER, {"paths": parts_of(settings["model"])})
     tree = {key: settings[key] for key in OWN} | top | {"modules": {"model": factory}, "pretrainer": pretrainer}

@@ -2,9 +2,9 @@
 
 import pytest
 import soundfile
+from Small.domain_sets import drawn
 from Small.noise import level_of
 from Small.robustness import CONDITIONS, by_group, changed, in_condition
-from Small.table import drawn
 
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance
