@@ -89,6 +89,7 @@ STAGES: dict[str, Stage] = {
         SER_STAGE._replace(name="ser_sed", branches={"descriptor": TRAIN}, target="descriptors+emotion"),
         SER_STAGE._replace(name="joint", branches={"content": TRAIN, "descriptor": TRAIN}),
         SER_STAGE._replace(name="ser_one", branches={"content": TRAIN}),
+        SER_STAGE._replace(name="ser_lora", branches={"content": FROZEN, "descriptor": FROZEN}),
         SER_STAGE._replace(name="emotion", target="emotion", instruction=CLASSIFY),
         Stage("labels", {"descriptor": TRAIN}, Mode.OFF, "labels", "", start="labels"),
     )

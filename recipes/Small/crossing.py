@@ -63,7 +63,8 @@ def prepare(
     passages : bool
         Whether passages of several clips stand beside the clips.
     speech_clips : int
-        Of synthetic speech, which need flite; 0 for none.
+        Of synthetic speech, which need flite; 0 for none. They have no emotion, so the LLM does not hear them: it would
+        learn to leave emotions out.
     valid_clips : int
         Validation clips at most, drawn once.
     llm_clips : int
@@ -95,8 +96,8 @@ def prepare(
     train = clips["train"] + clips["train-varied"] + clips.get("passages", [])
     few = f"train-{llm_clips}"
     manifests = {name: str(Path(save_folder, f"{name}.jsonl")) for name in ("train", few, "valid", "test")}
-    train = [*crossed(train, sentences(wordnet_folder, "train"), "train", wording), *spoken]
-    write_manifest(manifests["train"], train)
+    train = list(crossed(train, sentences(wordnet_folder, "train"), "train", wording))
+    write_manifest(manifests["train"], [*train, *spoken])
     write_manifest(manifests[few], Random("small llm").sample(train, min(llm_clips, len(train))))
     write_manifest(manifests["valid"], crossed(valid, sentences(wordnet_folder, "valid"), "valid", wording))
     write_manifest(manifests["test"], clips["test"])
