@@ -21,11 +21,12 @@ from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.decoder.heads import HeadAnswer
 from speechbrain_xser.decoder.protocol import Decoder
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.lobes.adapter import EmbedText, SoftTokens
+from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.branch import Branch, BranchOutput, branch_sums
 from speechbrain_xser.lobes.standardization import StateStandardization
 from speechbrain_xser.lobes.starts import STARTS, LabelScores, augmented
 from speechbrain_xser.lobes.states import LayerStates, Speech, SpeechEncoder
+from speechbrain_xser.lobes.token_scores import CtcScores
 from speechbrain_xser.stages import SER_STAGE, Mode, Stage
 from speechbrain_xser.utils.locks import LOADING
 from speechbrain_xser.utils.modes import evaluating
@@ -37,7 +38,7 @@ one_thread_in_forked_children()
 class Forward(NamedTuple):
     """What a training step needs of one batch."""
 
-    answer: AnswerLogits | HeadAnswer | LabelScores  # of an LLM at answer positions only
+    answer: AnswerLogits | HeadAnswer | LabelScores | CtcScores  # of an LLM at answer positions only
     branches: dict[str, BranchOutput]  # of those that are on
 
 
@@ -121,7 +122,7 @@ class ExplainableSER(nn.Module):
 
     def answer(
         self, tokens: Mapping[str, SoftTokens], stage: Stage, answers: list[str]
-    ) -> AnswerLogits | HeadAnswer | LabelScores:
+    ) -> AnswerLogits | HeadAnswer | LabelScores | CtcScores:
         """What the decoder, or a start in its place, makes of soft tokens.
 
         Arguments
@@ -135,18 +136,18 @@ class ExplainableSER(nn.Module):
 
         Returns
         -------
-        AnswerLogits, HeadAnswer or LabelScores
+        AnswerLogits, HeadAnswer, LabelScores or CtcScores
             Each knows its ``nats()`` and ``targets``.
         """
         if stage.start is not None:
-            return STARTS[stage.start].score(tokens, _embed_text(self.decoder), answers)
+            return STARTS[stage.start].score(tokens, self.decoder, answers)
         with nullcontext() if stage.decoder == Mode.TRAIN else evaluating(self.decoder):
             return self.decoder(tokens, stage.instruction, answers)
 
     def count_tokens(self, answers: Sequence[str], stage: Stage) -> int:
         """What the loss of a batch of answers is divided by in a stage."""
         if stage.start is not None:
-            return STARTS[stage.start].count(answers)
+            return STARTS[stage.start].count(self.decoder, answers)
         return self.decoder.count_tokens(answers, stage.instruction)
 
     def encode(
@@ -312,7 +313,7 @@ class ExplainableSER(nn.Module):
             By branch; the latent of one that is off is ``None``.
         """
         if stage.start is not None and self.training:
-            states = augmented(states)
+            states = augmented(states, STARTS[stage.start].shortest)
         modes = {name: stage.mode(name) for name in self.branches}
         sums = branch_sums(states.layers, self.branches, modes)
         return {name: branch(states, modes[name], sums.get(name)) for name, branch in self.branches.items()}
@@ -356,7 +357,7 @@ def build_model(
         E.g. ``partial(FrozenEncoder, source)``.
     branches : mapping of str to (Branch or callable)
         What builds one is called with ``encoder`` and ``width``, as :func:`~speechbrain_xser.lobes.branch.build_branch`
-        is, and with the decoder's ``embed_text`` where it has an argument of that name.
+        is, and with the decoder's ``embed_text`` or ``vocabulary_rows`` where it has an argument of that name.
     decoder : Decoder or callable
         E.g. ``partial(LLMDecoder, source)``; one that ``hears_frames``, as ``HeadsDecoder``, is called with their
         ``width``.
@@ -407,35 +408,48 @@ def _built(lobe: object, **sizes: object) -> nn.Module:
 
 
 def _reads(branch: object, decoder: object) -> dict[str, object]:
-    """The decoder's embeddings, for what builds a branch of words."""
-    if isinstance(branch, nn.Module) or "embed_text" not in signature(branch).parameters:
-        return {}
-    return {"embed_text": _embed_text(decoder)}
+    """What reads the decoder's embeddings, for what builds a branch of words."""
+    wanted = () if isinstance(branch, nn.Module) else signature(branch).parameters
+    return {name: _reader(decoder, name) for name in ("embed_text", "vocabulary_rows") if name in wanted}
 
 
-def _embed_text(decoder: object) -> EmbedText:
-    """What reads an LLM's token embeddings."""
-    if not hasattr(decoder, "embed_text"):
+def _reader(decoder: object, name: str) -> Callable:
+    """A method that reads an LLM's token embeddings."""
+    if not hasattr(decoder, name):
         raise SettingsError("Branches of words and starts read an LLM's token embeddings: give llm_source.")
-    return decoder.embed_text
+    return getattr(decoder, name)
 
 
-def with_content(branches: Mapping[str, object], content: str, recognized: object) -> dict[str, object]:
+def with_content(branches: Mapping[str, object], content: str, others: Mapping[str, object]) -> dict[str, object]:
     """The branches of a recipe, with the content branch that it names.
+
+    Arguments
+    ---------
+    branches : mapping
+        Those of the paper's model; its content branch is called "bottleneck".
+    content : str
+        "bottleneck", or a name among the others.
+    others : mapping
+        Other content branches by name.
+
+    Returns
+    -------
+    dict
 
     Raises
     ------
     SettingsError
-        If the name is neither "bottleneck" nor "recognized".
+        If there is no content branch of that name.
 
     Example
     -------
-    >>> with_content({"content": 1, "descriptor": 2}, "recognized", 3)
+    >>> with_content({"content": 1, "descriptor": 2}, "recognized", {"recognized": 3})
     {'content': 3, 'descriptor': 2}
     """
-    if content not in ("bottleneck", "recognized"):
-        raise SettingsError(f"content is {content!r}; expected bottleneck or recognized.")
-    return {**branches, "content": recognized} if content == "recognized" else dict(branches)
+    named = {"bottleneck": branches.get("content"), **others}
+    if content not in named:
+        raise SettingsError(f"content is {content!r}; expected {', '.join(named)}.")
+    return dict(branches) if content == "bottleneck" else {**branches, "content": named[content]}
 
 
 def llm_or_heads(llm: partial, heads: partial) -> partial:

@@ -91,6 +91,7 @@ STAGES: dict[str, Stage] = {
         SER_STAGE._replace(name="ser_one", branches={"content": TRAIN}),
         SER_STAGE._replace(name="ser_lora", branches={"content": FROZEN, "descriptor": FROZEN}),
         SER_STAGE._replace(name="emotion", target="emotion", instruction=CLASSIFY),
+        Stage("ctc", {"content": TRAIN}, Mode.OFF, "transcript", "", start="ctc"),
         Stage("labels", {"descriptor": TRAIN}, Mode.OFF, "labels", "", start="labels"),
     )
 }

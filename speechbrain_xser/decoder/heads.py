@@ -22,6 +22,7 @@ from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.decoder.generation.sampling import SampledAnswer, Sampler, Sampling, samplers
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.lobes.ctc import collapsed, ctc_nats
 from speechbrain_xser.lobes.pooling import AttentivePooling
 from speechbrain_xser.metrics.text_normalization import normalise
 from speechbrain_xser.stages import BRANCHES, CLASSIFY, TRANSCRIBE
@@ -129,7 +130,7 @@ class HeadsDecoder(nn.Module):
             return HeadAnswer(F.cross_entropy(self._emotion_logits(tokens), flat, reduction="none"), flat)
         lengths = torch.tensor([len(row) for row in targets]).to(flat.device)
         log_probs = self._character_log_probs(content).transpose(0, 1)
-        return HeadAnswer(_ctc_nats(log_probs, flat, content.counts, lengths), flat)
+        return HeadAnswer(ctc_nats(log_probs, flat, content.counts, lengths), flat)
 
     def generate(
         self,
@@ -158,7 +159,7 @@ class HeadsDecoder(nn.Module):
         with evaluating(self), torch.no_grad():
             content = tokens[self.transcribes]
             best = self._character_log_probs(content).argmax(-1).cpu()
-            spoken = [_text(_collapsed(row[:count])) for row, count in zip(best, content.counts.tolist(), strict=True)]
+            spoken = [_text(collapsed(row[:count])) for row, count in zip(best, content.counts.tolist(), strict=True)]
             if instruction == TRANSCRIBE:
                 return spoken
             named = self._emotion_logits(tokens).argmax(-1).tolist()
@@ -279,9 +280,9 @@ class HeadsDecoder(nn.Module):
 
     def _drawn(self, frames: Tensor, classes: Tensor | None, sampler: Sampler) -> SampledAnswer:
         """An answer from log-probabilities of characters, [T, 1 + characters], and of emotions, [C], if any."""
-        said = _collapsed(torch.tensor([sampler.draw(frame) for frame in frames]))
+        said = collapsed(torch.tensor([sampler.draw(frame) for frame in frames]))
         counts = (torch.tensor([len(part)]) for part in (frames, said))
-        text, log_prob = _text(said), -float(_ctc_nats(frames[:, None], said, *counts))
+        text, log_prob = _text(said), -float(ctc_nats(frames[:, None], said, *counts))
         if classes is None:
             return SampledAnswer(text, log_prob)
         at = sampler.draw(classes)
@@ -299,26 +300,6 @@ class HeadsDecoder(nn.Module):
         if unknown:
             raise PromptError(f"{unknown} are no classes of this classifier: {', '.join(self.emotions)}.")
         return [[self.emotions.index(emotion)] for emotion in answers]
-
-
-def _ctc_nats(log_probs: Tensor, targets: Tensor, frames: Tensor, lengths: Tensor) -> Tensor:
-    """Nats of each row's targets over all of its paths, [B]; 0 for a row that is longer than its frames.
-
-    Takes log-probabilities [T, B, 1 + characters], all rows' targets [N], and the counts of both, [B].
-    """
-    return F.ctc_loss(log_probs, targets, frames, lengths, reduction="none", zero_infinity=True)
-
-
-def _collapsed(path: Tensor) -> Tensor:
-    """A CTC path without repetitions and blanks.
-
-    Example
-    -------
-    >>> _collapsed(torch.tensor([1, 1, 0, 1, 2, 2, 28, 3]))
-    tensor([ 1,  1,  2, 28,  3])
-    """
-    path = torch.unique_consecutive(path)
-    return path[path > 0]
 
 
 def _text(classes: Tensor) -> str:

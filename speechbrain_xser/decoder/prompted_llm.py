@@ -17,12 +17,14 @@ from speechbrain_xser.decoder.answer_logits import AnswerLogits
 from speechbrain_xser.decoder.llm import PAPER_LORA, add_lora, load_llm, load_tokenizer
 from speechbrain_xser.decoder.ownership import OwnsPart
 from speechbrain_xser.decoder.packing.trunk import last_states
+from speechbrain_xser.decoder.pieces import Pieces
 from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PlainTokens, PromptTemplate
 from speechbrain_xser.decoder.quantization import refuse_quantised
 from speechbrain_xser.decoder.sequence import PromptRows, Stream, check_context
 from speechbrain_xser.decoder.tokens import answer_tokens
 from speechbrain_xser.errors import CheckpointError, PromptError, SettingsError
 from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.lobes.token_scores import Vocabulary
 
 
 class PromptedLLM(OwnsPart):
@@ -148,6 +150,17 @@ class PromptedLLM(OwnsPart):
         """The embedding rows of a text's tokens, [K, e], without a gradient; a control token's name is plain text."""
         table = self.causal.get_input_embeddings().weight
         return table.detach()[torch.tensor(self.plain_tokens(text), dtype=torch.int64, device=table.device)]
+
+    def vocabulary_rows(self, size: int) -> Vocabulary:
+        """The most frequent tokens of the LLM with their embedding rows, [size, e], without a gradient.
+
+        Raises
+        ------
+        BackboneError
+            As :class:`~speechbrain_xser.decoder.pieces.Pieces`.
+        """
+        pieces = Pieces(self.tokenizer, size)
+        return Vocabulary(self.causal.get_input_embeddings().weight.detach()[pieces.ids], pieces, pieces.text)
 
     def answer_tokens(self, answers: list[str]) -> list[list[int]]:
         """Token ids of answers, each with its end token, so that targets can be counted before the forward."""

@@ -6,12 +6,15 @@ For a decoder without an LLM, :class:`FrameTokens` passes the frames on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from speechbrain_xser.utils.lengths import valid_mask
+
+if TYPE_CHECKING:
+    from speechbrain_xser.lobes.token_scores import TokenScores
 
 EmbedText = Callable[[str], Tensor]  # an LLM's: a text to the embedding rows of its tokens, [K, e]
 
@@ -28,6 +31,7 @@ class SoftTokens(NamedTuple):
 
     embeddings: Tensor  # [B, K, e], zero at positions >= counts
     counts: Tensor  # [B] int64, at least 1
+    scores: TokenScores | None = None  # what they were read from, where that is the sound of words
 
     def on_host(self) -> SoftTokens:
         """The same tokens with counts on the CPU; counts that are already there cost no device synchronisation."""
@@ -42,6 +46,17 @@ class SoftTokens(NamedTuple):
         tensor([[[0., 0.]]])
         """
         return self._replace(embeddings=torch.zeros_like(self.embeddings))
+
+    def rows(self, order: Tensor) -> SoftTokens:
+        """Those of some clips, in an order, [n] int64.
+
+        Example
+        -------
+        >>> SoftTokens(torch.ones(2, 3, 4), torch.tensor([3, 1])).rows(torch.tensor([1, 0, 1])).counts
+        tensor([1, 3, 1])
+        """
+        scores = None if self.scores is None else self.scores.rows(order)
+        return SoftTokens(self.embeddings[order], self.counts[order], scores)
 
     @classmethod
     def joined(cls, parts: Sequence[SoftTokens]) -> SoftTokens:

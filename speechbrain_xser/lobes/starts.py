@@ -7,15 +7,17 @@ embeddings lie, before the LLM receives the first one. ``stages.py`` says which 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from speechbrain_xser.answer.label_words import LABEL_WORDS, label_places
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.lobes.adapter import EmbedText, SoftTokens
 from speechbrain_xser.lobes.states import LayerStates
+from speechbrain_xser.lobes.token_scores import CtcScores
 
 SHARPNESS = 10.0  # logit of a word if the mean soft token is its row
 SMOOTHING = 0.1
@@ -94,25 +96,46 @@ def label_scores(tokens: SoftTokens, embed_text: EmbedText, answers: Sequence[st
     return LabelScores(logits, labels)
 
 
-def _labels(tokens: Mapping[str, SoftTokens], embed_text: EmbedText, answers: Sequence[str]) -> LabelScores:
-    return label_scores(tokens["descriptor"], embed_text, answers)
-
-
-def _count_labels(answers: Sequence[str]) -> int:
-    return sum(label_places(answer, attribute) is not None for answer in answers for attribute in LABEL_WORDS)
-
-
 class Start(NamedTuple):
     """How a start scores the branches, and what its loss is divided by."""
 
-    score: Callable[[Mapping[str, SoftTokens], EmbedText, Sequence[str]], LabelScores]
-    count: Callable[[Sequence[str]], int]
+    score: Callable[[Mapping[str, SoftTokens], WordEmbeddings, Sequence[str]], LabelScores | CtcScores]
+    count: Callable[[WordEmbeddings, Sequence[str]], int]
+    shortest: float  # share of a clip that is heard in training, at least; a transcript needs all of it
 
 
-STARTS = {"labels": Start(_labels, _count_labels)}
+class WordEmbeddings(Protocol):
+    """What a start asks of a decoder: an LLM's tokens and their rows."""
+
+    def embed_text(self, text: str) -> Tensor:
+        """The rows of a text's tokens, [K, e]."""
+
+    def count_tokens(self, answers: Sequence[str], instruction: str) -> int:
+        """Tokens of all answers."""
 
 
-def augmented(states: LayerStates) -> LayerStates:
+def _labels(tokens: Mapping[str, SoftTokens], decoder: WordEmbeddings, answers: Sequence[str]) -> LabelScores:
+    return label_scores(tokens["descriptor"], decoder.embed_text, answers)
+
+
+def _count_labels(decoder: WordEmbeddings, answers: Sequence[str]) -> int:
+    return sum(label_places(answer, attribute) is not None for answer in answers for attribute in LABEL_WORDS)
+
+
+def _ctc(tokens: Mapping[str, SoftTokens], decoder: WordEmbeddings, answers: Sequence[str]) -> CtcScores:
+    if (scores := tokens["content"].scores) is None:
+        raise SettingsError("The start 'ctc' needs a content branch that scores tokens: give content: rows.")
+    return scores.answered(answers)
+
+
+def _count_tokens(decoder: WordEmbeddings, answers: Sequence[str]) -> int:
+    return decoder.count_tokens(answers, "")
+
+
+STARTS = {"labels": Start(_labels, _count_labels, shortest=0.6), "ctc": Start(_ctc, _count_tokens, shortest=1.0)}
+
+
+def augmented(states: LayerStates, shortest: float = 0.6) -> LayerStates:
     """Augments encoder states for the training of a start: crops them, drops some dimensions and rescales the rest.
 
     A start sees each clip many times; without this, a classifier would memorise a few thousand clips.
@@ -121,12 +144,13 @@ def augmented(states: LayerStates) -> LayerStates:
     ---------
     states : LayerStates
         Layers [n, B, T, d], frames [B].
+    shortest : float
+        Share of a clip that is kept, at least; with 1 all of it.
 
     Returns
     -------
     LayerStates
-        One span of each clip, the same in all layers and at least 60 % of the clip; one in ten of the d dimensions is
-        zero.
+        One span of each clip, the same in all layers; one in ten of the d dimensions is zero.
 
     Example
     -------
@@ -137,7 +161,7 @@ def augmented(states: LayerStates) -> LayerStates:
     """
     clips, device = len(states.frames), states.layers.device
     frames = states.frames.cpu()
-    kept = (frames * (0.6 + 0.4 * torch.rand(clips))).ceil().long().clamp(min=1).minimum(frames)
+    kept = (frames * (shortest + (1 - shortest) * torch.rand(clips))).ceil().long().clamp(min=1).minimum(frames)
     begins = (torch.rand(clips) * (frames - kept + 1)).long()
     places = (begins[:, None] + torch.arange(int(kept.max()))).clamp(max=states.layers.shape[2] - 1).to(device)
     layers = states.layers[:, torch.arange(clips, device=device)[:, None], places]

@@ -52,6 +52,7 @@ KNOWN = {
         "lobes.bottleneck.build_bottleneck": ("layer_count", "width"),
         "lobes.adapter.Adapter": ("latent", "width"),
         "lobes.recognized.build_recognized": ("encoder", "width", "embed_text"),
+        "lobes.row_adapter.build_rows": ("encoder", "width", "vocabulary_rows"),
         "lobes.word_recognizer.WhisperRecognizer": (),
         "lobes.standardization.StateStandardization": ("encoder",),
         "decoder.decoder.LLMDecoder": (),

@@ -212,7 +212,7 @@ class XserBrain(sb.Brain):
             output = self.compute_forward(batch, stage)
             loss = self.compute_objectives(output, batch, stage)
             if self.turn.stage.start is not None:
-                self.evaluation.add_guesses(output.answer)
+                self.evaluation.add_start(output.answer, batch.utterances)
             self._listen_and_search(batch, stage)
         self.evaluation.add(self.parts, self.totals)
         return loss.cpu()

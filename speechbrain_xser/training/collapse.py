@@ -150,4 +150,4 @@ def _cross_entropy(model: ExplainableSER, tokens: dict[str, SoftTokens], stage: 
 
 def _roll(tokens: SoftTokens) -> SoftTokens:
     """Each utterance gets its neighbour's tokens."""
-    return tokens._replace(embeddings=tokens.embeddings.roll(1, 0), counts=tokens.counts.roll(1, 0))
+    return tokens.rows(torch.arange(len(tokens.counts), device=tokens.counts.device).roll(1))

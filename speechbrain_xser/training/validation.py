@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 
 from speechbrain_xser.lobes.starts import LabelScores
+from speechbrain_xser.lobes.token_scores import CtcScores
 from speechbrain_xser.metrics.answers import UtteranceAnswer
 from speechbrain_xser.stages import Stage
 from speechbrain_xser.training.criterion import CROSS_ENTROPY, KL, Criterion, LossParts, Totals
 from speechbrain_xser.training.distributed import gather_lists, sum_over_ranks
+
+if TYPE_CHECKING:
+    from speechbrain_xser.data.manifest import Utterance
 
 
 class Evaluation:
@@ -70,8 +75,11 @@ class Evaluation:
         self._parts.append(parts)
         self._totals.append(totals)
 
-    def add_guesses(self, scores: LabelScores) -> None:
-        """Adds the labels that a start predicts, together with the right ones."""
+    def add_start(self, scores: LabelScores | CtcScores, utterances: Sequence[Utterance]) -> None:
+        """Adds what a start predicts: words, or labels together with the right ones."""
+        if isinstance(scores, CtcScores):
+            self.answers += map(UtteranceAnswer, utterances, scores.scores.texts())
+            return
         for attribute, pairs in scores.guesses().items():
             self._guesses.setdefault(attribute, []).extend(pairs)
 
@@ -116,7 +124,7 @@ class Evaluation:
         >>> from speechbrain_xser.stages import ASR_STAGE
         >>> evaluation = Evaluation(ASR_STAGE)
         >>> scores = LabelScores({"emotion": torch.eye(2)[[0, 0, 1]]}, {"emotion": torch.tensor([0, 1, 1])})
-        >>> evaluation.add_guesses(scores)
+        >>> evaluation.add_start(scores, [])
         >>> evaluation.recalls()  # 1 of 1, and 1 of 2
         {'ua': 75.0}
         """
