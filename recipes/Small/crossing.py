@@ -11,7 +11,7 @@ unlike what people record: passages are longer, and synthetic speech is faster, 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -23,13 +23,14 @@ import speechbrain_xser  # noqa: F401, it checks the versions of what is importe
 from Small.acted import acted, vary
 from Small.passages import write_passages
 from Small.prepare import prepare as speak
-from Small.sentences import sentences, written
+from Small.sentences import FILES, sentences, written
 
 from speechbrain_xser.annotator.annotation import annotate
 from speechbrain_xser.cli.recipe_command import prepare_command
-from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from speechbrain_xser.data.manifest import Utterance, read_manifest
 from speechbrain_xser.data.paragraphs import Wording, with_paragraphs
 from speechbrain_xser.data.pipeline import resolve
+from speechbrain_xser.data.preparation import prepare_once
 
 OWN_WORDS = 0.1  # share of clips that keep their own sentence
 SENTENCES = (1, 1, 1, 1, 1, 2, 2, 3, 4)  # of a clip, drawn
@@ -86,22 +87,45 @@ def prepare(
     AudioError
         If flite fails, or a clip of a passage cannot be read.
     """
-    spoken = _spoken(wordnet_folder, Path(save_folder, "speech"), speech_clips, wording) if speech_clips else []
-    folder = Path(save_folder, "acted")
-    found = acted(data_folder, folder, variants)
+    options = {"passages": passages, "valid_clips": valid_clips, "llm_clips": llm_clips}
+    folder, found = Path(save_folder, "acted"), {}
+    if speech_clips:
+        found["speech"] = _spoken(wordnet_folder, Path(save_folder, "speech"), speech_clips, wording)
+    found |= acted(data_folder, folder, variants)
     if passages:
         found["passages"] = _passages(found["train"], folder, data_folder, variants)
+    few = f"train-{llm_clips}"
+    return prepare_once(
+        save_folder,
+        {**options, "found": sorted(found)},
+        [*map(Path, found.values()), *(Path(wordnet_folder, name) for name in FILES)],
+        lambda: _chosen(found, data_folder, wordnet_folder, valid_clips, llm_clips, wording),
+        manifests=("train", few, "valid", "test"),
+        places=lambda clip: (few, "train") if clip.split == few else (clip.split,),
+        wording=wording,
+    )
+
+
+def _chosen(
+    found: Mapping[str, str],
+    data_folder: str | Path,
+    wordnet_folder: str | Path,
+    valid_clips: int,
+    llm_clips: int,
+    wording: Wording,
+) -> Iterator[Utterance]:
+    """The clips of all manifests; those that the LLM hears are in the split of their own manifest."""
     clips = {name: _placed(read_manifest(path), data_folder) for name, path in found.items()}
     valid = Random("small valid").sample(clips["valid"], min(valid_clips, len(clips["valid"])))
     train = clips["train"] + clips["train-varied"] + clips.get("passages", [])
-    few = f"train-{llm_clips}"
-    manifests = {name: str(Path(save_folder, f"{name}.jsonl")) for name in ("train", few, "valid", "test")}
     train = list(crossed(train, sentences(wordnet_folder, "train"), "train", wording))
-    write_manifest(manifests["train"], [*train, *spoken])
-    write_manifest(manifests[few], Random("small llm").sample(train, min(llm_clips, len(train))))
-    write_manifest(manifests["valid"], crossed(valid, sentences(wordnet_folder, "valid"), "valid", wording))
-    write_manifest(manifests["test"], clips["test"])
-    return manifests
+    heard = {clip.id for clip in Random("small llm").sample(train, min(llm_clips, len(train)))}
+    yield from (clip._replace(split=f"train-{llm_clips}" if clip.id in heard else "train") for clip in train)
+    for clip in clips.get("speech", []):
+        yield clip._replace(split="train", recognized=clip.transcript)  # the recogniser is said to have written it
+    for clip in crossed(valid, sentences(wordnet_folder, "valid"), "valid", wording):
+        yield clip._replace(split="valid")
+    yield from (clip._replace(split="test") for clip in clips["test"])
 
 
 def _passages(manifest: str, folder: Path, data_folder: str | Path, variants: int) -> str:
@@ -111,10 +135,9 @@ def _passages(manifest: str, folder: Path, data_folder: str | Path, variants: in
     return vary(path, folder, variants=variants)
 
 
-def _spoken(wordnet_folder: str | Path, folder: Path, clips: int, wording: Wording) -> list[Utterance]:
-    """Synthetic speech, in which the recogniser is said to have written what was spoken."""
-    found = speak(wordnet_folder, folder, clips, valid_clips=1, test_clips=1, annotate=True, wording=wording)
-    return [clip._replace(recognized=clip.transcript) for clip in _placed(read_manifest(found["train"]), folder)]
+def _spoken(wordnet_folder: str | Path, folder: Path, clips: int, wording: Wording) -> str:
+    """The manifest of synthetic speech."""
+    return speak(wordnet_folder, folder, clips, valid_clips=1, test_clips=1, annotate=True, wording=wording)["train"]
 
 
 def _placed(clips: Sequence[Utterance], data_folder: str | Path) -> list[Utterance]:

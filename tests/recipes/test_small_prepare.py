@@ -19,6 +19,7 @@ from Small.sentences import FILES, sentences, written
 from Small.sessions import sessions
 from Small.voices import FLITE, Programs
 
+from speechbrain_xser.cli.recipe_command import prepare_command
 from speechbrain_xser.data.manifest import Utterance, read_manifest
 from speechbrain_xser.data.synthetic.voices import voices
 from speechbrain_xser.errors import AudioError, ManifestError, SettingsError
@@ -154,6 +155,15 @@ def test_two_processes_speak_the_same_bytes(wordnet, flite, tmp_path):
     assert digests(one) == digests(two)
 
 
+def test_the_command_prints_what_it_wrote(actors, wordnet, tmp_path, capsys):
+    folders = [f"--data-folder={actors}", f"--save-folder={tmp_path / 'out'}", f"--wordnet-folder={wordnet}"]
+    with pytest.raises(SystemExit) as ended:
+        prepare_command(crossing.prepare, [*folders, "--llm-clips=5"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert "4 manifests in" in told and "train-5" in told
+
+
 def test_a_missing_flite_is_told_before_anything_is_spoken(wordnet, tmp_path):
     with pytest.raises(SettingsError, match="no-flite cannot be run"):
         prepare(wordnet, tmp_path / "out", flite="no-flite", **COUNTS)
@@ -206,8 +216,19 @@ def test_the_training_set_has_passages_and_synthetic_speech(actors, wordnet, fli
     assert len(passages) >= 3 and all(row.duration > 2.0 and row.volume and row.emotion == "happy" for row in passages)
     assert all(row.recognized == row.transcript and row.transcript in row.caption for row in train)
     assert {row.emotion for row in synthetic} == {None} and len({row.id for row in train}) == len(train)
-    assert len(read_manifest(paths["train-5"])) == 5
+    heard = read_manifest(paths["train-5"])
+    assert len(heard) == 5 and all(row.emotion for row in heard)
+    assert {row.id for row in heard} < {row.id for row in train}
     assert [len(read_manifest(paths[split])) for split in ("valid", "test")] == [4, 4]
+
+
+def test_the_command_of_the_acted_corpus_prints_what_it_wrote(actors, wordnet, tmp_path, capsys):
+    folders = [f"--data-folder={actors}", f"--save-folder={tmp_path / 'out'}", f"--wordnet-folder={wordnet}"]
+    with pytest.raises(SystemExit) as ended:
+        prepare_command(crossing.prepare, [*folders, "--llm-clips=5"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert "4 manifests in" in told and "train-5" in told
 
 
 def test_a_missing_flite_is_told_before_anything_is_made(actors, wordnet, tmp_path, monkeypatch):
