@@ -155,15 +155,6 @@ def test_two_processes_speak_the_same_bytes(wordnet, flite, tmp_path):
     assert digests(one) == digests(two)
 
 
-def test_the_command_prints_what_it_wrote(actors, wordnet, tmp_path, capsys):
-    folders = [f"--data-folder={actors}", f"--save-folder={tmp_path / 'out'}", f"--wordnet-folder={wordnet}"]
-    with pytest.raises(SystemExit) as ended:
-        prepare_command(crossing.prepare, [*folders, "--llm-clips=5"])
-    assert ended.value.code == 0
-    told = capsys.readouterr().out
-    assert "4 manifests in" in told and "train-5" in told
-
-
 def test_a_missing_flite_is_told_before_anything_is_spoken(wordnet, tmp_path):
     with pytest.raises(SettingsError, match="no-flite cannot be run"):
         prepare(wordnet, tmp_path / "out", flite="no-flite", **COUNTS)
