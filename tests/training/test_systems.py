@@ -90,6 +90,15 @@ def test_the_command_line_goes_over_the_system_and_the_system_over_the_scale():
     assert load("CREMA-D", "scale: tiny")["beta"] == 1e-3 and load("CREMA-D")["beta"] == 1e-4
 
 
+def test_a_value_inside_an_object_of_a_scale_can_be_overridden_and_another_object_put_in_its_place(tmp_path):
+    (tmp_path / "hparams" / "scales").mkdir(parents=True)
+    inside = "a: !new:fractions.Fraction\n        numerator: 1\n        denominator: 2\n"
+    (tmp_path / "hparams" / "scales" / "some.yaml").write_text(f"objectives:\n    {inside}")
+    (tmp_path / "train.yaml").write_text("scale: some\nobjectives: {}")
+    for override, half in (("{a: {denominator: 3}}", "1/3"), ("{a: !new:decimal.Decimal {value: '0.3'}}", "0.3")):
+        assert str(load_recipe(tmp_path / "train.yaml", {"objectives": override})[0]["objectives"]["a"]) == half
+
+
 @pytest.mark.parametrize("kind", ["system", "scale"])
 def test_an_unknown_name_is_refused_with_those_that_there_are(kind):
     with pytest.raises(SettingsError, match=f"no {kind} 'nonsense'; available: .*(two_stage|tiny)"):
