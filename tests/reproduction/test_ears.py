@@ -15,18 +15,18 @@ pytestmark = pytest.mark.training
 
 
 @pytest.mark.usefixtures("small")
-def test_every_row_of_two_tables_trains_on_whisper_and_the_report_says_so(tmp_path):
+def test_every_row_of_a_table_trains_on_whisper_and_the_report_says_so(tmp_path):
     for split, clips in (("train", 8), ("valid", 2), ("test", 4)):
         tiny_manifest(tmp_path, clips, seed=clips, split=split)
     values = [f"{split}_manifest={tmp_path / split}.jsonl" for split in ("train", "valid", "test")]
     values += ["prepare=null", "search_limit=2", "training={steps_per_turn: null}"]
     out = tmp_path / "out"
-    words = ["--table", "2", "--table", "3", "--corpus", "CREMA-D", "--scale", "ears", "--without", "SPICE"]
+    words = ["--table", "2", "--corpus", "CREMA-D", "--scale", "ears", "--without", "SPICE"]
     words += ["--data-folder", str(tmp_path), "--out", str(out), *[w for value in values for w in ("--set", value)]]
     run = [sys.executable, "-m", "speechbrain_xser.cli", "reproduce", *words]
     finished = subprocess.run(run, capture_output=True, text=True, timeout=PATIENCE)
     assert finished.returncode == 0, finished.stderr[-2000:]
-    for system in systems((2, 3), "ears"):
+    for system in systems((2,), "ears"):
         settings = json.loads((out / "CREMA-D" / system / "seed1986" / "model" / "settings.json").read_text())["model"]
         assert settings["encoder"]["source"].endswith("whisper-tiny.en") and "standardization" in settings
     assert len(list((out / "features").rglob("*.safetensors"))) == 14  # each clip heard once, by all rows
