@@ -235,7 +235,7 @@ def _placed(recipe: Tree, files: Mapping[str, Tree], values: Tree) -> Tree:
 
 
 def _merged(below: Tree, above: Tree) -> Tree:
-    """Two trees of values; the second takes precedence. A tag, as !new:, stays unless the second has one in its place."""
+    """Two trees of values; the second takes precedence. A tag such as !new: stays, unless the second brings its own."""
     if _tag(above):
         return above
     both = below.copy()  # with its tag, which a plain dict would lose
