@@ -8,7 +8,7 @@ import click
 
 from speechbrain_xser.cli.recipe_folder import recipe_folder, recipe_yamls
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.reproduction.plan import SETTINGS, Plan
+from speechbrain_xser.reproduction.plan import SCALES, SETTINGS, Plan
 from speechbrain_xser.reproduction.published import SED, systems
 from speechbrain_xser.utils.commandline import claimed, one_line_errors
 
@@ -24,7 +24,7 @@ FIRST_SEED = 1986
     "--data-folder", required=True, type=click.Path(exists=True, file_okay=False), help="Folder of the corpus."
 )
 @click.option(
-    "--scale", type=click.Choice(["tiny", "paper"]), default="tiny", show_default=True, help="Size of the models."
+    "--scale", type=click.Choice(SCALES), default=SCALES[0], show_default=True, help="Size of the models."
 )
 @click.option(
     "--seeds", type=click.IntRange(1), default=1, show_default=True, help="Number of seeds to train each row with."
@@ -89,7 +89,7 @@ def reproduce_command(
             str(Path(data_folder).resolve()),
             Path(out or Path("results", "reproduction", f"{corpus}-{scale}")),
             folder,
-            tuple(dict.fromkeys([*systems(tables), *extra])),
+            tuple(dict.fromkeys([*systems(tables, scale), *extra])),
             tuple(range(FIRST_SEED, FIRST_SEED + seeds)),
             pretraining_folder,
             _pairs(values),

@@ -14,6 +14,8 @@ from speechbrain_xser.errors import ReproductionError
 from speechbrain_xser.training.recipe_yaml import layer_files, read_layer
 
 SETTINGS = ("trained", "fine-tuned", "zero-shot")
+SCALES = ("tiny", "ears", "paper")  # files of hparams/scales
+CACHED = ("tiny", "ears")  # their encoders' layers fit on a disk, for a small corpus
 PRETRAINING = "SpeechCraft"
 OWN = ("data_folder", "output_folder", "save_folder", "scale", "system", "seed", "fold", "start_from", "feature_cache")
 
@@ -22,7 +24,7 @@ class Plan(NamedTuple):
     """What to reproduce."""
 
     corpus: str  # a folder of recipes
-    scale: str  # a file of hparams/scales
+    scale: str  # one of SCALES
     setting: str  # one of SETTINGS
     data_folder: str
     out: Path  # runs, features and the report
@@ -45,7 +47,7 @@ class Plan(NamedTuple):
     @property
     def caches(self) -> bool:
         """Whether the frozen encoder's layers are cached: only if those of a corpus fit on a disk."""
-        return self.scale == "tiny"
+        return self.scale in CACHED
 
     @property
     def features(self) -> Path:

@@ -11,13 +11,17 @@ from speechbrain_xser.metrics.raters import human_ceiling
 from speechbrain_xser.metrics.significance import holm, mcnemar_test, paired_t_test
 from speechbrain_xser.reproduction.outcomes import Figure, Outcome, corpus_votes
 from speechbrain_xser.reproduction.plan import Plan
-from speechbrain_xser.reproduction.published import PAIRS, SED, TITLES, Row, rows
+from speechbrain_xser.reproduction.published import PAIRS, SED, STAND_INS, TITLES, Row, rows
 from speechbrain_xser.utils.sheet import Sheet
 
 LEVEL = 0.05
 SHORT = {"BLEU-4": "B@4", "METEOR": "M", "ROUGE-L": "R", "CIDEr": "C", "SPICE": "S"}  # the paper's
 INTERVALS = "Ours is the mean over the seeds, with the 95 % interval of a bootstrap over the test utterances."
 BY_CHARACTER = "Descriptions are Mandarin and compared by characters."
+ONE_ENCODER = (
+    "All of our rows hear with the encoder of Whisper tiny.en, also where the paper's label names HuBERT. Rows 1 to 3 "
+    "of table 2 differ in their encoder alone, so one row, 1-3, stands in their place: the same heads on Whisper."
+)
 NO_INTERVALS = "BLEU-4 and METEOR are not means over utterances, so they have no such interval."
 
 
@@ -47,7 +51,7 @@ def table_sheet(plan: Plan, table: int, outcomes: Mapping[str, Outcome]) -> Shee
     header = ["ID", "System", *(f"{SHORT.get(metric, metric)} ours" for metric in metrics), "better than"]
     header += [f"{SHORT.get(metric, metric)} {corpus}, paper" for corpus, metric in quoted]
     body = []
-    for row in rows(table):
+    for row in rows(table, plan.scale):
         ours = [_figure_text(_figure(outcomes.get(row.system), metric)) for metric in metrics]
         told = [_number(row.figures.get(corpus, {}).get(metric)) for corpus, metric in quoted]
         body.append((row.id, row.label, *ours, _beaten(row, pairs), *told))
@@ -220,6 +224,7 @@ def _notes(plan: Plan, metrics: Sequence[str], outcomes: Mapping[str, Outcome]) 
         "better than: the rows that this row beats significantly, with the metrics; all comparisons are listed below.",
         "P rows are systems of others, as quoted in the paper; if we have a system of the same type, the row shows "
         "our figure.",
+        *([ONE_ENCODER] if plan.scale in STAND_INS else []),
     ]
     if "METEOR" not in metrics:
         return tuple(notes)

@@ -18,6 +18,7 @@ from speechbrain_xser.training.arguments import read_words
 from speechbrain_xser.training.corpora import licence_beside
 from speechbrain_xser.training.recipe_yaml import load_recipe
 from speechbrain_xser.training.run import (
+    check_backbones,
     evaluation_scores,
     export,
     make_brain,
@@ -76,6 +77,7 @@ def run(hparams: dict, run_opts: RunOptions) -> None:
     run_opts : RunOptions
         SpeechBrain's, from the command line.
     """
+    check_backbones(hparams)
     if hparams.get("prepare") is not None:
         run_on_main(hparams["prepare"])
     model = make_model(hparams)

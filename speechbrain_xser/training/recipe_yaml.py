@@ -235,11 +235,13 @@ def _placed(recipe: Tree, files: Mapping[str, Tree], values: Tree) -> Tree:
 
 
 def _merged(below: Tree, above: Tree) -> Tree:
-    """Two trees of values; the second takes precedence."""
-    both = {**below, **above}
-    for key in below.keys() & above.keys():
-        if isinstance(below[key], Mapping) and isinstance(above[key], Mapping):
-            both[key] = _merged(below[key], above[key])
+    """Two trees of values; the second takes precedence. A tag such as !new: stays, unless the second brings its own."""
+    if _tag(above):
+        return above
+    both = below.copy()  # with its tag, which a plain dict would lose
+    for key, value in above.items():
+        merges = isinstance(below.get(key), Mapping) and isinstance(value, Mapping)
+        both[key] = _merged(below[key], value) if merges else value
     return both
 
 

@@ -41,6 +41,7 @@ from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.step_memory import SMALLER_MODEL
 from speechbrain_xser.training.training_settings import RUN_OPTIONS, TrainingSettings
 from speechbrain_xser.utils.out_of_memory import naming_memory
+from speechbrain_xser.utils.sources import resolve_source
 
 NOT_LEARNED = ("source", "revision", "dtype", "quantization", "max_new_tokens", "emotion_temperature")  # by suffix
 
@@ -199,6 +200,12 @@ def standardize(model: ExplainableSER, hparams: Mapping[str, Any]) -> None:
     some = (hparams["train_manifest"], hparams.get("data_folder"), TrainingSettings.from_hparams(hparams).max_seconds)
     batches = sampled_batches(*some, CLIPS, "mean and spread")
     model.standardization.fit(model.encoder(batch.wavs, batch.samples) for batch in batches)
+
+
+def check_backbones(hparams: Mapping[str, Any]) -> None:
+    """Raises a ``BackboneError`` if a backbone is not on this machine and names no hub id, before any clip is read."""
+    for source, _ in backbones(lobes(hparams)).values():
+        resolve_source(source)
 
 
 def identity(model: ExplainableSER, lobes: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,10 @@ def test_a_training_run_names_scale_system_seed_and_folder():
     }
 
 
+def test_at_ears_scale_features_are_kept():
+    assert options(command(PLAN._replace(scale="ears"), Run("CREMA-D", "beta_1", 2)))["feature_cache"] == "out/features"
+
+
 def test_at_paper_scale_no_features_are_kept():
     assert "feature_cache" not in options(command(PLAN._replace(scale="paper"), Run("CREMA-D", "beta_1", 2)))
 

@@ -61,6 +61,17 @@ def test_a_row_that_two_tables_share_has_one_system_and_one_figure():
     assert rows(2)[-1].figures["MELD"] == rows(3)[3].figures["MELD"]
 
 
+def test_at_ears_scale_one_row_of_ours_stands_for_those_that_differ_in_their_encoder():
+    printed, shown = rows(2), rows(2, "ears")
+    [ours] = [row for row in shown if row.id not in {row.id for row in printed}]
+    left = [(row.id, row.figures) for row in shown if row is not ours]
+    assert (ours.id, ours.system, ours.figures) == ("1-3", "ssl_whisper", {})
+    assert left == [(row.id, row.figures) for row in printed]  # what the paper has stays
+    changed = [row.id for row in shown if row is not ours and row not in printed]
+    assert changed == ["1", "2", "3"] and not [row for row in shown if row.id in changed and row.system]
+    assert rows(3, "ears") == rows(3) and rows(2, "tiny") == printed
+
+
 def test_compared_rows_are_rows_of_ours():
     for table, pairs in PAIRS.items():
         ours = {row.id for row in rows(table) if row.system}

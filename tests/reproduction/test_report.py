@@ -64,6 +64,14 @@ def test_the_table_has_our_figure_beside_the_papers(tmp_path):
     assert quoted[2] == "-" and "14.6" in quoted and "77.2" in quoted
 
 
+def test_at_ears_scale_the_table_says_which_row_stands_for_which(tmp_path):
+    plan = plan_of(tmp_path, {"ssl_whisper": [GOOD]}, scale="ears")
+    sheet = table_sheet(plan, 2, {"ssl_whisper": Outcome(plan, "ssl_whisper")})
+    told = {row[0]: row[2] for row in sheet.rows}
+    assert told["1-3"].startswith("87.5 [") and {told["1"], told["2"], told["3"]} == {"-"}
+    assert "one row, 1-3, stands in their place" in sheet.notes[-1] and "Whisper tiny.en" in sheet.notes[-1]
+
+
 def test_a_pair_is_compared_over_utterances_and_corrected_for_the_table(tmp_path):
     plan = plan_of(tmp_path, {"fd_ser_sed_asr": [GOOD], "fd_ser_asr": [BAD], "llm_ser_sed_asr": [BAD]})
     pairs = compared(2, {name: Outcome(plan, name) for name in plan.systems})

@@ -18,6 +18,7 @@ PAPER = {  # the design's table: stages as they follow each other in two epochs 
     "ssl_hubert": ("asr asr emotion emotion", 1e-3, False, False),
     "ssl_wavlm": ("asr asr emotion emotion", 1e-3, False, False),
     "ssl_wav2vec2": ("asr asr emotion emotion", 1e-3, False, False),
+    "ssl_whisper": ("asr asr emotion emotion", 1e-3, False, False),
     "llm_ser_sed_asr": ("asr ser_one asr ser_one", 1e-3, False, True),
     "fd_ser_asr": ("asr ser_asr asr ser_asr", 1e-3, True, True),
     "fd_ser_sed": ("ser_sed ser_sed", 1e-3, True, True),
@@ -30,7 +31,8 @@ PAPER = {  # the design's table: stages as they follow each other in two epochs 
     "fd_ser_sed_asr_level": ("asr ser asr ser", 1e-3, True, True),
     "vib_two_stage_sft": ("asr asr emotion emotion", 1e-3, True, False),
 }
-ENCODERS = {"ssl_wavlm": "wavlm", "ssl_wav2vec2": "wav2vec2"}
+ENCODERS = {"ssl_hubert": "hubert", "ssl_wavlm": "wavlm", "ssl_wav2vec2": "wav2vec2", "ssl_whisper": "whisper"}
+OURS = {"fd_ser_sed_asr_level", "ssl_whisper"}  # in no table of the paper
 
 
 @pytest.fixture(autouse=True)
@@ -46,12 +48,15 @@ def load(corpus: str, *lines: str) -> dict:
 
 def test_the_systems_are_those_of_the_design_and_of_the_tables():
     assert set(layer_files("system", ROOT / "recipes")) == set(PAPER)
-    assert set(systems((1, 2, 3))) == set(PAPER) - {"fd_ser_sed_asr_level"}
+    assert set(systems((1, 2, 3))) == set(PAPER) - OURS
+    assert set(systems((1, 2, 3), "ears")) == set(PAPER) - {name for name in PAPER if name.startswith("ssl")} - OURS | {
+        "ssl_whisper"
+    }
 
 
 @pytest.mark.parametrize("system", PAPER)
 @pytest.mark.parametrize("corpus", CORPORA)
-@pytest.mark.parametrize("scale", ["tiny", "paper"])
+@pytest.mark.parametrize("scale", ["tiny", "ears", "paper"])
 @pytest.mark.slow
 def test_a_name_is_a_whole_recipe(corpus, scale, system):
     stages, beta, bottleneck, llm = PAPER[system]
@@ -62,7 +67,9 @@ def test_a_name_is_a_whole_recipe(corpus, scale, system):
     assert " ".join(stage.name for stage in settings.schedule().stages_by_epoch()) == stages
     assert settings.beta == beta
     assert (content["latent"] is not None, model["decoder"].func is LLMDecoder) == (bottleneck, llm)
-    assert ENCODERS.get(system, "hubert") in model["encoder"].keywords["source"]
+    heard = ENCODERS.get(system, "whisper" if scale == "ears" else "hubert")
+    assert heard in model["encoder"].keywords["source"]
+    assert (model["standardization"] is None, not settings.objectives) == (scale != "ears", scale != "ears")
     assert descriptor["level_feature"] is (system == "fd_ser_sed_asr_level") and "level_feature" not in content
     assert system in str(hparams["output_folder"])
 
@@ -81,6 +88,15 @@ def test_the_command_line_goes_over_the_system_and_the_system_over_the_scale():
     assert load("CREMA-D", "system: beta_1", "scale: tiny")["beta"] == 1.0
     assert load("CREMA-D", "system: beta_1", "scale: tiny", "beta: 7")["beta"] == 7
     assert load("CREMA-D", "scale: tiny")["beta"] == 1e-3 and load("CREMA-D")["beta"] == 1e-4
+
+
+def test_a_value_inside_an_object_of_a_scale_can_be_overridden_and_another_object_put_in_its_place(tmp_path):
+    (tmp_path / "hparams" / "scales").mkdir(parents=True)
+    inside = "a: !new:fractions.Fraction\n        numerator: 1\n        denominator: 2\n"
+    (tmp_path / "hparams" / "scales" / "some.yaml").write_text(f"objectives:\n    {inside}")
+    (tmp_path / "train.yaml").write_text("scale: some\nobjectives: {}")
+    for override, half in (("{a: {denominator: 3}}", "1/3"), ("{a: !new:decimal.Decimal {value: '0.3'}}", "0.3")):
+        assert str(load_recipe(tmp_path / "train.yaml", {"objectives": override})[0]["objectives"]["a"]) == half
 
 
 @pytest.mark.parametrize("kind", ["system", "scale"])
