@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +20,11 @@ from safetensors import SafetensorError
 
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.utils.files import HOST, is_running, sync
+from speechbrain_xser.utils.out_of_memory import naming_memory
 
 WRITER = re.compile(rf"\.staging-{HOST}-(?P<process>\d+)$")
+
+EVERYBODY = 0o666  # what a new file may be, before the umask that its folder was made with
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +39,8 @@ def written_folder(folder: str | Path) -> Iterator[Path]:
     ------
     CheckpointError
         If it cannot be written (names path and remedy); an existing folder stays as it was.
+    OutOfMemoryError
+        If memory runs out in the block; an existing folder stays as it was.
 
     Example
     -------
@@ -54,8 +60,9 @@ def written_folder(folder: str | Path) -> Iterator[Path]:
         if not folder.exists() and _aside(folder).is_dir():
             os.replace(_aside(folder), folder)  # a writer was killed between its two renames
         staging.mkdir(parents=True)
-        yield staging
-        _replace(staging, folder)
+        with naming_memory(f"{folder} was written", "What was there stays as it was; free some memory."):
+            yield staging
+            _replace(staging, folder)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{folder}: cannot be written ({error}); free some space, or choose another place"
@@ -73,6 +80,27 @@ def whole_folder(folder: str | Path) -> str | Path:
     return _aside(path)
 
 
+def seal(folder: Path) -> None:
+    """Makes a folder ready to be moved into place: all of it is on the disk, and its files have the mode of new files.
+
+    Libraries that write through a temporary file, such as safetensors, make theirs readable for one user alone.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path") / "staging"
+    >>> folder.mkdir(mode=0o755)
+    >>> (folder / "model.safetensors").touch(mode=0o600)
+    >>> seal(folder)
+    >>> oct((folder / "model.safetensors").stat().st_mode & 0o777)
+    '0o644'
+    """
+    mode = stat.S_IMODE(folder.stat().st_mode) & EVERYBODY
+    for path in [*folder.rglob("*"), folder]:
+        if path.is_file() and stat.S_IMODE(path.stat().st_mode) != mode:
+            path.chmod(mode)
+        sync(path)
+
+
 def _aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old")
 
@@ -85,9 +113,8 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _replace(staging: Path, folder: Path) -> None:
-    """Syncs the staged folder to the disk and moves it into place."""
-    for path in [*staging.rglob("*"), staging]:
-        sync(path)
+    """Moves the staged folder into place."""
+    seal(staging)
     old = _aside(folder)
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)  # left over from an earlier replacement
