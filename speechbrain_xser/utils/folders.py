@@ -6,7 +6,6 @@ takes its place, and only then is the old one removed. A reader that finds no fo
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
 import re
@@ -20,10 +19,12 @@ from safetensors import SafetensorError
 
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.utils.files import HOST, is_running, sync
+from speechbrain_xser.utils.folder_locks import is_locked, locked
 from speechbrain_xser.utils.out_of_memory import naming_memory
 
-WRITER = re.compile(rf"\.staging-{HOST}-(?P<process>\d+)$")
+WRITER = re.compile(r"\..+\.staging-(?P<host>[0-9a-f]{8})-(?P<process>\d+)")
 
+STAYS = "What was there stays as it was; free some memory and try again."
 EVERYBODY = 0o666  # what a new file may be, before the umask that its folder was made with
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 def written_folder(folder: str | Path) -> Iterator[Path]:
     """Gives a temporary folder, which replaces ``folder`` when the block ends without an error.
 
-    Temporary folders that killed writers of the same folder left are removed first.
+    Temporary folders that killed writers left beside it are removed first, whatever they wrote.
 
     Raises
     ------
@@ -53,14 +54,14 @@ def written_folder(folder: str | Path) -> Iterator[Path]:
     ['trained']
     """
     folder = Path(folder).absolute()
-    _remove_abandoned(folder)
+    _remove_abandoned(folder.parent)
     staging = folder.with_name(f".{folder.name}.staging-{HOST}-{os.getpid()}")
     shutil.rmtree(staging, ignore_errors=True)
     try:
         if not folder.exists() and _aside(folder).is_dir():
             os.replace(_aside(folder), folder)  # a writer was killed between its two renames
         staging.mkdir(parents=True)
-        with naming_memory(f"{folder} was written", "What was there stays as it was; free some memory."):
+        with locked(staging), naming_memory(f"{folder} was written", STAYS):
             yield staging
             _replace(staging, folder)
     except (OSError, SafetensorError) as error:
@@ -105,10 +106,11 @@ def _aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old")
 
 
-def _remove_abandoned(folder: Path) -> None:
-    """Removes what writers of a folder left beside it that were killed on this machine."""
-    for found in folder.parent.glob(f".{glob.escape(folder.name)}.staging-*"):
-        if (writer := WRITER.search(found.name)) and not is_running(writer["process"]):
+def _remove_abandoned(parent: Path) -> None:
+    """Removes temporary folders of killed writers, be it in another container; those of running writers stay."""
+    for found in parent.glob(".*.staging-*"):
+        writer = WRITER.fullmatch(found.name)
+        if writer and not (is_running(writer["process"]) if writer["host"] == HOST else is_locked(found)):
             shutil.rmtree(found, ignore_errors=True)
 
 
