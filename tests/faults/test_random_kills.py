@@ -33,8 +33,8 @@ def run(hparams: dict) -> None:
     export(hparams, brain, None)
 
 
-def started(hparams: dict) -> multiprocessing.Process:
-    process = START.Process(target=run, args=(hparams,))
+def started(work, *arguments) -> multiprocessing.Process:
+    process = START.Process(target=work, args=arguments)
     process.start()
     return process
 
@@ -57,17 +57,17 @@ def plain(found: dict[str, bytes]) -> dict[str, bytes]:
 
 def test_a_run_that_is_killed_at_random_instants_ends_bit_equal(tmp_path):
     data, draw = tiny_data(tmp_path / "data"), random.Random(SEED)
-    values = {"ckpt_interval_steps": 1, "epochs_per_stage": 2}
-    assert finished(started(tiny_hparams(data, tmp_path / "first", **values))) == 0  # imports are loaded from here on
+    values = {"ckpt_interval_steps": 1}
+    assert finished(started(int)) == 0  # what is imported once is not a part of a run's time
     begun = time.monotonic()
-    assert finished(started(tiny_hparams(data, tmp_path / "whole", **values))) == 0
+    assert finished(started(run, tiny_hparams(data, tmp_path / "whole", **values))) == 0
     seconds, expected = time.monotonic() - begun, files(tmp_path / "whole")
-    assert len(expected) > 8 and expected == files(tmp_path / "first")
+    assert len(expected) > 8
 
     moments, runs = [], 0
     while len(moments) < KILLS or runs == 0:
         hparams = tiny_hparams(data, tmp_path / f"run-{runs}", num_workers=runs % 2, **values)
-        process, moment = started(hparams), draw.uniform(0, seconds)
+        process, moment = started(run, hparams), draw.uniform(0, seconds)
         process.join(moment if len(moments) < KILLS else PATIENCE)
         process.kill()
         code = finished(process)
