@@ -8,6 +8,7 @@ VERSIONS ?= newest
 VENV ?= $(if $(filter newest,$(VERSIONS)),.venv,.venv-$(VERSIONS))
 ARGS ?=
 JOBS ?= 2
+KILLS ?= 50
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
@@ -21,7 +22,7 @@ ifdef DATA
 export XSER_DATA := $(DATA)
 endif
 
-.PHONY: help setup lock demo test test-fast test-small doctest docs lint dist check-wheel recipe-lists train-tiny clean
+.PHONY: help setup lock demo test test-fast test-small soak doctest docs lint dist check-wheel recipe-lists train-tiny clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,17 +52,22 @@ demo: $(STAMP) ## train, evaluate and explain on the embedded corpus, in minutes
 	$(BIN)/python recipes/Tiny/demo.py $(ARGS)
 
 test: export OMP_NUM_THREADS ?= 1
-test: $(STAMP) ## run all tests but those of test-small
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not small" $(ARGS)
+test: $(STAMP) ## run all tests but those of test-small and soak
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not small and not soak" $(ARGS)
 
 test-fast: export OMP_NUM_THREADS ?= 1
 test-fast: $(STAMP) ## run the tests that need no training, no browser and no patience
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not training and not browser and not small and not slow" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not training and not browser and not small and not soak and not slow" $(ARGS)
 
 test-small: export OMP_NUM_THREADS ?= 1
 test-small: $(STAMP) ## bring the backbones of the small model, once, and run the tests that need them
 	$(BIN)/xser setup small
 	$(BIN)/python -m pytest -m small $(ARGS)
+
+soak: export OMP_NUM_THREADS ?= 1
+soak: export XSER_KILLS := $(KILLS)
+soak: $(STAMP) ## kill a training KILLS times (50) at random instants; it has to end like one that nobody killed
+	$(BIN)/python -m pytest -s -m soak tests/faults $(ARGS)
 
 doctest: export OMP_NUM_THREADS ?= 1
 doctest: $(STAMP) ## run the examples in every docstring

@@ -9,11 +9,12 @@ import speechbrain_xser
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.utils.sources import resolve_source
 from speechbrain_xser.utils.user_cache import SET_UP
+from tests.outside import GUARD
 from tests.warmed import warmed_python
 
 LONGEST = (
     "reproduction/test_reproduce.py",
-    "training/test_resume.py",
+    "faults/test_killed_training.py",
     "test_notebooks.py",
     "recipes/test_demo.py",
     "reproduction/test_settings.py",
@@ -39,6 +40,7 @@ def pytest_configure(config):
     A worker counts one core, which is its share: what asks for a process a core works in the worker itself, instead of
     importing torch in as many new ones. Tests of pools say how many they want.
     """
+    GUARD.install()
     os.environ["XSER_MODEL"] = speechbrain_xser.TINY  # the default depends on what this user has set up
     if hasattr(config, "workerinput"):
         os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
@@ -57,6 +59,15 @@ def pytest_collection_modifyitems(items):
         for marker in {BRINGS.get(name) for name in getattr(item, "fixturenames", ())} - {None}:
             item.add_marker(marker)
     items.sort(key=place)
+
+
+@pytest.fixture(autouse=True)
+def nothing_outside():
+    """Fails a test that asked for another machine, even if the code under test survived the refusal."""
+    before = len(GUARD.attempts)
+    yield
+    if attempts := GUARD.attempts[before:]:
+        pytest.fail(f"The test {' and '.join(attempts)}: expected this machine only.", pytrace=False)
 
 
 @pytest.fixture(scope="session")

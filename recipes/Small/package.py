@@ -26,6 +26,7 @@ from speechbrain_xser import SMALL, packaged_model
 from speechbrain_xser.model_folder.hyperparams import write_settings
 from speechbrain_xser.model_folder.locate import ADAPTER, ADAPTER_WEIGHTS, BRANCH_WEIGHTS, FILES, SETTINGS
 from speechbrain_xser.model_folder.settings import read_settings
+from speechbrain_xser.model_folder.weight_checksums import check_weight_files, write_checksums
 from speechbrain_xser.utils.commandline import one_line_errors
 from speechbrain_xser.utils.folders import written_folder
 
@@ -59,7 +60,7 @@ def package(model: str | Path, out: str | Path) -> int:
     Raises
     ------
     CheckpointError
-        If `out` cannot be written; then it stays as it was.
+        If a weight file of the model is damaged, or `out` cannot be written; then it stays as it was.
 
     Example
     -------
@@ -68,6 +69,7 @@ def package(model: str | Path, out: str | Path) -> int:
     >>> size == sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     True
     """
+    check_weight_files(model)
     with written_folder(out) as staging:
         for name in FILES:
             if (path := Path(model, name)).is_file():
@@ -78,6 +80,7 @@ def package(model: str | Path, out: str | Path) -> int:
             if (staging / name).is_file():
                 tensors = load_file(staging / name)
                 save_file({key: _rounded(key, tensor) for key, tensor in tensors.items()}, staging / name)
+        write_checksums(staging)
     return sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file())
 
 

@@ -170,6 +170,10 @@ class PromptedLLM(OwnsPart):
         """The divisor of a batch's losses: the number of answer tokens, whatever the instruction."""
         return sum(map(len, self.answer_tokens(list(answers))))
 
+    def count_prompt(self, instruction: str) -> int:
+        """Tokens of the prompt's text, without what fills its slots."""
+        return sum(map(len, self.template.segments(instruction, self.tokenizer)))
+
     def forward(self, tokens: Mapping[str, SoftTokens], instruction: str, answers: list[str]) -> AnswerLogits:
         """Teacher-forced logits, computed at answer positions only.
 

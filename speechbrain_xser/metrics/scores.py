@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -87,7 +88,7 @@ def _told(record: Record) -> set[str]:
 
 
 def plain_scores(scores: Scores) -> dict[str, float]:
-    """Scores as a flat mapping without unknown ones.
+    """Scores as a flat mapping without unknown or infinite ones.
 
     Example
     -------
@@ -96,4 +97,4 @@ def plain_scores(scores: Scores) -> dict[str, float]:
     """
     flat = scores._asdict()
     flat = {**flat.pop("attributes"), **flat}
-    return {name: value for name, value in flat.items() if value == value}
+    return {name: value for name, value in flat.items() if math.isfinite(value)}

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.lobes.clip_means import measured_branches
-from speechbrain_xser.model_folder.locate import DOMAIN
+from speechbrain_xser.model_folder.locate import DOMAIN, METADATA
+from speechbrain_xser.model_folder.weight_checksums import write_checksums
 from speechbrain_xser.stages import VOICE, Stage
 from speechbrain_xser.utils.files import moved_into_place
 
@@ -45,13 +46,15 @@ class DomainReference(NamedTuple):
 
 
 def write_domain(folder: str | Path, reference: DomainReference) -> None:
-    """Writes it into a model folder, whole or not at all."""
+    """Writes it into a model folder, whole or not at all, and its checksum into the folder's metadata."""
     numbers = {name: getattr(reference, name) for name in ("centre", "spread", "weights", "bias", "thresholds")}
     numbers = {name: torch.as_tensor(value, dtype=torch.float64) for name, value in numbers.items()}
     tensors = reference.training._asdict() | numbers
     tensors = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
     with moved_into_place(Path(folder, DOMAIN)) as beside:
         beside.write_bytes(save(tensors, {"measures": json.dumps(reference.measures)}))
+    if Path(folder, METADATA).is_file():  # not yet in a folder that is being written
+        write_checksums(folder)
 
 
 def read_domain(

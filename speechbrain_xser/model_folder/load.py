@@ -14,6 +14,7 @@ from speechbrain_xser.model_folder.lobes import CUSTOM
 from speechbrain_xser.model_folder.locate import ADAPTER, HYPERPARAMS, METADATA, SETTINGS
 from speechbrain_xser.model_folder.metadata import check_backbone, read_metadata
 from speechbrain_xser.model_folder.settings import backbones, model_of, read_settings
+from speechbrain_xser.model_folder.weight_checksums import check_weight_files
 from speechbrain_xser.model_folder.weights import FILE_NAME, FolderPretrainer, load_adapter, parts_of
 from speechbrain_xser.utils.out_of_memory import is_out_of_memory
 
@@ -140,7 +141,8 @@ def _read(
 
 
 def _check_backbones(folder: str | Path, settings: Mapping, names: Collection[str] | None = None) -> None:
-    """Checks that the backbones, or some of them, are available and are those that the folder was trained with."""
+    """Checks that the weight files are whole, and that the backbones are here and those of the training."""
+    check_weight_files(folder)
     metadata, found = read_metadata(Path(folder) / METADATA), backbones(settings["model"])
     for name, source in ((name, source) for name, source in found.items() if names is None or name in names):
         if name not in metadata.backbones:

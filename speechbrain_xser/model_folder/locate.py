@@ -29,6 +29,7 @@ DOMAIN = "domain.safetensors"  # what tells clips like the training set's from o
 ADAPTER_WEIGHTS = "adapter_model.safetensors"  # the name that plain peft reads
 ADAPTER_FILES = (f"{ADAPTER}/adapter_config.json", f"{ADAPTER}/{ADAPTER_WEIGHTS}")
 FILES = (SETTINGS, HYPERPARAMS, METADATA, BRANCH_WEIGHTS, *ADAPTER_FILES, MEAN_VOICE, DOMAIN, CARD, *PATTERNS)
+WEIGHT_FILES = (BRANCH_WEIGHTS, f"{ADAPTER}/{ADAPTER_WEIGHTS}", MEAN_VOICE, DOMAIN)  # those beside the backbones
 NEVER_OPENED = frozenset(".py .pyc .so .bin .pt .pth .ckpt .pkl .pickle .npy .npz .joblib".split())
 CHECKPOINTS = "checkpoints"  # in the output folder of a training
 SHOWN = 3  # models that a message names

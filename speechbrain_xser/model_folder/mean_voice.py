@@ -61,7 +61,7 @@ def voice_tokens(model: ExplainableSER, voice: MeanVoice, frames: Tensor) -> Sof
 def write_mean_voice(folder: str | Path, voice: MeanVoice) -> None:
     """Writes a mean voice into a model folder."""
     tensors = {"latent": voice.latent.contiguous(), "clips": torch.tensor(voice.clips)}
-    Path(folder, MEAN_VOICE).write_bytes(save(tensors))  # save_file would make it readable for one user alone
+    Path(folder, MEAN_VOICE).write_bytes(save(tensors))
 
 
 def read_mean_voice(folder: str | Path, model: ExplainableSER | None = None) -> MeanVoice | None:

@@ -7,15 +7,18 @@ nonsense.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from speechbrain_xser.errors import BackboneError, CheckpointError
 from speechbrain_xser.model_folder.locate import backbone_folder
 from speechbrain_xser.model_folder.safe_yaml import MAX_BYTES, read_text
+from speechbrain_xser.utils.files import written_beside
 from speechbrain_xser.utils.sources import fingerprint
 
-FORMAT = 1
+FORMAT = 2  # since 2, the checksums of the weight files
 
 
 class Backbone(NamedTuple):
@@ -42,6 +45,7 @@ class Metadata(NamedTuple):
     version: str  # of speechbrain_xser
     backbones: dict[str, Backbone]  # "encoder" and "llm"
     training: dict  # plain values: seed, steps, corpus, figures
+    files: Mapping[str, str] = MappingProxyType({})  # SHA-256 of each weight file of the folder
 
 
 def describe_backbone(source: str, revision: str | None = None) -> Backbone:
@@ -111,11 +115,12 @@ def check_backbone(name: str, expected: Backbone, source: str, revision: str | N
 def write_metadata(path: str | Path, metadata: Metadata) -> None:
     """Writes the metadata as JSON; see :class:`Metadata`. Raises CheckpointError if it could not be read back."""
     backbones = {name: backbone._asdict() for name, backbone in metadata.backbones.items()}
-    content = {"format": FORMAT, "version": metadata.version, "backbones": backbones, "training": metadata.training}
+    content = {"format": FORMAT, **metadata._asdict(), "backbones": backbones, "files": dict(metadata.files)}
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     if len(text.encode("utf-8")) > MAX_BYTES:
         raise CheckpointError(f"{path}: more than {MAX_BYTES} bytes; record less about the training run")
-    Path(path).write_text(text, encoding="utf-8")
+    with written_beside(path) as file:
+        file.write(text)
 
 
 def read_metadata(path: str | Path) -> Metadata:
@@ -146,7 +151,7 @@ def read_metadata(path: str | Path) -> Metadata:
     >>> read_metadata(path)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.CheckpointError: ...metadata.json: format 7, expected 1; ...
+    speechbrain_xser.errors.CheckpointError: ...metadata.json: format 7, expected 2; ...
     """
     text = read_text(path)
     try:
@@ -155,6 +160,6 @@ def read_metadata(path: str | Path) -> Metadata:
             found = content["format"]
             raise CheckpointError(f"{path}: format {found}, expected {FORMAT}; use the release that wrote this folder")
         backbones = {name: Backbone(**fields) for name, fields in content["backbones"].items()}
-        return Metadata(content["version"], backbones, content["training"])
+        return Metadata(content["version"], backbones, content["training"], dict(content["files"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: is not a trained folder's metadata ({error!r})") from error

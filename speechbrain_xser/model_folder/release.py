@@ -40,11 +40,14 @@ from speechbrain_xser.model_folder.locate import (
     FILES,
     METADATA,
     SETTINGS,
+    WEIGHT_FILES,
     backbone_folder,
 )
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice, write_mean_voice
 from speechbrain_xser.model_folder.metadata import Backbone, Metadata, check_backbone, read_metadata, write_metadata
 from speechbrain_xser.model_folder.settings import OWN, backbones, read_settings
+from speechbrain_xser.model_folder.weight_checksums import check_weight_files
+from speechbrain_xser.utils.checksums import checksums
 from speechbrain_xser.utils.folders import written_folder
 from speechbrain_xser.utils.sources import fingerprint
 from speechbrain_xser.versions import VERSION
@@ -125,7 +128,8 @@ def release_folder(
     Raises
     ------
     CheckpointError
-        If ``out`` holds something else, or cannot be written; nothing half-written is left behind.
+        If ``out`` holds something else, or cannot be written; nothing half-written is left behind. Or if a weight file
+        of the source is damaged.
     BackboneError, UnsafeModelError
         If the folder, or what it needs, cannot be used.
     SettingsError
@@ -143,6 +147,7 @@ def release_folder(
     refuse_links_out(source)
     trained, out = read_trained(source), Path(out)
     check_place(trained.folder, out)
+    check_weight_files(source)
     if with_encoder and trained.lobes["encoder"] == CUSTOM:
         raise SettingsError(f"{source}: the encoder is of a class of your own, which no folder can hold: leave it out")
     merging = merge and trained.has_lora
@@ -258,8 +263,6 @@ def _write_merged(trained: Trained, place: Path, encoder: SpeechEncoder | None) 
     decoder = model.decoder
     decoder.merge()
     decoder.causal.save_pretrained(place, max_shard_size=SHARD)
-    for path in place.glob("*.safetensors"):
-        shutil.copymode(place / "config.json", path)  # safetensors lets only one user read it
     located = with_enclosed(trained.lobes, trained.folder)
     folder = Path(backbone_folder(*backbones(located)["llm"]))
     for name in TOKENIZER_FILES:
@@ -291,7 +294,7 @@ def _write_texts(
         part: Backbone(INSIDE + part, None, fingerprint(staging / part)) if part in inside else backbone
         for part, backbone in trained.metadata.backbones.items()
     }
-    metadata = Metadata(VERSION, described, training)
+    metadata = Metadata(VERSION, described, training, checksums(staging, WEIGHT_FILES))
     write_settings(staging, settings)
     write_metadata(staging / METADATA, metadata)
     own, has_lora = {key: settings[key] for key in OWN}, bool(lobes["decoder"].get("lora"))

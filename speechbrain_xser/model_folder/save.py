@@ -5,7 +5,7 @@ settings.json          what the model is built from: its lobes and their argumen
 hyperparams.yaml       the same for SpeechBrain, as ``modules`` and ``pretrainer``
 model.safetensors      branches and adapters
 adapter/               the decoder's LoRA, as a folder that plain ``peft`` loads
-metadata.json          the backbones' names, revisions and fingerprints; the training run
+metadata.json          the backbones' names, revisions and fingerprints; the training run; checksums of the weights
 mean_voice.safetensors the training set's mean voice, where it is known
 domain.safetensors     what tells clips like the training set's from others; written later
 README.md              the model card
@@ -28,11 +28,12 @@ from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_folder.card import model_card
 from speechbrain_xser.model_folder.hyperparams import write_settings
 from speechbrain_xser.model_folder.lobes import CUSTOM
-from speechbrain_xser.model_folder.locate import ADAPTER, BRANCH_WEIGHTS, CARD, METADATA
+from speechbrain_xser.model_folder.locate import ADAPTER, BRANCH_WEIGHTS, CARD, METADATA, WEIGHT_FILES
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, write_mean_voice
 from speechbrain_xser.model_folder.metadata import Metadata, describe_backbone, write_metadata
 from speechbrain_xser.model_folder.settings import OWN, backbones, complete_settings, plain_values
 from speechbrain_xser.model_folder.weights import adapter_state, branch_state
+from speechbrain_xser.utils.checksums import checksums
 from speechbrain_xser.utils.folders import written_folder
 from speechbrain_xser.versions import VERSION
 
@@ -109,7 +110,7 @@ def _write_files(
     if voice is not None:
         write_mean_voice(staging, voice)
     described = {name: describe_backbone(*source) for name, source in backbones(lobes).items()}
-    metadata = Metadata(VERSION, described, training)
+    metadata = Metadata(VERSION, described, training, checksums(staging, WEIGHT_FILES))
     write_metadata(staging / METADATA, metadata)
     text = card or model_card(metadata, **{key: settings[key] for key in OWN}, has_lora=bool(lora))
     (staging / CARD).write_text(text, encoding="utf-8")

@@ -8,6 +8,7 @@ row), ``ckpt_interval_steps`` and ``ckpt_interval_minutes``; ``Checkpointer`` is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +165,7 @@ class XserBrain(sb.Brain):
     # One optimiser step ----------------------------------------------------------------------------
 
     def fit_batch(self, batch: Batch) -> Tensor:
-        """One optimiser step on one window; returns its loss, [], on the CPU."""
+        """One optimiser step on one window; its loss, [], on the CPU, or NaN if the step was skipped."""
         self._count_faults(batch)
         self.turn = self.schedule.turn(self.position.step(self.steps_per_epoch), self.steps_per_epoch)
         self.beta = self.criterion.beta_at(self.turn.stage_step, self.turn.stage_steps)
@@ -174,8 +175,8 @@ class XserBrain(sb.Brain):
             sums = self._backward(window)
             terms = self.criterion.terms(self.parts, window.totals, self.beta)
             report = self.stepper.step(self.turn, window, sums, terms, self.stop.requested)
-        loss = torch.tensor(report.loss)
-        if torch.isfinite(loss):
+        loss = torch.tensor(report.loss if report.accepted else math.nan)  # no average takes a NaN
+        if report.accepted:
             told = {"cross_entropy": report.cross_entropy, "kl": report.kl, **report.objectives}
             self.tally.add(**told, gradient_norm=report.gradient_norm)
         self.position, self.optimizer_step = self.position.forward(), self.optimizer_step + 1

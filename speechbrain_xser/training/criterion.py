@@ -8,6 +8,7 @@ with all totals counted over the whole window of one optimiser step, so that spl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -114,7 +115,7 @@ class Criterion:
     def __init__(
         self, beta: float = 1e-3, warmup_fraction: float = 0.5, objectives: Mapping[str, Objective] | None = None
     ) -> None:
-        if beta < 0 or not 0 <= warmup_fraction <= 1:
+        if not 0 <= beta < math.inf or not 0 <= warmup_fraction <= 1:
             raise SettingsError(f"beta={beta} must be at least 0 and warmup_fraction={warmup_fraction} in 0..1.")
         self.beta = beta
         self.warmup_fraction = warmup_fraction

@@ -9,6 +9,8 @@ from speechbrain.utils.logger import get_logger
 
 from speechbrain_xser.errors import TrainingError
 
+ELSEWHERE = "a loss that is not finite, on another rank"
+
 logger = get_logger(__name__)
 
 
@@ -52,7 +54,7 @@ class NonfiniteGuard:
         ids : sequence of sequence of str
             The utterances of each micro-batch.
         gradient_norm : float
-            Of the gradient that all ranks share.
+            Of the gradient that all ranks share; not finite if it is not on any one.
         total : float
             The losses of all ranks together; not finite if any one is not.
 
@@ -77,7 +79,8 @@ class NonfiniteGuard:
                 f"{what}. Lower the learning rate, use bf16 or fp32 instead of fp16, or remove these utterances; "
                 "the last checkpoint is intact."
             )
-        logger.warning("Step skipped (%d so far): it had %s.", self.skipped, what)
+        elsewhere = what == ELSEWHERE  # the rank that can name the utterances does so
+        logger.warning("Step skipped (%d so far): it had %s.", self.skipped, what, main_process_only=elsewhere)
         return False
 
 
@@ -86,6 +89,6 @@ def _describe(losses: Sequence[float], ids: Sequence[Sequence[str]], gradient_no
     if bad:
         return f"a loss that is not finite, with the utterances {', '.join(bad)}"
     if not math.isfinite(total):
-        return "a loss that is not finite, on another rank"
+        return ELSEWHERE
     names = [name for part in ids for name in part]
     return f"a finite loss and the gradient norm {gradient_norm}, with the utterances {', '.join(names)}"

@@ -45,7 +45,7 @@ class LearningRate:
     """
 
     def __init__(self, peak: float, shape: str = "constant", warmup_fraction: float = 0.03) -> None:
-        if shape not in SHAPES or peak <= 0 or not 0 <= warmup_fraction < 1:
+        if shape not in SHAPES or not 0 < peak < math.inf or not 0 <= warmup_fraction < 1:
             raise SettingsError(
                 f"Learning rate peak={peak} shape={shape!r} warmup_fraction={warmup_fraction}: expected a positive "
                 f"peak, a shape of {', '.join(SHAPES)} and a fraction in [0, 1)."

@@ -11,12 +11,14 @@ from torch import nn
 
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.training.checkpoint import (
+    CANNOT_HOLD,
     Checkpoint,
     CheckpointStore,
     load_tensors,
 )
 from speechbrain_xser.training.optimizers import StageOptimizers
 from speechbrain_xser.utils.differences import check_tensors, differing_keys
+from speechbrain_xser.utils.finite import refuse_not_finite
 
 logger = get_logger(__name__)
 
@@ -96,8 +98,10 @@ class Recovery:
         Raises
         ------
         CheckpointError
-            If it belongs to another run (lists the differing keys) or its tensors do not fit.
+            If it belongs to another run (lists the differing keys) or its tensors do not fit; or if this run has a
+            number that no checkpoint could hold.
         """
+        refuse_not_finite({"base": self.base, "run": dict(run)}, CANNOT_HOLD)  # not at the first save, hours later
         checkpoint = self.store.latest()
         if checkpoint is None:
             return None

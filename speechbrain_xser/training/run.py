@@ -33,6 +33,7 @@ from speechbrain_xser.model_folder.settings import OWN, backbones, complete_sett
 from speechbrain_xser.stages import Stage, target_text
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
+from speechbrain_xser.training.context_limit import check_context_limit
 from speechbrain_xser.training.corpora import corpora
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
 from speechbrain_xser.training.schedule import StageSchedule
@@ -98,6 +99,8 @@ def make_loaders(hparams: Mapping[str, Any], model: ExplainableSER, accumulation
     ------
     ManifestError
         If a manifest is wrong, or an utterance lacks what a scheduled stage needs for its target.
+    PromptError
+        If an utterance is longer than the decoder's context.
     """
     settings = TrainingSettings.from_hparams(hparams)
     folder = hparams.get("data_folder")
@@ -108,6 +111,8 @@ def make_loaders(hparams: Mapping[str, Any], model: ExplainableSER, accumulation
     }
     for split in ("train", "valid"):
         check_targets(clips[split], settings.schedule())
+        searched = split == "valid" and settings.search_limit != 0
+        check_context_limit(clips[split], model, settings.schedule().stages, generated=searched)
     train = train_loader(clips["train"], model, settings, accumulation)
     valid = evaluation_loader(clips["valid"], settings)
     return Loaders(train, valid, evaluation_loader(clips["test"], settings) if "test" in clips else None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from speechbrain_xser.errors import TrainingError
+from speechbrain_xser.errors import TrainingError, XserError
 from speechbrain_xser.utils.out_of_memory import is_out_of_memory, naming_memory
 
 if TYPE_CHECKING:
@@ -62,9 +62,7 @@ def name_out_of_memory(batch: Batch, save: Callable[[], None] | None = None, kno
         if not is_out_of_memory(error):
             raise
         torch.cuda.empty_cache()
-        if save is not None:
-            save()
-        raise TrainingError(_message(batch, knob)) from error
+        raise TrainingError(_message(batch, knob) + _saved(save)) from error
 
 
 @contextmanager
@@ -93,6 +91,16 @@ def name_out_of_memory_of_step(stage: str) -> Iterator[None]:
     remedy = f"No checkpoint of this step is written; the last one is complete. {SMALLER_MODEL}"
     with naming_memory(f"AdamW stepped in stage {stage!r}", remedy, TrainingError):
         yield
+
+
+def _saved(save: Callable[[], None] | None) -> str:
+    """Saves a checkpoint; why there is none, if it cannot be written either."""
+    try:
+        if save is not None:
+            save()
+    except XserError as error:
+        return f" No checkpoint of this step could be written: {error}"
+    return ""
 
 
 def _message(batch: Batch, knob: str) -> str:

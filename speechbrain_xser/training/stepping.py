@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from speechbrain_xser.training.criterion import CROSS_ENTROPY, KL, Term, Totals
-from speechbrain_xser.training.distributed import sum_over_ranks
+from speechbrain_xser.training.distributed import sum_over_ranks, world_size
 from speechbrain_xser.training.nonfinite import NonfiniteGuard
 from speechbrain_xser.training.optimizers import StageOptimizers
 from speechbrain_xser.training.schedule import Turn
@@ -28,6 +28,7 @@ class StepReport(NamedTuple):
     objectives: dict[str, float]  # what each further objective adds to the loss
     gradient_norm: float  # before clipping
     rate: float  # learning rate
+    accepted: bool  # False for a step that was skipped, since its loss or its gradient was not finite
     stop: bool  # whether any rank was asked to stop
 
 
@@ -106,16 +107,16 @@ class Stepper:
         self.scaler.unscale_(optimizer)
         norm = self.optimizers.clip(name, self.max_norm)
         losses, norm = _to_host(sums, norm)
-        total = sum(map(sum, losses)) + norm
         sums = [sum(column) for column in zip(*losses, strict=True)]
-        *sums, total, stopping = sum_over_ranks([*sums, total, stop], self.device)
+        *sums, total, norms, stopping = sum_over_ranks([*sums, sum(map(sum, losses)), norm, stop], self.device)
         ids = [part.ids for part in window.micro_batches]
-        if self.guard.accepts([sum(parts) for parts in losses], ids, norm, total) and window.totals.tokens:
+        accepted = self.guard.accepts([sum(parts) for parts in losses], ids, norms / world_size(), total)
+        if accepted and window.totals.tokens:
             with name_out_of_memory_of_step(name):
                 self.scaler.step(optimizer)
         self.scaler.update()
         self.optimizers.zero_grad()
-        return _report(dict(zip(terms, sums, strict=True)), terms, window.totals, (norm, rate, stopping > 0))
+        return _report(dict(zip(terms, sums, strict=True)), terms, window.totals, (norm, rate, accepted, stopping > 0))
 
 
 def _report(parts: Mapping[str, float], terms: Mapping[str, Term], totals: Totals, rest: tuple) -> StepReport:

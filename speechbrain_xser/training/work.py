@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.manifest import Utterance
@@ -38,10 +39,14 @@ def soft_tokens_a_second(model: ExplainableSER) -> float:
     >>> soft_tokens_a_second(tiny_model(getfixture("tmp_path")))  # two branches: 50 frames a second, five a token
     20.0
     """
-    samples = torch.tensor([1, 2]) * SPAN * model.encoder.sample_rate
+    before, after = soft_token_counts(model, torch.tensor([1, 2]) * SPAN * model.encoder.sample_rate).tolist()
+    return (after - before) / SPAN
+
+
+def soft_token_counts(model: ExplainableSER, samples: Tensor) -> Tensor:
+    """Soft tokens of clips of so many samples, of all branches together, [B], int64."""
     frames = model.encoder.frame_counts(samples)
-    counts = [branch.adapter.token_counts(frames) for branch in model.branches.values()]
-    return float(sum(after - before for before, after in counts)) / SPAN
+    return sum(branch.adapter.token_counts(frames) for branch in model.branches.values())
 
 
 def predicted_tokens(utterance: Utterance, soft_tokens: float) -> float:

@@ -6,11 +6,11 @@ takes its place, and only then is the old one removed. A reader that finds no fo
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +19,13 @@ from safetensors import SafetensorError
 
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.utils.files import HOST, is_running, sync
+from speechbrain_xser.utils.folder_locks import is_locked, locked
+from speechbrain_xser.utils.out_of_memory import naming_memory
 
-WRITER = re.compile(rf"\.staging-{HOST}-(?P<process>\d+)$")
+WRITER = re.compile(r"\..+\.staging-(?P<host>[0-9a-f]{8})-(?P<process>\d+)")
+
+STAYS = "What was there stays as it was; free some memory and try again."
+EVERYBODY = 0o666  # what a new file may be, before the umask that its folder was made with
 
 logger = logging.getLogger(__name__)
 
@@ -29,12 +34,14 @@ logger = logging.getLogger(__name__)
 def written_folder(folder: str | Path) -> Iterator[Path]:
     """Gives a temporary folder, which replaces ``folder`` when the block ends without an error.
 
-    Temporary folders that killed writers of the same folder left are removed first.
+    Temporary folders that killed writers left beside it are removed first, whatever they wrote.
 
     Raises
     ------
     CheckpointError
         If it cannot be written (names path and remedy); an existing folder stays as it was.
+    OutOfMemoryError
+        If memory runs out in the block; an existing folder stays as it was.
 
     Example
     -------
@@ -47,15 +54,16 @@ def written_folder(folder: str | Path) -> Iterator[Path]:
     ['trained']
     """
     folder = Path(folder).absolute()
-    _remove_abandoned(folder)
+    _remove_abandoned(folder.parent)
     staging = folder.with_name(f".{folder.name}.staging-{HOST}-{os.getpid()}")
     shutil.rmtree(staging, ignore_errors=True)
     try:
         if not folder.exists() and _aside(folder).is_dir():
             os.replace(_aside(folder), folder)  # a writer was killed between its two renames
         staging.mkdir(parents=True)
-        yield staging
-        _replace(staging, folder)
+        with locked(staging), naming_memory(f"{folder} was written", STAYS):
+            yield staging
+            _replace(staging, folder)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
             f"{folder}: cannot be written ({error}); free some space, or choose another place"
@@ -73,21 +81,42 @@ def whole_folder(folder: str | Path) -> str | Path:
     return _aside(path)
 
 
+def seal(folder: Path) -> None:
+    """Makes a folder ready to be moved into place: all of it is on the disk, and its files have the mode of new files.
+
+    Libraries that write through a temporary file, such as safetensors, make theirs readable for one user alone.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path") / "staging"
+    >>> folder.mkdir(mode=0o755)
+    >>> (folder / "model.safetensors").touch(mode=0o600)
+    >>> seal(folder)
+    >>> oct((folder / "model.safetensors").stat().st_mode & 0o777)
+    '0o644'
+    """
+    mode = stat.S_IMODE(folder.stat().st_mode) & EVERYBODY
+    for path in [*folder.rglob("*"), folder]:
+        if path.is_file() and stat.S_IMODE(path.stat().st_mode) != mode:
+            path.chmod(mode)
+        sync(path)
+
+
 def _aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.old")
 
 
-def _remove_abandoned(folder: Path) -> None:
-    """Removes what writers of a folder left beside it that were killed on this machine."""
-    for found in folder.parent.glob(f".{glob.escape(folder.name)}.staging-*"):
-        if (writer := WRITER.search(found.name)) and not is_running(writer["process"]):
+def _remove_abandoned(parent: Path) -> None:
+    """Removes temporary folders of killed writers, be it in another container; those of running writers stay."""
+    for found in parent.glob(".*.staging-*"):
+        writer = WRITER.fullmatch(found.name)
+        if writer and not (is_running(writer["process"]) if writer["host"] == HOST else is_locked(found)):
             shutil.rmtree(found, ignore_errors=True)
 
 
 def _replace(staging: Path, folder: Path) -> None:
-    """Syncs the staged folder to the disk and moves it into place."""
-    for path in [*staging.rglob("*"), staging]:
-        sync(path)
+    """Moves the staged folder into place."""
+    seal(staging)
     old = _aside(folder)
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)  # left over from an earlier replacement

@@ -30,6 +30,7 @@ from speechbrain_xser.model_folder.domain_reference import (
     write_domain,
 )
 from speechbrain_xser.model_folder.release import release_folder
+from speechbrain_xser.model_folder.weight_checksums import write_checksums
 from speechbrain_xser.stages import SER_STAGE
 from speechbrain_xser.testing import tiny_manifest
 from tests.trained import trained  # noqa: F401
@@ -219,6 +220,7 @@ def test_an_export_keeps_it(copy, tmp_path):
 
 def test_a_damaged_file_is_named(copy):
     (copy / "domain.safetensors").write_bytes(b"not tensors")
+    write_checksums(copy)
     with pytest.raises(CheckpointError, match="domain.safetensors: damaged"):
         ExplainableEmotionRecognizer.from_hparams(copy, run_opts={"device": "cpu"})
 

@@ -1,22 +1,23 @@
-"""Checkpoints survive kills, full disks, odd metrics and hostile files."""
+"""Checkpoints survive damage, odd metrics and hostile files."""
 
 import json
 import logging
 import os
 import pickle
 import shutil
+import stat
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.testing import tiny_model
-from speechbrain_xser.training import checkpoint as module
 from speechbrain_xser.training.checkpoint import CheckpointStore, load_tensors
 from speechbrain_xser.training.recovery import Recovery
+from speechbrain_xser.utils.folders import written_folder
 
 
 def save(store, step, metrics=None, value=None):
@@ -37,11 +38,17 @@ def zero(path):
     path.write_bytes(bytes(path.stat().st_size))
 
 
+def zero_data(path):
+    """Leaves the header and the size, as a disk does that lost blocks."""
+    path.write_bytes(path.read_bytes()[:-400] + bytes(400))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         lambda folder: truncate(folder / "model.safetensors"),
         lambda folder: zero(folder / "model.safetensors"),
+        lambda folder: zero_data(folder / "model.safetensors"),
         lambda folder: (folder / "model.safetensors").unlink(),
         lambda folder: truncate(folder / "state.json"),
         lambda folder: (folder / "state.json").write_text("[]"),
@@ -69,19 +76,64 @@ def test_what_a_kill_left_while_writing_or_removing_is_no_checkpoint_and_is_clea
     assert sorted(path.name for path in store.folder.iterdir()) == ["step-000000001", "step-000000002"]
 
 
-def test_a_full_disk_leaves_the_older_checkpoint_and_no_staging_and_names_path_and_bytes(store, monkeypatch):
+def test_a_file_of_another_size_is_found_before_its_bytes_are_read(store):
+    for step, change in ((1, lambda content: content[:-1]), (2, lambda content: content + b"0")):
+        path = save(store, step).folder / "model.safetensors"
+        path.write_bytes(change(path.read_bytes()))
+
+    assert store.list() == []
+
+
+def test_what_is_saved_after_a_damaged_checkpoint_was_skipped_is_kept(tmp_path):
+    """Though its step is lower: the damaged one is not the newest."""
+    save(CheckpointStore(tmp_path, keep_latest=2), 10)
+    zero_data(save(CheckpointStore(tmp_path, keep_latest=2), 20).folder / "model.safetensors")
+
+    run = CheckpointStore(tmp_path)
+    assert run.latest().step == 10
+    save(run, 12)
+    assert CheckpointStore(tmp_path).latest().step == 12
+
+
+def test_a_damaged_best_checkpoint_is_skipped_for_the_next_best(store):
+    for step, ua in ((1, 40.0), (2, 50.0), (3, 30.0)):
+        save(store, step, {"ua": ua})
+    zero_data(store.best().folder / "model.safetensors")
+
+    assert store.best().step == 1
+
+
+def test_a_checkpoint_of_another_format_is_refused_and_kept(store):
+    path = save(store, 1).folder / "state.json"
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+
+    with pytest.raises(CheckpointError, match="step-000000001 has format 1, expected 2: .*another output folder"):
+        store.latest()
+    assert path.is_file()
+
+
+def test_a_state_with_a_number_that_is_not_finite_is_refused_by_its_name(store):
     save(store, 1)
-
-    def full(tensors, path):
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(module, "save_file", full)
-    with pytest.raises(CheckpointError, match=r"step-000000002 could not be written.*No space left.*needs 400 bytes"):
-        save(store, 2)
+    with pytest.raises(CheckpointError, match="cannot hold tally.sums.norm, which is inf"):
+        store.save(2, {"model": {"w": torch.ones(2)}}, {"tally": {"sums": {"norm": np.inf}}})
 
     assert [path.name for path in store.folder.iterdir()] == ["step-000000001"]
-    assert load_tensors(store.latest(), "model")["w"].eq(1).all()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are other ones elsewhere")
+@pytest.mark.parametrize("umask, mode", [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_the_files_of_a_checkpoint_and_of_a_model_folder_have_the_mode_of_new_files(store, tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        save(store, 1)
+        with written_folder(tmp_path / "model") as staging:
+            (staging / "adapter").mkdir()
+            save_file({"w": torch.ones(2)}, staging / "adapter" / "model.safetensors")
+            (staging / "a.json").write_text("{}")
+    finally:
+        os.umask(before)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 4 and {stat.S_IMODE(path.stat().st_mode) for path in files} == {mode}
 
 
 def test_metrics_of_any_kind_are_stored_as_plain_floats(store):
@@ -148,13 +200,19 @@ def test_a_pickle_or_yaml_in_a_checkpoint_is_never_opened(store, tmp_path, monke
     assert not (tmp_path / "exploded").exists()
 
 
-def test_a_file_name_that_leads_out_of_the_checkpoint_is_refused(store):
+@pytest.mark.parametrize("name", ["../other.safetensors", "{folder}/other.safetensors", "sub/a.safetensors", "a.ckpt"])
+def test_a_file_name_that_leads_out_of_the_checkpoint_is_refused(store, name):
+    """Though there is such a file, of the size and the checksum that are stated."""
     folder = save(store, 1).folder
+    name = name.format(folder=store.folder)
     document = json.loads((folder / "state.json").read_text())
-    document["files"] = {"../../other.safetensors": 1}
+    (folder / name).parent.mkdir(exist_ok=True)
+    shutil.copyfile(folder / "model.safetensors", folder / name)
+    (file,) = document["files"].values()
+    document["files"] = {name: file}
     (folder / "state.json").write_text(json.dumps(document))
 
-    assert store.latest() is None
+    assert store.list() == [] and store.latest() is None
 
 
 @pytest.mark.slow

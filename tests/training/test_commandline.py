@@ -1,16 +1,15 @@
 """What a command line may say, and what a user sees where it is wrong."""
 
-import multiprocessing
 from pathlib import Path
 
 import pytest
 
-from speechbrain_xser.errors import SettingsError, TrainingError
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.training.command import main
 from speechbrain_xser.training.recipe_yaml import load_recipe
 from speechbrain_xser.training.run import merged
 from speechbrain_xser.training.training_settings import TrainingSettings
-from speechbrain_xser.utils.commandline import claimed, one_line_errors
+from speechbrain_xser.utils.commandline import one_line_errors
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,27 +80,6 @@ def test_ctrl_c_is_one_line_and_the_shell_s_exit_code(capsys):
 def test_a_number_that_is_none_is_refused_by_its_key(value):
     with pytest.raises(SettingsError, match="batch_size is"):
         TrainingSettings.from_hparams({"batch_size": value})
-
-
-def hold(folder, ready, leave):
-    with claimed(folder):
-        ready.set()
-        leave.wait(60)
-
-
-def test_a_second_run_in_the_same_folder_is_refused_until_the_first_has_gone(tmp_path):
-    context = multiprocessing.get_context("fork")
-    ready, leave = context.Event(), context.Event()
-    first = context.Process(target=hold, args=(tmp_path / "run", ready, leave))
-    first.start()
-    assert ready.wait(60)
-
-    with pytest.raises(TrainingError, match="Another run is writing to .*run"), claimed(tmp_path / "run"):
-        pass
-    first.kill()
-    first.join()
-    with claimed(tmp_path / "run"):
-        assert (tmp_path / "run").is_dir()
 
 
 def test_a_yaml_that_is_no_recipe_is_named_with_what_it_lacks(tmp_path, capsys):

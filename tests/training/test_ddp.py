@@ -2,15 +2,12 @@
 
 import json
 import os
-import signal
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.training.runner import START, make, tiny_data, tiny_hparams
-from tests.training.signalled_rank import evaluate_and_signal
+from tests.training.runner import make, tiny_data, tiny_hparams
 from tests.training.two_ranks import observe
 from tests.warmed import PATIENCE
 
@@ -53,23 +50,3 @@ def test_two_ranks_compute_the_losses_of_one_process_with_the_same_windows(ranks
     alone = observe(*make(tiny_hparams(tiny_data(tmp_path), tmp_path / "run", batch_size=2)), noise=False)
 
     assert ranks[0]["exact"]["losses"] == pytest.approx(alone["losses"], abs=1e-4)
-
-
-def test_one_signalled_rank_ends_an_evaluation_of_both_together(tmp_path):
-    """Without a launcher, which would end the other rank by force."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    data = tiny_data(tmp_path, train=2, valid=7)
-    processes = [START.Process(target=evaluate_and_signal, args=(rank, port, data, tmp_path)) for rank in range(2)]
-    for process in processes:
-        process.start()
-    try:
-        for process in processes:
-            process.join(300)
-        assert [process.exitcode for process in processes] == [128 + signal.SIGTERM] * 2
-    finally:
-        for process in processes:
-            process.kill()
-    told = [json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2)]
-    assert told == [{"signalled": False, "evaluated": 2}, {"signalled": True, "evaluated": 2}]

@@ -91,6 +91,16 @@ def test_out_of_memory_before_the_optimiser_steps_names_the_batch_and_leaves_a_c
     assert store.latest().step == 1
 
 
+def test_a_batch_that_ran_out_of_memory_is_named_even_if_no_checkpoint_can_be_written(begun, monkeypatch):
+    brain, batch, store = begun
+    monkeypatch.setattr(brain.model.decoder, "forward", failing(SHORT))
+    monkeypatch.setattr("speechbrain_xser.training.checkpoint.save_file", failing(MemoryError()))
+    named = f"{len(batch.ids)} clips padded to .*No checkpoint of this step could be written: Out of memory while"
+    with pytest.raises(TrainingError, match=named):
+        brain.fit_batch(batch)
+    assert store.latest().step == 1
+
+
 @pytest.mark.parametrize("part", ["forward", "generate"])
 def test_out_of_memory_in_a_validation_names_the_batch_and_its_own_knob(data, tmp_path, monkeypatch, part):
     brain, loaders = make(tiny_hparams(data, tmp_path))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from speechbrain_xser.data.manifest import read_manifest, write_manifest
-from speechbrain_xser.errors import ManifestError, PromptError, SettingsError, TrainingError
+from speechbrain_xser.errors import CheckpointError, ManifestError, PromptError, SettingsError, TrainingError
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from tests.training.runner import make, tiny_data, tiny_hparams
 
@@ -84,6 +84,45 @@ def test_a_window_that_is_not_finite_changes_nothing_is_counted_and_named(data, 
     brain.fit_batch(batch)
     assert not same(before, weights(brain))
     assert all(tensor.isfinite().all() for tensor in weights(brain).values())
+
+
+def overflowing_gradient(brain):
+    """What fp16's first steps do, in float32."""
+    parameter = next(p for n, p in brain.model.named_parameters() if n.startswith("branches.content"))
+    return parameter.register_hook(lambda gradient: gradient * float("inf")).remove
+
+
+def overflowing_scale(brain):
+    """A loss scale as fp16 has it, far too large."""
+    brain.scaler = brain.stepper.scaler = torch.GradScaler("cpu", init_scale=2.0**127)
+    return lambda: brain.scaler.load_state_dict({**brain.scaler.state_dict(), "scale": 1.0})
+
+
+@pytest.mark.parametrize("overflow", [overflowing_gradient, overflowing_scale])
+def test_a_gradient_that_overflows_behind_a_finite_loss_is_skipped_and_the_run_saves_and_resumes(
+    data, tmp_path, caplog, overflow
+):
+    brain, batch = prepared(data, tmp_path, factor=2, ckpt_interval_steps=1)
+    before, end = weights(brain), overflow(brain)
+
+    loss = brain.fit_batch(batch)  # and saves
+
+    assert not torch.isfinite(loss) and same(before, weights(brain)) and brain.stepper.guard.skipped == 1
+    assert all(name in caplog.text for name in batch.ids) and "a finite loss" in caplog.text
+    assert "another rank" not in caplog.text
+    end()
+    brain.fit_batch(batch)
+    resumed, _ = prepared(data, tmp_path, factor=2)
+    assert not same(before, weights(resumed)) and same(weights(brain), weights(resumed))
+    assert (resumed.optimizer_step, resumed.stepper.guard.skipped) == (2, 1)
+    assert resumed.tally.state() == brain.tally.state() and resumed.tally.state()["steps"] == 1
+
+
+def test_a_run_with_a_number_that_no_checkpoint_can_hold_is_refused_before_its_first_step(data, tmp_path):
+    brain, loaders = make(tiny_hparams(data, tmp_path), max_grad_norm=float("inf"))
+    with pytest.raises(CheckpointError, match="cannot hold run.max_grad_norm, which is inf"):
+        brain.fit(loaders.train)
+    assert brain.optimizer_step == 0
 
 
 def test_too_many_windows_in_a_row_that_are_not_finite_stop_the_training(data, tmp_path):

@@ -1,9 +1,7 @@
 """A folder belongs to one run at a time, however that run ends."""
 
 import errno
-import multiprocessing
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,31 +9,6 @@ import torch.distributed  # noqa: F401 (which a claim asks where it is loaded)
 
 from speechbrain_xser.errors import TrainingError
 from speechbrain_xser.utils.commandline import claimed, one_line_errors
-
-
-def claim_and_fork(folder, ready, leave):
-    """A run with a worker that outlives it, as a loader's does for a while."""
-    with claimed(folder):
-        if os.fork() == 0:
-            ready.set()
-            leave.wait(300)
-            os._exit(0)
-        time.sleep(300)  # an event would wait for a killed process to wake
-
-
-def test_a_killed_run_loses_its_claim_although_its_workers_still_run(tmp_path):
-    context = multiprocessing.get_context("fork")
-    ready, leave = context.Event(), context.Event()
-    run = context.Process(target=claim_and_fork, args=(tmp_path / "run", ready, leave))
-    run.start()
-    assert ready.wait(300)
-    run.kill()
-    run.join()
-    try:
-        with claimed(tmp_path / "run"):
-            assert not leave.is_set()
-    finally:
-        leave.set()
 
 
 def test_two_threads_of_one_process_do_not_share_a_claim(tmp_path):

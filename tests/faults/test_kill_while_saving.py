@@ -70,6 +70,22 @@ def test_a_step_that_is_saved_again_is_found_whole_at_every_instant(tmp_path, me
 
 
 @pytest.mark.slow
+def test_a_checkpoint_whose_removal_was_killed_is_none_any_more(tmp_path, caplog):
+    """What is half removed has no name of a checkpoint, so nothing is said of it, and the next save removes it."""
+    count, killed = 0, True
+    while killed:
+        folder = tmp_path / str(count)
+        save(folder, 1, 1.0)
+        killed = killed_at(count, lambda folder=folder: save(folder, 2, 2.0))
+        named = sorted(path.name for path in folder.iterdir() if path.name.startswith("step"))
+        assert named == [found.folder.name for found in CheckpointStore(folder).list()], count
+        save(folder, 3, 3.0)
+        assert [path.name for path in folder.iterdir()] == ["step-000000003"], count
+        count += 1
+    assert count > 8 and caplog.text == ""
+
+
+@pytest.mark.slow
 def test_a_model_folder_that_is_written_again_is_found_whole_at_every_instant(tmp_path):
     def write(folder: Path, value: float) -> None:
         with written_folder(folder) as staging:

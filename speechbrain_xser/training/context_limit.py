@@ -1,0 +1,97 @@
+"""Finds the utterances whose prompt, audio and answer exceed the decoder's context, before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import torch
+from speechbrain.dataio.dataset import DynamicItemDataset
+
+from speechbrain_xser.decoder.prompted_llm import PromptedLLM
+from speechbrain_xser.errors import PromptError
+from speechbrain_xser.stages import Stage, target_text
+from speechbrain_xser.training.work import soft_token_counts
+
+if TYPE_CHECKING:
+    from speechbrain_xser.data.manifest import Utterance
+    from speechbrain_xser.model import ExplainableSER
+
+NAMED = 3  # utterances that a message names
+
+
+def check_context_limit(
+    clips: DynamicItemDataset, model: ExplainableSER, stages: Iterable[Stage], generated: bool = False
+) -> None:
+    """Refuses utterances that a step could not compute.
+
+    A text with no more bytes than there is room for tokens is not tokenised, so this costs little.
+
+    Arguments
+    ---------
+    clips : DynamicItemDataset
+        From ``data.pipeline.dataset``; lengths are those that it states.
+    model : ExplainableSER
+        Where its decoder is no LLM, or has no limit, everything fits.
+    stages : iterable of Stage
+        Those that are scheduled.
+    generated : bool
+        Whether answers of ``max_new_tokens`` are generated, too.
+
+    Raises
+    ------
+    PromptError
+        Names the utterances, the longest first, with their tokens and the context.
+
+    Example
+    -------
+    >>> from speechbrain_xser.data.manifest import Utterance
+    >>> from speechbrain_xser.data.pipeline import dataset
+    >>> from speechbrain_xser.stages import ASR_STAGE
+    >>> from speechbrain_xser.testing import tiny_model
+    >>> model = tiny_model(getfixture("tmp_path"))
+    >>> short, long = (Utterance(text[:2], "a.wav", duration=1.0, transcript=text) for text in ("go", "hm " * 9999))
+    >>> check_context_limit(dataset([short]), model, [ASR_STAGE])
+    >>> check_context_limit(dataset([short, long]), model, [ASR_STAGE])
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.PromptError: 1 of 2 utterances exceed the decoder's context of ... tokens in stage 'asr':
+    hm (...). Shorten their texts or clips, remove them, raise the adapter's stack, or lower
+    max_new_tokens.
+    """
+    context = model.decoder.context if isinstance(model.decoder, PromptedLLM) else None
+    if context is None:
+        return
+    utterances = [item["utterance"] for item in clips.data.values()]
+    seconds = torch.tensor([item["duration"] for item in clips.data.values()], dtype=torch.float64)
+    audio = soft_token_counts(model, (seconds * model.encoder.sample_rate).long()).tolist()
+    for stage in (stage for stage in stages if stage.start is None):
+        prompt = model.decoder.count_prompt(stage.instruction)
+        begun = [prompt + tokens for tokens in audio]
+        more = model.decoder.max_new_tokens if generated else 0
+        rows = zip(utterances, begun, strict=True)
+        lengths = [max(tokens + more, _length(model.decoder, stage, one, tokens, context)) for one, tokens in rows]
+        names = [utterance.id for utterance in utterances]
+        beyond = {name: length for name, length in zip(names, lengths, strict=True) if length > context}
+        _refuse(beyond, len(names), context, stage)
+
+
+def _length(decoder: PromptedLLM, stage: Stage, utterance: Utterance, begun: int, context: int) -> int:
+    """Tokens of an utterance's row, or more than there are if even those fit: no token is less than a byte."""
+    text = target_text(stage, utterance)
+    if begun + (most := len(text.encode("utf-8", "replace"))) <= context:
+        return begun + most
+    (answer,) = decoder.answer_tokens([text])
+    return begun + len(answer) - 1  # the last one is answered, not read
+
+
+def _refuse(beyond: dict[str, int], count: int, context: int, stage: Stage) -> None:
+    if not beyond:
+        return
+    longest = sorted(beyond, key=beyond.__getitem__, reverse=True)
+    named = ", ".join(f"{name} ({beyond[name]})" for name in longest[:NAMED]) + (", ..." if longest[NAMED:] else "")
+    raise PromptError(
+        f"{len(beyond)} of {count} utterances exceed the decoder's context of {context} tokens in stage "
+        f"{stage.name!r}: {named}. Shorten their texts or clips, remove them, raise the adapter's stack, or lower "
+        "max_new_tokens."
+    )
