@@ -44,13 +44,13 @@ def read_votes(path: str | Path) -> dict[str, list[str]]:
 
     The first of a rater's words that is one of our emotions counts. Raters and utterances without one are left out.
     """
-    lines = text_lines(path, remedy="Expected the raters' votes.")
+    lines = text_lines(path, remedy="Name another file; expected the raters' votes.")
     found = dict(_votes(line, f"{path}, line {number}") for number, line in lines)
     return {id: votes for id, votes in found.items() if votes}
 
 
 def _votes(line: str, where: str) -> tuple[str, list[str]]:
-    row = json_value(line, where, remedy="Expected id and votes.")
+    row = json_value(line, where, remedy="Correct it; expected id and votes.")
     try:
         return str(row["id"]), [label for words in row["votes"].values() if (label := _label(words))]
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -32,6 +32,7 @@ INPUTS = int(os.environ.get("XSER_FUZZ", "100"))  # of all kinds together
 SHARES = {"sounds": 0.4, "manifests": 0.25, "answers": 0.2, "folders": 0.15}  # a new kind takes from these
 MAX_SECONDS = 5.0  # of work of the processor
 MAX_MEGABYTES = 1000
+MOST_FAULTS = 20  # after which no more inputs are tried
 PATIENCE = 300.0  # seconds without work or answer, on a machine that may be busy
 Case = Callable[[], object]
 
@@ -39,7 +40,7 @@ Case = Callable[[], object]
 def outcomes(kind: str) -> Counter:
     """How often each outcome came; an ``AssertionError`` with the inputs that had another."""
     count, found, faults = round(INPUTS * SHARES[kind]), Counter(), []
-    while (number := found.total()) < count:
+    while (number := found.total()) < count and len(faults) < MOST_FAULTS:
         answered, silent = _answers(kind, number, count - number)
         for outcome, fault in answered:
             found[outcome] += 1
@@ -48,7 +49,7 @@ def outcomes(kind: str) -> Counter:
             found["ended"] += 1
             faults.append(f"{kind} {found.total() - 1}: {silent}")
     print(f"\n{kind}: {count} inputs, {dict(found.most_common())}")
-    assert not faults, "\n".join(faults[:20])
+    assert not faults, "\n".join(faults[:MOST_FAULTS])
     return found
 
 

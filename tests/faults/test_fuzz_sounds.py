@@ -20,7 +20,7 @@ RATES = (0, 1, 999, 8000, 16000, 19996, 22254, 44100, 48000, 384000, 655350, *NU
 CHANNELS = (0, 1, 2, 6, 32, 33, 255, 1024, 32767)
 WRITTEN = (
     *(("WAV", kind) for kind in ("PCM_16", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM", "MS_ADPCM", "GSM610", "G721_32")),
-    *(("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("AIFF", "PCM_16"), ("AIFF", "IMA_ADPCM"), ("AIFF", "DWVW_16")),
+    *(("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("AIFF", "PCM_16"), ("AIFF", "IMA_ADPCM")),
     *(("CAF", "PCM_16"), ("CAF", "ALAC_16"), ("AU", "PCM_16"), ("AU", "G723_24"), ("W64", "PCM_16"), ("RF64", "PCM_16")),
     *(("VOC", "PCM_16"), ("NIST", "PCM_16"), ("MP3", "MPEG_LAYER_III"), ("WAVEX", "PCM_16")),
 )
