@@ -114,7 +114,7 @@ def main(module: str, first: int, count: int) -> None:
 def _handed(case: Case) -> dict:
     """What came of one input."""
     outcome, fault = "result", ""
-    before, begun = _peak_megabytes(reset=True), time.process_time()
+    before, begun = peak_megabytes(reset=True), time.process_time()
     try:
         case()
     except XserError as error:
@@ -126,11 +126,11 @@ def _handed(case: Case) -> dict:
         "outcome": outcome,
         "fault": fault,
         "seconds": time.process_time() - begun,
-        "megabytes": _peak_megabytes() - before,
+        "megabytes": peak_megabytes() - before,
     }
 
 
-def _peak_megabytes(reset: bool = False) -> float:
+def peak_megabytes(reset: bool = False) -> float:
     """The most memory since it was last asked to reset; Linux only, elsewhere 0."""
     try:
         if reset:

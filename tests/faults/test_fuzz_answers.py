@@ -1,5 +1,6 @@
 """Odd files of answers, as they are scored and compared."""
 
+import json
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -41,7 +42,7 @@ def cases(random: Random, folder: Path) -> Case:
     if random.random() < 0.5:
         first.write_bytes(odd_lines(odd_rows(random), random))
     else:
-        first.write_text("\n".join(__import__("json").dumps(row) for row in odd_rows(random)), encoding="utf-8")
+        first.write_text("\n".join(json.dumps(row) for row in odd_rows(random)), encoding="utf-8")
     second.write_bytes(first.read_bytes() if random.random() < 0.7 else odd_lines(odd_rows(random), random))
     return partial(scored, first, second)
 

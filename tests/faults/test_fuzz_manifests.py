@@ -18,7 +18,8 @@ from tests.faults.fuzzing import Case, outcomes
 from tests.faults.spoiling import TEXTS, odd_bytes, odd_fields, odd_lines, odd_value
 
 SPOKEN = Utterance("a", "{data_root}/a.wav", 0.0, 1.5, 1.5, "p", "so it is", "sad", "male", emphasis=("so",))
-ROWS = [{"path": f"{name}.wav", "label": "sad", "start": "0", "age": "31", "split": "dev", "id": name} for name in "abc"]
+ROW = {"label": "sad", "start": "0", "age": "31", "split": "dev"}
+ROWS = [{"path": f"{name}.wav", "id": name, **ROW} for name in "abc"]
 NAMES = ("a.jsonl", "a\0b.jsonl", "a\ud800.jsonl", "n" * 300, "missing.jsonl")
 
 
@@ -34,7 +35,8 @@ def separated(random: Random) -> bytes:
     """A table of cells."""
     rows = [odd_fields(row, random) for row in ROWS]
     stream, columns = io.StringIO(), list(rows[0]) * random.choice((1, 1, 1, 2000))
-    write = csv.writer(stream, delimiter=random.choice(",;\t|"), lineterminator=random.choice(("\n", "\r\n", "\r"))).writerow
+    ended = random.choice(("\n", "\r\n", "\r"))
+    write = csv.writer(stream, delimiter=random.choice(",;\t|"), lineterminator=ended).writerow
     for row in ([column or random.choice(TEXTS) for column in columns], *(row.values() for row in rows)):
         write([str(cell)[:2000] for cell in row])
     return odd_bytes(stream.getvalue(), random)

@@ -9,7 +9,6 @@ import numpy as np
 import soundfile
 
 from speechbrain_xser.data.audio import load_audio, read_header
-from speechbrain_xser.data.video import DEMUXERS
 from speechbrain_xser.timeline.recording import Recording
 from tests.data.media import write_media
 from tests.faults.fuzzing import Case, outcomes
@@ -21,8 +20,8 @@ CHANNELS = (0, 1, 2, 6, 32, 33, 255, 1024, 32767)
 WRITTEN = (
     *(("WAV", kind) for kind in ("PCM_16", "PCM_24", "FLOAT", "ULAW", "IMA_ADPCM", "MS_ADPCM", "GSM610", "G721_32")),
     *(("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("AIFF", "PCM_16"), ("AIFF", "IMA_ADPCM")),
-    *(("CAF", "PCM_16"), ("CAF", "ALAC_16"), ("AU", "PCM_16"), ("AU", "G723_24"), ("W64", "PCM_16"), ("RF64", "PCM_16")),
-    *(("VOC", "PCM_16"), ("NIST", "PCM_16"), ("MP3", "MPEG_LAYER_III"), ("WAVEX", "PCM_16")),
+    *(("CAF", "PCM_16"), ("CAF", "ALAC_16"), ("AU", "PCM_16"), ("AU", "G723_24"), ("W64", "PCM_16")),
+    *(("RF64", "PCM_16"), ("VOC", "PCM_16"), ("NIST", "PCM_16"), ("MP3", "MPEG_LAYER_III"), ("WAVEX", "PCM_16")),
 )
 ENCODED = {
     **{"mp4": "aac", "m4a": "alac", "mov": "pcm_s16le", "webm": "libopus", "mka": "flac", "mkv": "libvorbis"},
@@ -89,4 +88,4 @@ def cases(random: Random, folder: Path) -> Case:
 
 def test_a_spoilt_sound_gives_its_samples_or_one_of_our_errors():
     found = outcomes("sounds")
-    assert found["result"] and found["AudioError"] and DEMUXERS
+    assert found["result"] and found["AudioError"]
