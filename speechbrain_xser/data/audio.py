@@ -47,6 +47,7 @@ logger = logging.getLogger(__name__)
 
 MAX_EXCESS_SECONDS = 0.01  # how far a segment may extend beyond the file: manifests round their times
 UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile reports for a FLAC stream whose header leaves the length open
+READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 BLOCK_SECONDS, BLOCK_VALUES = 5.0, 1 << 20  # that are decoded at once; values of all channels
 PIECE_SECONDS = 30.0  # a clip of at most this length is resampled as a whole
 
@@ -235,8 +236,8 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile | None:
         if kind is None or not kind.seekable or is_chained(file) or states_no_size(file):
             return None
     member = member_of(path)
-    try:
-        sound = soundfile.SoundFile(os.fsencode(path) if member is None else read_member(member))
+    try:  # by its descriptor, since libsndfile goes by the name where the content says nothing, and has mpg123 print
+        sound = soundfile.SoundFile(os.open(path, READ_ONLY) if member is None else read_member(member))
     except soundfile.SoundFileError:  # FLAC in Ogg, or a codec in WAV that it does not know: FFmpeg may read it
         return None
     check_format(sound.samplerate, sound.channels, path)

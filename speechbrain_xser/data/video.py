@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import BinaryIO
 
 import av
 import torch
@@ -105,17 +106,37 @@ def not_audio(path: str | os.PathLike, reason: object) -> AudioError:
     )
 
 
+class _Source:
+    """A file as FFmpeg reads it: a place that cannot be sought is a number below zero.
+
+    An error would be raised at another call, or be printed where two of them come at once.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.read, self.tell = file, file.read, file.tell
+        self.readable, self.seekable = file.readable, file.seekable
+        if isinstance(name := getattr(file, "name", None), str):
+            self.name = name
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """The new place, or -1."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+
 @contextmanager
 def _readable(path: str | os.PathLike):
     """The container, if it contains sound; errors name the file."""
     try:
         # neither a network address nor another file can be reached through the container
         options = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "", "codec_whitelist": _decoders()}
-        with opened(path) as file, av.open(file, options=options) as container:
+        with opened(path) as file, av.open(_Source(file), options=options) as container:
             if not container.streams.audio:
                 raise AudioError(f"{path}: contains no sound; expected a sound track. Download it again, or omit it.")
             yield container
-    except (av.FFmpegError, ValueError, EOFError) as error:
+    except (av.FFmpegError, OSError, OverflowError, ValueError, EOFError) as error:
         if isinstance(error, AudioError):
             raise
         raise not_audio(path, getattr(error, "strerror", None) or error) from error

@@ -11,11 +11,11 @@ from speechbrain_xser.data.examination import examine
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.explaining.clip_sources import find_clips
-from tests.faults.fuzzing import Case, outcomes
+from tests.faults.fuzzing import BROKEN_NAME, Case, outcomes
 from tests.faults.test_fuzz_sounds import odd_sound
 
 NAMES = (
-    *("a.wav", "b b.mp3", "new\nline.wav", "\udcff.flac", "x.tar#0+9"),
+    *("a.wav", "b b.mp3", BROKEN_NAME, "\udcff.flac", "x.tar#0+9"),
     *("é.OGG", ".hidden.wav", "no", "-.aiff", "%s.opus"),
 )
 
