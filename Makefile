@@ -1,7 +1,8 @@
 # Every target installs what it needs first; `make help` lists them.
 # Only `make test-small` fetches more than the installation.
 # VENV=folder puts the environment elsewhere, VERSIONS=oldest takes the lower bounds of setup.py instead of the newest
-# versions, DATA=folder names real speech for tests, JOBS=4 runs so many of them at a time, ARGS=... is handed on.
+# versions, DATA=folder names real speech for tests, JOBS=4 runs so many of them at a time, INPUTS=2000 are so many of
+# fuzz, ARGS=... is handed on.
 
 PYTHON ?= python3
 VERSIONS ?= newest
@@ -9,6 +10,7 @@ VENV ?= $(if $(filter newest,$(VERSIONS)),.venv,.venv-$(VERSIONS))
 ARGS ?=
 JOBS ?= 2
 KILLS ?= 50
+INPUTS ?= 20000
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
@@ -22,7 +24,7 @@ ifdef DATA
 export XSER_DATA := $(DATA)
 endif
 
-.PHONY: help setup lock demo test test-fast test-small soak doctest docs lint dist check-wheel recipe-lists train-tiny clean
+.PHONY: help setup lock demo test test-fast test-small soak fuzz doctest docs lint dist check-wheel recipe-lists train-tiny clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +60,11 @@ test: $(STAMP) ## run all tests but those of test-small and soak
 test-fast: export OMP_NUM_THREADS ?= 1
 test-fast: $(STAMP) ## run the tests that need no training, no browser and no patience
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not training and not browser and not small and not soak and not slow" $(ARGS)
+
+fuzz: export OMP_NUM_THREADS ?= 1
+fuzz: export XSER_FUZZ := $(INPUTS)
+fuzz: $(STAMP) ## hand 20,000 odd sounds, manifests, answers and folders over; INPUTS=2000 for fewer
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -rP $(ARGS) $(wildcard tests/faults/test_fuzz_*.py)
 
 test-small: export OMP_NUM_THREADS ?= 1
 test-small: $(STAMP) ## bring the backbones of the small model, once, and run the tests that need them

@@ -10,7 +10,6 @@ only a test set: without speakers, no fair training part can be split off, and t
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from speechbrain_xser.annotator.annotation import annotation
@@ -19,6 +18,7 @@ from speechbrain_xser.data.durations import probe
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.preparation import prepare_once
 from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.utils.user_file import json_value
 
 LICENCE = "none is stated; ask its authors"
 FIGURES = {"clips": 600}  # what SECap published
@@ -108,7 +108,7 @@ def read_clips(data_folder: str | Path) -> list[Utterance]:
     """
     folder = find_lists(data_folder)
     wavs, texts = read_list(folder / "wav.scp"), read_list(folder / "text.txt")
-    captions = json.loads((folder / "fid2captions.json").read_text(encoding="utf-8-sig"))
+    captions = json_value((folder / "fid2captions.json").read_text(encoding="utf-8-sig"), str(folder))
     _check_same({"wav.scp": wavs, "text.txt": texts, "fid2captions.json": captions}, folder)
     below = (folder / "wav").relative_to(data_folder).as_posix()
     return [

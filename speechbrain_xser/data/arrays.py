@@ -205,7 +205,7 @@ def _mono(wave: Tensor, name: str | os.PathLike) -> Tensor:
     if wave.dim() != 2 or channels > MAX_CHANNELS or (channels > 1 and wave.shape[0] == wave.shape[1]):
         raise AudioError(f"{name}: shape {list(wave.shape)}; expected [S], or [C, S] or [S, C] with few channels.")
     samples = wave if wave.shape[1] < wave.shape[0] else wave.T  # [S, C]
-    channel = loudest_if_cancelled(samples[: round(HEAD_SECONDS * SAMPLE_RATE)], name)
+    channel = loudest_if_cancelled([samples[: round(HEAD_SECONDS * SAMPLE_RATE)]], name)
     return samples.mean(dim=1) if channel is None else samples[:, channel].clone()
 
 

@@ -5,6 +5,11 @@ one is read alone. FFmpeg reads all others (:mod:`speechbrain_xser.data.video`),
 those of the former that libsndfile would not read to their end: chained Ogg, a WAV that states no size. A clip may also
 be in an archive (:mod:`speechbrain_xser.data.member`). Reading is strict: a file that lacks a single promised sample is
 refused.
+
+**Memory** does not depend on what a header says. Rate and channels are bounded before anything is decoded. Sound is
+decoded in blocks of at most a million values, made mono and resampled as it arrives, and counted there: an hour of 16
+kHz at most is held (:func:`load_audio`), twice 64 kB for each of its seconds. Beside it are the first 30 seconds of all
+channels, at most 46 MB, and about 100 MB for the decoder, the filter and blocks that wait.
 """
 
 from __future__ import annotations
@@ -12,7 +17,8 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 import soundfile
@@ -23,17 +29,27 @@ from speechbrain_xser.data.formats import HEAD_BYTES, kind_of
 from speechbrain_xser.data.joined import second_beginning
 from speechbrain_xser.data.member import member_of, opened, read_member
 from speechbrain_xser.data.mixing import Track, Voice, mixed
+from speechbrain_xser.data.resampler import Resampler
 from speechbrain_xser.data.spool import regular_file
 from speechbrain_xser.data.truncation import ends_early, is_chained, missing_bytes, states_no_size
 from speechbrain_xser.data.video import limited, not_audio, stated_seconds, stream_track, track_header
-from speechbrain_xser.data.waveform import SAMPLE_RATE, check_seconds, check_wave, resampled
+from speechbrain_xser.data.waveform import (
+    LONGEST_SECONDS,
+    SAMPLE_RATE,
+    check_format,
+    check_seconds,
+    check_wave,
+    resampled,
+)
 from speechbrain_xser.errors import AudioError
 
 logger = logging.getLogger(__name__)
 
 MAX_EXCESS_SECONDS = 0.01  # how far a segment may extend beyond the file: manifests round their times
 UNKNOWN_FRAMES = 2**63 - 1  # what libsndfile reports for a FLAC stream whose header leaves the length open
-BLOCK_SECONDS = 5.0
+READ_ONLY = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+BLOCK_SECONDS, BLOCK_VALUES = 5.0, 1 << 20  # that are decoded at once; values of all channels
+PIECE_SECONDS = 30.0  # a clip of at most this length is resampled as a whole
 
 
 def load_audio(
@@ -58,7 +74,7 @@ def load_audio(
     sample_rate : int
         Wanted samples per second.
     max_seconds : float or None
-        Longest segment; checked by the file's stated length before reading, and while reading. None for any.
+        Longest segment; checked by the file's stated length before reading, and while reading. None for an hour.
     track : int or None
         Audio track of a video, counted from 1; None for its default track, or else the first.
     keep_offset : bool
@@ -84,10 +100,67 @@ def load_audio(
     >>> load_audio(path).shape, load_audio(path, start=0.25, stop=0.5).shape
     (torch.Size([16000]), torch.Size([4000]))
     """
+    max_seconds = LONGEST_SECONDS if max_seconds is None else max_seconds
+    return torch.cat(list(stream_audio(path, start, stop, sample_rate, max_seconds, track, keep_offset)))
+
+
+def stream_audio(
+    path: str | os.PathLike,
+    start: float | None = None,
+    stop: float | None = None,
+    sample_rate: int = SAMPLE_RATE,
+    max_seconds: float | None = None,
+    track: int | None = None,
+    keep_offset: bool = False,
+) -> Iterator[Tensor]:
+    """Yields the samples of :func:`load_audio` in pieces of about 30 seconds, for a recording of any length.
+
+    Arguments, errors and samples are those of :func:`load_audio`, except that ``max_seconds`` None means any length.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "minute.wav"
+    >>> soundfile.write(path, torch.zeros(480000).numpy(), 8000)
+    >>> [piece.shape for piece in stream_audio(path)]
+    [torch.Size([480000]), torch.Size([480000])]
+    """
     with regular_file(path) as file:
-        voices = list(stream_voice(file, start, stop, max_seconds, track, keep_offset))
-    wave = torch.cat([voice.samples for voice in voices]) if voices else torch.zeros(0)
-    return resampled(check_wave(wave, path), voices[0].sample_rate, sample_rate, path)
+        pieces = joined(stream_voice(file, start, stop, max_seconds, track, keep_offset), PIECE_SECONDS)
+        first, second = next(pieces, Voice(torch.zeros(0), sample_rate)), next(pieces, None)
+        check_wave(first.samples, path)
+        if second is None:
+            yield resampled(first.samples, first.sample_rate, sample_rate, path)
+            return
+        resampler = Resampler(first.sample_rate, sample_rate, path)
+        yield resampler.push(first.samples)
+        for piece in chain([second], pieces):
+            yield resampler.push(check_wave(piece.samples, path))
+        yield resampler.flush()
+
+
+def joined(voices: Iterable[Voice], seconds: float) -> Iterator[Voice]:
+    """Joins blocks to pieces of at least some seconds; all of them come before the blocks' ``AudioError``.
+
+    Example
+    -------
+    >>> blocks = [Voice(torch.zeros(600), 1000)] * 5
+    >>> [len(piece.samples) for piece in joined(blocks, seconds=1.0)]
+    [1200, 1200, 600]
+    """
+    held, samples, rate, fault = [], 0, 0, None
+    try:
+        for block, rate in voices:
+            held.append(block)
+            samples += len(block)
+            if samples >= seconds * rate:
+                yield Voice(torch.cat(held), rate)
+                held, samples = [], 0
+    except AudioError as error:
+        fault = error
+    if held:
+        yield Voice(torch.cat(held), rate)
+    if fault is not None:
+        raise fault
 
 
 def stream_voice(
@@ -98,22 +171,22 @@ def stream_voice(
     track: int | None = None,
     keep_offset: bool = False,
 ) -> Iterator[Voice]:
-    """Yields the samples of :func:`load_audio` at the file's own rate, in blocks of at most five seconds.
+    """Yields the samples of :func:`load_audio` at the file's own rate, in blocks of a few seconds; None for any length.
 
     Pipes are not accepted. If the end of the file is missing, the error comes after the samples that are there.
     """
     yield from mixed(_blocks(path, start, stop, max_seconds, track), path, keep_offset)
 
 
-def seconds_of(path: str | os.PathLike) -> float:
-    """Length of a file in seconds, by its header.
+def seconds_of(path: str | os.PathLike, max_seconds: float | None = None) -> float:
+    """Length of a file in seconds, by its header, or counted up to ``max_seconds`` if that states none.
 
     Raises
     ------
     AudioError
-        If the header cannot be read or does not state the length.
+        If the header cannot be read, or if more than ``max_seconds`` were counted.
     """
-    return read_header(path).seconds
+    return read_header(path, max_seconds=max_seconds).seconds
 
 
 class Header(NamedTuple):
@@ -124,12 +197,15 @@ class Header(NamedTuple):
     channels: int
 
 
-def read_header(path: str | os.PathLike, track: int | None = None) -> Header:
-    """Length, rate and channels of a file (not a pipe), without decoding if the header states them."""
+def read_header(path: str | os.PathLike, track: int | None = None, max_seconds: float | None = None) -> Header:
+    """Length, rate and channels of a file (not a pipe), without decoding if the header states them.
+
+    A length that is not stated is counted; more than ``max_seconds`` of it raise an ``AudioError``.
+    """
     check_whole(path)
     file = _open(path)
     if file is None:
-        return Header(*track_header(path, track))
+        return Header(*track_header(path, track, max_seconds))
     with file:
         return Header(_stated_frames(file, path) / file.samplerate, file.samplerate, file.channels)
 
@@ -160,10 +236,12 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile | None:
         if kind is None or not kind.seekable or is_chained(file) or states_no_size(file):
             return None
     member = member_of(path)
-    try:
-        return soundfile.SoundFile(os.fsencode(path) if member is None else read_member(member))
+    try:  # by its descriptor, since libsndfile goes by the name where the content says nothing, and has mpg123 print
+        sound = soundfile.SoundFile(os.open(path, READ_ONLY) if member is None else read_member(member))
     except soundfile.SoundFileError:  # FLAC in Ogg, or a codec in WAV that it does not know: FFmpeg may read it
         return None
+    check_format(sound.samplerate, sound.channels, path)
+    return sound
 
 
 def _blocks(path, start, stop, max_seconds, track) -> Iterator[Track]:
@@ -200,7 +278,7 @@ def _sought(file: soundfile.SoundFile, path, start, stop, max_seconds, track) ->
         raise AudioError(f"{path}: no sound track {track}, expected 1: files of this type have only one.")
     first, last = _segment(_stated_frames(file, path), file.samplerate, path, start, stop)
     check_seconds((last - first) / file.samplerate, max_seconds, path)
-    block, left = round(BLOCK_SECONDS * file.samplerate), last - first
+    block, left = min(round(BLOCK_SECONDS * file.samplerate), BLOCK_VALUES // file.channels), last - first
     try:
         _skip(file, first)
         while left and len(samples := file.read(min(left, block), dtype="float32", always_2d=True)):

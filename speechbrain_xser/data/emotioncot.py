@@ -6,8 +6,8 @@ occurs more than once. A match has to be the only best one from both sides; noth
 
 from __future__ import annotations
 
-import json
 import re
+import reprlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
@@ -16,6 +16,7 @@ from typing import NamedTuple
 from speechbrain_xser.answer.record import LEVELS, SPEEDS
 from speechbrain_xser.data.words import GENDER_WORDS, SPLIT_WORDS, age_of, plain_word
 from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.utils.user_file import json_value, text_lines
 
 NOTHING = ("", "insufficient voiced", "uncertain", "too short", "none", "null")  # the pipeline's words for "no label"
 # A contour says nothing about the range that our word means, so rising, falling and the like stay null.
@@ -66,31 +67,27 @@ def read_labels(path: str | Path) -> Iterator[Labels]:
     ('high', 'youth adult', None)
     """
     seen: dict[str, int] = {}
-    with open(path, encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            labels = _labels(line, f"{path}, line {number}")
-            if seen.setdefault(labels.path, hash(labels)) != hash(labels):
-                raise ManifestError(
-                    f"{path}, line {number}: {labels.path} occurs twice with different labels. Drop one."
-                )
-            yield labels
+    for number, line in text_lines(path, remedy="Download the file.", marked=True):
+        labels = _labels(line, f"{path}, line {number}")
+        if seen.setdefault(labels.path, hash(labels)) != hash(labels):
+            raise ManifestError(f"{path}, line {number}: {labels.path} occurs twice with different labels. Drop one.")
+        yield labels
 
 
 def _labels(line: str, where: str) -> Labels:
-    try:
-        fields = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ManifestError(f"{where}: not JSON ({error}). Download the file again.") from error
-    if not isinstance(fields, dict) or not isinstance(fields.get("audio_path"), str):
+    fields = json_value(line, where, remedy="Download the file again.")
+    path = fields.get("audio_path") if isinstance(fields, dict) else None
+    if not isinstance(path, str) or not PurePosixPath(path.replace("\\", "/")).name:
         raise ManifestError(f"{where}: no audio_path, expected a line of EmotionCoT.")
     words = {name: plain_word(fields.get(name)) for name in FIELDS}
     found = {name: _word(name, word) for name, word in words.items()}
     unread = [
         f"{name}:{words[name]}" for name, word in found.items() if word is None and not _is_silent(name, words[name])
     ]
-    stressed = tuple(str(word) for word in fields.get("stressed_words") or () if str(word).strip()) or None
+    words_told = fields.get("stressed_words") or []
+    if not isinstance(words_told, list):
+        raise ManifestError(f"{where}: stressed_words is {reprlib.repr(words_told)}, expected a list of words.")
+    stressed = tuple(str(word) for word in words_told if str(word).strip()) or None
     return Labels(
         fields["audio_path"],
         **{FIELDS[name]: word for name, word in found.items()},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from hashlib import sha1
 from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 
-from speechbrain_xser.data.audio import load_audio, read_header
+from speechbrain_xser.data.audio import Header, read_header, stream_audio
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.member import file_of
 from speechbrain_xser.data.pipeline import resolve
@@ -38,16 +40,27 @@ def examine(utterance: Utterance, data_folder: str | os.PathLike | None, base: s
         if not os.path.exists(file_of(path)):
             return Examination(f"{path}: no such file", missing=True)
         header = read_header(path)
-        wave = load_audio(path, utterance.start, utterance.stop, header.sample_rate).numpy()
+        pieces = stream_audio(path, utterance.start, utterance.stop, header.sample_rate)
+        return _examined(map(Tensor.numpy, pieces), header)
     except (AudioError, ManifestError) as error:
         return Examination(str(error))
+
+
+def _examined(pieces: Iterable[np.ndarray], header: Header) -> Examination:
+    samples, peak, clipped, digest = 0, 0.0, False, sha1(usedforsecurity=False)
+    before = np.zeros(0, np.float32)  # the last samples of the piece before, with which a run may begin
+    for piece in pieces:
+        samples, peak = samples + len(piece), max(peak, float(np.abs(piece).max(initial=0)))
+        clipped = clipped or _clipped(np.concatenate([before, piece]))
+        before = piece[1 - CLIPPED_RUN :]
+        digest.update(piece.tobytes())
     return Examination(
-        seconds=len(wave) / header.sample_rate,
+        seconds=samples / header.sample_rate,
         sample_rate=header.sample_rate,
         channels=header.channels,
-        peak=float(np.abs(wave).max()),
-        clipped=_clipped(wave),
-        digest=sha1(wave.tobytes(), usedforsecurity=False).hexdigest(),
+        peak=peak,
+        clipped=clipped,
+        digest=digest.hexdigest(),
     )
 
 

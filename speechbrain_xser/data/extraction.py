@@ -12,12 +12,13 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import soundfile
 
-from speechbrain_xser.data.audio import load_audio, seconds_of
+from speechbrain_xser.data.audio import seconds_of, stream_audio
 from speechbrain_xser.data.durations import UNREADABLE
 from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance
@@ -57,15 +58,18 @@ def extract_voice(video: str | os.PathLike, flac: str | os.PathLike) -> Extracte
     if _is_done(flac, digest):
         return Extracted(seconds_of(flac), None)
     started = time.process_time()
-    wave = load_audio(video, keep_offset=True)
+    pieces = stream_audio(video, keep_offset=True)
+    first, samples = next(pieces), 0
     Path(flac).parent.mkdir(parents=True, exist_ok=True)
     with (
         moved_into_place(flac) as beside,
         soundfile.SoundFile(beside, "w", SAMPLE_RATE, 1, format="FLAC", subtype="PCM_16") as file,
     ):
         file.comment = digest
-        file.write(wave.numpy())
-    return Extracted(len(wave) / SAMPLE_RATE, time.process_time() - started)
+        for piece in chain([first], pieces):
+            file.write(piece.numpy())
+            samples += len(piece)
+    return Extracted(samples / SAMPLE_RATE, time.process_time() - started)
 
 
 def _is_done(flac: str | os.PathLike, digest: str) -> bool:

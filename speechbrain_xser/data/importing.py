@@ -156,9 +156,9 @@ class Importer:
         if os.path.isabs(path):
             root = os.path.abspath(self.data_folder) + os.sep
             return f"{DATA_ROOT}/{path.removeprefix(root)}" if path.startswith(root) else path
-        beside = Path(self.table_folder or self.data_folder, path)
-        if beside.exists() and not Path(self.data_folder, path).exists():
-            return str(beside.resolve())
+        beside = os.path.join(self.table_folder or self.data_folder, path)
+        if os.path.exists(beside) and not os.path.exists(os.path.join(self.data_folder, path)):
+            return str(Path(beside).resolve())
         return f"{DATA_ROOT}/{path.removeprefix('./')}"
 
     def _prefixed(self, name: str) -> str:
@@ -170,7 +170,8 @@ class Importer:
         if below.is_absolute():
             root = Path(self.data_folder or "/").absolute()
             below = below.relative_to(root) if self.data_folder and below.is_relative_to(root) else Path(below.name)
-        return "-".join(part for part in below.with_suffix("").parts if part not in (".", ".."))
+        below = below.with_suffix("") if below.name else below
+        return "-".join(part for part in below.parts if part not in (".", ".."))
 
     def account(self, save_folder: str | os.PathLike) -> None:
         """Adds the columns used and the labels not read to ``summary.json``, and warns about the latter.

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -19,6 +20,7 @@ from speechbrain_xser.answer.labels import check_labels
 from speechbrain_xser.answer.record import Descriptors, Record
 from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.utils.files import written_beside
+from speechbrain_xser.utils.user_file import json_value, text_lines
 
 
 class Utterance(NamedTuple):
@@ -135,9 +137,8 @@ def stream_manifest(path: str | os.PathLike) -> Iterator[Utterance]:
 
 def readers(path: str | os.PathLike) -> Iterator[Callable[[], Utterance]]:
     """Yields a function per line that returns its utterance or raises its error, to continue after a wrong line."""
-    for number, line in enumerate(_lines(path), start=1):
-        if line.strip():
-            yield partial(_utterance, line, f"{path}, line {number}")
+    for number, line in text_lines(path, remedy="Run the recipe's prepare script first."):
+        yield partial(_utterance, line, f"{path}, line {number}")
 
 
 def write_manifest(path: str | os.PathLike, utterances: Iterable[Utterance]) -> None:
@@ -182,31 +183,9 @@ def open_manifest(path: str | os.PathLike) -> Iterator[Callable[[Utterance], Non
         yield write
 
 
-def _lines(path) -> Iterator[str]:
-    """The file's lines; an error if it is not text."""
-    try:
-        file = open(path, "rb")  # noqa: SIM115 (closed below; the except is only for opening it)
-    except OSError as error:
-        raise ManifestError(f"{path}: {error.strerror or error}. Run the recipe's prepare script first.") from error
-    with file:
-        if file.peek(3).startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-            raise ManifestError(f"{path}: starts with a byte order mark; expected plain UTF-8. Save it without one.")
-        begin = 0
-        for line in file:
-            try:
-                yield line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                place = begin + error.start
-                raise ManifestError(f"{path}: byte {place} is not UTF-8. Save it as UTF-8.") from error
-            begin += len(line)
-
-
 def _utterance(line: str, where: str) -> Utterance:
     """Parses and checks one line."""
-    try:
-        fields = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ManifestError(f"{where}: not JSON ({error}). Expected one object per line.") from error
+    fields = json_value(line, where, remedy="Expected one object per line.")
     if not isinstance(fields, dict):
         raise ManifestError(f"{where}: {type(fields).__name__}, expected a JSON object of fields.")
     unknown = sorted(set(fields) - set(Utterance._fields))
@@ -223,10 +202,7 @@ def _utterance(line: str, where: str) -> Utterance:
 def _checked(utterance: Utterance, where: str) -> Utterance:
     """Checks types, times and labels; empty texts become None."""
     where = f"{where}, utterance {utterance.id!r}"
-    for field, found in utterance._asdict().items():
-        if found is not None and not _fits(field, found):
-            raise ManifestError(f"{where}: {field} is {found!r}, expected {_expected(field)}.")
-    check_characters(utterance._asdict(), where)
+    check_types(utterance, where)
     utterance = utterance._replace(
         **{field: None for field, found in utterance._asdict().items() if isinstance(found, str) and not found.strip()}
     )
@@ -237,6 +213,22 @@ def _checked(utterance: Utterance, where: str) -> Utterance:
         raise ManifestError(f"{where}: stop {utterance.stop:g} s is not after start {utterance.start or 0.0:g} s.")
     check_labels(utterance.record(), where)
     return utterance
+
+
+def check_types(utterance: Utterance, where: str) -> None:
+    """Refuses a field of another type than its own, or with half a surrogate pair.
+
+    Example
+    -------
+    >>> check_types(Utterance("a", "a.wav", emphasis=3), "a.jsonl, line 1")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.ManifestError: a.jsonl, line 1: emphasis is 3, expected a list of words.
+    """
+    for field, found in utterance._asdict().items():
+        if found is not None and not _fits(field, found):
+            raise ManifestError(f"{where}: {field} is {reprlib.repr(found)}, expected {_expected(field)}.")
+    check_characters(utterance._asdict(), where)
 
 
 def check_characters(fields: Mapping[str, object], where: str) -> None:

@@ -1,6 +1,7 @@
 """Turns the channels of a recording into the one waveform that everything else uses.
 
-The first 30 seconds decide (for a clip passed in memory, all of it). **Which channel**: a video's centre channel if its
+The first 30 seconds decide (for a clip passed in memory, all of it; of more than eight channels at 48 kHz, or as many
+values a second, as much as has the values of these). **Which channel**: a video's centre channel if its
 layout has one, otherwise the mean; if the channels cancel, as in stereo with one side inverted, the loudest. **Which
 offset**: a recorder's constant offset (its mean) is removed, rounded to whole 16-bit steps. So 16-bit samples stay
 16-bit samples, samples without an offset keep every bit, and removing it again changes nothing.
@@ -10,19 +11,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from speechbrain_xser.data.waveform import HEAD_SECONDS, offset_of
+from speechbrain_xser.data.waveform import HEAD_SECONDS, PART_SAMPLES, offset_of
 from speechbrain_xser.errors import AudioError
 
 logger = logging.getLogger(__name__)
 
 CENTRE = "FC"  # FFmpeg's name for the front centre, also for a mono track
+HEAD_VALUES = round(HEAD_SECONDS * 48000 * 8)  # of all channels, held before the first sample is yielded: 46 MB
 CANCELLED = 0.1  # relative to the power of the mean of unrelated channels; -10 dB
 
 
@@ -66,20 +67,25 @@ def mixed(blocks: Iterable[Track], name: str | os.PathLike, keep_offset: bool = 
     tensor([ 0.5000, -0.5000])
     """
     blocks, fault = iter(blocks), None
-    head, seconds = [], 0.0
+    head, seconds, values = [], 0.0, 0
     try:
         for block in blocks:
             head.append(block)
             seconds += len(block.samples) / block.sample_rate
-            if seconds >= HEAD_SECONDS:
+            values += block.samples.numel()
+            if seconds >= HEAD_SECONDS or values >= HEAD_VALUES:
                 break
     except AudioError as error:
         fault = error
     if head:
         channel = _channel(head, name)
-        heard = torch.cat([_chosen(block, channel) for block in head])
-        offset = 0.0 if keep_offset else offset_of(heard, head[0].sample_rate)
-        for block in chain(head, blocks if fault is None else ()):
+        heard = [_chosen(block, channel) for block in head]
+        rate = head[0].sample_rate
+        head.clear()
+        offset = 0.0 if keep_offset else offset_of(torch.cat(heard), rate)
+        while heard:
+            yield Voice(heard.pop(0) - offset, rate)
+        for block in blocks if fault is None else ():
             yield Voice(_chosen(block, channel) - offset, block.sample_rate)
     if fault is not None:
         raise fault
@@ -95,23 +101,26 @@ def _channel(head: list[Track], name: str | os.PathLike) -> int | None:
     names, width = head[0].channels, head[0].samples.shape[1]
     if width == 1 or CENTRE in names:
         return names.index(CENTRE) if CENTRE in names else 0
-    return loudest_if_cancelled(torch.cat([block.samples for block in head]), name)
+    return loudest_if_cancelled([block.samples for block in head], name)
 
 
-def loudest_if_cancelled(samples: Tensor, name: str | os.PathLike) -> int | None:
-    """The channel of [S, C] to use if the mean of all cancels, with a warning; otherwise None.
+def loudest_if_cancelled(blocks: Sequence[Tensor], name: str | os.PathLike) -> int | None:
+    """The channel of blocks [S, C] to use if the mean of all cancels, with a warning; otherwise None.
 
     Example
     -------
     >>> side = torch.tensor([0.1, -0.2, 0.3, -0.2])
-    >>> loudest_if_cancelled(torch.stack([side, -1.2 * side], 1), "a.wav"), loudest_if_cancelled(side[:, None], "a.wav")
-    (1, None)
+    >>> loudest_if_cancelled([torch.stack([side, -1.2 * side], 1)], "a.wav")
+    1
+    >>> loudest_if_cancelled([side[:, None]], "a.wav")
     """
-    width = samples.shape[1]
-    samples = samples.cpu().double()
-    samples = samples - samples.mean(dim=0)
-    powers = samples.square().mean(dim=0)
-    if not samples.mean(dim=1).square().mean() < CANCELLED * powers.mean() / width:
+    width = blocks[0].shape[1]
+    parts = [part.cpu() for block in blocks for part in block.split(max(1, PART_SAMPLES // width))]
+    count = sum(map(len, parts))
+    means = sum(part.double().sum(dim=0) for part in parts) / count
+    powers = sum((part.double() - means).square().sum(dim=0) for part in parts) / count
+    mixed_power = sum((part.double() - means).mean(dim=1).square().sum() for part in parts) / count
+    if not mixed_power < CANCELLED * powers.mean() / width:
         return None
     channel = int(powers.argmax())
     logger.warning(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.utils.files import written_beside
+from speechbrain_xser.utils.user_file import json_value, text_lines
 
 RATINGS = "ratings.jsonl"
 LABELS = {
@@ -43,18 +44,15 @@ def read_votes(path: str | Path) -> dict[str, list[str]]:
 
     The first of a rater's words that is one of our emotions counts. Raters and utterances without one are left out.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path}: {error}, expected the raters' votes.") from error
-    found = dict(_votes(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1))
+    lines = text_lines(path, remedy="Name another file; expected the raters' votes.")
+    found = dict(_votes(line, f"{path}, line {number}") for number, line in lines)
     return {id: votes for id, votes in found.items() if votes}
 
 
 def _votes(line: str, where: str) -> tuple[str, list[str]]:
+    row = json_value(line, where, remedy="Correct it; expected id and votes.")
     try:
-        row = json.loads(line)
-        return row["id"], [label for words in row["votes"].values() if (label := _label(words))]
+        return str(row["id"]), [label for words in row["votes"].values() if (label := _label(words))]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ManifestError(f"{where}: {error!r}, expected id and votes.") from error
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.utils.user_file import json_value, opened_text
 
 SEPARATORS = (",", ";", "\t", "|")
 TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl")
@@ -69,19 +70,15 @@ def read_table(path: str | os.PathLike) -> list[Row]:
 
 def _text(path) -> str:
     try:
-        content = Path(path).read_bytes()
+        with opened_text(path, remedy="Name an existing table.") as file:
+            content = file.read()
         return content.decode("utf-16" if content.startswith(UTF16) else "utf-8-sig").replace("\r\n", "\n")
-    except OSError as error:
-        raise ManifestError(f"{path}: {error.strerror or error}. Name an existing table.") from error
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path}: byte {error.start} is not UTF-8. Save the table as UTF-8.") from error
 
 
 def _json(text: str, where):
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ManifestError(f"{where}: not JSON ({error}). Expected objects of a clip's fields.") from error
+    return json_value(text, where, remedy="Expected objects of a clip's fields.")
 
 
 def _object(entry, where) -> Row:
@@ -122,7 +119,7 @@ def _separated(text: str, path) -> Iterator[Row]:
 
 def _header(lines, path) -> list[str]:
     columns = [cell.strip() for cell in next((cells for cells in lines if any(cells)), [])]
-    if twice := sorted({column for column in columns if columns.count(column) > 1}):
+    if twice := sorted(column for column, count in Counter(columns).items() if count > 1):
         raise ManifestError(f"{path}: columns {twice} occur twice. Rename or drop one of each.")
     return columns
 

@@ -154,7 +154,7 @@ def _sound_chunk(file: BinaryIO, start: bytes) -> _Sound | None:
     if chunks is None:
         return None
     whole = 8 + struct.unpack("<I", start[4:8])[0] if start[:4] == b"RIFF" else None
-    align, long_size = 1, None
+    align, long_size, end = 1, None, file.seek(0, os.SEEK_END)
     place = file.seek(chunks.start)
     while len(head := file.read(chunks.head.size)) == chunks.head.size:
         name, size = chunks.head.unpack(head)
@@ -166,7 +166,7 @@ def _sound_chunk(file: BinaryIO, start: bytes) -> _Sound | None:
             long_size = int.from_bytes(file.read(16)[8:], "little")
         if name[:4] == b"fmt ":
             align = max(1, int.from_bytes(file.read(14)[12:], "little"))
-        if size < 0:
+        if not 0 <= size <= end - place:  # a position of 64 bits cannot be sought
             return None
         place = file.seek(place + size + -size % chunks.padded)
     return None

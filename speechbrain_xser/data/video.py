@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import BinaryIO
 
 import av
 import torch
+from av.codec import Codec, codecs_available
 from av.stream import Disposition
 
 from speechbrain_xser.data.formats import EXPECTED
 from speechbrain_xser.data.member import opened
 from speechbrain_xser.data.mixing import Track
 from speechbrain_xser.data.truncation import mp3_frames
-from speechbrain_xser.data.waveform import check_seconds
+from speechbrain_xser.data.waveform import check_format, check_seconds
 from speechbrain_xser.errors import AudioError
 
 logger = logging.getLogger(__name__)
@@ -34,6 +38,8 @@ FRAMED = ("mp3", "aac", "amr", "amrnb", "amrwb")  # a mere sequence of blocks, w
 MAX_MISSING_SECONDS = 0.25  # a container's stated length may include an encoder's lead-in and last block
 MAX_DAMAGED = 0.1  # of the blocks of a framed file; where files were joined, one or two cannot be decoded
 PADDING_FRAMES = 3  # an MP3 encoder's lead-in and lead-out, which are not sound
+MAX_BLOCK_SAMPLES = 1 << 20  # of a channel; the longest of FLAC is 65,535
+DURATION_TAG = re.compile(r"([0-9]{1,6}):([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]{1,9})?)\0*")  # in Matroska and webm
 AMR_PAUSES, AMR_SECONDS = (8, 15), 0.02  # types of blocks without speech: comfort noise, and nothing
 
 
@@ -49,15 +55,19 @@ def load_track(path: str | os.PathLike, max_seconds: float | None = None, track:
     return Track(torch.cat([block.samples for block in blocks]), *blocks[0][1:])
 
 
-def track_header(path: str | os.PathLike, track: int | None = None) -> tuple[float, int, int]:
+def track_header(
+    path: str | os.PathLike, track: int | None = None, max_seconds: float | None = None
+) -> tuple[float, int, int]:
     """Length in seconds, rate in hertz and channels of an audio track.
 
-    A length that is not stated is counted from the blocks (mp3, aac), or by decoding them (a browser's webm).
+    A length that is not stated is counted from the blocks (mp3, aac), or by decoding them (a browser's webm), of which
+    more than ``max_seconds`` raise an ``AudioError``.
     """
     with _readable(path) as container:
         stream = _stream(container, path, track)
         seconds, rate, channels = _known_seconds(container, stream, path), stream.rate, stream.channels
-    return seconds or sum(len(block.samples) for block in stream_track(path, track=track)) / rate, rate, channels
+    counted = seconds or sum(len(block.samples) for block in stream_track(path, max_seconds, track)) / rate
+    return counted, rate, channels
 
 
 def stream_track(
@@ -96,30 +106,70 @@ def not_audio(path: str | os.PathLike, reason: object) -> AudioError:
     )
 
 
+class _Source:
+    """A file as FFmpeg reads it: a place that cannot be sought is a number below zero.
+
+    An error would be raised at another call, or be printed where two of them come at once.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.read, self.tell = file, file.read, file.tell
+        self.readable, self.seekable = file.readable, file.seekable
+        if isinstance(name := getattr(file, "name", None), str):
+            self.name = name
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """The new place, or -1."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+
 @contextmanager
 def _readable(path: str | os.PathLike):
     """The container, if it contains sound; errors name the file."""
     try:
         # neither a network address nor another file can be reached through the container
-        options = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": ""}
-        with opened(path) as file, av.open(file, options=options) as container:
+        options = {"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "", "codec_whitelist": _decoders()}
+        with opened(path) as file, av.open(_Source(file), options=options) as container:
             if not container.streams.audio:
                 raise AudioError(f"{path}: contains no sound; expected a sound track. Download it again, or omit it.")
             yield container
-    except (av.FFmpegError, ValueError, EOFError) as error:
+    except (av.FFmpegError, OSError, OverflowError, ValueError, EOFError) as error:
         if isinstance(error, AudioError):
             raise
         raise not_audio(path, getattr(error, "strerror", None) or error) from error
 
 
+@cache
+def _decoders() -> str:
+    """FFmpeg's decoders of sound; a cover picture is never decoded, whatever its size."""
+    found = (Codec(name, "r") for name in codecs_available if _decodes(name))
+    return ",".join(sorted({codec.name for codec in found if codec.type == "audio"}))
+
+
+def _decodes(name: str) -> bool:
+    try:
+        return Codec(name, "r").is_decoder
+    except ValueError:  # it only encodes
+        return False
+
+
 def _stream(container, path: str | os.PathLike, track: int | None):
-    """The wanted track, or else the container's default one, or else the first."""
+    """The wanted track, or else the container's default one, or else the first; it can be decoded in bounded memory."""
     streams = container.streams.audio
     if track is None:
-        return next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
-    if not 1 <= track <= len(streams):
+        stream = next((stream for stream in streams if stream.disposition & Disposition.default), streams[0])
+    elif 1 <= track <= len(streams):
+        stream = streams[track - 1]
+    else:
         raise AudioError(f"{path}: no sound track {track}, expected 1 to {len(streams)}: {_listed(streams)}.")
-    return streams[track - 1]
+    if stream.codec_context is None:
+        raise not_audio(path, "its codec is unknown")
+    check_format(stream.rate or 0, stream.channels, path)
+    stream.codec_context.options = {"max_samples": str(MAX_BLOCK_SAMPLES)}
+    return stream
 
 
 def _tell_tracks(container, stream, path: str | os.PathLike) -> None:
@@ -140,7 +190,8 @@ def _words(stream) -> str:
     seconds = f"{float(stream.duration * stream.time_base):.1f} s" if stream.duration else None
     language = stream.metadata.get("language", "und").replace("und", "")  # undetermined
     default = "default" if stream.disposition & Disposition.default else None
-    words = (stream.codec_context.name, language, stream.metadata.get("title"), seconds, default)
+    codec = stream.codec_context.name if stream.codec_context else "unknown codec"
+    words = (codec, language, stream.metadata.get("title"), seconds, default)
     return ", ".join(word for word in words if word)
 
 
@@ -210,8 +261,8 @@ def _stated_seconds(container, stream, path: str | os.PathLike) -> float:
         return 0.0
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
-    hours, minutes, seconds = stream.metadata.get("DURATION", "0:0:0").split(":")  # a tag in Matroska and webm
-    return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    tag = DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
+    return 3600.0 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3]) if tag else 0.0
 
 
 def _known_seconds(container, stream, path: str | os.PathLike) -> float:

@@ -16,6 +16,10 @@ HEAD_SECONDS = 30.0  # of a recording, from which its offset is measured
 OFFSET_STEPS = 32768  # 16-bit steps in full scale
 MAX_AMPLITUDE = 16.0  # times full scale; a clipped float file reaches about 2, int16 values read as floats 32768
 MAX_FILTER = 20_000_000  # product of the reduced rates; the filter's taps grow with it, up to gigabytes
+RATES = (1000, 384_000)  # hertz: below is no speech, above are only files made to fill the memory
+MAX_CHANNELS = 32
+LONGEST_SECONDS = 3600.0  # of a clip that is held in memory as a whole
+PART_SAMPLES = 1 << 18  # of a waveform, at a time in float64
 
 
 def check_wave(wave: Tensor, name: str | os.PathLike = "waveform", max_seconds: float | None = None) -> Tensor:
@@ -78,9 +82,11 @@ def offset_of(wave: Tensor, rate: int) -> float:
     >>> offset_of(torch.tensor([0.5, 0.25]), 16000), offset_of(torch.tensor([0.5, -0.50001]), 16000)
     (0.375, 0.0)
     """
-    head = wave[: round(HEAD_SECONDS * rate)].cpu().double()  # MPS has no float64
-    head = head[head.abs() <= MAX_AMPLITUDE]
-    return round(head.mean().item() * OFFSET_STEPS) / OFFSET_STEPS if len(head) else 0.0
+    total = count = 0
+    for part in wave[: round(HEAD_SECONDS * rate)].cpu().split(PART_SAMPLES):  # MPS has no float64
+        usable = part[part.abs() <= MAX_AMPLITUDE]
+        total, count = total + usable.double().sum().item(), count + len(usable)
+    return round(total / count * OFFSET_STEPS) / OFFSET_STEPS if count else 0.0
 
 
 def without_offset(wave: Tensor, rate: int) -> Tensor:
@@ -95,6 +101,25 @@ def check_seconds(seconds: float, max_seconds: float | None, name: str | os.Path
             f"{name}: {seconds:.2f} s long, expected at most {max_seconds:g} s. Cut it into shorter clips, or "
             "raise max_seconds."
         )
+
+
+def check_format(rate: int, channels: int, name: str | os.PathLike) -> None:
+    """Refuses a rate or a number of channels that no recording has, before anything is decoded.
+
+    Example
+    -------
+    >>> check_format(800_000_000, 1, "a.aiff")
+    Traceback (most recent call last):
+    ...
+    speechbrain_xser.errors.AudioError: a.aiff: 800000000 Hz and 1 channel, expected 1000 to 384000 Hz and 1 to 32 \
+channels. Convert it to 16000 Hz and one channel.
+    """
+    if RATES[0] <= rate <= RATES[1] and 1 <= channels <= MAX_CHANNELS:
+        return
+    raise AudioError(
+        f"{name}: {rate} Hz and {channels} channel{'s' * (channels != 1)}, expected {RATES[0]} to {RATES[1]} Hz and 1 "
+        f"to {MAX_CHANNELS} channels. Convert it to {SAMPLE_RATE} Hz and one channel."
+    )
 
 
 def resampled(wave: Tensor, rate: int, sample_rate: int, name: str | os.PathLike) -> Tensor:

@@ -125,7 +125,7 @@ def _checked_seconds(clip: SourceClip, max_seconds: float) -> float:
     if clip.fault is not None:
         raise AudioError(clip.fault)
     with told_as(clip.name, clip.path):
-        seconds = read_header(clip.path, clip.track).seconds
+        seconds = read_header(clip.path, clip.track, max_seconds).seconds
     if seconds > max_seconds:
         raise AudioError(
             f"{clip.name}: {seconds:.1f} s long, expected at most {max_seconds:g} s for one paragraph. "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,13 +14,16 @@ from typing import Any, NamedTuple
 from speechbrain_xser.answer.labels import check_labels
 from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.answer.record import Record
-from speechbrain_xser.data.manifest import Utterance, check_characters
+from speechbrain_xser.data.manifest import Utterance, check_characters, check_types
 from speechbrain_xser.errors import ManifestError, MetricError
 from speechbrain_xser.metrics.asr import WordErrorRate
 from speechbrain_xser.metrics.scores import Scores, score
 from speechbrain_xser.metrics.significance import Interval, bootstrap_interval, holm, mcnemar_test
 from speechbrain_xser.metrics.text_normalization import normalise
 from speechbrain_xser.utils.files import written_beside
+from speechbrain_xser.utils.user_file import json_value, text_lines
+
+MAX_ANSWER = 20_000  # characters; comparing words takes time with the square of their number
 
 
 class Answered(NamedTuple):
@@ -69,40 +73,44 @@ def read_answers(path: str | os.PathLike) -> dict[str, Answered]:
         outside its vocabulary. It names file, line and utterance.
     """
     found: dict[str, Answered] = {}
-    try:
-        with open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    id, answered = _answered(line, f"{path}, line {number}")
-                    if id in found:
-                        raise MetricError(f"{path}, line {number}: utterance {id!r} occurs twice. Drop one.")
-                    found[id] = answered
-    except (OSError, UnicodeDecodeError) as error:
-        raise MetricError(
-            f"{path}: {getattr(error, 'strerror', None) or error}, expected a file of answers."
-        ) from error
+    for number, line in text_lines(path, MetricError, "Expected a file of answers."):
+        id, answered = _answered(line, f"{path}, line {number}")
+        if id in found:
+            raise MetricError(f"{path}, line {number}: utterance {id!r} occurs twice. Drop one.")
+        found[id] = answered
     if not found:
         raise MetricError(f"{path}: no answers; expected one per line.")
     return found
 
 
 def _answered(line: str, where: str) -> tuple[str, Answered]:
+    row = json_value(line, where, MetricError, "Expected an object with id, answer and reference.")
     try:
-        row = json.loads(line)
         id, answer, fields = row["id"], row["answer"], dict(row["reference"])
         probabilities = {name: float(value) for name, value in (row.get("probabilities") or {}).items()}
+        known = {field: fields[field] for field in Utterance._fields if field in fields}
+        emphasis = tuple(known.get("emphasis") or ()) or None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise MetricError(f"{where}: no line with id, answer and reference ({error}).") from error
-    known = {field: fields[field] for field in Utterance._fields if field in fields}
-    utterance = Utterance(**{"id": id, "wav": "", **known, "emphasis": tuple(known.get("emphasis") or ()) or None})
+    _check_answer(id, answer, where)
+    utterance = Utterance(**{"id": id, "wav": "", **known, "emphasis": emphasis})
     try:
-        check_characters({**utterance._asdict(), "answer": answer}, f"{where}, utterance {id!r}")
+        check_types(utterance, f"{where}, utterance {id!r}")
+        check_characters({"answer": answer}, f"{where}, utterance {id!r}")
         reference = check_labels(utterance.record(), f"{where}, utterance {id!r}")
     except ManifestError as error:
         raise MetricError(str(error)) from error
     if reference == Record():
         raise MetricError(f"{where}: utterance {id!r} has an empty reference; expected a text to score.")
     return id, Answered(reference, answer or "", utterance, probabilities or None)
+
+
+def _check_answer(id: object, answer: object, where: str) -> None:
+    if not isinstance(id, str) or not isinstance(answer, str | None):
+        found = f"id {reprlib.repr(id)} and answer {reprlib.repr(answer)}"
+        raise MetricError(f"{where}: no line with id, answer and reference ({found}, expected texts).")
+    if len(answer or "") > MAX_ANSWER:
+        raise MetricError(f"{where}: an answer of {len(answer)} characters, expected at most {MAX_ANSWER}. Cut it.")
 
 
 def compare(systems: Mapping[str, Mapping[str, Answered]]) -> dict[str, Comparison]:

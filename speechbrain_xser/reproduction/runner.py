@@ -32,6 +32,7 @@ SHARED = ("corpus", "scale", "setting", "data_folder", "pretraining_folder")
 TIMES = "times.jsonl"
 ANSWERS = "test_answers.jsonl"
 POLL_SECONDS = 0.5
+ERROR_STREAM = 2  # the descriptor; standard output is for the table
 PARENT_DIED = 1  # prctl's PR_SET_PDEATHSIG
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -122,7 +123,7 @@ def _prepare(plan: Plan) -> None:
     if "test_manifest" in plan.values:
         return
     call = preparation(plan)
-    if subprocess.run([sys.executable, *call], stdin=subprocess.DEVNULL).returncode != 0:
+    if subprocess.run([sys.executable, *call], stdin=subprocess.DEVNULL, stdout=ERROR_STREAM).returncode != 0:
         raise ReproductionError(f"{plan.corpus} could not be prepared: {' '.join(call)}")
 
 

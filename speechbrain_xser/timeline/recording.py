@@ -13,11 +13,11 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor
 
-from speechbrain_xser.data.audio import BLOCK_SECONDS, stated_length, stream_voice
+from speechbrain_xser.data.audio import BLOCK_SECONDS, joined, stated_length, stream_voice
+from speechbrain_xser.data.resampler import Resampler
 from speechbrain_xser.data.spool import regular_file
 from speechbrain_xser.data.waveform import SAMPLE_RATE, check_wave
 from speechbrain_xser.errors import AudioError, told_as
-from speechbrain_xser.timeline.resampler import Resampler
 
 
 class Recording:
@@ -38,8 +38,14 @@ class Recording:
     (10.0, 160000, None)
     """
 
-    def __init__(self, path: str | os.PathLike, sample_rate: int = SAMPLE_RATE, track: int | None = None):
-        self.path, self.sample_rate, self.track = path, sample_rate, track
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        sample_rate: int = SAMPLE_RATE,
+        track: int | None = None,
+        max_seconds: float | None = None,  # where the blocks end with a fault; None for any length
+    ):
+        self.path, self.sample_rate, self.track, self.max_seconds = path, sample_rate, track, max_seconds
         self.fault: AudioError | None = None  # after blocks() has ended: why the recording is incomplete
         self.read_seconds = 0.0  # yielded by blocks() so far
         self._held = ExitStack()  # holds a pipe's copy
@@ -58,7 +64,8 @@ class Recording:
         resampler = None
         try:
             with told_as(os.fspath(self.path), self.file):
-                for wave, rate in self._gathered():
+                voices = stream_voice(self.file, max_seconds=self.max_seconds, track=self.track)
+                for wave, rate in joined(voices, BLOCK_SECONDS):
                     resampler = resampler or Resampler(rate, self.sample_rate, self.path)
                     yield resampler.push(check_wave(wave, self.path))
                 if resampler is None:
@@ -67,19 +74,3 @@ class Recording:
             self.fault = error
         if resampler is not None:
             yield resampler.flush()
-
-    def _gathered(self) -> Iterator[tuple[Tensor, int]]:
-        """The decoder's blocks, joined to longer ones; all of them come before its error."""
-        held, rate, fault = [], 0, None
-        try:
-            for wave, rate in stream_voice(self.file, track=self.track):
-                held.append(wave)
-                if sum(map(len, held)) >= BLOCK_SECONDS * rate:
-                    yield torch.cat(held), rate
-                    held = []
-        except AudioError as error:
-            fault = error
-        if held:
-            yield torch.cat(held), rate
-        if fault is not None:
-            raise fault

@@ -5,6 +5,7 @@ Importing this is quick: it needs no torch.
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -20,6 +21,7 @@ from speechbrain_xser.versions import install_hint
 
 logger = logging.getLogger(__name__)
 
+STDOUT = 1  # the descriptor
 FAULTY_INPUT = 2  # the input cannot be used; also click's code for a wrong option
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 NOBODY_READS = 141  # the same for a process whose output is no longer read
@@ -84,6 +86,7 @@ def as_a_command() -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
         if getattr(stream, "errors", None) in ("strict", "surrogateescape") and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    _keep_stdout()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -93,6 +96,23 @@ def as_a_command() -> Iterator[None]:
         sys.stdout.flush()
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _keep_stdout() -> None:
+    """Keeps standard output for this program: libraries of sound print into its descriptor, amid lines of JSON.
+
+    It stays so until the process ends, when they write what they hold back.
+    """
+    stream = sys.stdout
+    if stream is not sys.__stdout__ or stream is None or stream.fileno() != STDOUT:
+        return
+    stream.flush()
+    kept, nowhere = os.dup(STDOUT), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STDOUT)
+    os.close(nowhere)
+    binary = open(kept, "wb", 0 if stream.write_through else -1)  # noqa: SIM115 (until the process ends)
+    names = ("encoding", "errors", "line_buffering", "write_through")
+    sys.stdout = sys.__stdout__ = io.TextIOWrapper(binary, **{name: getattr(stream, name) for name in names})
 
 
 def _not_of_torchvision(record: logging.LogRecord) -> bool:

@@ -48,7 +48,7 @@ def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_
     upload = Path(path)
     try:
         with taken(upload) as file, told_as(file.name, str(file)):
-            check_length(seconds_of(file), max_seconds, file.name, f"For longer ones, use “{LONG}”.")
+            check_length(seconds_of(file, max_seconds), max_seconds, file.name, f"For longer ones, use “{LONG}”.")
             wav = recognizer.load_audio(file)
     except FileNotFoundError as error:
         raise AudioError(GONE.format(name=upload.name)) from error

@@ -58,12 +58,11 @@ def _read(explainer: Explainer, path: str | Path, max_hours: float) -> Iterator[
     upload = Path(path)
     try:
         with taken(upload) as file, told_as(file.name, str(file)):
-            recording = Recording(file)
-            check_length(recording.seconds, 3600 * max_hours, file.name, ADVICE)
+            recording = Recording(file, max_seconds=3600 * max_hours)
+            check_length(recording.seconds or 0.0, 3600 * max_hours, file.name, ADVICE)
             for moment in each_within(
                 read_timeline(explainer.recognizer, recording, batch_size=BATCH), lambda: explainer.turn
             ):
-                check_length(recording.read_seconds, 3600 * max_hours, file.name, ADVICE)  # streams state no length
                 yield moment, recording
     except FileNotFoundError as error:
         raise AudioError(GONE.format(name=upload.name)) from error

@@ -233,3 +233,20 @@ def test_a_name_of_any_bytes_can_be_read(tmp_path):
     with open(path, "wb") as file:
         soundfile.write(file, numpy.zeros(800), 16000, format="WAV")
     assert load_audio(os.fsdecode(path)).shape == (800,)
+
+
+def test_a_size_of_64_bits_in_a_header_is_no_place_to_seek_to(tmp_path):
+    wave = written(tmp_path, tone(0.1), name="clip.w64", format="W64")
+    content = bytearray(wave.read_bytes())
+    content[56:64] = b"\xf0" + b"\xff" * 6 + b"\x7f"  # of the chunk before the samples
+    wave.write_bytes(bytes(content))
+    with pytest.raises(AudioError, match="clip.w64"):
+        load_audio(wave)
+
+
+def test_a_name_never_decides_what_libsndfile_reads(tmp_path, capfd):
+    path = tmp_path / "clip.mp3"  # libsndfile, by that name, would look for MP3 and tell of it on the error stream
+    path.write_bytes(b"RIFF" + bytes(4) + b"WAVE" + b"junk" * 9 + bytes(range(256)) * 40)
+    with pytest.raises(AudioError, match="clip.mp3: cannot be read as audio"):
+        load_audio(path)
+    assert capfd.readouterr() == ("", "")

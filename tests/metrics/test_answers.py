@@ -56,7 +56,7 @@ def test_the_p_value_is_mcnemar_s_whatever_the_order_of_the_lines(tmp_path):
 @pytest.mark.parametrize(
     "line, told",
     [
-        ("{", "line 2: no line with id, answer and reference"),
+        ("{", "line 2: not JSON .* Expected an object with id, answer and reference"),
         ({"id": "x", "answer": "A man."}, "line 2: no line with id, answer and reference"),
         ({"id": "c0", "answer": "", "reference": {"emotion": "sad"}}, "line 2: utterance 'c0' occurs twice"),
         ({"id": "x", "answer": "", "reference": {}}, "utterance 'x' has an empty reference"),

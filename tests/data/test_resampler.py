@@ -4,8 +4,8 @@ import pytest
 import torch
 from torchaudio.functional import resample
 
+from speechbrain_xser.data.resampler import Resampler
 from speechbrain_xser.errors import AudioError
-from speechbrain_xser.timeline.resampler import Resampler
 
 
 def in_blocks(wave, rate, sizes):
