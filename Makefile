@@ -21,7 +21,7 @@ ifdef DATA
 export XSER_DATA := $(DATA)
 endif
 
-.PHONY: help setup lock demo test test-fast test-small doctest docs lint dist check-wheel recipe-lists train-tiny clean
+.PHONY: help setup lock demo test test-fast test-small test-serve doctest docs lint dist check-wheel recipe-lists train-tiny clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,10 @@ test-small: export OMP_NUM_THREADS ?= 1
 test-small: $(STAMP) ## bring the backbones of the small model, once, and run the tests that need them
 	$(BIN)/xser setup small
 	$(BIN)/python -m pytest -m small $(ARGS)
+
+test-serve: export OMP_NUM_THREADS ?= 1
+test-serve: $(STAMP) ## ask a server a thousand times, and print how much memory it takes
+	XSER_REQUESTS=1000 $(BIN)/python -m pytest tests/faults/test_memory_of_a_server.py $(ARGS)
 
 doctest: export OMP_NUM_THREADS ?= 1
 doctest: $(STAMP) ## run the examples in every docstring

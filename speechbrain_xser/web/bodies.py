@@ -61,8 +61,8 @@ class Bodies:
                 await self.app(scope, receive, with_owner(request, send))
         except BusyError as error:
             await busy(error)(scope, receive, send)
-        except ClientDisconnect:
-            pass
+        except ClientDisconnect:  # or it waits for long
+            await PlainTextResponse("The request stalled.\n", 408)(scope, receive, send)
 
     async def _uploaded(self, request: Request, receive: Receive, send: Send) -> None:
         size = int(request.headers.get("content-length", self.max_bytes + FORM_BYTES))

@@ -2,15 +2,15 @@
 
 import json
 import os
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+
+from tests.warmed import Process
 
 PATIENCE = 120.0  # seconds; a machine may be busy, and nothing here is timed
 API = "gradio_api"
@@ -54,16 +54,14 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(place: Path, *options: str, environment: dict | None = None) -> Iterator[Served]:
+def served(python: str, place: Path, *options: str, environment: dict | None = None) -> Iterator[Served]:
     """Starts a server of the tiny model, and kills it afterwards."""
-    command = [sys.executable, "-m", "speechbrain_xser.cli", "serve", "--model", "tiny", "--port", "0", *options]
-    process = subprocess.Popen(
-        command,
+    process = Process(
+        [python, "-m", "speechbrain_xser.cli", "serve", "--model", "tiny", "--port", "0", *options],
         env=os.environ | {"TMPDIR": str(place)} | (environment or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL),
     )
     try:
         address = process.stdout.readline().split()[2]

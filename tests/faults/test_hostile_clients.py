@@ -25,9 +25,9 @@ def clip(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Served:
+def server(python, tmp_path_factory) -> Served:
     options = ("--max-requests", "4", "--max-megabytes", "1", "--max-seconds", "4", "--allow-host", "speech.example")
-    with served(tmp_path_factory.mktemp("served"), *options) as running:
+    with served(python, tmp_path_factory.mktemp("served"), *options) as running:
         yield running
 
 
@@ -56,7 +56,6 @@ def test_no_path_but_that_of_an_upload_is_taken(server, clip, path):
     refused = server.join(named)
     assert refused.status_code == 403 and "your own uploads" in refused.text
     assert Path(sent).is_file()
-    assert server.explain(clip)[0] == "complete"
     Path(sent).unlink()
 
 
@@ -219,8 +218,8 @@ def test_health_is_told_while_a_request_has_its_turn(server, clip):
     assert server.answer(event)[0] == "complete"
 
 
-def test_a_password_is_asked_for_and_health_needs_none(tmp_path, clip):
-    with served(tmp_path, "--host", "127.0.0.2", environment={"XSER_AUTH": "anna:se:cret"}) as server:
+def test_a_password_is_asked_for_and_health_needs_none(python, tmp_path, clip):
+    with served(python, tmp_path, "--host", "127.0.0.2", environment={"XSER_AUTH": "anna:se:cret"}) as server:
         assert server.health()["status"] == "ok"
         for path in ("config", f"{API}/info", f"{API}/heartbeat/a", f"{API}/queue/data?session_hash=a"):
             assert server.client.get(path).status_code == 401, path
@@ -233,8 +232,8 @@ def test_a_password_is_asked_for_and_health_needs_none(tmp_path, clip):
         assert right.status_code == 200 and server.explain(clip)[0] == "complete"
 
 
-def test_sigterm_lets_the_running_request_end(tmp_path, clip):
-    with served(tmp_path) as server:
+def test_sigterm_lets_the_running_request_end(python, tmp_path, clip):
+    with served(python, tmp_path) as server:
         event = server.join(server.upload(clip).json()[0]).json()["event_id"]
         until(lambda: server.health()["requests"] == 1)
         with ThreadPoolExecutor(1) as pool:
