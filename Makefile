@@ -24,7 +24,7 @@ ifdef DATA
 export XSER_DATA := $(DATA)
 endif
 
-.PHONY: help setup lock demo test test-fast test-small soak fuzz doctest docs lint dist check-wheel recipe-lists train-tiny clean
+.PHONY: help setup lock demo test test-fast test-small test-serve soak fuzz doctest docs lint dist check-wheel recipe-lists train-tiny clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -75,6 +75,10 @@ soak: export OMP_NUM_THREADS ?= 1
 soak: export XSER_KILLS := $(KILLS)
 soak: $(STAMP) ## kill a training KILLS times (50) at random instants; it has to end like one that nobody killed
 	$(BIN)/python -m pytest -s -m soak tests/faults $(ARGS)
+
+test-serve: export OMP_NUM_THREADS ?= 1
+test-serve: $(STAMP) ## ask a server a thousand times, and print how much memory it takes
+	XSER_REQUESTS=1000 $(BIN)/python -m pytest tests/faults/test_memory_of_a_server.py $(ARGS)
 
 doctest: export OMP_NUM_THREADS ?= 1
 doctest: $(STAMP) ## run the examples in every docstring

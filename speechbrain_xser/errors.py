@@ -4,6 +4,7 @@ A message says which file or utterance, what was found, what was expected and wh
 hierarchy is one import; what it buys is that a caller can catch :class:`XserError` and nothing else.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -76,6 +77,24 @@ class ProbeError(XserError, RuntimeError):
 
 class JournalError(XserError, RuntimeError):
     """A file that keeps what was found cannot be used: another program's, damaged, held by another run, no room."""
+
+
+class BusyError(XserError, RuntimeError):
+    """A server has as much to do as it takes at once, or is ending.
+
+    Example
+    -------
+    >>> BusyError("16 requests are ahead", 11.2).retry_seconds
+    12
+    """
+
+    def __init__(self, reason: str, seconds: float) -> None:
+        self.retry_seconds = max(1, math.ceil(seconds))
+        super().__init__(f"Busy: {reason}. Try again in {self.retry_seconds} s.")
+
+
+class AbandonedError(XserError, RuntimeError):
+    """Nobody waits any longer for what a server was asked to do."""
 
 
 class PublishingError(XserError, RuntimeError):

@@ -1,8 +1,8 @@
 """The web page: its components, and what happens when one is used.
 
 Each session has its clips in memory and none in a file. The page's events are not part of the API, which has its own
-endpoints. Gradio starts every event at once, so that no upload waits in a queue to be read and removed; inside, an
-event waits for its turn with the model.
+endpoints. Gradio starts every event at once; inside, an event waits for its turn with the model, or ends if there are
+too many or nobody listens.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import gradio
+from gradio.context import LocalContext
 
-from speechbrain_xser.errors import AudioError
+from speechbrain_xser.errors import AbandonedError, AudioError, BusyError
 from speechbrain_xser.page.fragments import alert, hint, note, notice, player, title
 from speechbrain_xser.web.api import api_text
-from speechbrain_xser.web.clip import LONG, Upload, read_upload, said
+from speechbrain_xser.web.clip import LONG, Upload, said
 from speechbrain_xser.web.examples import Example, speak_examples
 from speechbrain_xser.web.explaining import Explainer
+from speechbrain_xser.web.line import Line
+from speechbrain_xser.web.listeners import Listeners, Presence
 from speechbrain_xser.web.long_recording import recording_answer, recording_pieces
 from speechbrain_xser.web.look import RECORDING, START_TIMELINE
 from speechbrain_xser.web.server_settings import WebSettings
@@ -46,10 +49,15 @@ class Page:
         Of a model with an LLM.
     settings : WebSettings
         Limits.
+    answers : Listeners
+        Who waits for answers.
     """
 
-    def __init__(self, recognizer: ExplainableEmotionRecognizer, settings: WebSettings) -> None:
-        self.explainer, self.settings, self.sessions = Explainer(recognizer), settings, Sessions()
+    def __init__(
+        self, recognizer: ExplainableEmotionRecognizer, settings: WebSettings, answers: Listeners
+    ) -> None:
+        self.settings, self.answers = settings, answers
+        self.explainer, self.sessions = Explainer(recognizer, Line(settings.places)), Sessions(settings.max_clip_bytes)
         self.examples = speak_examples()
 
     def hand_in(self, place: str) -> Callable:
@@ -59,8 +67,8 @@ class Page:
             if path is None:  # the input was emptied
                 return gradio.skip(), gradio.skip(), gradio.skip()
             try:
-                clip = self._read(path)
-            except AudioError as error:
+                clip = self.explainer.read(path, self.settings.max_seconds, self._presence(request))
+            except (AbandonedError, AudioError, BusyError) as error:
                 clip, seen = None, alert(str(error))
             else:
                 seen = _player(clip, place)
@@ -86,62 +94,65 @@ class Page:
     def explain(self, request: gradio.Request) -> Iterator[str]:
         """The event of requesting an explanation."""
         clip, voice = (self.sessions.get(request.session_hash, place) for place in (CLIP, VOICE))
-        yield from self._told(alert(FIRST) if clip is None else self.explainer.pieces(clip, voice))
+        taken = (clip, voice, self._presence(request))
+        yield from self._told(alert(FIRST) if clip is None else self.explainer.pieces(*taken))
 
-    def read_recording(self, path: str | None) -> Iterator[str]:
+    def read_recording(self, path: str | None, request: gradio.Request) -> Iterator[str]:
         """The event of requesting a timeline."""
-        hours = self.settings.max_hours
-        yield from self._told(recording_pieces(self.explainer, path, hours) if path else alert(NO_FILE))
+        taken = (path, self.settings.max_hours, self._presence(request))
+        yield from self._told(recording_pieces(self.explainer, *taken) if path else alert(NO_FILE))
 
     def forget(self, request: gradio.Request) -> None:
         """The event of closing a page."""
         self.sessions.forget(request.session_hash)
 
-    def api_explain(self, clip: str, voice: str | None = None) -> dict:
+    def api_explain(self, clip: str, voice: str | None = None, request: gradio.Request | None = None) -> dict:
         """Explains a clip of speech: paragraph, transcript, descriptors, emotion, probabilities, and the evidence."""
-        return self._answered(lambda: self.explainer.answer(self._read(clip), self._read(voice) if voice else None))
+        taken = (clip, voice, self.settings.max_seconds, self._presence(request))
+        return self._answered(lambda: self.explainer.answer(*taken))
 
-    def api_timeline(self, recording: str) -> dict:
+    def api_timeline(self, recording: str, request: gradio.Request | None = None) -> dict:
         """Explains each stretch of speech of a long recording."""
-        return self._answered(lambda: recording_answer(self.explainer, recording, self.settings.max_hours))
+        taken = (recording, self.settings.max_hours, self._presence(request))
+        return self._answered(lambda: recording_answer(self.explainer, *taken))
 
     def _button(self, request: gradio.Request) -> gradio.Button:
         """The Explain button, which can be clicked if there is a clip."""
         return gradio.Button(interactive=self.sessions.get(request.session_hash, CLIP) is not None)
 
-    def _read(self, path: str) -> Upload:
-        return read_upload(self.explainer.recognizer, path, self.settings.max_seconds)
+    def _presence(self, request: gradio.Request) -> Presence:
+        """Who listens to the answer to a request, by its session or by its event."""
+        return Presence(self.answers, request.session_hash, LocalContext.event_id.get(None) or "")
 
     @staticmethod
     def _told(pieces: str | Iterator[str]) -> Iterator[str]:
-        """Shows an error about unusable input as a message on the page."""
+        """Shows an error about unusable input, or that the server is busy, as a message on the page."""
         try:
             yield from [pieces] if isinstance(pieces, str) else pieces
-        except AudioError as error:
+        except (AbandonedError, AudioError, BusyError) as error:
             yield alert(str(error))
 
     @staticmethod
     def _answered(answer: Callable[[], object]) -> object:
-        """Returns an error about unusable input as an error of the API."""
+        """Returns an error about unusable input, or that the server is busy, as an error of the API."""
         try:
             return answer()
-        except AudioError as error:
+        except (AbandonedError, AudioError, BusyError) as error:
             raise gradio.Error(str(error), print_exception=False) from error
 
 
-def build_app(recognizer: ExplainableEmotionRecognizer, settings: WebSettings, address: str = "/") -> gradio.Blocks:
+def build_app(page: Page, address: str = "/") -> gradio.Blocks:
     """Builds the page, not launched; ``launch`` needs the theme and the style of :mod:`speechbrain_xser.web.look`."""
-    page = Page(recognizer, settings)
     with gradio.Blocks(title="xser: explainable speech emotion", analytics_enabled=False) as app:
         _endpoints(page)  # before the page's events, which must not take their names
-        _html(title(TITLE, LEAD) + notice(settings.model))
+        _html(title(TITLE, LEAD) + notice(page.settings.model))
         with gradio.Tab("Clip"):
             _clip_tab(page)
         with gradio.Tab(LONG):
             _recording_tab(page)
         with gradio.Tab("API"):
             gradio.Markdown(api_text(address), elem_classes="xser-web-api")
-        app.unload(page.forget)
+        app.unload(page.forget)  # with it, an open page keeps a connection
     return app
 
 

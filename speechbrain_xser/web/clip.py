@@ -43,6 +43,8 @@ class Upload(NamedTuple):
 def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_seconds: float) -> Upload:
     """Reads an uploaded clip into memory at the encoder's rate, and removes its file in any case.
 
+    To be called in the turn of a :class:`~speechbrain_xser.web.line.Line`, so that one clip is decoded at a time.
+
     The length is checked by the file's header before decoding. An ``AudioError`` names the file as the user knows it.
     """
     upload = Path(path)

@@ -1,26 +1,40 @@
-"""Explains one clip for the page and for programs, one user of the model at a time.
-
-A clip keeps its turn to the end, while a long recording gives it up after every few moments. So a clip waits for clips
-before it, but never for a recording of hours.
-"""
+"""Explains one clip for the page and for programs: one at a time, and only while somebody waits for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Lock
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from speechbrain_xser.errors import AbandonedError
 from speechbrain_xser.evidence.clip_evidence import Evidence, gather_evidence
 from speechbrain_xser.page.evidence import evidence_sections
 from speechbrain_xser.page.fragments import streaming_paragraph
-from speechbrain_xser.web.clip import Upload
+from speechbrain_xser.web.clip import Upload, read_upload
+from speechbrain_xser.web.line import Line
+from speechbrain_xser.web.listeners import Presence
+from speechbrain_xser.web.private import remove_upload
 
 if TYPE_CHECKING:
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 
+ALWAYS = Presence()  # somebody listens, whatever happens
+
+
 class Explainer:
     """A recogniser for several simultaneous users, each of whom gets what their clip would get alone.
+
+    Every method takes a place in the line, and turns; it raises a ``BusyError`` if there is none, and ends with an
+    ``AbandonedError`` once nobody listens any more.
+
+    Arguments
+    ---------
+    recognizer : ExplainableEmotionRecognizer
+        Of a model with an LLM.
+    line : Line, optional
+        In front of it.
 
     Example
     -------
@@ -34,29 +48,52 @@ class Explainer:
     (True, True)
     """
 
-    def __init__(self, recognizer: ExplainableEmotionRecognizer) -> None:
-        self.recognizer = recognizer
-        self.turn = Lock()  # held while the model is in use
+    def __init__(self, recognizer: ExplainableEmotionRecognizer, line: Line | None = None) -> None:
+        self.recognizer, self.line = recognizer, line or Line()
 
-    def pieces(self, clip: Upload, voice: Upload | None = None) -> Iterator[str]:
+    def read(self, path: str | Path, max_seconds: float, presence: Presence = ALWAYS) -> Upload:
+        """A clip that was uploaded, read in a turn."""
+        with self.line.place(), self._turn(presence, path):
+            return read_upload(self.recognizer, path, max_seconds)
+
+    def pieces(self, clip: Upload, voice: Upload | None = None, presence: Presence = ALWAYS) -> Iterator[str]:
         """HTML of the result as it arrives: the growing paragraph, and finally everything; ``voice`` is swapped in."""
-        yield streaming_paragraph("", "Waiting for the model …")
-        with self.turn:
-            yield streaming_paragraph("", "Listening …")
-            for found in self.recognizer.explain_live(clip.wav):
-                if isinstance(found, str):
-                    yield streaming_paragraph(found, "Writing …")
-            if found.speech:
-                yield streaming_paragraph(found.paragraph, "Gathering the evidence …")
-            evidence = self._evidence(clip, voice, found)
-        yield evidence_sections(evidence)
+        with self.line.place():
+            yield streaming_paragraph("", "Waiting for the model …")
+            with self.line.turn(presence):
+                yield streaming_paragraph("", "Listening …")
+                for found in self.recognizer.explain_live(clip.wav):
+                    presence.check()
+                    if isinstance(found, str):
+                        yield streaming_paragraph(found, "Writing …")
+                if found.speech:
+                    yield streaming_paragraph(found.paragraph, "Gathering the evidence …")
+                presence.check()
+                evidence = self._evidence(clip, voice, found)
+            yield evidence_sections(evidence)
 
-    def answer(self, clip: Upload, voice: Upload | None = None) -> dict:
-        """The same as plain values: the fields of the explanation and of the evidence."""
-        with self.turn:
-            evidence = self._evidence(clip, voice)
-        told = evidence.explanation
+    def answer(
+        self, path: str | Path, voice_path: str | Path | None, max_seconds: float, presence: Presence = ALWAYS
+    ) -> dict:
+        """The same for uploads as plain values: the fields of the explanation and of the evidence."""
+        with self.line.place(), self._turn(presence, path, voice_path):
+            clip = read_upload(self.recognizer, path, max_seconds)
+            voice = read_upload(self.recognizer, voice_path, max_seconds) if voice_path else None
+            told = self.recognizer.explain_batch([clip.wav])[0]
+            presence.check()
+            evidence = self._evidence(clip, voice, told)
         return {**told._asdict(), "descriptors": told.descriptors._asdict(), **evidence.as_dict()}
+
+    @contextmanager
+    def _turn(self, presence: Presence, *paths: str | Path | None) -> Iterator[None]:
+        """A turn with uploads, which are removed if nobody waits for it."""
+        try:
+            with self.line.turn(presence):
+                yield
+        except AbandonedError:
+            for path in filter(None, paths):
+                remove_upload(Path(path))
+            raise
 
     def _evidence(self, clip: Upload, voice: Upload | None, explanation=None) -> Evidence:
         return gather_evidence(self.recognizer, clip.wav, explanation, None if voice is None else voice.wav)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from speechbrain_xser.errors import AudioError, told_as
+from speechbrain_xser.errors import AudioError, BusyError, told_as
 from speechbrain_xser.page.brief import domain_note
 from speechbrain_xser.page.fragments import alert, last_moment, progress_bar
 from speechbrain_xser.page.timeline_view import timeline_sections
@@ -14,7 +14,8 @@ from speechbrain_xser.timeline.moment_stream import read_timeline
 from speechbrain_xser.timeline.recording import Recording
 from speechbrain_xser.utils.modes import each_within
 from speechbrain_xser.web.clip import GONE, check_length, said
-from speechbrain_xser.web.explaining import Explainer
+from speechbrain_xser.web.explaining import ALWAYS, Explainer
+from speechbrain_xser.web.listeners import Presence
 from speechbrain_xser.web.private import taken
 
 BATCH = 1  # moments encoded at once, four answered together: the bar moves, and other users get a turn
@@ -22,7 +23,9 @@ ADVICE = "On the command line, xser timeline reads any length."
 NO_SOUND = "data:,"  # the page's script replaces it by the user's own file
 
 
-def recording_pieces(explainer: Explainer, path: str | Path, max_hours: float) -> Iterator[str]:
+def recording_pieces(
+    explainer: Explainer, path: str | Path, max_hours: float, presence: Presence = ALWAYS
+) -> Iterator[str]:
     """Yields HTML while an uploaded recording is read, and finally its timeline; the file is removed in any case.
 
     An unusable recording raises an ``AudioError``; one that ends early is shown up to there, with a message.
@@ -30,38 +33,43 @@ def recording_pieces(explainer: Explainer, path: str | Path, max_hours: float) -
     name, moments, fault = Path(path).name, [], ""
     yield progress_bar(0, 1, f"Opening {name} …")
     try:
-        for moment, recording in _read(explainer, path, max_hours):
+        for moment, recording in _read(explainer, path, max_hours, presence):
             moments.append(moment)
             yield _bar(moment, recording)
-    except AudioError as error:
+    except (AudioError, BusyError) as error:
         if not moments:
             raise
         fault = alert(str(error))
     yield fault + timeline_sections(moments, NO_SOUND, name=name)
 
 
-def recording_answer(explainer: Explainer, path: str | Path, max_hours: float) -> dict:
+def recording_answer(
+    explainer: Explainer, path: str | Path, max_hours: float, presence: Presence = ALWAYS
+) -> dict:
     """An uploaded recording as ``moments`` in plain values, and ``fault``, which says why it ends early."""
     moments, fault = [], None
     try:
-        for moment, _ in _read(explainer, path, max_hours):
+        for moment, _ in _read(explainer, path, max_hours, presence):
             moments.append(moment.as_dict())
-    except AudioError as error:
+    except (AudioError, BusyError) as error:
         if not moments:
             raise
         fault = str(error)
     return {"moments": moments, "fault": fault}
 
 
-def _read(explainer: Explainer, path: str | Path, max_hours: float) -> Iterator[tuple[Moment, Recording]]:
+def _read(
+    explainer: Explainer, path: str | Path, max_hours: float, presence: Presence
+) -> Iterator[tuple[Moment, Recording]]:
     """Each moment, and the recording, which knows how far it has been read."""
     upload = Path(path)
     try:
-        with taken(upload) as file, told_as(file.name, str(file)):
-            recording = Recording(file, max_seconds=3600 * max_hours)
+        with explainer.line.place(), taken(upload) as file, told_as(file.name, str(file)):
+            with explainer.line.turn(presence):
+                recording = Recording(file, max_seconds=3600 * max_hours)
             check_length(recording.seconds or 0.0, 3600 * max_hours, file.name, ADVICE)
             for moment in each_within(
-                read_timeline(explainer.recognizer, recording, batch_size=BATCH), lambda: explainer.turn
+                read_timeline(explainer.recognizer, recording, batch_size=BATCH), lambda: explainer.line.turn(presence)
             ):
                 yield moment, recording
     except FileNotFoundError as error:

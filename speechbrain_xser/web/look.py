@@ -13,7 +13,8 @@ RECORDING = "xser-web-recording"  # id of the input for a recording, which the s
 START_TIMELINE = "watch('value', () => startOwnTimelines(element));"
 # not as css, whose selectors Gradio would rewrite; nested twice, so that Gradio's rules for tables do not win
 LOOK = f"{STYLE}\n{asset('web_frame.css')}\n.gradio-container.gradio-container {{ {STYLE}\n{asset('web.css')} }}"
-HEAD = head(LOOK, f"{TIMELINE_SCRIPT}\n{asset('web.js')}")
+SCRIPT = f"{TIMELINE_SCRIPT}\n{asset('web.js')}"
+HEAD = head(LOOK, SCRIPT)
 
 
 def theme() -> gradio.themes.Base:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -57,6 +58,8 @@ def _remove(folder: Path, lock: FileLock) -> None:
 def remove_abandoned(place: Path) -> None:
     """Removes the folders of killed servers."""
     for path in place.glob(f"{PREFIX}*/{LOCK}"):
+        if not (is_regular(path) and _is_mine(path.parent)):  # opening a pipe could wait for ever
+            continue
         lock = FileLock(path)
         try:
             lock.acquire(timeout=0)
@@ -65,9 +68,22 @@ def remove_abandoned(place: Path) -> None:
         _remove(path.parent, lock)
 
 
+def is_regular(path: Path) -> bool:
+    """Whether a path is a file itself, and no folder, link or pipe."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:  # nothing is there, or its name is too long
+        return False
+
+
+def _is_mine(folder: Path) -> bool:
+    """Whether a folder belongs to this user, so that no other one can change what is in it."""
+    return not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid()
+
+
 def remove_old(folder: Path, seconds: float) -> None:
     """Removes files not modified for some seconds: uploads that were broken off or never used."""
-    for path in [path for path in folder.rglob("*") if path.is_file()]:
+    for path in [path for path in folder.rglob("*") if is_regular(path)]:
         try:
             if time.time() - path.stat().st_mtime > seconds:
                 remove_upload(path)
@@ -77,7 +93,8 @@ def remove_old(folder: Path, seconds: float) -> None:
 
 def remove_upload(path: Path) -> None:
     """Removes a file, and the folder that Gradio made for it alone."""
-    path.unlink(missing_ok=True)
+    if is_regular(path):
+        path.unlink(missing_ok=True)
     if path.parent.parent.name == UPLOADS:
         try:
             path.parent.rmdir()
@@ -87,7 +104,9 @@ def remove_upload(path: Path) -> None:
 
 @contextmanager
 def taken(upload: Path) -> Iterator[Path]:
-    """Moves an upload away and removes it at the end, because another upload of the same content has the same path."""
+    """Moves an upload away and removes it at the end; a ``FileNotFoundError`` if it is no file."""
+    if not is_regular(upload):
+        raise FileNotFoundError(upload)
     place = Path(tempfile.mkdtemp())
     try:
         os.rename(upload, place / upload.name)

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,11 +17,13 @@ from speechbrain_xser.web.private import UPLOADS, private_folder, remove_old
 from speechbrain_xser.web.server_settings import WebSettings
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
-OWN_HOSTS = ("127.0.0.1", "localhost", "::1")
-FORGOTTEN_SECONDS = 600.0  # an upload that is not used for this long is removed
-LOOK_SECONDS = 30.0  # between two checks for such uploads
+FORGOTTEN_SECONDS = 600.0  # an upload or a clip that is not used for this long is removed
+LOOK_SECONDS = 30.0  # between two checks for them
+GRADIO = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_ANALYTICS_MAX_EVENTS": "1"}
 
 
 class Server(NamedTuple):
@@ -29,12 +31,14 @@ class Server(NamedTuple):
 
     address: str  # for a browser
     folder: Path  # of uploads while they are read
+    forget: Callable[[float], None]  # what clients left that have gone, and clips unused for some seconds
 
     def wait(self) -> None:
-        """Waits until the process is asked to end; removes unused uploads."""
+        """Waits until the process is asked to end; removes what nobody uses."""
         while True:
             time.sleep(LOOK_SECONDS)
             remove_old(self.folder / UPLOADS, FORGOTTEN_SECONDS)
+            self.forget(FORGOTTEN_SECONDS)
 
 
 @contextmanager
@@ -45,7 +49,7 @@ def serving(
     port: int = 0,
     open_browser: bool = False,
 ) -> Iterator[Server]:
-    """Serves the page during the block, on any free port for 0.
+    """Serves the page during the block, on any free port for 0; running requests may end before it does.
 
     Raises
     ------
@@ -54,30 +58,18 @@ def serving(
     """
     port = free_port(host, port)
     with private_folder() as folder:
-        build_app, look, uploads = _imported()
-        from starlette.middleware import Middleware  # comes with Gradio
-
-        address = f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}/"
-        app = build_app(recognizer, settings, address)
-        app.launch(
-            server_name=host,
-            server_port=port,
-            inbrowser=open_browser,
-            prevent_thread_lock=True,
-            quiet=True,
-            share=False,
-            ssr_mode=False,
-            enable_monitoring=False,
-            max_file_size=settings.max_bytes,
-            footer_links=["api"],
-            theme=look.theme(),
-            head=look.HEAD,
-            app_kwargs={"middleware": [Middleware(uploads.NoUploadsBack)]},
-        )
+        assembly = _imported().Assembly(recognizer, settings, folder, _address(host, port))
+        assembly.launch(host, port, open_browser)
         try:
-            yield Server(address, folder)
+            yield Server(_address(host, port), folder, assembly.leftovers.look)
         finally:
-            app.close(verbose=False)
+            assembly.close()
+
+
+def _address(host: str, port: int) -> str:
+    """An address for a browser on this machine."""
+    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def free_port(host: str, port: int) -> int:
@@ -95,17 +87,15 @@ def free_port(host: str, port: int) -> int:
         return listening.getsockname()[1]
 
 
-def _imported() -> tuple:
-    """Imports Gradio, after telling it to send nothing."""
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+def _imported() -> ModuleType:
+    """The module that imports Gradio, which is told before to send nothing, and to keep no list of what it does."""
+    os.environ |= GRADIO
     # a timeline's numbers are in a script element that is not meant to run
     warnings.filterwarnings("ignore", message="A `<script>` tag was found", category=UserWarning)
     try:
-        from speechbrain_xser.web import look, uploads
-        from speechbrain_xser.web.app import build_app
+        from speechbrain_xser.web import assembly
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("gradio"):
             raise
         raise SettingsError(f"the web page needs Gradio. Run: {install_hint('web')}") from error
-    uploads.separate_uploads()
-    return build_app, look, uploads
+    return assembly

@@ -6,6 +6,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import soundfile
 import srt
 import webvtt
 
@@ -95,13 +96,14 @@ def test_tables_and_pages_say_so_in_words(domain, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_the_page_of_a_clip_and_the_web_page_have_a_sentence(recognizer, monkeypatch, domain):  # noqa: F811
+def test_the_page_of_a_clip_and_the_web_page_have_a_sentence(recognizer, monkeypatch, tmp_path, domain):  # noqa: F811
     monkeypatch.setattr(recognizer, "domain", reference(domain))
     sentence = {"in": "is like those", "doubtful": "Doubtful: the clip", "out": "Out of domain: the clip"}[domain]
     assert sentence in evidence_sections(gather_evidence(recognizer, wave()))
     explainer, clip = Explainer(recognizer), Upload("a.wav", wave(), 16000)
+    soundfile.write(tmp_path / "a.wav", clip.wav.numpy(), 16000)
     *_, last = explainer.pieces(clip)
-    answer = json.loads(json.dumps(explainer.answer(clip)))
+    answer = json.loads(json.dumps(explainer.answer(tmp_path / "a.wav", None, max_seconds=30)))
     assert sentence in last and answer["domain"] == domain and (answer["emotion"] == "unknown") == (domain == "out")
 
 

@@ -27,7 +27,7 @@ from speechbrain_xser.page.brief import NO_SPEECH, emotion_text
 from speechbrain_xser.page.evidence import evidence_sections
 from speechbrain_xser.testing import tiny_manifest
 from speechbrain_xser.timeline.moment_stream import read_timeline
-from speechbrain_xser.web.clip import read_upload
+from speechbrain_xser.web.clip import Upload
 from speechbrain_xser.web.explaining import Explainer
 from tests.genuine import DATA
 
@@ -237,10 +237,10 @@ def test_the_command_says_so_and_can_be_told_not_to_look(packaged, spoken, tmp_p
 
 def test_the_page_and_its_interface_say_so(packaged, tmp_path, encoded):
     soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
-    explainer, clip = Explainer(packaged), read_upload(packaged, tmp_path / "a.wav", max_seconds=30)
+    explainer, clip = Explainer(packaged), Upload("a.wav", torch.zeros(RATE), RATE)
     *waiting, last = explainer.pieces(clip)
     assert "No speech was found in this clip" in last and not any("Writing" in piece for piece in waiting)
-    answer = json.loads(json.dumps(explainer.answer(clip)))
+    answer = json.loads(json.dumps(explainer.answer(tmp_path / "a.wav", None, max_seconds=30)))
     assert answer["speech"] is False and answer["paragraph"] == "" and answer["where"] is None and encoded == []
 
 

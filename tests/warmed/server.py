@@ -17,6 +17,7 @@ import selectors
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import NamedTuple
@@ -139,6 +140,7 @@ def become(command: Command) -> None:
     os.chdir(command.folder)
     os.environ.clear()
     os.environ.update(command.environment)
+    tempfile.tempdir = None  # a place that Python looks up in the environment, once
     folders = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
     sys.path[1:1] = folders
     if any(Path(folder, PACKAGE).is_dir() and Path(folder).resolve() != ROOT for folder in folders):

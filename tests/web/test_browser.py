@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="needs the browser chromium"),
 ]
+POLICY = "Content Security Policy"  # what a browser says of a part of the page that it refuses
 # every text that a part of the page ever showed, for a browser may miss what it is only asked about
 WATCH = """(selector) => {
   window.seen = [];
@@ -70,11 +72,12 @@ def chromium():
 @pytest.fixture
 def open_page(chromium, served):
     """Opens the page as another user each time."""
-    contexts = []
+    contexts, refused = [], []
 
     def opened():
         contexts.append(chromium.new_context())
         page = contexts[-1].new_page()
+        page.on("console", lambda message: refused.append(message.text) if POLICY in message.text else None)
         page.set_default_timeout(PATIENCE)
         page.goto(served.address)
         expect(page.get_by_role("tab", name="Long recording")).to_be_visible(timeout=PATIENCE)
@@ -83,6 +86,7 @@ def open_page(chromium, served):
     yield opened
     for context in contexts:
         context.close()
+    assert refused == []
 
 
 def upload(page, path):
@@ -160,6 +164,44 @@ def test_two_users_at_once_see_their_own_clips(open_page, recognizer, spoken):
         facts = page.locator(".xser-facts")
         expect(facts).to_contain_text(told.transcript, timeout=PATIENCE)
         expect(facts).to_contain_text(told.emotion)
+
+
+def test_a_script_that_is_no_part_of_the_page_does_not_run(chromium, served):
+    page = chromium.new_page()
+    page.goto(served.address)
+    page.evaluate("""() => {
+      const script = document.createElement("script");
+      script.textContent = "window.ran = true";
+      document.body.append(script);
+      document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='window.ran = true'>");
+    }""")
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.ran") is None
+    page.close()
+
+
+def test_the_page_cannot_be_framed(chromium, served):
+    page, said = chromium.new_page(), []
+    page.on("console", lambda message: said.append(message.text))
+    page.set_content(f"<iframe src='{served.address}'></iframe>")
+    page.wait_for_timeout(2000)
+    assert any("frame-ancestors" in text or "X-Frame-Options" in text for text in said), said
+    page.close()
+
+
+def test_a_closed_page_s_clip_is_forgotten(open_page, spoken, served):
+    page = open_page()
+    upload(page, spoken[0])
+    expect(page.get_by_label(f"Clip: {spoken[0].name}")).to_be_visible(timeout=PATIENCE)
+    asked = page.context.request
+    kept = asked.get(f"{served.address}health").json()["clips"]
+    assert kept >= 1
+    page.close()
+    for _ in range(100):
+        if (left := asked.get(f"{served.address}health").json()["clips"]) < kept:
+            break
+        time.sleep(0.2)
+    assert left < kept
 
 
 def test_an_example_works_without_an_upload(open_page):

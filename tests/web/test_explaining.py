@@ -35,17 +35,18 @@ def test_a_closed_page_releases_the_model(explainer, clips):
     pieces = explainer.pieces(clips[0])
     for _ in range(4):
         next(pieces)
-    assert explainer.turn.locked()
+    assert explainer.line.in_use
     pieces.close()
-    assert not explainer.turn.locked()
+    assert not explainer.line.in_use and not explainer.line.taken
 
 
 @pytest.mark.slow
-def test_a_clip_does_not_wait_for_the_end_of_a_recording(explainer, clips, recording, tmp_path):
+def test_a_clip_does_not_wait_for_the_end_of_a_recording(explainer, spoken, recording, tmp_path):
     reading = recording_pieces(explainer, copied(recording, tmp_path), max_hours=1)
     next(reading), next(reading)  # in the middle of it
     told = []
-    other = Thread(target=lambda: told.append(explainer.answer(clips[1])))
+    upload = copied(spoken[1], tmp_path)
+    other = Thread(target=lambda: told.append(explainer.answer(upload, None, max_seconds=30)))
     other.start()
     other.join(60)
     assert told and told[0]["emotion"]

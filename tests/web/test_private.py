@@ -48,6 +48,31 @@ def test_the_folder_of_a_server_that_runs_is_left_alone(place):
         assert folder.exists()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_what_is_no_lock_of_ours_is_neither_opened_nor_removed(place):
+    precious = place / "precious"
+    precious.write_text("kept")
+    pipe, link = (place / f"xser-serve-{kind}" for kind in ("pipe", "link"))
+    pipe.mkdir(), link.mkdir()
+    os.mkfifo(pipe / ".lock")
+    (link / ".lock").symlink_to(precious)
+    with private_folder():
+        assert pipe.is_dir() and link.is_dir() and precious.read_text() == "kept"
+
+
+@pytest.mark.parametrize("name", [".", "1f", "pipe", "link"])
+def test_only_a_regular_file_is_taken(place, name):
+    uploads = place / "uploads"
+    (uploads / "1f").mkdir(parents=True)
+    (uploads / "1f" / "a.wav").write_text("another user's")
+    os.mkfifo(uploads / "pipe")
+    (uploads / "link").symlink_to(uploads / "1f" / "a.wav")
+    with pytest.raises(FileNotFoundError), taken(uploads / name):
+        pass
+    assert (uploads / "1f" / "a.wav").read_text() == "another user's"
+    assert {path.name for path in uploads.iterdir()} == {"1f", "pipe", "link"}
+
+
 def test_an_upload_is_removed_even_if_reading_it_fails(place):
     upload = place / "uploads" / "1f" / "a.wav"
     upload.parent.mkdir(parents=True)

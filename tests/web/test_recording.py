@@ -32,7 +32,7 @@ def test_a_closed_page_leaves_no_file_and_no_lock(explainer, recording, place):
     pieces = recording_pieces(explainer, copied(recording, place), max_hours=1)
     next(pieces), next(pieces)
     pieces.close()
-    assert files_below(place) == [] and not explainer.turn.locked()
+    assert files_below(place) == [] and not explainer.line.in_use and not explainer.line.taken
 
 
 def test_a_recording_that_ends_early_is_shown_as_far_as_it_goes(explainer, recording, place):

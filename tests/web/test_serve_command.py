@@ -54,9 +54,33 @@ def test_a_port_that_is_taken_is_one_clear_line(run):
     assert done.stderr.count("\n") == 1
 
 
-def test_serving_others_gives_a_warning(run):
-    done = run("--host", "0.0.0.0")
-    assert "warning: everyone who can reach 0.0.0.0 can use this page" in done.stderr
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_an_address_that_others_can_reach_needs_a_password(run, host, monkeypatch):
+    monkeypatch.delenv("XSER_AUTH", raising=False)
+    done = run("--host", host)
+    assert done.exit_code == 2 and done.stdout == ""
+    assert f"--host {host}: others can reach this address" in done.stderr and "--auth-file" in done.stderr
+
+
+def test_a_password_comes_from_an_option_the_environment_or_a_file(run, tmp_path, tmp_path_factory, monkeypatch):
+    file = tmp_path_factory.mktemp("private") / "login"
+    file.write_text("anna:a:b\nmore\n")
+    for arguments in (["--auth", "anna:secret"], ["--auth-file", file]):
+        done = run("--host", "0.0.0.0", *arguments)
+        assert done.exit_code == 143 and "warning: everyone who can reach 0.0.0.0" in done.stderr
+    monkeypatch.setenv("XSER_AUTH", "anna:secret")
+    assert run("--host", "0.0.0.0").exit_code == 143
+
+
+@pytest.mark.parametrize("text", ["anna", "anna:", ":secret", ""])
+def test_half_a_password_is_refused_without_repeating_it(run, text):
+    done = run("--auth", text)
+    assert done.exit_code == 2 and "expected user:password" in done.stderr and "secret" not in done.stderr
+
+
+def test_a_file_for_the_password_that_is_not_there_is_named(run, tmp_path):
+    done = run("--auth-file", tmp_path / "login")
+    assert done.exit_code == 2 and "login cannot be read" in done.stderr
 
 
 def test_serving_oneself_gives_no_warning(run):
@@ -64,7 +88,7 @@ def test_serving_oneself_gives_no_warning(run):
 
 
 def test_an_address_of_another_machine_is_one_clear_line(run):
-    done = run("--host", "192.0.2.1")
+    done = run("--host", "192.0.2.1", "--auth", "anna:secret")
     assert done.exit_code == 2 and "cannot listen at 192.0.2.1" in done.stderr
 
 
