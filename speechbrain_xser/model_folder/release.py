@@ -27,7 +27,6 @@ from speechbrain_xser.model_folder.enclosed import (
     TOKENIZER_FILES,
     WEIGHTS,
     enclosed,
-    refuse_links_out,
     with_enclosed,
 )
 from speechbrain_xser.model_folder.hyperparams import write_settings
@@ -44,6 +43,7 @@ from speechbrain_xser.model_folder.locate import (
 )
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice, write_mean_voice
 from speechbrain_xser.model_folder.metadata import Backbone, Metadata, check_backbone, read_metadata, write_metadata
+from speechbrain_xser.model_folder.plain_files import check_files
 from speechbrain_xser.model_folder.settings import OWN, backbones, read_settings
 from speechbrain_xser.utils.folders import written_folder
 from speechbrain_xser.utils.sources import fingerprint
@@ -140,7 +140,7 @@ def release_folder(
     >>> sorted(path.name for path in Path(release.folder).iterdir())[:5]
     ['.gitattributes', 'README.md', 'hyperparams.yaml', 'llm', 'mean_voice.safetensors']
     """
-    refuse_links_out(source)
+    check_files(source)
     trained, out = read_trained(source), Path(out)
     check_place(trained.folder, out)
     if with_encoder and trained.lobes["encoder"] == CUSTOM:
