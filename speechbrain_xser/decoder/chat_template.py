@@ -135,8 +135,13 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
                 raise SecurityError(f"method {name!r} is not one of a chat template's")
             args = (list(args[0]), *args[1:]) if name == "join" and args else args
             _bounded(_length_of(name, owner, args))
-        self.step(owner, *args)
+        self.step(*(() if owner is self else (owner, *args)))
         return super().call(__context, __obj, *args, **kwargs)
+
+    def wrap_str_format(self, value: object) -> None:
+        """Refuses the formatting of texts, whose result has any width."""
+        if getattr(value, "__name__", "") in ("format", "format_map"):
+            raise SecurityError("formatting is not one of a chat template's operations")
 
     def call_binop(self, context: Context, operator_: str, left: object, right: object) -> object:
         """An operation, unless its result is too large."""

@@ -217,7 +217,8 @@ class PromptTemplate:
         if self.system:
             turns.insert(0, {"role": "system", "content": self.system})
         special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
-        template = tokenizer.get_chat_template()
+        template = tokenizer.chat_template
+        template = template.get("default") if isinstance(template, dict) else template
         return render_chat(template, messages=turns, add_generation_prompt=True, tools=None, documents=None, **special)
 
 

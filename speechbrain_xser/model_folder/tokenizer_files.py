@@ -19,6 +19,7 @@ from speechbrain_xser.model_folder.plain_files import MOST_TEXT_BYTES, read_obje
 TOKENIZER, CONFIG = "tokenizer.json", "tokenizer_config.json"
 MOST_GROWTH = 64.0  # NFKD makes 18 characters of one, bytes as letters make 4
 MOST_ADDED = 10_000  # tokens beside the vocabulary; transformers adds them one by one
+MOST_ID = 1 << 22  # of a token; the largest vocabularies have 262,144
 DECOMPOSED = 18.0  # the longest compatibility decomposition of a character
 DECOMPOSING = ("NFC", "NFD", "NFKC", "NFKD", "Nmt", "BertNormalizer")
 QUANTIFIED = re.compile(r"[*+]|\{\d*,\d*\}|\{\d{3,}\}")  # repetitions without a small limit
@@ -57,6 +58,8 @@ at most 64
     added = max(len(value) if isinstance(value, list | dict) else 0 for value in named)
     if added > MOST_ADDED:
         raise BackboneError(f"{path}: {added} added tokens; expected at most {MOST_ADDED}")
+    if (highest := max(_ids(content), default=0)) > MOST_ID:
+        raise BackboneError(f"{path}: token ids up to {highest}; expected at most {MOST_ID}")
     for part in ("normalizer", "decoder"):
         growth = math.prod(map(_growth, _steps(content.get(part))))
         if growth > MOST_GROWTH:
@@ -65,6 +68,16 @@ at most 64
     for part in ("normalizer", "pre_tokenizer", "decoder"):
         for step in _steps(content.get(part)):
             _check_expression(step.get("pattern"), path)
+
+
+def _ids(content: Mapping[str, object]) -> Iterator[int]:
+    """The numbers of all tokens, for which the library makes a table."""
+    model = content.get("model")
+    vocabulary = model.get("vocab") if isinstance(model, Mapping) else None
+    added = content.get("added_tokens") or ()
+    ids = [*(vocabulary.values() if isinstance(vocabulary, Mapping) else ())]
+    ids += [one.get("id") for one in added if isinstance(one, Mapping)] if isinstance(added, list) else []
+    return (number for number in ids if isinstance(number, int))
 
 
 def _steps(part: object) -> Iterator[Mapping[str, object]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speechbrain_xser.errors import BackboneError, UnsafeModelError
+from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError
 from tests.faults.hostile.corpus import INSIDE, json_file, kind, seal, sparse_tensors
 
 
@@ -154,7 +154,7 @@ def a_hop_of_nothing(folder):
     _whisper(folder, hop_length=0)
 
 
-@kind(BackboneError, "", INSIDE)
+@kind(UnsafeModelError, "keys and values", INSIDE)
 def a_configuration_that_is_a_list(folder):
     (folder / "encoder" / "config.json").write_text("[1]")
     seal(folder)
@@ -166,24 +166,24 @@ def an_index_of_shards_elsewhere(folder):
     seal(folder)
 
 
-@kind(UnsafeModelError, "", INSIDE)
+@kind(BackboneError, "no weights", INSIDE)
 def an_index_of_shards_that_are_missing(folder):
     (folder / "llm" / "model.safetensors").unlink()
     shards = '{"weight_map": {"a": "model-00001-of-00001.safetensors"}}'
     (folder / "llm" / "model.safetensors.index.json").write_text(shards)
 
 
-@kind(BackboneError, "", INSIDE)
+@kind(UnsafeModelError, "keys and values", INSIDE)
 def generation_settings_that_are_a_list(folder):
     (folder / "llm" / "generation_config.json").write_text("[1, 2]")
 
 
-@kind(BackboneError, "", INSIDE)
+@kind(CheckpointError, "no model can be built", INSIDE)
 def an_end_token_that_is_a_mapping(folder):
     (folder / "llm" / "generation_config.json").write_text('{"eos_token_id": {"a": 1}}')
 
 
-@kind(BackboneError, "", INSIDE)
+@kind(CheckpointError, "no model can be built", INSIDE)
 def end_tokens_of_two_types(folder):
     (folder / "llm" / "generation_config.json").write_text('{"eos_token_id": [4, "x"]}')
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError
+from speechbrain_xser.errors import BackboneError, CheckpointError, PromptError, SettingsError, UnsafeModelError
 from tests.faults.hostile.corpus import INSIDE, json_file, kind, settings_of
 
 DOES_NOT_FIT = "does not fit this model"
@@ -98,22 +98,22 @@ def settings_nested_until_the_parser_gives_up(folder):
     (folder / "settings.json").write_text('{"format": 1, "a": ' + "[" * 30000 + "]" * 30000 + "}")
 
 
-@kind(UnsafeModelError, "max_new_tokens")
+@kind(SettingsError, "max_new_tokens")
 def answers_without_an_end(folder):
     _in_settings("decoder.max_new_tokens", 10**12, folder)
 
 
-@kind(UnsafeModelError, "max_new_tokens")
+@kind(SettingsError, "max_new_tokens")
 def an_answer_length_that_is_a_word(folder):
     _in_settings("decoder.max_new_tokens", "long", folder)
 
 
-@kind(UnsafeModelError, "system")
+@kind(PromptError, "system")
 def a_system_turn_that_is_no_text(folder):
     _in_settings("decoder.template.system", 5, folder)
 
 
-@kind(UnsafeModelError, "slots")
+@kind(PromptError, "slots")
 def slots_that_are_no_list(folder):
     _in_settings("decoder.template.slots", 7, folder)
 

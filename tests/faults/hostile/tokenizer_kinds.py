@@ -83,10 +83,10 @@ def a_tokenizer_class_that_does_not_exist(folder):
 
 
 @kind(BackboneError, "tokens", INSIDE)
-def three_hundred_thousand_added_tokens(folder):
+def forty_thousand_added_tokens(folder):
     with json_file(folder, "llm/tokenizer_config.json") as config:
         config["added_tokens_decoder"] = {
-            str(number): {"content": f"<{number}>", "special": True} for number in range(6, 300_000)
+            str(number): {"content": f"<{number}>", "special": True} for number in range(6, 40_000)
         }
 
 
@@ -96,12 +96,22 @@ def special_tokens_that_are_numbers(folder):
         config["eos_token"] = 4
 
 
-@kind(BackboneError, "", INSIDE)
-def a_token_id_beyond_the_embeddings(folder):
+def _number(folder, number):
+    """Gives the last token of the vocabulary another number."""
     with json_file(folder, "llm/tokenizer.json") as tokenizer:
         vocabulary = tokenizer["model"]["vocab"]
-        vocabulary[max(vocabulary, key=vocabulary.get)] = 4_000_000_000
+        vocabulary[max(vocabulary, key=vocabulary.get)] = number
     seal(folder)
+
+
+@kind(BackboneError, "embeddings", INSIDE)
+def a_token_beyond_the_embeddings(folder):
+    _number(folder, 5000)
+
+
+@kind(BackboneError, "ids", INSIDE)
+def a_token_of_four_billion(folder):
+    _number(folder, 4_000_000_000)
 
 
 def _template(folder, text):
@@ -171,14 +181,14 @@ def a_template_that_justifies_a_text(folder):
     _template(folder, "{{ 'a'.ljust(20000000000) }}")
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "formatting", CHAT)
 def a_template_that_formats_a_text_widely(folder):
     _template(folder, "{{ '{:>20000000000}'.format('a') }}")
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "a value of", CHAT)
 def a_template_of_a_power(folder):
-    _template(folder, "{{ 9 ** 9 ** 9 }}")
+    _template(folder, "{{ 9 ** (9 ** 9) }}")
 
 
 @kind(PromptError, "chat template", CHAT)
@@ -221,3 +231,29 @@ def a_template_of_ten_thousand_brackets(folder):
 @kind(PromptError, "chat template", CHAT)
 def a_template_that_is_a_number(folder):
     _template(folder, 5)
+
+
+@kind(PromptError, "chat template", CHAT)
+def templates_of_which_none_is_the_default(folder):
+    _template(folder, [{"name": "tools", "template": "a"}, {"name": "other", "template": "b"}])
+
+
+@kind(BackboneError, "", CHAT)
+def templates_without_names(folder):
+    _template(folder, [{"template": "a"}, 5])
+
+
+@kind(PromptError, "chat template", CHAT)
+def a_template_of_recursive_loops(folder):
+    nested = "{% for a in range(9) recursive %}{{ loop(range(30000)) if loop.depth < 4 }}{% endfor %}"
+    _template(folder, nested)
+
+
+@kind(PromptError, "chat template", CHAT)
+def a_template_that_maps_long_ranges(folder):
+    _template(folder, "{% for a in range(9000) %}{{ range(30000) | map('abs') | list | length }}{% endfor %}")
+
+
+@kind(PromptError, "chat template", CHAT)
+def a_template_of_a_long_loop_body(folder):
+    _template(folder, "{% for a in range(19000) %}" + "{% if 'x' in 'yyyy' %}{% endif %}" * 3000 + "{% endfor %}")
