@@ -12,9 +12,10 @@ from pathlib import Path
 
 from speechbrain_xser.errors import BackboneError, UnsafeModelError
 from speechbrain_xser.model_folder.plain_files import check_file, read_object
+from speechbrain_xser.model_folder.tokenizer_files import CONFIG as TOKENIZER_CONFIG
 from speechbrain_xser.model_folder.tokenizer_files import check_tokenizer
 
-CONFIG, FEATURES = "config.json", "preprocessor_config.json"
+FEATURES = "preprocessor_config.json"
 MOST = 4096  # layers, labels and the like, and values in a list
 COUNT = re.compile(r"(n|num|number)_.*(layer|block|label|expert|codebook|stage|head|group).*|(.*_)?layers|depth")
 ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")  # any other is code
@@ -60,7 +61,8 @@ def check_backbone_files(folder: str | Path) -> None:
     for path in folder.glob("*config.json"):
         content = read_object(path)
         _refuse_code(content, path)
-        _check_counts(content, path)
+        if path.name != TOKENIZER_CONFIG:  # its lists are tokens, which are counted apart
+            _check_counts(content, path)
     if (folder / FEATURES).exists():
         _check_features(read_object(folder / FEATURES), folder / FEATURES)
     check_tokenizer(folder)

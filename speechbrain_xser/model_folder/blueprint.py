@@ -8,7 +8,7 @@ modules are counted while they are built, since each takes time and memory of it
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from math import prod
@@ -21,6 +21,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.model import ExplainableSER
+from speechbrain_xser.model_folder.enclosed import NAMES
 from speechbrain_xser.model_folder.locate import ADAPTER, ADAPTER_WEIGHTS, BRANCH_WEIGHTS, backbone_folder
 from speechbrain_xser.model_folder.settings import backbones, building, model_of, sourced
 from speechbrain_xser.model_folder.weights import adapter_state, branch_state, parts_of
@@ -35,7 +36,12 @@ WITHOUT_WEIGHTS = {"load_weights": False}
 LLM_ALONE = {"quantization": None, "fused_kernels": False, "checkpointing": False}  # shapes are the same without
 
 
-def check_sizes(settings: Mapping[str, object], folder: str | Path, encoder: SpeechEncoder | None = None) -> None:
+def check_sizes(
+    settings: Mapping[str, object],
+    folder: str | Path,
+    strange: Collection[str] = NAMES,
+    encoder: SpeechEncoder | None = None,
+) -> None:
     """Refuses a folder whose settings and configurations do not fit its weight files.
 
     Arguments
@@ -44,6 +50,8 @@ def check_sizes(settings: Mapping[str, object], folder: str | Path, encoder: Spe
         Checked, with the places of the backbones.
     folder : str or Path
         The model folder.
+    strange : collection of str
+        Backbones that a stranger may have made; others are not compared, since they may be quantised in any way.
     encoder : SpeechEncoder, optional
         In place of one that the settings cannot name.
 
@@ -69,8 +77,9 @@ def check_sizes(settings: Mapping[str, object], folder: str | Path, encoder: Spe
     """
     with building(folder), counted_modules(folder), torch.device("meta"):
         blueprint = model_of({**settings, "model": _unweighted(settings["model"])}, encoder)
-    for name, (source, revision) in backbones(settings["model"]).items():
-        _check_backbone(name, _backbone(blueprint, name), Path(backbone_folder(source, revision)))
+    for name, source in backbones(settings["model"]).items():
+        if name in strange:
+            _check_backbone(name, _backbone(blueprint, name), Path(backbone_folder(*source)))
     _check_part(Path(folder, BRANCH_WEIGHTS), branch_state(blueprint))
     if "adapter" in parts_of(settings["model"]):
         _check_part(Path(folder, ADAPTER, ADAPTER_WEIGHTS), adapter_state(blueprint))

@@ -19,7 +19,7 @@ from speechbrain_xser.model_folder.enclosed import INSIDE
 from speechbrain_xser.model_folder.locate import COMMIT
 from speechbrain_xser.utils.sources import HUB_ID
 
-BROUGHT = (INSIDE, "packaged:", "setup:")  # of the folder itself, of the package, of `xser setup small`
+BROUGHT = ("packaged:", "setup:")  # by the package, and by `xser setup small`
 Sources = Mapping[str, tuple[str, str | None]]  # source and revision by the backbone's name
 
 logger = logging.getLogger(__name__)
@@ -51,9 +51,9 @@ def check_sources(sources: Sources, folder: str | Path, given: Collection[str] =
     speechbrain_xser.errors.UnsafeModelError: model: encoder_source is '/etc', a place that its author chose on this \
 machine; if you know it, give overrides={'encoder_source': '/etc'}
     """
-    for name, (source, revision) in sources.items():
-        key = f"{name}_source"
-        if key in given or source.startswith(BROUGHT) or is_known(source, revision):
+    for name in strange_sources(sources, given):
+        (source, revision), key = sources[name], f"{name}_source"
+        if source.startswith(INSIDE):
             continue
         if Path(source).is_dir() or not HUB_ID.fullmatch(source):
             raise UnsafeModelError(
@@ -67,10 +67,22 @@ machine; if you know it, give overrides={'encoder_source': '/etc'}
             )
 
 
+def strange_sources(sources: Sources, given: Collection[str] = ()) -> list[str]:
+    """Which backbones a stranger may have made: they are not brought by the package, not known, and not overridden.
+
+    Example
+    -------
+    >>> strange_sources({"encoder": ("packaged:hubert-tiny", None), "llm": ("inside:llm", None)})
+    ['llm']
+    """
+    found = {name: source for name, source in sources.items() if f"{name}_source" not in given}
+    return [name for name, source in found.items() if not source[0].startswith(BROUGHT) and not is_known(*source)]
+
+
 def remember_sources(sources: Sources) -> None:
     """Notes that this user has written a model folder with these sources; without a place for notes, says so."""
     for source, revision in sources.values():
-        if source.startswith(BROUGHT) or is_known(source, revision):
+        if source.startswith((INSIDE, *BROUGHT)) or is_known(source, revision):
             continue
         try:
             _note(source, revision).parent.mkdir(parents=True, exist_ok=True)

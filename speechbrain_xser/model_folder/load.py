@@ -12,7 +12,7 @@ from speechbrain_xser.model_folder.backbone_files import check_backbone_files
 from speechbrain_xser.model_folder.blueprint import check_sizes
 from speechbrain_xser.model_folder.enclosed import with_enclosed
 from speechbrain_xser.model_folder.hyperparams import check_agreement, overridden
-from speechbrain_xser.model_folder.known_sources import check_sources
+from speechbrain_xser.model_folder.known_sources import check_sources, strange_sources
 from speechbrain_xser.model_folder.lobes import CUSTOM
 from speechbrain_xser.model_folder.locate import ADAPTER, METADATA, SETTINGS, backbone_folder
 from speechbrain_xser.model_folder.metadata import check_backbone, read_metadata
@@ -80,12 +80,12 @@ def read_model_folder(
     >>> all(same.state_dict()[name].equal(tensor) for name, tensor in model.state_dict().items())
     True
     """
-    settings = _read(Path(folder), overrides, hparams_file, trust_remote_code)
+    settings, strange = _read(Path(folder), overrides, hparams_file, trust_remote_code)
     if encoder is None and settings["model"]["encoder"] == CUSTOM:
         raise BackboneError(f"{folder}: {ENCODER_WANTED}")
-    _check_backbones(folder, settings)
+    _check_backbones(folder, settings, strange)
     trusted = _trusted(settings) if trust_remote_code else settings
-    check_sizes(trusted, folder, encoder)
+    check_sizes(trusted, folder, strange, encoder)
     with building(folder):
         model = model_of(trusted, encoder, **(decoder or {}))
     for part in (model.encoder, *recognizers(model)):
@@ -110,8 +110,8 @@ def load_weights(model: ExplainableSER, folder: str | Path) -> None:
     UnsafeModelError, CheckpointError, BackboneError
         As :func:`read_model_folder`.
     """
-    settings = _read(Path(folder))
-    _check_backbones(folder, settings)
+    settings, strange = _read(Path(folder))
+    _check_backbones(folder, settings, strange)
     FolderPretrainer(parts_of(settings["model"])).load_into(model, folder)
 
 
@@ -130,10 +130,10 @@ def load_lora(model: ExplainableSER, folder: str | Path) -> None:
     UnsafeModelError, CheckpointError, BackboneError
         As :func:`read_model_folder`; also if the folder has no LoRA, or its LLM is not there.
     """
-    settings = _read(Path(folder))
+    settings, strange = _read(Path(folder))
     if "adapter" not in parts_of(settings["model"]):
         raise CheckpointError(f"{folder}: has no LoRA.")
-    _check_backbones(folder, settings, ("llm",))
+    _check_backbones(folder, settings, strange, ("llm",))
     load_adapter(model, Path(folder) / ADAPTER)
 
 
@@ -146,24 +146,29 @@ def _trusted(settings: Mapping) -> dict:
 
 def _read(
     folder: Path, overrides: dict | None = None, hparams_file: str | None = None, trust_remote_code: bool = False
-) -> dict:
-    """A folder's settings with the caller's own values and the places of its backbones; the YAML has to agree."""
+) -> tuple[dict, list[str]]:
+    """A folder's settings with the caller's own values and the places of its backbones, and which are a stranger's."""
     check_files(folder)
     settings = read_settings(folder / SETTINGS)
     if hparams_file:
         check_agreement(folder / _plain_name(hparams_file), settings)
     settings = overridden(settings, overrides)
-    check_sources(backbones(settings["model"]), folder, overrides or ())
-    return {**settings, "model": with_enclosed(settings["model"], folder, trust_remote_code)}
+    sources, given = backbones(settings["model"]), overrides or ()
+    check_sources(sources, folder, given)
+    located = {**settings, "model": with_enclosed(settings["model"], folder, trust_remote_code)}
+    return located, strange_sources(sources, given)
 
 
-def _check_backbones(folder: str | Path, settings: Mapping, names: Collection[str] | None = None) -> None:
+def _check_backbones(
+    folder: str | Path, settings: Mapping, strange: Collection[str], names: Collection[str] | None = None
+) -> None:
     """Checks that the backbones, or some of them, are available and are those that the folder was trained with."""
     metadata, found = read_metadata(Path(folder) / METADATA), backbones(settings["model"])
     for name, source in ((name, source) for name, source in found.items() if names is None or name in names):
         if name not in metadata.backbones:
             raise CheckpointError(f"{folder}/{METADATA}: names no {name}; the folder is not complete")
-        check_backbone_files(backbone_folder(*source))
+        if name in strange:
+            check_backbone_files(backbone_folder(*source))
         check_backbone(name, metadata.backbones[name], *source)
 
 

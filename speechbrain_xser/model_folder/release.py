@@ -30,6 +30,7 @@ from speechbrain_xser.model_folder.enclosed import (
     with_enclosed,
 )
 from speechbrain_xser.model_folder.hyperparams import write_settings
+from speechbrain_xser.model_folder.known_sources import check_sources
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.lobes import CUSTOM
 from speechbrain_xser.model_folder.locate import (
@@ -174,7 +175,9 @@ def read_trained(source: str | Path) -> Trained:
     >>> read_trained(packaged_model()).lobes["decoder"]["source"]
     'packaged:llama-tiny'
     """
-    return Trained(Path(source), read_settings(Path(source) / SETTINGS), read_metadata(Path(source) / METADATA))
+    settings = read_settings(Path(source) / SETTINGS)
+    check_sources(backbones(settings["model"]), source)
+    return Trained(Path(source), settings, read_metadata(Path(source) / METADATA))
 
 
 def check_place(source: Path, out: Path) -> None:
