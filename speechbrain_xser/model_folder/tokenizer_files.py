@@ -133,19 +133,24 @@ def _check_expression(pattern: object, path: Path) -> None:
 
 
 def _most_repetitions(plain: str) -> float:
-    """The most repetitions in a row in an alternative; infinite where one is inside another."""
-    row, groups, most = 0, [], 0  # of this alternative; of those around, with the most of their own; of this group
-    for sign in re.finditer(r"\(|\)|\||[*+]|\{\d*,?\d*\}", plain):
-        if sign.group() == "(":
-            groups.append((row, most))
-            row = most = 0
-        elif sign.group() == ")" and groups:
+    """The most repetitions in a row; infinite where a repeated group has a repetition, option or choice inside."""
+    row = most = ways = 0  # repetitions of this alternative, and of this group's longest; its ways to match
+    groups = []  # the same of those around
+    for sign in re.finditer(r"\(\?\w*[:=!>]|\(\?<[=!]|\(|\)|\||[*+?]|\{\d*,?\d*\}", plain):
+        found = sign.group()
+        if found.startswith("("):
+            groups.append((row, most, ways))
+            row = most = ways = 0
+        elif found == ")" and groups:
             inner = max(row, most)
-            if inner and QUANTIFIED.match(plain, sign.end()):
+            if (inner or ways) and QUANTIFIED.match(plain, sign.end()):
                 return math.inf
-            row, most = groups[-1][0] + inner, groups.pop()[1]
-        elif sign.group() == "|":
-            row, most = 0, max(row, most)
-        elif QUANTIFIED.fullmatch(sign.group()):
+            outer, most, outer_ways = groups.pop()
+            row, ways = outer + inner, outer_ways + ways
+        elif found == "|":
+            row, most, ways = 0, max(row, most), ways + 1
+        elif found == "?":
+            ways += 1
+        elif QUANTIFIED.fullmatch(found):
             row += 1
-    return max(row, most, *(max(pair) for pair in groups), 0)
+    return max(row, most, *(max(group[:2]) for group in groups), 0)

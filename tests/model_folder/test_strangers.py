@@ -28,7 +28,10 @@ EXPRESSIONS = {  # of the tokenizers of Llama 3, GPT-2, Qwen 2 and GPT-4o
     "GPT-4o": r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 }
-HOSTILE_EXPRESSIONS = ["(a+)+", "(a|b*)*", "((x{2,})y)+", "(?:a+|b)+c", "a*b*c*d*e*", r"(\s+\S){2000}", "(?:(a+))*"]
+HOSTILE_EXPRESSIONS = (
+    *("(a+)+", "(a|b*)*", "((x{2,})y)+", "(?:a+|b)+c", "a*b*c*d*e*", r"(\s+\S){2000}", "(?:(a+))*", r"(\w|\w\w|.)*x"),
+    "(a?b)+",
+)
 OWN = """
 from transformers import LlamaConfig, LlamaForCausalLM
 open({trace!r}, "a").write("ran")

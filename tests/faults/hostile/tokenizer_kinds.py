@@ -6,11 +6,15 @@ from speechbrain_xser.errors import BackboneError, PromptError
 from tests.faults.hostile.corpus import CHAT, INSIDE, json_file, kind, seal
 
 GROWS = "multiplies"
+NEVER_ENDS = r"(\w|\w\w|.)*[^\s\S]"  # the library panics when it has tried ten million ways
 
 
 def _tokenizer(folder, **parts):
+    """Changes parts of a tokenizer, and has transformers take them as they are: Llama's class has parts of its own."""
     with json_file(folder, "llm/tokenizer.json") as tokenizer:
         tokenizer.update(parts)
+    with json_file(folder, "llm/tokenizer_config.json") as config:
+        config["tokenizer_class"] = "PreTrainedTokenizerFast"
     seal(folder)
 
 
@@ -32,11 +36,10 @@ def a_normaliser_that_inserts_between_all_characters(folder):
 
 @kind(BackboneError, GROWS, INSIDE)
 def a_normaliser_that_multiplies_added_tokens(folder):
+    more = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": True, "special": False}
     with json_file(folder, "llm/tokenizer.json") as tokenizer:
-        tokenizer["normalizer"] = _tenfold(12)
-        more = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": True, "special": False}
         tokenizer["added_tokens"].append({"id": 1199, "content": "aaaa", **more})
-    seal(folder)
+    _tokenizer(folder, normalizer=_tenfold(12))
 
 
 @kind(BackboneError, GROWS, INSIDE)
@@ -47,13 +50,13 @@ def a_decoder_that_multiplies_its_text_ten_times(folder):
 
 @kind(BackboneError, "expression", INSIDE)
 def a_normaliser_whose_expression_never_ends(folder):
-    replaced = {"type": "Replace", "pattern": {"Regex": "(.*)*(.*)*(.*)*x"}, "content": ""}
+    replaced = {"type": "Replace", "pattern": {"Regex": NEVER_ENDS}, "content": ""}
     _tokenizer(folder, normalizer=replaced)
 
 
 @kind(BackboneError, "expression", INSIDE)
 def a_pre_tokenizer_whose_expression_never_ends(folder):
-    split = {"type": "Split", "pattern": {"Regex": "((a|aa|.)+)+$!"}, "behavior": "Isolated", "invert": False}
+    split = {"type": "Split", "pattern": {"Regex": NEVER_ENDS}, "behavior": "Isolated", "invert": False}
     _tokenizer(folder, pre_tokenizer=split)
 
 
@@ -119,44 +122,44 @@ def _template(folder, text):
         config["chat_template"] = text
 
 
-LOOPS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+LOOPS = "{% for a in range(30000) %}{% for b in range(30000) %}{% endfor %}{% endfor %}"
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "steps", CHAT)
 def a_template_with_loops_in_loops(folder):
     _template(folder, LOOPS)
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "steps", CHAT)
 def a_template_file_with_loops_in_loops(folder):
     with json_file(folder, "llm/tokenizer_config.json") as config:
         del config["chat_template"]
     (folder / "llm" / "chat_template.jinja").write_text(LOOPS)
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "a value of", CHAT)
 def a_template_that_multiplies_a_letter(folder):
     _template(folder, "{{ 'a' * 20000000000 }}")
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "a value of", CHAT)
 def a_template_that_multiplies_a_list(folder):
     _template(folder, "{{ ([1] * 20000000000) | length }}")
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "a value of", CHAT)
 def a_template_that_doubles_a_text(folder):
     doubled = "{% set n.a = n.a ~ n.a %}"
     _template(folder, "{% set n = namespace(a='aaaaaaaa') %}{% for i in range(60) %}" + doubled + "{% endfor %}")
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "a value of", CHAT)
 def a_template_that_adds_a_text_to_itself(folder):
     doubled = "{% set n.a = n.a + n.a %}"
     _template(folder, "{% set n = namespace(a='aaaaaaaa') %}{% for i in range(60) %}" + doubled + "{% endfor %}")
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "steps", CHAT)
 def a_template_that_calls_itself_twice(folder):
     _template(folder, "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}")
 
@@ -166,17 +169,17 @@ def a_template_that_calls_itself_for_ever(folder):
     _template(folder, "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}")
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "filter", CHAT)
 def a_template_that_pads_a_text(folder):
     _template(folder, "{{ 'a' | center(20000000000) }}")
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "formatting", CHAT)
 def a_template_that_formats_a_number_widely(folder):
     _template(folder, "{{ '%20000000000d' % 1 }}")
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "method", CHAT)
 def a_template_that_justifies_a_text(folder):
     _template(folder, "{{ 'a'.ljust(20000000000) }}")
 
@@ -191,13 +194,13 @@ def a_template_of_a_power(folder):
     _template(folder, "{{ 9 ** (9 ** 9) }}")
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "a value of", CHAT)
 def a_template_that_captures_without_end(folder):
-    filled = "{% for a in range(90000) %}" + "x" * 50000 + "{% endfor %}"
+    filled = "{% for a in range(9000) %}" + "x" * 9000 + "{% endfor %}"
     _template(folder, "{% set a %}" + filled + "{% endset %}{{ a | length }}")
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "a value of", CHAT)
 def a_template_that_replaces_letters_by_texts(folder):
     grown = "{% set n.a = n.a | replace('a', 'a' ~ n.a) %}"
     _template(folder, "{% set n = namespace(a='aa') %}{% for i in range(9) %}" + grown + "{% endfor %}")
@@ -243,17 +246,17 @@ def templates_without_names(folder):
     _template(folder, [{"template": "a"}, 5])
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "recursive", CHAT)
 def a_template_of_recursive_loops(folder):
     nested = "{% for a in range(9) recursive %}{{ loop(range(30000)) if loop.depth < 4 }}{% endfor %}"
     _template(folder, nested)
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "steps", CHAT)
 def a_template_that_maps_long_ranges(folder):
     _template(folder, "{% for a in range(9000) %}{{ range(30000) | map('abs') | list | length }}{% endfor %}")
 
 
-@kind(PromptError, "chat template", CHAT)
+@kind(PromptError, "steps", CHAT)
 def a_template_of_a_long_loop_body(folder):
     _template(folder, "{% for a in range(19000) %}" + "{% if 'x' in 'yyyy' %}{% endif %}" * 3000 + "{% endfor %}")
