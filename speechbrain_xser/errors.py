@@ -101,6 +101,17 @@ class PublishingError(XserError, RuntimeError):
     """A folder cannot be put on the hub: offline, no token, no right to write there, or a name that is none."""
 
 
+def is_panic(error: BaseException) -> bool:
+    """Whether a library in Rust has panicked, which Python sees as no ordinary exception.
+
+    Example
+    -------
+    >>> is_panic(KeyboardInterrupt()), is_panic(type("PanicException", (BaseException,), {})())
+    (False, True)
+    """
+    return type(error).__name__ == "PanicException"
+
+
 @contextmanager
 def told_as(name: str, path: str) -> Iterator[None]:
     """An :class:`AudioError` names a file as a person knows it, not by where it lies.

@@ -2,6 +2,8 @@
 
 import copy
 import os
+import shutil
+import tempfile
 
 import pytest
 
@@ -42,6 +44,8 @@ def pytest_configure(config):
     """
     GUARD.install()
     os.environ["XSER_MODEL"] = speechbrain_xser.TINY  # the default depends on what this user has set up
+    os.environ["XDG_STATE_HOME"] = place = tempfile.mkdtemp(prefix="xser-state-")  # not this user's
+    config.add_cleanup(lambda: shutil.rmtree(place, ignore_errors=True))
     if hasattr(config, "workerinput"):
         os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
     if hasattr(config.option, "loadscopereorder"):

@@ -34,10 +34,13 @@ LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 PAPER_LORA: Mapping[str, object] = MappingProxyType({"r": 16, "alpha": 32, "dropout": 0.05, "targets": LINEARS})
 
 
-def load_tokenizer(source: str, revision: str | None = None) -> PreTrainedTokenizerBase:
+def load_tokenizer(
+    source: str, revision: str | None = None, trust_remote_code: bool = False
+) -> PreTrainedTokenizerBase:
     """The tokenizer of an LLM: a folder, hub id or "packaged:NAME"; a ``BackboneError`` if it cannot be found."""
+    options = {"revision": revision, "trust_remote_code": trust_remote_code}
     with LOADING, loading(source, revision):
-        return AutoTokenizer.from_pretrained(resolve_source(source), revision=revision, trust_remote_code=False)
+        return AutoTokenizer.from_pretrained(resolve_source(source), **options)
 
 
 def load_llm(
@@ -47,6 +50,7 @@ def load_llm(
     quantization: Literal["4bit", "8bit"] | None = None,
     fused_kernels: bool = False,
     load_weights: bool = True,
+    trust_remote_code: bool = False,
 ) -> PreTrainedModel:
     """Loads a causal LLM, frozen.
 
@@ -64,6 +68,8 @@ def load_llm(
         Whether its layers use Liger's kernels; needs a GPU.
     load_weights : bool
         False builds it from ``config.json`` with random weights, on the current torch device ("meta" works).
+    trust_remote_code : bool
+        Whether classes that the source itself brings as Python are run, as in transformers.
 
     Returns
     -------
@@ -95,15 +101,16 @@ def load_llm(
                 revision=revision,
                 dtype=DTYPES[dtype],
                 use_safetensors=True,
-                trust_remote_code=False,
+                trust_remote_code=trust_remote_code,
                 output_loading_info=True,
                 **options,
             )
             refuse_incomplete(source, report)
             without_impossible_packing(llm)
         else:
-            config = AutoConfig.from_pretrained(path, revision=revision, trust_remote_code=False)
-            llm = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype])
+            trusted = {"trust_remote_code": trust_remote_code}
+            config = AutoConfig.from_pretrained(path, revision=revision, **trusted)
+            llm = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype], **trusted)
     use_plans(llm)
     if fused_kernels:
         fuse_kernels(llm)

@@ -12,9 +12,9 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
-from jinja2.exceptions import TemplateError
 from transformers import PreTrainedTokenizerBase
 
+from speechbrain_xser.decoder.chat_template import render_chat
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.stages import BRANCHES
 
@@ -90,7 +90,7 @@ class PromptTemplate:
     Raises
     ------
     PromptError
-        If the style is unknown, or there is no slot.
+        If the style is unknown, there is no slot, or the system turn is no text.
 
     Example
     -------
@@ -107,6 +107,10 @@ class PromptTemplate:
     slots: Sequence[str] = BRANCHES
 
     def __post_init__(self) -> None:
+        if not isinstance(self.system, str):
+            raise PromptError(f"The system turn is {self.system!r}: expected a text.")
+        if not isinstance(self.slots, list | tuple) or not all(isinstance(slot, str) for slot in self.slots):
+            raise PromptError(f"The prompt has the slots {self.slots!r}: expected a list of names.")
         if not self.slots or len(set(self.slots)) < len(self.slots):
             raise PromptError(f"The prompt has the slots {list(self.slots)}: expected at least one, each once.")
         if self.style not in ("llama3", "chat"):
@@ -212,10 +216,10 @@ class PromptTemplate:
         turns = [{"role": "user", "content": "\n".join((*self._stand_ins, instruction))}]
         if self.system:
             turns.insert(0, {"role": "system", "content": self.system})
-        try:
-            return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        except TemplateError as error:
-            raise PromptError(f"The chat template refuses the prompt ({error}); try an empty system text.") from error
+        special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
+        template = tokenizer.chat_template
+        template = template.get("default") if isinstance(template, dict) else template
+        return render_chat(template, messages=turns, add_generation_prompt=True, tools=None, documents=None, **special)
 
 
 PAPER_PROMPT = PromptTemplate()

@@ -26,6 +26,8 @@ from speechbrain_xser.errors import CheckpointError, PromptError, SettingsError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.token_scores import Vocabulary
 
+MOST_NEW_TOKENS = 1 << 17  # the longest context of a common LLM
+
 
 class PromptedLLM(OwnsPart):
     """A causal LLM that takes the branches' soft tokens in a prompt.
@@ -58,13 +60,15 @@ class PromptedLLM(OwnsPart):
     emotion_temperature : float
         What the scores of emotions are divided by before their softmax; above 1 makes probabilities more equal. It
         calibrates them (Guo et al., 2017, ICML). No paragraph changes; evidence does, which is made of probabilities.
+    trust_remote_code : bool
+        Whether classes that the source itself brings as Python are run, as in transformers; no folder can ask for it.
 
     Raises
     ------
     BackboneError
         If the LLM cannot be loaded, or LLM, tokenizer and prompt do not belong together.
     SettingsError
-        If the temperature is not positive.
+        If the temperature is not positive, or ``max_new_tokens`` is out of range.
 
     Example
     -------
@@ -92,16 +96,19 @@ class PromptedLLM(OwnsPart):
         fused_kernels: bool = False,
         load_weights: bool = True,
         emotion_temperature: float = 1.0,
+        trust_remote_code: bool = False,
     ) -> None:
         super().__init__()
         if not emotion_temperature > 0:
             raise SettingsError(f"emotion_temperature is {emotion_temperature}; expected a positive number.")
+        if not isinstance(max_new_tokens, int) or not 1 <= max_new_tokens <= MOST_NEW_TOKENS:
+            raise SettingsError(f"max_new_tokens is {max_new_tokens!r}; expected 1 to {MOST_NEW_TOKENS}.")
         self.emotion_temperature = emotion_temperature
         self.template = template
         self.max_new_tokens = max_new_tokens
-        self.tokenizer = load_tokenizer(source, revision)
+        self.tokenizer = load_tokenizer(source, revision, trust_remote_code)
         self.plain_tokens = PlainTokens(self.tokenizer)
-        llm = load_llm(source, revision, dtype, quantization, fused_kernels, load_weights)
+        llm = load_llm(source, revision, dtype, quantization, fused_kernels, load_weights, trust_remote_code)
         self.tokens = answer_tokens(llm, self.tokenizer, template, pad_token)
         self.llm = llm if lora is None else add_lora(llm, revision=revision, **lora)
         if checkpointing:

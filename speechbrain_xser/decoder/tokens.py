@@ -60,9 +60,10 @@ def answer_tokens(
 def _check_rows(llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Every token needs an embedding; more embeddings than tokens are common."""
     rows = llm.get_input_embeddings().weight.shape[0]
-    if len(tokenizer) > rows:
+    tokens = max(len(tokenizer), 1 + max(tokenizer.get_vocab().values(), default=0))  # numbers may have gaps
+    if tokens > rows:
         raise BackboneError(
-            f"The tokenizer has {len(tokenizer)} tokens but the LLM only {rows} embeddings: they do not belong "
+            f"The tokenizer has {tokens} tokens but the LLM only {rows} embeddings: they do not belong "
             "together, or tokens were added that nobody trained. Use the tokenizer that came with the LLM."
         )
 

@@ -12,6 +12,7 @@ most probable class can differ from the named one.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -30,7 +31,7 @@ from speechbrain_xser.data.arrays import batch_of, clip_of
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.speech import has_speech, spoken_span, without_silence
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
-from speechbrain_xser.errors import AudioError, SettingsError
+from speechbrain_xser.errors import AudioError, CheckpointError, SettingsError
 from speechbrain_xser.inference.domain import domains
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.branch import BranchOutput
@@ -135,16 +136,17 @@ class ExplainableEmotionRecognizer(nn.Module):
         speech_check: bool = True,
         unknown: bool = True,
         custom_encoder: SpeechEncoder | None = None,
+        trust_remote_code: bool = False,
         **kwargs: object,
     ) -> ExplainableEmotionRecognizer:
-        """Loads a trained model folder; nothing that the folder holds is ever run.
+        """Loads a trained model folder; without ``trust_remote_code``, nothing that the folder holds is ever run.
 
         Arguments
         ---------
         source : str or Path
             A local folder, ``small`` or ``tiny`` for a model of the package, ``packaged:NAME``, or a hub id.
         hparams_file : str
-            Name of the YAML inside the folder.
+            Name of the YAML inside the folder, which has to say the same as its ``settings.json``: that alone decides.
         overrides : dict, optional
             Own values for keys of the YAML, e.g. ``{"encoder_source": "/models/hubert"}`` for a local copy.
         savedir : str or Path, optional
@@ -176,6 +178,11 @@ class ExplainableEmotionRecognizer(nn.Module):
             can tell; the paragraph and the probabilities stay.
         custom_encoder : SpeechEncoder, optional
             The encoder of a model that was trained with one of a class of your own.
+        trust_remote_code : bool
+            As in transformers: whether the Python files that lie beside an LLM inside the folder (``llm/*.py``) are
+            imported and run, with all rights of this process, where its ``config.json`` names classes in them. Give it
+            only for a folder whose code you have read, and a hub model only at that commit. Code of other
+            repositories is never run, and the folder cannot set this itself.
         **kwargs
             For the constructor.
 
@@ -199,9 +206,10 @@ class ExplainableEmotionRecognizer(nn.Module):
         run_opts = dict(run_opts or {})
         dtype = run_opts.pop("dtype", None)
         overrides = {**(overrides or {}), **({"llm_dtype": dtype} if dtype else {})}
-        folder = model_folder(source, revision, savedir)
+        folder = model_folder(source, revision, savedir, trust_remote_code)
         with naming_memory(f"{source} was loaded", SMALLER_TO_LOAD):
-            model, hparams = read_model_folder(folder, overrides, hparams_file, encoder=custom_encoder)
+            trusted = {"encoder": custom_encoder, "trust_remote_code": trust_remote_code}
+            model, hparams = read_model_folder(folder, overrides, hparams_file, **trusted)
             hparams["savedir"] = savedir
             kind = cls
             if pretrained and cls is ExplainableEmotionRecognizer:
@@ -519,6 +527,8 @@ class ExplainableEmotionRecognizer(nn.Module):
     def _explanation(
         self, paragraph: str, probabilities: list[float], domain: str | None, unknown: bool | None = None
     ) -> Explanation:
+        if not all(map(math.isfinite, probabilities)):
+            raise CheckpointError("the model's probabilities are no finite numbers: its weights overflow.")
         record = parse(paragraph)
         named = dict(zip(self.hparams.emotions, probabilities, strict=True))
         hidden = domain == OUT and (self.unknown if unknown is None else unknown)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.lobes.clip_means import measured_branches
 from speechbrain_xser.model_folder.locate import DOMAIN, METADATA
+from speechbrain_xser.model_folder.plain_files import check_size
 from speechbrain_xser.model_folder.weight_checksums import write_checksums
 from speechbrain_xser.stages import VOICE, Stage
 from speechbrain_xser.utils.files import moved_into_place
@@ -93,12 +94,13 @@ def read_domain(
     if not path.is_file():
         return None
     try:
+        check_size(path)
         reference = _read(path)
         _check(reference)
         if model is not None:
             _check_model(reference, model, stage)
         return reference
-    except (SafetensorError, KeyError, OSError, ValueError, TypeError, RuntimeError) as error:
+    except Exception as error:  # whatever a damaged file ends in
         raise CheckpointError(
             f"{path}: damaged ({error}), expected a model's domain; download it again, or remove it"
         ) from error

@@ -6,12 +6,12 @@ names, and may refer to nothing outside: no model code (``auto_map``), no adapte
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from speechbrain_xser.errors import UnsafeModelError
+from speechbrain_xser.model_folder.plain_files import MOST_TEXT_BYTES, read_object
 
 INSIDE = "inside:"
 PLACES = {"encoder": "encoder", "llm": "decoder"}  # backbones, and the lobe that each is in
@@ -22,12 +22,16 @@ TOKENIZER_FILES = (
 )  # fmt: skip
 CONFIG_FILES = ("config.json", "generation_config.json", "preprocessor_config.json")
 INDEX = "model.safetensors.index.json"
+CODE, ELSEWHERE = ".py", "--"  # of classes of its own; in the name of a class of another repository
+TRUSTED = ("llm",)  # encoders are of known families
 ALLOWED = frozenset((*CONFIG_FILES, *TOKENIZER_FILES, INDEX))
 WEIGHTS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
 PATTERNS = tuple(f"{name}/{file}" for name in NAMES for file in (*sorted(ALLOWED), "model*.safetensors"))  # for the hub
 
 
-def with_enclosed(model: Mapping[str, Mapping], folder: str | Path) -> dict[str, Mapping]:
+def with_enclosed(
+    model: Mapping[str, Mapping], folder: str | Path, trust_remote_code: bool = False
+) -> dict[str, Mapping]:
     """The lobes of a model, with the places of those backbones that lie inside its folder.
 
     Arguments
@@ -36,6 +40,8 @@ def with_enclosed(model: Mapping[str, Mapping], folder: str | Path) -> dict[str,
         Lobes as plain values.
     folder : str or Path
         The trained folder.
+    trust_remote_code : bool
+        As for :func:`enclosed_folder`.
 
     Returns
     -------
@@ -56,7 +62,7 @@ def with_enclosed(model: Mapping[str, Mapping], folder: str | Path) -> dict[str,
     speechbrain_xser.errors.UnsafeModelError: a: the source of llm is 'inside:../llm'; inside a folder it is \
 'inside:llm'
     """
-    places = {PLACES[name]: enclosed_folder(folder, name) for name in enclosed(model, folder)}
+    places = {PLACES[name]: enclosed_folder(folder, name, trust_remote_code) for name in enclosed(model, folder)}
     return {**model, **{place: {**model[place], "source": source} for place, source in places.items()}}
 
 
@@ -80,7 +86,7 @@ def enclosed(model: Mapping[str, Mapping], folder: str | Path) -> list[str]:
     return found
 
 
-def enclosed_folder(folder: str | Path, name: str) -> str:
+def enclosed_folder(folder: str | Path, name: str, trust_remote_code: bool = False) -> str:
     """The place of a backbone inside a trained folder, after a check of everything in it.
 
     Arguments
@@ -89,6 +95,8 @@ def enclosed_folder(folder: str | Path, name: str) -> str:
         The trained folder.
     name : str
         "encoder" or "llm".
+    trust_remote_code : bool
+        Whether the LLM may bring classes of its own, as Python beside its configuration; code elsewhere stays refused.
 
     Returns
     -------
@@ -112,70 +120,25 @@ def enclosed_folder(folder: str | Path, name: str) -> str:
     place = Path(folder) / name
     if not place.is_dir() or place.resolve() != Path(folder).resolve() / name:
         raise UnsafeModelError(f"{place}: expected a folder; the model folder is not complete")
-    refuse_links_out(folder)
+    trusted = trust_remote_code and name in TRUSTED
     for path in place.iterdir():
-        if not path.is_file() or not (path.name in ALLOWED or WEIGHTS.fullmatch(path.name)):
+        known = path.name in ALLOWED or WEIGHTS.fullmatch(path.name) or (trusted and path.suffix == CODE)
+        if not path.is_file() or not known:
             raise UnsafeModelError(f"{path}: is not a file of a backbone; nothing in this folder was loaded")
     for path in place.glob("*config.json"):
-        if "auto_map" in _content(path):
+        named = read_object(path, kind=UnsafeModelError).get("auto_map")
+        if named is not None and (not trusted or ELSEWHERE in str(named)):
             raise UnsafeModelError(f"{path}: names code (auto_map), which is never run")
     _check_index(place / INDEX)
     return str(place)
-
-
-def refuse_links_out(folder: str | Path) -> None:
-    """Refuses a model folder with a link to a file elsewhere: a copy of the folder would expose that file.
-
-    The hub's cache, whose files are links to the same repository's blobs, is allowed.
-
-    Arguments
-    ---------
-    folder : str or Path
-        A model folder.
-
-    Raises
-    ------
-    UnsafeModelError
-        Names the file.
-
-    Example
-    -------
-    >>> folder, secret = getfixture("tmp_path") / "model", getfixture("tmp_path") / "secret"
-    >>> folder.mkdir(), secret.touch(), (folder / "README.md").symlink_to(secret)
-    (None, None, None)
-    >>> refuse_links_out(folder)
-    Traceback (most recent call last):
-        ...
-    speechbrain_xser.errors.UnsafeModelError: ...README.md: is a link that leaves the model folder, which is \
-never followed
-    """
-    whole = Path(folder).resolve()
-    roots = [whole, whole.parents[1] / "blobs"] if whole.parent.name == "snapshots" else [whole]
-    for path in Path(folder).rglob("*"):
-        try:
-            place = path.resolve()
-        except RuntimeError as error:
-            raise UnsafeModelError(f"{path}: is a link to itself, expected a file") from error
-        if not any(place.is_relative_to(root) for root in roots):
-            raise UnsafeModelError(f"{path}: is a link that leaves the model folder, which is never followed")
 
 
 def _check_index(path: Path) -> None:
     """Checks that the shards lie beside the index."""
     if not path.exists():
         return
-    shards = _content(path).get("weight_map")
+    shards = read_object(path, MOST_TEXT_BYTES, UnsafeModelError).get("weight_map")
     if not isinstance(shards, dict) or not all(isinstance(n, str) and WEIGHTS.fullmatch(n) for n in shards.values()):
         raise UnsafeModelError(
             f"{path}: expected names of shards in the same folder, such as model-00001-of-00002.safetensors"
         )
-
-
-def _content(path: Path) -> dict:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UnsafeModelError(f"{path}: is not JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise UnsafeModelError(f"{path}: expected keys and values, found {type(content).__name__}")
-    return content

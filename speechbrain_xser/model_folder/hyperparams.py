@@ -19,12 +19,13 @@ from speechbrain_xser.errors import CheckpointError, UnsafeModelError
 from speechbrain_xser.model_folder.lobes import CUSTOM, KNOWN, TYPE, is_lobe, plain
 from speechbrain_xser.model_folder.locate import HYPERPARAMS, SETTINGS
 from speechbrain_xser.model_folder.safe_yaml import FACTORY, PRETRAINER, load_safely, read_text, scan
-from speechbrain_xser.model_folder.settings import OWN, SINCE, check_settings, settings_text, sourced
+from speechbrain_xser.model_folder.settings import OWN, SINCE, check_settings, flat, settings_text, sourced
 from speechbrain_xser.model_folder.weights import FolderPretrainer, parts_of
 from speechbrain_xser.utils.files import written_beside
 
 OVERRIDABLE = ("source", "revision", "dtype")  # of each backbone, as encoder_source
 QUANTIZATION = "quantization"  # of the LLM, under that name
+ABSENT = object()  # the value of a key that is not there
 
 
 def hyperparams_text(settings: Mapping[str, object]) -> str:
@@ -94,15 +95,96 @@ def write_settings(folder: str | Path, settings: Mapping[str, object]) -> None:
             file.write(text)
 
 
-def read_hyperparams(path: str | Path, overrides: dict | None = None) -> tuple[dict, dict, FolderPretrainer]:
-    """Reads a ``hyperparams.yaml``, limited by the allow-list.
+def overridden(settings: Mapping[str, object], overrides: dict | None = None) -> dict:
+    """Settings with the caller's own values for keys of the YAML that follows from them.
+
+    Arguments
+    ---------
+    settings : mapping
+        As :func:`~speechbrain_xser.model_folder.settings.read_settings` gives them.
+    overrides : dict, optional
+        By key, as ``{"encoder_source": "/models/hubert"}``.
+
+    Returns
+    -------
+    dict
+        The settings, checked again.
+
+    Raises
+    ------
+    UnsafeModelError
+        If there is no such key, or a value is unknown to this package.
+
+    Example
+    -------
+    >>> from speechbrain_xser import packaged_model
+    >>> from speechbrain_xser.model_folder.settings import read_settings
+    >>> settings = read_settings(Path(packaged_model("tiny"), SETTINGS))
+    >>> overridden(settings, {"llm_dtype": "bfloat16"})["model"]["decoder"]["dtype"]
+    'bfloat16'
+    """
+    return parse_hyperparams(hyperparams_text(settings), overrides)[0] if overrides else dict(settings)
+
+
+def check_agreement(path: str | Path, settings: Mapping[str, object]) -> None:
+    """Refuses a YAML that describes another model than the settings beside it, from which the model is built.
 
     Arguments
     ---------
     path : str or Path
-        The file.
+        A YAML of a model folder.
+    settings : mapping
+        What its ``settings.json`` says.
+
+    Raises
+    ------
+    UnsafeModelError
+        If the YAML asks for anything outside the allow-list, or differs; names what differs.
+
+    Example
+    -------
+    >>> from speechbrain_xser import packaged_model
+    >>> from speechbrain_xser.model_folder.settings import read_settings
+    >>> folder = Path(packaged_model("tiny"))
+    >>> settings = read_settings(folder / SETTINGS)
+    >>> check_agreement(folder / HYPERPARAMS, settings)
+    >>> check_agreement(folder / HYPERPARAMS, {**settings, "max_seconds": 9.0})
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.UnsafeModelError: ...hyperparams.yaml: differs from settings.json in max_seconds; \
+the folder is damaged, or give your own values as overrides
+    """
+    text, expected = read_text(path), hyperparams_text(settings)
+    if text == expected:
+        return
+    sides = [_compared(*parse_hyperparams(one, where=str(path))) for one in (text, expected)]
+    different = sorted(key for key in {*sides[0], *sides[1]} if sides[0].get(key, ABSENT) != sides[1].get(key, ABSENT))
+    if different:
+        raise UnsafeModelError(
+            f"{path}: differs from {SETTINGS} in {', '.join(different[:5])}; the folder is damaged, or give your own "
+            "values as overrides"
+        )
+
+
+def _compared(settings: dict, others: dict, pretrainer: FolderPretrainer) -> dict[str, object]:
+    """All that a YAML says, by its path."""
+    top = {str(key): value for key, value in others.items() if key not in OWN}
+    return dict(flat({**settings, **top, "pretrainer": pretrainer.names}))
+
+
+def parse_hyperparams(
+    text: str, overrides: dict | None = None, where: str = HYPERPARAMS
+) -> tuple[dict, dict, FolderPretrainer]:
+    """Parses the text of a ``hyperparams.yaml``, limited by the allow-list.
+
+    Arguments
+    ---------
+    text : str
+        The text.
     overrides : dict, optional
         The caller's own values for keys of the YAML.
+    where : str
+        The file, for messages.
 
     Returns
     -------
@@ -115,18 +197,18 @@ def read_hyperparams(path: str | Path, overrides: dict | None = None) -> tuple[d
         If the YAML asks for anything outside the allow-list, lacks a part, or has a value that this package does not
         know.
     """
-    hparams = load_safely(read_text(path), overrides, str(path))
+    hparams = load_safely(text, overrides, where)
     modules, pretrainer = hparams.pop("modules", None), hparams.pop("pretrainer", None)
     factory = modules.get("model") if isinstance(modules, dict) else None
     if not isinstance(factory, partial) or not isinstance(pretrainer, FolderPretrainer):
-        raise UnsafeModelError(f"{path}: expected modules: {{model: {FACTORY}}} and pretrainer: {PRETRAINER}")
+        raise UnsafeModelError(f"{where}: expected modules: {{model: {FACTORY}}} and pretrainer: {PRETRAINER}")
     try:
         model = plain(factory.keywords)
         custom = {"encoder": CUSTOM} if model.get("encoder") == CUSTOM[TYPE] else {}
         settings = {**{key: hparams.get(key, SINCE.get(key)) for key in OWN}, "model": model | custom}
     except (CheckpointError, TypeError) as error:
-        raise UnsafeModelError(f"{path}: {error}") from error
-    check_settings(settings, path, UnsafeModelError)
+        raise UnsafeModelError(f"{where}: {error}") from error
+    check_settings(settings, where, UnsafeModelError)
     return settings, hparams, pretrainer
 
 

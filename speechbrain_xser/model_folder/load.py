@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError, XserError
+from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError
 from speechbrain_xser.lobes.states import SpeechEncoder, check_max_seconds
 from speechbrain_xser.model import ExplainableSER, recognizers
+from speechbrain_xser.model_folder.backbone_files import check_backbone_files
+from speechbrain_xser.model_folder.blueprint import check_sizes
 from speechbrain_xser.model_folder.enclosed import with_enclosed
-from speechbrain_xser.model_folder.hyperparams import read_hyperparams
+from speechbrain_xser.model_folder.hyperparams import check_agreement, overridden
+from speechbrain_xser.model_folder.known_sources import check_sources, strange_sources
 from speechbrain_xser.model_folder.lobes import CUSTOM
-from speechbrain_xser.model_folder.locate import ADAPTER, HYPERPARAMS, METADATA, SETTINGS
+from speechbrain_xser.model_folder.locate import ADAPTER, METADATA, SETTINGS, backbone_folder
 from speechbrain_xser.model_folder.metadata import check_backbone, read_metadata
-from speechbrain_xser.model_folder.settings import backbones, model_of, read_settings
+from speechbrain_xser.model_folder.plain_files import check_files
+from speechbrain_xser.model_folder.settings import backbones, building, model_of, read_settings
 from speechbrain_xser.model_folder.weight_checksums import check_weight_files
-from speechbrain_xser.model_folder.weights import FILE_NAME, FolderPretrainer, load_adapter, parts_of
-from speechbrain_xser.utils.out_of_memory import is_out_of_memory
+from speechbrain_xser.model_folder.weights import FILE_NAME, FolderPretrainer, check_finite, load_adapter, parts_of
 
 ENCODER_WANTED = (
     "the encoder of this model is of a class of your own, which a folder cannot hold and a command cannot take. In "
@@ -31,6 +34,7 @@ def read_model_folder(
     hparams_file: str | None = None,
     decoder: Mapping[str, object] | None = None,
     encoder: SpeechEncoder | None = None,
+    trust_remote_code: bool = False,
 ) -> tuple[ExplainableSER, dict]:
     """Builds the model of a trained folder and loads its weights, strictly.
 
@@ -41,16 +45,18 @@ def read_model_folder(
     overrides : dict, optional
         The caller's own values for keys of the YAML.
     hparams_file : str, optional
-        Name of a YAML inside the folder, which is read instead of its ``settings.json``.
+        Name of a YAML inside the folder, which has to say the same as ``settings.json``: that alone decides.
     decoder : mapping, optional
         Arguments that override those of the folder's decoder, for another use of the same model.
     encoder : SpeechEncoder, optional
         The encoder of a model that was trained with one of a class of your own.
+    trust_remote_code : bool
+        Whether the Python that lies beside an LLM inside the folder is run.
 
     Returns
     -------
     tuple of (ExplainableSER, dict)
-        The model on the CPU, and the folder's settings, the lobes under "model".
+        The model on the CPU, and the folder's settings with the caller's own values, the lobes under "model".
 
     Raises
     ------
@@ -75,15 +81,19 @@ def read_model_folder(
     >>> all(same.state_dict()[name].equal(tensor) for name, tensor in model.state_dict().items())
     True
     """
-    settings, hparams, pretrainer = _read(Path(folder), overrides, hparams_file)
+    settings, strange = _read(Path(folder), overrides, hparams_file, trust_remote_code)
     if encoder is None and settings["model"]["encoder"] == CUSTOM:
         raise BackboneError(f"{folder}: {ENCODER_WANTED}")
-    _check_backbones(folder, settings)
-    model = _build(settings, encoder, decoder or {}, folder)
+    _check_backbones(folder, settings, strange)
+    trusted = _trusted(settings) if trust_remote_code else settings
+    check_sizes(trusted, folder, strange, encoder)
+    with building(folder):
+        model = model_of(trusted, encoder, **(decoder or {}))
     for part in (model.encoder, *recognizers(model)):
         check_max_seconds(part, settings["max_seconds"])
-    pretrainer.load_into(model, folder)
-    return model.eval(), {**hparams, **settings}
+    FolderPretrainer(parts_of(settings["model"])).load_into(model, folder)
+    check_finite(model, folder)
+    return model.eval(), settings
 
 
 def load_weights(model: ExplainableSER, folder: str | Path) -> None:
@@ -101,9 +111,9 @@ def load_weights(model: ExplainableSER, folder: str | Path) -> None:
     UnsafeModelError, CheckpointError, BackboneError
         As :func:`read_model_folder`.
     """
-    settings, _, pretrainer = _read(Path(folder))
-    _check_backbones(folder, settings)
-    pretrainer.load_into(model, folder)
+    settings, strange = _read(Path(folder))
+    _check_backbones(folder, settings, strange)
+    FolderPretrainer(parts_of(settings["model"])).load_into(model, folder)
 
 
 def load_lora(model: ExplainableSER, folder: str | Path) -> None:
@@ -121,45 +131,47 @@ def load_lora(model: ExplainableSER, folder: str | Path) -> None:
     UnsafeModelError, CheckpointError, BackboneError
         As :func:`read_model_folder`; also if the folder has no LoRA, or its LLM is not there.
     """
-    settings, *_ = _read(Path(folder))
+    settings, strange = _read(Path(folder))
     if "adapter" not in parts_of(settings["model"]):
         raise CheckpointError(f"{folder}: has no LoRA.")
-    _check_backbones(folder, settings, ("llm",))
+    _check_backbones(folder, settings, strange, ("llm",))
     load_adapter(model, Path(folder) / ADAPTER)
 
 
+def _trusted(settings: Mapping) -> dict:
+    """Settings whose LLM may bring classes of its own."""
+    lobes = settings["model"]
+    own = {"trust_remote_code": True} if "source" in lobes["decoder"] else {}
+    return {**settings, "model": {**lobes, "decoder": {**lobes["decoder"], **own}}}
+
+
 def _read(
-    folder: Path, overrides: dict | None = None, hparams_file: str | None = None
-) -> tuple[dict, dict, FolderPretrainer]:
-    """A folder's settings with the places of its backbones, its YAML's other values, and what loads the weights."""
-    if overrides or hparams_file:
-        settings, hparams, pretrainer = read_hyperparams(folder / _plain_name(hparams_file or HYPERPARAMS), overrides)
-    else:
-        settings, hparams = read_settings(folder / SETTINGS), {}
-        pretrainer = FolderPretrainer(parts_of(settings["model"]))
-    return {**settings, "model": with_enclosed(settings["model"], folder)}, hparams, pretrainer
+    folder: Path, overrides: dict | None = None, hparams_file: str | None = None, trust_remote_code: bool = False
+) -> tuple[dict, list[str]]:
+    """A folder's settings with the caller's own values and the places of its backbones, and which are a stranger's."""
+    check_files(folder)
+    settings = read_settings(folder / SETTINGS)
+    if hparams_file:
+        check_agreement(folder / _plain_name(hparams_file), settings)
+    settings = overridden(settings, overrides)
+    sources, given = backbones(settings["model"]), overrides or ()
+    check_sources(sources, folder, given)
+    located = {**settings, "model": with_enclosed(settings["model"], folder, trust_remote_code)}
+    return located, strange_sources(sources, given)
 
 
-def _check_backbones(folder: str | Path, settings: Mapping, names: Collection[str] | None = None) -> None:
+def _check_backbones(
+    folder: str | Path, settings: Mapping, strange: Collection[str], names: Collection[str] | None = None
+) -> None:
     """Checks that the weight files are whole, and that the backbones are here and those of the training."""
     check_weight_files(folder)
     metadata, found = read_metadata(Path(folder) / METADATA), backbones(settings["model"])
     for name, source in ((name, source) for name, source in found.items() if names is None or name in names):
         if name not in metadata.backbones:
             raise CheckpointError(f"{folder}/{METADATA}: names no {name}; the folder is not complete")
+        if name in strange:
+            check_backbone_files(backbone_folder(*source))
         check_backbone(name, metadata.backbones[name], *source)
-
-
-def _build(settings: Mapping, encoder: SpeechEncoder | None, decoder: Mapping, folder: str | Path) -> ExplainableSER:
-    """Builds the model with untrained branches; any invalid value becomes the same kind of error."""
-    try:
-        return model_of(settings, encoder, **decoder)
-    except XserError:
-        raise
-    except (TypeError, ValueError, RuntimeError, AttributeError) as error:
-        if is_out_of_memory(error):
-            raise
-        raise CheckpointError(f"{folder}: no model can be built from its settings ({error})") from error
 
 
 def _plain_name(name: str) -> str:

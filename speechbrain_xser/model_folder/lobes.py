@@ -18,7 +18,7 @@ from speechbrain_xser.errors import CheckpointError
 
 TYPE = "type"
 CUSTOM = {TYPE: "custom"}  # an encoder that no folder can name
-NEVER_SAID = "load_weights"  # not a property of a model
+NEVER_SAID = ("load_weights", "trust_remote_code")  # no properties of a model: the caller's alone
 
 
 class Known(NamedTuple):
@@ -41,7 +41,7 @@ class Known(NamedTuple):
     def arguments(self) -> dict[str, inspect.Parameter]:
         """The arguments that a folder states."""
         parameters = inspect.signature(self.builds).parameters
-        return {name: one for name, one in parameters.items() if name not in (*self.given, NEVER_SAID)}
+        return {name: one for name, one in parameters.items() if name not in (*self.given, *NEVER_SAID)}
 
 
 KNOWN = {
@@ -111,7 +111,7 @@ def _complete(builds: Callable, said: Mapping[str, object]) -> dict:
     name = getattr(builds, "__name__", type(builds).__name__)
     if name not in KNOWN or KNOWN[name].builds is not builds:
         raise CheckpointError(f"{name} is no lobe that a model folder can name; there are: {', '.join(KNOWN)}")
-    said, arguments = {key: value for key, value in said.items() if key != NEVER_SAID}, KNOWN[name].arguments
+    said, arguments = {key: value for key, value in said.items() if key not in NEVER_SAID}, KNOWN[name].arguments
     values = {key: said.get(key, one.default) for key, one in arguments.items()}
     values = {key: value for key, value in values.items() if value is not inspect.Parameter.empty}
     return {TYPE: name, **{key: plain(value) for key, value in {**values, **said}.items()}}
@@ -146,7 +146,7 @@ def fault(value: object, where: str = "model") -> str | None:
     "model: Adapter has unknown ['colour'] and lacks []"
     """
     if is_lobe(value):
-        if value[TYPE] not in KNOWN:
+        if not isinstance(value[TYPE], str) or value[TYPE] not in KNOWN:
             return f"{where}: {value[TYPE]!r} is no lobe; there are: {', '.join(KNOWN)}"
         known, said = KNOWN[value[TYPE]].arguments, {key for key in value if key != TYPE}
         lacking = [key for key, one in known.items() if key not in said and one.default is one.empty]

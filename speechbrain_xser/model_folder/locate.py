@@ -8,13 +8,14 @@ model folder are downloaded, nothing else in the repository.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import huggingface_hub
 
 from speechbrain_xser import SMALL, TINY, packaged_model
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError
-from speechbrain_xser.model_folder.enclosed import NAMES, PATTERNS
+from speechbrain_xser.model_folder.enclosed import CODE, NAMES, PATTERNS, TRUSTED
 from speechbrain_xser.utils.folders import whole_folder
 from speechbrain_xser.utils.sources import loading, resolve_source
 
@@ -30,13 +31,19 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"  # the name that plain peft reads
 ADAPTER_FILES = (f"{ADAPTER}/adapter_config.json", f"{ADAPTER}/{ADAPTER_WEIGHTS}")
 FILES = (SETTINGS, HYPERPARAMS, METADATA, BRANCH_WEIGHTS, *ADAPTER_FILES, MEAN_VOICE, DOMAIN, CARD, *PATTERNS)
 WEIGHT_FILES = (BRANCH_WEIGHTS, f"{ADAPTER}/{ADAPTER_WEIGHTS}", MEAN_VOICE, DOMAIN)  # those beside the backbones
+CODE_FILES = tuple(f"{name}/*{CODE}" for name in TRUSTED)
 NEVER_OPENED = frozenset(".py .pyc .so .bin .pt .pth .ckpt .pkl .pickle .npy .npz .joblib".split())
 CHECKPOINTS = "checkpoints"  # in the output folder of a training
 SHOWN = 3  # models that a message names
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def model_folder(source: str | Path, revision: str | None = None, savedir: str | Path | None = None) -> str:
+def model_folder(
+    source: str | Path,
+    revision: str | None = None,
+    savedir: str | Path | None = None,
+    trust_remote_code: bool = False,
+) -> str:
     """Finds, or downloads, a trained model folder.
 
     Arguments
@@ -49,11 +56,13 @@ def model_folder(source: str | Path, revision: str | None = None, savedir: str |
     savedir : str or Path, optional
         For a hub id: folder of the download cache (default: huggingface_hub's own). A local folder is read where it
         lies; nothing is copied.
+    trust_remote_code : bool
+        Whether an LLM inside may bring classes of its own, as Python.
 
     Returns
     -------
     str
-        A local folder without code or pickles.
+        A local folder without pickles, and without code that is not trusted.
 
     Raises
     ------
@@ -79,9 +88,9 @@ hexadecimal digits, as its page 'Files and versions' shows), or an existing fold
     short = str(source) in (SMALL, TINY) and not Path(source).is_dir()
     folder = packaged_model(str(source)) if short else resolve_source(whole_folder(source))
     if not Path(folder).is_dir():
-        folder = _download(folder, revision, savedir)
+        folder = _download(folder, revision, savedir, CODE_FILES if trust_remote_code else ())
     refuse_run(folder)
-    refuse_code(folder)
+    refuse_code(folder, TRUSTED if trust_remote_code else ())
     return folder
 
 
@@ -109,14 +118,15 @@ def model_files(folder: str | Path) -> list[Path]:
     return [path for name in FILES if name != CARD and (path := Path(folder, name)).is_file()]
 
 
-def _download(name: str, revision: str | None, savedir: str | Path | None) -> str:
+def _download(name: str, revision: str | None, savedir: str | Path | None, more: Iterable[str] = ()) -> str:
     if not COMMIT.fullmatch(revision or ""):
         raise UnsafeModelError(
             f"hub model {name!r}: revision is {revision}; give the full commit (40 hexadecimal digits, as its page "
             "'Files and versions' shows), or an existing folder"
         )
     with loading(name, revision):
-        return huggingface_hub.snapshot_download(name, revision=revision, cache_dir=savedir, allow_patterns=list(FILES))
+        patterns = [*FILES, *more]
+        return huggingface_hub.snapshot_download(name, revision=revision, cache_dir=savedir, allow_patterns=patterns)
 
 
 def refuse_run(folder: str | Path) -> None:
@@ -163,13 +173,15 @@ def _few(count: int) -> str:
     return "one" if count == 1 else str(count)
 
 
-def refuse_code(folder: str | Path) -> None:
+def refuse_code(folder: str | Path, trusted: Collection[str] = ()) -> None:
     """Refuses a model folder that holds code or pickles, which do not belong there.
 
     Arguments
     ---------
     folder : str or Path
         A model folder.
+    trusted : collection of str
+        Backbones inside that may have Python.
 
     Raises
     ------
@@ -191,6 +203,7 @@ YAML and JSON only
     folder = Path(folder)
     places = [folder, *(folder / name for name in (ADAPTER, *NAMES))]
     files = [path for place in places for path in place.glob("*") if path.suffix in NEVER_OPENED]
+    files = [path for path in files if path.suffix != CODE or path.parent.name not in trusted]
     if files:
         names = ", ".join(sorted(str(path.relative_to(folder)) for path in files))
         raise UnsafeModelError(f"{folder}: contains {names}; a model folder has safetensors, YAML and JSON only")

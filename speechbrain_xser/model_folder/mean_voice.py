@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.model_folder.locate import MEAN_VOICE
+from speechbrain_xser.model_folder.plain_files import check_size
 from speechbrain_xser.stages import VOICE
 from speechbrain_xser.utils.lengths import valid_mask
 from speechbrain_xser.utils.modes import evaluating
@@ -95,6 +95,7 @@ def read_mean_voice(folder: str | Path, model: ExplainableSER | None = None) -> 
     if not path.is_file():
         return None
     try:
+        check_size(path)
         tensors = load_file(path)
         voice = MeanVoice(tensors["latent"].float(), int(tensors["clips"]))
         if voice.latent.dim() != 1 or not voice.latent.isfinite().all():
@@ -102,7 +103,7 @@ def read_mean_voice(folder: str | Path, model: ExplainableSER | None = None) -> 
         if model is not None:
             voice_tokens(model, voice, torch.tensor([1]))
         return voice
-    except (SafetensorError, KeyError, OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever a damaged file ends in
         raise CheckpointError(
             f"{path}: damaged ({error}), expected a mean voice; download it again, or remove it"
         ) from error

@@ -160,6 +160,10 @@ def read_metadata(path: str | Path) -> Metadata:
             found = content["format"]
             raise CheckpointError(f"{path}: format {found}, expected {FORMAT}; use the release that wrote this folder")
         backbones = {name: Backbone(**fields) for name, fields in content["backbones"].items()}
-        return Metadata(content["version"], backbones, content["training"], dict(content["files"]))
+        metadata = Metadata(content["version"], backbones, content["training"], dict(content["files"]))
+        named = [text for one in backbones.values() for text in (one.source, one.fingerprint, one.revision or "")]
+        if not isinstance(metadata.training, dict) or not all(isinstance(text, str) for text in named):
+            raise TypeError("texts and mappings are expected")
+        return metadata
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{path}: is not a trained folder's metadata ({error!r})") from error

@@ -27,10 +27,10 @@ from speechbrain_xser.model_folder.enclosed import (
     TOKENIZER_FILES,
     WEIGHTS,
     enclosed,
-    refuse_links_out,
     with_enclosed,
 )
 from speechbrain_xser.model_folder.hyperparams import write_settings
+from speechbrain_xser.model_folder.known_sources import check_sources
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.lobes import CUSTOM
 from speechbrain_xser.model_folder.locate import (
@@ -45,6 +45,7 @@ from speechbrain_xser.model_folder.locate import (
 )
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice, write_mean_voice
 from speechbrain_xser.model_folder.metadata import Backbone, Metadata, check_backbone, read_metadata, write_metadata
+from speechbrain_xser.model_folder.plain_files import check_files
 from speechbrain_xser.model_folder.settings import OWN, backbones, read_settings
 from speechbrain_xser.model_folder.weight_checksums import check_weight_files
 from speechbrain_xser.utils.checksums import checksums
@@ -144,7 +145,7 @@ def release_folder(
     >>> sorted(path.name for path in Path(release.folder).iterdir())[:5]
     ['.gitattributes', 'README.md', 'hyperparams.yaml', 'llm', 'mean_voice.safetensors']
     """
-    refuse_links_out(source)
+    check_files(source)
     trained, out = read_trained(source), Path(out)
     check_place(trained.folder, out)
     check_weight_files(source)
@@ -179,7 +180,9 @@ def read_trained(source: str | Path) -> Trained:
     >>> read_trained(packaged_model()).lobes["decoder"]["source"]
     'packaged:llama-tiny'
     """
-    return Trained(Path(source), read_settings(Path(source) / SETTINGS), read_metadata(Path(source) / METADATA))
+    settings = read_settings(Path(source) / SETTINGS)
+    check_sources(backbones(settings["model"]), source)
+    return Trained(Path(source), settings, read_metadata(Path(source) / METADATA))
 
 
 def check_place(source: Path, out: Path) -> None:

@@ -3,13 +3,15 @@
 HyperPyYAML runs whatever a file names: ``!apply:``, ``!!python/...``, ``!new:`` of any class, ``!include:``, the
 arithmetic of a ``!ref`` (``9**9**9`` never ends), an attribute behind a ``!ref`` dot, and even a *quoted* string in
 round brackets, which its tuple rule hands to PyYAML's unsafe loader. So the text is scanned first, event by event,
-against a short list of what our own folders hold; afterwards exactly the scanned text is loaded.
+against a short list of what our own folders hold; afterwards exactly the scanned text is loaded. References are counted
+with what they stand for, since eleven lines of them can stand for a hundred billion values.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import reduce
 from io import StringIO
 from pathlib import Path
 
@@ -17,11 +19,14 @@ from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent, DocumentStartEvent, Event, ScalarEvent
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from speechbrain_xser.errors import UnsafeModelError, XserError
 from speechbrain_xser.model_folder.lobes import KNOWN
+from speechbrain_xser.model_folder.plain_files import check_file
 
 MAX_BYTES = 65536
+MAX_CHARACTERS = 16384  # of a YAML, before and after its references are resolved
 MAX_DEPTH = 16
 FACTORY = "!name:speechbrain_xser.model.build_model"
 PRETRAINER = "!new:speechbrain_xser.model_folder.weights.FolderPretrainer"
@@ -46,7 +51,7 @@ def read_text(path: str | Path) -> str:
     Raises
     ------
     UnsafeModelError
-        If the file is missing, larger than ``MAX_BYTES`` or not UTF-8.
+        If the file is missing, no regular file, larger than ``MAX_BYTES`` or not UTF-8.
 
     Example
     -------
@@ -56,6 +61,7 @@ def read_text(path: str | Path) -> str:
     speechbrain_xser.errors.UnsafeModelError: no/such/hyperparams.yaml: cannot be read (...)...
     """
     try:
+        check_file(path)
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
@@ -94,6 +100,8 @@ def scan(text: str, where: str = "hyperparams.yaml", resolved: bool = False) -> 
     speechbrain_xser.errors.UnsafeModelError: hyperparams.yaml, line 1: tag '!apply:os.getcwd' is not one of a model \
 folder's own; nothing was run
     """
+    if len(text) > MAX_CHARACTERS:
+        raise UnsafeModelError(f"{where}: longer than {MAX_CHARACTERS} characters; a model's own are a few thousand")
     depth = 0
     try:
         for event in _events(text):
@@ -134,6 +142,40 @@ def _fault_of_scalar(value: str, tag: str | None) -> str | None:
     return None
 
 
+def _expanded(node: Node, root: Node, through: tuple[str, ...] = ()) -> int:
+    """Characters of a node once its references are resolved, counted no further than the limit."""
+    if isinstance(node, ScalarNode) and str(node.tag) == "!ref":
+        if node.value in through:
+            raise UnsafeModelError(f"reference {node.value!r} leads back to itself")
+        target = reduce(_part, re.findall(r"\w+", node.value), root)
+        return 1 if target is None else _expanded(target, root, (*through, node.value))
+    if isinstance(node, ScalarNode):
+        return len(node.value) + 1
+    total = 1
+    for part in node.value:
+        pair = part if isinstance(part, tuple) else (part,)
+        total += sum(_expanded(one, root, through) for one in pair)
+        if total > MAX_CHARACTERS:
+            raise UnsafeModelError(f"its references stand for more than {MAX_CHARACTERS} characters")
+    return total
+
+
+def _part(node: Node | None, name: str) -> Node | None:
+    """The value of a key, None if there is none."""
+    pairs = node.value if isinstance(node, MappingNode) else ()
+    return next((value for key, value in pairs if key.value == name), None)
+
+
+def _check_references(text: str, where: str) -> None:
+    """Refuses references that never end, or stand for too much."""
+    try:
+        root = YAML(typ="safe", pure=True).compose(StringIO(text))
+        if root is not None:
+            _expanded(root, root)
+    except UnsafeModelError as error:
+        raise UnsafeModelError(f"{where}: {error}; nothing was run") from None
+
+
 def load_safely(text: str, overrides: dict | None = None, where: str = "hyperparams.yaml") -> dict:
     """Scans a model folder's hyperparameters, then loads them with HyperPyYAML.
 
@@ -163,6 +205,7 @@ def load_safely(text: str, overrides: dict | None = None, where: str = "hyperpar
     """
     scan(text, where)
     try:
+        _check_references(text, where)
         resolved = resolve_references(text, overrides, overrides_must_match=True).getvalue()
         scan(resolved, where, resolved=True)
         hparams = load_hyperpyyaml(resolved)

@@ -27,6 +27,7 @@ from speechbrain_xser.lobes.encoder import FrozenEncoder
 from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.model_folder.card import model_card
 from speechbrain_xser.model_folder.hyperparams import write_settings
+from speechbrain_xser.model_folder.known_sources import remember_sources
 from speechbrain_xser.model_folder.lobes import CUSTOM
 from speechbrain_xser.model_folder.locate import ADAPTER, BRANCH_WEIGHTS, CARD, METADATA, WEIGHT_FILES
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, write_mean_voice
@@ -112,6 +113,7 @@ def _write_files(
     described = {name: describe_backbone(*source) for name, source in backbones(lobes).items()}
     metadata = Metadata(VERSION, described, training, checksums(staging, WEIGHT_FILES))
     write_metadata(staging / METADATA, metadata)
+    remember_sources(backbones(lobes))
     text = card or model_card(metadata, **{key: settings[key] for key in OWN}, has_lora=bool(lora))
     (staging / CARD).write_text(text, encoding="utf-8")
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from torch import nn
 
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError, XserError
@@ -15,10 +18,13 @@ from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.model import ExplainableSER, build_model
 from speechbrain_xser.model_folder.enclosed import PLACES
 from speechbrain_xser.model_folder.lobes import CUSTOM, custom_or, fault, is_lobe, lobe, plain
-from speechbrain_xser.model_folder.safe_yaml import read_text
+from speechbrain_xser.model_folder.safe_yaml import MAX_DEPTH, read_text
 from speechbrain_xser.stages import STAGES
+from speechbrain_xser.utils.out_of_memory import is_out_of_memory
 
 FORMAT = 1
+MOST_BRANCHES = 32
+SHOWN = 3  # names in a message
 OWN = {  # a folder's own values, with defaults
     "stage": "ser",
     "emotions": list(EMOTIONS),
@@ -117,7 +123,15 @@ def check_settings(settings: Mapping[str, object], where: str | Path, kind: type
         raise kind(f"{where}: max_seconds is {seconds!r}; expected a positive number of seconds")
     if not isinstance(cut, bool):
         raise kind(f"{where}: cut_silence is {cut!r}; expected true or false")
+    if _deeper(settings, MAX_DEPTH):
+        raise kind(f"{where}: nested deeper than {MAX_DEPTH}")
     _check_model(settings.get("model"), where, kind)
+
+
+def _deeper(value: object, depth: int) -> bool:
+    """Whether plain values are nested deeper."""
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return bool(parts) and (depth == 0 or any(_deeper(part, depth - 1) for part in parts))
 
 
 def _check_model(model: object, where: str | Path, kind: type[XserError]) -> None:
@@ -127,12 +141,20 @@ def _check_model(model: object, where: str | Path, kind: type[XserError]) -> Non
     branches = model["branches"]
     if not isinstance(branches, Mapping) or not branches or is_lobe(branches):
         raise kind(f"{where}: branches is {branches!r}; expected lobes by name, at least one")
+    strange = [name for name in branches if not name.isidentifier() or hasattr(nn.ModuleDict, name)]
+    if strange or len(branches) > MOST_BRANCHES:
+        raise kind(
+            f"{where}: branches are {', '.join(map(repr, (strange or list(branches))[:SHOWN]))}; expected at most "
+            f"{MOST_BRANCHES}, with plain names"
+        )
     lobes = [part for name, part in model.items() if name != "branches"] + list(branches.values())
     if strange := [value for value in lobes if not is_lobe(value)]:
         raise kind(f"{where}: {strange[0]!r} is no lobe; expected a type and its arguments")
-    sources = [part["source"] for part in sourced(model).values()]
-    if strange := [source for source in sources if not isinstance(source, str)]:
-        raise kind(f"{where}: a source is {strange[0]!r}; expected a folder, a hub id or packaged:NAME")
+    for name, (source, revision) in backbones(model).items():
+        if not isinstance(source, str):
+            raise kind(f"{where}: a source is {source!r}; expected a folder, a hub id or packaged:NAME")
+        if not isinstance(revision, str | None):
+            raise kind(f"{where}: the revision of {name} is {revision!r}; expected a commit")
     named = {name: part for name, part in model.items() if part != CUSTOM}
     if (found := fault(named)) is not None:
         raise kind(f"{where}: {found}")
@@ -157,7 +179,7 @@ def backbones(model: Mapping[str, object]) -> dict[str, tuple[str, str | None]]:
     {'encoder': ('packaged:hubert-tiny', None)}
     """
     found = sourced(model)
-    return {name: (part["source"], part["revision"]) for name, part in found.items()}
+    return {name: (part["source"], part.get("revision")) for name, part in found.items()}
 
 
 def sourced(model: Mapping[str, object]) -> dict[str, dict]:
@@ -195,6 +217,33 @@ def model_of(
     own = {} if encoder is None else {"encoder": encoder}
     named = {name: part for name, part in {**parts, "decoder": over}.items() if name not in own}
     return build_model(**own, **lobe(named))
+
+
+@contextmanager
+def building(folder: str | Path) -> Iterator[None]:
+    """Whatever a value that no model can have ends in becomes one kind of error.
+
+    Raises
+    ------
+    CheckpointError
+        Names the folder and the cause.
+
+    Example
+    -------
+    >>> with building("model"):
+    ...     nn.Linear(-1, 4)
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.CheckpointError: model: no model can be built from its settings (...)
+    """
+    try:
+        yield
+    except XserError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise CheckpointError(f"{folder}: no model can be built from its settings ({error})") from error
 
 
 def settings_text(settings: Mapping[str, object]) -> str:

@@ -11,13 +11,14 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
+import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError
 from speechbrain_xser.model_folder.locate import ADAPTER, ADAPTER_WEIGHTS, BRANCH_WEIGHTS
-from speechbrain_xser.utils.differences import check_tensors
+from speechbrain_xser.utils.differences import check_shapes
+from speechbrain_xser.utils.tensor_headers import tensor_shapes
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.safetensors)?")
 LORA = ".lora_"  # in the names of all tensors that an LLM decoder owns
@@ -114,39 +115,80 @@ def adapter_state(model: nn.Module) -> dict[str, Tensor]:
     return get_peft_model_state_dict(model.decoder.llm)
 
 
-def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """Reads a safetensors file.
+def check_finite(model: nn.Module, folder: str | Path) -> None:
+    """Refuses a model with a weight that is no finite number: it would answer with no numbers.
+
+    Arguments
+    ---------
+    model : nn.Module
+        Loaded, its backbones included.
+    folder : str or Path
+        The model folder, for the message.
 
     Raises
     ------
     CheckpointError
-        If it is missing or broken.
+        Names the tensor.
 
     Example
     -------
-    >>> read_tensors("nowhere/model.safetensors")  # doctest: +ELLIPSIS
+    >>> check_finite(nn.Linear(2, 2), "model")
+    >>> check_finite(nn.ParameterList([torch.tensor([1.0, float("nan")])]), "model")
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.CheckpointError: model: weights are not finite (0); the folder is damaged
+    """
+    for name, tensor in (*model.named_parameters(), *branch_state(model).items()):
+        if tensor.is_floating_point() and tensor.numel():
+            bounds = torch.stack(tensor.detach().aminmax())  # not a number, where any is; needs no memory
+            if not bounds.isfinite().all():
+                raise CheckpointError(f"{folder}: weights are not finite ({name}); the folder is damaged")
+
+
+def read_tensors(path: str | Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Reads a safetensors file that takes the place of certain tensors.
+
+    Arguments
+    ---------
+    path : str or Path
+        The file.
+    expected : mapping of str to Tensor
+        Whose names, shapes and kinds of numbers it must have.
+
+    Returns
+    -------
+    dict of str to Tensor
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing or broken, or differs.
+
+    Example
+    -------
+    >>> read_tensors("nowhere/model.safetensors", {})
     Traceback (most recent call last):
         ...
     speechbrain_xser.errors.CheckpointError: nowhere/model.safetensors: cannot be read (...); the folder is not complete
     """
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}); the folder is not complete") from error
+    check_shapes(tensor_shapes(path), expected, str(path))
+    found = load_file(path)
+    kinds = [{name: one.is_floating_point() for name, one in tensors.items()} for tensors in (found, expected)]
+    if different := [name for name in found if kinds[0][name] != kinds[1][name]]:
+        raise CheckpointError(f"{path}: {different[0]} is of type {found[different[0]].dtype}; download it again")
+    return found
 
 
 def load_branches(model: nn.Module, path: str | Path) -> None:
     """Loads branches and adapters; raises CheckpointError if names or shapes differ."""
-    found = read_tensors(path)
-    check_tensors(found, branch_state(model), str(path))
+    found = read_tensors(path, branch_state(model))
     model.load_state_dict(found, strict=False)  # LoRA is in the adapter folder; names were checked
 
 
 def load_adapter(model: nn.Module, path: str | Path) -> None:
     """Loads the decoder's LoRA; raises CheckpointError if names or shapes differ."""
     path = Path(path) / ADAPTER_WEIGHTS
-    found = read_tensors(path)
-    check_tensors(found, adapter_state(model), str(path))
+    found = read_tensors(path, adapter_state(model))
     from peft import set_peft_model_state_dict
 
     set_peft_model_state_dict(model.decoder.llm, found)

@@ -29,8 +29,12 @@ def differing_keys(found: Mapping[str, Any], expected: Mapping[str, Any]) -> lis
 
 def check_tensors(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], where: str) -> None:
     """Raises a ``CheckpointError`` with the first 20 differing keys if names or shapes of tensors differ."""
-    shapes = [{key: list(value.shape) for key, value in tensors.items()} for tensors in (found, expected)]
-    different = differing_keys(*shapes)
+    check_shapes({key: list(value.shape) for key, value in found.items()}, expected, where)
+
+
+def check_shapes(found: Mapping[str, list[int]], expected: Mapping[str, Tensor], where: str) -> None:
+    """The same for tensors of which only the shapes are known, as from a file's header."""
+    different = differing_keys(found, {key: list(value.shape) for key, value in expected.items()})
     if different:
         shown = "; ".join(different[:20]) + (f"; and {len(different) - 20} more" if len(different) > 20 else "")
         raise CheckpointError(f"{where} does not fit this model: {shown}")

@@ -13,10 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
-from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.errors import BackboneError, XserError, is_panic
 from speechbrain_xser.utils.folders import whole_folder
 from speechbrain_xser.utils.out_of_memory import is_out_of_memory
 from speechbrain_xser.utils.user_cache import SET_UP, user_cache
@@ -24,7 +23,7 @@ from speechbrain_xser.utils.user_cache import SET_UP, user_cache
 PACKAGED = Path(__file__).parents[1] / "packaged"
 IN_CHECKOUT = Path(__file__).parents[2] / "recipes" / "Tiny" / "backbones"  # further ones, too large for the wheel
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
-_HUB_ID = re.compile(rf"{_NAME}(?:/{_NAME})?")
+HUB_ID = re.compile(rf"{_NAME}(?:/{_NAME})?")
 
 
 def resolve_source(source: str | Path) -> str:
@@ -55,7 +54,7 @@ def resolve_source(source: str | Path) -> str:
         return str(_set_up_folder(source.removeprefix("setup:")))
     if source and Path(source).is_dir():
         return source
-    if _HUB_ID.fullmatch(source) and ".." not in source:
+    if HUB_ID.fullmatch(source) and ".." not in source:
         return source
     raise BackboneError(
         f"{source!r} is neither a folder here nor a hub id (owner/name); give an existing folder, a hub id, "
@@ -83,13 +82,16 @@ def _set_up_folder(name: str) -> Path:
 
 @contextmanager
 def loading(source: str, revision: str | None = None) -> Iterator[None]:
-    """Turns Hugging Face's errors for a missing or broken source into one error that names the remedy."""
+    """Turns whatever transformers raises for a missing or broken source into one error that names the remedy.
+
+    A broken file can end in an error of any type: the tokenizer library knows only ``Exception``, and panics.
+    """
     try:
         yield
-    except BackboneError:
+    except XserError:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        if is_out_of_memory(error):
+    except BaseException as error:
+        if is_out_of_memory(error) or not (isinstance(error, Exception) or is_panic(error)):
             raise  # the source is fine; the caller says how to use less memory
         revision = revision or "main"
         where = f"{source!r}" if Path(source).is_dir() else f"{source!r} (revision {revision})"
@@ -97,7 +99,7 @@ def loading(source: str, revision: str | None = None) -> Iterator[None]:
         if not Path(source).is_dir():
             remedy = "give a folder that contains it, or download it once while online, "
             remedy += f"e.g. `hf download {source} --revision {revision}`"
-        first_line = str(error).strip().split("\n")[0]
+        first_line = str(error).strip().split("\n")[0] or type(error).__name__
         raise BackboneError(f"cannot load {where}: {first_line}; {remedy}") from error
 
 

@@ -19,7 +19,7 @@ from speechbrain_xser.decoder.prompt import PromptTemplate
 from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.model_folder.card import model_card
-from speechbrain_xser.model_folder.hyperparams import hyperparams_text, read_hyperparams
+from speechbrain_xser.model_folder.hyperparams import hyperparams_text, parse_hyperparams
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.lobes import KNOWN
 from speechbrain_xser.model_folder.metadata import Backbone, Metadata
@@ -186,7 +186,7 @@ def test_settings_that_no_model_can_have_are_refused(folder, old, new, told):
 
 def test_settings_and_hyperparameters_say_the_same(trained):
     settings = read_settings(trained.folder / "settings.json")
-    assert read_hyperparams(trained.folder / "hyperparams.yaml")[0] == settings
+    assert parse_hyperparams((trained.folder / "hyperparams.yaml").read_text())[0] == settings
     assert hyperparams_text(settings) == (trained.folder / "hyperparams.yaml").read_text()
 
 

@@ -9,7 +9,9 @@ from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundEr
 
 from speechbrain_xser import ExplainableEmotionRecognizer
 from speechbrain_xser.errors import BackboneError, UnsafeModelError
+from speechbrain_xser.model_folder.hyperparams import write_settings
 from speechbrain_xser.model_folder.locate import model_folder
+from speechbrain_xser.model_folder.settings import read_settings
 
 COMMITS = ("0" * 40, "1" * 40)
 
@@ -39,8 +41,7 @@ def hub(trained, folder, monkeypatch):
     """A repository with two commits; the second one has other weights."""
     other = folder.parent / "other"
     shutil.copytree(trained.folder, other)
-    text = (other / "hyperparams.yaml").read_text()
-    (other / "hyperparams.yaml").write_text(text.replace("max_seconds: 5.0", "max_seconds: 9.0"))
+    write_settings(other, {**read_settings(other / "settings.json"), "max_seconds": 9.0})
     fake = FakeHub(
         {("owner/name", COMMITS[0]): folder, ("owner/name", COMMITS[1]): other, ("owner/b", COMMITS[0]): other}
     )
