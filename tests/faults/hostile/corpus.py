@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +15,12 @@ from speechbrain_xser import packaged_model
 from speechbrain_xser.errors import BackboneError, CheckpointError, PromptError, UnsafeModelError, XserError
 from speechbrain_xser.model_folder.enclosed import NAMES
 from speechbrain_xser.model_folder.hyperparams import hyperparams_text
+from speechbrain_xser.model_folder.locate import WEIGHT_FILES
 from speechbrain_xser.model_folder.release import release_folder
+from speechbrain_xser.model_folder.weight_checksums import write_checksums
 from speechbrain_xser.utils.sources import fingerprint
 
+MOST_SEALED = 1 << 26  # bytes; a file of holes takes hours to read
 ERRORS = {kind.__name__: kind for kind in (BackboneError, CheckpointError, PromptError, UnsafeModelError)}
 PLAIN, INSIDE, CHAT = "plain", "inside", "chat"  # ordinary folders: backbones by name, within, and a chat template
 TEMPLATE = (
@@ -64,9 +68,12 @@ def ordinary_folders(place: Path) -> dict[str, Path]:
 
 
 def hostile_folder(name: str, ordinary: dict[str, Path], place: Path) -> Path:
-    """A copy of an ordinary folder, changed."""
+    """A copy of an ordinary folder, changed, with the checksums of what is in it, as an attacker would write them."""
     folder = Path(shutil.copytree(ordinary[KINDS[name].base], place / "model"))
     KINDS[name].change(folder)
+    if not any((folder / one).is_file() and (folder / one).stat().st_size > MOST_SEALED for one in WEIGHT_FILES):
+        with suppress(Exception):  # of a hostile metadata.json
+            write_checksums(folder)
     return folder
 
 
