@@ -191,6 +191,7 @@ class _Counted(NodeTransformer):
     """Has the environment count the turns of loops and the length of joined texts."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802, named by Jinja
+        """A loop over counted turns."""
         self.generic_visit(node)
         if node.recursive:
             raise SecurityError("recursive loops are not a chat template's")
@@ -198,6 +199,7 @@ class _Counted(NodeTransformer):
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Call:  # noqa: N802, named by Jinja
+        """Texts that are joined within the limit."""
         self.generic_visit(node)
         return _asked("joined", nodes.List(node.nodes, lineno=node.lineno))
 

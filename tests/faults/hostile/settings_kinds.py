@@ -65,12 +65,12 @@ def a_lobe_whose_type_is_a_list(folder):
     _in_settings("branches.content.adapter.type", ["Adapter"], folder)
 
 
-@kind(UnsafeModelError)
-def ten_thousand_branches(folder):
+@kind(UnsafeModelError, "branches")
+def two_hundred_branches(folder):
     with settings_of(folder) as settings:
         branches = settings["model"]["branches"]
         small = {"type": "build_branch", "bottleneck": {"type": "build_bottleneck"}, "adapter": {"type": "Adapter"}}
-        branches |= {f"b{number}": small for number in range(10000)}
+        branches |= {f"b{number}": small for number in range(200)}
 
 
 @kind(UnsafeModelError)

@@ -123,12 +123,12 @@ def an_encoder_without_half_of_its_weights(folder):
     seal(folder)
 
 
-@kind(UnsafeModelError, "weights", INSIDE)
+@kind(BackboneError, "no weights", INSIDE)
 def an_llm_without_any_weights(folder):
     (folder / "llm" / "model.safetensors").unlink()
 
 
-@kind(BackboneError, "", INSIDE)
+@kind(CheckpointError, "safetensors", INSIDE)
 def an_llm_whose_file_is_cut_short(folder):
     path = folder / "llm" / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-9])
