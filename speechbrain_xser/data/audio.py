@@ -121,8 +121,8 @@ def stream_audio(
     -------
     >>> path = getfixture("tmp_path") / "minute.wav"
     >>> soundfile.write(path, torch.zeros(480000).numpy(), 8000)
-    >>> [piece.shape for piece in stream_audio(path)]
-    [torch.Size([480000]), torch.Size([480000])]
+    >>> sum(map(len, stream_audio(path)))
+    960000
     """
     with regular_file(path) as file:
         pieces = joined(stream_voice(file, start, stop, max_seconds, track, keep_offset), PIECE_SECONDS)

@@ -4,12 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 import soundfile
 
 from speechbrain_xser.data.audio import load_audio, read_header
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.timeline.recording import Recording
+from tests.data.media import write_media
 from tests.faults.greedy_sounds import aiff, lying_webm, silence, wav
 
 ROOT = Path(__file__).parents[2]
@@ -104,3 +107,18 @@ def test_a_block_is_of_bounded_size_whatever_the_rate(tmp_path, monkeypatch):
     )
     load_audio(tmp_path / "a.flac")
     assert max(asked) * 8 <= 1 << 20 and sum(asked) == 6 * 192000
+
+
+def test_a_block_of_millions_of_samples_is_refused(tmp_path):
+    write_media(tmp_path / "a.mka", np.zeros((2_000_000, 1)), "mono", "pcm_f32le")
+    with pytest.raises(AudioError, match="a.mka: cannot be read as audio"):
+        load_audio(tmp_path / "a.mka")
+
+
+def test_only_decoders_of_sound_are_ever_opened(tmp_path, monkeypatch):
+    write_media(tmp_path / "a.mp4", np.zeros((9600, 2)), "stereo")
+    asked, opened = [], av.open
+    monkeypatch.setattr(av, "open", lambda file, **how: asked.append(how["options"]) or opened(file, **how))
+    load_audio(tmp_path / "a.mp4")
+    allowed = asked[0]["codec_whitelist"].split(",")
+    assert {"aac", "opus", "mp3float"} < set(allowed) and not {"png", "mjpeg", "h264", "dvdsub"} & set(allowed)
