@@ -83,10 +83,12 @@ def serve_command(
     with one_line_errors("Stopped; all uploads were deleted."):
         from speechbrain_xser.evidence.clip_evidence import check_paragraphs
         from speechbrain_xser.stages import STAGES
+        from speechbrain_xser.timeline.heap import use_one_heap
         from speechbrain_xser.web.login import is_own
         from speechbrain_xser.web.server import free_port, serving
         from speechbrain_xser.web.server_settings import WebSettings
 
+        use_one_heap()
         login = checked_login(host, auth, auth_file)
         port = free_port(host, port)  # before the seconds that a model takes to load
         recognizer = load_recognizer(model, revision, device, unknown=unknown)

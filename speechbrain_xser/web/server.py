@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.timeline.heap import return_freed_memory
 from speechbrain_xser.versions import install_hint
 from speechbrain_xser.web.private import UPLOADS, private_folder, remove_old
 from speechbrain_xser.web.server_settings import WebSettings
@@ -39,6 +40,7 @@ class Server(NamedTuple):
             time.sleep(LOOK_SECONDS)
             remove_old(self.folder / UPLOADS, FORGOTTEN_SECONDS)
             self.forget(FORGOTTEN_SECONDS)
+            return_freed_memory()
 
 
 @contextmanager

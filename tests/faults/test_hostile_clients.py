@@ -222,7 +222,8 @@ def test_a_password_is_asked_for_and_health_needs_none(python, tmp_path, clip):
     with served(python, tmp_path, "--host", "127.0.0.2", environment={"XSER_AUTH": "anna:se:cret"}) as server:
         assert server.health()["status"] == "ok"
         for path in ("config", f"{API}/info", f"{API}/heartbeat/a", f"{API}/queue/data?session_hash=a"):
-            assert server.client.get(path).status_code == 401, path
+            with server.client.stream("GET", path) as reply:
+                assert reply.status_code == 401, path
         for path in ("upload", "queue/join", "cancel", "call/explain"):
             assert server.client.post(f"{API}/{path}", json={}).status_code == 401, path
         assert server.client.get("").status_code == 200 and "auth_required" in server.client.get("").text
@@ -232,16 +233,18 @@ def test_a_password_is_asked_for_and_health_needs_none(python, tmp_path, clip):
         assert right.status_code == 200 and server.explain(clip)[0] == "complete"
 
 
-def test_sigterm_lets_the_running_request_end(python, tmp_path, clip):
+def test_sigterm_lets_the_running_request_end_and_refuses_those_that_wait(python, tmp_path, clip):
     with served(python, tmp_path) as server:
-        event = server.join(server.upload(clip).json()[0]).json()["event_id"]
-        until(lambda: server.health()["requests"] == 1)
-        with ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(server.answer, event)
-            time.sleep(0.5)
+        events = [server.join(server.upload(clip).json()[0]).json()["event_id"] for _ in range(2)]
+        with ThreadPoolExecutor(2) as pool:
+            running = pool.submit(server.answer, events[0])
+            until(lambda: server.health()["turns"] == 1)
+            waiting = pool.submit(server.answer, events[1])
+            time.sleep(0.2)
             server.process.send_signal(signal.SIGTERM)
-            name, told = answer.result()
+            (name, told), (refused, why) = running.result(), waiting.result()
         assert name == "complete" and told[0]["paragraph"]
+        assert refused == "error" and "the server is ending" in why["error"]
         _, errors = server.process.communicate(timeout=PATIENCE)
         assert server.process.returncode == 143 and "Traceback" not in errors, errors
         assert list(tmp_path.glob("xser-serve-*")) == []
