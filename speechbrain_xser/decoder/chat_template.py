@@ -106,6 +106,14 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             self.step()
             yield value
 
+    def built(self, value: object) -> object:
+        """A list or mapping that was made, unless what it holds, at any depth, is too much: it may be printed."""
+        if isinstance(value, list | tuple | dict):
+            held, characters = _held(value)
+            _bounded(held + characters)
+            self.step(range(held))
+        return value
+
     def joined(self, parts: Sequence[object]) -> str:
         """Texts, one after another (``~``)."""
         return self.concat(map(str, parts))
@@ -136,7 +144,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             args = (list(args[0]), *args[1:]) if name == "join" and args else args
             _bounded(_length_of(name, owner, args))
         self.step(*(() if owner is self else (owner, *args)))
-        return super().call(__context, __obj, *args, **kwargs)
+        return self.built(super().call(__context, __obj, *args, **kwargs))
 
     def wrap_str_format(self, value: object) -> None:
         """Refuses the formatting of texts, whose result has any width."""
@@ -152,7 +160,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             _bounded(_size(left) + _size(right))
         elif operator_ == "%" and isinstance(left, str):
             raise SecurityError("formatting is not one of a chat template's operations")
-        return super().call_binop(context, operator_, left, right)
+        return self.built(super().call_binop(context, operator_, left, right))
 
     def _filter(self, name: str, function: Callable) -> Callable:
         """A filter that counts what it is given, and states its size where it can grow."""
@@ -197,6 +205,18 @@ class _Counted(NodeTransformer):
             raise SecurityError("recursive loops are not a chat template's")
         node.iter = _asked("counted", node.iter)
         return node
+
+    def visit_List(self, node: nodes.List) -> nodes.Call:  # noqa: N802, named by Jinja
+        self.generic_visit(node)
+        return _asked("built", node)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Call:  # noqa: N802, named by Jinja
+        self.generic_visit(node)
+        return _asked("built", node)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Tuple | nodes.Call:  # noqa: N802, named by Jinja
+        self.generic_visit(node)
+        return node if node.ctx != "load" else _asked("built", node)
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Call:  # noqa: N802, named by Jinja
         """Texts that are joined within the limit."""
@@ -246,6 +266,19 @@ def _bounded(size: float, most: int = MOST_CHARACTERS) -> None:
 def _size(value: object) -> int:
     """Characters of a text, values of a list; of anything else 1."""
     return len(value) if isinstance(value, str | list | tuple | dict | range) else 1
+
+
+def _held(value: object) -> tuple[int, int]:
+    """Values and characters within a list or mapping, at any depth, counted no further than is allowed."""
+    waiting, held, characters = [value], 0, 0
+    while waiting and held + characters <= MOST_CHARACTERS:
+        part = waiting.pop()
+        if isinstance(part, list | tuple | dict):
+            held += len(part)
+            waiting.extend((*part, *part.values()) if isinstance(part, dict) else part)
+        elif isinstance(part, str):
+            characters += len(part)
+    return held, characters
 
 
 def _product(sign: str, left: object, right: object) -> float:

@@ -63,6 +63,10 @@ class RowAdapter(Adapter):
         """Approximate tokens of clips with that many frames, [B]; how many are said is known only later."""
         return torch.div(frames, FRAMES_A_TOKEN, rounding_mode="floor").clamp(min=1)
 
+    def most_tokens(self, frames: Tensor) -> Tensor:
+        """Tokens of clips with that many frames, at most: one for each score, [B]."""
+        return super().token_counts(frames)
+
     def forward(self, z: Tensor, frames: Tensor) -> SoftTokens:
         """Turns latents into rows.
 
@@ -88,7 +92,7 @@ class RowAdapter(Adapter):
         """Scores of the blank and of all tokens, [B, max(1, T // stack), 1 + V]."""
         said = self.output(self.hidden(self._stacked(z, frames)).relu())
         table = torch.cat([self.blank[None], self.directions.to(said)])
-        return TokenScores(said @ table.T, super().token_counts(frames), self.vocabulary)
+        return TokenScores(said @ table.T, self.most_tokens(frames), self.vocabulary)
 
     def off(self, frames: Tensor, longest: int) -> SoftTokens:
         """One zero vector for each clip, [B, 1, e]."""

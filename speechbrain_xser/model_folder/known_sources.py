@@ -1,8 +1,8 @@
 """Which sources of backbones a model folder may name.
 
-A folder may come from anyone. It may name what lies inside it, what this package brings, and a commit on the hub. Any
-other place on this machine, and a hub id that can move, must be known: this user has written a model folder with it
-before. What the caller gives as an override is not asked about.
+A folder may come from anyone. It may name what lies inside it, what this package brings, and a model on the hub, whose
+bytes the folder's fingerprint names. Any other place on this machine must be known: this user has written a model
+folder with it before. What the caller gives as an override is not asked about.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import platformdirs
 
 from speechbrain_xser.errors import UnsafeModelError
 from speechbrain_xser.model_folder.enclosed import INSIDE
-from speechbrain_xser.model_folder.locate import COMMIT
 from speechbrain_xser.utils.sources import HUB_ID
 
 BROUGHT = ("packaged:", "setup:")  # by the package, and by `xser setup small`
@@ -52,18 +51,11 @@ def check_sources(sources: Sources, folder: str | Path, given: Collection[str] =
 machine; if you know it, give overrides={'encoder_source': '/etc'}
     """
     for name in strange_sources(sources, given):
-        (source, revision), key = sources[name], f"{name}_source"
-        if source.startswith(INSIDE):
-            continue
-        if Path(source).is_dir() or not HUB_ID.fullmatch(source):
+        source, key = sources[name][0], f"{name}_source"
+        if not source.startswith(INSIDE) and (Path(source).is_dir() or not HUB_ID.fullmatch(source)):
             raise UnsafeModelError(
                 f"{folder}: {key} is {source!r}, a place that its author chose on this machine; if you know it, give "
                 f"overrides={{{key!r}: {source!r}}}"
-            )
-        if not COMMIT.fullmatch(revision or "") and f"{name}_revision" not in given:
-            raise UnsafeModelError(
-                f"{folder}: {key} is {source!r} at {revision}, which can move; expected a commit of 40 hexadecimal "
-                f"digits; if you know it, give overrides={{'{name}_revision': COMMIT}}"
             )
 
 

@@ -85,14 +85,14 @@ def read_model_folder(
     if encoder is None and settings["model"]["encoder"] == CUSTOM:
         raise BackboneError(f"{folder}: {ENCODER_WANTED}")
     _check_backbones(folder, settings, strange)
-    trusted = _trusted(settings) if trust_remote_code else settings
+    trusted = _trusted(settings, folder) if trust_remote_code else settings
     check_sizes(trusted, folder, strange, encoder)
     with building(folder):
         model = model_of(trusted, encoder, **(decoder or {}))
     for part in (model.encoder, *recognizers(model)):
         check_max_seconds(part, settings["max_seconds"])
     FolderPretrainer(parts_of(settings["model"])).load_into(model, folder)
-    check_finite(model, folder)
+    check_finite(model, folder, strange)
     return model.eval(), settings
 
 
@@ -138,10 +138,11 @@ def load_lora(model: ExplainableSER, folder: str | Path) -> None:
     load_adapter(model, Path(folder) / ADAPTER)
 
 
-def _trusted(settings: Mapping) -> dict:
-    """Settings whose LLM may bring classes of its own."""
+def _trusted(settings: Mapping, folder: str | Path) -> dict:
+    """Settings whose LLM may bring classes of its own, if it lies inside the folder."""
     lobes = settings["model"]
-    own = {"trust_remote_code": True} if "source" in lobes["decoder"] else {}
+    source = lobes["decoder"].get("source")
+    own = {"trust_remote_code": True} if source is not None and Path(source).parent == Path(folder) else {}
     return {**settings, "model": {**lobes, "decoder": {**lobes["decoder"], **own}}}
 
 

@@ -17,7 +17,7 @@ from speechbrain_xser.errors import BackboneError, UnsafeModelError, XserError
 MOST_FILES = 10_000
 MOST_TEXT_BYTES = 1 << 26  # of a file without tensors; the largest, of a vocabulary of 262,000 tokens, has half of it
 MOST_CONFIG_BYTES = 1 << 22  # of a configuration; that of a tokenizer with 6,000 added tokens has a quarter
-WEIGHTS = ".safetensors"
+WEIGHTS = (".safetensors", ".bin", ".h5", ".msgpack")  # large; all but the first two are never opened
 BLOCK = 512  # bytes, in which a file's room is counted
 LEAST_FILLED = 16  # weights do not compress to a 16th
 

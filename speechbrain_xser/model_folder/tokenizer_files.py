@@ -106,7 +106,17 @@ def _growth(step: Mapping[str, object]) -> float:
         return 1.0
     pattern = step.get("pattern")
     found = pattern.get("String") if isinstance(pattern, Mapping) else None
-    return max(1.0, len(content) / len(found)) if isinstance(found, str) and found else 1.0 + len(content)
+    if isinstance(found, str) and found:
+        return max(1.0, len(content) / len(found))
+    return max(1.0, float(len(content))) if _needs_a_character(pattern) else 1.0 + len(content)
+
+
+def _needs_a_character(pattern: object) -> bool:
+    """Whether an expression never matches between two characters."""
+    try:
+        return re.search(pattern["Regex"], "") is None
+    except (re.error, TypeError, KeyError):
+        return False  # of another dialect, or none
 
 
 def _longest_replacement(charsmap: str) -> float:
@@ -116,7 +126,7 @@ def _longest_replacement(charsmap: str) -> float:
     except ValueError:
         return 1.0  # the library refuses it
     replacements = table[4 + int.from_bytes(table[:4], "little") :]
-    return float(max(map(len, replacements.split(b"\0"))))
+    return float(max(len(text.decode("utf-8", "replace")) for text in replacements.split(b"\0")))
 
 
 def _check_expression(pattern: object, path: Path) -> None:

@@ -11,7 +11,7 @@ from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain_xser.decoder.prompted_llm import PromptedLLM
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.stages import Stage, target_text
-from speechbrain_xser.training.work import soft_token_counts
+from speechbrain_xser.training.work import most_soft_tokens
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.manifest import Utterance
@@ -64,7 +64,7 @@ def check_context_limit(
         return
     utterances = [item["utterance"] for item in clips.data.values()]
     seconds = torch.tensor([item["duration"] for item in clips.data.values()], dtype=torch.float64)
-    audio = soft_token_counts(model, (seconds * model.encoder.sample_rate).long()).tolist()
+    audio = most_soft_tokens(model, (seconds * model.encoder.sample_rate).long()).tolist()
     for stage in (stage for stage in stages if stage.start is None):
         prompt = model.decoder.count_prompt(stage.instruction)
         begun = [prompt + tokens for tokens in audio]

@@ -113,6 +113,8 @@ def make_loaders(hparams: Mapping[str, Any], model: ExplainableSER, accumulation
         check_targets(clips[split], settings.schedule())
         searched = split == "valid" and settings.search_limit != 0
         check_context_limit(clips[split], model, settings.schedule().stages, generated=searched)
+    if "test" in clips:  # answered after the training; too late to find out
+        check_context_limit(clips["test"], model, settings.schedule().stages[-1:], generated=True)
     train = train_loader(clips["train"], model, settings, accumulation)
     valid = evaluation_loader(clips["valid"], settings)
     return Loaders(train, valid, evaluation_loader(clips["test"], settings) if "test" in clips else None)

@@ -49,6 +49,13 @@ def soft_token_counts(model: ExplainableSER, samples: Tensor) -> Tensor:
     return sum(branch.adapter.token_counts(frames) for branch in model.branches.values())
 
 
+def most_soft_tokens(model: ExplainableSER, samples: Tensor) -> Tensor:
+    """The same at most, [B], int64: an adapter that only estimates its tokens has ``most_tokens``."""
+    frames = model.encoder.frame_counts(samples)
+    adapters = [branch.adapter for branch in model.branches.values()]
+    return sum(getattr(adapter, "most_tokens", adapter.token_counts)(frames) for adapter in adapters)
+
+
 def predicted_tokens(utterance: Utterance, soft_tokens: float) -> float:
     """Approximate tokens of an utterance in the decoder: soft tokens, prompt, description and transcript.
 

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from speechbrain_xser.utils.out_of_memory import naming_memory
 WRITER = re.compile(r"\..+\.staging-(?P<host>[0-9a-f]{8})-(?P<process>\d+)")
 
 STAYS = "What was there stays as it was; free some memory and try again."
+ABANDONED_SECONDS = 3600.0  # since another host last wrote into a folder
 EVERYBODY = 0o666  # what a new file may be, before the umask that its folder was made with
 
 logger = logging.getLogger(__name__)
@@ -110,8 +112,14 @@ def _remove_abandoned(parent: Path) -> None:
     """Removes temporary folders of killed writers, be it in another container; those of running writers stay."""
     for found in parent.glob(".*.staging-*"):
         writer = WRITER.fullmatch(found.name)
-        if writer and not (is_running(writer["process"]) if writer["host"] == HOST else is_locked(found)):
+        if writer and not (is_running(writer["process"]) if writer["host"] == HOST else _in_use_elsewhere(found)):
             shutil.rmtree(found, ignore_errors=True)
+
+
+def _in_use_elsewhere(folder: Path) -> bool:
+    """Whether a writer of another host may be at work; where locks do not reach that far, its files are recent."""
+    times = [path.stat().st_mtime for path in (folder, *folder.rglob("*")) if path.exists()]
+    return is_locked(folder) or time.time() - max(times, default=0.0) < ABANDONED_SECONDS
 
 
 def _replace(staging: Path, folder: Path) -> None:

@@ -50,6 +50,21 @@ def test_a_text_as_long_as_is_allowed_is_rendered_and_none_longer():
         render_chat(text, times=MOST_CHARACTERS + 1)
 
 
+@pytest.mark.parametrize("shown", ["{{ a }}", "{{ a | tojson }}", "{{ a | string }}", "{{ [a] | join }}", ""])
+@pytest.mark.parametrize(
+    "doubled",
+    ["{% set a = [a, a] %}", "{% set a = (a, a) %}", "{% set a = {1: a, 2: a} %}", "{% set a = dict(b=a, c=a) %}"],
+)
+def test_a_list_that_holds_itself_twice_again_and_again_is_refused(doubled, shown):
+    with pytest.raises(PromptError, match="a value of"):
+        render_chat("{% set a = [1] %}" + 40 * doubled + shown)
+
+
+def test_a_list_of_many_long_texts_is_refused():
+    with pytest.raises(PromptError, match="a value of"):
+        render_chat("{% set a = 'a' * 30000 %}{{ [a] * 20000 }}")
+
+
 @pytest.mark.parametrize(
     "template",
     [

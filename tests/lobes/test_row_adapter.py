@@ -85,6 +85,15 @@ def test_a_row_is_the_mean_of_all_rows_by_their_probability_without_the_blank():
     assert tokens.counts.tolist() == [2] and torch.allclose(tokens.embeddings[0], torch.stack([a, c]), atol=1e-6)
 
 
+def test_a_clip_has_no_more_rows_than_scores():
+    adapter = RowAdapter(4, 6, LETTERS, stack=1, hidden=8)
+    adapter.scores = lambda z, frames: said(1, 2, 1, 2)
+    frames = torch.tensor([4])
+    assert adapter(torch.zeros(1, 4, 4), frames).counts.tolist() == adapter.most_tokens(frames).tolist() == [4]
+    frames = torch.tensor([48])
+    assert adapter.token_counts(frames).tolist() == [4] and adapter.most_tokens(frames).tolist() == [48]
+
+
 def test_a_clip_that_says_nothing_is_one_row_of_zeros():
     adapter = RowAdapter(4, 6, LETTERS, stack=1, hidden=8)
     adapter.scores = lambda z, frames: said(0, 0, 0)

@@ -10,7 +10,7 @@ import torch
 
 from speechbrain_xser import ExplainableEmotionRecognizer, packaged_model
 from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError
-from speechbrain_xser.model_folder import known_sources
+from speechbrain_xser.model_folder import known_sources, load, plain_files, tokenizer_files, weights
 from speechbrain_xser.model_folder.backbone_files import check_backbone_files
 from speechbrain_xser.model_folder.hyperparams import check_agreement
 from speechbrain_xser.model_folder.load import read_model_folder
@@ -64,12 +64,28 @@ def test_what_the_caller_names_is_loaded_wherever_it_lies(stranger, trained):
     assert read_model_folder(trained.folder, own)
 
 
-@pytest.mark.parametrize("revision", [None, "main", "0" * 39])
-def test_a_hub_id_needs_a_commit(stranger, revision):
-    with pytest.raises(UnsafeModelError, match="can move; expected a commit"):
-        known_sources.check_sources({"llm": ("owner/name", revision)}, "model")
-    known_sources.check_sources({"llm": ("owner/name", COMMIT)}, "model")
-    known_sources.check_sources({"llm": ("owner/name", revision)}, "model", ["llm_revision"])
+@pytest.mark.parametrize("revision", [None, "main", COMMIT])
+def test_a_hub_id_is_taken_as_a_stranger_s_which_its_fingerprint_names(stranger, revision):
+    sources = {"llm": ("owner/name", revision)}
+    known_sources.check_sources(sources, "model")
+    assert known_sources.strange_sources(sources) == ["llm"]
+
+
+def test_weights_of_any_kind_may_be_large_and_a_text_may_not(tmp_path):
+    for name in ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack"):
+        (tmp_path / name).write_bytes(bytes(plain_files.MOST_TEXT_BYTES + 1))
+        plain_files.check_file(tmp_path / name)
+    (tmp_path / "vocab.txt").write_bytes(bytes(plain_files.MOST_TEXT_BYTES + 1))
+    with pytest.raises(UnsafeModelError, match="expected at most"):
+        plain_files.check_file(tmp_path / "vocab.txt")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "growth"),
+    [({"Regex": " {2,}"}, 1.0), ({"Regex": " *"}, 2.0), ({"Regex": "(?<x"}, 2.0), ({"String": "ab"}, 1.0)],
+)
+def test_a_replacement_multiplies_by_what_it_puts_in(pattern, growth):
+    assert tokenizer_files._growth({"type": "Replace", "pattern": pattern, "content": " "}) == growth
 
 
 def test_a_folder_with_the_name_of_a_hub_id_is_a_place_on_this_machine(stranger, tmp_path, monkeypatch):
@@ -77,6 +93,27 @@ def test_a_folder_with_the_name_of_a_hub_id_is_a_place_on_this_machine(stranger,
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UnsafeModelError, match="a place that its author chose"):
         known_sources.check_sources({"llm": ("owner/name", COMMIT)}, "model")
+
+
+def test_the_class_of_an_llm_elsewhere_is_never_trusted(tmp_path):
+    def trusted(source):
+        settings = {"model": {"decoder": {"source": source}}}
+        return "trust_remote_code" in load._trusted(settings, tmp_path)["model"]["decoder"]
+
+    assert trusted(str(tmp_path / "llm"))
+    assert not any(map(trusted, ("owner/name", "packaged:llama-tiny", str(tmp_path.parent / "llm"))))
+
+
+@pytest.mark.parametrize("name", ["encoder.weight", "decoder.llm.model.weight", "branches.content.recognizer.weight"])
+def test_weights_of_a_backbone_are_looked_at_where_a_stranger_made_it(name):
+    class Model(torch.nn.Module):
+        def named_parameters(self):
+            return [(name, torch.tensor([float("nan")]))]
+
+    backbone = weights._backbone_of(name)
+    weights.check_finite(Model(), "model")
+    with pytest.raises(CheckpointError, match="not finite"):
+        weights.check_finite(Model(), "model", [backbone])
 
 
 def test_without_a_place_for_notes_a_warning_says_so(monkeypatch, tmp_path, caplog):

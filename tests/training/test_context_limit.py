@@ -46,6 +46,14 @@ def test_an_answer_as_long_as_the_context_is_refused_before_the_first_validation
     make(tiny_hparams({**data, "model": model}, tmp_path, search_limit=0))
 
 
+def test_a_clip_of_the_test_is_refused_before_the_training_and_not_after_it(data, tmp_path):
+    utterances = read_manifest(data["valid_manifest"])
+    path = Path(data["train_manifest"]).with_name("long test.jsonl")
+    write_manifest(str(path), [*utterances[:-1], utterances[-1]._replace(transcript="by the door " * 2000)])
+    with pytest.raises(PromptError, match=rf"1 of 3 utterances exceed .*in stage 'ser': {utterances[-1].id} \("):
+        make(tiny_hparams({**data, "test_manifest": str(path)}, tmp_path))
+
+
 def test_the_check_agrees_with_the_step_to_the_token(data, tmp_path):
     brain, loaders = make(tiny_hparams(data, tmp_path))
     (batch,), config = loaders.train, brain.model.decoder.causal.config
