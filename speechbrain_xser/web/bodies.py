@@ -22,7 +22,7 @@ from speechbrain_xser.web.uploads import OWNER, TOO_LARGE, UploadRoom, bounded, 
 COOKIE = "xser-owner"  # a random number by which a browser's uploads are known
 TOKEN = re.compile("[0-9a-f]{32}")
 UPLOAD = re.compile(f"{API}/upload/?")
-ASKING = re.compile(f"{API}/(?:queue/join|call/.+)")
+ASKING = re.compile(f"{API}/call/.+")  # of the page only what uses the model takes a place, in its turn
 BODY_BYTES = 64 * 1024  # of a request that is no upload
 FORM_BYTES = 16 * 1024  # around the file of an upload
 STALLED_SECONDS = 60.0  # without a byte of a body
@@ -69,6 +69,7 @@ class Bodies:
         if size > self.max_bytes + FORM_BYTES:
             refusal = PlainTextResponse(TOO_LARGE.format(bytes=self.max_bytes), 413)
             return await refusal(request.scope, receive, send)
+        self.line.check()  # a file that comes in vain would fill the room
         with self.room.reserved(size):
             await self.app(request.scope, bounded(receive, size, self.max_bytes), send)
 
@@ -128,7 +129,8 @@ def with_owner(request: Request, send: Send) -> Send:
     if request.scope["path"] != "/" or TOKEN.fullmatch(request.cookies.get(COOKIE, "")):
         return send
     cookie = SimpleCookie({COOKIE: secrets.token_hex(16)})
-    cookie[COOKIE].update({"path": "/", "httponly": True, "samesite": "lax"})
+    secure = request.url.scheme == "https"
+    cookie[COOKIE].update({"path": "/", "httponly": True, "samesite": "lax", "secure": secure})
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -34,7 +34,8 @@ NEEDED = {
 }
 HEALTH = "/health"
 CONTENT = (  # all from here; the page's style is inline, and Gradio's components compile their templates
-    "default-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; "
+    "default-src 'self'; connect-src 'self' blob:; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+    "font-src 'self' data:; "
     "worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; "
     "form-action 'self'; frame-ancestors 'none'; script-src 'self' 'unsafe-eval'"
 )
@@ -73,7 +74,8 @@ class Door:
         scripts: Iterable[str] = (),
     ) -> None:
         self.app, self.password, self.status = app, password, status
-        self.names = {"localhost", socket.gethostname().lower(), *(name.lower() for name in names)}
+        self.given = {name.lower() for name in names}
+        self.names = {"localhost", socket.gethostname().lower(), *self.given}
         self.scripts = [digest(script.encode()) for script in scripts]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,11 +108,19 @@ class Door:
         name = host_name(f"//{host}")
         return name in self.names or is_address(name)
 
+    def is_own_page(self, origin: str, host: str) -> bool:
+        """Whether an ``Origin`` is the host that was asked, or this server's name before a proxy, at no other port."""
+        try:
+            page = urlsplit(origin)
+            return page.netloc == host or (page.port is None and page.hostname in self.given)
+        except ValueError:
+            return False
+
     def is_from_here(self, headers: Headers, method: str, path: str) -> bool:
         """Whether a request comes from a page of this server, from no page, or opens the page."""
         origin = headers.get("origin")
         if origin is not None:
-            return urlsplit(origin).netloc == headers["host"] or host_name(origin) in self.names - {"localhost"}
+            return self.is_own_page(origin, headers["host"])
         opened = method in ("GET", "HEAD") and path == "/" and headers.get("sec-fetch-mode") == "navigate"
         return opened or headers.get("sec-fetch-site", "none") in ("none", "same-origin")
 

@@ -96,7 +96,7 @@ class Presence:
 
     def _until(self) -> set[float]:
         known = {} if self.listeners is None else self.listeners.until
-        return {known[key] for key in self.keys if key in known}
+        return {until for until in (known.get(key) for key in self.keys) if until is not None}
 
 
 class Listening:

@@ -36,7 +36,7 @@ def parsed_login(text: str, source: str = "--auth") -> tuple[str, str]:
 def login_in(path: str | Path) -> tuple[str, str]:
     """User and password in the first line of a file."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             line = file.readline(1000)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"--auth-file {path} cannot be read ({error}); {EXPECTED} in its first line.") from error

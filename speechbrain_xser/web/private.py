@@ -78,12 +78,21 @@ def is_regular(path: Path) -> bool:
 
 def _is_mine(folder: Path) -> bool:
     """Whether a folder belongs to this user, so that no other one can change what is in it."""
-    return not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid()
+    try:
+        return not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid()
+    except FileNotFoundError:  # another server has removed it
+        return False
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """The regular files below a folder, from which others may remove files and folders at the same time."""
+    for place, _, names in os.walk(folder):  # passes over what has gone, unlike a glob
+        yield from (path for path in (Path(place, name) for name in names) if is_regular(path))
 
 
 def remove_old(folder: Path, seconds: float) -> None:
     """Removes files not modified for some seconds: uploads that were broken off or never used."""
-    for path in [path for path in folder.rglob("*") if is_regular(path)]:
+    for path in list(files_in(folder)):
         try:
             if time.time() - path.stat().st_mtime > seconds:
                 remove_upload(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
+logger = logging.getLogger(__name__)
+
 FORGOTTEN_SECONDS = 600.0  # an upload or a clip that is not used for this long is removed
 LOOK_SECONDS = 30.0  # between two checks for them
 GRADIO = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_ANALYTICS_MAX_EVENTS": "1"}
@@ -38,7 +41,10 @@ class Server(NamedTuple):
         """Waits until the process is asked to end; removes what nobody uses."""
         while True:
             time.sleep(LOOK_SECONDS)
-            remove_old(self.folder / UPLOADS, FORGOTTEN_SECONDS)
+            try:
+                remove_old(self.folder / UPLOADS, FORGOTTEN_SECONDS)
+            except OSError as error:  # on Windows, a file that is open; it goes with a later look
+                logger.warning("An old upload cannot be removed yet (%s).", error)
             self.forget(FORGOTTEN_SECONDS)
             return_freed_memory()
 

@@ -20,10 +20,12 @@ from gradio import route_utils
 from gradio.route_utils import GradioMultiPartParser, GradioUploadFile, MultiPartException
 
 from speechbrain_xser.errors import BusyError
+from speechbrain_xser.web.private import files_in
 
 OWNER: ContextVar[str] = ContextVar("owner", default="")  # of the uploads of the request that is being answered
 KEY = secrets.token_bytes(32)  # of this process
 NAME = re.compile("[0-9a-f]{64}")
+FIELD = "files"  # of an upload, in Gradio
 FIELD_BYTES = 4096  # of a field that is no file
 FILES_AT_ONCE = 4  # in one request
 FILES_KEPT = 256
@@ -91,6 +93,13 @@ class BoundedParser(GradioMultiPartParser):
             raise MultiPartException(f"A field is longer than {FIELD_BYTES} bytes; send sounds as files.")
         super().on_part_data(data, start, end)
 
+    def on_headers_finished(self) -> None:
+        """Refuses a file in a field of another name, which nobody would take or remove, and a text in its place."""
+        super().on_headers_finished()
+        part = self._current_part
+        if (part.file is None) == (part.field_name == FIELD):
+            raise MultiPartException(f"Send sounds as files in the field {FIELD!r}, and no other file.")
+
     async def parse(self) -> object:
         """The parts; whatever happens before, their files are removed."""
         try:
@@ -139,7 +148,7 @@ class UploadRoom:
     def _sizes(self) -> list[int]:
         """The sizes of the uploads that have arrived, whether they wait or are being read."""
         found = []
-        for path in [*self.folder.glob("uploads/*/*"), *self.folder.glob("tmp*/*")]:
+        for path in (path for path in files_in(self.folder) if path.parent != self.folder):
             try:
                 found.append(path.stat().st_size)
             except FileNotFoundError:  # another thread has taken it

@@ -115,6 +115,13 @@ def test_the_sum_of_uploads_is_bounded(server, tmp_path):
         path.unlink()
 
 
+@pytest.mark.parametrize("field", ["other", "files"])
+def test_a_part_that_is_no_upload_is_refused_and_leaves_no_file(server, tmp_path, field):
+    file = ("a.wav", bytes(100_000)) if field == "other" else (None, "text")
+    assert server.client.post(f"{API}/upload", files={field: file}).status_code == 400
+    assert files(server) == []
+
+
 def test_an_upload_that_is_broken_off_leaves_no_file(server):
     host, port = server.client.base_url.host, server.client.base_url.port
     head = f"POST /{API}/upload HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; boundary=x\r\n"
@@ -143,6 +150,8 @@ def test_a_long_field_of_an_upload_is_refused_and_not_kept_in_memory(server):
         {"Origin": EVIL},
         {"Origin": "null"},
         {"Origin": "http://localhost:1"},
+        {"Host": "speech.example", "Origin": "http://speech.example:9999"},  # another server of the same name
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
         {"Sec-Fetch-Site": "same-site"},
     ],
@@ -214,8 +223,13 @@ def test_the_clips_of_pages_that_vanish_are_bounded(server, clip):
 
 def test_health_is_told_while_a_request_has_its_turn(server, clip):
     event = server.join(server.upload(clip).json()[0]).json()["event_id"]
-    assert server.health()["status"] == "ok"
-    assert server.answer(event)[0] == "complete"
+    turns = server.health()["turns"]
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(server.answer, event)
+        until(lambda: server.health()["turns"] > turns)
+        told = server.health()
+        assert told["status"] == "ok" and told["requests"] == 1 and not answer.done()
+        assert answer.result()[0] == "complete"
 
 
 def test_a_password_is_asked_for_and_health_needs_none(python, tmp_path, clip):

@@ -1,12 +1,14 @@
 """A server's folder, which holds uploads only while they are read."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 
 import pytest
 
+from speechbrain_xser.web import private
 from speechbrain_xser.web.private import private_folder, remove_abandoned, remove_old, taken
 
 
@@ -99,3 +101,15 @@ def test_uploads_that_nobody_asked_about_are_removed_and_new_ones_stay(place):
         os.utime(place / name, (then, then))
     remove_old(place, seconds=600)
     assert [path.name for path in place.iterdir()] == ["new.wav"]
+
+
+def test_files_that_go_while_they_are_listed_are_passed_over(tmp_path, monkeypatch):
+    """Two threads: one lists the uploads, the other has taken one, folder and all."""
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "clip.wav").touch()
+    listed = private.files_in(tmp_path)
+    first = next(listed)
+    for folder in {tmp_path / name for name in "abc"} - {first.parent}:
+        shutil.rmtree(folder)
+    assert list(listed) == []

@@ -164,7 +164,7 @@ def a_template_that_calls_itself_twice(folder):
     _template(folder, "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}")
 
 
-@kind(PromptError, "a value of", CHAT)
+@kind(PromptError, "too many steps", CHAT)
 def a_template_that_doubles_a_list(folder):
     _template(folder, "{% set a = [1] %}" + 40 * "{% set a = [a, a] %}" + "{{ a | tojson }}")
 
