@@ -59,18 +59,19 @@ def check_context_limit(
     hm (...). Shorten their texts or clips, remove them, raise the adapter's stack, or lower
     max_new_tokens.
     """
-    context = model.decoder.context if isinstance(model.decoder, PromptedLLM) else None
+    decoder = model.decoder
+    context = decoder.context if isinstance(decoder, PromptedLLM) else None
     if context is None:
         return
     utterances = [item["utterance"] for item in clips.data.values()]
     seconds = torch.tensor([item["duration"] for item in clips.data.values()], dtype=torch.float64)
     audio = most_soft_tokens(model, (seconds * model.encoder.sample_rate).long()).tolist()
     for stage in (stage for stage in stages if stage.start is None):
-        prompt = model.decoder.count_prompt(stage.instruction)
+        prompt = decoder.count_prompt(stage.instruction)
         begun = [prompt + tokens for tokens in audio]
-        more = model.decoder.max_new_tokens if generated else 0
+        more = decoder.max_new_tokens if generated else 0
         rows = zip(utterances, begun, strict=True)
-        lengths = [max(tokens + more, _length(model.decoder, stage, one, tokens, context)) for one, tokens in rows]
+        lengths = [max(tokens + more, _length(decoder, stage, one, tokens, context)) for one, tokens in rows]
         names = [utterance.id for utterance in utterances]
         beyond = {name: length for name, length in zip(names, lengths, strict=True) if length > context}
         _refuse(beyond, len(names), context, stage)

@@ -60,7 +60,7 @@ CALLS = [
     ("faithfulness binary.jsonl --device cpu", "binary.jsonl"),
     ("probe --model packaged:xser-tiny --train empty.jsonl --test good.jsonl", "empty.jsonl"),
     # no model
-    ("evaluate good.jsonl --device cpu --model folder", "hyperparams.yaml"),
+    ("evaluate good.jsonl --device cpu --model folder", "settings.json"),
     ("evaluate good.jsonl --device cpu --model half", "metadata.json"),
     ("evaluate good.jsonl --device cpu --model owner/name", "revision is None; give the full commit"),
     ("export folder --out out", "settings.json"),
