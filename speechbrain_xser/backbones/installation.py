@@ -43,7 +43,7 @@ def set_up(
     for backbone in backbones:
         if backbone not in missing:
             tell(f"{backbone.title} ({backbone.licence}) is there.")
-    if missing:
+    if missing or (cache / WORK).exists():  # a run was killed when all was done but its own leftovers
         with claimed(cache, wait=True, lock=LOCK), _workplace(cache, backbones) as work:
             for backbone in missing:
                 if not is_whole(cache / backbone.name, backbone):  # another process may have installed it

@@ -243,6 +243,14 @@ def test_a_kill_at_any_call_leaves_only_whole_folders_and_the_next_run_completes
     assert count > 20
 
 
+def test_what_a_run_left_that_was_killed_at_its_very_end_is_removed_by_the_next(cache, given):
+    set_up(given[1], given[0], lambda line: None)
+    (cache / ".setup").mkdir()
+    (cache / ".setup" / "download.whl").touch()
+    set_up(given[1], given[0], lambda line: None)
+    assert names(cache) == {"whisper", "llama"} | LEFT
+
+
 def pausing(backbones, reached):
     """The same, but reading the second one stops when its weights are written."""
 
