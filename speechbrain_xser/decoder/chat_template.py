@@ -207,14 +207,17 @@ class _Counted(NodeTransformer):
         return node
 
     def visit_List(self, node: nodes.List) -> nodes.Call:  # noqa: N802, named by Jinja
+        """Has what it holds counted."""
         self.generic_visit(node)
         return _asked("built", node)
 
     def visit_Dict(self, node: nodes.Dict) -> nodes.Call:  # noqa: N802, named by Jinja
+        """Has what it holds counted."""
         self.generic_visit(node)
         return _asked("built", node)
 
     def visit_Tuple(self, node: nodes.Tuple) -> nodes.Tuple | nodes.Call:  # noqa: N802, named by Jinja
+        """Has what it holds counted, unless it is names that are given values."""
         self.generic_visit(node)
         return node if node.ctx != "load" else _asked("built", node)
 

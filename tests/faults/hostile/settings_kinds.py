@@ -155,8 +155,8 @@ def an_encoder_in_the_folder_s_parent(folder):
     _in_settings("encoder.source", "..", folder)
 
 
-@kind(UnsafeModelError, "commit")
-def an_llm_on_the_hub_without_a_commit(folder):
+@kind(BackboneError, "cannot load 'owner/name'")
+def an_llm_on_a_hub_that_is_out_of_reach(folder):
     _in_settings("decoder.source", "owner/name", folder)
 
 
