@@ -37,6 +37,13 @@ def test_the_tokens_of_the_emotion_are_found_and_no_others(loss, text, word):
     assert loss.plain_tokens(word) == tokens[loss.named(tokens)].tolist()
 
 
+def test_a_word_of_two_tokens_counts_where_it_stands_as_a_whole():
+    loss = EmotionLoss(LLM, ["sad"])
+    loss.phrases = [torch.tensor([5, 6])]  # in the tokenizer of the tests all of these words are one token
+    assert loss.named(torch.tensor([4, 5, 6, 5, 7])).tolist() == [False, True, True, False, False]
+    assert loss.named(torch.tensor([5])).tolist() == [False]
+
+
 def test_the_sum_is_the_cross_entropy_of_these_tokens_alone(loss):
     torch.manual_seed(0)
     targets = torch.tensor(loss.plain_tokens("A man talks, sounding sad."))
