@@ -74,6 +74,23 @@ class SoftTokens(NamedTuple):
         return cls(torch.cat(padded), torch.cat([part.counts for part in parts]))
 
 
+def estimated_tokens(frames: Tensor) -> Tensor:
+    """About four tokens a second of a usual encoder's 50 frames, [B], where their number is known only later.
+
+    Example
+    -------
+    >>> estimated_tokens(torch.tensor([50, 3]))
+    tensor([4, 1])
+    """
+    return torch.div(frames, 12, rounding_mode="floor").clamp(min=1)
+
+
+def silent_row(frames: Tensor, width: int, dtype: torch.dtype = torch.float32) -> SoftTokens:
+    """One zero vector for each clip, [B, 1, e]: a branch of words that is off."""
+    zeros = torch.zeros(len(frames), 1, width, dtype=dtype, device=frames.device)
+    return SoftTokens(zeros, torch.ones_like(frames))
+
+
 class Adapter(nn.Module):
     """Stacks frames and projects them to the decoder's embedding width.
 

@@ -13,14 +13,13 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_xser.errors import BackboneError
-from speechbrain_xser.lobes.adapter import EmbedText, FrameTokens, SoftTokens
+from speechbrain_xser.lobes.adapter import EmbedText, FrameTokens, SoftTokens, estimated_tokens, silent_row
 from speechbrain_xser.lobes.bottleneck import Latent
 from speechbrain_xser.lobes.branch import Branch
 from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
 from speechbrain_xser.lobes.word_recognizer import Recognizer, WhisperRecognizer, Word, spoken
 
 LEAST_LOG_PROBABILITY = -5.0  # nats, of a word; a clip in which no word was recognised has it too
-FRAMES_A_TOKEN = 12  # about four tokens a second of a usual encoder's 50 frames; for estimates of work only
 
 
 class RecognizedWords(nn.Module):
@@ -137,11 +136,11 @@ class WordTokens(FrameTokens):
 
     def token_counts(self, frames: Tensor) -> Tensor:
         """Approximate tokens of clips with that many encoder frames, [B]; the number of words is known only later."""
-        return torch.div(frames, FRAMES_A_TOKEN, rounding_mode="floor").clamp(min=1)
+        return estimated_tokens(frames)
 
     def off(self, frames: Tensor, longest: int) -> SoftTokens:
         """One zero vector for each clip, [B, 1, e]."""
-        return SoftTokens(torch.zeros(len(frames), 1, self.width, device=frames.device), torch.ones_like(frames))
+        return silent_row(frames, self.width)
 
 
 def build_recognized(

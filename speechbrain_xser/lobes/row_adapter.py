@@ -6,19 +6,17 @@ The LLM then receives what it was trained on: one row for each token that is sai
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_xser.lobes.adapter import Adapter, SoftTokens
+from speechbrain_xser.lobes.adapter import Adapter, SoftTokens, estimated_tokens, silent_row
 from speechbrain_xser.lobes.bottleneck import build_bottleneck
-from speechbrain_xser.lobes.branch import Branch
+from speechbrain_xser.lobes.branch import Branch, build_branch
 from speechbrain_xser.lobes.states import SpeechEncoder
-from speechbrain_xser.lobes.token_scores import TokenScores, Vocabulary
-
-SHARPNESS = 10.0  # logit of a token if the output is its row
-FRAMES_A_TOKEN = 12  # about four tokens a second of a usual encoder's 50 frames; for estimates of work only
+from speechbrain_xser.lobes.token_scores import TokenScores, Vocabulary, directions
 
 
 class RowAdapter(Adapter):
@@ -56,12 +54,11 @@ class RowAdapter(Adapter):
         self.vocabulary = vocabulary._replace(rows=None)
         self.blank = nn.Parameter(torch.zeros(width))
         self.register_buffer("rows", vocabulary.rows.detach().float(), persistent=False)
-        centred = self.rows - self.rows.mean(0)
-        self.register_buffer("directions", SHARPNESS * centred / centred.square().sum(1).mean(), persistent=False)
+        self.register_buffer("directions", directions(self.rows), persistent=False)
 
     def token_counts(self, frames: Tensor) -> Tensor:
         """Approximate tokens of clips with that many frames, [B]; how many are said is known only later."""
-        return torch.div(frames, FRAMES_A_TOKEN, rounding_mode="floor").clamp(min=1)
+        return estimated_tokens(frames)
 
     def most_tokens(self, frames: Tensor) -> Tensor:
         """Tokens of clips with that many frames, at most: one for each score, [B]."""
@@ -96,8 +93,7 @@ class RowAdapter(Adapter):
 
     def off(self, frames: Tensor, longest: int) -> SoftTokens:
         """One zero vector for each clip, [B, 1, e]."""
-        zeros = torch.zeros(len(frames), 1, self.width, dtype=self.output.weight.dtype, device=frames.device)
-        return SoftTokens(zeros, torch.ones_like(frames))
+        return silent_row(frames, self.width, self.output.weight.dtype)
 
 
 def build_rows(
@@ -141,5 +137,5 @@ def build_rows(
     >>> branch.adapter.rows.shape
     torch.Size([20, 16])
     """
-    lower = bottleneck(layer_count=encoder.layer_count, width=encoder.width)
-    return Branch(lower, RowAdapter(lower.size, width, vocabulary_rows(size), stack, hidden))
+    rows = partial(RowAdapter, vocabulary=vocabulary_rows(size), stack=stack, hidden=hidden)
+    return build_branch(encoder, width, bottleneck, rows)

@@ -17,9 +17,8 @@ from speechbrain_xser.answer.label_words import LABEL_WORDS, label_places
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.lobes.adapter import EmbedText, SoftTokens
 from speechbrain_xser.lobes.states import LayerStates
-from speechbrain_xser.lobes.token_scores import CtcScores
+from speechbrain_xser.lobes.token_scores import CtcScores, directions
 
-SHARPNESS = 10.0  # logit of a word if the mean soft token is its row
 SMOOTHING = 0.1
 UNKNOWN = -100  # a target that the loss ignores
 
@@ -48,6 +47,10 @@ class LabelScores(NamedTuple):
         options = {"ignore_index": UNKNOWN, "label_smoothing": SMOOTHING, "reduction": "sum"}
         return sum(cross_entropy(self.logits[name].float(), self.labels[name], **options) for name in self.logits)
 
+    def texts(self) -> list[str]:
+        """No words."""
+        return []
+
     def guesses(self) -> dict[str, list[tuple[int, int]]]:
         """Indices of the right and of the best-scored value, for the labelled clips of each attribute."""
         best = {name: logits.argmax(1).tolist() for name, logits in self.logits.items()}
@@ -58,8 +61,7 @@ class LabelScores(NamedTuple):
 def label_scores(tokens: SoftTokens, embed_text: EmbedText, answers: Sequence[str]) -> LabelScores:
     """Scores the mean of each clip's soft tokens against the rows of the words that name its labels.
 
-    ``logit = 10 * mean . (row - centre) / spread``: rows are centred within an attribute and ``spread`` is their mean
-    squared distance from the centre, so that a soft token that is a word's row has about the logit 10 for that word.
+    Rows are centred and scaled within an attribute, as :func:`~speechbrain_xser.lobes.token_scores.directions` does.
 
     Arguments
     ---------
@@ -87,9 +89,8 @@ def label_scores(tokens: SoftTokens, embed_text: EmbedText, answers: Sequence[st
     logits, labels = {}, {}
     for attribute, words in LABEL_WORDS.items():
         rows = torch.stack([embed_text(f" {word}").float().mean(0) for word in words.values()])
-        rows = rows - rows.mean(0)
         with torch.autocast(means.device.type, enabled=False):
-            logits[attribute] = SHARPNESS * (means @ rows.T) / rows.square().sum(1).mean()
+            logits[attribute] = means @ directions(rows).T
         places = [label_places(answer, attribute) for answer in answers]
         found = torch.tensor([UNKNOWN if place is None else place for place in places])
         labels[attribute] = found.to(means.device, non_blocking=True)

@@ -11,6 +11,34 @@ from torch import Tensor
 from speechbrain_xser.lobes.ctc import collapsed, ctc_nats
 from speechbrain_xser.utils.lengths import valid_mask
 
+SHARPNESS = 10.0  # logit of a word if what is scored is its row
+
+
+def directions(rows: Tensor) -> Tensor:
+    """What a vector is multiplied with to score rows: ``10 * (row - centre) / spread``.
+
+    Rows are centred and ``spread`` is their mean squared distance from the centre, so that a row itself has a logit of
+    about 10 more for its own word than for others.
+
+    Arguments
+    ---------
+    rows : Tensor
+        Embeddings, [V, e].
+
+    Returns
+    -------
+    Tensor
+        [V, e].
+
+    Example
+    -------
+    >>> directions(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
+    tensor([[ 10.,   0.],
+            [-10.,   0.]])
+    """
+    centred = rows - rows.mean(0)
+    return SHARPNESS * centred / centred.square().sum(1).mean()
+
 
 class Vocabulary(NamedTuple):
     """V tokens of an LLM."""
@@ -69,6 +97,14 @@ class CtcScores(NamedTuple):
         """Classes of all clips, one after another, [N] int64: a token is its place + 1."""
         flat = [token + 1 for row in self.said for token in row]
         return torch.tensor(flat, dtype=torch.int64, device=self.scores.logits.device)
+
+    def texts(self) -> list[str]:
+        """What the best path of each clip says."""
+        return self.scores.texts()
+
+    def guesses(self) -> dict[str, list[tuple[int, int]]]:
+        """No labels."""
+        return {}
 
     def nats(self) -> Tensor:
         """Summed CTC loss, [], float32; a clip with more tokens than frames adds nothing."""

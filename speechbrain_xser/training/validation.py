@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from speechbrain_xser.lobes.starts import LabelScores
-from speechbrain_xser.lobes.token_scores import CtcScores
 from speechbrain_xser.metrics.answers import UtteranceAnswer
 from speechbrain_xser.stages import Stage
 from speechbrain_xser.training.criterion import CROSS_ENTROPY, KL, Criterion, LossParts, Totals
@@ -16,6 +15,7 @@ from speechbrain_xser.training.distributed import gather_lists, sum_over_ranks
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.manifest import Utterance
+    from speechbrain_xser.lobes.token_scores import CtcScores
 
 
 class Evaluation:
@@ -77,9 +77,7 @@ class Evaluation:
 
     def add_start(self, scores: LabelScores | CtcScores, utterances: Sequence[Utterance]) -> None:
         """Adds what a start predicts: words, or labels together with the right ones."""
-        if isinstance(scores, CtcScores):
-            self.answers += map(UtteranceAnswer, utterances, scores.scores.texts())
-            return
+        self.answers += map(UtteranceAnswer, utterances, scores.texts())
         for attribute, pairs in scores.guesses().items():
             self._guesses.setdefault(attribute, []).extend(pairs)
 

@@ -11,8 +11,8 @@ from torch import nn
 from speechbrain_xser.decoder.heads import HeadsDecoder
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.lobes.ctc import collapsed
-from speechbrain_xser.lobes.row_adapter import SHARPNESS, RowAdapter, build_rows
-from speechbrain_xser.lobes.token_scores import TokenScores, Vocabulary
+from speechbrain_xser.lobes.row_adapter import RowAdapter, build_rows
+from speechbrain_xser.lobes.token_scores import SHARPNESS, TokenScores, Vocabulary
 from speechbrain_xser.model import build_model
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.save import write_model_folder

@@ -8,8 +8,9 @@ import torch
 from speechbrain_xser.answer.label_words import LABEL_WORDS, label_places, label_text
 from speechbrain_xser.answer.record import Descriptors, Record
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.lobes.starts import SHARPNESS, SMOOTHING, UNKNOWN, augmented, label_scores
+from speechbrain_xser.lobes.starts import SMOOTHING, UNKNOWN, augmented, label_scores
 from speechbrain_xser.lobes.states import LayerStates
+from speechbrain_xser.lobes.token_scores import SHARPNESS
 
 LETTERS = {letter: row for letter, row in zip("abcdefghijklmnopqrstuvwxyz ", torch.eye(27), strict=True)}
 
