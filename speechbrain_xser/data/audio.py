@@ -240,7 +240,11 @@ def _open(path: str | os.PathLike) -> soundfile.SoundFile | None:
         sound = soundfile.SoundFile(os.open(path, READ_ONLY) if member is None else read_member(member))
     except soundfile.SoundFileError:  # FLAC in Ogg, or a codec in WAV that it does not know: FFmpeg may read it
         return None
-    check_format(sound.samplerate, sound.channels, path)
+    try:
+        check_format(sound.samplerate, sound.channels, path)
+    except AudioError:
+        sound.close()
+        raise
     return sound
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
@@ -94,6 +95,16 @@ def test_a_rate_or_a_number_of_channels_that_no_recording_has_is_refused(rate, c
     for name in ("a.wav", "a.aiff"):
         with pytest.raises(AudioError, match=name):
             load_audio(tmp_path / name)
+
+
+def test_a_file_that_is_refused_is_closed(tmp_path):
+    path = tmp_path / "fast.wav"
+    soundfile.write(path, np.zeros(80), 999_999)
+    before = psutil.Process().num_fds()
+    for _ in range(20):
+        with pytest.raises(AudioError):
+            load_audio(path)
+    assert psutil.Process().num_fds() == before
 
 
 def test_the_other_decoder_is_asked_no_such_rate_either(tmp_path):
