@@ -25,9 +25,10 @@ from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.utils.commandline import STARTS_ANEW
 from speechbrain_xser.utils.sources import SET_UP, fingerprint, resolve_source
 from tests.backbones.fakes import fake_backbones
+from tests.dying import KILLED, die_after
 
 CALLS = ("replace", "rename", "unlink", "rmdir", "fsync", "mkdir", "open")
-KILLED, FULL = 9, 10_000
+FULL = 10_000
 FORK = multiprocessing.get_context("fork")
 LEFT = {".setup.lock"}  # of the cache, beside the folders
 
@@ -215,16 +216,7 @@ def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(cache, given, monke
 @pytest.mark.slow
 def test_a_kill_at_any_call_leaves_only_whole_folders_and_the_next_run_completes_them(cache, given):
     def killed(count: int) -> None:
-        left = iter(range(count))
-        for name in CALLS:
-            original = getattr(os, name)
-
-            def counted(*arguments, _original=original, **options):
-                if next(left, None) is None:
-                    os._exit(KILLED)
-                return _original(*arguments, **options)
-
-            setattr(os, name, counted)
+        die_after(count, CALLS)
         set_up(given[1], given[0], lambda line: None)
 
     count, code = 0, KILLED

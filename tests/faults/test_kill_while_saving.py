@@ -1,7 +1,6 @@
 """Killed at every call to the file system in turn: what was saved is found, in one piece, or what it replaces is."""
 
 import multiprocessing
-import os
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,8 @@ from safetensors.torch import load_file, save_file
 from speechbrain_xser.training.checkpoint import CheckpointStore, load_tensors
 from speechbrain_xser.utils.files import written_beside
 from speechbrain_xser.utils.folders import whole_folder, written_folder
+from tests.dying import KILLED, die_after
 
-CALLS = ("replace", "rename", "unlink", "remove", "rmdir", "fsync", "mkdir")
-KILLED = 9
 FORK = multiprocessing.get_context("fork")
 
 
@@ -21,16 +19,7 @@ def killed_at(count: int, work) -> bool:
     """Does some work in a process of its own, which ends at its n-th call; whether it came that far."""
 
     def child():
-        left = iter(range(count))
-        for name in CALLS:
-            original = getattr(os, name)
-
-            def counted(*arguments, _original=original, **options):
-                if next(left, None) is None:
-                    os._exit(KILLED)
-                return _original(*arguments, **options)
-
-            setattr(os, name, counted)
+        die_after(count)
         work()
 
     process = FORK.Process(target=child)

@@ -5,23 +5,11 @@ import signal
 import pytest
 import torch
 
-from tests.training.runner import final_weights, tiny_data, tiny_hparams, train_in_process
+from tests.training.runner import final_weights, tiny_hparams, train_in_process
 
 pytestmark = pytest.mark.training
 
 FINISHED, KILLED = 0, -signal.SIGKILL
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return tiny_data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(data, tmp_path_factory):
-    output = tmp_path_factory.mktemp("uninterrupted")
-    assert train_in_process(tiny_hparams(data, output)) == FINISHED
-    return final_weights(output)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -6,23 +6,11 @@ import pytest
 import torch
 
 from speechbrain_xser.training.checkpoint import CheckpointStore
-from tests.training.runner import final_weights, tiny_data, tiny_hparams, train_in_process
+from tests.training.runner import final_weights, tiny_hparams, train_in_process
 
 pytestmark = pytest.mark.training
 
 FINISHED = 0
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return tiny_data(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(data, tmp_path_factory):
-    output = tmp_path_factory.mktemp("uninterrupted")
-    assert train_in_process(tiny_hparams(data, output)) == FINISHED
-    return final_weights(output)
 
 
 def test_sigterm_leaves_one_checkpoint_of_that_step_and_the_exit_code_143_and_the_run_goes_on_exactly(
