@@ -16,6 +16,11 @@ UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
 
+# Licences that ask for no more than to be named, or that cover only a package's own files; and packages with others,
+# which docs/reliability.md tells of.
+LICENCES := MIT;BSD;Apache;ISC;PSF;Python Software Foundation;0BSD;MPL-2.0;Mozilla;NVIDIA
+KNOWN_LICENCES := speechbrain_xser espeakng-loader pycocoevalcap cuda-toolkit praat-parselmouth dtw-python yamllint
+
 # The package is small enough that more threads only wait for each other; nothing is fetched at run time.
 export TOKENIZERS_PARALLELISM := false
 unexport PYTHONDONTWRITEBYTECODE # with it, every process of a test compiles everything again
@@ -24,7 +29,7 @@ ifdef DATA
 export XSER_DATA := $(DATA)
 endif
 
-.PHONY: help setup lock demo test test-fast test-small test-serve soak fuzz doctest docs lint dist check-wheel recipe-lists train-tiny clean
+.PHONY: help setup lock demo test test-fast test-small test-serve soak fuzz audit doctest docs lint dist check-wheel recipe-lists train-tiny clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +54,7 @@ lock: $(UV) ## write requirements from setup.py; keeps the versions that still f
 	$(COMPILE) setup.py --extra dev $(ARGS) --output-file requirements/newest.txt
 	$(COMPILE) setup.py --extra dev $(ARGS) --resolution lowest-direct --output-file requirements/oldest.txt
 	$(COMPILE) requirements/uv.in $(ARGS) --output-file requirements/uv.txt
+	$(COMPILE) requirements/audit.in $(ARGS) --output-file requirements/audit.txt
 
 demo: $(STAMP) ## train, evaluate and explain on the embedded corpus, in minutes
 	$(BIN)/python recipes/Tiny/demo.py $(ARGS)
@@ -79,6 +85,13 @@ soak: $(STAMP) ## kill a training KILLS times (50) at random instants; it has to
 test-serve: export OMP_NUM_THREADS ?= 1
 test-serve: $(STAMP) ## ask a server a thousand times, and print how much memory it takes
 	XSER_REQUESTS=1000 $(BIN)/python -m pytest tests/faults/test_memory_of_a_server.py $(ARGS)
+
+audit: $(STAMP) ## look for known vulnerabilities of the locked versions, and for licences that are not permissive
+	$(PYTHON) -m venv $(VENV)/audit
+	$(UV) pip install --quiet --python $(VENV)/audit/bin/python --require-hashes -r requirements/audit.txt
+	$(VENV)/audit/bin/pip-licenses --python $(BIN)/python --from=mixed --order=license --summary \
+	  --partial-match --allow-only "$(LICENCES)" --ignore-packages $(KNOWN_LICENCES)
+	$(VENV)/audit/bin/pip-audit --requirement requirements/$(VERSIONS).txt --require-hashes --disable-pip $(ARGS)
 
 doctest: export OMP_NUM_THREADS ?= 1
 doctest: $(STAMP) ## run the examples in every docstring

@@ -63,6 +63,7 @@ EXTRAS = {
         "playwright>=1.51,<2",  # drives a real browser in tests of pages
         "pytest>=8.2,<10",  # tests and doctests
         "pytest-xdist>=3.6,<4",  # on several cores
+        "hypothesis>=6.100,<7",  # odd inputs, and the smallest of those that fail
         "ruff>=0.6,<1",  # the linter
         "setuptools>=77,<85",  # builds the package without fetching anything
         "praat-parselmouth>=0.4.5,<0.5",  # reference for pitch

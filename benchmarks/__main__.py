@@ -70,14 +70,14 @@ def run(size: Size, folder: Path, device: str, parts: Sequence[str]) -> tuple[li
     """Some parts, or all, at one size."""
     most = ceilings(size, device)
     rows = [row for part in parts for row in PARTS[part](size, folder, device, most)]
-    ceiling = f"{most.flops / 1e12:.3g} TFLOP/s in bfloat16 and {most.bandwidth / 1e9:.3g} GB/s, measured"
+    ceiling = f"{most.flops / 1e12:.3g} TFLOP/s in {most.kind} and {most.bandwidth / 1e9:.3g} GB/s, measured"
     return rows, {"machine": machine(device), "ceilings": ceiling}
 
 
 def training_rows(size: Size, folder: Path, device: str, most: Ceilings) -> list[Row]:
     """A training step, and its share of what the machine can do."""
-    model = build(size, folder, device)
-    rows = noted(training.rows(model, size, device))
+    model = build(size, folder, device, most.kind)
+    rows = noted(training.rows(model, size, device, most))
     ours, _ = training.batches(size, device)
     reached = limits.training_seconds(model, ours, most) / (rows[0].ours / 1000)
     return [*rows, Row("share of the training step's limit", "", reached, None, "x", goal(size, "≥ 0.6"))]
@@ -85,10 +85,10 @@ def training_rows(size: Size, folder: Path, device: str, most: Ceilings) -> list
 
 def encoding_rows(size: Size, folder: Path, device: str, most: Ceilings) -> list[Row]:
     """What hears, how works grow, and how ranks share one."""
-    model = build(size, folder, device)
+    model = build(size, folder, device, most.kind)
     rows = noted(encoding.layer_rows(size, device))
     rows += noted(encoding.speech_rows(model, size, device, in_float32(model, folder, device)))
-    return rows + noted([*growth.rows(model, size, device), *ranks.rows(size)])
+    return rows + noted([*growth.rows(model, size, device, most), *ranks.rows(size)])
 
 
 def decoding_rows(size: Size, folder: Path, device: str, most: Ceilings) -> list[Row]:

@@ -1,7 +1,12 @@
-"""What this machine can do at most, measured in the same run: products a second, and bytes a second."""
+"""What this machine can do at most, measured in the same run: products a second, and bytes a second.
+
+Processors without bfloat16 in hardware emulate it, several times slower than float32. A step is measured in the type
+in which this machine multiplies faster.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -13,15 +18,22 @@ from benchmarks.sizes import Size
 class Ceilings(NamedTuple):
     """Measured maxima."""
 
-    flops: float  # multiply-adds count two, in bfloat16, a second
+    flops: float  # multiply-adds count two, a second
     bandwidth: float  # bytes read and written a second
+    kind: str  # the faster type, bfloat16 or float32
+
+    def precision(self, device: str) -> torch.autocast:
+        """The precision of a training step."""
+        return torch.autocast(device, torch.bfloat16, enabled=self.kind == "bfloat16")
 
 
 def ceilings(size: Size, device: str) -> Ceilings:
     """The best of a large square product and a large copy."""
     side, words = size.ceiling
-    a, b = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
     source = torch.empty(words, device=device, dtype=torch.float32).fill_(1)
-    target = torch.empty_like(source)
-    found = measure({"product": lambda: a @ b, "copy": lambda: target.copy_(source)}, 7, device)
-    return Ceilings(2 * side**3 / found["product"].seconds, 2 * 4 * words / found["copy"].seconds)
+    target, square = torch.empty_like(source), torch.randn(side, side, device=device)
+    squares = {"bfloat16": square.bfloat16(), "float32": square}
+    products = {kind: partial(torch.matmul, one, one) for kind, one in squares.items()}
+    found = measure({**products, "copy": lambda: target.copy_(source)}, 7, device)
+    kind = min(products, key=lambda name: found[name].seconds)
+    return Ceilings(2 * side**3 / found[kind].seconds, 2 * 4 * words / found["copy"].seconds, kind)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import torch
 
+from benchmarks.ceilings import Ceilings
 from benchmarks.clock import measure
 from benchmarks.decoding import ours, prompts
 from benchmarks.material import Utterances, utterances
@@ -17,7 +17,7 @@ from speechbrain_xser.model import ExplainableSER
 from speechbrain_xser.stages import SER_STAGE
 
 
-def rows(model: ExplainableSER, size: Size, device: str) -> list[Row]:
+def rows(model: ExplainableSER, size: Size, device: str, most: Ceilings) -> list[Row]:
     """Time of a token at batch 64 beside batch 8, and of a position at 20 s beside 4 s; memory of both.
 
     Ratios are of the larger to the smaller: at 1 cost is flat, below it falls.
@@ -30,7 +30,7 @@ def rows(model: ExplainableSER, size: Size, device: str) -> list[Row]:
     short, long = (utterances(np.full(4, seconds), device) for seconds in (4.0, 20.0))
 
     def train(batch: Utterances) -> None:
-        with torch.autocast(device, torch.bfloat16):
+        with most.precision(device):
             step(model, batch)
         model.zero_grad()
 

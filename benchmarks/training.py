@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import log_softmax, nll_loss
 from torch.nn.utils.rnn import pad_sequence
 
+from benchmarks.ceilings import Ceilings
 from benchmarks.clock import measure
 from benchmarks.material import Utterances, speech_seconds, utterances
 from benchmarks.sizes import Size
@@ -88,7 +89,7 @@ def plain_lora(model: ExplainableSER, plain: bool) -> None:
             module.__class__ = Linear if plain else FusedLoraLinear
 
 
-def rows(model: ExplainableSER, size: Size, device: str) -> list[Row]:
+def rows(model: ExplainableSER, size: Size, device: str, most: Ceilings) -> list[Row]:
     """The training step beside both peers, in time and memory."""
     ours, theirs = batches(size, device)
     model.train()
@@ -96,14 +97,14 @@ def rows(model: ExplainableSER, size: Size, device: str) -> list[Row]:
     def peer(labels: bool) -> Tensor:
         plain_lora(model, True)
         try:
-            with torch.autocast(device, torch.bfloat16):
+            with most.precision(device):
                 return padded_step(model, theirs, labels)
         finally:
             plain_lora(model, False)
             model.zero_grad()
 
     def own() -> None:
-        with torch.autocast(device, torch.bfloat16):
+        with most.precision(device):
             step(model, ours)
         model.zero_grad()
 

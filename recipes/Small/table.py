@@ -3,7 +3,8 @@
     python recipes/Small/table.py results/small/fd_ser_sed_asr/model --data=corpora --out=results/small/table
 
 ``corpora`` holds CREMA-D (of which the test actors are taken), RAVDESS and LibriSpeech as ``cremad``, ``ravdess`` and
-``librispeech``. Nothing is chosen by these sets. Every clip is judged alone, by the words that the model writes, and
+``librispeech``; with ``--sets=wordnet`` also WordNet's sentences as ``wordnet``, spoken by flite's rms and eSpeak NG's
+test variants. Nothing is chosen by these sets. Every clip is judged alone, by the words that the model writes, and
 one without a label counts as wrong.
 """
 
@@ -26,6 +27,7 @@ import speechbrain_xser  # noqa: F401, it checks the versions of what is importe
 from Small.acted import acted
 from Small.domain_sets import drawn
 from Small.figures import figures
+from Small.prepare import prepare
 
 from speechbrain_xser import ExplainableEmotionRecognizer
 from speechbrain_xser.annotator.annotation import annotate
@@ -83,12 +85,17 @@ def librispeech(data: Path, folder: Path) -> str:
     return _annotated(clips, data, folder)
 
 
+def wordnet(data: Path, folder: Path) -> str:
+    """Sentences that training did not have, by voices that it did not hear."""
+    return prepare(data, folder, train_clips=1, valid_clips=1, test_clips=100, annotate=True)["test"]
+
+
 def _reader(row: dict[str, str], data: Path) -> Utterance:
     text = row["transcript"].lower()
     return Utterance(row["id"], str(data / row["path"]), transcript=text, gender=row["gender_heard"] or None)
 
 
-SETS = {"cremad": cremad, "ravdess": ravdess, "librispeech": librispeech}
+SETS = {"cremad": cremad, "ravdess": ravdess, "librispeech": librispeech, "wordnet": wordnet}
 
 
 def _annotated(clips: list[Utterance], data: Path, folder: Path) -> str:

@@ -1,9 +1,11 @@
-"""A user's clip: read, checked, and its file removed at once; error messages are written for users of the page."""
+"""A user's clip: held, checked and read, and its file removed; error messages are written for users of the page."""
 
 from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,21 +42,29 @@ class Upload(NamedTuple):
         return "data:audio/wav;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_seconds: float) -> Upload:
-    """Reads an uploaded clip into memory at the encoder's rate, and removes its file in any case.
+@contextmanager
+def held(path: str | Path) -> Iterator[Path]:
+    """Holds an uploaded file while its request waits and is answered, and removes it in any case.
+
+    Nothing else removes it meanwhile, however long the line is. An ``AudioError`` tells of a file that is gone.
+    """
+    upload = Path(path)
+    try:
+        with taken(upload) as file, told_as(file.name, str(file)):
+            yield file
+    except FileNotFoundError as error:
+        raise AudioError(GONE.format(name=upload.name)) from error
+
+
+def read_upload(recognizer: ExplainableEmotionRecognizer, file: Path, max_seconds: float) -> Upload:
+    """Reads a clip that is held into memory at the encoder's rate.
 
     To be called in the turn of a :class:`~speechbrain_xser.web.line.Line`, so that one clip is decoded at a time.
 
     The length is checked by the file's header before decoding. An ``AudioError`` names the file as the user knows it.
     """
-    upload = Path(path)
-    try:
-        with taken(upload) as file, told_as(file.name, str(file)):
-            check_length(seconds_of(file, max_seconds), max_seconds, file.name, f"For longer ones, use “{LONG}”.")
-            wav = recognizer.load_audio(file)
-    except FileNotFoundError as error:
-        raise AudioError(GONE.format(name=upload.name)) from error
-    return Upload(upload.name, wav, recognizer.mods.model.encoder.sample_rate)
+    check_length(seconds_of(file, max_seconds), max_seconds, file.name, f"For longer ones, use “{LONG}”.")
+    return Upload(file.name, recognizer.load_audio(file), recognizer.mods.model.encoder.sample_rate)
 
 
 def check_length(seconds: float, max_seconds: float, name: str, advice: str) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechbrain_xser.errors import AbandonedError
 from speechbrain_xser.evidence.clip_evidence import Evidence, gather_evidence
 from speechbrain_xser.page.evidence import evidence_sections
 from speechbrain_xser.page.fragments import streaming_paragraph
-from speechbrain_xser.web.clip import Upload, read_upload
+from speechbrain_xser.web.clip import Upload, held, read_upload
 from speechbrain_xser.web.line import Line
 from speechbrain_xser.web.listeners import Presence
-from speechbrain_xser.web.private import remove_upload
 
 if TYPE_CHECKING:
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
@@ -53,8 +51,8 @@ class Explainer:
 
     def read(self, path: str | Path, max_seconds: float, presence: Presence = ALWAYS) -> Upload:
         """A clip that was uploaded, read in a turn."""
-        with self.line.place(), self._turn(presence, path):
-            return read_upload(self.recognizer, path, max_seconds)
+        with self.line.place(), held(path) as file, self.line.turn(presence):
+            return read_upload(self.recognizer, file, max_seconds)
 
     def pieces(self, clip: Upload, voice: Upload | None = None, presence: Presence = ALWAYS) -> Iterator[str]:
         """HTML of the result as it arrives: the growing paragraph, and finally everything; ``voice`` is swapped in."""
@@ -76,24 +74,20 @@ class Explainer:
         self, path: str | Path, voice_path: str | Path | None, max_seconds: float, presence: Presence = ALWAYS
     ) -> dict:
         """The same for uploads as plain values: the fields of the explanation and of the evidence."""
-        with self.line.place(), self._turn(presence, path, voice_path):
-            clip = read_upload(self.recognizer, path, max_seconds)
-            voice = read_upload(self.recognizer, voice_path, max_seconds) if voice_path else None
+        with self.line.place(), _all_held(path, voice_path) as files, self.line.turn(presence):
+            clip, *others = [read_upload(self.recognizer, file, max_seconds) for file in files]
+            voice = others[0] if others else None
             told = self.recognizer.explain_batch([clip.wav])[0]
             presence.check()
             evidence = self._evidence(clip, voice, told)
         return {**told._asdict(), "descriptors": told.descriptors._asdict(), **evidence.as_dict()}
 
-    @contextmanager
-    def _turn(self, presence: Presence, *paths: str | Path | None) -> Iterator[None]:
-        """A turn with uploads, which are removed if nobody waits for it."""
-        try:
-            with self.line.turn(presence):
-                yield
-        except AbandonedError:
-            for path in filter(None, paths):
-                remove_upload(Path(path))
-            raise
-
     def _evidence(self, clip: Upload, voice: Upload | None, explanation=None) -> Evidence:
         return gather_evidence(self.recognizer, clip.wav, explanation, None if voice is None else voice.wav)
+
+
+@contextmanager
+def _all_held(*paths: str | Path | None) -> Iterator[list[Path]]:
+    """Holds several uploads, of which some may be none."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(held(path)) for path in paths if path]

@@ -112,6 +112,11 @@ class Line:
         """Whether somebody has a turn."""
         return bool(self._tickets)
 
+    @property
+    def length(self) -> int:
+        """How many requests stand in it; the first one has its turn."""
+        return len(self._tickets)
+
     def end(self, seconds: float) -> None:
         """Gives no more places and turns, and waits some seconds until those that were given are given back."""
         with self._changed:

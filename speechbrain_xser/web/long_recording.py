@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from speechbrain_xser.errors import AudioError, BusyError, told_as
+from speechbrain_xser.errors import AudioError, BusyError
 from speechbrain_xser.page.brief import domain_note
 from speechbrain_xser.page.fragments import alert, last_moment, progress_bar
 from speechbrain_xser.page.timeline_view import timeline_sections
@@ -13,10 +13,9 @@ from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.moment_stream import read_timeline
 from speechbrain_xser.timeline.recording import Recording
 from speechbrain_xser.utils.modes import each_within
-from speechbrain_xser.web.clip import GONE, check_length, said
+from speechbrain_xser.web.clip import check_length, held, said
 from speechbrain_xser.web.explaining import ALWAYS, Explainer
 from speechbrain_xser.web.listeners import Presence
-from speechbrain_xser.web.private import taken
 
 BATCH = 1  # moments encoded at once, four answered together: the bar moves, and other users get a turn
 ADVICE = "On the command line, xser timeline reads any length."
@@ -62,18 +61,14 @@ def _read(
     explainer: Explainer, path: str | Path, max_hours: float, presence: Presence
 ) -> Iterator[tuple[Moment, Recording]]:
     """Each moment, and the recording, which knows how far it has been read."""
-    upload = Path(path)
-    try:
-        with explainer.line.place(), taken(upload) as file, told_as(file.name, str(file)):
-            with explainer.line.turn(presence):
-                recording = Recording(file, max_seconds=3600 * max_hours)
-            check_length(recording.seconds or 0.0, 3600 * max_hours, file.name, ADVICE)
-            for moment in each_within(
-                read_timeline(explainer.recognizer, recording, batch_size=BATCH), lambda: explainer.line.turn(presence)
-            ):
-                yield moment, recording
-    except FileNotFoundError as error:
-        raise AudioError(GONE.format(name=upload.name)) from error
+    with explainer.line.place(), held(path) as file:
+        with explainer.line.turn(presence):
+            recording = Recording(file, max_seconds=3600 * max_hours)
+        check_length(recording.seconds or 0.0, 3600 * max_hours, file.name, ADVICE)
+        for moment in each_within(
+            read_timeline(explainer.recognizer, recording, batch_size=BATCH), lambda: explainer.line.turn(presence)
+        ):
+            yield moment, recording
 
 
 def _bar(moment: Moment, recording: Recording) -> str:

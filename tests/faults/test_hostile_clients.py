@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from speechbrain_xser.data.synthetic.corpus import SAMPLE_RATE, plan, speak
+from speechbrain_xser.web.assembly import CONNECTIONS
 from tests.faults.server_process import API, PATIENCE, Served, served
 
 pytestmark = pytest.mark.slow
@@ -264,3 +265,14 @@ def test_sigterm_lets_the_running_request_end_and_refuses_those_that_wait(python
         assert list(tmp_path.glob("xser-serve-*")) == []
         with pytest.raises(httpx.ConnectError):
             server.health()
+
+
+def test_idle_connections_are_bounded_and_the_server_answers_again(server):
+    address = server.client.base_url
+    idle = [socket.create_connection((address.host, address.port)) for _ in range(CONNECTIONS)]
+    try:
+        until(lambda: httpx.get(f"{address}health").status_code == 503)
+    finally:
+        for connection in idle:
+            connection.close()
+    until(lambda: httpx.get(f"{address}health").status_code == 200)

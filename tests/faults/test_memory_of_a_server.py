@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 REQUESTS = int(os.environ.get("XSER_REQUESTS", "60"))
 WARM = max(20, REQUESTS // 10)  # until caches, threads and compiled parts are there
 ALLOWED = 20  # MiB beyond
+HEAP = 64 * 2**20  # bytes of addresses
 EVERY = 20  # requests between two looks
 
 
@@ -25,6 +26,14 @@ def resident(process: int) -> float:
     """Memory of a process, MiB."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def heaps(process: int) -> int:
+    """How many heaps glibc made for threads: each is 64 MiB of addresses, at a multiple of that."""
+    lines = Path(f"/proc/{process}/maps").read_text().splitlines()
+    places = [tuple(int(end, 16) for end in line.split()[0].split("-")) for line in lines if len(line.split()) == 5]
+    starts = {first: last for first, last in places}
+    return sum(first % HEAP == 0 and starts.get(last) == first + HEAP for first, last in places)
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
@@ -43,6 +52,7 @@ def test_memory_stays_flat_however_many_requests_are_answered(tmp_path, capsys):
                 curve[number] = resident(server.process.pid)
                 with capsys.disabled():
                     print(f"\n{number} requests, {time.monotonic() - begun:.0f} s, {curve[number]:.1f} MiB", end="")
+        assert heaps(server.process.pid) == 0  # but for the main one
         assert [path for path in server.uploads.rglob("*") if path.is_file()] == []
     warm = next(size for number, size in curve.items() if number >= WARM)
     assert max(curve.values()) - warm < ALLOWED, curve

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from speechbrain_xser.errors import AudioError
-from speechbrain_xser.web.clip import read_upload
+from speechbrain_xser.web.clip import held, read_upload
 from tests.web.conftest import RATE, copied, written
 
 UNUSABLE = {
@@ -28,15 +28,16 @@ def _cut(path: Path) -> None:
 def test_an_unusable_upload_is_named_as_the_user_named_it_and_removed(recognizer, tmp_path, name):
     make, message = UNUSABLE[name]
     make(tmp_path / name)
-    with pytest.raises(AudioError, match=message) as error:
-        read_upload(recognizer, tmp_path / name, max_seconds=30)
+    with pytest.raises(AudioError, match=message) as error, held(tmp_path / name) as file:
+        read_upload(recognizer, file, max_seconds=30)
     assert str(tmp_path) not in str(error.value)
     assert not (tmp_path / name).exists()
 
 
 def test_a_clip_is_in_memory_and_its_file_is_gone(recognizer, spoken, tmp_path):
     expected, upload = recognizer.load_audio(spoken[0]), copied(spoken[0], tmp_path)
-    clip = read_upload(recognizer, upload, max_seconds=30)
+    with held(upload) as file:
+        clip = read_upload(recognizer, file, max_seconds=30)
     torch.testing.assert_close(clip.wav, expected)
     assert list(tmp_path.iterdir()) == []
 

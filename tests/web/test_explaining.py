@@ -1,6 +1,7 @@
 """Sharing the model between pages, and what a page shows."""
 
 import re
+import time
 from html import unescape
 from threading import Thread
 
@@ -8,7 +9,9 @@ import pytest
 
 from speechbrain_xser.web.clip import read_upload
 from speechbrain_xser.web.explaining import Explainer
+from speechbrain_xser.web.listeners import Presence
 from speechbrain_xser.web.long_recording import recording_pieces
+from speechbrain_xser.web.private import remove_old
 from tests.web.conftest import copied
 
 
@@ -18,8 +21,8 @@ def explainer(recognizer):
 
 
 @pytest.fixture
-def clips(recognizer, spoken, tmp_path):
-    return [read_upload(recognizer, copied(path, tmp_path), max_seconds=30) for path in spoken]
+def clips(recognizer, spoken):
+    return [read_upload(recognizer, path, max_seconds=30) for path in spoken]
 
 
 @pytest.mark.slow
@@ -51,3 +54,32 @@ def test_a_clip_does_not_wait_for_the_end_of_a_recording(explainer, spoken, reco
     other.join(60)
     assert told and told[0]["emotion"]
     reading.close()
+
+
+@pytest.fixture
+def waiting(explainer, spoken, tmp_path, monkeypatch):
+    """A clip that waits for its turn; the turn of somebody else, its answers, and what was decoded."""
+    decoded, told, load = [], [], explainer.recognizer.load_audio
+    monkeypatch.setattr(explainer.recognizer, "load_audio", lambda file: decoded.append(file) or load(file))
+    uploads = tmp_path / "uploads"
+    (uploads / "one").mkdir(parents=True)
+    upload = copied(spoken[0], uploads / "one")
+    request = Thread(target=lambda: told.append(explainer.answer(upload, None, max_seconds=30)))
+    with explainer.line.place(), explainer.line.turn(Presence()):
+        request.start()
+        while explainer.line.length < 2:
+            time.sleep(0.01)
+        yield uploads, decoded
+        assert not told
+    request.join(60)
+    assert told[0]["emotion"] and len(decoded) == 1
+
+
+def test_a_clip_that_waits_is_not_decoded(waiting):
+    _, decoded = waiting
+    assert not decoded
+
+
+def test_a_clip_that_waits_longer_than_uploads_are_kept_is_answered(waiting):
+    uploads, _ = waiting
+    remove_old(uploads, seconds=-1)
