@@ -9,7 +9,7 @@ from speechbrain_xser.answer.render import render
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.metrics.answers import compare, read_answers
 from tests.faults.fuzzing import Case, outcomes
-from tests.faults.spoiling import TEXTS, odd_fields, odd_lines
+from tests.faults.spoiling import TEXTS, chance, odd_fields, odd_lines
 
 TRUE = Utterance("a", "a.wav", transcript="so it is", emotion="sad", gender="male", pitch="low", emphasis=("so",))
 ANSWER = render(TRUE.record())
@@ -19,14 +19,14 @@ def odd_answer(random: Random) -> str:
     """A paragraph that a model could have written."""
     text = random.choice((ANSWER, ANSWER, *TEXTS, ANSWER * 50, "so " * 3000, "(" * 5000, '"' * 5000))
     place = random.randrange(len(text) + 1)
-    return text if random.random() < 0.5 else text[place:] + random.choice(TEXTS) + text[:place]
+    return text if chance(random, 0.5) else text[place:] + random.choice(TEXTS) + text[:place]
 
 
 def odd_rows(random: Random) -> list[dict]:
     """Lines of an answer file."""
     rows = []
     for id in random.choice(("abc", "ab", "aa")):
-        reference = odd_fields(TRUE._replace(id=id)._asdict(), random) if random.random() < 0.3 else TRUE._asdict()
+        reference = odd_fields(TRUE._replace(id=id)._asdict(), random) if chance(random, 0.3) else TRUE._asdict()
         rows.append({"id": id, "answer": odd_answer(random), "reference": reference, "probabilities": {"sad": 0.5}})
     return rows
 
@@ -39,11 +39,11 @@ def scored(first: Path, second: Path) -> None:
 def cases(random: Random, folder: Path) -> Case:
     """Two files, of which one may be the other."""
     first, second = folder / "a.jsonl", folder / "b.jsonl"
-    if random.random() < 0.5:
+    if chance(random, 0.5):
         first.write_bytes(odd_lines(odd_rows(random), random))
     else:
         first.write_text("\n".join(json.dumps(row) for row in odd_rows(random)), encoding="utf-8")
-    second.write_bytes(first.read_bytes() if random.random() < 0.7 else odd_lines(odd_rows(random), random))
+    second.write_bytes(first.read_bytes() if chance(random, 0.7) else odd_lines(odd_rows(random), random))
     return partial(scored, first, second)
 
 

@@ -12,6 +12,7 @@ from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.explaining.clip_sources import find_clips
 from tests.faults.fuzzing import BROKEN_NAME, Case, outcomes
+from tests.faults.spoiling import chance
 from tests.faults.test_fuzz_sounds import odd_sound
 
 NAMES = (
@@ -32,7 +33,7 @@ def filled(random: Random, folder: Path) -> Path:
         lambda: os.mkfifo(below / "pipe.wav"),
         lambda: (below / "deep.wav").mkdir(),
     ):
-        if random.random() < 0.3:
+        if chance(random, 0.3):
             make()
     return below
 
@@ -58,7 +59,7 @@ def cases(random: Random, folder: Path) -> Case:
     """A folder, by its name or by a list of what is in it."""
     below = filled(random, folder)
     listed = random.choice((b"", b"\n".join(map(os.fsencode, below.iterdir())), random.randbytes(99), b"a\0b"))
-    sources = [str(below), "-"] if random.random() < 0.5 else [str(below)]
+    sources = [str(below), "-"] if chance(random, 0.5) else [str(below)]
     return partial(read_all, sources, listed, folder)
 
 

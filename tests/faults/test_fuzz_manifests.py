@@ -15,7 +15,7 @@ from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manif
 from speechbrain_xser.data.ratings import read_votes
 from speechbrain_xser.data.tables import read_table
 from tests.faults.fuzzing import Case, outcomes
-from tests.faults.spoiling import TEXTS, odd_bytes, odd_fields, odd_lines, odd_value
+from tests.faults.spoiling import TEXTS, chance, odd_bytes, odd_fields, odd_lines, odd_value
 
 SPOKEN = Utterance("a", "{data_root}/a.wav", 0.0, 1.5, 1.5, "p", "so it is", "sad", "male", emphasis=("so",))
 ROW = {"label": "sad", "start": "0", "age": "31", "split": "dev"}
@@ -68,7 +68,7 @@ def cases(random: Random, folder: Path) -> Case:
         lines = odd_bytes(json.dumps(odd_fields(dict.fromkeys("abc", 1), random)), random)
         reader = lambda: list(stream_entries(path))  # noqa: E731
     path.write_bytes(lines)
-    if random.random() < 0.03:
+    if chance(random, 0.03):
         return partial(random.choice((read_manifest, read_votes, read_table)), folder / random.choice(NAMES))
     return reader
 

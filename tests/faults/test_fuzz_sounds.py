@@ -13,7 +13,7 @@ from speechbrain_xser.timeline.recording import Recording
 from tests.data.media import write_media
 from tests.faults.fuzzing import Case, outcomes
 from tests.faults.greedy_sounds import aiff, lying_webm, wav
-from tests.faults.spoiling import NUMBERS, spoiled
+from tests.faults.spoiling import NUMBERS, share, spoiled
 
 RATES = (0, 1, 999, 8000, 16000, 19996, 22254, 44100, 48000, 384000, 655350, *NUMBERS)
 CHANNELS = (0, 1, 2, 6, 32, 33, 255, 1024, 32767)
@@ -50,7 +50,7 @@ def whole_sounds() -> tuple[bytes, ...]:
 
 def odd_sound(random: Random, path: Path) -> Path:
     """Writes one."""
-    choice = random.random()
+    choice = share(random)
     if choice < 0.1:
         wav(path, random.choice(RATES) % 2**32, random.choice(CHANNELS), 4000, random.choice((1, 2, 3, 6, 85, 353)))
     elif choice < 0.2:
