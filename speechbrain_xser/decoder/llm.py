@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
@@ -24,12 +25,17 @@ from transformers import (
 from speechbrain_xser.decoder.kernels import fuse_kernels
 from speechbrain_xser.decoder.packing.attention import use_plans
 from speechbrain_xser.decoder.packing.last_layer import prune_last_layer
-from speechbrain_xser.decoder.quantization import quantized, without_bitsandbytes, without_impossible_packing
+from speechbrain_xser.decoder.quantization import (
+    quantized,
+    unpacked,
+    without_bitsandbytes,
+    without_impossible_packing,
+)
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.backbone import DTYPES
 from speechbrain_xser.utils.devices import device_map
 from speechbrain_xser.utils.locks import LOADING
-from speechbrain_xser.utils.sources import loading, refuse_incomplete, resolve_source
+from speechbrain_xser.utils.sources import loading, place_of, refuse_incomplete, resolve_source
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -45,10 +51,13 @@ PAPER_LORA: Mapping[str, object] = MappingProxyType({"r": 16, "alpha": 32, "drop
 def load_tokenizer(
     source: str, revision: str | None = None, trust_remote_code: bool = False
 ) -> PreTrainedTokenizerBase:
-    """The tokenizer of an LLM: a folder, hub id or "packaged:NAME"; a ``BackboneError`` if it cannot be found."""
-    options = {"revision": revision, "trust_remote_code": trust_remote_code}
+    """The tokenizer of an LLM: a folder, GGUF file, hub id or "packaged:NAME"; a ``BackboneError`` if there is none."""
+    path = resolve_source(source)
+    place, gguf = place_of(path)
+    options = {"revision": revision, "trust_remote_code": trust_remote_code, **gguf}
     with LOADING, loading(source, revision):
-        return AutoTokenizer.from_pretrained(resolve_source(source), **options)
+        own = gguf_tokenizer(Path(path)) if gguf else None
+        return AutoTokenizer.from_pretrained(place, **options) if own is None else own
 
 
 def load_llm(
@@ -65,7 +74,8 @@ def load_llm(
     Arguments
     ---------
     source : str
-        Folder, hub id or "packaged:NAME"; weights are read from safetensors only.
+        Folder, hub id or "packaged:NAME", whose weights are read from safetensors only; or a local GGUF file, whose
+        weights are unpacked to ``dtype``.
     revision : str, optional
         Commit, tag or branch of a hub id.
     dtype : str
@@ -100,16 +110,16 @@ def load_llm(
     """
     if dtype not in DTYPES:
         raise BackboneError(f"Unknown dtype {dtype!r} of the LLM {source!r}: expected one of {', '.join(DTYPES)}.")
-    options = quantized(quantization, DTYPES[dtype])
-    path = resolve_source(source)
+    place, gguf = place_of(resolve_source(source))
+    options = unpacked(quantization) if gguf else quantized(quantization, DTYPES[dtype])
     with LOADING, loading(source, revision):
-        trusted = {"revision": revision, "trust_remote_code": trust_remote_code}
-        config = AutoConfig.from_pretrained(path, **trusted)
+        trusted = {"revision": revision, "trust_remote_code": trust_remote_code, **gguf}
+        config = AutoConfig.from_pretrained(place, **trusted)
         if (inside := _llm_inside(config)) is not config:
             config, options = inside, {**options, "key_mapping": INSIDE}
         if load_weights:
             llm, report = AutoModelForCausalLM.from_pretrained(
-                path,
+                place,
                 config=config,
                 dtype=DTYPES[dtype],
                 use_safetensors=True,
@@ -126,6 +136,13 @@ def load_llm(
     if fused_kernels:
         fuse_kernels(llm)
     return llm.eval().requires_grad_(False)
+
+
+def gguf_tokenizer(path: Path) -> PreTrainedTokenizerBase | None:
+    """The tokenizer in a GGUF file, if text is cut in a way that transformers' own reader does not know; else None."""
+    from speechbrain_xser.backbones.gguf_tokenizer import own_tokenizer  # gguf is needed for such files only
+
+    return own_tokenizer(path)
 
 
 def _llm_inside(config: PreTrainedConfig) -> PreTrainedConfig:

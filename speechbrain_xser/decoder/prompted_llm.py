@@ -35,7 +35,7 @@ class PromptedLLM(OwnsPart):
     Arguments
     ---------
     source : str
-        Folder, hub id or "packaged:NAME" of any causal LLM.
+        Folder, GGUF file, hub id or "packaged:NAME" of any causal LLM.
     revision : str, optional
         Commit, tag or branch of a hub id.
     dtype : str
