@@ -1,15 +1,20 @@
 """The tokenizer in a GGUF file, as the JSON of Hugging Face's tokenizers.
 
 llama.cpp stores only the name of the pre-tokenizer, the rule that splits text before the merges, while Hugging Face
-stores the rule itself; transformers' own GGUF reader uses GPT-2's rule for all. Where SmolLM's splits off each digit,
-GPT-2's leaves a space attached to it.
+stores the rule itself; transformers' own GGUF reader knows the rules of Llama 3, Qwen 2 and some others, and uses
+GPT-2's for the rest. Where SmolLM's splits off each digit, GPT-2's leaves a space attached to it.
 """
 
 from __future__ import annotations
 
-from gguf import GGUFReader, TokenType
+import json
+from pathlib import Path
 
-from speechbrain_xser.backbones.gguf_file import value
+from gguf import GGUFReader, TokenType
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
+
+from speechbrain_xser.backbones.gguf_file import opened, value
 from speechbrain_xser.errors import BackboneError
 
 BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
@@ -18,6 +23,18 @@ CUTS = {  # by llama.cpp's name
     "gpt-2": BYTES,
     "smollm": {"type": "Sequence", "pretokenizers": [DIGITS, BYTES]},
 }
+
+
+def own_tokenizer(path: Path) -> PreTrainedTokenizerFast | None:
+    """The tokenizer of a GGUF file that cuts text in a way of ``CUTS``; ``None`` for any other.
+
+    Raises a ``BackboneError`` if the file cannot be read.
+    """
+    reader = opened(path)
+    if value(reader, "tokenizer.ggml.model") != "gpt2" or value(reader, "tokenizer.ggml.pre") not in CUTS:
+        return None
+    settings = {name: part for name, part in chat_settings(reader).items() if part is not None}
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(json.dumps(tokenizer(reader))), **settings)
 
 
 def tokenizer(reader: GGUFReader) -> dict:
@@ -64,12 +81,13 @@ def _added(number: int, token: str) -> dict:
 
 def chat_settings(reader: GGUFReader) -> dict:
     """``tokenizer_config.json``: special tokens by role, the chat template, and the longest context."""
-    tokens = value(reader, "tokenizer.ggml.tokens")
+    tokens, architecture = value(reader, "tokenizer.ggml.tokens"), value(reader, "general.architecture")
     parts = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
+    numbers = {part: value(reader, f"tokenizer.ggml.{theirs}_token_id") for part, theirs in parts.items()}
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "clean_up_tokenization_spaces": False,
-        "model_max_length": value(reader, "llama.context_length"),
+        "model_max_length": value(reader, f"{architecture}.context_length"),
         "chat_template": value(reader, "tokenizer.chat_template"),
-        **{part: tokens[value(reader, f"tokenizer.ggml.{theirs}_token_id")] for part, theirs in parts.items()},
+        **{part: tokens[number] for part, number in numbers.items() if number is not None},
     }

@@ -7,40 +7,57 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from torch import nn
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
 from speechbrain_xser.decoder.kernels import fuse_kernels
 from speechbrain_xser.decoder.packing.attention import use_plans
-from speechbrain_xser.decoder.quantization import quantized, without_bitsandbytes, without_impossible_packing
+from speechbrain_xser.decoder.packing.last_layer import prune_last_layer
+from speechbrain_xser.decoder.quantization import (
+    quantized,
+    unpacked,
+    without_bitsandbytes,
+    without_impossible_packing,
+)
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.lobes.backbone import DTYPES
+from speechbrain_xser.utils.devices import device_map
 from speechbrain_xser.utils.locks import LOADING
-from speechbrain_xser.utils.sources import loading, refuse_incomplete, resolve_source
+from speechbrain_xser.utils.sources import loading, place_of, refuse_incomplete, resolve_source
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # in a Llama layer
+INSIDE = {  # an LLM's weights by their names inside a model that also sees, and alone
+    r"^(model\.)?language_model\.(model\.)?(?!lm_head)": "model.",
+    r"^language_model\.lm_head\.": "lm_head.",
+}
 PAPER_LORA: Mapping[str, object] = MappingProxyType({"r": 16, "alpha": 32, "dropout": 0.05, "targets": LINEARS})
 
 
 def load_tokenizer(
     source: str, revision: str | None = None, trust_remote_code: bool = False
 ) -> PreTrainedTokenizerBase:
-    """The tokenizer of an LLM: a folder, hub id or "packaged:NAME"; a ``BackboneError`` if it cannot be found."""
-    options = {"revision": revision, "trust_remote_code": trust_remote_code}
+    """The tokenizer of an LLM: a folder, GGUF file, hub id or "packaged:NAME"; a ``BackboneError`` if there is none."""
+    path = resolve_source(source)
+    place, gguf = place_of(path)
+    options = {"revision": revision, "trust_remote_code": trust_remote_code, **gguf}
     with LOADING, loading(source, revision):
-        return AutoTokenizer.from_pretrained(resolve_source(source), **options)
+        own = gguf_tokenizer(Path(path)) if gguf else None
+        return AutoTokenizer.from_pretrained(place, **options) if own is None else own
 
 
 def load_llm(
@@ -52,12 +69,13 @@ def load_llm(
     load_weights: bool = True,
     trust_remote_code: bool = False,
 ) -> PreTrainedModel:
-    """Loads a causal LLM, frozen.
+    """Loads a causal LLM, frozen; of a model that also sees, only the LLM.
 
     Arguments
     ---------
     source : str
-        Folder, hub id or "packaged:NAME"; weights are read from safetensors only.
+        Folder, hub id or "packaged:NAME", whose weights are read from safetensors only; or a local GGUF file, whose
+        weights are unpacked to ``dtype``.
     revision : str, optional
         Commit, tag or branch of a hub id.
     dtype : str
@@ -92,29 +110,45 @@ def load_llm(
     """
     if dtype not in DTYPES:
         raise BackboneError(f"Unknown dtype {dtype!r} of the LLM {source!r}: expected one of {', '.join(DTYPES)}.")
-    options = quantized(quantization, DTYPES[dtype])
-    path = resolve_source(source)
+    place, gguf = place_of(resolve_source(source))
+    options = unpacked(quantization) if gguf else quantized(quantization, DTYPES[dtype])
     with LOADING, loading(source, revision):
+        trusted = {"revision": revision, "trust_remote_code": trust_remote_code, **gguf}
+        config = AutoConfig.from_pretrained(place, **trusted)
+        if (inside := _llm_inside(config)) is not config:
+            config, options = inside, {**options, "key_mapping": INSIDE}
         if load_weights:
             llm, report = AutoModelForCausalLM.from_pretrained(
-                path,
-                revision=revision,
+                place,
+                config=config,
                 dtype=DTYPES[dtype],
                 use_safetensors=True,
-                trust_remote_code=trust_remote_code,
                 output_loading_info=True,
-                **options,
+                **trusted,
+                **{**device_map(), **options},
             )
             refuse_incomplete(source, report)
             without_impossible_packing(llm)
         else:
-            trusted = {"trust_remote_code": trust_remote_code}
-            config = AutoConfig.from_pretrained(path, revision=revision, **trusted)
-            llm = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype], **trusted)
+            llm = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype], trust_remote_code=trust_remote_code)
     use_plans(llm)
+    prune_last_layer(llm)
     if fused_kernels:
         fuse_kernels(llm)
     return llm.eval().requires_grad_(False)
+
+
+def gguf_tokenizer(path: Path) -> PreTrainedTokenizerBase | None:
+    """The tokenizer in a GGUF file, if text is cut in a way that transformers' own reader does not know; else None."""
+    from speechbrain_xser.backbones.gguf_tokenizer import own_tokenizer  # gguf is needed for such files only
+
+    return own_tokenizer(path)
+
+
+def _llm_inside(config: PreTrainedConfig) -> PreTrainedConfig:
+    """The configuration of the LLM inside a model that also sees, such as Gemma 3; of any other, itself."""
+    text = config.get_text_config()
+    return text if type(text) in MODEL_FOR_CAUSAL_LM_MAPPING else config
 
 
 def add_lora(

@@ -35,7 +35,7 @@ class PromptedLLM(OwnsPart):
     Arguments
     ---------
     source : str
-        Folder, hub id or "packaged:NAME" of any causal LLM.
+        Folder, GGUF file, hub id or "packaged:NAME" of any causal LLM.
     revision : str, optional
         Commit, tag or branch of a hub id.
     dtype : str
@@ -49,7 +49,7 @@ class PromptedLLM(OwnsPart):
     max_new_tokens : int
         Longest generated answer in tokens.
     pad_token : str, optional
-        An existing token to pad with, if the tokenizer names none.
+        An existing token to pad with, which ends no answer; by default the tokenizer's own, or any.
     checkpointing : bool
         Whether the backward pass computes the layers again instead of keeping their activations: a third more work,
         and memory for one layer instead of all.
@@ -147,7 +147,7 @@ class PromptedLLM(OwnsPart):
     @property
     def context(self) -> int | None:
         """Longest sequence of the LLM in tokens, ``None`` if it has no limit."""
-        return getattr(self.causal.config, "max_position_embeddings", None)
+        return getattr(self.causal.config.get_text_config(), "max_position_embeddings", None)
 
     def owns(self, name: str) -> bool:
         """Whether a tensor belongs in a checkpoint: LoRA does, the base does not."""

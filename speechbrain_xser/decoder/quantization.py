@@ -1,4 +1,4 @@
-"""Weights of four or eight bits through bitsandbytes, on a GPU or a CPU."""
+"""Weights of four or eight bits through bitsandbytes, on a GPU or a CPU; and those of a GGUF file, unpacked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from threading import RLock
 import torch
 from torch import nn
 from transformers import BitsAndBytesConfig
+from transformers.utils.quantization_config import GgufConfig
 
 from speechbrain_xser.errors import BackboneError, SettingsError
 from speechbrain_xser.versions import install_hint
@@ -86,6 +87,19 @@ def quantized(quantization: str | None, dtype: torch.dtype) -> dict[str, object]
     )
     device = torch.cuda.current_device() if torch.cuda.is_available() else "cpu"
     return {"quantization_config": config, "device_map": {"": device}}
+
+
+def unpacked(quantization: str | None) -> dict[str, object]:
+    """Arguments of ``from_pretrained`` for a GGUF file, whose weights become plain ones.
+
+    Raises
+    ------
+    BackboneError
+        If they should be quantised again.
+    """
+    if quantization is not None:
+        raise BackboneError(f"A GGUF file is not quantised to {quantization} again: set quantization to null.")
+    return {"quantization_config": GgufConfig(dequantize=True)}
 
 
 def refuse_quantised(llm: nn.Module) -> None:

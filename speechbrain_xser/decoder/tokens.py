@@ -1,7 +1,7 @@
 """Which tokens end an answer and which one pads, checked against the LLM when the decoder is built.
 
-Padding never reaches the LLM as a real token (masks come from counts), so any reserved token will do. A token that ends
-an answer will not, because most other code would mistake padding for it. No token is added to a vocabulary.
+Padding never reaches the LLM as a real token (masks come from counts), so any token will do. A token that ends an
+answer will not, because most other code would mistake padding for it. No token is added to a vocabulary.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from speechbrain_xser.decoder.prompt import LLAMA3_CONTROLS, PromptTemplate
 from speechbrain_xser.errors import BackboneError
-
-RESERVED = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<|pad|>", "<pad>", "[PAD]", "<unk>")
-RESERVED += ("<|endoftext|>",)  # between documents; no answer of a chat model ends with it
 
 
 class AnswerTokens(NamedTuple):
@@ -94,13 +91,14 @@ def _eos(llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
 
 
 def _pad(tokenizer: PreTrainedTokenizerBase, eos: set[int], pad_token: str | None) -> int:
-    """The first existing token that ends nothing: the one asked for, the tokenizer's own, or a reserved one."""
-    candidates = (pad_token,) if pad_token is not None else (tokenizer.pad_token, *RESERVED)
-    for token in candidates:
-        number = _token_id(token, tokenizer)
-        if number is not None and number not in eos:
-            return number
-    raise BackboneError(
-        f"None of {[token for token in candidates if token]} is an existing token other than EOS, to pad with: "
-        "give pad_token, an existing token of this vocabulary that no text contains."
-    )
+    """The token that was asked for, the tokenizer's own, or the first of the vocabulary that ends no answer."""
+    named = _token_id(tokenizer.pad_token if pad_token is None else pad_token, tokenizer)
+    if named is not None and named not in eos:
+        return named
+    free = set(tokenizer.get_vocab().values()) - eos
+    if pad_token is not None or not free:
+        raise BackboneError(
+            f"The pad_token {pad_token!r} is no token of this vocabulary, or it ends an answer: "
+            "give pad_token, an existing token that ends none, or null for any."
+        )
+    return min(free)

@@ -52,7 +52,7 @@ machine; if you know it, give overrides={'encoder_source': '/etc'}
     """
     for name in strange_sources(sources, given):
         source, key = sources[name][0], f"{name}_source"
-        if not source.startswith(INSIDE) and (Path(source).is_dir() or not HUB_ID.fullmatch(source)):
+        if not source.startswith(INSIDE) and (Path(source).exists() or not HUB_ID.fullmatch(source)):
             raise UnsafeModelError(
                 f"{folder}: {key} is {source!r}, a place that its author chose on this machine; if you know it, give "
                 f"overrides={{{key!r}: {source!r}}}"

@@ -17,7 +17,7 @@ from speechbrain_xser import SMALL, TINY, packaged_model
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError
 from speechbrain_xser.model_folder.enclosed import CODE, NAMES, PATTERNS, TRUSTED
 from speechbrain_xser.utils.folders import whole_folder
-from speechbrain_xser.utils.sources import loading, resolve_source
+from speechbrain_xser.utils.sources import is_gguf, loading, resolve_source
 
 SETTINGS = "settings.json"
 HYPERPARAMS = "hyperparams.yaml"
@@ -210,7 +210,7 @@ YAML and JSON only
 
 
 def backbone_folder(source: str, revision: str | None = None) -> str:
-    """The local folder that a backbone was, or will be, loaded from; nothing is downloaded.
+    """The local folder or GGUF file that a backbone was, or will be, loaded from; nothing is downloaded.
 
     Arguments
     ---------
@@ -237,7 +237,7 @@ def backbone_folder(source: str, revision: str | None = None) -> str:
     True
     """
     folder = resolve_source(source)
-    if Path(folder).is_dir():
+    if Path(folder).is_dir() or is_gguf(folder):
         return folder
     with loading(folder, revision):
         return huggingface_hub.snapshot_download(

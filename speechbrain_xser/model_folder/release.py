@@ -50,7 +50,7 @@ from speechbrain_xser.model_folder.settings import OWN, backbones, read_settings
 from speechbrain_xser.model_folder.weight_checksums import check_weight_files
 from speechbrain_xser.utils.checksums import checksums
 from speechbrain_xser.utils.folders import written_folder
-from speechbrain_xser.utils.sources import fingerprint
+from speechbrain_xser.utils.sources import fingerprint, is_gguf
 from speechbrain_xser.versions import VERSION
 
 SHARD = "4GB"  # size of one weights file, which must be sent again if the connection breaks
@@ -268,6 +268,8 @@ def _write_merged(trained: Trained, place: Path, encoder: SpeechEncoder | None) 
     decoder.causal.save_pretrained(place, max_shard_size=SHARD)
     located = with_enclosed(trained.lobes, trained.folder)
     folder = Path(backbone_folder(*backbones(located)["llm"]))
+    if is_gguf(folder):  # which holds its tokenizer
+        decoder.tokenizer.save_pretrained(place)
     for name in TOKENIZER_FILES:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, place / name)

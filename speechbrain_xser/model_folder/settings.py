@@ -21,6 +21,7 @@ from speechbrain_xser.model_folder.lobes import CUSTOM, custom_or, fault, is_lob
 from speechbrain_xser.model_folder.safe_yaml import MAX_DEPTH, read_text
 from speechbrain_xser.stages import STAGES
 from speechbrain_xser.utils.out_of_memory import is_out_of_memory
+from speechbrain_xser.utils.sources import is_gguf
 
 FORMAT = 1
 MOST_BRANCHES = 32
@@ -75,7 +76,7 @@ def complete_settings(config: Mapping[str, object]) -> dict:
     settings = plain_values({**settings, "model": {**model, "encoder": custom_or(model.get("encoder"))}})
     check_settings(settings, "config", CheckpointError)
     for part in sourced(settings["model"]).values():
-        if Path(part["source"]).is_dir():
+        if Path(part["source"]).is_dir() or is_gguf(part["source"]):
             part["source"] = str(Path(part["source"]).resolve())
     return settings
 

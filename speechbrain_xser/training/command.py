@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import speechbrain as sb
-from speechbrain.utils.distributed import ddp_init_group, if_main_process, run_on_main
+from speechbrain.utils.distributed import ddp_init_group, if_main_process, infer_device, run_on_main
 from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.metrics.answers import write_answers
 from speechbrain_xser.training.arguments import read_words
 from speechbrain_xser.training.corpora import licence_beside
+from speechbrain_xser.training.determinism import deterministic
+from speechbrain_xser.training.distributed import first_rank_alone
 from speechbrain_xser.training.recipe_yaml import load_recipe
 from speechbrain_xser.training.run import (
     check_backbones,
+    check_memory,
+    check_precision,
     evaluation_scores,
     export,
     make_brain,
@@ -77,10 +81,18 @@ def run(hparams: dict, run_opts: RunOptions) -> None:
     run_opts : RunOptions
         SpeechBrain's, from the command line.
     """
+    with deterministic(TrainingSettings.from_hparams(hparams).deterministic):
+        _run(hparams, run_opts)
+
+
+def _run(hparams: dict, run_opts: RunOptions) -> None:
     check_backbones(hparams)
+    check_precision(hparams, run_opts)
     if hparams.get("prepare") is not None:
-        run_on_main(hparams["prepare"])
-    model = make_model(hparams)
+        first_rank_alone(hparams["prepare"])
+    device = run_opts["device"] or infer_device()
+    check_memory(hparams, device)
+    model = make_model(hparams, device)
     loaders = make_loaders(hparams, model, run_option("grad_accumulation_factor", hparams, run_opts))
     brain = make_brain(hparams, run_opts, model, len(loaders.train.dataset))
     brain.fit(loaders.train, loaders.valid)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import torch
 from speechbrain.utils.distributed import is_distributed_initialized
+
+PATIENCE = timedelta(days=7)  # of ranks that wait for the first one; torchrun ends them if it fails
 
 
 def world_size() -> int:
@@ -29,6 +32,26 @@ def rank() -> int:
     0
     """
     return torch.distributed.get_rank() if is_distributed_initialized() else 0
+
+
+def first_rank_alone(work: Callable[[], object]) -> None:
+    """Runs hours of work on the first rank, while the others wait for it without the collectives' time limit.
+
+    They wait in a group of their own, on CPUs; a collective that a GPU waits for ends the run after ten minutes.
+
+    Example
+    -------
+    >>> first_rank_alone(lambda: print("prepared"))
+    prepared
+    """
+    if not is_distributed_initialized():
+        work()
+        return
+    waiting = torch.distributed.new_group(backend="gloo", timeout=PATIENCE)
+    if rank() == 0:
+        work()
+    torch.distributed.barrier(waiting)
+    torch.distributed.destroy_process_group(waiting)
 
 
 def sum_over_ranks(values: Sequence[float], device: str) -> list[float]:

@@ -164,7 +164,8 @@ def _check_keys(path: Path, recipe: Tree, files: Mapping[str, Tree], given: Tree
         for key in [*own, *more]:
             if key not in file:
                 raise SettingsError(f"{path}: {name} has no key {key!r}{_hint(key, file)}")
-        hidden = [key for key in more if key in recipe and key not in own and not _is_reference(recipe[key], name, key)]
+        at_top = [key for key in more if key in recipe and key not in LAYERS]  # a layer's name is no value of a file
+        hidden = [key for key in at_top if key not in own and not _is_reference(recipe[key], name, key)]
         if hidden:
             raise SettingsError(f"{path} has {hidden[0]!r} itself, which overrides {name}'s; use --{hidden[0]}")
 

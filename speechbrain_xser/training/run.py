@@ -35,12 +35,15 @@ from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.context_limit import check_context_limit
 from speechbrain_xser.training.corpora import corpora
+from speechbrain_xser.training.device_memory import check_device_memory, device_bytes
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
+from speechbrain_xser.training.precision import refuse_other_half
 from speechbrain_xser.training.schedule import StageSchedule
 from speechbrain_xser.training.scoring import paragraph_scores, score_answers
 from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.step_memory import SMALLER_MODEL
 from speechbrain_xser.training.training_settings import RUN_OPTIONS, TrainingSettings
+from speechbrain_xser.utils.devices import straight_to
 from speechbrain_xser.utils.out_of_memory import naming_memory
 from speechbrain_xser.utils.sources import resolve_source
 
@@ -149,8 +152,11 @@ def check_targets(clips: DynamicItemDataset, schedule: StageSchedule) -> None:
             target_text(stage, item["utterance"])
 
 
-def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
+def make_model(hparams: Mapping[str, Any], device: str | None = None) -> ExplainableSER:
     """Calls the YAML's ``model`` with the seed of the run, so that every rank starts from the same weights.
+
+    The weights of the LLM are read straight to ``device``, if that is a GPU: several ranks on one machine then need no
+    copy of it each in the host's memory. Everything else is moved later.
 
     With ``start_from`` it begins with the weights of a trained folder, on the recipe's own encoder, and with
     ``start_lora`` with another folder's LoRA; with ``feature_cache`` its encoder computes each clip once.
@@ -164,7 +170,7 @@ def make_model(hparams: Mapping[str, Any]) -> ExplainableSER:
     # before the model is built
     start, lora = (None if one is None else model_folder(one) for one in (settings.start_from, settings.start_lora))
     torch.manual_seed(derive_seed(settings.seed, "model"))
-    with naming_memory("the model was loaded", SMALLER_MODEL, TrainingError):
+    with naming_memory("the model was loaded", SMALLER_MODEL, TrainingError), straight_to(device):
         model = hparams["model"]()
         for part in (model.encoder, *recognizers(model)):
             check_max_seconds(part, settings.max_seconds)
@@ -213,6 +219,21 @@ def check_backbones(hparams: Mapping[str, Any]) -> None:
     """Raises a ``BackboneError`` if a backbone is not on this machine and names no hub id, before any clip is read."""
     for source, _ in backbones(lobes(hparams)).values():
         resolve_source(source)
+
+
+def check_precision(hparams: Mapping[str, Any], run_opts: Any) -> None:
+    """Raises a ``SettingsError`` if training or evaluation would compute in the half that the LLM is not in."""
+    dtype = lobes(hparams)["decoder"].get("dtype")
+    for option in ("precision", "eval_precision"):
+        refuse_other_half(option, run_option(option, hparams, run_opts), dtype)
+
+
+def check_memory(hparams: Mapping[str, Any], device: str) -> None:
+    """Says what the largest step needs of a GPU, and raises a ``TrainingError`` if the GPU has less."""
+    settings = TrainingSettings.from_hparams(hparams)
+    if device_bytes(device) is not None:
+        clips = dataset(hparams["train_manifest"], hparams.get("data_folder"), settings.max_seconds)
+        check_device_memory(lobes(hparams), settings, clips, device)
 
 
 def identity(model: ExplainableSER, lobes: Mapping[str, Any]) -> dict[str, Any]:

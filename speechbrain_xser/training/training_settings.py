@@ -51,6 +51,7 @@ class TrainingSettings:
     start_from: str | None = None  # a trained folder to begin with
     start_lora: str | None = None  # a trained folder whose LoRA is taken instead
     feature_cache: str | None = None  # a folder where the frozen encoder's layers are kept
+    deterministic: bool = False  # the same bits on a GPU too
     num_workers: int = 2
     pin_memory: bool = True  # where there is a GPU
     valid_batch_size: int = 8
@@ -182,6 +183,8 @@ def _typed(name: str, kind: str, value: Any) -> Any:
     """A value of the type that its field's annotation gives."""
     if value is None and kind.endswith("None"):
         return None
+    if kind == "bool" and not isinstance(value, bool):
+        raise SettingsError(f"{name} is {value!r}; expected true or false.")
     if kind.startswith("str") and isinstance(value, int | float):
         return str(value)  # a folder whose name is a number
     whole = kind.startswith("int")

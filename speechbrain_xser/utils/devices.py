@@ -1,10 +1,15 @@
-"""Checks the device of a command or a run before any long work."""
+"""The device of a command or a run: checked before any long work, and where the LLM's weights go as they are read."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from speechbrain_xser.errors import SettingsError
 
 NAMES = "cpu, cuda, cuda:1 or mps"
+_target: ContextVar[str | None] = ContextVar("target", default=None)
 
 
 def checked_device(device: str | None) -> str:
@@ -21,3 +26,28 @@ def checked_device(device: str | None) -> str:
             f"device {name!r} cannot be used here; expected {NAMES} ({found}). Omit --device."
         ) from error
     return name
+
+
+@contextmanager
+def straight_to(device: str | None) -> Iterator[None]:
+    """Inside, the weights of an LLM go to a GPU as they are read, and never lie in the host's memory as a whole.
+
+    Example
+    -------
+    >>> with straight_to("cuda:1"):
+    ...     device_map()
+    {'device_map': {'': 'cuda:1'}}
+    >>> device_map()
+    {}
+    """
+    token = _target.set(device)
+    try:
+        yield
+    finally:
+        _target.reset(token)
+
+
+def device_map() -> dict[str, dict[str, str]]:
+    """The argument of transformers' ``from_pretrained`` for that; none on a CPU, where weights are mapped anyway."""
+    device = _target.get()
+    return {} if device is None or not device.startswith("cuda") else {"device_map": {"": device}}

@@ -1,7 +1,7 @@
 """Resolves the source of a backbone, and recognises a backbone by its fingerprint.
 
-A source is ``packaged:NAME``, ``setup:NAME``, a local folder, or a hub id. Nothing is downloaded here: only the syntax
-of a hub id is checked, so that a YAML can be loaded without a network.
+A source is ``packaged:NAME``, ``setup:NAME``, a local folder or GGUF file, or a hub id. Nothing is downloaded here:
+only the syntax of a hub id is checked, so that a YAML can be loaded without a network.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HUB_ID = re.compile(rf"{_NAME}(?:/{_NAME})?")
 
 
 def resolve_source(source: str | Path) -> str:
-    """Turns a source into what Hugging Face's ``from_pretrained`` takes: a folder or a hub id.
+    """Turns a source into a folder, a GGUF file or a hub id.
 
     ``packaged:NAME`` is a folder inside this package and ``setup:NAME`` one that ``xser setup small`` made. A local
     folder takes precedence over a hub id of the same name.
@@ -52,7 +52,7 @@ def resolve_source(source: str | Path) -> str:
         return str(_packaged_folder(source.removeprefix("packaged:")))
     if source.startswith("setup:"):
         return str(_set_up_folder(source.removeprefix("setup:")))
-    if source and Path(source).is_dir():
+    if source and (Path(source).is_dir() or is_gguf(source)):
         return source
     if HUB_ID.fullmatch(source) and ".." not in source:
         return source
@@ -60,6 +60,26 @@ def resolve_source(source: str | Path) -> str:
         f"{source!r} is neither a folder here nor a hub id (owner/name); give an existing folder, a hub id, "
         "packaged:NAME or setup:NAME"
     )
+
+
+def is_gguf(source: str | Path) -> bool:
+    """Whether a source is a file of llama.cpp on this machine."""
+    return Path(source).suffix == ".gguf" and Path(source).is_file()
+
+
+def place_of(source: str) -> tuple[str, dict[str, str]]:
+    """What ``from_pretrained`` takes for a resolved source: a folder or a hub id, and the GGUF file in the folder.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "model.gguf"
+    >>> path.touch()
+    >>> place_of(str(path)) == (str(path.parent), {"gguf_file": "model.gguf"})
+    True
+    >>> place_of("owner/name")
+    ('owner/name', {})
+    """
+    return (str(Path(source).parent), {"gguf_file": Path(source).name}) if is_gguf(source) else (source, {})
 
 
 def _packaged_folder(name: str) -> Path:
@@ -94,9 +114,11 @@ def loading(source: str, revision: str | None = None) -> Iterator[None]:
         if is_out_of_memory(error) or not (isinstance(error, Exception) or is_panic(error)):
             raise  # the source is fine; the caller says how to use less memory
         revision = revision or "main"
-        where = f"{source!r}" if Path(source).is_dir() else f"{source!r} (revision {revision})"
+        where = f"{source!r}" if Path(source).exists() else f"{source!r} (revision {revision})"
         remedy = "check that the folder is a complete Hugging Face model folder"
-        if not Path(source).is_dir():
+        if is_gguf(source):
+            remedy = "check that the file is whole, and of an architecture that transformers reads from GGUF"
+        elif not Path(source).is_dir():
             remedy = "give a folder that contains it, or download it once while online, "
             remedy += f"e.g. `hf download {source} --revision {revision}`"
         first_line = str(error).strip().split("\n")[0] or type(error).__name__
@@ -121,8 +143,8 @@ def refuse_incomplete(source: str, report: Mapping, unused: Iterable[str] = ()) 
 def fingerprint(backbone: str | Path | Mapping[str, Tensor]) -> str:
     """SHA-256 of a backbone, by which a trained folder recognises the one it was made with.
 
-    For a model folder, ``config.json`` and the weight files count, sorted by name; for a state dict, the names, dtypes,
-    shapes and values. A folder without weights raises a ``BackboneError``.
+    For a model folder, ``config.json`` and the weight files count, sorted by name; a GGUF file counts alone; for a
+    state dict, the names, dtypes, shapes and values. A folder without weights raises a ``BackboneError``.
 
     Example
     -------
@@ -149,6 +171,8 @@ _DECISIVE = ("config.json", "preprocessor_config.json", "tokenizer.json", "token
 
 def _counted_files(folder: Path) -> list[Path]:
     """The files that determine a backbone's output: the weights (``.bin`` if no safetensors) and ``_DECISIVE``."""
+    if is_gguf(folder):
+        return [folder]
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     if not weights:
         raise BackboneError(f"'{folder}' contains no weights (*.safetensors or *.bin); give a model folder")

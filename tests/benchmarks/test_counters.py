@@ -10,7 +10,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.decoding import PROMPT, SHARED, ours, prompts
 from benchmarks.material import build, utterances
-from benchmarks.memory import on_meta
 from benchmarks.sizes import CI, CPU
 from benchmarks.training import padded_step, plain_lora, step
 from speechbrain_xser.decoder.generation import row_cache
@@ -18,6 +17,7 @@ from speechbrain_xser.decoder.packing import trunk
 from speechbrain_xser.lobes.layer_mix import layer_sums
 from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
 from speechbrain_xser.training.criterion import Criterion, Totals
+from speechbrain_xser.training.step_bytes import on_meta
 
 SECONDS = np.array([2.1, 2.2, 2.4, 2.5])
 RANDOM_SECONDS = np.array([4.5, 1.2, 2.4, 1.1])  # the same sum

@@ -2,15 +2,7 @@
 
 import pytest
 import torch
-from transformers import (
-    Gemma2Config,
-    Gemma2ForCausalLM,
-    GPTNeoXConfig,
-    GPTNeoXForCausalLM,
-    LlamaForCausalLM,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, LlamaForCausalLM
 
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.llm import load_tokenizer
@@ -77,19 +69,35 @@ def rows_of(tokens: dict[str, SoftTokens], row: int) -> dict[str, SoftTokens]:
     return {name: row_of(one, row) for name, one in tokens.items()}
 
 
+FAMILIES = {  # what sets a family apart, where its default would not show
+    "mistral": {"sliding_window": 6},
+    "qwen2": {},
+    "qwen3": {"head_dim": 8, "use_sliding_window": True, "sliding_window": 6, "max_window_layers": 1},
+    "gemma2": {"head_dim": 8, "final_logit_softcapping": 0.05, "attn_logit_softcapping": None},
+    "gemma3_text": {
+        **{"head_dim": 8, "layer_types": ["full_attention", "sliding_attention"], "sliding_window": 6},
+        "final_logit_softcapping": 0.05,
+    },
+    "smollm3": {"no_rope_layers": [1, 0]},
+    "olmo2": {},
+    "granite": {
+        **{"embedding_multiplier": 3.0, "attention_multiplier": 0.2, "residual_multiplier": 0.5},
+        "logits_scaling": 4.0,
+    },
+    "phi3": {},
+    "gpt_neox": {},
+    "cohere": {"logit_scale": 0.25},  # its logits are multiplied, which is not known here
+}
+
+
 def other_llm_folder(folder, family: str, llm_folder: str) -> str:
-    """A tiny LLM of another family with the tiny tokenizer; Gemma 2 caps its logits after the output layer."""
+    """A tiny LLM of another family with the tiny tokenizer; the seed gives the same one on each call."""
     tokenizer = load_tokenizer(llm_folder)
     ids = {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    shape = SHAPE if family == "gpt_neox" else GROUPED
     torch.manual_seed(1)
-    model = {
-        "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**GROUPED, **ids)),
-        "gpt_neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**SHAPE, **ids)),
-        "gemma2": lambda: Gemma2ForCausalLM(
-            Gemma2Config(**GROUPED, **ids, head_dim=8, final_logit_softcapping=0.05, attn_logit_softcapping=None)
-        ),
-    }[family]()
-    model.save_pretrained(folder)
+    config = AutoConfig.for_model(family, **shape, **ids, **FAMILIES[family])
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
 

@@ -1,5 +1,6 @@
 """Loading an LLM, and checks that LLM, tokenizer and prompt fit."""
 
+import re
 import shutil
 import sys
 from types import SimpleNamespace
@@ -185,15 +186,30 @@ def test_training_ends_a_llama_3_answer_with_the_end_of_turn(llm, tokenizer):
     assert tokens.end == tokenizer.convert_tokens_to_ids("<|eot_id|>")
 
 
-def test_padding_that_would_end_an_answer_is_replaced_by_a_reserved_token(llm, tokenizer):
-    tokenizer.pad_token = tokenizer.eos_token
+def test_padding_that_would_end_an_answer_is_replaced_by_a_token_that_ends_none(llm, tokenizer):
+    """As in Qwen, where the token that pads ends an answer too, and no token is reserved."""
+    ends = [tokenizer.convert_tokens_to_ids(token) for token in ("<|eot_id|>", "<|pad|>", "<unk>")]
+    llm.generation_config = GenerationConfig(eos_token_id=ends)
     tokens = answer_tokens(llm, tokenizer, PromptTemplate())
-    assert tokens.pad == tokenizer.convert_tokens_to_ids("<|pad|>") and tokens.pad not in tokens.eos
+    assert set(ends) <= set(tokens.eos) and tokens.pad not in tokens.eos
+    assert tokens.pad in tokenizer.get_vocab().values()
 
 
-def test_an_unknown_pad_token_is_refused_with_the_remedy(llm, tokenizer):
-    with pytest.raises(BackboneError, match=r"'<nothing>'.*give pad_token, an existing token"):
-        answer_tokens(llm, tokenizer, PromptTemplate(), pad_token="<nothing>")
+def test_padding_never_reaches_the_llm(llm_folder):
+    """A row that is answered beside a longer one is fed padding: whichever token that is, its answer is the same."""
+    decoder = with_lora(LLMDecoder(llm_folder, dtype="float32", max_new_tokens=12)).eval()
+    answers = set()
+    for pad in (decoder.pad_id, 7, 300):
+        decoder.tokens = decoder.tokens._replace(pad=pad)
+        rows = pair(soft_tokens([4, 1, 7], seed=1), soft_tokens([2, 5, 3], seed=2))
+        answers.add(tuple(decoder.generate(rows, CAPTION)))
+    assert len(answers) == 1
+
+
+@pytest.mark.parametrize("token", ["<nothing>", "<|eot_id|>"])
+def test_a_pad_token_that_is_unknown_or_ends_an_answer_is_refused_with_the_remedy(llm, tokenizer, token):
+    with pytest.raises(BackboneError, match=rf"'{re.escape(token)}'.*give pad_token, an existing token"):
+        answer_tokens(llm, tokenizer, PromptTemplate(), pad_token=token)
 
 
 def test_a_pad_token_can_be_chosen(llm_folder):

@@ -44,6 +44,14 @@ def test_a_key_of_an_included_file_is_an_option_like_the_recipe_s_own(recipe):
     assert given == {"folder": "a", "training": {"beta": 8, "num_workers": 4}}
 
 
+def test_the_prompt_s_system_text_is_an_option_beside_the_recipe_s_system():
+    """A recipe's ``system`` names a row of the paper's tables; a chat template may refuse a system text."""
+    given = {"data_folder": "nowhere", "architecture": '{system: "", prompt_style: chat}'}
+    hparams, _ = load_recipe(ROOT / "recipes" / "SpeechCraft" / "hparams" / "train.yaml", given)
+    template = hparams["architecture"]["llm"].keywords["template"]
+    assert (template.system, template.style, hparams["system"]) == ("", "chat", "fd_ser_sed_asr")
+
+
 def test_a_wrong_key_of_the_recipe_itself_is_refused(recipe):
     recipe.write_text("training: !include:training.yaml\n    bata: 2\n")
     with pytest.raises(SettingsError, match="training has no key 'bata'"):

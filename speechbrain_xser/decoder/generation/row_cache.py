@@ -141,7 +141,7 @@ class RowCache:
         return self._run(ids.flatten(1), positions, _Step(self, columns, distance)).unflatten(1, (choices, count))
 
     def _run(self, ids: Tensor, positions: Tensor, plan: _Step) -> Tensor:
-        context = getattr(self.llm.config, "max_position_embeddings", None)
+        context = getattr(self.llm.config.get_text_config(), "max_position_embeddings", None)
         if context is not None:  # tokens fed beside the longest row may lie beyond the last position
             positions = positions.clamp(max=context - 1)
         return run(self.llm, plan, positions, input_ids=ids)

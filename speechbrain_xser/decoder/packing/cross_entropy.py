@@ -1,8 +1,9 @@
 """Cross-entropy of a frozen output layer, chunk by chunk: the logits of a whole batch never exist at once.
 
 A vocabulary of 128,000 needs half a megabyte of logits (float32) per position, several times over in a loss. Since the
-output layer is not trained, the gradient of each chunk's states, ``(softmax(logits) - onehot(targets)) W``, is computed
-in place of its logits and kept.
+output layer is not trained, the gradient of each chunk's states is computed with its loss and kept: for a linear layer
+``(softmax(logits) - onehot(targets)) W``, in place of the logits; for any other by autograd. Where only the LLM can
+make logits, they are the states and the layer is the identity: then only what the loss makes of them is in chunks.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def chunked_cross_entropy(states: Tensor, head: nn.Module, targets: Tensor, chun
     states : Tensor
         Input of the output layer, [N, e].
     head : nn.Module
-        The output layer: [n, e] to logits [n, V]. If it is trained or not a plain linear layer, it runs in one piece.
+        The output layer: [n, e] to logits [n, V]. If it is trained, it runs in one piece.
     targets : Tensor
         Classes, [N] int64.
     chunk_logits : int
@@ -43,11 +44,13 @@ def chunked_cross_entropy(states: Tensor, head: nn.Module, targets: Tensor, chun
     >>> torch.allclose(parts, whole), torch.allclose(*(torch.autograd.grad(one, states)[0] for one in (parts, whole)))
     (True, True)
     """
-    frozen = type(head) is nn.Linear and not any(parameter.requires_grad for parameter in head.parameters())
-    rows = max(1, chunk_logits // head.out_features) if frozen else len(states)
+    trained = any(parameter.requires_grad for parameter in head.parameters())
+    rows = len(states) if trained else max(1, chunk_logits // getattr(head, "out_features", states.shape[-1]))
     if len(states) <= rows:
         return cross_entropy(head(states).float(), targets, reduction="sum")
-    return _Chunked.apply(states, head.weight, head.bias, targets, rows)
+    if type(head) is nn.Linear:
+        return _Chunked.apply(states, head.weight, head.bias, targets, rows)
+    return _AnyChunked.apply(states, head, targets, rows)
 
 
 class _Chunked(torch.autograd.Function):
@@ -72,3 +75,25 @@ class _Chunked(torch.autograd.Function):
     def backward(ctx, gradient):
         (of_states,) = ctx.saved_tensors
         return of_states * gradient.to(of_states.dtype), None, None, None, None
+
+
+class _AnyChunked(torch.autograd.Function):
+    """The same for any frozen output layer, whose gradient autograd finds chunk by chunk."""
+
+    @staticmethod
+    def forward(ctx, states, head, targets, rows):
+        total, gradients = states.new_zeros((), dtype=torch.float32), []
+        for part, wanted in zip(states.split(rows), targets.split(rows), strict=True):
+            part = part.detach().requires_grad_(states.requires_grad)
+            with torch.set_grad_enabled(states.requires_grad):
+                loss = cross_entropy(head(part).float(), wanted, reduction="sum")
+            total += loss.detach()
+            if states.requires_grad:
+                gradients += torch.autograd.grad(loss, part)
+        ctx.save_for_backward(torch.cat(gradients) if gradients else None)
+        return total
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (of_states,) = ctx.saved_tensors
+        return of_states * gradient.to(of_states.dtype), None, None, None
