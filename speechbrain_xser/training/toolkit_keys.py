@@ -26,7 +26,7 @@ RATES = ("stage1_learning_rate", "stage2_learning_rate")
 COUNTERPARTS = (
     Counterpart(("number_of_epochs", "N_epochs"), 12, ("epochs_per_stage",), "the epochs of each stage"),
     Counterpart(("epoch_counter",), 12, ("epochs_per_stage", "order"), "the schedule counts epochs"),
-    Counterpart(("train_log",), 12, (), "the log is always train_log.txt in output_folder"),
+    Counterpart(("train_log",), 12, (), "the log is always output_folder/train_log.txt"),
     Counterpart(("checkpointer",), 12, ("ckpt_interval_minutes", "keep_latest"), "into output_folder/checkpoints"),
     Counterpart(("modules",), 12, ("architecture",), "the lobes of hparams/model.yaml"),
     Counterpart(
@@ -63,7 +63,7 @@ COUNTERPARTS = (
         ("sorting", "shuffle", "batch_ordering"), 9, ("pool_windows",), "batches sorted together by cost; 0: random"
     ),
     Counterpart(
-        ("output_neurons", "out_n_neurons", "n_languages"), 9, (), "the LLM names the emotion in words of its own"
+        ("output_neurons", "out_n_neurons", "n_languages"), 9, (), "the LLM writes the emotion as a word"
     ),
     Counterpart(
         ("test_batch_size", "valid_dataloader_opts", "test_dataloader_opts", "test_dataloader_options"),
@@ -72,7 +72,7 @@ COUNTERPARTS = (
         "of validation and test",
     ),
     Counterpart(
-        ("output_wer_folder", "wer_file", "cer_file"), 7, (), "answers are in test_answers.jsonl in output_folder"
+        ("output_wer_folder", "wer_file", "cer_file"), 7, (), "answers are in output_folder/test_answers.jsonl"
     ),
     Counterpart(
         ("wav2vec2_hub", "wav2vec2_folder", "whisper_hub", "whisper_folder", "ssl_hub"),

@@ -206,11 +206,17 @@ def test_a_run_that_was_killed_and_goes_on_has_each_epoch_once_in_tensorboard(da
     assert float(re.search(r"valid loss: ([^,]+)", last)[1]) == pytest.approx(found["ser/loss/valid"][-1][1], rel=1e-3)
 
 
-def test_points_are_on_the_disk_when_an_epoch_is_logged(tmp_path):
+def test_points_are_on_the_disk_when_an_epoch_is_logged(tmp_path, monkeypatch):
+    """TensorBoard writes in a thread, which is waited for."""
     pytest.importorskip("tensorboard")
-    log = TrainLog(tmp_path / "log.txt", make_loggers("tensorboard", tmp_path))
-    log.log_stats({"epoch": 1, "stage": "asr"}, {"loss": 2.0})
-    assert curves(tmp_path / "tensorboard")["asr/loss/train"] == [(1, 2.0)]
+    [board] = make_loggers("tensorboard", tmp_path)
+    waited, flush = [], board.writer.flush
+    monkeypatch.setattr(board.writer, "flush", lambda: waited.append(flush()))
+    log = TrainLog(tmp_path / "log.txt", [board])
+    for epoch in (1, 2):
+        log.log_stats({"epoch": epoch, "stage": "asr"}, {"loss": 2.0})
+    assert len(waited) == 2
+    assert curves(tmp_path / "tensorboard")["asr/loss/train"] == [(1, 2.0), (2, 2.0)]
 
 
 # wandb ---------------------------------------------------------------------------------------------
