@@ -82,6 +82,8 @@ EXTRAS = {
     "datasets": ["datasets>=4,<6"],  # corpora that are saved as Hugging Face datasets
     "quantized": ["bitsandbytes>=0.50,<1"],  # decoders of 4 or 8 bits a weight; earlier ones need a GPU
     "kernels": ["liger-kernel>=0.8,<1"],  # fused kernels where there is a GPU
+    "tensorboard": ["tensorboard>=2.20,<3"],  # curves of a training
+    "wandb": ["wandb>=0.20,<1"],  # the same on a server, or in files with WANDB_MODE=offline
 }
 
 setup(

@@ -73,7 +73,7 @@ def test_the_explanation_s_notebook_shows_claims_shares_curves_and_the_page(exec
 def test_the_training_s_notebook_trains_both_stages_in_turns_and_opens_its_folder(executed):
     notebook = executed("train-the-tiny-model")
     text = printed(notebook)
-    stages = [line.split("stage: ")[1].split()[0] for line in text.splitlines() if line.startswith("epoch: ")]
+    stages = [line.split("stage: ")[1].split(",")[0] for line in text.splitlines() if line.startswith("epoch: ")]
     assert stages == ["asr", "ser", "asr", "ser"]
     assert pictures(notebook) == 1
     assert notebook.cells[-1].outputs[-1].text.strip()  # a paragraph

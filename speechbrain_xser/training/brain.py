@@ -80,7 +80,7 @@ class XserBrain(sb.Brain):
     faults : FaultCounter, optional
         Counts unreadable clips and ends the training above its limit.
     train_logger : TrainLogger, optional
-        E.g. SpeechBrain's ``FileTrainLogger``.
+        E.g. a :class:`~speechbrain_xser.training.train_log.TrainLog`.
     hparams, run_opts : dict, optional
         SpeechBrain's run options; the command line takes precedence over the YAML.
 
@@ -324,7 +324,9 @@ class XserBrain(sb.Brain):
         if stage == sb.Stage.TEST:
             self._log({"test of": self.turn.stage.name}, test_stats=metrics)
             return
-        self._log({"epoch": epoch, "stage": self.turn.stage.name}, train_stats=self.train_stats, valid_stats=metrics)
+        turns = self.schedule.last_turns(self.position.step(self.steps_per_epoch), self.steps_per_epoch)
+        meta = {"epoch": epoch, "stage": self.turn.stage.name, **self.stage_optimizers.rates_at(turns)}
+        self._log(meta, train_stats=self.train_stats, valid_stats=metrics)
         self.save(metrics)
 
     # Saving and resuming ---------------------------------------------------------------------------

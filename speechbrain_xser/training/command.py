@@ -6,18 +6,22 @@ SpeechBrain's own parts read the command line, join the ranks and keep a copy of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import speechbrain as sb
 from speechbrain.utils.distributed import ddp_init_group, if_main_process, infer_device, run_on_main
+from speechbrain.utils.logger import get_logger
 from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.metrics.answers import write_answers
+from speechbrain_xser.model_folder.locate import CHECKPOINTS
 from speechbrain_xser.training.arguments import read_words
 from speechbrain_xser.training.corpora import licence_beside
 from speechbrain_xser.training.determinism import deterministic
 from speechbrain_xser.training.distributed import first_rank_alone
+from speechbrain_xser.training.experiment_loggers import check_loggers
 from speechbrain_xser.training.recipe_yaml import load_recipe
 from speechbrain_xser.training.run import (
     check_backbones,
@@ -35,6 +39,14 @@ from speechbrain_xser.training.run import (
 from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.utils.commandline import claimed, one_line_errors
 from speechbrain_xser.utils.devices import checked_device
+
+logger = get_logger(__name__)
+
+SCRIPT = "train.py"  # the name of the copied script, as that of every recipe
+PLACE = (
+    "Checkpoints are written to %s/step-..., in safetensors and JSON, each complete or not there; there is no "
+    "save/CKPT+... of SpeechBrain's Checkpointer. The same command goes on from the newest."
+)
 
 
 @one_line_errors()
@@ -65,10 +77,19 @@ def main(arguments: Sequence[str]) -> None:
     if missing := [key for key in ("output_folder", "train_manifest", "valid_manifest", "model") if key not in hparams]:
         raise SettingsError(f"{hparams_file}: has no {', '.join(missing)}, expected a recipe. Name one, e.g. CREMA-D.")
     TrainingSettings.from_hparams(hparams)  # reports a wrong number before the corpus is prepared
+    check_loggers(hparams.get("train_logger"))
     checked_device(run_opts["device"])
     with claimed(hparams["output_folder"]):
-        sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
+        begin_folder(hparams["output_folder"], hparams_file, overrides)
         run(hparams, run_opts)
+
+
+def begin_folder(folder: str, hparams_file: str, overrides: Mapping) -> None:
+    """SpeechBrain's copies of the values, the versions and the script, with a line on what its users look for."""
+    sb.create_experiment_directory(folder, hparams_file, overrides)
+    if if_main_process():
+        Path(folder, Path(__file__).name).replace(Path(folder, SCRIPT))
+        logger.info(PLACE, Path(folder, CHECKPOINTS))
 
 
 def run(hparams: dict, run_opts: RunOptions) -> None:

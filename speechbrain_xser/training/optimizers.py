@@ -7,13 +7,14 @@ named by stage and parameter: a checkpoint cannot put the moments of one stage o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.stages import Stage, trained_parts
+from speechbrain_xser.training.schedule import Turn
 
 SHAPES = ("constant", "cosine")
 
@@ -202,6 +203,29 @@ class StageOptimizers:
         for group in self.by_stage[stage].param_groups:
             group["lr"] = rate
         return rate
+
+    def rates_at(self, turns: Iterable[Turn]) -> dict[str, float]:
+        """The learning rates of some steps, as the log names them; the groups of a stage share one.
+
+        Arguments
+        ---------
+        turns : iterable of Turn
+            One for each stage.
+
+        Returns
+        -------
+        dict of str to float
+            ``lr_STAGE``, by stage.
+
+        Example
+        -------
+        >>> from speechbrain_xser.stages import ASR_STAGE
+        >>> model = nn.ModuleDict({"branches": nn.ModuleDict({"content": nn.Linear(1, 1)}), "decoder": nn.Linear(1, 1)})
+        >>> optimizers = StageOptimizers(model, (ASR_STAGE,), {"asr": LearningRate(1.0, "cosine", 0.0)})
+        >>> optimizers.rates_at([Turn(ASR_STAGE, stage_step=50, stage_steps=100)])  # half of the cosine
+        {'lr_asr': 0.5}
+        """
+        return {f"lr_{turn.stage.name}": self.rates[turn.stage.name].at(*turn[1:]) for turn in turns}
 
     def clip(self, stage: str, max_norm: float) -> Tensor:
         """Clips the gradients of all groups of a stage by their one common norm.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from speechbrain_xser.errors import SettingsError, XserError
+from speechbrain_xser.training.toolkit_keys import toolkit_hint
+from speechbrain_xser.utils.commandline import EXTRAS
+from speechbrain_xser.versions import install_hint
 
 Tree = Mapping[str, Any]  # values by key, as YAML has them
 
@@ -49,7 +53,8 @@ def load_recipe(path: str | Path, overrides: str | Mapping[str, str] = "") -> tu
     Raises
     ------
     SettingsError
-        If a key, a scale, a memory or a system is unknown (names the nearest one), or the file cannot be loaded.
+        If a key, a scale, a memory or a system is unknown (names the nearest one, or what goes by another name in
+        SpeechBrain's recipes), or the file cannot be loaded.
 
     Example
     -------
@@ -76,7 +81,8 @@ def load_recipe(path: str | Path, overrides: str | Mapping[str, str] = "") -> tu
     except XserError:
         raise
     except LOAD_ERRORS as error:
-        raise SettingsError(f"{path} cannot be loaded with these values: {' '.join(str(error).split())}") from error
+        told = " ".join(str(error).split())
+        raise SettingsError(f"{path} cannot be loaded with these values: {told}{_remedy(told)}") from error
 
 
 def read_value(text: str, own: object = None) -> Any:
@@ -255,5 +261,14 @@ def _included(recipe: Tree, path: Path) -> dict[str, Tree]:
 
 
 def _hint(key: str, known: Iterable[str]) -> str:
-    near = get_close_matches(key, known := list(known), 1)
+    if told := toolkit_hint(key, known := list(known)):
+        return told
+    near = get_close_matches(key, known, 1)
     return f"; did you mean {near[0]!r}?" if near else f"; available: {', '.join(known)}"
+
+
+def _remedy(told: str) -> str:
+    """The command that brings a library that an error names and that is missing here."""
+    named = (library for library in EXTRAS if re.search(rf"\b{library}\b", told) and find_spec(library) is None)
+    library = next(named, None)
+    return "" if library is None else f". {library} is missing. Run: {install_hint(EXTRAS[library])}"

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import if_main_process, run_on_main
-from speechbrain.utils.train_logger import FileTrainLogger
 from torch.utils.data import DataLoader
 
 from speechbrain_xser.answer.record import EMOTIONS
@@ -36,12 +35,14 @@ from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.context_limit import check_context_limit
 from speechbrain_xser.training.corpora import corpora
 from speechbrain_xser.training.device_memory import check_device_memory, device_bytes
+from speechbrain_xser.training.experiment_loggers import make_loggers
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
 from speechbrain_xser.training.precision import refuse_other_half
 from speechbrain_xser.training.schedule import StageSchedule
 from speechbrain_xser.training.scoring import paragraph_scores, score_answers
 from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.step_memory import SMALLER_MODEL
+from speechbrain_xser.training.train_log import TrainLog
 from speechbrain_xser.training.training_settings import RUN_OPTIONS, TrainingSettings
 from speechbrain_xser.utils.devices import straight_to
 from speechbrain_xser.utils.out_of_memory import naming_memory
@@ -296,7 +297,7 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
         search_limit=settings.search_limit,
         emotions=hparams.get("emotions") or EMOTIONS,
         faults=FaultCounter(utterances, settings.max_unreadable),
-        train_logger=FileTrainLogger(output / "train_log.txt", precision=3),
+        train_logger=TrainLog(output / "train_log.txt", make_loggers(hparams.get("train_logger"), output)),
         hparams=dict(hparams),
         run_opts=run_opts,
     )

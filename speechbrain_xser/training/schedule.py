@@ -192,6 +192,34 @@ class StageSchedule:
         before = self._count(stage, step, steps_per_epoch)
         return Turn(stage, before, self._count(stage, self.epochs * steps_per_epoch, steps_per_epoch))
 
+    def last_turns(self, step: int, steps_per_epoch: int) -> list[Turn]:
+        """The turn of each stage's last step before a step; a stage that has not begun has none.
+
+        Arguments
+        ---------
+        step : int
+            Optimiser step, counted over the whole run from 0.
+        steps_per_epoch : int
+            Optimiser steps of an epoch.
+
+        Returns
+        -------
+        list of Turn
+            In the order of the stages.
+
+        Example
+        -------
+        >>> alternating = StageSchedule("alternating", 2)
+        >>> [(turn.stage.name, turn.stage_step) for turn in alternating.last_turns(10, steps_per_epoch=10)]
+        [('asr', 9)]
+        >>> [(turn.stage.name, turn.stage_step) for turn in alternating.last_turns(25, steps_per_epoch=10)]
+        [('asr', 14), ('ser', 9)]
+        """
+        steps = self.epochs * steps_per_epoch
+        stages = {stage.name: stage for stage in self.stages}.values()
+        done = [(stage, self._count(stage, step, steps_per_epoch)) for stage in stages]
+        return [Turn(stage, count - 1, self._count(stage, steps, steps_per_epoch)) for stage, count in done if count]
+
     def _count(self, stage: Stage, stop: int, steps_per_epoch: int) -> int:
         """Steps of a stage among the first ``stop`` steps."""
         length, turns = self.steps_per_turn, self.stages

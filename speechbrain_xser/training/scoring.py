@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from speechbrain_xser.answer.record import Descriptors, Record
 from speechbrain_xser.metrics import Scores, WordErrorRate, score
+from speechbrain_xser.metrics.scores import plain_scores
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.manifest import Utterance
@@ -53,6 +54,7 @@ def score_answers(utterances: Sequence[Utterance], answers: Sequence[str], targe
     -------
     dict of str to float
         ``wer`` for transcripts; ``parsed``, ``wer``, ``ua``, ``wa``, ``emphasis_f1`` and each descriptor otherwise.
+        What no reference supports is left out.
 
     Example
     -------
@@ -60,12 +62,11 @@ def score_answers(utterances: Sequence[Utterance], answers: Sequence[str], targe
     >>> spoken = Utterance("a", "a.wav", transcript="hello you", emotion="happy")
     >>> score_answers([spoken], ["hello"], "transcript")
     {'wer': 50.0}
-    >>> score_answers([spoken], ["No idea."], "paragraph")["ua"]
-    0.0
+    >>> score_answers([spoken], ["No idea."], "paragraph")  # no emphasis: the reference has none
+    {'parsed': 0.0, 'wer': 100.0, 'ua': 0.0, 'wa': 0.0}
     """
     if target == "transcript":
         errors = WordErrorRate()
         errors.append([u.id for u in utterances], [u.transcript for u in utterances], answers)
         return {"wer": errors.summarize("WER")}
-    found = paragraph_scores(utterances, answers, target)._asdict()
-    return {**found.pop("attributes"), **found}
+    return plain_scores(paragraph_scores(utterances, answers, target))

@@ -25,7 +25,11 @@ STDOUT = 1  # the descriptor
 FAULTY_INPUT = 2  # the input cannot be used; also click's code for a wrong option
 INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 NOBODY_READS = 141  # the same for a process whose output is no longer read
-EXTRAS = {"sklearn": "report", "matplotlib": "report", "gradio": "web", "datasets": "datasets"}  # extra by library
+EXTRAS = {  # extra by library
+    **dict.fromkeys(("sklearn", "matplotlib"), "report"),
+    **{library: library for library in ("datasets", "tensorboard", "wandb")},
+    "gradio": "web",
+}
 GOES_ON = "Interrupted; the same command continues where this one stopped."
 SMALLER = "use a smaller batch (--batch-size, --batch_size), or --device cpu."
 STARTS_ANEW = "Interrupted; no partial output is left."

@@ -67,6 +67,21 @@ def test_a_run_ends_with_a_table_and_a_folder_that_answers_as_the_run_did_and_ru
         assert explained.probabilities == pytest.approx(found["probabilities"], abs=1e-5)
 
 
+@pytest.mark.slow
+def test_a_run_s_folder_has_the_script_by_its_recipe_s_name_and_says_where_checkpoints_are(
+    script, tmp_path, monkeypatch
+):
+    from speechbrain_xser.training import command
+
+    monkeypatch.setattr(command, "run", lambda hparams, run_opts: None)
+    script.main(arguments(tmp_path))
+    folder = tmp_path / "run"
+    assert not (folder / "command.py").exists()
+    assert (folder / "train.py").read_text() == Path(command.__file__).read_text()
+    [line] = [line for line in (folder / "log.txt").read_text().splitlines() if "CKPT" in line]
+    assert f"Checkpoints are written to {folder / 'checkpoints'}/step-..." in line
+
+
 def test_the_shared_training_file_lists_the_defaults_of_the_settings():
     listed = yaml.safe_load((ROOT / "hparams" / "training.yaml").read_text(encoding="utf-8"))
 
