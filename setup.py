@@ -74,6 +74,9 @@ EXTRAS = {
         "scikit-learn>=1.4,<2",  # probes, the prosody baseline, a model's domain, and reference values in tests
         "matplotlib>=3.8,<4",  # pictures of reports
         "bitsandbytes>=0.50,<1",  # quantised decoders
+        "tensorboard>=2.20,<3",  # read by tests of the log of a training
+        "wandb>=0.20,<1",
+        "trl>=1.16,<2",  # its chat templates of LLMs, for tests
     ],
     "docs": DOCS,
     "web": WEB,
