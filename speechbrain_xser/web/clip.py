@@ -33,6 +33,11 @@ class Upload(NamedTuple):
         """Length of the clip."""
         return len(self.wav) / self.sample_rate
 
+    @property
+    def nbytes(self) -> int:
+        """Its size in memory."""
+        return self.wav.nbytes
+
     def source(self) -> str:
         """The clip as a data URL for an ``audio`` element, so that a browser plays it without the server."""
         file = io.BytesIO()
