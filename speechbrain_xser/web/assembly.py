@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.middleware import Middleware
 
-from speechbrain_xser.web import look, uploads
+from speechbrain_xser.web import look, private, uploads
 from speechbrain_xser.web.app import build_app
 from speechbrain_xser.web.bodies import Bodies
 from speechbrain_xser.web.door import Door
@@ -86,7 +86,7 @@ class Assembly:
             Middleware(Door, status=self.status, **door),
             Middleware(Listening, self.answers, self.pages, self.leftovers.closed),
             Middleware(Bodies, self.line, room, self.settings.max_bytes),
-            Middleware(Downloads, self.sessions),  # after Bodies, which knows the owner
+            Middleware(Downloads, self.sessions, self.folder / private.UPLOADS),  # behind Bodies, which knows the owner
         ]
 
     def status(self) -> dict:

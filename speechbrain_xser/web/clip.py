@@ -38,11 +38,15 @@ class Upload(NamedTuple):
         """Its size in memory."""
         return self.wav.nbytes
 
-    def source(self) -> str:
-        """The clip as a data URL for an ``audio`` element, so that a browser plays it without the server."""
+    def content(self) -> bytes:
+        """The clip as a WAV file."""
         file = io.BytesIO()
         soundfile.write(file, self.wav.numpy(), self.sample_rate, format="WAV", subtype="PCM_16")
-        return "data:audio/wav;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+        return file.getvalue()
+
+    def source(self) -> str:
+        """The clip as a data URL for an ``audio`` element, so that a browser plays it without the server."""
+        return "data:audio/wav;base64," + base64.b64encode(self.content()).decode("ascii")
 
 
 def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_seconds: float) -> Upload:

@@ -29,6 +29,7 @@ NEEDED = {
     "GET": re.compile(
         rf"/(?:config|logout)/?|{API}/(?:info|queue/data|openapi\.json|upload_progress|heartbeat/[^/]+)/?"
         rf"|{API}/call/(?:v2/)?[^/]+/[^/]+/?|/download/[0-9a-f]{{64}}/[^/]+"
+        rf"|{API}/file=.+[0-9a-f]{{64}}.[^/]+"
     ),
     "POST": re.compile(rf"{API}/(?:upload|queue/join|cancel|reset|call/(?:v2/)?[^/]+)/?"),
 }

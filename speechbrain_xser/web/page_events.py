@@ -205,8 +205,12 @@ class Page:
 
 def busy(doing: str, others: int = 0) -> Callable[[], list[gradio.Button]]:
     """The event of a beginning: the button says what is done, it can be stopped, and nothing else can be begun."""
-    begun = gradio.Button(doing, interactive=False), gradio.Button(visible=True)
-    return lambda: [*begun, *(gradio.Button(interactive=False) for _ in range(others))]
+
+    def begun() -> list[gradio.Button]:
+        off = [gradio.Button(interactive=False) for _ in range(others)]
+        return [gradio.Button(doing, interactive=False), gradio.Button(visible=True), *off]
+
+    return begun
 
 
 def recording_read() -> list:

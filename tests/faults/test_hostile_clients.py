@@ -65,6 +65,7 @@ def test_another_client_s_upload_cannot_be_used_even_by_its_path(server, clip):
     [sent] = server.upload(clip, headers=anna).json()
     for headers in (bert, {}):
         assert server.join(sent, headers=headers).status_code == 403
+        assert server.client.get(f"{API}/file={sent}", headers=headers).status_code == 404
     assert Path(sent).is_file()
     event = server.join(sent, headers=anna).raise_for_status().json()["event_id"]
     assert server.answer(event)[0] == "complete" and not Path(sent).exists()
@@ -189,6 +190,8 @@ def test_every_answer_tells_a_browser_what_it_may_do(server, path):
     "method, path",
     [
         ("GET", f"{API}/file=/etc/passwd"),
+        ("GET", f"{API}/file=/{'0' * 64}/passwd"),
+        ("GET", f"{API}/file=/{'0' * 64}/a%0ab"),
         ("GET", f"{API}/proxy=https://example.hf.space/"),
         ("GET", f"{API}/deep_link?session_hash=a"),
         ("GET", f"{API}/runs"),
