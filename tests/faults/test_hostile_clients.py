@@ -224,7 +224,8 @@ def explained_on(server: Served, page: str, **options) -> list[str]:
     """The addresses of what a page offers to download, once the clip that was handed in is explained."""
     config = server.client.get("config").json()
     event = next(one for one in config["dependencies"] if one["api_name"] == "explain_1")
-    return re.findall(r"download/[0-9a-f]{64}/[\w.]+", happen(server, page, event, [], **options))
+    found = re.findall(r"download/[0-9a-f]{64}/[\w.]+", happen(server, page, event, [], **options))
+    return list(dict.fromkeys(found))
 
 
 def test_what_a_page_offers_to_download_is_its_owner_s_alone_and_goes_with_the_page(server, clip):
