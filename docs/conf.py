@@ -64,6 +64,8 @@ napoleon_use_rtype = False
 
 html_theme = "furo"
 html_title = "speechbrain_xser"
+html_static_path = ["_static"]
+html_css_files = ["phone.css"]
 html_copy_source = False
 html_show_sourcelink = False
 

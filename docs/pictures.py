@@ -21,9 +21,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import speechbrain_xser
-from speechbrain_xser.cli.model_options import explained_by
+from speechbrain_xser.cli.model_options import explained_by, load_recognizer, model_name
 from speechbrain_xser.data.synthetic.corpus import SAMPLE_RATE, plan, speak
-from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.web.server import serving
 from speechbrain_xser.web.server_settings import WebSettings
 
@@ -86,7 +85,7 @@ def take_report(browser: Browser, folder: Path, clip: Path) -> None:
 def take_timeline(browser: Browser, folder: Path, recording: Path) -> None:
     """The page of a long recording, with a moment chosen."""
     timeline = folder / "interview.html"
-    run(folder, "timeline", recording.name, "--out", timeline.name)
+    run(folder, "timeline", recording.name, "--model", speechbrain_xser.TINY, "--out", timeline.name)
     for view in VIEWS:
         with opened(browser, view, timeline.as_uri()) as page:
             page.locator(".xser-detail").click(position={"x": 150, "y": 60})
@@ -96,8 +95,9 @@ def take_timeline(browser: Browser, folder: Path, recording: Path) -> None:
 
 def take_server(browser: Browser, recording: Path) -> None:
     """The web page: a clip in all views, and a long recording."""
-    recognizer = ExplainableEmotionRecognizer.from_hparams(speechbrain_xser.packaged_model())
-    with serving(recognizer, WebSettings(explained_by(None), packaged=True)) as server:
+    tiny = speechbrain_xser.TINY
+    settings = WebSettings(explained_by(tiny), packaged=True, model_name=model_name(tiny))
+    with serving(load_recognizer(tiny), settings) as server:
         for view in VIEWS:
             with opened(browser, view, server.address) as page:
                 page.get_by_role("button", name=EXAMPLE).click()

@@ -6,7 +6,14 @@ import math
 
 import click
 
-from speechbrain_xser.cli.model_options import explained_by, is_tiny, load_recognizer, model_options, unknown_option
+from speechbrain_xser.cli.model_options import (
+    explained_by,
+    is_tiny,
+    load_recognizer,
+    model_name,
+    model_options,
+    unknown_option,
+)
 from speechbrain_xser.utils.commandline import one_line_errors
 
 
@@ -95,7 +102,7 @@ def serve_command(
         check_paragraphs(recognizer.mods.model, STAGES[recognizer.hparams.stage])  # the page shows the evidence
         longest = checked_seconds(max_seconds, recognizer.hparams.max_seconds)
         limits = (longest, max_megabytes, max_hours, max_requests)
-        settings = WebSettings(explained_by(model), is_tiny(model), *limits, allow_host, login)
+        settings = WebSettings(explained_by(model), is_tiny(model), *limits, allow_host, login, model_name(model))
         if not is_own(host):
             click.echo(NOT_ENCRYPTED.format(host=host), err=True)
         with serving(recognizer, settings, host, port, open_browser) as server:

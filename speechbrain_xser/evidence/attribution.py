@@ -19,6 +19,7 @@ from speechbrain_xser.evidence.shapley import ALL, coalition, shapley_values
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.stages import VOICE
 from speechbrain_xser.utils.modes import evaluating
+from speechbrain_xser.utils.stopping import may_stop
 
 if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
@@ -97,6 +98,7 @@ def voice_or_words(
     with evaluating(model):
         for size in range(len(branches), -1, -1):
             for members in combinations(branches, size):
+                may_stop()
                 some = {name: one if name in members else one.off() for name, one in tokens.items()}
                 probabilities = model.decoder.emotion_probabilities(some, stage.instruction, answers, emotions).cpu()
                 found[coalition(branches, members)] = probabilities

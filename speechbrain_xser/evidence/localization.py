@@ -27,6 +27,7 @@ from speechbrain_xser.decoder.packing.trunk import last_states
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.branch import Branch, BranchOutput
 from speechbrain_xser.utils.modes import evaluating
+from speechbrain_xser.utils.stopping import may_stop
 
 if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
@@ -109,6 +110,7 @@ def gradient_times_input(
     found = {name: torch.zeros(int(one.counts[0])) for name, one in tokens.items()}
     with evaluating(model), torch.enable_grad():
         for size, weight in _way(steps):
+            may_stop()
             fainter = {
                 name: one._replace(embeddings=(size * one.embeddings.detach()).requires_grad_())
                 for name, one in tokens.items()

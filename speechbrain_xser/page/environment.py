@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechbrain_xser.page.numbers import percent, plain, signed
+from speechbrain_xser.page.numbers import percent, plain, signed, unbroken
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -49,7 +49,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"percent": percent, "plain": plain, "signed": signed, "fixed": fixed}
+    made.filters |= {"percent": percent, "plain": plain, "signed": signed, "fixed": fixed, "unbroken": unbroken}
     return made
 
 

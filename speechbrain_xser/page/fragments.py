@@ -1,8 +1,25 @@
-"""Parts of the web page other than evidence: messages, a clip's player, a growing paragraph, a progress bar."""
+"""Parts of the web page other than evidence: messages, a clip's player, a growing paragraph, a progress bar.
+
+What a part says to a screen reader is in its attribute ``data-live``; a script takes it into the live region.
+A region that was itself replaced with every piece of a result would not be announced.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from speechbrain_xser.page.environment import render
+
+STEPS = 10  # of a task's progress that a screen reader announces
+
+
+class Link(NamedTuple):
+    """A file that a result can be saved as."""
+
+    title: str
+    name: str  # under which it is saved
+    address: str  # relative to the page
 
 
 def title(text: str, lead: str) -> str:
@@ -40,10 +57,27 @@ def streaming_paragraph(text: str, doing: str) -> str:
     return render("streaming", text=text, doing=doing)
 
 
-def progress_bar(done: float, whole: float, doing: str) -> str:
-    """How far a task is."""
+def progress_bar(name: str, done: float, whole: float, doing: str) -> str:
+    """How far the reading of a file is; a screen reader hears of every tenth.
+
+    Example
+    -------
+    >>> 'data-live="a.wav: 30 % read"' in progress_bar("a.wav", 37.0, 100.0, "37 s of 1:40 min read")
+    True
+    """
     share = min(done / whole, 1.0) if whole else 0.0
-    return render("progress", share=f"{share:.4g}", doing=doing)
+    live = f"{name}: {100 // STEPS * int(STEPS * share)} % read" if whole else f"Reading {name}"
+    return render("progress", name=name, share=f"{share:.4g}", doing=doing, live=live)
+
+
+def result_head(name: str, length: str, live: str, links: Sequence[Link] = ()) -> str:
+    """Of what a result is, and the files that it can be saved as."""
+    return render("result_head", name=name, length=length, live=live, links=links)
+
+
+def live_region() -> str:
+    """Where a screen reader hears what is going on; invisible."""
+    return render("live_region")
 
 
 def last_moment(time: str, emotion: str, text: str) -> str:

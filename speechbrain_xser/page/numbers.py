@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 MINUS = "\N{MINUS SIGN}"
+BREAK = re.compile(r"(?<=\d) (?=%)")
 
 
 def percent(share: float) -> str:
@@ -14,6 +17,17 @@ def percent(share: float) -> str:
     ('87.6 %', '100.0 %', '<0.1 %')
     """
     return "<0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
+
+
+def unbroken(text: str) -> str:
+    """A text in which no line ends between a number and its "%".
+
+    Example
+    -------
+    >>> unbroken("sad 75 %, out of domain")
+    'sad 75\xa0%, out of domain'
+    """
+    return BREAK.sub("\N{NO-BREAK SPACE}", text)
 
 
 def signed(value: float) -> str:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from starlette.middleware import Middleware
 
-from speechbrain_xser.web import look, uploads
-from speechbrain_xser.web.app import Page, build_app
+from speechbrain_xser.web import look, private, uploads
+from speechbrain_xser.web.app import build_app
 from speechbrain_xser.web.bodies import Bodies
 from speechbrain_xser.web.door import Door
+from speechbrain_xser.web.downloads import Downloads
 from speechbrain_xser.web.leftovers import Leftovers
 from speechbrain_xser.web.listeners import Listeners, Listening
 from speechbrain_xser.web.login import checked_by
+from speechbrain_xser.web.page_events import Page
 from speechbrain_xser.web.server_settings import WebSettings
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class Assembly:
             run_history=False,
             max_file_size=self.settings.max_bytes,
             state_session_capacity=STATES,
-            footer_links=["api"],
+            footer_links=[],  # the tab describes the API
             auth=checked_by(login) if login else None,
             theme=look.theme(),
             head=look.HEAD,
@@ -84,6 +86,7 @@ class Assembly:
             Middleware(Door, status=self.status, **door),
             Middleware(Listening, self.answers, self.pages, self.leftovers.closed),
             Middleware(Bodies, self.line, room, self.settings.max_bytes),
+            Middleware(Downloads, self.sessions, self.folder / private.UPLOADS),  # behind Bodies, which knows the owner
         ]
 
     def status(self) -> dict:

@@ -35,11 +35,20 @@ class Upload(NamedTuple):
         """Length of the clip."""
         return len(self.wav) / self.sample_rate
 
-    def source(self) -> str:
-        """The clip as a data URL for an ``audio`` element, so that a browser plays it without the server."""
+    @property
+    def nbytes(self) -> int:
+        """Its size in memory."""
+        return self.wav.nbytes
+
+    def content(self) -> bytes:
+        """The clip as a WAV file."""
         file = io.BytesIO()
         soundfile.write(file, self.wav.numpy(), self.sample_rate, format="WAV", subtype="PCM_16")
-        return "data:audio/wav;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+        return file.getvalue()
+
+    def source(self) -> str:
+        """The clip as a data URL for an ``audio`` element, so that a browser plays it without the server."""
+        return "data:audio/wav;base64," + base64.b64encode(self.content()).decode("ascii")
 
 
 @contextmanager

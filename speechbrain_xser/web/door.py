@@ -28,7 +28,8 @@ OPEN = re.compile(  # without a password: the page that asks for it, and what it
 NEEDED = {
     "GET": re.compile(
         rf"/(?:config|logout)/?|{API}/(?:info|queue/data|openapi\.json|upload_progress|heartbeat/[^/]+)/?"
-        rf"|{API}/call/(?:v2/)?[^/]+/[^/]+/?"
+        rf"|{API}/call/(?:v2/)?[^/]+/[^/]+/?|/download/[0-9a-f]{{64}}/[^/]+"
+        rf"|{API}/file=.+[0-9a-f]{{64}}.[^/]+"
     ),
     "POST": re.compile(rf"{API}/(?:upload|queue/join|cancel|reset|call/(?:v2/)?[^/]+)/?"),
 }

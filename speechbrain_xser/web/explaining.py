@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from speechbrain_xser.evidence.clip_evidence import Evidence, gather_evidence
+from speechbrain_xser.page.brief import emotion_text
 from speechbrain_xser.page.evidence import evidence_sections
-from speechbrain_xser.page.fragments import streaming_paragraph
-from speechbrain_xser.web.clip import Upload, held, read_upload
+from speechbrain_xser.page.fragments import Link, result_head, streaming_paragraph
+from speechbrain_xser.utils.modes import each_within
+from speechbrain_xser.utils.stopping import stoppable
+from speechbrain_xser.web.clip import Upload, held, read_upload, said
 from speechbrain_xser.web.line import Line
 from speechbrain_xser.web.listeners import Presence
 
 if TYPE_CHECKING:
+    from speechbrain_xser.answer.explanation import Explanation
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 
@@ -54,21 +58,29 @@ class Explainer:
         with self.line.place(), held(path) as file, self.line.turn(presence):
             return read_upload(self.recognizer, file, max_seconds)
 
-    def pieces(self, clip: Upload, voice: Upload | None = None, presence: Presence = ALWAYS) -> Iterator[str]:
-        """HTML of the result as it arrives: the growing paragraph, and finally everything; ``voice`` is swapped in."""
+    def pieces(
+        self,
+        clip: Upload,
+        voice: Upload | None = None,
+        presence: Presence = ALWAYS,
+        saved: Callable[[Evidence], Sequence[Link]] = lambda _: (),
+    ) -> Iterator[str]:
+        """HTML of the result as it arrives: the growing paragraph, and finally everything; ``voice`` is swapped in.
+
+        ``saved`` gives links to the files of the result.
+        """
         with self.line.place():
             yield streaming_paragraph("", "Waiting for the model …")
             with self.line.turn(presence):
                 yield streaming_paragraph("", "Listening …")
-                for found in self.recognizer.explain_live(clip.wav):
-                    presence.check()
+                for found in each_within(self.recognizer.explain_live(clip.wav), lambda: stoppable(presence.check)):
                     if isinstance(found, str):
                         yield streaming_paragraph(found, "Writing …")
                 if found.speech:
                     yield streaming_paragraph(found.paragraph, "Gathering the evidence …")
-                presence.check()
-                evidence = self._evidence(clip, voice, found)
-            yield evidence_sections(evidence)
+                evidence = self._evidence(clip, voice, found, presence)
+            told = f"{clip.name} is explained: {emotion_text(found)}"
+            yield result_head(clip.name, said(clip.seconds), told, saved(evidence)) + evidence_sections(evidence)
 
     def answer(
         self, path: str | Path, voice_path: str | Path | None, max_seconds: float, presence: Presence = ALWAYS
@@ -77,13 +89,16 @@ class Explainer:
         with self.line.place(), _all_held(path, voice_path) as files, self.line.turn(presence):
             clip, *others = [read_upload(self.recognizer, file, max_seconds) for file in files]
             voice = others[0] if others else None
-            told = self.recognizer.explain_batch([clip.wav])[0]
-            presence.check()
-            evidence = self._evidence(clip, voice, told)
+            with stoppable(presence.check):
+                told = self.recognizer.explain_batch([clip.wav])[0]
+            evidence = self._evidence(clip, voice, told, presence)
         return {**told._asdict(), "descriptors": told.descriptors._asdict(), **evidence.as_dict()}
 
-    def _evidence(self, clip: Upload, voice: Upload | None, explanation=None) -> Evidence:
-        return gather_evidence(self.recognizer, clip.wav, explanation, None if voice is None else voice.wav)
+    def _evidence(self, clip: Upload, voice: Upload | None, told: Explanation, presence: Presence) -> Evidence:
+        """The evidence; its computation ends soon after nobody listens any more."""
+        presence.check()
+        with stoppable(presence.check):
+            return gather_evidence(self.recognizer, clip.wav, told, None if voice is None else voice.wav)
 
 
 @contextmanager

@@ -79,13 +79,20 @@ class Presence:
         self.listeners, self.keys = listeners, keys
         self._first = time.monotonic() + GRACE_SECONDS
         self._before = self._until()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Whoever listens asks for the end of the request."""
+        self._stopped = True
 
     def here(self) -> bool:
         """Whether somebody listens."""
         return self.listeners is None or any(key in self.listeners for key in self.keys)
 
     def expected(self) -> bool:
-        """Whether somebody listens, or had not yet the time to."""
+        """Whether somebody listens, or had not yet the time to; nobody does once the request was stopped."""
+        if self._stopped:
+            return False
         left = self._until() - self._before
         return self.here() or time.monotonic() < max(left, default=self._first)
 

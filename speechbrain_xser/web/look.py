@@ -10,7 +10,8 @@ from speechbrain_xser.page.fragments import head
 from speechbrain_xser.page.timeline_view import TIMELINE_SCRIPT
 
 RECORDING = "xser-web-recording"  # id of the input for a recording, which the script looks for
-START_TIMELINE = "watch('value', () => startOwnTimelines(element));"
+ANNOUNCED = "watch('value', () => announce(element));"
+ANNOUNCED_TIMELINE = "watch('value', () => { announce(element); startOwnTimelines(element); });"
 # not as css, whose selectors Gradio would rewrite; nested twice, so that Gradio's rules for tables do not win
 LOOK = f"{STYLE}\n{asset('web_frame.css')}\n.gradio-container.gradio-container {{ {STYLE}\n{asset('web.css')} }}"
 SCRIPT = f"{TIMELINE_SCRIPT}\n{asset('web.js')}"

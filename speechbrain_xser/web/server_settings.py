@@ -26,6 +26,7 @@ class WebSettings(NamedTuple):
     places: int = 16  # requests that are answered or wait at the same time
     names: tuple[str, ...] = ()  # of the server, besides its addresses and localhost
     login: tuple[str, str] | None = None  # user and password
+    model_name: str = ""  # as files call it
 
     @property
     def max_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""The clips of each open page: in memory, by session, and forgotten when the page is closed or too many are kept."""
+"""What each open page holds: in memory, by session, and forgotten when the page is closed or too much is kept."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Container
 from threading import Lock
 
 from speechbrain_xser.web.clip import Upload
+from speechbrain_xser.web.downloads import Result
 
 
 class Sessions:
-    """Clips of every open page, by the name of their input.
+    """Clips and results of every open page, by the name of their place on it.
 
     Arguments
     ---------
     kept_bytes : int
-        Sum of all clips. If it is exceeded, the clips of the sessions that were not used for longest are forgotten.
+        Sum of all. If it is exceeded, what the sessions hold that were not used for longest is forgotten.
 
     Example
     -------
@@ -35,53 +36,64 @@ class Sessions:
 
     def __init__(self, kept_bytes: int) -> None:
         self.kept_bytes = kept_bytes
-        self._clips: OrderedDict[str, dict[str, Upload]] = OrderedDict()
+        self._held: OrderedDict[str, dict[str, Upload | Result]] = OrderedDict()
         self._used: dict[str, float] = {}  # when each session was last used
         self._lock = Lock()
 
-    def keep(self, session: str, place: str, clip: Upload | None) -> None:
-        """Stores a clip for an input, replacing an earlier one; None removes it."""
+    def keep(self, session: str, place: str, value: Upload | Result | None) -> None:
+        """Stores a clip or a result for a place, replacing an earlier one; None removes it."""
         with self._lock:
-            clips = self._clips.setdefault(session, {})
+            held = self._held.setdefault(session, {})
             self._touch(session)
-            if clip is None:
-                clips.pop(place, None)
+            if value is None:
+                held.pop(place, None)
             else:
-                clips[place] = clip
-            while len(self._clips) > 1 and self._bytes() > self.kept_bytes:
-                self._drop(next(iter(self._clips)))
-            if not clips:
+                held[place] = value
+            while len(self._held) > 1 and self._bytes() > self.kept_bytes:
+                self._drop(next(iter(self._held)))
+            if not held:
                 self._drop(session)
 
-    def get(self, session: str, place: str) -> Upload | None:
-        """The clip of an input."""
+    def get(self, session: str, place: str) -> Upload | Result | None:
+        """What a place holds."""
         with self._lock:
-            if session in self._clips:
+            if session in self._held:
                 self._touch(session)
-            return self._clips.get(session, {}).get(place)
+            return self._held.get(session, {}).get(place)
+
+    def files(self, key: str) -> dict[str, bytes]:
+        """The files of the result with a key, none if it is not held."""
+        with self._lock:
+            for session, held in self._held.items():
+                for value in held.values():
+                    if isinstance(value, Result) and value.key == key:
+                        self._touch(session)
+                        return value.files
+            return {}
 
     def forget(self, session: str) -> None:
-        """Drops all clips of a session."""
+        """Drops all that a session holds."""
         with self._lock:
             self._drop(session)
 
     def forget_unused(self, seconds: float, pages: Container[str] = ()) -> None:
-        """Drops the clips of sessions that were not used for some seconds, except for those of open ``pages``."""
+        """Drops what sessions hold that were not used for some seconds, except for those of open ``pages``."""
         with self._lock:
             for session in [name for name, used in self._used.items() if time.monotonic() - used >= seconds]:
                 if session not in pages:
                     self._drop(session)
 
     def __len__(self) -> int:
-        return sum(map(len, self._clips.values()))
+        """How many clips are held."""
+        return sum(isinstance(value, Upload) for held in self._held.values() for value in held.values())
 
     def _touch(self, session: str) -> None:
-        self._clips.move_to_end(session)
+        self._held.move_to_end(session)
         self._used[session] = time.monotonic()
 
     def _drop(self, session: str) -> None:
-        self._clips.pop(session, None)
+        self._held.pop(session, None)
         self._used.pop(session, None)
 
     def _bytes(self) -> int:
-        return sum(clip.wav.nbytes for clips in self._clips.values() for clip in clips.values())
+        return sum(value.nbytes for held in self._held.values() for value in held.values())

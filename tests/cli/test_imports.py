@@ -18,19 +18,25 @@ UNUSED = (  # by any command that explains; each was loaded by a library, or by 
     "gradio",
     "ijson",
     "jiwer",
+    "librosa",
     "matplotlib",
     "numba",
     "pandas",
     "pycocoevalcap",
+    "resemblyzer",
     "scipy.signal",
     "scipy.stats",
     "sklearn",
     "speechbrain",
     "sphinx",
+    "tensorboard",
     "torch._inductor.compile_fx",
     "torch._inductor.lowering",
+    "wandb",
 )
+GRADIO_S = {"gradio", "pandas"}  # which only the server loads
 MODEL_CODE = {"transformers", "peft", "speechbrain", "gradio", "matplotlib", "torch._dynamo"}
+MOST_OF_A_SERVER = 5200  # 4980, of which Gradio 6.31 has 1100
 MOST_MODULES = 4000  # 3850 of torch 2.15 with transformers 5.24 and PEFT 0.21; it was 4900
 CLIPS = DATA / "cremad" / "AudioWAV"
 needs_real_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason=f"No clips in {CLIPS}: set XSER_DATA")
@@ -43,6 +49,9 @@ except SystemExit as end:
     assert not end.code, end.code
 print(json.dumps(sorted(sys.modules)))
 """
+
+
+SERVED = "from speechbrain_xser.web.server import Server\nServer.wait = lambda self: None\n"
 
 
 def modules_after(code: str) -> set[str]:
@@ -76,6 +85,13 @@ def test_a_timeline_does_not_load(name):
 @needs_real_clips
 def test_explaining_a_clip_loads_no_more_modules_than_the_model_needs():
     assert len(explaining()) < MOST_MODULES
+
+
+@pytest.mark.slow
+def test_a_server_loads_gradio_and_nothing_else_that_explaining_does_not():
+    loaded = modules_after(SERVED + COMMAND.format(words=["serve", "--model", "tiny", "--port", "0"]))
+    assert {*UNUSED} & loaded == GRADIO_S
+    assert len(loaded) < MOST_OF_A_SERVER
 
 
 def test_the_package_alone_loads_nothing_heavy():

@@ -1,5 +1,6 @@
 """What clients of a server can do to it and to each other, on a real socket of a real process."""
 
+import re
 import signal
 import socket
 import time
@@ -65,6 +66,7 @@ def test_another_client_s_upload_cannot_be_used_even_by_its_path(server, clip):
     [sent] = server.upload(clip, headers=anna).json()
     for headers in (bert, {}):
         assert server.join(sent, headers=headers).status_code == 403
+        assert server.client.get(f"{API}/file={sent}", headers=headers).status_code == 404
     assert Path(sent).is_file()
     event = server.join(sent, headers=anna).raise_for_status().json()["event_id"]
     assert server.answer(event)[0] == "complete" and not Path(sent).exists()
@@ -189,6 +191,8 @@ def test_every_answer_tells_a_browser_what_it_may_do(server, path):
     "method, path",
     [
         ("GET", f"{API}/file=/etc/passwd"),
+        ("GET", f"{API}/file=/{'0' * 64}/passwd"),
+        ("GET", f"{API}/file=/{'0' * 64}/a%0ab"),
         ("GET", f"{API}/proxy=https://example.hf.space/"),
         ("GET", f"{API}/deep_link?session_hash=a"),
         ("GET", f"{API}/runs"),
@@ -200,16 +204,54 @@ def test_nothing_of_gradio_can_be_reached_but_what_the_page_needs(server, method
     assert server.client.request(method, path, json={}).status_code == 404
 
 
-def hand_in(server: Served, clip: Path, page: str) -> None:
+def happen(server: Served, page: str, event: dict, data: list, **options) -> str:
+    """An event of a page, and all that the page is told of it."""
+    asked = {"data": data, "fn_index": event["id"], "session_hash": page}
+    server.client.post(f"{API}/queue/join", json=asked, **options).raise_for_status()
+    return server.client.get(f"{API}/queue/data", params={"session_hash": page}, **options).text
+
+
+def hand_in(server: Served, clip: Path, page: str, **options) -> None:
     """A clip on a page, which then vanishes without a word."""
     config = server.client.get("config").json()
     label = "Your clip, up to 4 seconds"
     given = next(part["id"] for part in config["components"] if part["props"].get("label") == label)
     event = next(one for one in config["dependencies"] if [given, "change"] in one["targets"])
-    upload = {"path": server.upload(clip).json()[0], "meta": {"_type": "gradio.FileData"}}
-    asked = {"data": [upload], "fn_index": event["id"], "session_hash": page}
-    server.client.post(f"{API}/queue/join", json=asked).raise_for_status()
-    server.client.get(f"{API}/queue/data", params={"session_hash": page})
+    upload = {"path": server.upload(clip, **options).json()[0], "meta": {"_type": "gradio.FileData"}}
+    happen(server, page, event, [upload], **options)
+
+
+def explained_on(server: Served, page: str, **options) -> list[str]:
+    """The addresses of what a page offers to download, once the clip that was handed in is explained."""
+    config = server.client.get("config").json()
+    event = next(one for one in config["dependencies"] if one["api_name"] == "explain_1")
+    found = re.findall(r"download/[0-9a-f]{64}/[\w.]+", happen(server, page, event, [], **options))
+    return list(dict.fromkeys(found))
+
+
+def test_what_a_page_offers_to_download_is_its_owner_s_alone_and_goes_with_the_page(server, clip):
+    anna, bert = ({"Cookie": f"xser-owner={digit * 32}"} for digit in "ab")
+    hand_in(server, clip, "annas", headers=anna)
+    addresses = explained_on(server, "annas", headers=anna)
+    names = [address.rpartition("/")[2] for address in addresses]
+    assert names == ["clip.html", "clip.json", "clip.csv", "clip.srt"]
+    for address, name in zip(addresses, names, strict=True):
+        for headers in (bert, {}):
+            refused = server.client.get(address, headers=headers)
+            assert refused.status_code == 404 and "clip" not in refused.text
+        assert server.client.get(address, headers=anna | {"Origin": EVIL}).status_code == 403
+        found = server.client.get(address, headers=anna)
+        assert found.status_code == 200 and found.content
+        assert found.headers["Content-Disposition"] == f"attachment; filename*=UTF-8''{name}"
+        assert found.headers["Content-Type"] == "application/octet-stream"
+        assert found.headers["Cache-Control"] == "no-store"
+        assert "'sha256" not in found.headers["Content-Security-Policy"]  # no script of it is one of this server's
+    key = addresses[0].split("/")[1]
+    for other in (f"{key}/other.json", f"{key}/..%2f..%2fetc%2fpasswd", f"{'0' * 64}/clip.json", key):
+        assert server.client.get(f"download/{other}", headers=anna).status_code == 404
+    with server.client.stream("GET", f"{API}/heartbeat/annas", headers=anna) as open_page:
+        assert open_page.status_code == 200
+    until(lambda: server.client.get(addresses[0], headers=anna).status_code == 404)
 
 
 def test_the_clips_of_pages_that_vanish_are_bounded(server, clip):

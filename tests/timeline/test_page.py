@@ -162,7 +162,7 @@ def test_a_moment_selected_in_the_plot_is_selected_in_the_list(chromium, tmp_pat
 def test_hovering_shows_the_moment(opened):
     box = opened.locator(".xser-detail").bounding_box()
     opened.mouse.move(box["x"] + box["width"] * 3.5 / 20, box["y"] + 20)
-    assert opened.locator(".xser-tip").text_content() == "0:00:03.0 – 0:00:04.0, sad 75 %: word 1"
+    assert opened.locator(".xser-tip").text_content() == "0:00:03.0 – 0:00:04.0, sad 75\xa0%: word 1"
 
 
 def test_the_keyboard_selects_zooms_and_plays(opened):
@@ -226,3 +226,45 @@ def test_a_phone_need_not_scroll_sideways(chromium, tmp_path):
     tab.goto(page(tmp_path, [moment(1.0, "word" * 60)], "long" * 30 + ".flac").as_uri())
     assert tab.evaluate("document.documentElement.scrollWidth") == 390
     tab.close()
+
+
+@pytest.fixture
+def phone(chromium, tmp_path):
+    """A page of many moments on a phone."""
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    tab = context.new_page()
+    tab.goto(page(tmp_path, [moment(2.0 * at + 1.0, f"word {at}") for at in range(60)]).as_uri())
+    yield tab
+    context.close()
+
+
+def test_on_a_phone_the_page_scrolls_and_nothing_in_it(phone):
+    scrolled = phone.evaluate("""() => [...document.querySelectorAll("body *")].filter((part) =>
+      /auto|scroll/.test(getComputedStyle(part).overflowY) && part.scrollHeight > part.clientHeight + 1
+    ).map((part) => part.className)""")
+    assert scrolled == [] and phone.evaluate("document.documentElement.scrollHeight") > 3000
+
+
+def test_on_a_phone_no_number_parts_from_its_percent_sign(phone):
+    """As the browser breaks lines, in ever narrower cells."""
+    heights = phone.evaluate("""() => {
+      const cell = document.querySelector(".xser-emotion"), text = cell.lastChild, found = [];
+      const at = text.data.search(/\\d\\s%/), range = document.createRange();
+      range.setStart(text, at);
+      range.setEnd(text, at + 3);
+      for (let width = 20; width < 120; width += 4) {
+        cell.style.cssText = `display: block; width: ${width}px`;
+        found.push(range.getBoundingClientRect().height);
+      }
+      return found;
+    }""")
+    assert len(set(heights)) == 1
+
+
+def test_a_tap_on_the_plot_shows_the_moment_until_another_place_is_tapped(phone):
+    box = phone.locator(".xser-detail").bounding_box()
+    phone.touchscreen.tap(box["x"] + box["width"] * 3.5 / 20, box["y"] + 20)
+    expected = "sad 75\xa0%: word"
+    assert expected in phone.locator(".xser-tip").text_content() and phone.locator(".xser-tip").is_visible()
+    phone.locator("h1").tap()
+    assert phone.locator(".xser-tip").is_hidden()

@@ -1,5 +1,6 @@
 """The page in a real browser, served by ``xser serve`` as a user starts it."""
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+import srt
 
 from tests.web.conftest import files_below
 
@@ -23,7 +25,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="needs the browser chromium"),
 ]
-POLICY = "Content Security Policy"  # what a browser says of a part of the page that it refuses
 # every text that a part of the page ever showed, for a browser may miss what it is only asked about
 WATCH = """(selector) => {
   window.seen = [];
@@ -71,13 +72,15 @@ def chromium():
 
 @pytest.fixture
 def open_page(chromium, served):
-    """Opens the page as another user each time."""
-    contexts, refused = [], []
+    """Opens the page as another user each time; nothing may fail in its console, and all that it asks for is there."""
+    contexts, faults = [], []
 
-    def opened():
-        contexts.append(chromium.new_context())
+    def opened(**options):
+        contexts.append(chromium.new_context(**options))
         page = contexts[-1].new_page()
-        page.on("console", lambda message: refused.append(message.text) if POLICY in message.text else None)
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("response", lambda answer: faults.append(answer.url) if answer.status >= 400 else None)
         page.set_default_timeout(PATIENCE)
         page.goto(served.address)
         expect(page.get_by_role("tab", name="Long recording")).to_be_visible(timeout=PATIENCE)
@@ -86,7 +89,7 @@ def open_page(chromium, served):
     yield opened
     for context in contexts:
         context.close()
-    assert refused == []
+    assert faults == []
 
 
 def upload(page, path):
@@ -151,6 +154,118 @@ def test_a_long_recording_becomes_a_timeline_with_the_users_own_sound(open_page,
     assert any("read" in text for text in page.evaluate("window.seen"))
     page.wait_for_function("document.querySelector('.xser-timeline audio').duration > 5")
     assert files_below(next(served.place.glob("xser-serve-*")) / "uploads") == []
+
+
+def test_a_clip_s_files_are_saved_under_its_name(open_page, spoken):
+    page = open_page()
+    upload(page, spoken[0])
+    ask(page)
+    for suffix in ("html", "json", "csv", "srt"):
+        with page.expect_download() as saved:
+            page.get_by_role("link", name=f"Download clip7.{suffix}").click(timeout=PATIENCE)
+        assert saved.value.suggested_filename == f"clip7.{suffix}"
+        text = saved.value.path().read_text(encoding="utf-8")
+        assert (json.loads(text)["path"] == "clip7.wav") if suffix == "json" else text
+    expect(page.locator(".xser-web-results .xser-web-head")).to_contain_text("clip7.wav")
+
+
+def test_a_recording_s_files_are_saved_and_its_name_stays(open_page, recording):
+    page = open_page()
+    page.get_by_role("tab", name="Long recording").click()
+    upload(page, recording)
+    ask(page, "Read the recording")
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Download meeting.srt").click(timeout=PATIENCE)
+    assert [cue.index for cue in srt.parse(saved.value.path().read_text(encoding="utf-8"))] == [1, 2]
+    expect(page.get_by_text("meeting.wav", exact=True)).to_be_visible()
+
+
+BUTTONS = """() => {
+  window.seen = [];
+  const look = () => {
+    const shown = [...document.querySelectorAll("button")].filter((one) => one.offsetParent);
+    const told = shown.map((one) => one.textContent.trim()).filter((text) => /^(Explain|Stop|Read)/.test(text)).join();
+    if (told !== window.seen.at(-1)) window.seen.push(told);
+  };
+  look();
+  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true,
+    attributes: true });
+}"""
+
+
+def test_a_button_says_what_it_does_and_stop_is_there_while_something_runs(open_page, spoken, recording):
+    page = open_page()
+    upload(page, spoken[0])
+    expect(page.get_by_role("button", name="Explain")).to_be_enabled(timeout=PATIENCE)
+    page.evaluate(BUTTONS)
+    ask(page)
+    expect(page.locator("svg.xser-plot")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Explain")).to_be_enabled()
+    seen = page.evaluate("window.seen")
+    assert seen[0] == seen[-1] == "Explain" and "Explaining …,Stop" in seen
+    page.get_by_role("tab", name="Long recording").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+    upload(page, recording)
+    page.evaluate(BUTTONS)
+    ask(page, "Read the recording")
+    expect(page.get_by_role("list", name="Moments")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Read the recording")).to_be_disabled()
+    seen = page.evaluate("window.seen")
+    assert seen[-1] == "Read the recording" and "Reading …,Stop" in seen
+
+
+def test_a_stopped_explanation_gives_the_model_back(open_page, spoken, served):
+    page = open_page()
+    upload(page, spoken[0])
+    ask(page)
+    page.get_by_role("button", name="Stop").click(timeout=PATIENCE)
+    expect(page.get_by_text("Stopped.").filter(visible=True).first).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Explain")).to_be_enabled(timeout=PATIENCE)
+    for _ in range(50):
+        if page.context.request.get(f"{served.address}health").json()["requests"] == 0:
+            break
+        time.sleep(0.1)
+    assert page.context.request.get(f"{served.address}health").json()["requests"] == 0
+    ask(page)
+    expect(page.locator("svg.xser-plot")).to_be_visible(timeout=PATIENCE)
+
+
+def test_a_screen_reader_hears_what_is_going_on_from_a_region_that_stays(open_page, spoken):
+    page = open_page()
+    live = page.locator("#xser-web-live")
+    expect(live).to_have_attribute("role", "status")
+    live.evaluate("element => { window.region = element; }")
+    upload(page, spoken[0])
+    expect(page.get_by_label(f"Clip: {spoken[0].name}")).to_be_visible(timeout=PATIENCE)
+    page.evaluate(WATCH, "#xser-web-live")
+    ask(page)
+    expect(live).to_contain_text("clip7.wav is explained: ", timeout=PATIENCE)
+    seen = page.evaluate("window.seen")
+    assert "Gathering the evidence …" in seen and len(seen) < 8
+    assert page.evaluate("window.region === document.getElementById('xser-web-live')")
+    assert page.locator(".xser-web-results [role=status]").count() == 0
+
+
+def test_there_is_one_page_about_the_api(open_page):
+    page = open_page()
+    expect(page.get_by_role("tab", name="API")).to_have_count(1)
+    expect(page.locator("footer")).to_have_count(0)
+    expect(page.get_by_role("button", name=re.compile("API"))).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_need_not_scroll_sideways_or_in_a_part(open_page, recording, scheme):
+    page = open_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page.get_by_role("tab", name="Long recording").click()
+    upload(page, recording)
+    ask(page, "Read the recording")
+    expect(page.get_by_role("list", name="Moments")).to_be_visible(timeout=PATIENCE)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    scrolled = page.evaluate("""() => [...document.querySelectorAll("body *")].filter((part) =>
+      part.offsetParent && /auto|scroll/.test(getComputedStyle(part).overflowY)
+      && part.scrollHeight > part.clientHeight + 1).map((part) => part.className)""")
+    assert scrolled == []
 
 
 def test_two_users_at_once_see_their_own_clips(open_page, recognizer, spoken):

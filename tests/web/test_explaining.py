@@ -7,6 +7,9 @@ from threading import Thread
 
 import pytest
 
+from speechbrain_xser.decoder.generation.loop import Answering
+from speechbrain_xser.errors import AbandonedError
+from speechbrain_xser.evidence import localization
 from speechbrain_xser.web.clip import read_upload
 from speechbrain_xser.web.explaining import Explainer
 from speechbrain_xser.web.listeners import Presence
@@ -83,3 +86,48 @@ def test_a_clip_that_waits_is_not_decoded(waiting):
 def test_a_clip_that_waits_longer_than_uploads_are_kept_is_answered(waiting):
     uploads, _ = waiting
     remove_old(uploads, seconds=-1)
+
+
+@pytest.fixture
+def stopping(monkeypatch):
+    """Stops a presence at a call of something, and counts the calls."""
+
+    def stopped_at(place, name, number):
+        presence, calls, real = Presence(), [], getattr(place, name)
+
+        def counted(*arguments, **options):
+            calls.append(name)
+            if len(calls) == number:
+                presence.stop()
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(place, name, counted)
+        return presence, calls
+
+    return stopped_at
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place, name", [(Answering, "_step"), (localization, "word_scores")])
+def test_a_stopped_explanation_passes_nothing_more_through_the_model(explainer, clips, stopping, place, name):
+    presence, passes = stopping(place, name, 3)
+    with pytest.raises(AbandonedError):
+        list(explainer.pieces(clips[0], presence=presence))
+    assert len(passes) == 3
+    assert not explainer.line.in_use and not explainer.line.taken
+
+
+@pytest.mark.slow
+def test_a_stopped_recording_ends_within_its_moment(explainer, recording, tmp_path, stopping):
+    presence, steps = stopping(Answering, "_step", 3)
+    with pytest.raises(AbandonedError):
+        list(recording_pieces(explainer, copied(recording, tmp_path), max_hours=1, presence=presence))
+    assert len(steps) == 3
+
+
+@pytest.mark.slow
+def test_who_is_not_stopped_gets_the_answer_of_one_alone(explainer, clips, stopping):
+    presence, _ = stopping(Answering, "_step", 3)
+    with pytest.raises(AbandonedError):
+        list(explainer.pieces(clips[0], presence=presence))
+    assert "xser-evidence" in list(explainer.pieces(clips[1]))[-1]

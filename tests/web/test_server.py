@@ -1,5 +1,6 @@
 """The server and its API, asked through Gradio's own client."""
 
+import io
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+import soundfile
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
@@ -97,7 +99,10 @@ def test_an_upload_beyond_the_limit_is_refused_whoever_sends_it(server):
 def test_no_upload_is_handed_out_again(server):
     sent = httpx.post(f"{server.address}gradio_api/upload", files={"files": ("a.txt", b"private")})
     [path] = sent.json()
-    assert httpx.get(f"{server.address}gradio_api/file={path}").status_code == 404
+    drawn = httpx.get(f"{server.address}gradio_api/file={path}")  # by the recorder, which is emptied
+    assert b"private" not in drawn.content
+    samples, _ = soundfile.read(io.BytesIO(drawn.content))
+    assert len(samples) and not samples.any()
     os.remove(path)
 
 

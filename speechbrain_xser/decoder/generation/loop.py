@@ -19,6 +19,7 @@ from speechbrain_xser.decoder.generation.answer import PartialAnswer
 from speechbrain_xser.decoder.generation.row_cache import RowCache
 from speechbrain_xser.decoder.sequence import Stream
 from speechbrain_xser.utils.lengths import valid_mask
+from speechbrain_xser.utils.stopping import may_stop
 
 
 class Decoding(NamedTuple):
@@ -117,6 +118,7 @@ class Answering:
         """Runs to the end, yielding before each step so that the answers so far can be read."""
         while self._free(self._ended()):
             yield
+            may_stop()
             self._step()
 
     def _ended(self) -> list[int]:

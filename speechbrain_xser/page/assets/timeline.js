@@ -124,16 +124,19 @@ function startTimeline(root) {
     return first + Math.min(Math.max((event.clientX - left) / width, 0), 1) * (last - first);
   };
 
-  detail.addEventListener("pointermove", (event) => {
+  function point(event) {
     const index = nearest(timeAt(detail, event, view)), { left, width } = detail.getBoundingClientRect();
     tip.hidden = false;
     tip.textContent = words(index);
     const right = event.clientX - left > width / 2;
     tip.style.left = right ? "auto" : event.clientX - left + 12 + "px";
     tip.style.right = right ? left + width - event.clientX + 12 + "px" : "auto";
-  });
-  detail.addEventListener("pointerleave", () => { tip.hidden = true; });
+  }
+  detail.addEventListener("pointermove", point);
+  detail.addEventListener("pointerleave", (event) => { tip.hidden = event.pointerType !== "touch"; });
+  document.addEventListener("pointerdown", (event) => { if (!detail.contains(event.target)) tip.hidden = true; });
   detail.addEventListener("click", (event) => {
+    point(event); // a finger that taps never moved
     play(nearest(timeAt(detail, event, view)), true);
   });
   detail.addEventListener("keydown", (event) => {

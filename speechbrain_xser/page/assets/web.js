@@ -11,3 +11,9 @@ function startOwnTimelines(element) {
     startTimeline(timeline);
   });
 }
+// A result is replaced as a whole, many times; the region that a screen reader watches stays, and changes when there is news.
+function announce(element) {
+  const live = document.getElementById("xser-web-live");
+  const told = element.querySelector("[data-live]")?.dataset.live ?? "";
+  if (live && live.textContent !== told) live.textContent = told;
+}
