@@ -186,10 +186,10 @@ def _opened(address: str, limits: Limits) -> HTTPResponse:
     opener = OpenerDirector()
     for handler in (ProxyHandler, HTTPHandler, HTTPSHandler, HTTPErrorProcessor, HTTPDefaultErrorHandler):
         opener.add_handler(handler())
-    begun = shown(address)
+    begun, patience = shown(address), 2 * limits.stalled_seconds  # the caller gives up before
     for _ in range(limits.redirects + 1):
         try:
-            return opener.open(_request(address, begun), timeout=2 * limits.stalled_seconds)  # the caller gives up before
+            return opener.open(_request(address, begun), timeout=patience)
         except HTTPError as error:
             with error:
                 target = error.headers.get("Location")

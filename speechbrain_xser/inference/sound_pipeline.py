@@ -11,7 +11,6 @@ from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 TASK = "audio-classification"
-TOP = 5  # classes that are told, as in transformers
 Labels = list[dict[str, object]]  # {"score": float, "label": str}, the most probable first
 
 
@@ -45,7 +44,7 @@ class EmotionPipeline:
 
     task = TASK
 
-    def __init__(self, recognizer: ExplainableEmotionRecognizer, top_k: int | None = TOP, batch_size: int = 8) -> None:
+    def __init__(self, recognizer: ExplainableEmotionRecognizer, top_k: int | None = None, batch_size: int = 8) -> None:
         self.recognizer, self.top_k, self.batch_size = recognizer, _count("top_k", top_k), batch_size
         _count("batch_size", batch_size)
 
@@ -80,7 +79,7 @@ class EmotionPipeline:
         batch_size = self.batch_size if batch_size is None else _count("batch_size", batch_size)
         if isinstance(inputs, list):
             return list(self._told(iter(inputs), top_k, batch_size))
-        if isinstance(inputs, Iterator):
+        if isinstance(inputs, Iterator) and not is_sound_source(inputs):  # an open file iterates over its lines
             return self._told(inputs, top_k, batch_size)
         [found] = self._told(iter([inputs]), top_k, batch_size)
         return found
@@ -105,7 +104,7 @@ class EmotionPipeline:
 def pipeline(
     task: object = None,
     model: object = None,
-    top_k: int | None = TOP,
+    top_k: int | None = None,
     batch_size: int = 8,
     device: object = None,
     revision: str | None = None,

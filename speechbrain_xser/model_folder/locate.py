@@ -125,8 +125,14 @@ def _download(name: str, revision: str | None, savedir: str | Path | None, more:
             patterns = [*FILES, *more]
             return huggingface_hub.snapshot_download(name, revision=commit, cache_dir=savedir, allow_patterns=patterns)
 
+    def newest() -> str:
+        fetched.append(snapshot(None))
+        return Path(fetched[0]).name
+
+    fetched: list[str] = []
     if revision is None and not more:
-        return snapshot(pinned(name, savedir, lambda: Path(snapshot(None)).name))
+        commit = pinned(name, savedir, newest)
+        return fetched[0] if fetched else snapshot(commit)
     if not COMMIT.fullmatch(revision or ""):
         raise UnsafeModelError(_moving(name, revision))
     folder = snapshot(revision)

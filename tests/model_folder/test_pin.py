@@ -39,7 +39,8 @@ class Asked:
     """Runs Python in processes of a user of the stand-in."""
 
     def __init__(self, address: str, place: Path) -> None:
-        self.cache, own = place / "cache", {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "OMP_NUM_THREADS": "1"}
+        own = {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        self.cache = place / "cache"
         places = {"HF_HOME": str(place / "hf"), "XSER_CACHE": str(self.cache), "HF_ENDPOINT": address}
         self.environment = {**os.environ, **own, **places}
 
