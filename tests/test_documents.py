@@ -30,7 +30,7 @@ def blocks(document: str, language: str) -> list[str]:
 
 @pytest.mark.training
 def test_the_page_of_the_lobes_runs_as_written_on_each_of_its_encoders(tmp_path, monkeypatch):
-    """Its own encoder, SpeechBrain's HuBERT, and SpeechBrain's wav2vec 2.0 in half precision."""
+    """Its own encoder, SpeechBrain's HuBERT in float16, and SpeechBrain's wav2vec 2.0 in bfloat16."""
     [yaml], pythons = blocks("docs/use-the-lobes.md", "yaml"), blocks("docs/use-the-lobes.md", "python")
     (tmp_path / "hyperparams.yaml").write_text(yaml, encoding="utf-8")
     for number, name in enumerate("abc"):
@@ -46,7 +46,7 @@ def test_the_page_of_the_lobes_runs_as_written_on_each_of_its_encoders(tmp_path,
             assert names["brain"] is not before and math.isfinite(names["brain"].avg_train_loss)
             fitted.append({name.split(".")[0]: name for name in changed(kept, names["brain"].modules)})
     assert [set(names) for names in fitted] == [{"bottleneck", "classifier"}] * 3
-    assert next(iter(names["wav2vec2"].parameters())).dtype == torch.bfloat16
+    assert (names["hubert"].model.dtype, names["wav2vec2"].model.dtype) == (torch.float16, torch.bfloat16)
     batch = PaddedBatch([names["data"][index] for index in range(3)])
     assert batch.emotion.data.shape == (3, 1)
 
@@ -62,11 +62,11 @@ def test_speechbrain_s_layers_are_those_of_transformers_and_leave_the_input_out(
     names, folder = {"torch": torch}, resolve_source("packaged:hubert-tiny")
     exec(next(text for text in blocks("docs/use-the-lobes.md", "python") if "class SpeechBrainStates" in text), names)
     wavs = 0.1 * torch.randn(1, 16000, generator=torch.Generator().manual_seed(0))
-    lobe = HuBERT(folder, save_path="pretrained", freeze=True, output_all_hiddens=True)
+    lobe = HuBERT(folder, save_path="pretrained", freeze=True, output_all_hiddens=True).float()
     found = names["SpeechBrainStates"](lobe)(wavs, torch.tensor([16000]))
     normalised = (wavs - wavs.mean()) / (wavs.var(unbiased=False) + 1e-5).sqrt() if lobe.normalize_wav else wavs
     with torch.no_grad():
-        hiddens = AutoModel.from_pretrained(folder).eval()(normalised, output_hidden_states=True).hidden_states
+        hiddens = AutoModel.from_pretrained(folder).eval().float()(normalised, output_hidden_states=True).hidden_states
     assert len(found.layers) == 5 == len(hiddens) - 1 and found.frames.tolist() == [49]
     torch.testing.assert_close(found.layers, torch.stack(hiddens[1:]), atol=1e-4, rtol=1e-4)
     assert float(found.level) == pytest.approx(20 * math.log10(wavs.square().mean().sqrt()), abs=1e-3)

@@ -1,4 +1,4 @@
-"""A hub id without a commit: looked up once, recorded, and the same from then on (fault 104)."""
+"""A hub id without a commit: looked up once, recorded, and the same from then on (fault 28)."""
 
 import json
 import os
