@@ -10,37 +10,22 @@ library, and so the caller watches the clock.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from typing import NamedTuple
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
-from urllib.request import (
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
-    Request,
-)
 
+from speechbrain_xser.data.addresses import opened_address, shown
 from speechbrain_xser.errors import AudioError, told_as
 from speechbrain_xser.utils.user_file import printable
 
-ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-SCHEMES = ("http", "https")
-REDIRECTS = (301, 302, 303, 307, 308)
 WEB_PAGE = "text/html"
 BLOCK_BYTES = 1 << 16
 POLL_SECONDS = 0.1
-ALLOWED = "%/:=&?~#+!$,;'@()*[]"  # in an address as it is; other signs are escaped
 
 
 class Limits(NamedTuple):
@@ -59,32 +44,6 @@ class Limits(NamedTuple):
 
 
 LIMITS = Limits()
-
-
-def is_address(source: object) -> bool:
-    """Whether a text is an address of the network, rather than a path.
-
-    Example
-    -------
-    >>> [is_address(text) for text in ("https://a.example/b.wav", "ftp://a.example", "C:/b.wav", "b.wav", b"RIFF")]
-    [True, True, False, False, False]
-    """
-    return isinstance(source, str) and ADDRESS.match(source) is not None
-
-
-def shown(address: str) -> str:
-    """An address in a message: without a password, and without a query, which may hold a key.
-
-    Example
-    -------
-    >>> shown("https://me:secret@a.example/b.wav?key=secret")
-    'https://a.example/b.wav'
-    """
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return printable(address)
-    return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
 
 
 @contextmanager
@@ -148,19 +107,21 @@ class _Transfer(threading.Thread):
     def run(self) -> None:
         """Transfers, and keeps the fault for the caller's thread."""
         try:
-            with _opened(self.address, self.limits) as response, open(self.path, "wb") as file:
-                self._write(response, file)
+            patience = 2 * self.limits.stalled_seconds  # the caller gives up before
+            with opened_address(self.address, self.limits.redirects, patience) as response:
+                self._write(response)
         except BaseException as error:
             self.fault = _told(error, self.name_shown)
         finally:
             self.ended.set()
 
-    def _write(self, response: HTTPResponse, file) -> None:
+    def _write(self, response: HTTPResponse) -> None:
         stated = _stated_bytes(response, self.name_shown, self.limits.bytes)
-        while not self.unwanted and (block := response.read1(BLOCK_BYTES)):
-            self.received += len(block)
-            _check_bytes(self.received, self.name_shown, self.limits.bytes)
-            file.write(block)
+        with open(self.path, "wb") as file:
+            while not self.unwanted and (block := response.read1(BLOCK_BYTES)):
+                self.received += len(block)
+                _check_bytes(self.received, self.name_shown, self.limits.bytes)
+                file.write(block)
         if stated is not None and self.received < stated:
             raise AudioError(f"{self.name_shown}: {self.received} of {stated} bytes arrived. Try again.")
 
@@ -179,43 +140,6 @@ def _watch(transfer: _Transfer, limits: Limits) -> None:
             raise AudioError(f"{name}: not complete after {limits.seconds:g} s. Download it, and give the file.")
     if transfer.fault is not None:
         raise transfer.fault
-
-
-def _opened(address: str, limits: Limits) -> HTTPResponse:
-    """The answer to a request, after redirects; the bodies of those are not read."""
-    opener = OpenerDirector()
-    for handler in (ProxyHandler, HTTPHandler, HTTPSHandler, HTTPErrorProcessor, HTTPDefaultErrorHandler):
-        opener.add_handler(handler())
-    begun, patience = shown(address), 2 * limits.stalled_seconds  # the caller gives up before
-    for _ in range(limits.redirects + 1):
-        try:
-            return opener.open(_request(address, begun), timeout=patience)
-        except HTTPError as error:
-            with error:
-                target = error.headers.get("Location")
-                if error.code not in REDIRECTS or not target:
-                    raise
-            address = _redirected(address, target, begun)
-    raise AudioError(f"{begun}: more than {limits.redirects} redirects. Give the address that they lead to.")
-
-
-def _request(address: str, begun: str) -> Request:
-    """The request for an address, with signs outside ASCII escaped; a password goes to its own host alone."""
-    parts, headers = urlsplit(address), {"User-Agent": "speechbrain_xser"}
-    if parts.scheme.lower() not in SCHEMES:
-        raise AudioError(f"{begun}: only http and https addresses are fetched. Give one of them, or a file.")
-    credentials, _, host = parts.netloc.rpartition("@")
-    if credentials:
-        headers["Authorization"] = f"Basic {b64encode(unquote(credentials).encode()).decode()}"
-    return Request(quote(urlunsplit(parts._replace(netloc=host)), safe=ALLOWED), headers=headers)
-
-
-def _redirected(address: str, target: str, begun: str) -> str:
-    """Where a redirect leads."""
-    found = urljoin(address, target)
-    if address.lower().startswith("https:") and found.lower().startswith("http:"):
-        raise AudioError(f"{begun}: is redirected from https to http. Give an address that stays with https.")
-    return found
 
 
 def _stated_bytes(response: HTTPResponse, name: str, most: int) -> int | None:

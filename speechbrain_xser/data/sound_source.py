@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from speechbrain_xser.data.remote import BLOCK_BYTES, LIMITS, fetched, is_address
+from speechbrain_xser.data.addresses import is_address
+from speechbrain_xser.data.remote import BLOCK_BYTES, LIMITS, fetched
 from speechbrain_xser.errors import AudioError, told_as
 
 IN_MEMORY = (bytes, bytearray, memoryview)

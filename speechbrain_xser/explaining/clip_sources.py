@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from speechbrain_xser.data.addresses import is_address, shown
 from speechbrain_xser.data.audio_files import find_audio_below
 from speechbrain_xser.data.formats import EXPECTED, HEAD_BYTES, kind_of
-from speechbrain_xser.data.remote import fetch, is_address, shown
+from speechbrain_xser.data.remote import fetch
 from speechbrain_xser.data.spool import is_pipe
 from speechbrain_xser.errors import AudioError, ManifestError
 from speechbrain_xser.explaining.clips import SourceClip

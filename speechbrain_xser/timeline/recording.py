@@ -13,8 +13,9 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor
 
+from speechbrain_xser.data.addresses import is_address, shown
 from speechbrain_xser.data.audio import BLOCK_SECONDS, joined, stated_length, stream_voice
-from speechbrain_xser.data.remote import fetched, is_address, shown
+from speechbrain_xser.data.remote import fetched
 from speechbrain_xser.data.resampler import Resampler
 from speechbrain_xser.data.spool import regular_file
 from speechbrain_xser.data.waveform import SAMPLE_RATE, check_wave

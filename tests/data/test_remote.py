@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from speechbrain_xser.data.remote import Limits, _redirected, fetch, fetched
+from speechbrain_xser.data.addresses import _redirected
+from speechbrain_xser.data.remote import Limits, fetch, fetched
 from speechbrain_xser.errors import AudioError
 from tests.local_server import local_server, send
 
