@@ -44,6 +44,14 @@ def test_the_copy_is_gone_afterwards(clip):
     assert not os.path.exists(path)
 
 
+def test_an_open_file_may_have_as_many_bytes_as_are_allowed_and_no_more():
+    with sound_file(io.BytesIO(bytes(1000)), most=1000) as path:
+        assert os.path.getsize(path) == 1000
+    with pytest.raises(AudioError, match="the open file: more than 1000 bytes"):
+        with sound_file(io.BytesIO(bytes(1001)), most=1000):
+            pass
+
+
 def test_an_open_file_without_an_end_is_refused():
     with open("/dev/zero", "rb") as zeros, pytest.raises(AudioError, match="/dev/zero: more than 1000000 bytes"):
         with sound_file(zeros, most=1_000_000):
