@@ -21,6 +21,7 @@ except VersionError:
 _LAZY = {
     "ExplainableEmotionRecognizer": "speechbrain_xser.inference.recognizer",
     "Explanation": "speechbrain_xser.answer.explanation",
+    "pipeline": "speechbrain_xser.inference.sound_pipeline",
 }
 __all__ = ["SMALL", "TINY", "packaged_model", *_LAZY]
 

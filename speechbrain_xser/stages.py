@@ -71,6 +71,11 @@ class Stage(NamedTuple):
         return self.target not in ("transcript", "emotion", "labels")
 
     @property
+    def transcribes(self) -> bool:
+        """Whether answers say what was said, on its own or in quotes."""
+        return self.target in ("transcript", "paragraph", "transcript+emotion")
+
+    @property
     def names_emotion(self) -> bool:
         """Whether answers name an emotion: all but a transcript do, and a start has no answers."""
         return self.target not in ("transcript", "labels")

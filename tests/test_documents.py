@@ -1,21 +1,24 @@
 """The examples of the documents, run."""
 
+import math
 import re
-import textwrap
+import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import soundfile
 import torch
-from hyperpyyaml import load_hyperpyyaml
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.integrations.huggingface.hubert import HuBERT
+from transformers import AutoModel
 
+from speechbrain_xser import packaged_model
 from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.manifest import Utterance, read_manifest
 from speechbrain_xser.data.synthetic.corpus import SAMPLE_RATE, plan, speak
-from speechbrain_xser.testing import tiny_encoder_folder
-from speechbrain_xser.utils.lengths import counts_from_relative, valid_mask
+from speechbrain_xser.utils.sources import resolve_source
+from tests.local_server import local_server, send
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,39 +28,48 @@ def blocks(document: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory) -> dict:
-    """The YAML of use-the-lobes.md over a random encoder of width 32 with 3 layers."""
-    folder = tiny_encoder_folder(tmp_path_factory.mktemp("encoder"))
-    text = blocks("docs/use-the-lobes.md", "yaml")[0].replace("packaged:hubert-tiny", folder)
-    text, count = re.subn(r"(layer_count|width): \d+", lambda found: f"{found[1]}: {SIZES[found[1]]}", text)
-    assert count == 2
-    return load_hyperpyyaml(text)
+@pytest.mark.training
+def test_the_page_of_the_lobes_runs_as_written_on_each_of_its_encoders(tmp_path, monkeypatch):
+    """Its own encoder, SpeechBrain's HuBERT in float16, and SpeechBrain's wav2vec 2.0 in bfloat16."""
+    [yaml], pythons = blocks("docs/use-the-lobes.md", "yaml"), blocks("docs/use-the-lobes.md", "python")
+    (tmp_path / "hyperparams.yaml").write_text(yaml, encoding="utf-8")
+    for number, name in enumerate("abc"):
+        soundfile.write(tmp_path / f"{name}.wav", speak(plan("test", number, seed=1)), SAMPLE_RATE)
+    monkeypatch.chdir(tmp_path)
+    names, fitted = {}, []
+    for example in pythons:
+        untrained, before = example.partition("brain.fit")[0], names.get("brain")
+        exec(untrained, names)
+        if untrained != example:
+            kept = {name: value.clone() for name, value in names["brain"].modules.state_dict().items()}
+            exec(example.removeprefix(untrained), names)
+            assert names["brain"] is not before and math.isfinite(names["brain"].avg_train_loss)
+            fitted.append({name.split(".")[0]: name for name in changed(kept, names["brain"].modules)})
+    assert [set(names) for names in fitted] == [{"bottleneck", "classifier"}] * 3
+    assert (names["hubert"].model.dtype, names["wav2vec2"].model.dtype) == (torch.float16, torch.bfloat16)
+    batch = PaddedBatch([names["data"][index] for index in range(3)])
+    assert batch.emotion.data.shape == (3, 1)
 
 
-SIZES = {"layer_count": 3, "width": 32}
+def changed(before: dict, modules: torch.nn.Module) -> list[str]:
+    return [name for name, value in modules.state_dict().items() if not torch.equal(value, before[name])]
 
 
-def masked_mean(z: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
-    return (z * valid_mask(frames, z.shape[1])[..., None]).sum(1) / frames[:, None]
-
-
-def test_the_lobes_example_trains_its_bottleneck_and_classifier(loaded):
-    names = {"torch": torch, "counts_from_relative": counts_from_relative, "masked_mean": masked_mean}
-    exec(textwrap.dedent(blocks("docs/use-the-lobes.md", "python")[0]), names)
-    brain = SimpleNamespace(
-        modules=SimpleNamespace(**loaded["modules"]),
-        hparams=SimpleNamespace(beta=0.1),
-    )
-    batch = SimpleNamespace(
-        sig=(torch.randn(2, 8000), torch.tensor([1.0, 0.5])),
-        emotion=SimpleNamespace(data=torch.tensor([0, 5])),
-    )
-    loss = names["compute_objectives"](brain, names["compute_forward"](brain, batch, None), batch, None)
-    loss.backward()
-    trained = [*loaded["bottleneck"].parameters(), *loaded["classifier"].parameters()]
-    assert all(parameter.grad is not None for parameter in trained)
-    assert all(parameter.grad is None for parameter in loaded["encoder"].parameters())
+@pytest.mark.slow
+def test_speechbrain_s_layers_are_those_of_transformers_and_leave_the_input_out(tmp_path, monkeypatch):
+    """Reference: transformers itself, on a waveform that is normalised by hand."""
+    monkeypatch.chdir(tmp_path)
+    names, folder = {"torch": torch}, resolve_source("packaged:hubert-tiny")
+    exec(next(text for text in blocks("docs/use-the-lobes.md", "python") if "class SpeechBrainStates" in text), names)
+    wavs = 0.1 * torch.randn(1, 16000, generator=torch.Generator().manual_seed(0))
+    lobe = HuBERT(folder, save_path="pretrained", freeze=True, output_all_hiddens=True).float()
+    found = names["SpeechBrainStates"](lobe)(wavs, torch.tensor([16000]))
+    normalised = (wavs - wavs.mean()) / (wavs.var(unbiased=False) + 1e-5).sqrt() if lobe.normalize_wav else wavs
+    with torch.no_grad():
+        hiddens = AutoModel.from_pretrained(folder).eval().float()(normalised, output_hidden_states=True).hidden_states
+    assert len(found.layers) == 5 == len(hiddens) - 1 and found.frames.tolist() == [hiddens[0].shape[1]]
+    torch.testing.assert_close(found.layers, torch.stack(hiddens[1:]), atol=1e-4, rtol=1e-4)
+    assert float(found.level) == pytest.approx(20 * math.log10(wavs.square().mean().sqrt()), abs=1e-3)
 
 
 def test_the_lobes_example_has_the_size_of_the_packaged_encoder():
@@ -109,12 +121,16 @@ def test_each_fault_names_tests_that_there_are():
 @pytest.mark.parametrize("document", ["docs/start.md", "docs/use-a-model.md"])
 @pytest.mark.slow
 def test_the_python_of_a_page_runs_from_its_first_block_to_its_last(document, tmp_path, monkeypatch):
+    """What it fetches is here: example.org is a server on this machine, and the hub has the packaged model."""
     soundfile.write(tmp_path / "clip.wav", speak(plan("test", 0, seed=1)), SAMPLE_RATE)
     monkeypatch.chdir(tmp_path)
+    snapshot = shutil.copytree(packaged_model(), tmp_path / "snapshots" / ("a" * 40))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(snapshot))
     printed = []
     names = {"print": lambda *values: printed.append(values)}
-    for example in blocks(document, "python"):
-        exec(example, names)
+    with local_server(lambda request: send(request, Path("clip.wav").read_bytes())) as server:
+        for example in blocks(document, "python"):
+            exec(example.replace("https://example.org", server.address), names)
     assert names["explanation"].paragraph and printed[0]
 
 

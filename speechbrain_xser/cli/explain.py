@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Pair = tuple[Told, Evidence | None]  # no evidence if none is wanted, or if nothing was explained
 
+SOURCES = "FILE... | FOLDER | URL | -"
 GUESSED = 4  # tokens ahead
 INTERRUPTED = "Interrupted; the output so far is complete, and no report was written."
 
@@ -38,7 +39,7 @@ def _no_recording(context: click.Context, option: click.Parameter, html: str | N
 
 
 @click.command("explain")
-@click.argument("sources", nargs=-1, required=True, metavar="FILE... | FOLDER | -", type=click.Path(allow_dash=True))
+@click.argument("sources", nargs=-1, required=True, metavar=SOURCES, type=click.Path(allow_dash=True))
 @model_options
 @click.option(
     "--batch-size",
@@ -85,7 +86,8 @@ def explain_command(
     """Explains recordings. Prints a table on a terminal and JSON lines in a pipe.
 
     FILE may be a sound file, a film or a pipe, at any rate and with any number of channels; it is recognised by its
-    content. A FOLDER is searched recursively. With -, standard input provides paths, one per line, or one sound file.
+    content. A FOLDER is searched recursively. The file at a URL (http or https) is fetched first. With -, standard
+    input provides paths or URLs, one per line, or one sound file.
 
     A recording without speech is reported as such, and the model is not run on it. If a recording is unlike what the
     model was trained on, and the model can tell, its emotion is "unknown".

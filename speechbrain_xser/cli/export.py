@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command("export")
 @click.argument("model")
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="The new folder.")
-@click.option("--revision", help="Full commit hash, if MODEL is a hub id.")
+@click.option("--revision", help="Full commit hash of a hub id.  [default: the recorded one]")
 @click.option("--no-merge", is_flag=True, help="Keep LoRA as an adapter; the base is loaded by name.")
 @click.option("--with-encoder", is_flag=True, help="Put the speech encoder into the folder too.")
 @click.option("--licence", "--license", help="Licence of the weights, by its name on the hub.  [default: the base's]")

@@ -44,7 +44,7 @@ def model_options(command: Callable) -> Callable:
     trained = "Trained folder, small or tiny (models of the package), or hub id.  [default: XSER_MODEL, or small]"
     for option in (
         click.option("--device", help=f"{NAMES}.  [default: cuda if available]"),
-        click.option("--revision", help="Full commit hash, if the model is a hub id."),
+        click.option("--revision", help="Full commit hash of a hub id.  [default: the recorded one]"),
         click.option("--model", envvar="XSER_MODEL", callback=_model_or_small, help=trained),
     ):
         command = option(command)

@@ -12,7 +12,7 @@ from speechbrain_xser.utils.plain_table import plain_table
 
 @click.command("probe")
 @click.option("--model", required=True, help="Trained folder, or hub id.")
-@click.option("--revision", help="Full commit hash, if the model is a hub id.")
+@click.option("--revision", help="Full commit hash of a hub id.  [default: the recorded one]")
 @click.option(
     "--train", required=True, type=click.Path(exists=True, dir_okay=False), help="Manifest to train the probes on."
 )

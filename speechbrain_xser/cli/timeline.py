@@ -60,8 +60,8 @@ def timeline_command(
 ) -> None:
     """Explains the speech in FILE: what is said, when, how, and with what emotion. FILE may be hours long.
 
-    FILE may also be a pipe, or - for standard input. Speech is cut at its pauses into moments, and each moment is
-    explained.
+    FILE may also be a pipe, an http(s) URL, or - for standard input. Speech is cut at its pauses into moments, and each
+    moment is explained.
 
     Without --out, moments are printed as they are found: a table on a terminal, JSON lines in a pipe. With --out, files
     are written at the end, and NAME.journal next to the first one saves each moment as it is found. To continue a

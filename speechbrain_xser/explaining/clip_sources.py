@@ -1,7 +1,7 @@
-"""Finds the clips that a command line names: files, folders, pipes, and standard input.
+"""Finds the clips that a command line names: files, folders, pipes, http(s) addresses, and standard input.
 
-Standard input is a list of paths if it is text, one per line (or ended by NUL, as ``find -print0`` writes them), and
-otherwise a sound file. What can be read only once, such as a pipe, is copied into a folder first.
+Standard input is a list of paths or addresses if it is text, one per line (or ended by NUL, as ``find -print0``
+writes them), and otherwise a sound file. What can be read only once, such as a pipe, is copied into a folder first.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from speechbrain_xser.data.addresses import is_address, shown
 from speechbrain_xser.data.audio_files import find_audio_below
 from speechbrain_xser.data.formats import EXPECTED, HEAD_BYTES, kind_of
+from speechbrain_xser.data.remote import fetch
 from speechbrain_xser.data.spool import is_pipe
 from speechbrain_xser.errors import AudioError, ManifestError
 from speechbrain_xser.explaining.clips import SourceClip
@@ -26,8 +28,8 @@ HEAD = 4096  # bytes of standard input that are inspected
 def find_clips(sources: Sequence[str], stream: BinaryIO | None, folder: Path) -> Iterator[SourceClip]:
     """Yields clips in the order in which they are named, those of a folder sorted by path.
 
-    ``-`` stands for ``stream``. A folder without clips or an unusable standard input gives a clip with a fault. Sound
-    from a pipe or standard input is copied into ``folder``.
+    ``-`` stands for ``stream``. A folder without clips, an address that gives nothing, or an unusable standard input
+    gives a clip with a fault. Sound from an address, a pipe or standard input is copied into ``folder``.
 
     Example
     -------
@@ -46,7 +48,20 @@ def find_clips(sources: Sequence[str], stream: BinaryIO | None, folder: Path) ->
         elif is_pipe(source):
             yield _copied(source, copy)
         else:
-            yield from _below(source)
+            yield from _named(source, copy)
+
+
+def _named(source: str, copy: Path) -> Iterator[SourceClip]:
+    """What a path or an address stands for."""
+    if not is_address(source):
+        yield from _below(source)
+        return
+    try:
+        fetch(source, copy)
+    except AudioError as error:
+        yield SourceClip(shown(source), source, str(error))
+    else:
+        yield SourceClip(shown(source), str(copy))
 
 
 def _copied(source: str, copy: Path) -> SourceClip:
@@ -94,7 +109,7 @@ def _streamed(stream: BinaryIO | None, copy: Path) -> Iterator[SourceClip]:
         return
     head = stream.read(HEAD)
     if _is_text(head):
-        yield from _listed(head + stream.read())
+        yield from _listed(head + stream.read(), copy)
         return
     with open(copy, "wb") as file:
         file.write(head)
@@ -121,11 +136,11 @@ def _useless(found: str) -> SourceClip:
     return SourceClip(STANDARD_INPUT, STANDARD_INPUT, f"standard input {found}, {expected}.")
 
 
-def _listed(text: bytes) -> Iterator[SourceClip]:
+def _listed(text: bytes, copy: Path) -> Iterator[SourceClip]:
     ended = b"\0" if b"\0" in text else b"\n"
     lines = [os.fsdecode(line) for line in (part.rstrip(b"\r\n") for part in text.split(ended)) if line]
     if not lines or any(ord(sign) < 32 and sign != "\t" for line in lines for sign in line):
         yield _useless(NEITHER if lines else "is empty")
         return
-    for line in lines:
-        yield from _below(line)
+    for number, line in enumerate(lines):
+        yield from _named(line, copy.with_name(f"{copy.name}-{number}"))

@@ -4,5 +4,6 @@ Moves to ``speechbrain/inference``.
 """
 
 from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
+from speechbrain_xser.inference.sound_pipeline import pipeline
 
-__all__ = ["ExplainableEmotionRecognizer"]
+__all__ = ["ExplainableEmotionRecognizer", "pipeline"]

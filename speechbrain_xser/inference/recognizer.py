@@ -13,7 +13,6 @@ most probable class can differ from the named one.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
@@ -29,10 +28,12 @@ from speechbrain_xser.answer.explanation import DEMONSTRATION, OUT, UNKNOWN
 from speechbrain_xser.answer.form import structured_form
 from speechbrain_xser.data.arrays import batch_of, clip_of
 from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.data.sound_source import SoundSource, sound_file
 from speechbrain_xser.data.speech import has_speech, spoken_span, without_silence
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.errors import AudioError, CheckpointError, SettingsError
 from speechbrain_xser.inference.domain import domains
+from speechbrain_xser.inference.verbs import Verbs
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.branch import BranchOutput
 from speechbrain_xser.lobes.clip_means import ClipMeans, clip_means
@@ -59,7 +60,7 @@ class _Encoded(NamedTuple):
 
 
 
-class ExplainableEmotionRecognizer(nn.Module):
+class ExplainableEmotionRecognizer(Verbs, nn.Module):
     """Explains the emotion of speech with a trained model folder.
 
     :meth:`from_hparams` gives one that is SpeechBrain's ``Pretrained`` too; this class alone has what the commands need
@@ -150,9 +151,11 @@ class ExplainableEmotionRecognizer(nn.Module):
         overrides : dict, optional
             Own values for keys of the YAML, e.g. ``{"encoder_source": "/models/hubert"}`` for a local copy.
         savedir : str or Path, optional
-            Download cache of a hub model. A local folder is read where it lies.
+            Where a hub model is downloaded to, and its commit is recorded; by default the user's cache. A local folder
+            needs none: it is read where it lies.
         revision : str, optional
-            Full commit of a hub model.
+            Full commit of a hub model. Without one, the recorded commit is used; where there is no record, the newest
+            commit is looked up once, printed and recorded.
         run_opts : dict, optional
             SpeechBrain's run options (``device``, ``precision``), and ``dtype``: that of the frozen decoder.
         merge : bool
@@ -193,7 +196,8 @@ class ExplainableEmotionRecognizer(nn.Module):
         Raises
         ------
         UnsafeModelError
-            If the folder asks for anything outside the allow-list, or a hub id has no full commit.
+            If the folder asks for anything outside the allow-list, ``revision`` is no full commit, or the record of a
+            hub model's commit is damaged.
         CheckpointError
             If weights are missing, broken, or of other names or shapes.
         BackboneError
@@ -226,13 +230,13 @@ class ExplainableEmotionRecognizer(nn.Module):
         recognizer.speech_check, recognizer.unknown = speech_check, unknown
         return recognizer
 
-    def explain_file(self, path: str | Path, track: int | None = None) -> Explanation:
+    def explain_file(self, path: SoundSource, track: int | None = None) -> Explanation:
         """Explains one sound file or film, of any format, rate and channels that ``load_audio`` reads.
 
         Arguments
         ---------
-        path : str or Path
-            A local file, or a pipe.
+        path : str, Path, bytes or binary file
+            A local file, a pipe, an http(s) address, the content of a file, or a file that is open for reading.
         track : int, optional
             Which sound track of a film, counted from 1; by default the one that it marks as its default, else the
             first.
@@ -245,21 +249,21 @@ class ExplainableEmotionRecognizer(nn.Module):
         Raises
         ------
         AudioError
-            If the file is missing, not audio, truncated, empty, holds NaN or infinity, or is longer than
-            ``max_seconds``; names the file.
+            If the file is missing, cannot be fetched, is not audio, truncated or empty, holds NaN or infinity, or is
+            longer than ``max_seconds``; names the file.
         """
         return self.explain_batch(self.load_audio(path, track=track)[None])[0]
 
-    def load_audio(self, path: str | Path, savedir: object = None, track: int | None = None) -> Tensor:
-        """Reads a local file as the encoder hears it.
+    def load_audio(self, path: SoundSource, savedir: object = None, track: int | None = None) -> Tensor:
+        """Reads a file as the encoder hears it.
 
         SpeechBrain's own method links files into a folder by their names, where the next one of the same name is
         shadowed; here a file is read where it lies.
 
         Arguments
         ---------
-        path : str or Path
-            A local file.
+        path : str, Path, bytes or binary file
+            As for :meth:`explain_file`.
         savedir : object
             Not used.
         track : int, optional
@@ -275,10 +279,9 @@ class ExplainableEmotionRecognizer(nn.Module):
         AudioError
             As :meth:`explain_file`.
         """
-        if not isinstance(path, str | os.PathLike):
-            raise AudioError(f"path is {type(path).__name__}; expected a file's path. Pass samples to explain_batch.")
-        rate = self.mods.model.encoder.sample_rate
-        return load_audio(path, sample_rate=rate, max_seconds=self.hparams.max_seconds, track=track)
+        rate, most = self.mods.model.encoder.sample_rate, self.hparams.max_seconds
+        with sound_file(path) as file:
+            return load_audio(file, sample_rate=rate, max_seconds=most, track=track)
 
     def explain_batch(
         self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None

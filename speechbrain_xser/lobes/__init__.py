@@ -15,7 +15,7 @@ from speechbrain_xser.lobes.bottleneck import (
 from speechbrain_xser.lobes.branch import Branch, BranchOutput, off_tokens
 from speechbrain_xser.lobes.cache import CachedEncoder
 from speechbrain_xser.lobes.encoder import FrozenEncoder
-from speechbrain_xser.lobes.pooling import AttentivePooling
+from speechbrain_xser.lobes.pooling import AttentivePooling, masked_mean
 from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
 
 __all__ = [
@@ -35,5 +35,6 @@ __all__ = [
     "SpeechEncoder",
     "VariationalBottleneck",
     "gaussian_kl",
+    "masked_mean",
     "off_tokens",
 ]

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from speechbrain_xser.lobes.bottleneck import Latent
 from speechbrain_xser.lobes.branch import BranchOutput
+from speechbrain_xser.lobes.pooling import masked_mean
 from speechbrain_xser.lobes.states import LayerStates
 from speechbrain_xser.stages import VOICE
-from speechbrain_xser.utils.lengths import valid_mask
 
 NATS, WORDS = "nats", "words"  # of a branch: its divergence a frame, or how probable its words are
 
@@ -63,9 +63,10 @@ def clip_means(states: LayerStates, outputs: Mapping[str, BranchOutput]) -> Clip
     (torch.Size([2, 8]), torch.Size([2, 3, 32]), ['content nats', 'descriptor nats'])
     """
     voice = outputs[VOICE].latent
-    layers = torch.stack([_mean(layer, states.frames) for layer in states.layers], dim=1)
+    layers = torch.stack([masked_mean(layer, states.frames) for layer in states.layers], dim=1)
     latents = {name: output.latent for name, output in outputs.items() if output.latent is not None}
-    return ClipMeans(_mean(voice.z, voice.frames).cpu(), layers.cpu(), dict(map(_amount, latents, latents.values())))
+    amounts = dict(map(_amount, latents, latents.values()))
+    return ClipMeans(masked_mean(voice.z, voice.frames).cpu(), layers.cpu(), amounts)
 
 
 def measured_branches(recognizes: Mapping[str, bool]) -> Iterator[str]:
@@ -83,10 +84,4 @@ def _amount(name: str, latent: Latent) -> tuple[str, Tensor]:
     """What a branch let through: nats a frame; or, of words, their log-probability."""
     if latent.log_probability is not None:
         return f"{name} {WORDS}", latent.log_probability.float().cpu()
-    return f"{name} {NATS}", _mean(latent.kl[..., None], latent.frames)[:, 0].cpu()
-
-
-def _mean(values: Tensor, frames: Tensor) -> Tensor:
-    """Mean over the valid frames of [B, T, d], [B, d] in float32."""
-    valid = valid_mask(frames, values.shape[1], values.device)[..., None]
-    return torch.where(valid, values.float(), 0.0).sum(1) / frames.to(values.device)[:, None]
+    return f"{name} {NATS}", masked_mean(latent.kl[..., None], latent.frames)[:, 0].cpu()

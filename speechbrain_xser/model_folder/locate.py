@@ -2,13 +2,13 @@
 
 A hub model is downloaded by huggingface_hub into its own cache layout (one folder for each repository and commit), so
 that neither another source nor a newer commit can be shadowed by what an old ``savedir`` holds. Only the files of a
-model folder are downloaded, nothing else in the repository.
+model folder are downloaded, nothing else in the repository. Which commit that is stands in a record
+(:mod:`speechbrain_xser.model_folder.pin`).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 import huggingface_hub
@@ -16,6 +16,7 @@ import huggingface_hub
 from speechbrain_xser import SMALL, TINY, packaged_model
 from speechbrain_xser.errors import CheckpointError, UnsafeModelError
 from speechbrain_xser.model_folder.enclosed import CODE, NAMES, PATTERNS, TRUSTED
+from speechbrain_xser.model_folder.pin import COMMIT, pin, pinned
 from speechbrain_xser.utils.folders import whole_folder
 from speechbrain_xser.utils.sources import is_gguf, loading, resolve_source
 
@@ -35,7 +36,6 @@ CODE_FILES = tuple(f"{name}/*{CODE}" for name in TRUSTED)
 NEVER_OPENED = frozenset(".py .pyc .so .bin .pt .pth .ckpt .pkl .pickle .npy .npz .joblib".split())
 CHECKPOINTS = "checkpoints"  # in the output folder of a training
 SHOWN = 3  # models that a message names
-COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def model_folder(
@@ -52,12 +52,13 @@ def model_folder(
         A local folder, ``small`` or ``tiny`` for a model of the package, ``packaged:NAME``, or a hub id
         ``owner/name``. A local folder with the name ``small`` or ``tiny`` takes precedence.
     revision : str, optional
-        For a hub id: the commit, 40 hexadecimal digits. A branch or tag can be moved, so it is refused.
+        For a hub id: the commit, 40 hexadecimal digits, which is recorded. A branch or tag can be moved, so it is
+        refused. None for the recorded commit; where there is no record, the newest one is looked up once and recorded.
     savedir : str or Path, optional
-        For a hub id: folder of the download cache (default: huggingface_hub's own). A local folder is read where it
-        lies; nothing is copied.
+        For a hub id: folder of the download cache and of the record (default: huggingface_hub's own cache, and the
+        user's). A local folder is read where it lies; nothing is copied.
     trust_remote_code : bool
-        Whether an LLM inside may bring classes of its own, as Python.
+        Whether an LLM inside may bring classes of its own, as Python. A hub model then needs its commit.
 
     Returns
     -------
@@ -71,7 +72,7 @@ def model_folder(
     CheckpointError
         If the folder belongs to a run whose model has a folder of its own; names that folder.
     UnsafeModelError
-        If a hub id comes without a commit, or the folder holds code or pickles.
+        If ``revision`` can be moved, the record is damaged, or the folder holds code or pickles.
 
     Example
     -------
@@ -79,11 +80,11 @@ def model_folder(
     >>> folder = tempfile.mkdtemp()
     >>> model_folder(folder) == folder
     True
-    >>> model_folder("owner/name")
+    >>> model_folder("owner/name", revision="main")
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.UnsafeModelError: hub model 'owner/name': revision is None; give the full commit (40 \
-hexadecimal digits, as its page 'Files and versions' shows), or an existing folder
+    speechbrain_xser.errors.UnsafeModelError: hub model 'owner/name': revision is 'main', which can be moved; give the \
+full commit (40 hexadecimal digits, as its page 'Files and versions' shows), or none: then today's is recorded
     """
     short = str(source) in (SMALL, TINY) and not Path(source).is_dir()
     folder = packaged_model(str(source)) if short else resolve_source(whole_folder(source))
@@ -118,15 +119,36 @@ def model_files(folder: str | Path) -> list[Path]:
     return [path for name in FILES if name != CARD and (path := Path(folder, name)).is_file()]
 
 
-def _download(name: str, revision: str | None, savedir: str | Path | None, more: Iterable[str] = ()) -> str:
+def _download(name: str, revision: str | None, savedir: str | Path | None, more: Collection[str] = ()) -> str:
+    def snapshot(commit: str | None) -> str:
+        with loading(name, commit):
+            patterns = [*FILES, *more]
+            return huggingface_hub.snapshot_download(name, revision=commit, cache_dir=savedir, allow_patterns=patterns)
+
+    def newest() -> str:
+        fetched.append(snapshot(None))
+        return Path(fetched[0]).name
+
+    fetched: list[str] = []
+    if revision is None and not more:
+        commit = pinned(name, savedir, newest)
+        return fetched[0] if fetched else snapshot(commit)
     if not COMMIT.fullmatch(revision or ""):
-        raise UnsafeModelError(
-            f"hub model {name!r}: revision is {revision}; give the full commit (40 hexadecimal digits, as its page "
-            "'Files and versions' shows), or an existing folder"
-        )
-    with loading(name, revision):
-        patterns = [*FILES, *more]
-        return huggingface_hub.snapshot_download(name, revision=revision, cache_dir=savedir, allow_patterns=patterns)
+        raise UnsafeModelError(_moving(name, revision))
+    folder = snapshot(revision)
+    pin(name, savedir, revision)
+    return folder
+
+
+def _moving(name: str, revision: str | None) -> str:
+    """What is said of a revision that can be moved."""
+    full = "the full commit (40 hexadecimal digits, as its page 'Files and versions' shows)"
+    if revision is None:
+        return f"hub model {name!r}: trust_remote_code is given, but no revision; give {full} whose code you have read"
+    return (
+        f"hub model {name!r}: revision is {revision!r}, which can be moved; give {full}, or none: then today's is "
+        "recorded"
+    )
 
 
 def refuse_run(folder: str | Path) -> None:

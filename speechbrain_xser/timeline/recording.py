@@ -13,7 +13,9 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor
 
+from speechbrain_xser.data.addresses import is_address, shown
 from speechbrain_xser.data.audio import BLOCK_SECONDS, joined, stated_length, stream_voice
+from speechbrain_xser.data.remote import fetched
 from speechbrain_xser.data.resampler import Resampler
 from speechbrain_xser.data.spool import regular_file
 from speechbrain_xser.data.waveform import SAMPLE_RATE, check_wave
@@ -21,12 +23,13 @@ from speechbrain_xser.errors import AudioError, told_as
 
 
 class Recording:
-    """A sound file or a video as a stream of mono blocks; a pipe is read to its end first.
+    """A sound file or a video as a stream of mono blocks; a pipe or an http(s) address is read to its end first.
 
     Raises
     ------
     AudioError
-        If the file is missing, empty, of another kind, or lacks the track, or a length that its format should state.
+        If the file is missing, cannot be fetched, is empty or of another kind, or lacks the track, or a length that its
+        format should state.
 
     Example
     -------
@@ -45,12 +48,14 @@ class Recording:
         track: int | None = None,
         max_seconds: float | None = None,  # where the blocks end with a fault; None for any length
     ):
-        self.path, self.sample_rate, self.track, self.max_seconds = path, sample_rate, track, max_seconds
+        self.path = shown(path) if is_address(path) else path  # as a person knows it
+        self.sample_rate, self.track, self.max_seconds = sample_rate, track, max_seconds
         self.fault: AudioError | None = None  # after blocks() has ended: why the recording is incomplete
         self.read_seconds = 0.0  # yielded by blocks() so far
-        self._held = ExitStack()  # holds a pipe's copy
-        self.file = self._held.enter_context(regular_file(path))  # can be opened repeatedly
-        with told_as(os.fspath(path), self.file):
+        self._held = ExitStack()  # holds the copy of a pipe, or of what is at an address
+        held = fetched(path) if is_address(path) else regular_file(path)
+        self.file = self._held.enter_context(held)  # can be opened repeatedly
+        with told_as(os.fspath(self.path), self.file):
             self.seconds = stated_length(self.file, track)
 
     def blocks(self) -> Iterator[Tensor]:

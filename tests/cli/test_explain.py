@@ -19,6 +19,7 @@ from speechbrain_xser.cli.main import xser
 from speechbrain_xser.data.waveform import resampled
 from tests.cli.spoken import RATE, sentence, write_speech
 from tests.data.media import write_media
+from tests.local_server import local_server, send
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "speechbrain_xser.cli", "explain"]
@@ -232,3 +233,21 @@ def test_on_a_terminal_there_is_a_table_and_the_model_is_named(stopped):
 def test_ctrl_c_leaves_no_page_and_no_traceback(stopped):
     assert stopped.code == 130 and stopped.left == ["clips"]
     assert "no report was written" in stopped.told and "Traceback" not in stopped.told
+
+
+def test_the_files_at_addresses_are_explained_and_named_without_their_query(run, speech):
+    """On the command line, and in a list on standard input; what cannot be fetched stops no other."""
+
+    def answer(request):
+        known = request.path.startswith("/speech.wav?")
+        send(request, speech.read_bytes()) if known else send(request, b"", 404)
+
+    with local_server(answer) as server:
+        address = f"{server.address}/speech.wav?key=secret"
+        first = run(address, f"{server.address}/gone.wav")
+        second = run("-", text=f"{address}\n{speech}\n".encode())
+    [there, gone], [listed, local] = rows(first), rows(second)
+    assert there["path"] == listed["path"] == f"{server.address}/speech.wav"
+    assert there["paragraph"] == listed["paragraph"] == local["paragraph"]
+    assert first.exit_code == 2 and second.exit_code == 0 and "secret" not in first.output
+    assert gone["error"].startswith(f"{server.address}/gone.wav: cannot be fetched (the server answers 404")

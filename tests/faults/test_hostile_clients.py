@@ -14,6 +14,7 @@ import soundfile
 from speechbrain_xser.data.synthetic.corpus import SAMPLE_RATE, plan, speak
 from speechbrain_xser.web.assembly import CONNECTIONS
 from tests.faults.server_process import API, PATIENCE, Served, served
+from tests.local_server import local_server, send
 
 pytestmark = pytest.mark.slow
 EVIL = "http://evil.example"
@@ -59,6 +60,31 @@ def test_no_path_but_that_of_an_upload_is_taken(server, clip, path):
     assert refused.status_code == 403 and "your own uploads" in refused.text
     assert Path(sent).is_file()
     Path(sent).unlink()
+
+
+def test_no_address_is_fetched_whatever_of_a_request_it_stands_in(server, clip):
+    """As a file's path, as its name, as the address that Gradio itself would fetch, and as the text in its place."""
+    kind = {"meta": {"_type": "gradio.FileData"}}
+    with local_server(lambda request: send(request, clip.read_bytes())) as elsewhere:
+        address = f"{elsewhere.address}/clip.wav"
+        sounds = [address, {"path": address, **kind}, {"url": address, "path": None, **kind}]
+        sounds += [{"url": address, **kind}, {"url": address, "path": "clip.wav", "orig_name": address, **kind}]
+        for sound in sounds:
+            named = isinstance(sound, dict) and sound.get("path")  # Gradio may fetch it where it is public
+            for endpoint, data in (("explain", [sound, None]), ("timeline", [sound])):
+                asked = server.client.post(f"{API}/call/{endpoint}", json={"data": data})
+                refused = asked.status_code == 403 if named else "event: error" in told(server, endpoint, asked)
+                assert refused, (endpoint, sound, asked.status_code)
+        [sent] = server.upload(clip).json()
+        own = {"path": sent, "url": address, "orig_name": address, **kind}
+        asked = server.client.post(f"{API}/call/explain", json={"data": [own, None]})
+        assert "event: complete" in told(server, "explain", asked)  # only its path counts
+        assert elsewhere.asked == []
+
+
+def told(server: Served, endpoint: str, asked: httpx.Response) -> str:
+    """The events of an answer."""
+    return server.client.get(f"{API}/call/{endpoint}/{asked.json()['event_id']}").text
 
 
 def test_another_client_s_upload_cannot_be_used_even_by_its_path(server, clip):

@@ -92,7 +92,7 @@ def test_only_the_files_of_a_model_folder_are_asked_for(hub, folder, tmp_path):
     assert inside and all(path.endswith((".json", ".txt", ".jinja", ".model", ".safetensors")) for path in inside)
 
 
-@pytest.mark.parametrize("revision", [None, "main", "v1.0", "0" * 39, "0" * 7])
+@pytest.mark.parametrize("revision", ["", "main", "v1.0", "0" * 39, "0" * 7])
 def test_a_revision_that_can_move_is_refused(hub, revision):
     with pytest.raises(UnsafeModelError, match="full commit"):
         model_folder("owner/name", revision)

@@ -9,6 +9,7 @@ import torch
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.timeline.recording import Recording
+from tests.local_server import local_server, send
 from tests.timeline.stub import samples, tones
 
 WAVE = tones(0.5, 3.0, 0.5, 8.0, 0.5, rate=48000)
@@ -112,3 +113,12 @@ def test_no_block_is_longer_than_some_seconds(files):
     for suffix in ("wav", "webm"):
         assert max(len(block) for block in Recording(files[suffix]).blocks()) <= 5.1 * 16000
     assert all(block.dtype == torch.float32 for block in Recording(files["flac"]).blocks())
+
+
+def test_the_recording_at_an_address_is_read_as_the_file_is_and_named_without_the_query(files):
+    with local_server(lambda request: send(request, files["flac"].read_bytes())) as server:
+        recording = Recording(f"{server.address}/a.flac?key=secret")
+    np.testing.assert_array_equal(samples(recording), samples(Recording(files["flac"])))
+    assert recording.path == f"{server.address}/a.flac" and recording.fault is None
+    with pytest.raises(AudioError, match=f"^{server.address}/a.flac: cannot be fetched"):  # it is gone
+        Recording(f"{server.address}/a.flac")
