@@ -33,7 +33,13 @@ LONGEST = (
 )
 
 
-BRINGS = {"chromium": "browser", "python": "slow", "packaged": "slow", "small": "small", "genuine_voices": "small"}  # what a fixture marks
+BRINGS = {  # what a fixture marks
+    "chromium": "browser",
+    "python": "slow",
+    "packaged": "slow",
+    "small": "small",
+    "genuine_voices": "small",
+}
 
 
 def pytest_configure(config):

@@ -157,7 +157,8 @@ def _clustered(voices: np.ndarray, apart: float, count: int | None) -> np.ndarra
     until = {"distance_threshold": apart, "n_clusters": None}
     if count is not None:
         until = {"n_clusters": min(count, len(voices))}
-    return AgglomerativeClustering(metric="cosine", linkage="average", **until).fit_predict(voices)
+    distances = (1 - voices @ voices.T).clip(min=0)  # scikit-learn's own cosine refuses a voice of zeros
+    return AgglomerativeClustering(metric="precomputed", linkage="average", **until).fit_predict(distances)
 
 
 def _without_slips(labels: np.ndarray, seconds: np.ndarray) -> np.ndarray:

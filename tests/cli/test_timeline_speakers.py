@@ -97,7 +97,7 @@ def test_a_recording_without_speech_has_no_speakers(tmp_path):
 
 
 def test_half_a_recording_names_the_speakers_of_what_is_there(tmp_path):
-    content = write_conversation(tmp_path / "talk.wav", *TURNS).read_bytes()
+    content = write_conversation(tmp_path / "talk.wav", *TURNS, seconds=4.096).read_bytes()
     (tmp_path / "talk.wav").write_bytes(content[: len(content) // 2])
     done = run(tmp_path / "talk.wav", "--speakers", "--out", tmp_path / "a.json")
     written = json.loads((tmp_path / "a.json").read_text())

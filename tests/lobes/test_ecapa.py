@@ -74,7 +74,8 @@ def test_a_clip_too_short_for_the_network_is_repeated(folder, samples):
 
 def test_a_folder_s_code_is_not_run(folder, tmp_path):
     (tmp_path / "embedding_model.ckpt").write_bytes((folder / "embedding_model.ckpt").read_bytes())
-    (tmp_path / "hyperparams.yaml").write_text(f"a: !apply:pathlib.Path.touch [!new:pathlib.Path ['{tmp_path / 'run'}']]")
+    code = f"a: !apply:pathlib.Path.touch [!new:pathlib.Path ['{tmp_path / 'run'}']]"
+    (tmp_path / "hyperparams.yaml").write_text(code)
     assert speaker_encoder(tmp_path).embed(torch.randn(8000)).shape == (12,) and not (tmp_path / "run").exists()
 
 

@@ -66,6 +66,7 @@ def test_damaged_weights_are_one_line_with_the_remedy(caches, spoil):
         save_file({"linear.weight": torch.zeros(2, 2)}, path)
     else:
         path.unlink()
-    with pytest.raises(BackboneError, match="is not the speaker encoder .*; remove .*, and say `xser setup speakers`") as e:
+    told = "is not the speaker encoder .*; remove .*, and say `xser setup speakers`"
+    with pytest.raises(BackboneError, match=told) as caught:
         speaker_encoder()
-    assert "\n" not in str(e.value)
+    assert "\n" not in str(caught.value)

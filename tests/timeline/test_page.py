@@ -283,7 +283,6 @@ def test_a_conversation_need_not_be_scrolled_sideways(chromium, tmp_path, width)
     tab.goto(page(tmp_path, [moment(1.0, "word" * 60, speaker="speaker 1"), *conversation()]).as_uri())
     assert tab.evaluate("document.documentElement.scrollWidth") == width
     row = tab.locator(".xser-moment").nth(2)
-    boxes = [row.locator(name).bounding_box() for name in (".xser-times", ".xser-speaker", ".xser-emotion", ".xser-mix")]
-    assert all(box is not None and box["width"] > 20 for box in boxes)
-    assert boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"] - 1 and boxes[1]["x"] + boxes[1]["width"] <= boxes[3]["x"]
+    times, speaker, mix = (row.locator(name).bounding_box() for name in (".xser-times", ".xser-speaker", ".xser-mix"))
+    assert speaker["y"] >= times["y"] + times["height"] - 1 and speaker["x"] + speaker["width"] <= mix["x"]
     tab.close()
