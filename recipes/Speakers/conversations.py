@@ -25,6 +25,8 @@ TURNS = 18  # about, shared by the speakers
 FEWEST, MOST = 2, 4  # speakers
 PAUSE_SECONDS = (0.6, 2.0)
 LEAST_SECONDS = 1.0  # of a clip's speech
+READER_SHARES = {"held out": 0.4, "test": 0.6}  # of LibriSpeech's ten readers
+READER_SEED = "speakers-1"
 
 
 class Clip(NamedTuple):
@@ -55,23 +57,26 @@ def read_clips(folder: Path, **wanted: str) -> list[Clip]:
 
 
 def clips_to_test(data: Path) -> dict[str, list[Clip]]:
-    """LibriSpeech's test-other readers, and the actors of CREMA-D's test split."""
-    actors = _actors("test")
-    cremad = [clip for clip in read_clips(data / "cremad") if clip.speaker in actors]
-    return {"LibriSpeech": read_clips(data / "librispeech", subset="test-other"), "CREMA-D": cremad}
+    """Six of LibriSpeech's test-other readers, and the actors of CREMA-D's test split."""
+    return {"LibriSpeech": _read_speech(data, "test"), "CREMA-D": _acted_speech(data, {"test"})}
 
 
 def clips_held_out(data: Path) -> dict[str, list[Clip]]:
-    """Other speakers, to choose thresholds on: CREMA-D's actors outside its test split, and RAVDESS's."""
-    actors = _actors("train") | _actors("valid")
-    cremad = [clip for clip in read_clips(data / "cremad") if clip.speaker in actors]
-    return {"CREMA-D": cremad, "RAVDESS": read_clips(data / "ravdess")}
+    """Speakers of their own, to choose settings on: the other four readers, other actors, and RAVDESS's."""
+    acted = _acted_speech(data, {"train", "valid"})
+    return {"LibriSpeech": _read_speech(data, "held out"), "CREMA-D": acted, "RAVDESS": read_clips(data / "ravdess")}
 
 
-def _actors(split: str) -> set[str]:
+def _read_speech(data: Path, side: str) -> list[Clip]:
+    clips = read_clips(data / "librispeech", subset="test-other")
+    sides = split_speakers([clip.speaker for clip in clips], READER_SHARES, READER_SEED)
+    return [clip for clip in clips if sides[clip.speaker] == side]
+
+
+def _acted_speech(data: Path, splits: set[str]) -> list[Clip]:
     recipe = import_module("CREMA-D.prepare")
     sides = split_speakers(recipe.ACTORS, recipe.SPLIT_SHARES, recipe.SPLIT_SEED)
-    return {f"cremad-{actor}" for actor, side in sides.items() if side == split}
+    return [clip for clip in read_clips(data / "cremad") if sides[clip.speaker.removeprefix("cremad-")] in splits]
 
 
 def conversations(corpus: str, clips: Sequence[Clip], count: int) -> Iterator[Conversation]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
 import click
 import numpy as np
 import soundfile
-from Speakers.conversations import Conversation, clips_held_out, clips_to_test, conversations
+from Speakers.conversations import Clip, Conversation, clips_held_out, clips_to_test, conversations
 from Speakers.diarization_error import Errors, Segment, diarization_errors, total
 from tqdm import tqdm
 
@@ -35,7 +35,8 @@ from speechbrain_xser.utils.commandline import one_line_errors
 
 COLLAR = 0.25  # seconds, as in NIST's evaluations; moments have a context of 0.2 s
 THRESHOLDS = [round(0.10 + 0.02 * step, 2) for step in range(21)]
-TESTED, CHOSEN_ON = 10, 30  # conversations of each corpus
+TESTED = {"LibriSpeech": 10, "CREMA-D": 10}  # conversations
+CHOSEN_ON = {"LibriSpeech": 12, "CREMA-D": 30, "RAVDESS": 30}
 
 
 class Heard(NamedTuple):
@@ -69,12 +70,13 @@ def hear(conversation: Conversation, encoder: SpeakerEncoder) -> Heard:
     return Heard(conversation, [one.span for one in speech], voices)
 
 
-def all_heard(clips: dict, count: int, encoder: SpeakerEncoder) -> dict[str, list[Heard]]:
-    """All conversations by corpus."""
-    return {
-        corpus: [hear(one, encoder) for one in tqdm(conversations(corpus, found, count), corpus, count)]
-        for corpus, found in clips.items()
-    }
+def all_heard(clips: dict[str, list[Clip]], counts: dict[str, int], encoder: SpeakerEncoder) -> dict[str, list[Heard]]:
+    """So many conversations of each corpus."""
+    heard = {}
+    for corpus, found in clips.items():
+        spoken = conversations(corpus, found, counts[corpus])
+        heard[corpus] = [hear(one, encoder) for one in tqdm(spoken, corpus, counts[corpus])]
+    return heard
 
 
 class Figure(NamedTuple):
@@ -86,7 +88,7 @@ class Figure(NamedTuple):
     numbers: list[tuple[int, int]]  # speakers, and speakers found
 
 
-def figure(heard: Sequence[Heard], name) -> Figure:
+def figure(heard: Sequence[Heard], name: Callable[[Heard], list[int]]) -> Figure:
     """Measures what ``name(one)`` makes of the moments of each conversation."""
     labels = [name(one) for one in heard]
     numbers = [(one.conversation.speakers, len(set(own))) for one, own in zip(heard, labels, strict=True)]
@@ -104,7 +106,7 @@ def row(name: str, found: Figure) -> str:
     return f"| {name} | {rates[0]} | {' / '.join(shares)} | {rates[1]} | {found.right} of {len(found.numbers)} |"
 
 
-def chosen(encoder: SpeakerEncoder, known: bool = False):
+def chosen(encoder: SpeakerEncoder, known: bool = False) -> Callable[[Heard], list[int]]:
     """The package's own choice of speakers, with or without their number."""
     return lambda one: assign(
         one.voices, one.seconds, encoder.apart, one.conversation.speakers if known else None
@@ -116,10 +118,26 @@ def main() -> None:
     """Chooses the threshold, or tests it."""
 
 
+DATA = click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+
+
+def table(heard: dict[str, list[Heard]], encoder: SpeakerEncoder) -> list[str]:
+    """The figure's rows, and the number of speakers of each conversation beside the number that was found."""
+    ways = {
+        f"{encoder.name}, distance {encoder.apart:g}": chosen(encoder),
+        f"{encoder.name}, number of speakers given": chosen(encoder, known=True),
+        "all one speaker": lambda one: [0] * len(one.spans),
+    }
+    groups = {**heard, "both": [one for own in heard.values() for one in own]}
+    rows = [row(f"{corpus}: {name}", figure(own, way)) for corpus, own in groups.items() for name, way in ways.items()]
+    numbers = figure(groups["both"], chosen(encoder)).numbers
+    return [*rows, "speakers, and found: " + ", ".join(f"{truth}→{found}" for truth, found in numbers)]
+
+
 @main.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@DATA
 def choose(data: Path) -> None:
-    """Errors by threshold on held-out speakers."""
+    """Errors by threshold on held-out speakers; the smallest mean over the corpora was chosen."""
     with one_line_errors():
         heard = all_heard(clips_held_out(data), CHOSEN_ON, speaker_encoder())
         for apart in THRESHOLDS:
@@ -131,22 +149,12 @@ def choose(data: Path) -> None:
 
 
 @main.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@DATA
 def test(data: Path) -> None:
     """The figure on 20 conversations of test speakers."""
     with one_line_errors():
         encoder = speaker_encoder()
-        heard = all_heard(clips_to_test(data), TESTED, encoder)
-        ways = {
-            f"{encoder.name}, distance {encoder.apart:g}": chosen(encoder),
-            f"{encoder.name}, number of speakers given": chosen(encoder, known=True),
-            "all one speaker": lambda one: [0] * len(one.spans),
-        }
-        for corpus, own in {**heard, "both": [one for some in heard.values() for one in some]}.items():
-            for name, way in ways.items():
-                print(row(f"{corpus}: {name}", figure(own, way)), flush=True)
-        numbers = [pair for own in heard.values() for pair in figure(own, chosen(encoder)).numbers]
-        print("speakers, and found:", ", ".join(f"{truth}→{found}" for truth, found in numbers))
+        print(*table(all_heard(clips_to_test(data), TESTED, encoder), encoder), sep="\n")
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class VoiceEncoder:
     """
 
     name = "Resemblyzer"
-    apart = 0.3  # cosine distance from which two groups of moments have two speakers; see recipes/Speakers
+    apart = 0.32  # cosine distance from which two groups of moments have two speakers; see recipes/Speakers
 
     def __init__(self, network: VoiceNetwork) -> None:
         self._network = network.eval()

@@ -1,9 +1,10 @@
 """Who speaks in each moment: voices of moments, clustered when all are there.
 
 Moments are clustered from the nearest pair on (average linkage of cosine distances), until groups are further apart
-than the encoder's threshold or the wished number is left. Short moments tell little of a voice, and the distances of
-all pairs would take memory: only the longer ones are clustered, a thousand at most, and each other moment joins the
-nearest speaker. A voice takes one kilobyte, which is all that is kept of a moment.
+than the encoder's threshold. Where the number of speakers is known, Ward's linkage merges until so many are left. Short
+moments tell little of a voice, and the distances of all pairs would take memory: only the longer ones are clustered, a
+thousand at most, and each other moment joins the nearest speaker. A voice takes one kilobyte, which is all that is kept
+of a moment.
 """
 
 from __future__ import annotations
@@ -154,10 +155,10 @@ def _clustered(voices: np.ndarray, apart: float, count: int | None) -> np.ndarra
 
     if len(voices) == 1:
         return np.zeros(1, int)
-    until = {"distance_threshold": apart, "n_clusters": None}
     if count is not None:
-        until = {"n_clusters": min(count, len(voices))}
+        return AgglomerativeClustering(min(count, len(voices)), linkage="ward").fit_predict(voices)
     distances = (1 - voices @ voices.T).clip(min=0)  # scikit-learn's own cosine refuses a voice of zeros
+    until = {"n_clusters": None, "distance_threshold": apart}
     return AgglomerativeClustering(metric="precomputed", linkage="average", **until).fit_predict(distances)
 
 
