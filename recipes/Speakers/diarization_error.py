@@ -63,7 +63,7 @@ def diarization_errors(reference: Sequence[Segment], found: Sequence[Segment], c
         whole["false_alarm"] += seconds * (truth is None and said is not None)
         if truth is not None and said is not None:
             pairs[truth, said] = pairs.get((truth, said), 0.0) + seconds
-    return Errors(**whole, confused=sum(pairs.values()) - _matched(pairs))
+    return Errors(**whole, confused=max(0.0, sum(pairs.values()) - _matched(pairs)))
 
 
 def total(errors: Sequence[Errors]) -> Errors:
