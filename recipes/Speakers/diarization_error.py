@@ -54,7 +54,7 @@ def diarization_errors(reference: Sequence[Segment], found: Sequence[Segment], c
     >>> truth = [Segment(0, 4, "Anna"), Segment(5, 9, "Bob")]
     >>> found = diarization_errors(truth, [Segment(0, 4, "one"), Segment(4.5, 7, "one"), Segment(7, 8, "two")])
     >>> found, found.rate  # 8 to 9 is missed, 4.5 to 5 is nobody's, 5 to 7 is said to be Anna's
-    (Errors(speech=8, missed=1, false_alarm=0.5, confused=2.0), 0.4375)
+    (Errors(speech=8.0, missed=1.0, false_alarm=0.5, confused=2.0), 0.4375)
     """
     whole, pairs = {"speech": 0.0, "missed": 0.0, "false_alarm": 0.0}, {}
     for seconds, truth, said in _stretches(reference, found, collar):

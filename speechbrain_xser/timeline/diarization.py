@@ -79,8 +79,7 @@ class Voices:
         if not self._voices:
             return []
         found = assign(np.stack(self._voices), np.array(self._seconds), self.encoder.apart, self._count)
-        order = {label: place for place, label in enumerate(dict.fromkeys(found), start=1)}
-        return [f"speaker {order[label]}" for label in found]
+        return [f"speaker {number + 1}" for number in found]
 
 
 class Named:
@@ -104,7 +103,7 @@ class Named:
 
 
 def assign(voices: np.ndarray, seconds: np.ndarray, apart: float, count: int | None = None) -> list[int]:
-    """Numbers that are equal where the speaker is.
+    """Gives each moment its speaker, from 0 in the order in which they speak.
 
     Arguments
     ---------
@@ -137,7 +136,8 @@ def assign(voices: np.ndarray, seconds: np.ndarray, apart: float, count: int | N
     centres = np.stack([_mean(voices[clear][labels == label]) for label in kept])
     found = kept[(voices @ centres.T).argmax(axis=1)]
     found[clear] = np.where(labels >= 0, labels, found[clear])
-    return found.tolist()
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(found.tolist()))}
+    return [numbers[label] for label in found.tolist()]
 
 
 def _clear(seconds: np.ndarray, fewest: int) -> np.ndarray:
