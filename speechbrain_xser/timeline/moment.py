@@ -23,6 +23,7 @@ class Moment(NamedTuple):
     start_seconds: float  # in the recording
     end_seconds: float
     explanation: Explanation
+    speaker: str | None = None  # known once all moments are, and only if it was asked for
 
     @property
     def probability(self) -> float | None:
@@ -35,6 +36,7 @@ class Moment(NamedTuple):
         return {
             "start_seconds": self.start_seconds,
             "end_seconds": self.end_seconds,
+            **({} if self.speaker is None else {"speaker": self.speaker}),
             "emotion": found.emotion,
             "probabilities": found.probabilities,
             "transcript": found.transcript,
@@ -58,4 +60,4 @@ class Moment(NamedTuple):
         )
         said = (values["paragraph"], values["transcript"], descriptors, values["emotion"], values["probabilities"])
         explanation = Explanation(*said, domain=values["domain"])
-        return cls(values["start_seconds"], values["end_seconds"], explanation)
+        return cls(values["start_seconds"], values["end_seconds"], explanation, values.get("speaker"))

@@ -52,6 +52,7 @@ def read_timeline(
     kept: KeptMoments | None = None,
     progress: Callable[[float], None] | None = None,
     detector: Detector | None = None,
+    listener: Callable[[Tensor], object] | None = None,
 ) -> Iterator[Moment]:
     """Explains each stretch of speech of a recording of any length, in flat memory.
 
@@ -71,6 +72,8 @@ def read_timeline(
         Told the seconds of the recording that were read, each time that some were.
     detector : Detector or None
         Silero VAD by default.
+    listener : Callable or None
+        Given the samples of each moment, [S] at 16 kHz, in order; ``Voices.hear``, for example.
 
     Yields
     ------
@@ -98,7 +101,10 @@ def read_timeline(
     recording = path if isinstance(path, Recording) else Recording(path)
     found = find_speech(recording, cutting, detector or SpeechDetector(), progress)
     while group := list(islice(found, batch_size * BATCHES)):
-        yield from _moments(recognizer, group, batch_size, kept)
+        moments = _moments(recognizer, group, batch_size, kept)
+        for speech in group if listener is not None else ():
+            listener(speech.samples)
+        yield from moments
         return_freed_memory()
     if recording.fault is not None:
         raise recording.fault

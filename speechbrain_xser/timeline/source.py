@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speechbrain_xser.timeline.cutting import Cutting
+from speechbrain_xser.timeline.diarization import Speakers
 from speechbrain_xser.timeline.recording import Recording
 
 
@@ -16,6 +17,7 @@ class Source(NamedTuple):
     model: str  # as the user named it
     emotions: tuple[str, ...]  # classes of the model, in order
     cutting: Cutting
+    speakers: Speakers | None = None  # if they were told apart
 
     @property
     def name(self) -> str:

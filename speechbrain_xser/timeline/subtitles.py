@@ -1,8 +1,9 @@
 """A timeline as subtitles: SubRip (srt) and WebVTT (https://www.w3.org/TR/webvtt1/).
 
 A cue is one line, ``[angry 87 %] what was said``; where the model is not to be trusted, ``[angry 87 %, doubtful]`` or
-``[unknown, out of domain]``. An arrow in the text could be mistaken for a line of times: WebVTT
-has an escape for it; SubRip has none, so it becomes a shorter arrow.
+``[unknown, out of domain]``. A known speaker comes first, ``speaker 1: [angry 87 %] what was said``; WebVTT's own tag
+for voices, which players do not show, says it as well. An arrow in the text could be mistaken for a line of times:
+WebVTT has an escape for it; SubRip has none, so it becomes a shorter arrow.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ def vtt_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
     """Yields a header, and cues with decimal points and escaped text."""
     yield "WEBVTT\n\n"
     for moment in moments:
-        yield f"{_times(moment, '.')}\n{html.escape(cue_text(moment), quote=False)}\n\n"
+        voice = f"<v {moment.speaker}>" if moment.speaker else ""
+        yield f"{_times(moment, '.')}\n{voice}{html.escape(cue_text(moment), quote=False)}\n\n"
 
 
 def cue_text(moment: Moment) -> str:
-    """The emotion with its probability, and the words, on one line.
+    """The speaker if known, the emotion with its probability, and the words, on one line.
 
     Example
     -------
@@ -43,7 +45,8 @@ def cue_text(moment: Moment) -> str:
     '[angry 87 %] come in'
     """
     said = " ".join((moment.explanation.transcript or "").split())
-    return f"[{emotion_text(moment.explanation, UNKNOWN)}] {said}".rstrip()
+    who = f"{moment.speaker}: " if moment.speaker else ""
+    return f"{who}[{emotion_text(moment.explanation, UNKNOWN)}] {said}".rstrip()
 
 
 def timestamp(seconds: float, point: str) -> str:

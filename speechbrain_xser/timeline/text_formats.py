@@ -4,7 +4,7 @@ Each writer takes the moments one at a time and yields text piece by piece, so t
 three decimals, probabilities four.
 
 RTTM is NIST's format for who spoke when (2009 Rich Transcription evaluation plan, appendix A): ten fields per line.
-There is no diarisation here, so the speaker's name is the emotion, as in the evaluation of speech emotion diarisation
+Where speakers are not told apart, the speaker's name is the emotion, as in the evaluation of speech emotion diarisation
 (Wang et al., 2023, arXiv:2306.12991); scoring tools then compare emotions instead of speakers. The subtype, which
 scoring tools pass over in such a line, is the domain.
 """
@@ -33,6 +33,8 @@ def json_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
     The moments are sorted by time. The recording is read before the first and after the last of them.
     """
     head = {"recording": source.name, "model": source.model, "settings": source.cutting._asdict()}
+    if source.speakers is not None:
+        head |= {"speakers": source.speakers.names, "speaker_encoder": source.speakers.encoder}
     yield json.dumps(head, ensure_ascii=False)[:-1] + ', "moments": ['
     separator = "\n"
     for moment in moments:
@@ -52,7 +54,7 @@ def csv_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
     """Yields a header and one row per moment, with empty cells for unknown values."""
     classes = [f"p_{name}" for name in source.emotions]
     said = ["transcript", *Descriptors._fields, "paragraph", "domain"]
-    header = ["start_seconds", "end_seconds", "emotion", *classes, *said]
+    header = ["start_seconds", "end_seconds", *(["speaker"] if source.speakers else []), "emotion", *classes, *said]
     yield _csv_row(header)
     for moment in moments:
         row = moment.rounded()
@@ -69,15 +71,16 @@ def _csv_row(cells: list) -> str:
 
 
 def rttm_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
-    """Yields one SPEAKER line per moment, with the emotion as the speaker's name."""
+    """Yields one SPEAKER line per moment, with the speaker's name, else with the emotion and its probability."""
     name = re.sub(r"\s+", "_", Path(source.name).stem)
     for moment in moments:
         row = moment.rounded()
-        emotion = re.sub(r"\s+", "_", moment.explanation.emotion or UNKNOWN)
-        confidence = UNKNOWN if moment.probability is None else f"{moment.probability:.4f}"
+        who = re.sub(r"\s+", "_", moment.speaker or moment.explanation.emotion or UNKNOWN)
+        sure = None if moment.speaker else moment.probability
+        confidence = UNKNOWN if sure is None else f"{sure:.4f}"
         start, length = row["start_seconds"], row["end_seconds"] - row["start_seconds"]
         domain = moment.explanation.domain or UNKNOWN
-        yield f"SPEAKER {name} 1 {start:.3f} {length:.3f} {UNKNOWN} {domain} {emotion} {confidence} {UNKNOWN}\n"
+        yield f"SPEAKER {name} 1 {start:.3f} {length:.3f} {UNKNOWN} {domain} {who} {confidence} {UNKNOWN}\n"
 
 
 def table_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
@@ -86,6 +89,7 @@ def table_text(moments: Iterable[Moment], source: Source) -> Iterator[str]:
     for moment in moments:
         share = "" if moment.probability is None else f"{100 * moment.probability:.0f} %"
         said = " ".join((moment.explanation.transcript or "–").split())
-        said = " ".join([*(f"[{note}]" for note in domain_note(moment.explanation)), said])
+        who = [f"{moment.speaker}:"] if moment.speaker else []
+        said = " ".join([*who, *(f"[{note}]" for note in domain_note(moment.explanation)), said])
         start, end = clock(moment.start_seconds), clock(moment.end_seconds)
         yield f"{start:>10}  {end:>10}  {moment.explanation.emotion or '–':<10}  {share:>4}  {said}\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 import platformdirs
 
 SET_UP = ("whisper-tiny.en", "smollm2-135m-instruct")  # the backbones that `xser setup small` downloads
+RESEMBLYZER_FOLDER = "resemblyzer"  # the speaker encoder that `xser setup speakers` downloads
 
 
 def user_cache() -> Path:

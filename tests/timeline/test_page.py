@@ -27,9 +27,15 @@ CHROMIUM = shutil.which("chromium")
 EVIL = "</script><img src=x onerror=alert(1)> & 'friends' \""
 
 
-def moment(start, words="hello", emotion="sad"):
+def moment(start, words="hello", emotion="sad", speaker=None):
     probabilities = dict.fromkeys(EMOTIONS, 0.0) | {"sad": 0.75, "angry": 0.25}
-    return Moment(start, start + 1.0, Explanation("A man.", words, Descriptors(pitch="low"), emotion, probabilities))
+    explanation = Explanation("A man.", words, Descriptors(pitch="low"), emotion, probabilities)
+    return Moment(start, start + 1.0, explanation, speaker)
+
+
+def conversation(count=10):
+    """Three speakers in turn, two seconds apart."""
+    return [moment(2.0 * at + 1.0, f"word {at}", speaker=f"speaker {at % 3 + 1}") for at in range(count)]
 
 
 def page(folder, moments, recording="talk.flac", **options):
@@ -46,7 +52,7 @@ def page(folder, moments, recording="talk.flac", **options):
 
 
 def test_all_text_is_escaped():
-    found = timeline_sections([moment(1.0, EVIL, EVIL)], EVIL, name=EVIL, emotions=[*EMOTIONS, EVIL])
+    found = timeline_sections([moment(1.0, EVIL, EVIL, EVIL)], EVIL, name=EVIL, emotions=[*EMOTIONS, EVIL])
     assert "<img" not in found and found.count("</script>") == 1 and html.escape(EVIL, quote=False)[:20] in found
 
 
@@ -268,3 +274,57 @@ def test_a_tap_on_the_plot_shows_the_moment_until_another_place_is_tapped(phone)
     assert expected in phone.locator(".xser-tip").text_content() and phone.locator(".xser-tip").is_visible()
     phone.locator("h1").tap()
     assert phone.locator(".xser-tip").is_hidden()
+
+
+def test_each_speaker_has_a_line_with_the_name_the_time_and_the_share():
+    found = timeline_sections(conversation(), seconds=20.0)
+    lanes = re.findall(r'<li class="xser-lane"><b>(.*?)</b> (.*?)<svg.*?d="(.*?)"', found)
+    assert [lane[:2] for lane in lanes] == [
+        ("speaker 1", "0:00:04.0, 40 % of the speech"),
+        ("speaker 2", "0:00:03.0, 30 % of the speech"),
+        ("speaker 3", "0:00:03.0, 30 % of the speech"),
+    ]
+    assert lanes[1][2] == "M3.00 0h1.00v1h-1.00zM9.00 0h1.00v1h-1.00zM15.00 0h1.00v1h-1.00z"
+
+
+def test_speakers_lines_are_under_the_plot_and_follow_its_zoom(chromium, tmp_path):
+    tab = chromium.new_page(viewport={"width": 1000, "height": 700})
+    tab.goto(page(tmp_path, conversation()).as_uri())
+    box = tab.locator(".xser-detail").bounding_box()
+    lanes = tab.eval_on_selector_all(".xser-lane svg", "all => all.map(one => one.getBoundingClientRect().toJSON())")
+    assert [(lane["x"], lane["width"]) for lane in lanes] == [(box["x"], box["width"])] * 3
+    tab.mouse.move(box["x"] + box["width"] * 3.5 / 20, box["y"] + 20)
+    assert tab.locator(".xser-tip").text_content() == "0:00:03.0 – 0:00:04.0, speaker 2, sad 75\xa0%: word 1"
+    tab.locator(".xser-detail").focus()
+    for key in ("ArrowRight", "ArrowRight", "+", "+"):
+        tab.keyboard.press(key)
+    views = tab.eval_on_selector_all(
+        ".xser-detail svg, .xser-lane svg", "all => all.map(one => one.getAttribute('viewBox'))"
+    )
+    assert len(views) == 4 and set(views) == {"1 0 5 1"}
+    tab.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_speaker_s_line_stands_out_from_what_is_behind_it(chromium, tmp_path, scheme):
+    """A contrast of 3 is what WCAG 2.2 asks of graphics (1.4.11)."""
+    tab = chromium.new_page(color_scheme=scheme)
+    tab.goto(page(tmp_path, conversation()).as_uri())
+    style = "one => [getComputedStyle(one).fill, getComputedStyle(one).backgroundColor]"
+    colours = [re.findall(r"\d+", found)[:3] for found in tab.eval_on_selector(".xser-lane svg", style)]
+    values = [np.array([int(part) / 255 for part in found]) for found in colours]
+    linear = [np.where(one <= 0.04045, one / 12.92, ((one + 0.055) / 1.055) ** 2.4) for one in values]
+    dark, light = sorted(float(XYZ[1] @ one) for one in linear)
+    assert (light + 0.05) / (dark + 0.05) > 3
+    tab.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_conversation_need_not_be_scrolled_sideways(chromium, tmp_path, width):
+    tab = chromium.new_page(viewport={"width": width, "height": 800})
+    tab.goto(page(tmp_path, [moment(1.0, "word" * 60, speaker="speaker 1"), *conversation()]).as_uri())
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    row = tab.locator(".xser-moment").nth(2)
+    times, speaker, mix = (row.locator(name).bounding_box() for name in (".xser-times", ".xser-speaker", ".xser-mix"))
+    assert speaker["y"] >= times["y"] + times["height"] - 1 and speaker["x"] + speaker["width"] <= mix["x"]
+    tab.close()

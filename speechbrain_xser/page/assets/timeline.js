@@ -5,6 +5,7 @@ function startTimeline(root) {
   const { emotions, seconds, moments, means } = JSON.parse(find("xser-data").textContent);
   const [detail, overview, ticks, tip] = ["xser-detail", "xser-overview", "xser-ticks", "xser-tip"].map(find);
   const [band, brush, playhead] = ["xser-band", "xser-brush", "xser-playhead"].map(find);
+  const lanes = [...root.querySelectorAll(".xser-lane svg")];
   const list = find("xser-moments"), rows = [...root.querySelectorAll(".xser-moment")];
   const audio = root.querySelector("audio"), now = find("xser-now"), on = find("xser-on"), lost = find("xser-lost");
   const shown = emotions.map(() => true);
@@ -42,7 +43,7 @@ function startTimeline(root) {
   function place() { // everything that hangs on the view
     const width = view[1] - view[0];
     fill();
-    detail.querySelector("svg").setAttribute("viewBox", `${view[0]} 0 ${width} 1`);
+    for (const svg of [detail.querySelector("svg"), ...lanes]) svg.setAttribute("viewBox", `${view[0]} 0 ${width} 1`);
     brush.style.left = (100 * view[0]) / seconds + "%";
     brush.style.width = Math.max((100 * width) / seconds, 0.4) + "%";
     const steps = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000];
@@ -78,8 +79,9 @@ function startTimeline(root) {
   }
 
   const words = (index) => {
-    const row = rows[index], text = (name) => row.querySelector("." + name).textContent;
-    return text("xser-times").replace("▶ ", "") + ", " + text("xser-emotion") + ": " + text("xser-said");
+    const row = rows[index], text = (name) => row.querySelector("." + name)?.textContent;
+    const told = [text("xser-times").replace("▶ ", ""), text("xser-speaker"), text("xser-emotion")];
+    return told.filter(Boolean).join(", ") + ": " + text("xser-said");
   };
 
   function reveal(row) { // in the list alone; rows that were never drawn have a height only afterwards
