@@ -22,6 +22,7 @@ from speechbrain_xser.answer import canonical, parse
 from speechbrain_xser.data.manifest import Utterance, stream_manifest, write_manifest
 from speechbrain_xser.data.paragraphs import has_own_paragraphs
 from speechbrain_xser.decoder.llm import load_llm, load_tokenizer
+from speechbrain_xser.decoder.prompt import render_turns
 from speechbrain_xser.utils.journal import Journal
 
 logger = logging.getLogger(__name__)
@@ -145,8 +146,7 @@ def _prompt(paragraph: str, tokenizer) -> str:
     text = INSTRUCTION + paragraph
     if not tokenizer.chat_template:
         return f"{tokenizer.bos_token or ''}{text}\n\n"
-    turns = [{"role": "user", "content": text}]
-    return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return render_turns([{"role": "user", "content": text}], tokenizer)
 
 
 def _paragraphs(row: Utterance) -> list[str]:

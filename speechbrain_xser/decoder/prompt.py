@@ -7,7 +7,7 @@ instruction or a transcript is plain text. Control tokens come from the template
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
@@ -27,6 +27,7 @@ _OPENING = (
 )
 _BETWEEN = "\n"
 _CLOSING = "\n{instruction}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
+NO_TEMPLATE = "The tokenizer has no chat template: use the prompt style 'llama3', or another model."
 _FIRST_STAND_IN = 0xE000  # private-use characters mark the slots while a chat template is rendered
 
 
@@ -211,15 +212,47 @@ class PromptTemplate:
 
     def _render(self, instruction: str, tokenizer: PreTrainedTokenizerBase | None) -> str:
         """The tokenizer's chat template, with a private-use character in each slot."""
-        if tokenizer is None or not tokenizer.chat_template:
-            raise PromptError("The tokenizer has no chat template: use the prompt style 'llama3', or another model.")
+        if tokenizer is None:
+            raise PromptError(NO_TEMPLATE)
         turns = [{"role": "user", "content": "\n".join((*self._stand_ins, instruction))}]
         if self.system:
             turns.insert(0, {"role": "system", "content": self.system})
-        special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
-        template = tokenizer.chat_template
-        template = template.get("default") if isinstance(template, dict) else template
-        return render_chat(template, messages=turns, add_generation_prompt=True, tools=None, documents=None, **special)
+        return render_turns(turns, tokenizer)
+
+
+def render_turns(turns: Sequence[Mapping[str, str]], tokenizer: PreTrainedTokenizerBase) -> str:
+    """Turns by the tokenizer's own chat template, up to where the answer begins.
+
+    Arguments
+    ---------
+    turns : sequence of mapping
+        Each with "role" and "content".
+    tokenizer : PreTrainedTokenizerBase
+        Has a chat template, maybe a stranger's.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    PromptError
+        If there is no chat template, or it cannot be rendered within limits.
+
+    Example
+    -------
+    >>> from types import SimpleNamespace
+    >>> template = "{{ bos_token }}{{ messages[0].content }}"
+    >>> tokenizer = SimpleNamespace(chat_template=template, special_tokens_map={"bos_token": "<s>"})
+    >>> render_turns([{"role": "user", "content": "Hello"}], tokenizer)
+    '<s>Hello'
+    """
+    if not tokenizer.chat_template:
+        raise PromptError(NO_TEMPLATE)
+    special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
+    template = tokenizer.chat_template
+    template = template.get("default") if isinstance(template, dict) else template
+    return render_chat(template, messages=turns, add_generation_prompt=True, tools=None, documents=None, **special)
 
 
 PAPER_PROMPT = PromptTemplate()

@@ -107,6 +107,7 @@ class PromptedLLM(OwnsPart):
         self.template = template
         self.max_new_tokens = max_new_tokens
         self.tokenizer = load_tokenizer(source, revision, trust_remote_code)
+        template.texts("", self.tokenizer)  # what cannot be rendered is told now, not at the first answer
         self.plain_tokens = PlainTokens(self.tokenizer)
         llm = load_llm(source, revision, dtype, quantization, fused_kernels, load_weights, trust_remote_code)
         self.tokens = answer_tokens(llm, self.tokenizer, template, pad_token)

@@ -1,11 +1,15 @@
 """Rewriting by an LLM: a text that changes the record is rejected."""
 
+from pathlib import Path
+
 import pytest
 
 from speechbrain_xser.annotator.rewrite import Rewriter, Rewriting, checked, llm_rewriter, rewrite
 from speechbrain_xser.answer import Descriptors, Record, parse, render
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.data.paragraphs import with_paragraphs
+from speechbrain_xser.errors import PromptError
+from speechbrain_xser.testing import tiny_llm_folder
 from speechbrain_xser.utils.journal import Journal
 
 TOLD = render(Record("Go on", Descriptors("male", "elderly", "low", "normal", "slow", emphasis=("on",)), "angry"))
@@ -113,3 +117,10 @@ def test_a_paragraph_s_answer_does_not_depend_on_its_neighbours():
     tiny = llm_rewriter("packaged:llama-tiny", max_new_tokens=6)
     short, long = "A man speaks.", TOLD
     assert tiny.write([short, long])[0] == tiny.write([short])[0]
+
+
+def test_a_chat_template_that_works_for_ever_is_refused(tmp_path):
+    folder = Path(tiny_llm_folder(tmp_path))
+    (folder / "chat_template.jinja").write_text("{% for i in range(30000) %}{% endfor %}")
+    with pytest.raises(PromptError, match="chat template cannot be rendered"):
+        llm_rewriter(str(folder)).write(["A man speaks."])

@@ -1,10 +1,14 @@
 """The prompt equals the paper's figure, whatever text surrounds the slots."""
 
+from pathlib import Path
+
 import pytest
 
+from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.prompt import PlainTokens, PromptTemplate
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.stages import CAPTION
+from speechbrain_xser.testing import tiny_llm_folder
 
 CONTENT, DESCRIPTOR = "<Content>", "<Speech descriptor>"
 FIGURE = (
@@ -110,6 +114,13 @@ def test_a_chat_template_that_refuses_a_system_turn_names_the_remedy(tokenizer):
     with pytest.raises(PromptError, match="no system role.*empty system text"):
         PromptTemplate(style="chat").segments("What is said?", tokenizer)
     assert PromptTemplate("", "chat").texts("What is said?", tokenizer)[0].endswith("user<|end_header_id|>")
+
+
+def test_a_chat_template_that_fails_is_told_when_the_decoder_is_built(tmp_path):
+    folder = Path(tiny_llm_folder(tmp_path))
+    (folder / "chat_template.jinja").write_text("{{ raise_exception('for tools only') }}")
+    with pytest.raises(PromptError, match="for tools only"):
+        LLMDecoder(str(folder), template=PromptTemplate(style="chat"))
 
 
 def test_a_chat_template_that_loses_the_users_turn_is_refused(tokenizer):
