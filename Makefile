@@ -92,7 +92,7 @@ audit: $(STAMP) ## look for known vulnerabilities of the locked versions, and fo
 	$(UV) pip install --quiet --python $(VENV)/audit/bin/python --require-hashes -r requirements/audit.txt
 	$(VENV)/audit/bin/pip-licenses --python $(BIN)/python --from=mixed --order=license --summary \
 	  --partial-match --allow-only "$(LICENCES)" --ignore-packages $(KNOWN_LICENCES)
-	$(VENV)/audit/bin/pip-audit --requirement requirements/$(VERSIONS).txt --require-hashes --disable-pip $(ARGS)
+	$(VENV)/audit/bin/pip-audit --requirement requirements/$(VERSIONS).txt --require-hashes --disable-pip --strict $(ARGS)
 
 doctest: export OMP_NUM_THREADS ?= 1
 doctest: $(STAMP) ## run the examples in every docstring
