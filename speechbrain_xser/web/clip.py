@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import soundfile
 from torch import Tensor
 
 from speechbrain_xser.data.audio import seconds_of
+from speechbrain_xser.data.sound_address import sound_address
 from speechbrain_xser.errors import AudioError, told_as
 from speechbrain_xser.web.private import taken
 
@@ -35,9 +33,7 @@ class Upload(NamedTuple):
 
     def source(self) -> str:
         """The clip as a data URL for an ``audio`` element, so that a browser plays it without the server."""
-        file = io.BytesIO()
-        soundfile.write(file, self.wav.numpy(), self.sample_rate, format="WAV", subtype="PCM_16")
-        return "data:audio/wav;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+        return sound_address(self.wav, self.sample_rate)
 
 
 def read_upload(recognizer: ExplainableEmotionRecognizer, path: str | Path, max_seconds: float) -> Upload:
