@@ -21,8 +21,9 @@ from speechbrain_xser.metrics.text_normalization import normalise
 if TYPE_CHECKING:
     from speechbrain_xser.lobes.word_recognizer import WhisperRecognizer
 
-LEAST_LIKELIHOOD = 0.001  # of a word that Whisper does not hear, beside the likeliest one
+LEAST_LIKELIHOOD = 0.005  # of a word that Whisper does not hear, beside the likeliest one in its place
 LEAST_AGREEMENT = 0.02  # of a quote with the sound, above that of its words in reverse order
+FEWEST_WORDS = 2  # of a quote that can be reversed
 
 
 class Quoted(NamedTuple):
@@ -66,18 +67,39 @@ def whisper_check(recognizer: WhisperRecognizer, wav: Tensor) -> QuoteCheck:
     """
 
     def check(quote: str) -> Quoted | None:
-        words = normalise(quote).split()
-        if not words:
+        if not (asked := as_sentence(quote)):
             return None
         [heard] = recognizer(wav[None], torch.tensor([len(wav)], device=wav.device))
-        text = " ".join(word.text for word in heard)
-        found = same_words(words, normalise(text).split())
-        likely = recognizer.likelihoods(wav, " ".join(words).capitalize())
-        least = 100 * min(1.0 if same else one for same, one in zip(found, likely, strict=True))
-        needed = 100 * LEAST_LIKELIHOOD
-        return Quoted(least >= needed, text or "nothing", least, "% likely", needed, "Whisper's decoder")
+        return judged(asked, " ".join(word.text for word in heard), *recognizer.likelihoods(wav, [asked]))
 
     return check
+
+
+def as_sentence(quote: str) -> str:
+    """A quote as Whisper would begin to write it: a capital letter, and no signs.
+
+    Example
+    -------
+    >>> as_sentence("“BY, the door!”")
+    'By the door'
+    """
+    return normalise(quote).capitalize()
+
+
+def judged(asked: str, heard: str, likelihoods: Sequence[float]) -> Quoted:
+    """Whether each word of a quote is heard, or likely in its place.
+
+    Example
+    -------
+    >>> judged("Kids are talking", "Kids are walking.", [1.0, 1.0, 0.02]).fits
+    True
+    >>> judged("Kids are talking", "Kids are walking.", [1.0, 1.0, 0.00002]).fits
+    False
+    """
+    found = same_words(normalise(asked).split(), normalise(heard).split())
+    least = 100 * min(1.0 if same else one for same, one in zip(found, likelihoods, strict=True))
+    needed = 100 * LEAST_LIKELIHOOD
+    return Quoted(least >= needed, heard or "nothing", least, "% likely", needed, "Whisper's decoder")
 
 
 def same_words(words: Sequence[str], others: Sequence[str]) -> list[bool]:
@@ -109,7 +131,8 @@ def alignment_check(heard: Heard, language: str = "en") -> QuoteCheck:
     """
 
     def check(quote: str) -> Quoted | None:
-        found = agreement(heard, quote, language)
+        words = normalise(quote).split()
+        found = agreement(heard, quote, language) if len(words) >= FEWEST_WORDS else None
         if found is None:
             return None
         told = (None, found, "agreement", LEAST_AGREEMENT, "aligned with the sound")

@@ -58,6 +58,7 @@ def test_every_clip_is_a_line_of_json(run, speech, recognizer):
     assert row["transcript"] == "Daniel and the mayor rejected the ancient parliament"  # which it has never heard
     assert row["emotion"] == "neutral" and row["probabilities"] == pytest.approx(expected.probabilities)
     assert row["descriptors"]["gender"] == "male" and "claims" not in row
+    assert row["measured"]["rate_from"] == "signal" and 70 < row["measured"]["f0_hertz"] < 200
 
 
 @pytest.mark.parametrize("suffix", [".flac", ".wav"])
