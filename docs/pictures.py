@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,14 +147,14 @@ PARTS = {"report": take_report, "timeline": take_timeline, "server": take_server
 
 def main() -> None:
     """Takes all of them, or those of the parts that are named."""
-    wanted = [PARTS[name] for name in sys.argv[1:]] or PARTS.values()
+    wanted, begun = [PARTS[name] for name in sys.argv[1:]] or PARTS.values(), time.time()
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         chromium = shutil.which("chromium") or sys.exit("error: Chromium is missing: apt-get install chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for take in wanted:
             take(browser, Path(place))
         browser.close()
-    for path in IMAGES.glob("*.png"):
+    for path in [path for path in IMAGES.glob("*.png") if path.stat().st_mtime >= begun]:
         Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)  # a third of the size
 
 

@@ -34,8 +34,8 @@ FIRST = "Record or upload a clip first, or choose an example."
 NO_FILE = "Upload a recording first."
 TITLE = "What is said, how, and with what emotion"
 LEAD = (
-    "A paragraph about a clip of speech. What it says of voice and words is checked against the sound; for the emotion, "
-    "which nothing can check, there is the evidence for the label. "
+    "A paragraph about a clip of speech. What it says of voice and words is checked against the sound; for the "
+    "emotion, which nothing can check, there is the evidence for the label. "
     "Uploads are not kept."
 )
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}

@@ -67,7 +67,7 @@ MEASURED = Measured(210.4, "high", -21.3, "high", 4.52, "signal", "normal", 1, 0
 
 
 def test_what_was_measured_is_told_without_any_evidence(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "400")
     file, found = io.StringIO(), told()._replace(measured=MEASURED)
     TerminalTable(["a.wav"], file).add(found)
     line = file.getvalue().splitlines()[-1]

@@ -186,7 +186,7 @@ def test_the_words_that_whisper_writes_are_the_likeliest(tmp_path):
     recognizer = WhisperRecognizer(tiny_recognizer_folder(tmp_path))
     [words] = recognizer(WAVS[:1], SAMPLES[:1])
     [found] = recognizer.likelihoods(WAVS[0], [" ".join(word.text for word in words)])
-    assert found[:3] == pytest.approx([1.0] * 3)
+    assert words and found == pytest.approx([1.0] * len(words))
 
 
 def test_a_likelihood_is_the_least_of_a_word_s_tokens_beside_the_best(tmp_path):
