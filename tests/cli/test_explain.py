@@ -127,7 +127,9 @@ def test_evidence_and_another_voice_are_reported_on_request(run, speech, tmp_pat
     other = write_speech(tmp_path / "other.wav", 2)
     [plain] = rows(run(speech, "--evidence"))
     [swapped] = rows(run(speech, "--swap", other))
-    assert plain["swapped"] is None and plain["claims"][0]["verdict"] in ("supported", "contradicted")
+    verdicts = {claim["field"]: claim["verdict"] for claim in plain["claims"]}
+    assert plain["swapped"] is None and verdicts["gender"] in ("supported", "contradicted")
+    assert verdicts["words"] in ("supported", "contradicted") and verdicts["emotion"] == "not checked"
     assert sum(swapped["swapped"].values()) == pytest.approx(1)
     shares = swapped["voice_or_words"]
     assert sum(shares["shares"].values()) == pytest.approx(shares["total"])
