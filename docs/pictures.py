@@ -2,7 +2,7 @@
 
 ``python docs/pictures.py report`` takes those of one part alone: report, timeline or server.
 
-All of them show the packaged model on speech of the embedded corpus, so nothing else is needed. The report's clip is
+All of them show the packaged tiny model on speech of the embedded corpus, so nothing else is needed. The report's clip is
 the first of the test voices whose every claim the signal supports, as far as it can be compared. eSpeak NG does not
 speak a sentence twice alike to the last sample, so a word of an answer may differ from one time to the next.
 """
@@ -86,7 +86,7 @@ def long_recording(folder: Path) -> Path:
 def take_report(browser: Browser, folder: Path) -> None:
     """The page of one clip."""
     report, clip = folder / "report.html", fitting(folder)
-    run(folder, "explain", clip.name, "--html", report.name)
+    run(folder, "explain", clip.name, "--model", speechbrain_xser.TINY, "--html", report.name)
     for view in VIEWS:
         with opened(browser, view, report.as_uri()) as page:
             page.screenshot(path=IMAGES / f"explain-{view}.png", full_page=True)
@@ -103,7 +103,7 @@ def take_report(browser: Browser, folder: Path) -> None:
 def take_timeline(browser: Browser, folder: Path) -> None:
     """The page of a long recording, with a moment chosen."""
     timeline, recording = folder / "interview.html", long_recording(folder)
-    run(folder, "timeline", recording.name, "--out", timeline.name)
+    run(folder, "timeline", recording.name, "--model", speechbrain_xser.TINY, "--out", timeline.name)
     for view in VIEWS:
         with opened(browser, view, timeline.as_uri()) as page:
             page.locator(".xser-detail").click(position={"x": 150, "y": 60})
