@@ -2,8 +2,8 @@
 
 ``python docs/pictures.py report`` takes those of one part alone: report, timeline or server.
 
-All of them show the packaged tiny model on speech of the embedded corpus, so nothing else is needed. The report's clip is
-the first of the test voices whose every claim the signal supports, as far as it can be compared. eSpeak NG does not
+All of them show the packaged tiny model on speech of the embedded corpus, so nothing else is needed. The report's clip
+is the first of the test voices whose every claim the signal supports, as far as it can be compared. eSpeak NG does not
 speak a sentence twice alike to the last sample, so a word of an answer may differ from one time to the next.
 """
 
@@ -40,6 +40,7 @@ VIEWS = {"light": ("light", WIDE), "dark": ("dark", WIDE), "phone": ("light", PH
 EXAMPLE = "A sad woman"  # of the web page
 FEWEST_CLAIMS = 6  # that are supported, of the report's clip
 MOST_TRIED = 100  # clips
+MODEL = ("--model", speechbrain_xser.TINY)
 CLAIMS = "section.xser-part:has(h3:text('Claims against'))"
 SENTENCES, PAUSE_SECONDS = 60, 1.5  # of the long recording
 COLOURS = 64  # of a picture
@@ -86,7 +87,7 @@ def long_recording(folder: Path) -> Path:
 def take_report(browser: Browser, folder: Path) -> None:
     """The page of one clip."""
     report, clip = folder / "report.html", fitting(folder)
-    run(folder, "explain", clip.name, "--model", speechbrain_xser.TINY, "--html", report.name)
+    run(folder, "explain", clip.name, *MODEL, "--html", report.name)
     for view in VIEWS:
         with opened(browser, view, report.as_uri()) as page:
             page.screenshot(path=IMAGES / f"explain-{view}.png", full_page=True)
@@ -103,7 +104,7 @@ def take_report(browser: Browser, folder: Path) -> None:
 def take_timeline(browser: Browser, folder: Path) -> None:
     """The page of a long recording, with a moment chosen."""
     timeline, recording = folder / "interview.html", long_recording(folder)
-    run(folder, "timeline", recording.name, "--model", speechbrain_xser.TINY, "--out", timeline.name)
+    run(folder, "timeline", recording.name, *MODEL, "--out", timeline.name)
     for view in VIEWS:
         with opened(browser, view, timeline.as_uri()) as page:
             page.locator(".xser-detail").click(position={"x": 150, "y": 60})
