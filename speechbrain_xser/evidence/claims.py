@@ -90,7 +90,7 @@ def check_claims(
     [('pitch', 'supported'), ('volume', 'contradicted'), ('emotion', 'not checked')]
     >>> pitch = claims[2]
     >>> round(pitch.value), pitch.unit, pitch.expected  # high begins there
-    (400, 'Hz', (216.39, None))
+    (400, 'Hz', (225.85, None))
     """
     return examined(paragraph, hear(wav, sampling_rate=sampling_rate), transcript, cutoffs, language).claims
 
