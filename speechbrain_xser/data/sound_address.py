@@ -28,7 +28,7 @@ def sound_address(wav: Tensor, sample_rate: int) -> str:
     -------
     >>> import torch
     >>> sound_address(torch.zeros(16000), 16000)[:27]
-    'data:audio/flac;base64,ZkxhQ'
+    'data:audio/flac;base64,Zkxh'
     """
     file = io.BytesIO()
     soundfile.write(file, wav.clamp(-1, 1).numpy(), sample_rate, format="FLAC", subtype="PCM_16")

@@ -185,8 +185,9 @@ def test_a_recogniser_of_another_rate_is_refused(tmp_path):
 def test_the_words_that_whisper_writes_are_the_likeliest(tmp_path):
     recognizer = WhisperRecognizer(tiny_recognizer_folder(tmp_path))
     [words] = recognizer(WAVS[:1], SAMPLES[:1])
-    [found] = recognizer.likelihoods(WAVS[0], [" ".join(word.text for word in words)])
-    assert words and found == pytest.approx([1.0] * len(words))
+    text = " ".join(word.text for word in words)
+    [found] = recognizer.likelihoods(WAVS[0], [text])
+    assert words and found == pytest.approx([1.0] * len(text.split()))
 
 
 def test_a_likelihood_is_the_least_of_a_word_s_tokens_beside_the_best(tmp_path):
