@@ -90,6 +90,56 @@ def align(heard: Heard, transcript: str, language: str = "en") -> tuple[Word, ..
     return tuple(Word(*word) for word in times)
 
 
+def agreement(heard: Heard, text: str, language: str = "en") -> float | None:
+    """How much better a clip agrees with a text than with the same words in reverse order.
+
+    ``s(words) - s(words in reverse order)``, where s is the mean cosine similarity of the aligned spectra. The words
+    in reverse order have the same sounds and the same voice; only their order is wrong.
+
+    Arguments
+    ---------
+    heard : Heard
+        The clip, trimmed.
+    text : str
+        What may be said.
+    language : str
+        ISO 639-1, or eSpeak's own name of a voice.
+
+    Returns
+    -------
+    float or None
+        Around 0 for another sentence. None for fewer than two words, or without speech.
+
+    Raises
+    ------
+    SettingsError
+        If eSpeak has no such language.
+
+    Example
+    -------
+    >>> from speechbrain_xser.annotator.analysis import hear
+    >>> reading = read("the garden behind the house was quiet")
+    >>> heard = hear(torch.from_numpy(reading.wave), sampling_rate=reading.sample_rate)
+    >>> agreement(heard, "the garden behind the house was quiet") > 0.1
+    True
+    """
+    words = text.split()
+    if len(words) < 2 or not heard.speech.any():
+        return None
+    real = _spectra_of_clip(heard)
+    readings = [reading_of(heard, " ".join(order), language) for order in (words, reversed(words))]
+    if not all(reading.words for reading in readings):
+        return None
+    forwards, backwards = (_similarity(_spectra_of_reading(reading), real) for reading in readings)
+    return forwards - backwards
+
+
+def _similarity(spoken: Spectra, real: Spectra) -> float:
+    """Mean cosine similarity of the reading's frames and those that they are matched with."""
+    matched = real.vectors[warp(spoken.vectors, real.vectors)]
+    return float((spoken.vectors * matched).sum(1).mean())
+
+
 def reading_of(heard: Heard, transcript: str, language: str) -> Reading:
     """eSpeak's reading of a clip's transcript, with a high voice for a high-pitched speaker."""
     voiced = heard.hertz[heard.hertz > 0]

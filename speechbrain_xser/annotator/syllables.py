@@ -14,6 +14,7 @@ import torch
 
 from speechbrain_xser.annotator.analysis import HOP_SECONDS, Heard
 from speechbrain_xser.annotator.language import voice_of
+from speechbrain_xser.annotator.peaks import find_peaks
 from speechbrain_xser.data.synthetic.espeak import Espeak
 from speechbrain_xser.errors import SettingsError
 
@@ -44,14 +45,12 @@ def count_syllables(transcript: str, language: str = "en") -> int | None:
 
 def count_nuclei(heard: Heard) -> int:
     """Counts voiced peaks of the level; weak syllables are missed, so it is mostly below the transcript's count."""
-    from scipy.signal import find_peaks  # slow to load, and used only here
-
     frames = round(SMOOTHED_SECONDS / HOP_SECONDS)
     window = torch.hann_window(frames + 2)[1:-1]
     power = torch.nn.functional.pad(10 ** (heard.decibels / 10), (frames // 2, frames // 2))
     level = 10 * ((power.unfold(0, frames, 1) * window).sum(1) / window.sum()).log10()
     inside = torch.nn.functional.pad(level, (1, 1), value=-200.0).numpy()  # a peak may lie at either end
-    peaks, _ = find_peaks(inside, height=inside.max() - FAINT_DECIBELS, prominence=DIP_DECIBELS)
+    peaks = find_peaks(inside, height=inside.max() - FAINT_DECIBELS, prominence=DIP_DECIBELS)
     return int((heard.speech & (heard.hertz > 0))[torch.from_numpy(peaks) - 1].sum())
 
 

@@ -51,6 +51,7 @@ class Slots(NamedTuple):
     topic: str | None
     tone: str | None
     rest: str  # the paragraph with free text masked by "_", same length
+    spans: dict[str, tuple[int, int]]  # where transcript, topic and tone stand, in characters of the paragraph
 
 
 def find_slots(paragraph: str) -> Slots:
@@ -68,23 +69,27 @@ def find_slots(paragraph: str) -> Slots:
 
     Example
     -------
-    >>> find_slots('A man speaks, stating, "I am sad".').rest
-    'A man speaks, stating, "_________.'
+    >>> text = 'A man speaks, stating, "I am sad".'
+    >>> slots = find_slots(text)
+    >>> slots.rest, text[slice(*slots.spans["transcript"])]
+    ('A man speaks, stating, "_________.', 'I am sad')
     """
     text = re.sub(f"[{DOUBLE_QUOTES}]", '"', paragraph)
     quotes = list(_QUOTED.finditer(text))
     stressed = _stressed(text, quotes)
     texts = [quote[1].strip() for quote in quotes]
-    spoken = [said for said, stress in zip(texts, stressed, strict=True) if not stress]
+    spoken = next((quote for quote, stress in zip(quotes, stressed, strict=True) if not stress), None)
     emphasis = tuple(word for word, stress in zip(texts, stressed, strict=True) if stress and word)
     for quote in quotes:
         text = _mask(text, quote.start() + 1, quote.end())
     topic, text = _take(text, *_OWN_TOPICS)
     tone, text = _take(text, *_OWN_TONES)
-    if topic is None:
+    if _text(topic) is None:
         topic, text = _take(text, _TOPIC)
-    tone = tone or _first(_TONE, text)
-    return Slots(spoken[0] or None if spoken else None, emphasis or None, topic, tone, text)
+    tone = tone if _text(tone) else _TONE.search(text)
+    found = {"transcript": spoken, "topic": topic, "tone": tone}
+    spans = {name: match.span(1) for name, match in found.items() if _text(match)}
+    return Slots(_text(spoken), emphasis or None, _text(topic), _text(tone), text, spans)
 
 
 def without_transcript(paragraph: str) -> str:
@@ -125,14 +130,12 @@ def _mask(text: str, start: int, stop: int) -> str:
     return text[:start] + "_" * (stop - start) + text[stop:]
 
 
-def _take(text: str, *patterns: re.Pattern) -> tuple[str | None, str]:
-    """The first group of the first pattern that matches, and the text with that group masked."""
+def _take(text: str, *patterns: re.Pattern) -> tuple[re.Match | None, str]:
+    """The match of the first pattern that matches, and the text with its first group masked."""
     found = next(filter(None, (pattern.search(text) for pattern in patterns)), None)
-    if not found:
-        return None, text
-    return found[1].strip() or None, _mask(text, *found.span(1))
+    return found, text if found is None else _mask(text, *found.span(1))
 
 
-def _first(pattern: re.Pattern, text: str) -> str | None:
-    found = pattern.search(text)
-    return found[1] if found else None
+def _text(match: re.Match | None) -> str | None:
+    """The first group of a match, None if it is blank."""
+    return None if match is None else match[1].strip() or None

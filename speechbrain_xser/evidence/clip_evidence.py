@@ -11,15 +11,20 @@ from torch import Tensor
 from speechbrain_xser.annotator.analysis import hear
 from speechbrain_xser.annotator.cutoffs import Cutoffs
 from speechbrain_xser.answer.claim import Claim
+from speechbrain_xser.answer.reliability import Reliability, SureBin
 from speechbrain_xser.data.waveform import SAMPLE_RATE, resampled
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.evidence.attribution import Attribution, voice_or_words, with_voice
-from speechbrain_xser.evidence.claims import claims_of
+from speechbrain_xser.evidence.claims import examined
 from speechbrain_xser.evidence.curves import Curves, curves_of
 from speechbrain_xser.evidence.localization import Where, where_in_time
+from speechbrain_xser.evidence.measurements import Measured
+from speechbrain_xser.evidence.quote_check import QuoteCheck, whisper_check
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.lobes.branch import BranchOutput
+from speechbrain_xser.lobes.word_recognizer import WhisperRecognizer
+from speechbrain_xser.model import recognizers
 from speechbrain_xser.model_folder.mean_voice import voice_tokens
 from speechbrain_xser.stages import STAGES, VOICE, Stage
 from speechbrain_xser.utils.modes import evaluating
@@ -35,29 +40,40 @@ class Evidence(NamedTuple):
 
     explanation: Explanation
     claims: list[Claim]  # of the paragraph, compared with the signal
+    measured: Measured | None  # in the clip, whatever the paragraph says
     attribution: Attribution | None  # voice or words
     swapped: dict[str, float] | None  # the classes' probabilities with the other voice, if one was given
     average: dict[str, float] | None  # the same with the training set's mean voice, if the model has it
     where: Where | None
     curves: Curves | None
+    reliability: Reliability | None = None  # of answers as sure, where the folder has it
+    wav: Tensor | None = None  # the clip, [S] at 16 kHz
 
     def as_dict(self) -> dict:
-        """Plain values for JSON, without pitch, level and waveform over time.
+        """Plain values for JSON, without the sound, and pitch, level and waveform over time.
 
         Returns
         -------
         dict
-            ``claims``, ``voice_or_words``, ``swapped``, ``average`` and ``where``; without speech, no claims and None
-            for the others.
+            ``claims``, ``measured``, ``reliability``, ``voice_or_words``, ``swapped``, ``average`` and ``where``;
+            without speech, no claims and None for the others.
         """
-        shares = self.attribution
+        shares, sure = self.attribution, self.as_sure
         return {
             "claims": [claim._asdict() | {"verdict": claim.verdict.value} for claim in self.claims],
+            "measured": None if self.measured is None else self.measured._asdict(),
+            "reliability": None if sure is None else sure._asdict() | {"source": self.reliability.source},
             "voice_or_words": None if shares is None else shares._asdict() | {"total": shares.total},
             "swapped": self.swapped,
             "average": self.average,
             "where": _plain(self.where),
         }
+
+    @property
+    def as_sure(self) -> SureBin | None:
+        """How often answers with about this probability were right; None if that is not known."""
+        told = self.explanation
+        return None if self.reliability is None else self.reliability.of(told.probabilities.get(told.emotion))
 
 
 def gather_evidence(
@@ -117,7 +133,7 @@ def gather_evidence(
     voice = None if voice is None else recognizer.checked_clip(voice, sampling_rate, "voice")
     explanation = explanation or recognizer.explain_batch([wav])[0]
     if not explanation.speech:
-        return Evidence(explanation, [], None, None, None, None, None)
+        return Evidence(explanation, [], None, None, None, None, None, None)
     paragraph = explanation.paragraph
     with evaluating(model), torch.no_grad():
         branches = _heard(recognizer, wav)
@@ -130,10 +146,18 @@ def gather_evidence(
         average = _with(model, tokens, mean, stage, paragraph, emotions)
     where = where_in_time(model, branches, stage, paragraph, emotions, attribution.emotion)
     where = where._replace(start_seconds=recognizer.heard_span(wav).start / model.encoder.sample_rate)
+    check = _quote_check(recognizer, wav)
     wav = resampled(wav, model.encoder.sample_rate, SAMPLE_RATE, "the clip")
     heard = hear(wav)
-    claims = claims_of(paragraph, heard, transcript, cutoffs)
-    return Evidence(explanation, claims, attribution, swapped, average, where, curves_of(wav, heard))
+    found = examined(paragraph, heard, transcript, cutoffs, check=check)
+    told = (attribution, swapped, average, where, curves_of(wav, heard), recognizer.reliability, wav)
+    return Evidence(explanation, *found, *told)
+
+
+def _quote_check(recognizer: ExplainableEmotionRecognizer, wav: Tensor) -> QuoteCheck | None:
+    """Asks the model's own Whisper about the words, as the model heard the clip; None for a model without one."""
+    own = next((one for one in recognizers(recognizer.mods.model) if isinstance(one, WhisperRecognizer)), None)
+    return None if own is None else whisper_check(own, wav[recognizer.heard_span(wav)].to(recognizer.device))
 
 
 def check_paragraphs(model: ExplainableSER, stage: Stage) -> None:

@@ -18,6 +18,7 @@ from speechbrain_xser.errors import AudioError, told_as
 
 if TYPE_CHECKING:
     from speechbrain_xser.answer.explanation import Explanation
+    from speechbrain_xser.evidence.measurements import Measured
     from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
 
 WINDOW = 32  # batches
@@ -33,11 +34,12 @@ class SourceClip(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What became of a clip: an explanation, or what was wrong with it."""
+    """What became of a clip: an explanation and what was measured, or what was wrong with it."""
 
     clip: SourceClip
     explanation: Explanation | None
     fault: str | None = None
+    measured: Measured | None = None  # in the sound; None where there is no speech
 
 
 def explain_clips(
@@ -100,9 +102,10 @@ def _ordered(found: Iterable[tuple[int, Told]]) -> Iterator[Told]:
 
 def _window(recognizer, window: Sequence[SourceClip], batch_size: int) -> Iterator[tuple[int, Told]]:
     """Every clip of a window with its place, faults as soon as they are known."""
+    from speechbrain_xser.evidence.measurements import measured_clip
     from speechbrain_xser.inference.length_order import explain_by_length  # and all of the model's code
 
-    seconds, faults = {}, []
+    seconds, measured, faults = {}, {}, []
     for place, clip in enumerate(window):
         try:
             seconds[place] = _checked_seconds(clip, recognizer.hparams.max_seconds)
@@ -111,13 +114,16 @@ def _window(recognizer, window: Sequence[SourceClip], batch_size: int) -> Iterat
 
     def read(place: int) -> Tensor | None:
         try:
-            return read_clip(recognizer, window[place])
+            wav = read_clip(recognizer, window[place])
+            measured[place] = measured_clip(wav, recognizer.mods.model.encoder.sample_rate)
+            return wav
         except AudioError as error:
             faults.append((place, Told(window[place], None, str(error))))
             return None
 
     for place, explanation in explain_by_length(recognizer, seconds, read, batch_size):
-        yield place, Told(window[place], explanation)
+        found = measured.pop(place)
+        yield place, Told(window[place], explanation, measured=found if explanation.speech else None)
     yield from faults
 
 

@@ -9,6 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from speechbrain_xser.data.sound_address import sound_address
+from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.evidence.clip_evidence import Evidence
 from speechbrain_xser.explaining.clips import Told
 from speechbrain_xser.page.brief import emotion_text
@@ -56,7 +58,9 @@ class Report:
             self.refused.append(told)
             return
         self.contents.append(told)
-        self.sections.write(clip_section(len(self.contents), told.clip.name, evidence_sections(evidence)))
+        sound = None if evidence.wav is None else sound_address(evidence.wav, SAMPLE_RATE)
+        told_by = evidence_sections(evidence, sound, told.clip.name)
+        self.sections.write(clip_section(len(self.contents), told.clip.name, told_by))
 
     def write(self, path: str | Path) -> None:
         """Writes the page, complete or not at all."""

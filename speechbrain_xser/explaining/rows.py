@@ -14,17 +14,19 @@ from speechbrain_xser.answer.claim import Verdict
 from speechbrain_xser.evidence.clip_evidence import Evidence
 from speechbrain_xser.explaining.clips import Told
 from speechbrain_xser.page.branches import shown
-from speechbrain_xser.page.brief import descriptor_text, emotion_text
+from speechbrain_xser.page.brief import descriptor_text, emotion_text, reliability_text
 from speechbrain_xser.page.claim_table import SIGNS, claim_text
+from speechbrain_xser.page.measured_values import measured_text
 from speechbrain_xser.page.numbers import percent, signed
 
 EMOTION_WIDTH = len("disgusted 100 %")
-COLOURS = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "red", Verdict.UNMEASURED: "bright_black"}
+GREY = "bright_black"
+COLOURS = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "red", Verdict.UNMEASURED: GREY, Verdict.UNCHECKED: GREY}
 HEADER = ("file", "emotion", "transcript", "descriptors")
 
 
 def plain_row(told: Told, evidence: Evidence | None = None) -> dict:
-    """Values for JSON: ``path``, and ``error`` or the explanation, with the evidence if it is given.
+    """Values for JSON: ``path``, and ``error`` or explanation and measurements, with the evidence if it is given.
 
     Example
     -------
@@ -35,6 +37,7 @@ def plain_row(told: Told, evidence: Evidence | None = None) -> dict:
     if told.explanation is None:
         return {"path": told.clip.name, "error": told.fault}
     found = told.explanation._asdict() | {"descriptors": told.explanation.descriptors._asdict()}
+    found |= {"measured": None if told.measured is None else told.measured._asdict()}
     return {"path": told.clip.name, **found, **({} if evidence is None else evidence.as_dict())}
 
 
@@ -70,7 +73,7 @@ class TerminalTable:
         self.begun = False
 
     def add(self, told: Told, evidence: Evidence | None = None) -> None:
-        """Prints an explained clip, and below it any evidence."""
+        """Prints an explained clip, and below it what was measured and any evidence."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=not self.begun, header_style="dim")
         for title, width in zip(HEADER, self.widths, strict=True):
             table.add_column(title, width=width, overflow="fold")
@@ -79,6 +82,9 @@ class TerminalTable:
         table.add_row(*(Text(cell, style) for cell, style in zip(cells, ("", "bold", "", ""), strict=True)))
         self.begun = True
         self.console.print(table)
+        measured = told.measured if evidence is None else evidence.measured
+        if measured is not None:
+            self._line(f"measured: {measured_text(measured)}", "dim")
         if evidence is not None:
             self._evidence(evidence)
 
@@ -89,7 +95,9 @@ class TerminalTable:
             self._line(f"{SIGNS[claim.verdict]} {claim_text(claim)}", COLOURS[claim.verdict])
         shares = evidence.attribution
         told = ", ".join(f"{shown(name).name} {signed(nats)} nats" for name, nats in reversed(shares.shares.items()))
-        self._line(f"{shares.emotion}: {told}")
+        self._line(f"{shares.emotion}: {told} (+0.7 nats double the odds)")
+        if evidence.as_sure is not None:
+            self._line(reliability_text(evidence.as_sure, evidence.reliability.source))
         for name, found in (("the mean voice", evidence.average), ("the other clip's voice", evidence.swapped)):
             if found is not None:
                 ordered = sorted(found.items(), key=lambda pair: -pair[1])

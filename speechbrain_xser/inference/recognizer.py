@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from speechbrain_xser.answer import Explanation, parse
 from speechbrain_xser.answer.explanation import DEMONSTRATION, OUT, UNKNOWN
 from speechbrain_xser.answer.form import structured_form
+from speechbrain_xser.answer.reliability import Reliability
 from speechbrain_xser.data.arrays import batch_of, clip_of
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.sound_source import SoundSource, sound_file
@@ -39,6 +40,7 @@ from speechbrain_xser.lobes.branch import BranchOutput
 from speechbrain_xser.lobes.clip_means import ClipMeans, clip_means
 from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
 from speechbrain_xser.model_folder.domain_reference import DomainReference, read_domain
+from speechbrain_xser.model_folder.kept_reliability import read_reliability
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.locate import HYPERPARAMS, model_folder
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice
@@ -104,6 +106,7 @@ class ExplainableEmotionRecognizer(Verbs, nn.Module):
     speech_check = True  # whether a clip without speech is told as such, and the model is not asked
     mean_voice: MeanVoice | None = None  # of the training set, where the folder has it
     domain: DomainReference | None = None  # what the domain of a clip is judged by, where the folder has it
+    reliability: Reliability | None = None  # how often answers of a certain sureness are right, where the folder has it
     demonstration = False  # whether answers say that the model is for showing only
     unknown = True  # whether the emotion of a clip out of the domain is "unknown"
 
@@ -223,6 +226,7 @@ class ExplainableEmotionRecognizer(Verbs, nn.Module):
             recognizer = kind(modules={"model": model}, hparams=hparams, run_opts=run_opts, **kwargs)
         recognizer.mean_voice = read_mean_voice(folder, model)
         recognizer.domain = read_domain(folder, model, STAGES[hparams["stage"]])
+        recognizer.reliability = read_reliability(folder)
         if merge:
             recognizer.merge()
         form = structured_form(hparams["emotions"]) if structured else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -125,15 +126,72 @@ class WhisperRecognizer(FrozenModule):
         AudioError
             If a clip is longer than Whisper accepts.
         """
-        if int(samples.max()) > self.log_mel.full_samples:
-            found = int(samples.max()) / self.sample_rate
-            raise AudioError(f"a clip of {found:g} s; the recogniser hears at most {self.max_seconds:g} s")
+        self._check_length(int(samples.max()))
         features = torch.stack([self._features(wav[:count]) for wav, count in zip(wavs, samples.tolist(), strict=True)])
         limits = [LEAST_TOKENS + round(TOKENS_A_SECOND * count / self.sample_rate) for count in samples.tolist()]
         with torch.autocast(wavs.device.type, enabled=False), quiet(*WARNING):
             options = {"return_dict_in_generate": True, "output_logits": True}
             answer = self.whisper.generate(features.to(self.whisper.dtype), max_new_tokens=max(limits), **options)
         return self._words(answer.sequences, answer.logits, limits)
+
+    @torch.no_grad()
+    def likelihoods(self, wav: Tensor, texts: Sequence[str]) -> list[list[float]]:
+        """How likely each word of some texts is in a clip, given the sound and the words before it.
+
+        ``min over the word's tokens of p(token) / max p``, where the maximum is over all tokens at that place.
+
+        Arguments
+        ---------
+        wav : Tensor
+            Samples at ``sample_rate``, [S], float in -1..1.
+        texts : sequence of str
+            What may be said. Words are what is between white space.
+
+        Returns
+        -------
+        list of list of float
+            For each text one for each word, 0 to 1; 1 is a word that the decoder itself would write. 0 for words
+            beyond Whisper's longest text.
+
+        Raises
+        ------
+        AudioError
+            If the clip is longer than Whisper accepts.
+
+        Example
+        -------
+        >>> import tempfile
+        >>> from speechbrain_xser.testing import tiny_recognizer_folder
+        >>> recognizer = WhisperRecognizer(tiny_recognizer_folder(tempfile.mkdtemp()))
+        >>> [found] = recognizer.likelihoods(torch.randn(16000), ["by the door"])
+        >>> len(found), all(0 <= one <= 1 for one in found)
+        (3, True)
+        """
+        self._check_length(len(wav))
+        with torch.autocast(wav.device.type, enabled=False):
+            features = self._features(wav)[None].to(self.whisper.dtype)
+            heard = self.whisper.get_encoder()(features)
+            return [self._likely(heard, text) for text in texts]
+
+    def _likely(self, heard: object, text: str) -> list[float]:
+        """Likelihoods of the words of one text, by the encoder's output."""
+        words = [self.tokenizer(f" {word}", add_special_tokens=False).input_ids for word in text.split()]
+        ids, settings = [token for word in words for token in word], self.whisper.generation_config
+        start = (settings.decoder_start_token_id, getattr(settings, "no_timestamps_token_id", None))
+        begun = [token for token in start if token is not None]
+        given = (begun + ids)[: self.whisper.config.max_target_positions]
+        tokens = torch.tensor([given], device=heard.last_hidden_state.device)
+        logits = self.whisper(encoder_outputs=heard, decoder_input_ids=tokens).logits[0, len(begun) - 1 : -1].float()
+        logits[:, list(settings.suppress_tokens or [])] = -torch.inf
+        chosen = logits.gather(1, tokens[0, len(begun) :, None])[:, 0]
+        shares = (chosen - logits.amax(1)).exp().tolist() + [0.0] * (len(begun) + len(ids) - len(given))
+        ends = list(accumulate(map(len, words)))
+        return [min(shares[end - len(word) : end], default=1.0) for word, end in zip(words, ends, strict=True)]
+
+    def _check_length(self, samples: int) -> None:
+        if samples > self.log_mel.full_samples:
+            found = samples / self.sample_rate
+            raise AudioError(f"a clip of {found:g} s; the recogniser hears at most {self.max_seconds:g} s")
 
     def _features(self, wav: Tensor) -> Tensor:
         """Log-mel spectrogram of one clip, padded with silence to 30 s, [m, 3000]."""

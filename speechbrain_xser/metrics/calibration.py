@@ -98,3 +98,16 @@ def fit_temperature(probabilities: Sequence[Mapping[str, float]], references: Se
         return -np.take_along_axis(log_softmax(scores / np.exp(logarithm), axis=1), places, axis=1).mean()
 
     return float(np.exp(minimize_scalar(cross_entropy, bounds=np.log((0.1, 10.0)), method="bounded").x))
+
+
+def tempered(probabilities: Mapping[str, float], temperature: float) -> dict[str, float]:
+    """Probabilities at another temperature: ``p ** (1 / t)``, divided by their sum.
+
+    Example
+    -------
+    >>> {name: round(share, 3) for name, share in tempered({"sad": 0.8, "happy": 0.2}, 2.0).items()}  # 2 : 1
+    {'sad': 0.667, 'happy': 0.333}
+    """
+    powers = {name: share ** (1 / temperature) for name, share in probabilities.items()}
+    whole = sum(powers.values())
+    return {name: power / whole for name, power in powers.items()}

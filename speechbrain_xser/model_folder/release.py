@@ -30,6 +30,7 @@ from speechbrain_xser.model_folder.enclosed import (
     with_enclosed,
 )
 from speechbrain_xser.model_folder.hyperparams import write_settings
+from speechbrain_xser.model_folder.kept_reliability import read_reliability, write_reliability
 from speechbrain_xser.model_folder.known_sources import check_sources
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.lobes import CUSTOM
@@ -166,6 +167,8 @@ def release_folder(
             write_mean_voice(staging, voice)
         if (domain := read_domain(trained.folder)) is not None:
             write_domain(staging, domain)
+        if (reliability := read_reliability(trained.folder)) is not None:
+            write_reliability(staging, reliability)
         metadata = _write_texts(staging, trained, inside, merging, training, licence, out.resolve().name)
     needs = (*_needs(metadata), *([OWN_ENCODER] if trained.lobes["encoder"] == CUSTOM else []))
     return Release(str(out), merging, tuple(sorted(inside)), licence or weights_licence(metadata), needs)

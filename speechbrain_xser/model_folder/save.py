@@ -8,6 +8,7 @@ adapter/               the decoder's LoRA, as a folder that plain ``peft`` loads
 metadata.json          the backbones' names, revisions and fingerprints; the training run; checksums of the weights
 mean_voice.safetensors the training set's mean voice, where it is known
 domain.safetensors     what tells clips like the training set's from others; written later
+reliability.json       how often answers of a certain sureness were right; written later
 README.md              the model card
 ====================== =================================================================
 

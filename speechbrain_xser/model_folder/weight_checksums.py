@@ -9,11 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from speechbrain_xser.errors import CheckpointError
-from speechbrain_xser.model_folder.locate import DOMAIN, MEAN_VOICE, METADATA, WEIGHT_FILES
+from speechbrain_xser.model_folder.locate import MEASURED, METADATA, WEIGHT_FILES
 from speechbrain_xser.model_folder.metadata import read_metadata, write_metadata
 from speechbrain_xser.utils.checksums import check_checksum, checksums
-
-OPTIONAL = (MEAN_VOICE, DOMAIN)  # the folder is whole without them
 
 
 def write_checksums(folder: str | Path) -> None:
@@ -60,7 +58,7 @@ def check_weight_files(folder: str | Path) -> None:
     for name in WEIGHT_FILES:
         if not (path := Path(folder, name)).is_file():
             continue
-        remedy = "copy or download it again" + (", or remove it" if name in OPTIONAL else "")
+        remedy = "copy or download it again" + (", or remove it" if name in MEASURED else "")
         if name not in expected:
             raise CheckpointError(f"{path}: no checksum in {METADATA}, expected one of each weight file; {remedy}")
         try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from speechbrain_xser.answer.explanation import DEMONSTRATION, DOUBTFUL, IN, OUT
 from speechbrain_xser.answer.record import Descriptors
+from speechbrain_xser.answer.reliability import SureBin
 
 if TYPE_CHECKING:
     from speechbrain_xser.answer.explanation import Explanation
@@ -65,6 +66,18 @@ def emotion_text(explanation: Explanation, nothing: str = "none named") -> str:
     share = explanation.probabilities.get(named)
     told = named if share is None else f"{named} {100 * share:.0f} %"
     return ", ".join([told, *domain_note(explanation)])
+
+
+def reliability_text(found: SureBin, source: str) -> str:
+    """How often answers as sure as one were right, as a sentence.
+
+    Example
+    -------
+    >>> reliability_text(SureBin(0.6, 0.78, 43, 31), "clips of other speakers")
+    'Of answers this sure (60 to 78 %), 31 of 43 were right, counted on clips of other speakers.'
+    """
+    span = f"{100 * found.low:.0f} to {100 * found.high:.0f} %"
+    return f"Of answers this sure ({span}), {found.right} of {found.answers} were right, counted on {source}."
 
 
 def domain_note(explanation: Explanation) -> list[str]:

@@ -1,4 +1,4 @@
-"""Shows a paragraph's claims beside what was measured: as a sentence, and as a table."""
+"""Shows a paragraph's claims beside what they were compared with: as a sentence, and as a table."""
 
 from __future__ import annotations
 
@@ -9,37 +9,62 @@ from speechbrain_xser.answer.claim import Claim, Verdict
 from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.numbers import ordinal, plain
 
-SIGNS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNMEASURED: "?"}
+SIGNS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNMEASURED: "?", Verdict.UNCHECKED: "○"}
 CLASSES = {
     Verdict.SUPPORTED: "xser-supported",
     Verdict.CONTRADICTED: "xser-contradicted",
     Verdict.UNMEASURED: "xser-unmeasured",
+    Verdict.UNCHECKED: "xser-unchecked",
 }
-HEADER = ("claim", "said", "measured", "value", "verdict")
+HEADER = ("claim", "said", "measured", "compared", "verdict")
+BOUNDED = {"words": "what fits", "emphasis": "emphasis"}  # what a bound is about, where it is not what was said
 
 
 def claim_text(claim: Claim) -> str:
-    """The claim and the measurement as one line of plain text.
+    """The claim and what it was compared with, as one line of plain text.
 
     Example
     -------
-    >>> claim_text(Claim("pitch", "low", (0, 3), Verdict.CONTRADICTED, "normal", 142.4, "Hz"))
-    'pitch: said low, measured normal (142 Hz); contradicted'
-    >>> claim_text(Claim("age", "elderly", None, Verdict.UNMEASURED, None, None, ""))
-    'age: said elderly; cannot be measured'
+    >>> claim_text(Claim("pitch", "low", (0, 3), Verdict.CONTRADICTED, "normal", 142.4, "Hz", None, (None, 124.7)))
+    'pitch: said low, measured normal (142 Hz; low ends at 125 Hz); contradicted'
+    >>> heard = ("Go on.", 100.0, "% likely", None, (0.1, None), "Whisper's decoder")
+    >>> claim_text(Claim("words", "go on", None, Verdict.SUPPORTED, *heard))
+    "words: said go on, Whisper's decoder hears Go on. (100 % likely; what fits begins at 0.1 % likely); supported"
+    >>> claim_text(Claim("topic", "politics", None, Verdict.UNCHECKED, None, None, ""))
+    'topic: said politics; not checked'
     """
-    inside = [part for part in (measured_value(claim), percentile(claim)) if part]
-    told = f"{claim.field}: said {claim.said}"
+    told, inside = f"{claim.field}: said {claim.said}", comparison(claim)
     if claim.measured is not None:
-        told += f", measured {claim.measured}"
+        told += f", {claim.by} hears {claim.measured}" if claim.by else f", measured {claim.measured}"
+    elif claim.by:
+        told += f", {claim.by}"
     if inside:
-        told += f" ({', '.join(inside)})"
+        told += f" ({inside})"
     return f"{told}; {claim.verdict.value}"
 
 
-def measured_value(claim: Claim) -> str:
-    """The value with its unit, or an empty text."""
-    return "" if claim.value is None else f"{plain(claim.value)} {claim.unit}".strip()
+def comparison(claim: Claim) -> str:
+    """What was measured, and where what was said begins or ends; empty if nothing was measured."""
+    if claim.value is None:
+        return ""
+    value = f"{plain(claim.value)} {claim.unit}".strip()
+    return "; ".join(part for part in (", ".join(filter(None, (value, percentile(claim)))), bound(claim)) if part)
+
+
+def bound(claim: Claim) -> str:
+    """The values that fit what was said, in words; empty if unknown.
+
+    Example
+    -------
+    >>> bound(Claim("pitch", "normal", None, Verdict.SUPPORTED, "normal", 142.4, "Hz", None, (124.7, 214.5)))
+    'normal is 125 to 214 Hz'
+    """
+    name, (low, high) = BOUNDED.get(claim.field, claim.said), claim.expected or (None, None)
+    if low is not None and high is not None:
+        return f"{name} is {plain(low)} to {plain(high)} {claim.unit}"
+    if low is not None:
+        return f"{name} begins at {plain(low)} {claim.unit}"
+    return "" if high is None else f"{name} ends at {plain(high)} {claim.unit}"
 
 
 def percentile(claim: Claim) -> str:
@@ -64,7 +89,7 @@ def claims_table(claims: Sequence[Claim]) -> str:
     Example
     -------
     >>> claim = Claim("pitch", "low", (0, 3), Verdict.SUPPORTED, "low", 98.0, "Hz")
-    >>> '<th scope="row">pitch</th>' in claims_table([claim]), "98" in claims_table([claim])
+    >>> '<th scope="row">pitch</th>' in claims_table([claim]), "98 Hz" in claims_table([claim])
     (True, True)
     """
     if not claims:
@@ -76,11 +101,11 @@ class Row(NamedTuple):
     """A row of the table."""
 
     claim: Claim
-    aside: str  # unit and percentile of the value
+    compared: str
     style: str  # class of CSS
     sign: str
 
 
 def _row(claim: Claim) -> Row:
-    aside = ", ".join(part for part in (claim.unit, percentile(claim)) if part)
-    return Row(claim, aside, CLASSES[claim.verdict], SIGNS[claim.verdict])
+    compared = ": ".join(part for part in (claim.by, comparison(claim)) if part)
+    return Row(claim, compared, CLASSES[claim.verdict], SIGNS[claim.verdict])

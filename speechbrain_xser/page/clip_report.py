@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from speechbrain_xser.page.document import document
 from speechbrain_xser.page.environment import render
+from speechbrain_xser.page.evidence import CLIP_SCRIPT
 
 PLACE = "<!-- sections -->"
 
@@ -26,5 +27,5 @@ def report_frame(contents: Sequence[tuple[str, str]], faults: Sequence[str], not
     """
     title = "A recording explained" if len(contents) == 1 else f"{len(contents)} recordings explained"
     body = render("report", note=note, contents=contents, sections=PLACE, faults=faults)
-    head, tail = document(title, body).split(PLACE)
+    head, tail = document(title, body, CLIP_SCRIPT).split(PLACE)
     return head, tail

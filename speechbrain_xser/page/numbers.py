@@ -6,6 +6,7 @@ import re
 
 MINUS = "\N{MINUS SIGN}"
 BREAK = re.compile(r"(?<=\d) (?=%)")
+LEAST = 1e-4  # smaller values are shown as 0
 
 
 def percent(share: float) -> str:
@@ -47,9 +48,11 @@ def plain(value: float) -> str:
 
     Example
     -------
-    >>> plain(212.34), plain(-23.41), plain(4.0), plain(12345.6)
-    ('212', '−23.4', '4', '12346')
+    >>> plain(212.34), plain(-23.41), plain(4.0), plain(12345.6), plain(0.00001)
+    ('212', '−23.4', '4', '12346', '0')
     """
+    if abs(value) < LEAST:
+        return "0"
     return (f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}").replace("-", MINUS)
 
 

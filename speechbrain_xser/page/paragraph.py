@@ -13,11 +13,12 @@ from speechbrain_xser.answer.claim import Claim, Verdict
 from speechbrain_xser.page.claim_table import CLASSES, SIGNS, claim_text
 from speechbrain_xser.page.environment import render
 
-WORST = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.UNMEASURED)  # the first that occurs counts
+WORST = (Verdict.CONTRADICTED, Verdict.SUPPORTED, Verdict.UNMEASURED, Verdict.UNCHECKED)  # the first that occurs counts
 MEANINGS = {
     Verdict.SUPPORTED: "supported by the signal",
     Verdict.CONTRADICTED: "contradicted by the signal",
     Verdict.UNMEASURED: "cannot be measured",
+    Verdict.UNCHECKED: "not checked",
 }
 
 

@@ -91,6 +91,7 @@ def signal_plot(curves: Curves, where: Where | None = None) -> str:
     return render(
         "plot",
         told=told,
+        seconds=curves.seconds,
         height=height,
         axis=height - AXIS,
         box_width=WIDTH,
@@ -149,7 +150,7 @@ def _shares(curves: Curves, where: Where) -> Panel | None:
         if len(trace.shares)
     ]
     keys = _keys(where) if _information(curves, where) is None else ()  # otherwise the panel above has them
-    return Panel(f"Share in “{where.emotion}”", "nats a token", low, high, marks, paths, keys)
+    return Panel(f"Share in “{where.emotion}”", "nats a moment", low, high, marks, paths, keys)
 
 
 def _keys(where: Where) -> list[Shown]:

@@ -12,7 +12,8 @@ from speechbrain_xser.web.page_events import CLIP, EXPLAIN, READ, VOICE, Page, b
 
 TITLE = "What is said, how, and with what emotion"
 LEAD = (
-    "A paragraph about a clip of speech, with each claim checked against the signal, and the evidence for the label. "
+    "A paragraph about a clip of speech. What it says of voice and words is checked against the sound; for the "
+    "emotion, which nothing can check, there is the evidence for the label. "
     "Uploads are not kept."
 )
 PRIVATE = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}

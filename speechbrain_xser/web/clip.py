@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import soundfile
 from torch import Tensor
 
 from speechbrain_xser.data.audio import seconds_of
+from speechbrain_xser.data.sound_address import sound_address
 from speechbrain_xser.errors import AudioError, told_as
 from speechbrain_xser.web.private import taken
 
@@ -40,15 +38,9 @@ class Upload(NamedTuple):
         """Its size in memory."""
         return self.wav.nbytes
 
-    def content(self) -> bytes:
-        """The clip as a WAV file."""
-        file = io.BytesIO()
-        soundfile.write(file, self.wav.numpy(), self.sample_rate, format="WAV", subtype="PCM_16")
-        return file.getvalue()
-
     def source(self) -> str:
         """The clip as a data URL for an ``audio`` element, so that a browser plays it without the server."""
-        return "data:audio/wav;base64," + base64.b64encode(self.content()).decode("ascii")
+        return sound_address(self.wav, self.sample_rate)
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from urllib.parse import quote
 import torch
 from starlette.responses import PlainTextResponse, Response
 
+from speechbrain_xser.data.sound_address import FLAC, flac_file
 from speechbrain_xser.page.fragments import Link
-from speechbrain_xser.web.clip import Upload
 from speechbrain_xser.web.door import API
 from speechbrain_xser.web.uploads import OWNER, SealedName, owns, sealed_for
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ADDRESS = re.compile("/download/(?P<key>[0-9a-f]{64})/(?P<name>[^/]+)")
 DRAWN = re.compile(f"{API}/file=(?P<path>.*)", re.DOTALL)
-SILENCE = Upload("silence.wav", torch.zeros(800), 16000).content()
+SILENCE = flac_file(torch.zeros(800), 16000)
 GONE = "This file is no longer here: results are kept while their page is open.\n"
 SAVED = {"Content-Type": "application/octet-stream", "Cache-Control": "no-store"}  # never shown as this server's page
 
@@ -101,4 +101,4 @@ class Downloads:
         """Silence in the place of the asking owner's upload, whether it is still there or was read already."""
         if not owns(OWNER.get(), path, self.uploads):
             return PlainTextResponse(GONE, 404)
-        return Response(SILENCE, headers={"Content-Type": "audio/wav", "Cache-Control": "no-store"})
+        return Response(SILENCE, headers={"Content-Type": FLAC, "Cache-Control": "no-store"})

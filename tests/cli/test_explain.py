@@ -59,6 +59,7 @@ def test_every_clip_is_a_line_of_json(run, speech, recognizer):
     assert row["transcript"] == "Daniel and the mayor rejected the ancient parliament"  # which it has never heard
     assert row["emotion"] == "neutral" and row["probabilities"] == pytest.approx(expected.probabilities)
     assert row["descriptors"]["gender"] == "male" and "claims" not in row
+    assert row["measured"]["rate_from"] == "signal" and 70 < row["measured"]["f0_hertz"] < 200
 
 
 @pytest.mark.parametrize("suffix", [".flac", ".wav"])
@@ -127,7 +128,9 @@ def test_evidence_and_another_voice_are_reported_on_request(run, speech, tmp_pat
     other = write_speech(tmp_path / "other.wav", 2)
     [plain] = rows(run(speech, "--evidence"))
     [swapped] = rows(run(speech, "--swap", other))
-    assert plain["swapped"] is None and plain["claims"][0]["verdict"] in ("supported", "contradicted")
+    verdicts = {claim["field"]: claim["verdict"] for claim in plain["claims"]}
+    assert plain["swapped"] is None and verdicts["gender"] in ("supported", "contradicted")
+    assert verdicts["words"] in ("supported", "contradicted") and verdicts["emotion"] == "not checked"
     assert sum(swapped["swapped"].values()) == pytest.approx(1)
     shares = swapped["voice_or_words"]
     assert sum(shares["shares"].values()) == pytest.approx(shares["total"])

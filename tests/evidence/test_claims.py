@@ -3,11 +3,13 @@
 import pytest
 import torch
 
+from speechbrain_xser.annotator.analysis import hear
 from speechbrain_xser.annotator.cutoffs import reference_cutoffs
+from speechbrain_xser.annotator.gender import MINIMUM_LOG_ODDS, gender_log_odds
 from speechbrain_xser.annotator.pronunciation import read
 from speechbrain_xser.answer.claim import Verdict
 from speechbrain_xser.data.waveform import resampled
-from speechbrain_xser.evidence.claims import check_claims
+from speechbrain_xser.evidence.claims import check_claims, examined
 
 TIME = torch.arange(16000) / 16000
 
@@ -49,6 +51,8 @@ def test_every_claim_says_where_the_paragraph_makes_it():
         ("pitch", "low pitch"),
         ("volume", "high volume"),
         ("speed", "slow pace"),
+        ("words", "so be it"),
+        ("emotion", "anger"),
     ]
 
 
@@ -73,9 +77,70 @@ def test_an_emphasised_word_is_judged_by_its_prominence():
     assert paragraph.format("garden")[slice(*stressed.span)] == "garden"
 
 
-def test_a_word_that_was_not_spoken_cannot_be_measured():
+def test_a_word_that_was_not_spoken_cannot_have_been_emphasised():
     found = verdicts('A man speaks, stating, "so be it", accentuating the word "never".', tone(150, -20))
-    assert found["emphasis"].verdict == Verdict.UNMEASURED
+    assert found["emphasis"].verdict == Verdict.CONTRADICTED and found["emphasis"].measured == "not among the words"
+
+
+def test_an_emphasised_phrase_is_looked_for_as_a_whole():
+    text = "we never go to New York in spring"
+    wav = torch.from_numpy(read(text).wave), read(text).sample_rate
+    paragraph = f'A man speaks, stating, "{text}", accentuating the words "{{}}".'
+    told = [verdicts(paragraph.format(words), wav)["emphasis"].value for words in ("New York", "New Spring")]
+    assert told[0] is not None and told[1] is None
+
+
+BOUNDS = {
+    "low": lambda low, high: (None, low),
+    "normal": lambda low, high: (low, high),
+    "high": lambda low, high: (high, None),
+}
+
+
+@pytest.mark.parametrize("word", BOUNDS)
+def test_a_claim_says_what_would_fit_it(word):
+    paragraph = f"A man with {word} pitch and {word} volume speaks."
+    found, cutoffs = verdicts(paragraph, tone(150, -20)), reference_cutoffs()
+    assert found["pitch"].expected == BOUNDS[word](*cutoffs.pitch_hertz["male"])
+    assert found["volume"].expected == BOUNDS[word](*cutoffs.level_decibels)
+
+
+def test_the_gender_is_told_as_a_probability():
+    """By the logistic function, both what was measured and what would be the least."""
+    found = verdicts("A woman speaks.", tone(150, -20))["gender"]
+    log_odds = gender_log_odds(hear(tone(150, -20)))
+    assert found.value == pytest.approx(100 * torch.sigmoid(torch.tensor(log_odds)).item(), rel=1e-4)
+    assert found.expected == (pytest.approx(100 * torch.sigmoid(torch.tensor(MINIMUM_LOG_ODDS)).item()), None)
+
+
+def test_emotion_tone_and_topic_are_not_checked():
+    text = "Talking about sports, a man speaks in a calm tone, his anger evident."
+    found = check_claims(text, tone(150, -20))
+    told = {claim.field: text[slice(*claim.span)] for claim in found if claim.verdict == Verdict.UNCHECKED}
+    assert told == {"topic": "sports", "tone": "calm", "emotion": "anger"}
+
+
+SPOKEN, OTHER = "the garden behind the house was quiet", "maybe tomorrow it will be cold again"
+
+
+def test_a_quote_that_the_sound_does_not_carry_is_contradicted_and_counts_no_syllables():
+    reading = read(SPOKEN)
+    wav = torch.from_numpy(reading.wave), reading.sample_rate
+    own, other = (examined(f'A man says, "{quote}".', hear(*wav_at(wav))) for quote in (SPOKEN, OTHER))
+    assert [found.claims[-1].verdict for found in (own, other)] == [Verdict.SUPPORTED, Verdict.CONTRADICTED]
+    assert [found.measured.rate_from for found in (own, other)] == ["transcript", "signal"]
+
+
+def wav_at(wav):
+    """A clip, the usual tracker, and its rate, as ``hear`` takes them."""
+    return wav[0], "correlation", wav[1]
+
+
+def test_a_quote_is_compared_with_a_known_transcript():
+    paragraph = f'A man says, "{SPOKEN}".'
+    found = [verdicts(paragraph, tone(150, -20), transcript=text)["words"] for text in (SPOKEN.upper(), OTHER)]
+    assert [claim.verdict for claim in found] == [Verdict.SUPPORTED, Verdict.CONTRADICTED]
+    assert found[1].measured == OTHER and found[1].by == "the transcript"
 
 
 def test_pitch_stands_at_its_percentile_among_voices_of_the_gender_that_is_named():

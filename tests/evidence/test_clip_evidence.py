@@ -6,10 +6,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from speechbrain_xser.answer.explanation import Explanation
+from speechbrain_xser.answer.record import Descriptors
+from speechbrain_xser.answer.reliability import Reliability, SureBin
 from speechbrain_xser.decoder.heads import HeadsDecoder
 from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.evidence.claims import check_claims
 from speechbrain_xser.evidence.clip_evidence import gather_evidence
+from speechbrain_xser.lobes.word_recognizer import WhisperRecognizer
+from speechbrain_xser.testing import tiny_recognizer_folder
 from tests.genuine import DATA
 
 
@@ -39,7 +44,24 @@ def test_an_existing_explanation_is_not_computed_again(recognizer, wav, evidence
     told = evidence.explanation._replace(paragraph="A woman with high pitch speaks, her sadness evident.")
     found = gather_evidence(recognizer, wav, told)
     assert found.explanation is told and found.attribution.emotion == found.where.emotion == "sad"
-    assert [claim.field for claim in found.claims] == ["gender", "pitch"]
+    assert [claim.field for claim in found.claims] == ["gender", "pitch", "emotion"]
+
+
+def test_it_says_how_often_answers_as_sure_were_right(recognizer, wav, monkeypatch):
+    counts = Reliability("others", (SureBin(0.0, 1.0, 100, 71),))
+    monkeypatch.setattr(recognizer, "reliability", counts, raising=False)
+    told = Explanation("His anger is evident.", None, Descriptors(), "angry", {"angry": 0.8, "sad": 0.2})
+    found = gather_evidence(recognizer, wav, told)
+    assert found.as_dict()["reliability"] == {"low": 0.0, "high": 1.0, "answers": 100, "right": 71, "source": "others"}
+    assert found._replace(explanation=told._replace(emotion="unknown")).as_sure is None
+
+
+def test_a_model_s_own_whisper_is_asked_about_the_words(recognizer, wav, monkeypatch, tmp_path):
+    whisper = WhisperRecognizer(tiny_recognizer_folder(tmp_path))
+    monkeypatch.setattr("speechbrain_xser.evidence.clip_evidence.recognizers", lambda model: [whisper])
+    told = Explanation('A man says, "by the door", his anger evident.', "by the door", Descriptors(), "angry", {})
+    [words] = [claim for claim in gather_evidence(recognizer, wav, told).claims if claim.field == "words"]
+    assert words.by == "Whisper's decoder" and words.said == "by the door" and words.unit == "% likely"
 
 
 def test_a_clip_in_its_own_voice_keeps_its_label(recognizer, wav):
@@ -49,7 +71,8 @@ def test_a_clip_in_its_own_voice_keeps_its_label(recognizer, wav):
 
 def test_json_holds_it(recognizer, evidence):
     found = json.loads(json.dumps(evidence.as_dict()))
-    assert set(found) == {"claims", "voice_or_words", "swapped", "average", "where"}
+    told = {"claims", "measured", "reliability", "voice_or_words", "swapped", "average", "where"}
+    assert set(found) == told and found["measured"]["level_decibels"] == pytest.approx(-17.0, abs=0.1)  # 0.2 / sqrt(2)
     frames = int(recognizer.mods.model.encoder.frame_counts(torch.tensor([20000])))
     assert len(found["where"]["branches"]["content"]["kl_nats"]) == frames
     shares = found["voice_or_words"]

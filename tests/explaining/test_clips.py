@@ -25,6 +25,14 @@ def recordings(tmp_path_factory) -> list[SourceClip]:
     return [SourceClip(path.name, str(path)) for path in sorted(folder.iterdir())]
 
 
+def test_every_clip_is_measured_once(recognizer, tmp_path, monkeypatch):
+    tone = 0.1 * torch.sin(2 * torch.pi * 200 * torch.arange(16000) / 16000)
+    soundfile.write(tmp_path / "tone.wav", tone.numpy(), 16000)
+    [told] = explain_clips(recognizer, [SourceClip("tone", str(tmp_path / "tone.wav"))])
+    assert told.measured.f0_hertz == pytest.approx(200, rel=0.01)
+    assert told.measured.level_decibels == pytest.approx(-23.0, abs=0.1)  # 0.1 / sqrt(2)
+
+
 def counted(module: torch.nn.Module, work) -> list[tuple[int, ...]]:
     """Rows and samples of each forward of a module during a call."""
     rows = []

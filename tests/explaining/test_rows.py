@@ -2,11 +2,13 @@
 
 import io
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.answer.record import Descriptors
+from speechbrain_xser.evidence.measurements import Measured
 from speechbrain_xser.explaining.clips import SourceClip, Told
 from speechbrain_xser.explaining.report import Report
 from speechbrain_xser.explaining.rows import TerminalTable, plain_row
@@ -56,15 +58,30 @@ def test_an_emotion_has_its_probability_if_the_model_gives_one():
 def test_a_row_for_a_program_has_every_field():
     row = plain_row(told())
     assert list(row) == [
-        "path", "paragraph", "transcript", "descriptors", "emotion", "probabilities", "speech", "domain"]  # fmt: skip
+        "path", "paragraph", "transcript", "descriptors", "emotion", "probabilities", "speech", "domain",
+        "measured"]  # fmt: skip
     assert row["descriptors"]["emphasis"] == ("never", "again")
 
 
+MEASURED = Measured(210.4, "high", -21.3, "high", 4.52, "signal", "normal", 1, 0.42, 9.1, "normal")
+
+
+def test_what_was_measured_is_told_without_any_evidence(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    file, found = io.StringIO(), told()._replace(measured=MEASURED)
+    TerminalTable(["a.wav"], file).add(found)
+    line = file.getvalue().splitlines()[-1]
+    assert line.strip().startswith("measured: pitch 210 Hz (high), level −21.3 dB re full scale (high), speed 4.52")
+    assert "pauses 1 of 0.25 s or more, 0.42 s in all, intonation 9.1 semitones" in line
+    assert plain_row(found)["measured"]["f0_hertz"] == 210.4
+
+
 def test_contents_lead_to_every_section(monkeypatch, tmp_path):
-    monkeypatch.setattr("speechbrain_xser.explaining.report.evidence_sections", lambda evidence: f"<p>{evidence}</p>")
+    sections = "speechbrain_xser.explaining.report.evidence_sections"
+    monkeypatch.setattr(sections, lambda found, *_: f"<p>{found.told}</p>")
     with Report("A <tiny> model.") as report:
-        report.add(told("<b>.wav"), "first")
-        report.add(told("b.wav"), "second")
+        report.add(told("<b>.wav"), SimpleNamespace(told="first", wav=None))
+        report.add(told("b.wav"), SimpleNamespace(told="second", wav=None))
         report.add(Told(SourceClip("c", "c"), None, "c: no <such> file"))
         report.write(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -75,8 +92,8 @@ def test_contents_lead_to_every_section(monkeypatch, tmp_path):
 
 
 def test_one_recording_has_no_contents(monkeypatch, tmp_path):
-    monkeypatch.setattr("speechbrain_xser.explaining.report.evidence_sections", lambda evidence: "")
+    monkeypatch.setattr("speechbrain_xser.explaining.report.evidence_sections", lambda *_: "")
     with Report() as report:
-        report.add(told(), None)
+        report.add(told(), SimpleNamespace(wav=None))
         report.write(tmp_path / "report.html")
     assert "<nav" not in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -180,3 +180,31 @@ def test_a_recogniser_of_another_rate_is_refused(tmp_path):
     encoder, recognizer = SimpleNamespace(sample_rate=8000), WhisperRecognizer(tiny_recognizer_folder(tmp_path))
     with pytest.raises(BackboneError, match="8000 Hz"):
         build_recognized(encoder, 4, lambda text: torch.zeros(1, 4), recognizer)
+
+
+def test_the_words_that_whisper_writes_are_the_likeliest(tmp_path):
+    recognizer = WhisperRecognizer(tiny_recognizer_folder(tmp_path))
+    [words] = recognizer(WAVS[:1], SAMPLES[:1])
+    text = " ".join(word.text for word in words)
+    [found] = recognizer.likelihoods(WAVS[0], [text])
+    assert words and found == pytest.approx([1.0] * len(text.split()))
+
+
+def test_a_likelihood_is_the_least_of_a_word_s_tokens_beside_the_best(tmp_path):
+    """By the network of transformers itself, a token at a time."""
+    recognizer = WhisperRecognizer(tiny_recognizer_folder(tmp_path))
+    features = recognizer._features(WAVS[0])[None]
+    given, expected = [recognizer.whisper.generation_config.decoder_start_token_id], []
+    for word in ("by", "doors"):
+        shares = []
+        for token in recognizer.tokenizer(f" {word}", add_special_tokens=False).input_ids:
+            logits = recognizer.whisper(input_features=features, decoder_input_ids=torch.tensor([given])).logits[0, -1]
+            shares.append((logits[token] - logits.max()).exp().item())
+            given.append(token)
+        expected.append(min(shares))
+    assert recognizer.likelihoods(WAVS[0], ["the", "by doors"])[1] == pytest.approx(expected, rel=1e-4)
+
+
+def test_words_beyond_whisper_s_longest_text_are_impossible(tmp_path):
+    [found] = WhisperRecognizer(tiny_recognizer_folder(tmp_path)).likelihoods(WAVS[0], ["door " * 500])
+    assert len(found) == 500 and found[0] > 0 and found[-1] == 0

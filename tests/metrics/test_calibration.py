@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
+from scipy.special import softmax
 
 from speechbrain_xser.errors import MetricError
-from speechbrain_xser.metrics.calibration import expected_calibration_error, fit_temperature
+from speechbrain_xser.metrics.calibration import expected_calibration_error, fit_temperature, tempered
 from speechbrain_xser.metrics.raters import human_ceiling, rater_accuracy
 
 
@@ -35,6 +37,12 @@ def test_the_temperature_makes_confidence_what_was_right():
     found = fit_temperature(rows(*[0.8] * 10), ["sad"] * 6 + ["happy"] * 4)
     assert found == pytest.approx(math.log(4) / math.log(1.5), rel=1e-3)
     assert fit_temperature(rows(*[0.6] * 10), ["sad"] * 8 + ["happy"] * 2) == pytest.approx(1 / found, rel=1e-3)
+
+
+def test_another_temperature_is_a_softmax_of_divided_logarithms():
+    row = {"sad": 0.7, "happy": 0.2, "angry": 0.1}
+    expected = softmax(np.log(list(row.values())) / 1.7)
+    assert list(tempered(row, 1.7).values()) == pytest.approx(expected.tolist())
 
 
 def test_a_class_that_no_row_has_is_named():

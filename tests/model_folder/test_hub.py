@@ -84,6 +84,7 @@ def test_only_the_files_of_a_model_folder_are_asked_for(hub, folder, tmp_path):
         "model.safetensors",
         "mean_voice.safetensors",
         "domain.safetensors",
+        "reliability.json",
         "adapter/adapter_config.json",
         "adapter/adapter_model.safetensors",
         "README.md",

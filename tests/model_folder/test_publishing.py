@@ -15,7 +15,7 @@ from speechbrain_xser.model_folder.publish import check_push, push_folder
 COMMIT = "c" * 40
 MODEL = {
     "README.md", ".gitattributes", "settings.json", "hyperparams.yaml", "metadata.json", "model.safetensors",
-    "mean_voice.safetensors", "domain.safetensors",
+    "mean_voice.safetensors", "domain.safetensors", "reliability.json",
     "llm/config.json", "llm/generation_config.json", "llm/model.safetensors", "llm/tokenizer.json",
     "llm/tokenizer_config.json",
 }  # fmt: skip
@@ -86,7 +86,7 @@ def test_the_command_exports_pushes_and_tells_the_commit(hub, tmp_path):
     words = ["export", "packaged:xser-tiny", "--out", str(tmp_path / "out"), "--push-to-hub", "owner/name"]
     done = CliRunner().invoke(xser, words)
     assert done.exit_code == 0 and done.stdout.splitlines()[-1] == f"https://huggingface.co/owner/name at {COMMIT}"
-    assert hub.files == MODEL - {"domain.safetensors"}  # the packaged model has none
+    assert hub.files == MODEL - {"domain.safetensors", "reliability.json"}  # the packaged model has none
 
 
 @pytest.mark.parametrize(

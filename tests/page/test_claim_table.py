@@ -21,6 +21,8 @@ class Ranked(NamedTuple):
     value: float | None = 98.04
     unit: str = "Hz"
     percentile: float | None = 12.3
+    expected: tuple | None = (None, 124.7)
+    by: str = ""
 
 
 def test_a_row_has_claim_measure_and_verdict():
@@ -30,7 +32,7 @@ def test_a_row_has_claim_measure_and_verdict():
 
 
 def test_a_percentile_is_shown_if_there_is_one():
-    assert "98 Hz, 12th percentile" in Reader(claims_table([Ranked()])).text
+    assert "98 Hz, 12th percentile; low ends at 125 Hz" in Reader(claims_table([Ranked()])).text
     assert "12th percentile" in claim_text(Ranked()) and "percentile" not in claim_text(Ranked(percentile=None))
 
 
@@ -44,6 +46,18 @@ def test_the_emphasised_word_is_text_and_never_a_tag():
     assert not {"b", "u", "i"} & {tag for tag, _ in page.elements} and "standard <i>" in page.text
 
 
+def test_the_words_are_shown_beside_those_that_are_heard():
+    heard = ("by the floor", 0.02, "% likely", None, (0.1, None), "Whisper's decoder")
+    claim = Claim("words", "by the door", None, Verdict.CONTRADICTED, *heard)
+    assert "Whisper's decoder: 0.02 % likely; what fits begins at 0.1 % likely" in Reader(claims_table([claim])).text
+    assert "said by the door, Whisper's decoder hears by the floor" in claim_text(claim)
+
+
+def test_what_is_not_checked_says_so():
+    page = Reader(claims_table([Claim("emotion", "angry", (0, 2), Verdict.UNCHECKED, None, None, "")]))
+    assert "○ not checked" in page.text and page.of("td", class_="xser-unchecked")
+
+
 def test_no_claim_is_a_sentence():
     assert Reader(claims_table([])).text == "The paragraph says nothing of the voice."
 
@@ -54,6 +68,6 @@ def test_shares_are_percents(value, told):
 
 
 def test_numbers_have_the_digits_that_count():
-    assert [plain(1234.5), plain(-0.01234), plain(0.0)] == ["1234", "−0.0123", "0"]
+    assert [plain(1234.5), plain(-0.01234), plain(-2e-5)] == ["1234", "−0.0123", "0"]
     assert [signed(0.004), signed(-12.346), signed(0.5)] == ["0.00", "−12.35", "+0.50"]
     assert [ordinal(value) for value in (0, 22, 111, 99.6)] == ["0th", "22nd", "111th", "100th"]

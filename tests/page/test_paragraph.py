@@ -23,7 +23,13 @@ def marks(page: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "kind", "sign"), [(YES, "supported", "✓"), (NO, "contradicted", "✗"), (OPEN, "unmeasured", "?")]
+    ("verdict", "kind", "sign"),
+    [
+        (YES, "supported", "✓"),
+        (NO, "contradicted", "✗"),
+        (OPEN, "unmeasured", "?"),
+        (Verdict.UNCHECKED, "unchecked", "○"),
+    ],
 )
 def test_a_claim_has_the_line_and_the_sign_of_its_verdict(verdict, kind, sign):
     page = marked_paragraph(TEXT, [claim(verdict)])
@@ -72,4 +78,4 @@ def test_an_empty_paragraph_is_empty():
 
 
 def test_the_legend_explains_every_sign():
-    assert [sign in Reader(legend()).text for sign in "✓✗?"] == [True] * 3
+    assert [sign in Reader(legend()).text for sign in "✓✗?○"] == [True] * 4

@@ -66,7 +66,7 @@ def test_each_frame_of_information_is_drawn_in_its_middle():
 
 def test_every_panel_has_a_name_and_a_unit():
     svg = signal_plot(curves(), where())
-    for told in ("Waveform", "of full scale", "F0, Hz", "dB re full scale", "nats a frame", "nats a token", "seconds"):
+    for told in ("Waveform", "of full scale", "F0, Hz", "dB re full scale", "nats a frame", "nats a moment", "seconds"):
         assert told in svg
 
 

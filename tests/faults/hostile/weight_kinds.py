@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import torch
 
 from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError
@@ -109,6 +112,48 @@ def a_domain_whose_measures_are_a_number(folder):
 
     names = "voice_mean voice_whitening state_mean state_spread centre spread weights bias thresholds".split()
     save_file({name: torch.ones(2) for name in names}, folder / "domain.safetensors", {"measures": "5"})
+
+
+def _counted(folder: Path, **values: object) -> None:
+    """Writes counts of right answers, of which some values are hostile."""
+    one = {"low": 0.0, "high": 1.0, "answers": 10, "right": 7} | values
+    source = one.pop("source", "clips")
+    (folder / "reliability.json").write_text(json.dumps({"source": source, "bins": [one]}))
+
+
+@kind(CheckpointError, "reliability.json: damaged")
+def more_right_answers_than_answers(folder):
+    _counted(folder, right=11)
+
+
+@kind(CheckpointError, "reliability.json: damaged")
+def answers_without_end(folder):
+    _counted(folder, answers=10**30)
+
+
+@kind(CheckpointError, "reliability.json: damaged")
+def a_count_that_is_a_word(folder):
+    _counted(folder, right="seven")
+
+
+@kind(CheckpointError, "reliability.json: damaged")
+def a_bound_that_is_not_a_number(folder):
+    _counted(folder, high=float("nan"))
+
+
+@kind(CheckpointError, "reliability.json: damaged")
+def a_bin_with_a_key_of_its_own(folder):
+    _counted(folder, script="alert(1)")
+
+
+@kind(CheckpointError, "reliability.json: damaged")
+def counts_of_a_source_of_a_million_letters(folder):
+    _counted(folder, source="a" * 10**6)
+
+
+@kind(CheckpointError, "reliability.json: damaged")
+def counts_that_are_a_list(folder):
+    (folder / "reliability.json").write_text("[" * 5000 + "]" * 5000)
 
 
 @kind(BackboneError, "", INSIDE)
