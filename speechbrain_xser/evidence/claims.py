@@ -29,7 +29,7 @@ from speechbrain_xser.evidence.quote_check import QuoteCheck, alignment_check, k
 from speechbrain_xser.metrics.text_normalization import normalise
 
 UNITS = {
-    "gender": ("gender_log_odds", "% sure of a woman"),
+    "gender": ("gender_log_odds", "% female"),
     "pitch": ("f0_hertz", "Hz"),
     "volume": ("level_decibels", "dB re full scale"),
     "speed": ("syllables_per_second", "syllables a second"),

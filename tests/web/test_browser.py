@@ -123,7 +123,7 @@ def test_a_clip_is_explained_step_by_step(open_page, recognizer, spoken, served)
     texts = [text for text in page.evaluate("window.seen") if text]
     assert len(texts) > 3 and all(paragraph.startswith(text) for text in texts)
     said = page.locator(".xser-evidence .xser-paragraph").inner_text()
-    assert re.sub("[✓✗?]", "", said) == paragraph
+    assert re.sub("[✓✗?○]", "", said) == paragraph
     expect(page.get_by_role("table", name="What words and voice carry")).to_be_visible()
     expect(page.get_by_role("heading", name="Claims against the signal")).to_be_visible()
     expect(page.locator("svg.xser-plot")).to_contain_text("F0, Hz")
