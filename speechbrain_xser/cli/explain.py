@@ -131,16 +131,17 @@ def _evident(recognizer, told: Iterable[Told], voice: Tensor | None, wanted: obj
     """Adds evidence to every clip, if wanted."""
     from speechbrain_xser.errors import AudioError
     from speechbrain_xser.evidence.clip_evidence import gather_evidence
-    from speechbrain_xser.explaining.clips import read_clip
+    from speechbrain_xser.explaining.clips import forget, read_clip
 
     for one in told:
-        if not wanted or one.explanation is None:
-            yield one, None
-            continue
+        found = None
         try:
-            yield one, gather_evidence(recognizer, read_clip(recognizer, one.clip), one.explanation, voice)
+            if wanted and one.explanation is not None:
+                found = gather_evidence(recognizer, read_clip(recognizer, one.clip), one.explanation, voice)
         except AudioError as error:  # deleted since it was explained
-            yield one._replace(explanation=None, fault=str(error)), None
+            one = one._replace(explanation=None, fault=str(error))
+        forget(one.clip)
+        yield one, found
 
 
 def _printer(clips: Sequence[SourceClip], as_json: bool, evidence: object) -> Callable[[Pair], None]:

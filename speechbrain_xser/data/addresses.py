@@ -47,12 +47,21 @@ def shown(address: str) -> str:
     -------
     >>> shown("https://me:secret@a.example/b.wav?key=secret")
     'https://a.example/b.wav'
+    >>> shown("https://me:sec/ret@a.example/b.wav"), shown("https://a.example/@me/b.wav")
+    ('https://a.example/b.wav', 'https://a.example/@me/b.wav')
     """
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return printable(address)
-    return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+    scheme, _, rest = address.partition("://")
+    if _has_a_torn_password(address):
+        rest = rest.rpartition("@")[2]
+    host, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
+    return printable(f"{scheme}://{host.rpartition('@')[2]}{slash}{path}")
+
+
+def _has_a_torn_password(address: str) -> bool:
+    """Whether a sign in the password ends the part where a password can be, as in https://me:pa/ss@a.example."""
+    host, _, rest = address.partition("://")[2].partition("/")
+    host, mark, query = re.split("([?#])", f"{host}", maxsplit=1) if re.search("[?#]", host) else (host, "", "")
+    return ":" in host and "@" not in host and "@" in query + rest
 
 
 def opened_address(address: str, redirects: int, patience: float) -> HTTPResponse:
@@ -105,6 +114,8 @@ them, or a file.
 
 def _request(address: str, begun: str) -> Request:
     """The request for an address, with signs outside ASCII escaped; a password goes to its own host alone."""
+    if _has_a_torn_password(address):
+        raise AudioError(f"{begun}: write /, ? and # in a password as %2F, %3F and %23.")
     parts, headers = urlsplit(address), {"User-Agent": "speechbrain_xser"}
     if parts.scheme.lower() not in SCHEMES:
         raise AudioError(f"{begun}: only http and https addresses are fetched. Give one of them, or a file.")

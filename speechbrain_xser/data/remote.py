@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPResponse
 from typing import NamedTuple
 from urllib.error import HTTPError, URLError
@@ -85,15 +85,17 @@ def fetch(address: str, path: str | os.PathLike, limits: Limits = LIMITS) -> Non
     speechbrain_xser.errors.AudioError: file:///etc/hostname: only http and https addresses are fetched. Give one of \
 them, or a file.
     """
-    transfer = _Transfer(address, path, limits)
+    part = f"{os.fspath(path)}.part"  # of the transfer alone, which may write once more after it was given up
+    transfer = _Transfer(address, part, limits)
     transfer.start()
     try:
         _watch(transfer, limits)
     except BaseException:
         transfer.unwanted = True
-        if os.path.exists(path):
-            os.remove(path)
+        with suppress(OSError):  # on Windows it may still be open
+            os.remove(part)
         raise
+    os.replace(part, path)
 
 
 class _Transfer(threading.Thread):
@@ -117,6 +119,8 @@ class _Transfer(threading.Thread):
 
     def _write(self, response: HTTPResponse) -> None:
         stated = _stated_bytes(response, self.name_shown, self.limits.bytes)
+        if self.unwanted:
+            return
         with open(self.path, "wb") as file:
             while not self.unwanted and (block := response.read1(BLOCK_BYTES)):
                 self.received += len(block)

@@ -15,7 +15,6 @@ from typing import BinaryIO
 from speechbrain_xser.data.addresses import is_address, shown
 from speechbrain_xser.data.audio_files import find_audio_below
 from speechbrain_xser.data.formats import EXPECTED, HEAD_BYTES, kind_of
-from speechbrain_xser.data.remote import fetch
 from speechbrain_xser.data.spool import is_pipe
 from speechbrain_xser.errors import AudioError, ManifestError
 from speechbrain_xser.explaining.clips import SourceClip
@@ -29,7 +28,8 @@ def find_clips(sources: Sequence[str], stream: BinaryIO | None, folder: Path) ->
     """Yields clips in the order in which they are named, those of a folder sorted by path.
 
     ``-`` stands for ``stream``. A folder without clips, an address that gives nothing, or an unusable standard input
-    gives a clip with a fault. Sound from an address, a pipe or standard input is copied into ``folder``.
+    gives a clip with a fault. Sound from a pipe or standard input is copied into ``folder``; what is at an address
+    comes there when its turn comes.
 
     Example
     -------
@@ -56,12 +56,7 @@ def _named(source: str, copy: Path) -> Iterator[SourceClip]:
     if not is_address(source):
         yield from _below(source)
         return
-    try:
-        fetch(source, copy)
-    except AudioError as error:
-        yield SourceClip(shown(source), source, str(error))
-    else:
-        yield SourceClip(shown(source), str(copy))
+    yield SourceClip(shown(source), str(copy), address=source)
 
 
 def _copied(source: str, copy: Path) -> SourceClip:

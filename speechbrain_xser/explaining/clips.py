@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
 from speechbrain_xser.data.audio import read_header
+from speechbrain_xser.data.remote import fetch
 from speechbrain_xser.errors import AudioError, told_as
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class SourceClip(NamedTuple):
     path: str
     fault: str | None = None  # why it is known beforehand that it cannot be read
     track: int | None = None  # of a film, counted from 1; None for its default one
+    address: str | None = None  # from which the file is fetched first
 
 
 class Told(NamedTuple):
@@ -108,6 +111,7 @@ def _window(recognizer, window: Sequence[SourceClip], batch_size: int) -> Iterat
     seconds, measured, faults = {}, {}, []
     for place, clip in enumerate(window):
         try:
+            _fetch(clip)
             seconds[place] = _checked_seconds(clip, recognizer.hparams.max_seconds)
         except AudioError as error:
             yield place, Told(clip, None, str(error))
@@ -125,6 +129,17 @@ def _window(recognizer, window: Sequence[SourceClip], batch_size: int) -> Iterat
         found = measured.pop(place)
         yield place, Told(window[place], explanation, measured=found if explanation.speech else None)
     yield from faults
+
+
+def _fetch(clip: SourceClip) -> None:
+    if clip.address is not None:
+        fetch(clip.address, clip.path)
+
+
+def forget(clip: SourceClip) -> None:
+    """Removes the file of a clip that was fetched, so that the disk holds those of a window only."""
+    if clip.address is not None:
+        Path(clip.path).unlink(missing_ok=True)
 
 
 def _checked_seconds(clip: SourceClip, max_seconds: float) -> float:

@@ -9,6 +9,8 @@ from speechbrain_xser.answer.explanation import UNKNOWN, Explanation
 from speechbrain_xser.data.sound_source import is_sound_source
 from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer
+from speechbrain_xser.inference.verbs import refuse_without_emotion
+from speechbrain_xser.stages import STAGES
 
 TASK = "audio-classification"
 Labels = list[dict[str, object]]  # {"score": float, "label": str}, the most probable first
@@ -29,7 +31,7 @@ class EmotionPipeline:
     Raises
     ------
     SettingsError
-        If ``top_k`` or ``batch_size`` is below 1.
+        If ``top_k`` or ``batch_size`` is below 1, or the model's answers name no emotion.
 
     Example
     -------
@@ -45,6 +47,7 @@ class EmotionPipeline:
     task = TASK
 
     def __init__(self, recognizer: ExplainableEmotionRecognizer, top_k: int | None = None, batch_size: int = 8) -> None:
+        refuse_without_emotion(STAGES[recognizer.hparams.stage])
         self.recognizer, self.top_k, self.batch_size = recognizer, _count("top_k", top_k), batch_size
         _count("batch_size", batch_size)
 
@@ -139,7 +142,7 @@ def pipeline(
     Raises
     ------
     SettingsError
-        If no model is given, or the task is another one.
+        If no model is given, the task is another one, or a loaded model comes with arguments for loading one.
     XserError
         As ``from_hparams``.
 
@@ -154,9 +157,13 @@ def pipeline(
         task, model = TASK, None if task == TASK else task
     if task not in (None, TASK) or model is None:
         raise SettingsError(f"task is {task!r} and model is {model!r}; expected {TASK!r} and a model's name or folder.")
-    if not isinstance(model, ExplainableEmotionRecognizer):
+    given = options | {"device": device, "revision": revision, "trust_remote_code": trust_remote_code or None}
+    if isinstance(model, ExplainableEmotionRecognizer):
+        if unused := [name for name, value in given.items() if value is not None]:
+            raise SettingsError(f"{', '.join(unused)}: the model is loaded already; give this to from_hparams.")
+    else:
         options = {"pretrained": False, **options, "revision": revision, "trust_remote_code": trust_remote_code}
-        run_opts = {**options.pop("run_opts", {}), **({} if device is None else {"device": _device(device)})}
+        run_opts = {**(options.pop("run_opts", None) or {}), **({} if device is None else {"device": _device(device)})}
         model = ExplainableEmotionRecognizer.from_hparams(model, run_opts=run_opts, **options)
     return EmotionPipeline(model, top_k, batch_size)
 

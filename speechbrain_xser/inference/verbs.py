@@ -10,9 +10,9 @@ from torch import Tensor
 
 from speechbrain_xser.answer.explanation import UNKNOWN, Explanation
 from speechbrain_xser.data.sound_source import SoundSource
-from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.inference.embeddings import Embeddings, embeddings_of
-from speechbrain_xser.stages import STAGES
+from speechbrain_xser.stages import STAGES, Stage
 
 NOTHING = -1  # the index of a clip without speech
 
@@ -74,6 +74,7 @@ class Verbs:
         >>> text_lab[1], int(index[1])  # silence
         (None, -1)
         """
+        refuse_without_emotion(STAGES[self.hparams.stage])
         return _classified(self.explain_batch(wavs, wav_lens, sampling_rate), self.hparams.emotions)
 
     def classify_file(self, path: SoundSource, **options: object) -> Classification:
@@ -173,10 +174,31 @@ class Verbs:
         >>> torch.allclose(found.utterances["descriptor"][1], mean, atol=1e-5)
         True
         """
-        wavs, samples = self._heard_batch(*self.checked_batch(wavs, wav_lens, sampling_rate))
+        wavs, samples = self.checked_batch(wavs, wav_lens, sampling_rate)
+        if not len(wavs):
+            raise AudioError("the batch has no clip; expected at least one.")
+        wavs, samples = self._heard_batch(wavs, samples)
         with self._precise():
             _, outputs = self._heard(wavs, samples)
         return embeddings_of(outputs)
+
+
+def refuse_without_emotion(stage: Stage) -> None:
+    """Refuses a model whose answers name no emotion, so that none is told in its name.
+
+    Example
+    -------
+    >>> refuse_without_emotion(STAGES["asr"])
+    Traceback (most recent call last):
+        ...
+    speechbrain_xser.errors.SettingsError: this model was trained in the stage 'asr', whose answers name no emotion: \
+use a model of another stage.
+    """
+    if not stage.names_emotion:
+        raise SettingsError(
+            f"this model was trained in the stage {stage.name!r}, whose answers name no emotion: use a model of "
+            "another stage."
+        )
 
 
 def _classified(explanations: Sequence[Explanation], emotions: Sequence[str]) -> Classification:

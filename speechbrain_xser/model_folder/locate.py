@@ -90,6 +90,8 @@ full commit (40 hexadecimal digits, as its page 'Files and versions' shows), or 
     """
     short = str(source) in (SMALL, TINY) and not Path(source).is_dir()
     folder = packaged_model(str(source)) if short else resolve_source(whole_folder(source))
+    if Path(folder).is_file():
+        raise CheckpointError(f"{folder}: is the file of an LLM, no trained model folder; give it as llm_source.")
     if not Path(folder).is_dir():
         folder = _download(folder, revision, savedir, CODE_FILES if trust_remote_code else ())
     refuse_run(folder)
@@ -128,13 +130,11 @@ def _download(name: str, revision: str | None, savedir: str | Path | None, more:
             return huggingface_hub.snapshot_download(name, revision=commit, cache_dir=savedir, allow_patterns=patterns)
 
     def newest() -> str:
-        fetched.append(snapshot(None))
-        return Path(fetched[0]).name
+        with loading(name, None):  # a snapshot may be an old one where the hub cannot be reached
+            return huggingface_hub.HfApi().model_info(name, revision="main").sha
 
-    fetched: list[str] = []
     if revision is None and not more:
-        commit = pinned(name, savedir, newest)
-        return fetched[0] if fetched else snapshot(commit)
+        return snapshot(pinned(name, savedir, newest))
     if not COMMIT.fullmatch(revision or ""):
         raise UnsafeModelError(_moving(name, revision))
     folder = snapshot(revision)

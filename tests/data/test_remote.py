@@ -1,5 +1,6 @@
 """What is fetched from an address: whole and unchanged, or refused within bounds of bytes, time and redirects."""
 
+import threading
 import time
 
 import pytest
@@ -199,3 +200,28 @@ def test_a_redirect_does_not_leave_https():
     assert _redirected("https://a.example/b", "/c", "it") == "https://a.example/c"
     with pytest.raises(AudioError, match="it: is redirected from https to http"):
         _redirected("https://a.example/b", "http://a.example/c", "it")
+
+
+@pytest.mark.parametrize("password", ["pa/ss", "1/ss", "pa?ss", "1?s", "pa#ss"])
+def test_a_password_with_a_sign_that_ends_it_is_not_shown(password, tmp_path):
+    with pytest.raises(AudioError, match="%2F, %3F and %23") as error:
+        fetch(f"https://me:{password}@a.example/x.wav", tmp_path / "a", QUICK)
+    assert password not in str(error.value) and "https://a.example/x.wav" in str(error.value)
+
+
+def test_a_header_that_comes_too_late_writes_nothing(tmp_path):
+    late, before = threading.Event(), set(threading.enumerate())
+
+    def answer(request):
+        late.wait(30)
+        send(request, b"RIFF" * 100)
+
+    with local_server(answer) as server:
+        with pytest.raises(AudioError, match="nothing arrived"):
+            fetch(f"{server.address}/a.wav", tmp_path / "a", QUICK)
+        (tmp_path / "a").write_bytes(b"kept")
+        late.set()
+        for thread in set(threading.enumerate()) - before:
+            if type(thread).__name__ == "_Transfer":
+                thread.join(PATIENCE)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"] and (tmp_path / "a").read_bytes() == b"kept"

@@ -1,13 +1,18 @@
 """Many clips: the explanation of each, their order, and the cost."""
 
+from pathlib import Path
+
 import pytest
 import soundfile
 import torch
 
+from speechbrain_xser.cli.explain import _evident
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.explaining import clips as clips_module
+from speechbrain_xser.explaining.clip_sources import find_clips
 from speechbrain_xser.explaining.clips import SourceClip, explain_clips, read_clip
 from speechbrain_xser.utils.lengths import relative_from_counts
+from tests.local_server import local_server, send
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +116,17 @@ def test_a_fault_names_the_clip_as_its_owner_knows_it(recognizer, tmp_path):
     (tmp_path / "sound.wav").write_text("no sound")
     with pytest.raises(AudioError, match="^-: "):
         read_clip(recognizer, SourceClip("-", str(tmp_path / "sound.wav")))
+
+
+def test_what_is_at_an_address_is_fetched_in_its_turn_and_not_kept(recognizer, recordings, tmp_path, monkeypatch):
+    monkeypatch.setattr(clips_module, "WINDOW", 1)
+    content = Path(recordings[0].path).read_bytes()
+    with local_server(lambda request: send(request, content)) as server:
+        addresses = [f"{server.address}/{number}.wav" for number in range(2)]
+        found = list(find_clips(addresses, None, tmp_path))
+        assert not server.asked
+        told = _evident(recognizer, explain_clips(recognizer, found, batch_size=1), None, None)
+        [first, _] = next(told)
+        assert first.explanation and server.asked == ["GET /0.wav"] and not list(tmp_path.iterdir())
+        assert next(told)[0].explanation == first.explanation
+

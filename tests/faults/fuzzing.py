@@ -79,9 +79,9 @@ def _answers(kind: str, first: int, count: int) -> tuple[list[tuple[str, str]], 
             process.kill()
         told.seek(0)
         said = told.read().decode(errors="replace").strip()
-    if said and not silent:
+    if said and answered and not silent:
         answered[-1] = (answered[-1][0], f"among {len(answered)} inputs, printed: {said[-500:]}")
-    return answered, silent and f"{silent} {said[-500:]}"
+    return answered, f"{silent} {said[-500:]}" if silent or not answered else ""
 
 
 def _line(process: subprocess.Popen) -> tuple[bytes, str]:

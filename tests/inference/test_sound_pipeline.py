@@ -131,3 +131,9 @@ def test_a_dict_without_samples_or_rate_is_an_audio_error(tell, sound):
 def test_the_package_gives_it_without_loading_anything_before(packaged):
     assert speechbrain_xser.pipeline is pipeline
     assert pipeline("tiny", device="cpu", pretrained=False, speech_check=False).recognizer.device == "cpu"
+
+
+@pytest.mark.parametrize("given", [{"device": 0}, {"revision": "a" * 40}, {"structured": True}, {"devise": 0}])
+def test_what_a_loaded_model_cannot_take_is_named(packaged, given):
+    with pytest.raises(SettingsError, match=f"{next(iter(given))}: the model is loaded already"):
+        pipeline(packaged, **given)

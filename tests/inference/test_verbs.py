@@ -9,6 +9,7 @@ from speechbrain_xser.answer.explanation import OUT, UNKNOWN, Explanation
 from speechbrain_xser.answer.record import EMOTIONS, Descriptors
 from speechbrain_xser.data.synthetic.corpus import SAMPLE_RATE, plan, speak
 from speechbrain_xser.errors import AudioError, SettingsError
+from speechbrain_xser.inference import pipeline
 
 PARAGRAPH = 'A man says, "go", sad.'
 
@@ -116,3 +117,16 @@ def test_every_verb_takes_another_rate(packaged, clip):
 def test_errors_of_the_verbs_are_those_of_explain_file(packaged, verb):
     with pytest.raises(AudioError, match=r"none\.wav: no such file"):
         getattr(packaged, verb)("none.wav")
+
+
+def test_a_model_whose_answers_name_no_emotion_claims_none(unchecked, monkeypatch):
+    monkeypatch.setattr(unchecked.hparams, "stage", "asr")
+    with pytest.raises(SettingsError, match="answers name no emotion"):
+        unchecked.classify_batch(torch.zeros(1, 16000))
+    with pytest.raises(SettingsError, match="answers name no emotion"):
+        pipeline(unchecked)
+
+
+def test_a_batch_without_clips_has_no_embeddings(unchecked):
+    with pytest.raises(AudioError, match="the batch has no clip"):
+        unchecked.encode_batch(torch.zeros(0, 16000))

@@ -11,7 +11,7 @@ import soundfile
 
 from speechbrain_xser import packaged_model
 from speechbrain_xser.data.synthetic.corpus import SAMPLE_RATE, plan, speak
-from speechbrain_xser.errors import BackboneError, UnsafeModelError
+from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError
 from speechbrain_xser.model_folder.locate import model_folder
 from speechbrain_xser.model_folder.pin import pin, pin_file, pinned
 from tests.model_folder.stand_in_hub import stand_in_hub
@@ -139,3 +139,20 @@ def test_code_of_a_hub_model_needs_its_commit_even_if_one_is_recorded(tmp_path):
     pin(NAME, tmp_path, OLD)
     with pytest.raises(UnsafeModelError, match="trust_remote_code is given, but no revision; give the full commit"):
         model_folder(NAME, savedir=tmp_path, trust_remote_code=True)
+
+
+@pytest.mark.slow
+def test_a_hub_that_is_away_gives_no_old_commit_as_the_newest(hub, asked):
+    asked.commit()
+    (asked.cache / "pins" / "owner--name.json").unlink()
+    ended = asked.start("-c", f"{ASK}m({NAME!r})", HF_HUB_OFFLINE="1")
+    _, told = ended.communicate(timeout=120)
+    assert ended.returncode and "BackboneError" in told and not (asked.cache / "pins" / "owner--name.json").exists()
+
+
+def test_the_file_of_an_llm_is_no_model_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("models").mkdir()
+    Path("models/model.gguf").write_bytes(b"GGUF")
+    with pytest.raises(CheckpointError, match="give it as llm_source"):
+        model_folder("models/model.gguf")
