@@ -112,9 +112,10 @@ def _run(hparams: dict, run_opts: RunOptions) -> None:
     if hparams.get("prepare") is not None:
         first_rank_alone(hparams["prepare"])
     device = run_opts["device"] or infer_device()
-    check_memory(hparams, device)
+    accumulation = run_option("grad_accumulation_factor", hparams, run_opts)
+    check_memory(hparams, device, accumulation)
     model = make_model(hparams, device)
-    loaders = make_loaders(hparams, model, run_option("grad_accumulation_factor", hparams, run_opts))
+    loaders = make_loaders(hparams, model, accumulation)
     brain = make_brain(hparams, run_opts, model, len(loaders.train.dataset))
     brain.fit(loaders.train, loaders.valid)
     scores = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,25 +18,38 @@ from speechbrain_xser.model import build_model
 from speechbrain_xser.model_folder.lobes import CUSTOM, lobe
 from speechbrain_xser.model_folder.settings import sourced
 from speechbrain_xser.stages import target_text
-from speechbrain_xser.training.loaders import seconds_of_clips
+from speechbrain_xser.training.loaders import train_windows
 from speechbrain_xser.training.step_bytes import StepBytes, step_bytes
 from speechbrain_xser.training.training_settings import TrainingSettings
-from speechbrain_xser.training.work import predicted_tokens, soft_tokens_a_second
+from speechbrain_xser.training.window import split_bounds
 
 if TYPE_CHECKING:
-    from speechbrain_xser.data.manifest import Utterance
     from speechbrain_xser.model import ExplainableSER
+    from speechbrain_xser.stages import Stage
+    from speechbrain_xser.training.sampler import WindowSampler
 
-PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(  # of hparams/memory: what they change of a step's need
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(  # of hparams/memory: what decides a step's need
     {
-        "24gb_checkpointing": {"batch_size": 8, "checkpointing": True},
-        "24gb_4bit": {"batch_size": 2, "quantization": "4bit"},
+        "24gb_checkpointing": {
+            "batch_size": 8,
+            "grad_accumulation_factor": 1,
+            "encoder_dtype": "bfloat16",
+            "quantization": None,
+            "checkpointing": True,
+        },
+        "24gb_4bit": {
+            "batch_size": 2,
+            "grad_accumulation_factor": 4,
+            "encoder_dtype": "bfloat16",
+            "quantization": "4bit",
+            "checkpointing": False,
+        },
     }
 )
 
 
 class Need(NamedTuple):
-    """The largest micro-batch of a run."""
+    """The largest micro-batch of the epochs in which the stages of a run begin."""
 
     clips: int
     seconds: float  # of the longest
@@ -43,11 +57,12 @@ class Need(NamedTuple):
 
 
 def check_device_memory(
-    lobes: Mapping[str, Any], settings: TrainingSettings, clips: DynamicItemDataset, device: str
+    lobes: Mapping[str, Any], settings: TrainingSettings, clips: DynamicItemDataset, device: str, accumulation: int = 1
 ) -> None:
-    """Says what a step with the longest clips needs, and stops a run that cannot fit; nothing without a GPU.
+    """Says what the largest step needs, and stops a run that cannot fit; nothing without a GPU.
 
-    A model that cannot be counted (its shapes depend on values, or its encoder is a class of the user's own) is not.
+    Counted is the costliest micro-batch that any rank meets in the first epoch of each stage. A model that cannot
+    be counted (its shapes depend on values, or its encoder is a class of the user's own) is not.
 
     Arguments
     ---------
@@ -59,6 +74,8 @@ def check_device_memory(
         Those to train on.
     device : str
         Where.
+    accumulation : int
+        Micro-batches of an optimiser step.
 
     Raises
     ------
@@ -70,7 +87,7 @@ def check_device_memory(
     >>> check_device_memory({}, TrainingSettings(), None, "cpu")
     """
     card = device_bytes(device)
-    need = None if card is None else largest_step(lobes, settings, clips)
+    need = None if card is None else largest_step(lobes, settings, clips, accumulation)
     if need is None:
         return
     if if_main_process():
@@ -87,52 +104,69 @@ def device_bytes(device: str) -> int | None:
 
 
 def largest_step(
-    lobes: Mapping[str, Any], settings: TrainingSettings, clips: DynamicItemDataset, **changes: Any
+    lobes: Mapping[str, Any], settings: TrainingSettings, clips: DynamicItemDataset, accumulation: int = 1
 ) -> Need | None:
-    """What a step with the longest clips needs in the stage that needs most; ``None`` if that cannot be counted.
-
-    ``changes`` are those of a preset: ``batch_size``, ``checkpointing`` and ``quantization``.
-    """
-    stages = [stage for stage in settings.schedule().stages if stage.start is None]
-    if lobes["encoder"] == CUSTOM or "source" not in lobes["decoder"] or not stages:
+    """What the largest micro-batch needs, of all ranks and stages; ``None`` if that cannot be counted."""
+    if lobes["encoder"] == CUSTOM or "source" not in lobes["decoder"]:
         return None
-    changes = dict(changes)
-    batch_size = changes.pop("batch_size", None) or settings.batch_size
-    quantization = changes.pop("quantization", lobes["decoder"]["quantization"])
     try:
-        model = _twin(lobes, **changes)
-        longest = _longest(clips, model, settings, batch_size)
-        samples = (torch.tensor([seconds for seconds, _ in longest]) * model.encoder.sample_rate).long()
-        counted = [
-            step_bytes(model, samples, [target_text(stage, one) for _, one in longest], stage, quantization)
-            for stage in stages
+        model = _twin(lobes)
+        needs = [
+            _need(model, stage, part, lobes["decoder"]["quantization"])
+            for stage, part in _costliest(clips, model, settings, accumulation)
+            if stage.start is None
         ]
     except (NotImplementedError, RuntimeError):  # the meta device has no values
         return None
-    return Need(len(longest), longest[0][0], max(counted, key=lambda need: need.total))
+    return max(needs, key=lambda need: need.bytes.total, default=None)
 
 
-def _twin(lobes: Mapping[str, Any], **decoder: Any) -> ExplainableSER:
+def _twin(lobes: Mapping[str, Any]) -> ExplainableSER:
     """The same model on the meta device, in training mode; its weights have shapes only."""
     shapes = deepcopy(dict(lobes))
     for part in sourced(shapes).values():
         part["load_weights"] = False
-    shapes["decoder"] |= {"quantization": None, "fused_kernels": False, **decoder}
+    shapes["decoder"] |= {"quantization": None, "fused_kernels": False}
     with torch.device("meta"):
         return build_model(**lobe(shapes)).train()
 
 
-def _longest(
-    clips: DynamicItemDataset, model: ExplainableSER, settings: TrainingSettings, batch_size: int
-) -> list[tuple[float, Utterance]]:
-    """Seconds and utterance of the longest clips, as many as a micro-batch has, the longest first."""
-    utterances = (clips.data[id]["utterance"] for id in clips.data_ids)
-    ordered = sorted(zip(seconds_of_clips(clips), utterances, strict=True), key=lambda pair: -pair[0])
-    if settings.batch_tokens is not None:
-        seconds, utterance = ordered[0]
-        tokens = predicted_tokens(utterance, soft_tokens_a_second(model) * seconds)
-        batch_size = max(1, int(settings.batch_tokens / tokens))
-    return ordered[:batch_size]
+def _need(model: ExplainableSER, stage: Stage, part: Sequence[Mapping[str, Any]], quantization: str | None) -> Need:
+    """Of a micro-batch, given as the items of its clips."""
+    seconds = torch.tensor([item["duration"] for item in part])
+    answers = [target_text(stage, item["utterance"]) for item in part]
+    samples = (seconds * model.encoder.sample_rate).long()
+    return Need(len(part), float(seconds.max()), step_bytes(model, samples, answers, stage, quantization))
+
+
+def _costliest(
+    clips: DynamicItemDataset, model: ExplainableSER, settings: TrainingSettings, accumulation: int
+) -> list[tuple[Stage, list[Mapping[str, Any]]]]:
+    """The micro-batch with the most work of each stage, over all ranks, in the first epoch that trains the stage."""
+    sampler, schedule = train_windows(clips, model, settings, accumulation), settings.schedule()
+    items, steps = [clips.data[id] for id in clips.data_ids], len(sampler)
+    found: dict[str, tuple[Stage, list[int]]] = {}
+    for epoch in range(schedule.epochs):
+        stages = [schedule.stage_at(epoch * steps + step, steps) for step in range(steps)]
+        sampler.start(epoch + 1)
+        found = _costliest_of_epoch(sampler, items, stages, accumulation) | found
+        if len(found) == len({stage.name for stage in schedule.stages}):
+            break
+    return [(stage, [items[place] for place in part]) for stage, part in found.values()]
+
+
+def _costliest_of_epoch(
+    sampler: WindowSampler, items: Sequence[Mapping[str, Any]], stages: Sequence[Stage], accumulation: int
+) -> dict[str, tuple[Stage, list[int]]]:
+    """By stage: itself, and the places of the clips of its costliest micro-batch."""
+    found, most = {}, dict.fromkeys((stage.name for stage in stages), 0.0)
+    for stage, shares in zip(stages, sampler.shares(), strict=True):
+        for share in shares:
+            for start, stop in split_bounds([items[place]["duration"] for place in share], accumulation):
+                work = sampler.work[share[start:stop]].sum()
+                if work > most[stage.name]:
+                    most[stage.name], found[stage.name] = work, (stage, share[start:stop])
+    return found
 
 
 def _told(need: Need) -> str:
@@ -145,8 +179,17 @@ def _told(need: Need) -> str:
 
 def _fitting_preset(lobes: Mapping[str, Any], settings: TrainingSettings, clips: DynamicItemDataset, card: int) -> str:
     """What to do: the first preset that fits by count, or smaller parts."""
-    for name, changes in PRESETS.items():
-        need = largest_step(lobes, settings, clips, **changes)
+    for name, preset in PRESETS.items():
+        need = largest_step(*_under(preset, lobes, settings), clips, preset["grad_accumulation_factor"])
         if need is not None and need.bytes.total <= card:
             return f"add --memory={name}, which needs {need.bytes.total / 1e9:.1f} GB"
     return "no preset of --memory fits it; take a smaller LLM, or shorter clips (--max_seconds)"
+
+
+def _under(
+    preset: Mapping[str, Any], lobes: Mapping[str, Any], settings: TrainingSettings
+) -> tuple[dict[str, Any], TrainingSettings]:
+    """Lobes and settings as a preset makes them."""
+    encoder = {**lobes["encoder"], "dtype": preset["encoder_dtype"]}
+    decoder = {**lobes["decoder"], **{key: preset[key] for key in ("quantization", "checkpointing")}}
+    return {**lobes, "encoder": encoder, "decoder": decoder}, replace(settings, batch_size=preset["batch_size"])

@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import torch
-from speechbrain.utils.distributed import is_distributed_initialized
+from speechbrain.utils.distributed import MainProcessContext, is_distributed_initialized
 
-PATIENCE = timedelta(days=7)  # of ranks that wait for the first one; torchrun ends them if it fails
+from speechbrain_xser.errors import TrainingError
+
+PATIENCE = timedelta(days=7)  # of ranks that wait for the first one
 
 
 def world_size() -> int:
@@ -38,6 +40,12 @@ def first_rank_alone(work: Callable[[], object]) -> None:
     """Runs hours of work on the first rank, while the others wait for it without the collectives' time limit.
 
     They wait in a group of their own, on CPUs; a collective that a GPU waits for ends the run after ten minutes.
+    SpeechBrain's ``run_on_main`` and ``ddp_barrier`` wait for nobody inside the work.
+
+    Raises
+    ------
+    TrainingError
+        On the other ranks, if the work failed on the first, which raises its own error.
 
     Example
     -------
@@ -48,10 +56,17 @@ def first_rank_alone(work: Callable[[], object]) -> None:
         work()
         return
     waiting = torch.distributed.new_group(backend="gloo", timeout=PATIENCE)
-    if rank() == 0:
-        work()
-    torch.distributed.barrier(waiting)
-    torch.distributed.destroy_process_group(waiting)
+    done = torch.zeros(1)
+    try:
+        if rank() == 0:
+            with MainProcessContext():
+                work()
+            done += 1
+    finally:  # the others wait here
+        torch.distributed.broadcast(done, 0, group=waiting)
+        torch.distributed.destroy_process_group(waiting)
+    if not done:
+        raise TrainingError("The first rank could not prepare the data; its own error says why.")
 
 
 def sum_over_ranks(values: Sequence[float], device: str) -> list[float]:

@@ -57,11 +57,19 @@ def train_loader(
     >>> sorted(len(batch.ids) for batch in loader)  # the tail is used
     [1, 4]
     """
+    sampler = train_windows(clips, model, settings, accumulation)
+    return DataLoader(clips, batch_sampler=sampler, **_common(settings))
+
+
+def train_windows(
+    clips: DynamicItemDataset, model: ExplainableSER, settings: TrainingSettings, accumulation: int = 1
+) -> WindowSampler:
+    """The windows of :func:`train_loader` alone; of the model only its formulas are used, not its weights."""
     utterances = [clips.data[id]["utterance"] for id in clips.data_ids]
     rate = soft_tokens_a_second(model)
     soft_tokens = [rate * seconds for seconds in seconds_of_clips(clips)]
     work = list(map(predicted_tokens, utterances, soft_tokens))
-    sampler = WindowSampler(
+    return WindowSampler(
         work,
         settings.batch_size * accumulation,
         settings.seed,
@@ -70,7 +78,6 @@ def train_loader(
         rank(),
         world_size(),
     )
-    return DataLoader(clips, batch_sampler=sampler, **_common(settings))
 
 
 def evaluation_loader(clips: DynamicItemDataset, settings: TrainingSettings) -> DataLoader:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
 from itertools import chain
@@ -82,7 +82,7 @@ def load_recipe(path: str | Path, overrides: str | Mapping[str, str] = "") -> tu
         raise
     except LOAD_ERRORS as error:
         told = " ".join(str(error).split())
-        raise SettingsError(f"{path} cannot be loaded with these values: {told}{_remedy(told)}") from error
+        raise SettingsError(f"{path} cannot be loaded with these values: {told}{_remedy(error)}") from error
 
 
 def read_value(text: str, own: object = None) -> Any:
@@ -267,8 +267,20 @@ def _hint(key: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; available: {', '.join(known)}"
 
 
-def _remedy(told: str) -> str:
-    """The command that brings a library that an error names and that is missing here."""
-    named = (library for library in EXTRAS if re.search(rf"\b{library}\b", told) and find_spec(library) is None)
-    library = next(named, None)
+def _remedy(error: BaseException) -> str:
+    """The command that brings the library whose absence led to an error."""
+    missing = {_root(one) for one in _chain(error) if isinstance(one, ImportError)}
+    library = next((library for library in EXTRAS if library in missing and find_spec(library) is None), None)
     return "" if library is None else f". {library} is missing. Run: {install_hint(EXTRAS[library])}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _root(error: ImportError) -> str:
+    """The library that was not found; HyperPyYAML's errors say it with their last word only."""
+    return (error.name or str(error).rpartition(" ")[2]).partition(".")[0]

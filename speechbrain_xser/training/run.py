@@ -229,12 +229,12 @@ def check_precision(hparams: Mapping[str, Any], run_opts: Any) -> None:
         refuse_other_half(option, run_option(option, hparams, run_opts), dtype)
 
 
-def check_memory(hparams: Mapping[str, Any], device: str) -> None:
+def check_memory(hparams: Mapping[str, Any], device: str, accumulation: int) -> None:
     """Says what the largest step needs of a GPU, and raises a ``TrainingError`` if the GPU has less."""
     settings = TrainingSettings.from_hparams(hparams)
     if device_bytes(device) is not None:
         clips = dataset(hparams["train_manifest"], hparams.get("data_folder"), settings.max_seconds)
-        check_device_memory(lobes(hparams), settings, clips, device)
+        check_device_memory(lobes(hparams), settings, clips, device, accumulation)
 
 
 def identity(model: ExplainableSER, lobes: Mapping[str, Any]) -> dict[str, Any]:

@@ -110,9 +110,12 @@ class WindowSampler(Sampler[list[int]]):
         return {**by, "pool_windows": self.pool_windows, "lengths": derive_seed(*map(str, self.work.tolist()))}
 
     def __iter__(self) -> Iterator[list[int]]:
+        return (shares[self.rank] for shares in self.shares())
+
+    def shares(self) -> Iterator[list[list[int]]]:
+        """The same windows with the share of every rank."""
         for window in self._windows()[self.offset :]:
-            share = dealt(self.work[window].tolist(), self.world_size)[self.rank]
-            yield window[share].tolist()
+            yield [window[share].tolist() for share in dealt(self.work[window].tolist(), self.world_size)]
 
     def _starts(self, work: np.ndarray) -> list[int]:
         """Where windows start; a remainder smaller than the number of ranks belongs to the window before it."""

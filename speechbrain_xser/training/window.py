@@ -54,8 +54,12 @@ def split(batch: Batch, count: int) -> list[Batch]:
     >>> [(part.ids, tuple(part.wavs.shape)) for part in split(batch, 2)]
     [(('a',), (1, 9)), (('b', 'c'), (2, 6))]
     """
-    starts = even_cuts(batch.samples.tolist(), min(count, len(batch.ids)))
-    return [_rows(batch, *bounds) for bounds in pairwise([*starts, len(batch.ids)])]
+    return [_rows(batch, *bounds) for bounds in split_bounds(batch.samples.tolist(), count)]
+
+
+def split_bounds(lengths: Sequence[float], count: int) -> list[tuple[int, int]]:
+    """Where each of at most ``count`` micro-batches starts and stops, by the lengths of a window's clips."""
+    return list(pairwise([*even_cuts(lengths, min(count, len(lengths))), len(lengths)]))
 
 
 def _rows(batch: Batch, start: int, stop: int) -> Batch:

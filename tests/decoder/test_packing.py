@@ -6,6 +6,7 @@ from torch.nn.functional import cross_entropy
 
 from speechbrain_xser.decoder.packing.attention import planned_attention, use_plans
 from speechbrain_xser.decoder.packing.cross_entropy import chunked_cross_entropy
+from speechbrain_xser.decoder.packing.last_layer import prune_last_layer
 from speechbrain_xser.decoder.packing.stream import Layout, PackedAttention
 from speechbrain_xser.decoder.packing.trunk import last_states, run
 from speechbrain_xser.errors import BackboneError
@@ -51,6 +52,7 @@ def test_a_shared_prefix_is_the_prefix_repeated(llm, stream):
 
 @torch.no_grad()
 def test_a_pruned_last_layer_gives_what_the_whole_layer_gives(llm, stream):
+    prune_last_layer(llm)
     layout = Layout(PREFIX, COUNTS)
     states, head = last_states(llm, stream, layout, ASKED)
     whole = run(llm, PackedAttention(layout, "cpu"), layout.positions()[None], inputs_embeds=stream[None])[0]
@@ -98,6 +100,14 @@ def test_an_llm_that_ignores_the_plan_is_refused(llm, stream):
     with pytest.raises(BackboneError, match="does not hand its keyword arguments to attention"):
         last_states(llm, stream, Layout(PREFIX, COUNTS), ASKED)
     llm.set_attn_implementation("xser")
+
+
+@torch.no_grad()
+def test_an_llm_whose_last_layer_alone_has_no_attention_is_refused(llm, stream, monkeypatch):
+    prune_last_layer(llm)
+    monkeypatch.setattr(llm.model.layers[-1].self_attn, "forward", lambda hidden_states, **_: (hidden_states, None))
+    with pytest.raises(BackboneError, match="Layer does not hand its keyword arguments to attention"):
+        last_states(llm, stream, Layout(PREFIX, COUNTS), ASKED)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What a command line may say, and what a user sees where it is wrong."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,15 @@ def test_a_wrong_key_of_the_recipe_itself_is_refused(recipe):
 def test_the_last_of_equal_keys_counts_and_included_ones_are_reached(recipe):
     hparams, _ = load_recipe(recipe, "folder: a\nseed: 4\ntraining: {beta: 7}\nseed: 5")
     assert (hparams["seed"], hparams["training"]["beta"], hparams["training"]["num_workers"]) == (5, 7, 1)
+
+
+def test_a_stage_s_rate_is_given_as_the_page_on_training_gives_it():
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r'`--stage_rates="(.*?)"`', page)
+    path = ROOT / "recipes" / "SpeechCraft" / "hparams" / "train.yaml"
+    hparams, _ = load_recipe(path, {"data_folder": "none", "stages": "[asr, ser, joint]", "stage_rates": text})
+    joint = TrainingSettings.from_hparams(merged(hparams)).rates()["joint"]
+    assert (joint.peak, joint.shape) == (2e-5, "cosine")
 
 
 @pytest.mark.parametrize("corpus", ["SpeechCraft", "CREMA-D", "Tiny"])

@@ -59,9 +59,13 @@ def test_two_ranks_compute_the_losses_of_one_process_with_the_same_windows(ranks
     assert ranks[0]["exact"]["losses"] == pytest.approx(alone["losses"], abs=1e-4)
 
 
-def test_the_first_rank_may_prepare_for_longer_than_a_collective_may_take(python, tmp_path):
+def test_the_first_rank_may_prepare_for_longer_than_a_collective_may_take_and_the_others_hear_if_it_fails(
+    python, tmp_path
+):
     launched(python, "waiting_ranks.py", tmp_path)
-    assert [(tmp_path / f"rank-{rank}").read_text() for rank in range(2)] == ["prepared"] * 2
+    first, second = ((tmp_path / f"rank-{rank}").read_text() for rank in range(2))
+    assert first == "prepared, OSError: no corpus"
+    assert second.startswith("prepared, TrainingError: The first rank could not prepare the data")
 
 
 def test_an_llm_is_read_straight_to_the_device_of_its_rank(tmp_path, monkeypatch):

@@ -86,7 +86,7 @@ def test_the_shared_training_file_lists_the_defaults_of_the_settings():
     listed = yaml.safe_load((ROOT / "hparams" / "training.yaml").read_text(encoding="utf-8"))
 
     listed["stages"] = tuple(listed["stages"])
-    assert TrainingSettings.from_hparams(listed) == TrainingSettings(objectives={})
+    assert TrainingSettings.from_hparams(listed) == TrainingSettings(objectives={}, stage_rates={})
     assert listed["max_grad_norm"] == RUN_OPTIONS["max_grad_norm"]
 
 

@@ -163,6 +163,16 @@ def test_a_missing_library_is_one_line_with_its_remedy_before_anything_begins(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("value", ["!include:/mnt/wandb/x.yaml", "!new:nowhere.wandb", "!apply:os.listdir [wandb]"])
+def test_an_error_that_only_has_a_library_s_name_in_it_names_no_library(value, tmp_path, monkeypatch):
+    monkeypatch.setattr("speechbrain_xser.training.recipe_yaml.find_spec", lambda library: None)
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"mine: {value}\n")
+    with pytest.raises(SettingsError, match="wandb") as caught:
+        load_recipe(path)
+    assert "is missing" not in str(caught.value)
+
+
 @pytest.mark.parametrize("choice", ["tensorbord", 3, {"a": "b"}, ["wandb", None]])
 def test_what_is_no_logger_is_refused_with_what_there_is(choice, monkeypatch):
     monkeypatch.setattr("speechbrain_xser.training.experiment_loggers.find_spec", lambda name: True)

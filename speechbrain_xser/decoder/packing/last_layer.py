@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from speechbrain_xser.decoder.packing.attention import AttentionPlan
+from speechbrain_xser.errors import BackboneError
 
 
 class SomePlaces:
@@ -75,6 +76,9 @@ class LastLayer:
         heard, length = _KeysAndValues(plan.asking), hidden_states.shape[1]
         with suppress(_Handed):
             super().forward(hidden_states, *args, plan=heard, **options)
+        if heard.taken is None:  # a layer without attention would take some places for the whole stream
+            name = type(self).__mro__[2].__name__
+            raise BackboneError(f"{name} does not hand its keyword arguments to attention: use another LLM.")
         args = [plan.pick(value, length) for value in args]
         options = {name: plan.pick(value, length) for name, value in options.items()}
         return super().forward(plan.pick(hidden_states, length), *args, plan=heard, **options)
