@@ -58,7 +58,8 @@ class Page:
         self, recognizer: ExplainableEmotionRecognizer, settings: WebSettings, answers: Listeners
     ) -> None:
         self.settings, self.answers = settings, answers
-        self.explainer, self.sessions = Explainer(recognizer, Line(settings.places)), Sessions(settings.max_clip_bytes)
+        self.explainer = Explainer(recognizer, Line(settings.places))
+        self.sessions = Sessions(settings.max_clip_bytes, settings.max_result_bytes)
         self.model = ModelText(settings.model, settings.model_name, tuple(recognizer.hparams.emotions))
         self.examples = speak_examples()
         self._running: dict[tuple[str, str], Presence] = {}  # who listens, by session and place
