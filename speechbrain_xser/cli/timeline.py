@@ -236,13 +236,15 @@ def _tell(tally: Tally, source: Source, kept: KeptMoments | None, outs: tuple[st
 
 
 def _sentence(counts: dict) -> str:
-    from speechbrain_xser.page.brief import no_speech_text
+    from speechbrain_xser.page.brief import counted, no_speech_text
 
     seconds, files = counts["seconds"], "".join(f"\n{path}" for path in counts["files"])
     name = Path(counts["recording"]).name
     if counts["moments"] == 0:
         return f"{name}: {no_speech_text(f'{seconds:.1f} s').lower()}; the timeline is empty.{files}"
-    found = f"{name}: {counts['moments']} moments, {counts['speech_seconds']:.1f} of {seconds:.1f} s are speech"
+    found = f"{name}: {counted(counts['moments'], 'moment')}"
+    found += f", {counts['speech_seconds']:.1f} of {seconds:.1f} s are speech"
     if (speakers := counts.get("speakers")) is not None:
-        found += f", {speakers} speaker{'' if speakers == 1 else 's'}"
-    return f"{found}; {counts['explained']} were explained now.{files}"
+        found += f", {counted(speakers, 'speaker')}"
+    were = "was" if counts["explained"] == 1 else "were"
+    return f"{found}; {counts['explained']} {were} explained now.{files}"

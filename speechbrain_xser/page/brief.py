@@ -26,6 +26,17 @@ def no_speech_text(what: str) -> str:
     return f"{NO_SPEECH.capitalize()} was found in {what}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    Example
+    -------
+    >>> [counted(number, "moment") for number in (0, 1, 2)]
+    ['0 moments', '1 moment', '2 moments']
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def descriptor_text(descriptors: Descriptors) -> str:
     """Descriptors in a few words.
 

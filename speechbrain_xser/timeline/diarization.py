@@ -3,8 +3,8 @@
 Moments are clustered from the nearest pair on (average linkage of cosine distances), until groups are further apart
 than the encoder's threshold. Where the number of speakers is known, Ward's linkage merges until so many are left. Short
 moments tell little of a voice, and the distances of all pairs would take memory: only the longer ones are clustered, a
-thousand at most, and each other moment joins the nearest speaker. A voice takes one kilobyte, which is all that is kept
-of a moment.
+thousand at most, and each other moment joins the nearest speaker. How long somebody speaks is counted over all of the
+longer ones. A voice takes one kilobyte, which is all that is kept of a moment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from speechbrain_xser.versions import install_hint
 
 CLEAR_SECONDS = 1.0  # a shorter moment joins a speaker, and founds none
 MOST_CLUSTERED = 1000  # moments
-LEAST_SECONDS = 3.0  # of all that a speaker says; less is a slip, and joins the nearest
+LEAST_SECONDS = 3.0  # of a speaker's clear moments; less is a slip, and joins the nearest
 
 
 class Speakers(NamedTuple):
@@ -129,24 +129,26 @@ def assign(voices: np.ndarray, seconds: np.ndarray, apart: float, count: int | N
     2
     """
     clear = _clear(seconds, count or 1)
-    labels = _clustered(voices[clear], apart, count)
+    sampled = clear[_spread(len(clear))]
+    labels = _clustered(voices[sampled], apart, count)
+    likeness = voices @ np.stack([_mean(voices[sampled][labels == label]) for label in range(labels.max() + 1)]).T
+    found = likeness.argmax(axis=1)
+    found[sampled] = labels
     if count is None:
-        labels = _without_slips(labels, seconds[clear])
-    kept = np.unique(labels[labels >= 0])
-    centres = np.stack([_mean(voices[clear][labels == label]) for label in kept])
-    found = kept[(voices @ centres.T).argmax(axis=1)]
-    found[clear] = np.where(labels >= 0, labels, found[clear])
+        found = _without_slips(found, likeness, np.bincount(found[clear], seconds[clear]))
     numbers = {label: number for number, label in enumerate(dict.fromkeys(found.tolist()))}
     return [numbers[label] for label in found.tolist()]
 
 
 def _clear(seconds: np.ndarray, fewest: int) -> np.ndarray:
-    """Places of the moments that are clustered, evenly spread where there are too many."""
+    """Places of the moments that may found a speaker."""
     places = np.flatnonzero(seconds >= CLEAR_SECONDS)
-    if len(places) < fewest:
-        places = np.arange(len(seconds))
-    spread = np.linspace(0, len(places) - 1, min(len(places), MOST_CLUSTERED))
-    return places[spread.round().astype(int)]
+    return places if len(places) >= fewest else np.arange(len(seconds))
+
+
+def _spread(number: int) -> np.ndarray:
+    """Which of a number of moments are clustered: all, or as many as can be, evenly spread."""
+    return np.linspace(0, number - 1, min(number, MOST_CLUSTERED)).round().astype(int)
 
 
 def _clustered(voices: np.ndarray, apart: float, count: int | None) -> np.ndarray:
@@ -162,11 +164,14 @@ def _clustered(voices: np.ndarray, apart: float, count: int | None) -> np.ndarra
     return AgglomerativeClustering(metric="precomputed", linkage="average", **until).fit_predict(distances)
 
 
-def _without_slips(labels: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """-1 for the moments of speakers who say too little, unless all do."""
-    said = np.bincount(labels, seconds)[labels]
+def _without_slips(found: np.ndarray, likeness: np.ndarray, said: np.ndarray) -> np.ndarray:
+    """The speakers [N] without those who say too little, unless all do: of ``said`` [K] seconds.
+
+    Their moments join who is nearest of the others, by ``likeness`` [N, K].
+    """
     enough = said >= min(LEAST_SECONDS, said.max())
-    return np.where(enough, labels, -1)
+    nearest = np.where(enough, likeness, -np.inf).argmax(axis=1)
+    return np.where(enough[found], found, nearest)
 
 
 def _mean(voices: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from speechbrain_xser.timeline.moment import Moment
 from speechbrain_xser.timeline.recording import Recording
 from speechbrain_xser.timeline.sample_buffer import SampleBuffer
 from speechbrain_xser.timeline.store import KeptMoments
+from speechbrain_xser.utils.stopping import may_stop
 
 BATCHES = 4  # that are explained together
 
@@ -132,6 +133,7 @@ def find_speech(
     """
     cutter, buffer, done = Cutter(cutting), SampleBuffer(), 0
     for block in recording.blocks():
+        may_stop()
         buffer.append(block)
         whole = buffer.stop - (buffer.stop - done) % FRAME_SAMPLES
         yield from _spoken(buffer, cutter, _pushed(cutter, detector, buffer.cut(done, whole)))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ADDRESS = re.compile("/download/(?P<key>[0-9a-f]{64})/(?P<name>[^/]+)")
 DRAWN = re.compile(f"{API}/file=(?P<path>.*)", re.DOTALL)
 SILENCE = flac_file(torch.zeros(800), 16000)
-GONE = "This file is no longer here: results are kept while their page is open.\n"
+GONE = "This file is no longer here: results are kept while their page is open and there is room for them.\n"
 SAVED = {"Content-Type": "application/octet-stream", "Cache-Control": "no-store"}  # never shown as this server's page
 
 

@@ -79,11 +79,11 @@ class Presence:
         self.listeners, self.keys = listeners, keys
         self._first = time.monotonic() + GRACE_SECONDS
         self._before = self._until()
-        self._stopped = False
+        self.stopped = False
 
     def stop(self) -> None:
         """Whoever listens asks for the end of the request."""
-        self._stopped = True
+        self.stopped = True
 
     def here(self) -> bool:
         """Whether somebody listens."""
@@ -91,7 +91,7 @@ class Presence:
 
     def expected(self) -> bool:
         """Whether somebody listens, or had not yet the time to; nobody does once the request was stopped."""
-        if self._stopped:
+        if self.stopped:
             return False
         left = self._until() - self._before
         return self.here() or time.monotonic() < max(left, default=self._first)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from speechbrain_xser.errors import AudioError, BusyError, told_as
-from speechbrain_xser.page.brief import domain_note
+from speechbrain_xser.page.brief import counted, domain_note
 from speechbrain_xser.page.fragments import Link, alert, last_moment, progress_bar, result_head
 from speechbrain_xser.page.timeline_view import timeline_sections
 from speechbrain_xser.timeline.moment import Moment
@@ -47,7 +47,7 @@ def recording_pieces(
             if not moments:
                 raise
             fault = alert(str(error))
-    told = f"{name} is read: {len(moments)} moments"
+    told = f"{name} is read: {counted(len(moments), 'moment')}"
     head = result_head(name, said(recording.read_seconds), told, saved(moments, recording))
     yield head + fault + timeline_sections(moments, NO_SOUND, name=name)
 

@@ -58,7 +58,8 @@ class Page:
         self, recognizer: ExplainableEmotionRecognizer, settings: WebSettings, answers: Listeners
     ) -> None:
         self.settings, self.answers = settings, answers
-        self.explainer, self.sessions = Explainer(recognizer, Line(settings.places)), Sessions(settings.max_clip_bytes)
+        self.explainer = Explainer(recognizer, Line(settings.places))
+        self.sessions = Sessions(settings.max_clip_bytes, settings.max_result_bytes)
         self.model = ModelText(settings.model, settings.model_name, tuple(recognizer.hparams.emotions))
         self.examples = speak_examples()
         self._running: dict[tuple[str, str], Presence] = {}  # who listens, by session and place
@@ -123,7 +124,7 @@ class Page:
 
     def choose_recording(self, path: str | None, request: gradio.Request) -> gradio.Button | dict:
         """The event of a file that is chosen or removed."""
-        if (request.session_hash, LONG) in self._running:
+        if self._runs(request, LONG):
             return gradio.skip()
         return gradio.Button(interactive=path is not None)
 
@@ -159,9 +160,14 @@ class Page:
 
     def _button(self, request: gradio.Request) -> gradio.Button | dict:
         """The Explain button, which can be clicked if there is a clip and nothing runs."""
-        if (request.session_hash, CLIP) in self._running:
+        if self._runs(request, CLIP):
             return gradio.skip()
         return gradio.Button(interactive=self.sessions.get(request.session_hash, CLIP) is not None)
+
+    def _runs(self, request: gradio.Request, place: str) -> bool:
+        """Whether something runs at a place that was not stopped, though it may not have ended yet."""
+        presence = self._running.get((request.session_hash, place))
+        return presence is not None and not presence.stopped
 
     @contextmanager
     def _started(self, request: gradio.Request, place: str) -> Iterator[Presence]:

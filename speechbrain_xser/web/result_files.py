@@ -58,7 +58,7 @@ def clip_files(clip: Upload, evidence: Evidence, model: ModelText) -> dict[str, 
     -------
     >>> import torch
     >>> from speechbrain_xser.answer.explanation import Explanation
-    >>> nothing = Evidence(Explanation.without_speech(), [], None, None, None, None, None)
+    >>> nothing = Evidence(Explanation.without_speech(), [], None, None, None, None, None, None)
     >>> model = ModelText("Explained by a model.", "a model", ("sad", "angry"))
     >>> files = clip_files(Upload("a.wav", torch.zeros(24000), 16000), nothing, model)
     >>> list(files), b'"speech": false' in files["a.json"], files["a.srt"]

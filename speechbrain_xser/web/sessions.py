@@ -16,13 +16,15 @@ class Sessions:
 
     Arguments
     ---------
-    kept_bytes : int
-        Sum of all. If it is exceeded, what the sessions hold that were not used for longest is forgotten.
+    clip_bytes : int
+        Sum of all clips. If it is exceeded, those of the sessions that were not used for longest are forgotten.
+    result_bytes : int
+        The same for results: they make no clip go.
 
     Example
     -------
     >>> import torch
-    >>> sessions, clip = Sessions(kept_bytes=50_000), Upload("a.wav", torch.zeros(8000), 16000)
+    >>> sessions, clip = Sessions(50_000, 50_000), Upload("a.wav", torch.zeros(8000), 16000)
     >>> sessions.keep("page 1", "voice", clip)
     >>> sessions.get("page 1", "voice") is clip, sessions.get("page 2", "voice")
     (True, None)
@@ -34,8 +36,8 @@ class Sessions:
     0
     """
 
-    def __init__(self, kept_bytes: int) -> None:
-        self.kept_bytes = kept_bytes
+    def __init__(self, clip_bytes: int, result_bytes: int) -> None:
+        self.most: dict[type, int] = {Upload: clip_bytes, Result: result_bytes}
         self._held: OrderedDict[str, dict[str, Upload | Result]] = OrderedDict()
         self._used: dict[str, float] = {}  # when each session was last used
         self._lock = Lock()
@@ -49,10 +51,10 @@ class Sessions:
                 held.pop(place, None)
             else:
                 held[place] = value
-            while len(self._held) > 1 and self._bytes() > self.kept_bytes:
-                self._drop(next(iter(self._held)))
-            if not held:
-                self._drop(session)
+            for kind, most in self.most.items():
+                self._make_room(kind, most)
+            for empty in [name for name, values in self._held.items() if not values]:
+                self._drop(empty)
 
     def get(self, session: str, place: str) -> Upload | Result | None:
         """What a place holds."""
@@ -85,7 +87,8 @@ class Sessions:
 
     def __len__(self) -> int:
         """How many clips are held."""
-        return sum(isinstance(value, Upload) for held in self._held.values() for value in held.values())
+        with self._lock:
+            return sum(isinstance(value, Upload) for held in self._held.values() for value in held.values())
 
     def _touch(self, session: str) -> None:
         self._held.move_to_end(session)
@@ -95,5 +98,14 @@ class Sessions:
         self._held.pop(session, None)
         self._used.pop(session, None)
 
-    def _bytes(self) -> int:
-        return sum(value.nbytes for held in self._held.values() for value in held.values())
+    def _make_room(self, kind: type, most: int) -> None:
+        """Forgets what is of a kind, but for that of the last session, until its sum is at most ``most`` bytes."""
+        for session in [*self._held][:-1]:
+            if self._bytes(kind) <= most:
+                break
+            held = self._held[session]
+            self._held[session] = {place: value for place, value in held.items() if not isinstance(value, kind)}
+
+    def _bytes(self, kind: type) -> int:
+        values = (value for held in self._held.values() for value in held.values())
+        return sum(value.nbytes for value in values if isinstance(value, kind))

@@ -51,6 +51,11 @@ def test_a_pipe_gets_one_line_of_json_per_moment(recording):
     assert "2 moments, 3.9 of 6.1 s are speech" in done.stderr
 
 
+def test_one_moment_is_told_as_one(tmp_path):
+    soundfile.write(tmp_path / "talk.flac", tones(1.024, 2.048, 1.024), RATE)
+    assert "talk.flac: 1 moment, 2.4 of 4.1 s are speech; 1 was explained now" in run(tmp_path / "talk.flac").stderr
+
+
 def test_a_format_is_printed_by_its_name(recording):
     assert [cue.content[:5] for cue in srt.parse(run(recording, "--format", "srt").stdout)] == ["[sad ", "[sad "]
 

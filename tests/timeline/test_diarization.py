@@ -74,6 +74,7 @@ def test_where_all_moments_are_short_they_are_clustered():
 def test_who_says_less_than_three_seconds_in_all_is_no_speaker():
     assert same(groups(at(0, 90, 0, 180), [LONG, LONG, LONG, 2.9]), "abab")
     assert same(groups(at(0, 90, 0, 180), [LONG, LONG, LONG, 3.1]), "abac")
+    assert same(groups(at(0, 90, 0, 180, 180), [LONG, LONG, LONG, 2.9, 0.9]), "ababb")  # short ones do not count
 
 
 def test_in_a_short_clip_whoever_says_most_is_a_speaker():
@@ -89,6 +90,11 @@ def test_thousands_of_moments_are_clustered_by_a_thousand_of_them(monkeypatch):
     truth = draw.integers(0, 3, 2500)
     labels = groups(at(*(60 * truth + draw.normal(0, 5, 2500))), apart=0.3)
     assert sizes == [1000] and same(labels, truth.tolist())
+
+
+def test_a_speaker_of_few_moments_among_thousands_is_one():
+    degrees = [0, 60] * 1500 + [120] * 4 + [0, 60] * 500  # every fourth moment is clustered: one of the 120s
+    assert same(groups(at(*degrees), 1.0, apart=0.3), degrees)
 
 
 def test_speakers_are_numbered_in_the_order_in_which_they_speak():

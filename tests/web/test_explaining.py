@@ -7,6 +7,7 @@ from threading import Thread
 
 import pytest
 
+from speechbrain_xser.data.speech import SpeechDetector
 from speechbrain_xser.decoder.generation.loop import Answering
 from speechbrain_xser.errors import AbandonedError
 from speechbrain_xser.evidence import localization
@@ -15,7 +16,7 @@ from speechbrain_xser.web.explaining import Explainer
 from speechbrain_xser.web.listeners import Presence
 from speechbrain_xser.web.long_recording import recording_pieces
 from speechbrain_xser.web.private import remove_old
-from tests.web.conftest import copied
+from tests.web.conftest import RATE, copied, written
 
 
 @pytest.fixture
@@ -123,6 +124,15 @@ def test_a_stopped_recording_ends_within_its_moment(explainer, recording, tmp_pa
     with pytest.raises(AbandonedError):
         list(recording_pieces(explainer, copied(recording, tmp_path), max_hours=1, presence=presence))
     assert len(steps) == 3
+
+
+def test_a_recording_is_stopped_where_nobody_speaks(explainer, tmp_path, stopping):
+    presence, blocks = stopping(SpeechDetector, "probabilities", 2)
+    silence = written(tmp_path / "a.wav", [0.0] * 60 * RATE)
+    with pytest.raises(AbandonedError):
+        list(recording_pieces(explainer, silence, max_hours=1, presence=presence))
+    assert len(blocks) == 2 and not silence.exists()
+    assert not explainer.line.in_use and not explainer.line.taken
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ def app():
 def leftovers(app):
     pages = Listeners()
     pages.came("open")
-    return Leftovers(app, Listeners(), pages, Sessions(kept_bytes=9000))
+    return Leftovers(app, Listeners(), pages, Sessions(9000, 9000))
 
 
 def kept(app) -> set[str]:

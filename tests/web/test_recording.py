@@ -28,6 +28,11 @@ def test_the_bar_moves_and_the_timeline_comes_last(explainer, recording, place):
     assert files_below(place) == []
 
 
+def test_one_moment_is_told_as_one(explainer, spoken, place):
+    *_, last = recording_pieces(explainer, copied(spoken[0], place), max_hours=1)
+    assert '"clip7.wav is read: 1 moment"' in last
+
+
 def test_a_closed_page_leaves_no_file_and_no_lock(explainer, recording, place):
     pieces = recording_pieces(explainer, copied(recording, place), max_hours=1)
     next(pieces), next(pieces)

@@ -1,5 +1,9 @@
 """What open pages hold."""
 
+import sys
+from threading import Event, Thread
+
+import pytest
 import torch
 
 from speechbrain_xser.web.clip import Upload
@@ -10,7 +14,7 @@ CLIP = Upload("a.wav", torch.zeros(1000), 16000)  # 4,000 bytes
 
 
 def test_the_clips_that_were_not_used_for_longest_make_room_for_new_ones():
-    sessions = Sessions(kept_bytes=9000)
+    sessions = Sessions(9000, 9000)
     for page in ("first", "second"):
         sessions.keep(page, "clip", CLIP)
     assert sessions.get("first", "clip")
@@ -19,7 +23,7 @@ def test_the_clips_that_were_not_used_for_longest_make_room_for_new_ones():
 
 
 def test_only_clips_of_pages_that_are_not_open_are_forgotten_with_time():
-    sessions = Sessions(kept_bytes=9000)
+    sessions = Sessions(9000, 9000)
     for page in ("open", "gone"):
         sessions.keep(page, "clip", CLIP)
     sessions.forget_unused(seconds=60, pages={"open"})
@@ -28,12 +32,58 @@ def test_only_clips_of_pages_that_are_not_open_are_forgotten_with_time():
     assert sessions.get("open", "clip") and sessions.get("gone", "clip") is None
 
 
-def test_the_files_of_a_result_count_and_go_with_their_page():
-    sessions, result = Sessions(kept_bytes=9000), Result.owned_by("anna", {"a.json": bytes(6000)})
-    sessions.keep("first", "result", result)
-    assert sessions.files(result.key) == result.files and sessions.files("0" * 64) == {}
-    sessions.keep("second", "clip", CLIP)
-    assert sessions.files(result.key) == {} and len(sessions) == 1
-    sessions.keep("second", "result", result)
-    sessions.forget("second")
-    assert sessions.files(result.key) == {}
+def result(owner):
+    return Result.owned_by(owner, {"a.json": bytes(6000)})
+
+
+def test_the_files_of_a_result_go_with_their_page():
+    sessions, kept = Sessions(9000, 9000), result("anna")
+    sessions.keep("first", "result", kept)
+    assert sessions.files(kept.key) == kept.files and sessions.files("0" * 64) == {}
+    sessions.forget("first")
+    assert sessions.files(kept.key) == {}
+
+
+def test_results_make_older_ones_go_and_no_clip():
+    sessions, first, second = Sessions(9000, 9000), result("anna"), result("bert")
+    for page, kept in (("annas", first), ("berts", second)):
+        sessions.keep(page, "clip", CLIP)
+        sessions.keep(page, "result", kept)
+    assert sessions.files(first.key) == {} and sessions.files(second.key) == second.files
+    assert sessions.get("annas", "clip") and sessions.get("berts", "clip") and len(sessions) == 2
+
+
+def test_clips_make_no_result_go():
+    sessions, kept = Sessions(9000, 9000), result("anna")
+    sessions.keep("annas", "result", kept)
+    for page in ("annas", "berts", "claras"):
+        sessions.keep(page, "clip", CLIP)
+    assert sessions.get("annas", "clip") is None and sessions.files(kept.key) == kept.files
+
+
+@pytest.fixture
+def switching():
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_clips_are_counted_while_pages_come_and_go(switching):
+    sessions, ended = Sessions(10**6, 0), Event()
+
+    def come_and_go():
+        while not ended.is_set():
+            for page in map(str, range(50)):
+                sessions.keep(page, "clip", CLIP)
+            for page in map(str, range(50)):
+                sessions.forget(page)
+
+    thread = Thread(target=come_and_go)
+    thread.start()
+    try:
+        assert all(0 <= len(sessions) <= 50 for _ in range(3000))
+    finally:
+        ended.set()
+        thread.join()
