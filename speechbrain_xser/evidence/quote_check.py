@@ -33,8 +33,8 @@ class Quoted(NamedTuple):
     heard: str | None  # what is heard in its place; None where nothing recognises words
     value: float  # what decided it
     unit: str
-    least: float  # of the value, for a quote that fits
-    by: str  # what heard it
+    least: float | None  # of the value, for a quote that fits; None where only the same words do
+    by: str  # what heard it, with its verb
 
 
 QuoteCheck = Callable[[str], Quoted | None]  # None where nothing can be said of a quote
@@ -99,7 +99,7 @@ def judged(asked: str, heard: str, likelihoods: Sequence[float]) -> Quoted:
     found = same_words(normalise(asked).split(), normalise(heard).split())
     least = 100 * min(1.0 if same else one for same, one in zip(found, likelihoods, strict=True))
     needed = 100 * LEAST_LIKELIHOOD
-    return Quoted(least >= needed, heard or "nothing", least, "% likely", needed, "Whisper's decoder")
+    return Quoted(least >= needed, heard or "nothing", least, "% likely", needed, "Whisper's decoder hears")
 
 
 def same_words(words: Sequence[str], others: Sequence[str]) -> list[bool]:
@@ -157,6 +157,6 @@ def known_words_check(transcript: str) -> QuoteCheck:
             return None
         known = normalise(transcript).split()
         share = 100 * sum(same_words(words, known)) / max(len(words), len(known))
-        return Quoted(words == known, transcript, share, "% the same", 100.0, "the transcript")
+        return Quoted(words == known, transcript, share, "% the same", None, "the transcript says")
 
     return check
