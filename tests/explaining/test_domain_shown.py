@@ -79,12 +79,12 @@ def test_rttm_has_it_as_the_subtype(domain, emotion):
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_tables_and_pages_say_so_in_words(domain, monkeypatch, tmp_path):
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("speechbrain_xser.explaining.report.evidence_sections", lambda _: "")
+    monkeypatch.setattr("speechbrain_xser.explaining.report.evidence_sections", lambda *_: "")
     file, told = io.StringIO(), Told(SourceClip("a.wav", "a.wav"), explained(domain))
     TerminalTable(["a.wav"], file).add(told)
     with Report() as report:
-        report.add(told)
-        report.add(told)
+        report.add(told, SimpleNamespace(wav=None))
+        report.add(told, SimpleNamespace(wav=None))
         report.write(tmp_path / "a.html")
     bar = _bar(Moment(0.0, 1.0, told.explanation), SimpleNamespace(read_seconds=1.0, seconds=2.0))
     timeline = timeline_sections([Moment(0.0, 1.0, told.explanation)])
