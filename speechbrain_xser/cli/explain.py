@@ -138,7 +138,8 @@ def _evident(recognizer, told: Iterable[Told], voice: Tensor | None, wanted: obj
             yield one, None
             continue
         try:
-            yield one, gather_evidence(recognizer, read_clip(recognizer, one.clip), one.explanation, voice)
+            found = gather_evidence(recognizer, read_clip(recognizer, one.clip), one.explanation, voice)
+            yield one._replace(measured=found.measured), found  # one speed on the terminal and on the page
         except AudioError as error:  # deleted since it was explained
             yield one._replace(explanation=None, fault=str(error)), None
 
