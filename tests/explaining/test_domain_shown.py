@@ -12,7 +12,7 @@ import webvtt
 
 from speechbrain_xser.answer import Descriptors
 from speechbrain_xser.answer.explanation import Explanation
-from speechbrain_xser.evidence.clip_evidence import gather_evidence
+from speechbrain_xser.evidence.clip_evidence import Evidence, gather_evidence
 from speechbrain_xser.explaining.clips import SourceClip, Told
 from speechbrain_xser.explaining.report import Report
 from speechbrain_xser.explaining.rows import TerminalTable, plain_row
@@ -82,11 +82,12 @@ def test_tables_and_pages_say_so_in_words(domain, monkeypatch, tmp_path):
     monkeypatch.setattr("speechbrain_xser.explaining.report.evidence_sections", lambda *_: "")
     file, told = io.StringIO(), Told(SourceClip("a.wav", "a.wav"), explained(domain))
     TerminalTable(["a.wav"], file).add(told)
+    nothing = Evidence(told.explanation, [], None, None, None, None, None, None)
     with Report() as report:
-        report.add(told, SimpleNamespace(wav=None))
-        report.add(told, SimpleNamespace(wav=None))
+        report.add(told, nothing)
+        report.add(told, nothing)
         report.write(tmp_path / "a.html")
-    bar = _bar(Moment(0.0, 1.0, told.explanation), SimpleNamespace(read_seconds=1.0, seconds=2.0))
+    bar = _bar("a.wav", Moment(0.0, 1.0, told.explanation), SimpleNamespace(read_seconds=1.0, seconds=2.0))
     timeline = timeline_sections([Moment(0.0, 1.0, told.explanation)])
     table = " ".join(file.getvalue().split())  # the emotion may take two lines
     for shown in (table, text("table", domain), timeline, (tmp_path / "a.html").read_text(), bar):
