@@ -2,9 +2,10 @@
 
     python -m recipes.Annotator.quote_truths --data corpora --clips 25
 
-``corpora`` contains librispeech/, cremad/ and ravdess/, each with a ``manifest.csv``. Three quotes are judged for each
-clip: its own text; the text of another clip of the corpus; and its own text with one word replaced by a word of
-LibriSpeech. Whisper's decoder needs ``xser setup small``; ``--without_whisper`` leaves it out.
+``corpora`` contains librispeech/, cremad/ and ravdess/, each with a ``manifest.csv``. Four quotes are judged for each
+clip: its own text; the text of another clip of the corpus; its own text with one word replaced by a word of
+LibriSpeech; and its own text with one word left out. Whisper's decoder needs ``xser setup small``;
+``--without_whisper`` leaves it out.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from speechbrain_xser.lobes.word_recognizer import WhisperRecognizer
 from speechbrain_xser.metrics.text_normalization import normalise
 
 CORPORA = ("librispeech", "cremad", "ravdess")
-KINDS = ("true", "another clip's", "one word replaced")
+KINDS = ("true", "another clip's", "one word replaced", "one word left out")
 WHISPER = "setup:whisper-tiny.en"
 LONGEST_SECONDS = 30.0
 SHORTEST_WORD = 3  # letters, of one that replaces another
@@ -39,19 +40,19 @@ class Quotes(NamedTuple):
 
     corpus: str
     path: Path
-    texts: tuple[str, str, str]  # as KINDS
+    texts: tuple[str, str, str, str]  # as KINDS
 
 
 def quotes(data: Path, clips: int, first: int, seed: int = 1) -> Iterator[Quotes]:
     """Clips spread evenly over each corpus, in turn."""
-    random = Random(seed)
+    random, places = Random(seed), Random(seed)
     listed = {corpus: list(_texts(data / corpus)) for corpus in CORPORA}
     words = sorted({word for _, text in listed["librispeech"] for word in text.split() if len(word) >= SHORTEST_WORD})
     for place in range(clips):
         for corpus, found in listed.items():
             path, text = found[(first + place * len(found) // clips) % len(found)]
             other = random.choice([another for _, another in found if another != text])
-            yield Quotes(corpus, path, (text, other, replaced(text, words, random)))
+            yield Quotes(corpus, path, (text, other, replaced(text, words, random), shortened(text, places)))
 
 
 def _texts(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -76,6 +77,19 @@ def replaced(text: str, words: list[str], random: Random) -> str:
     return " ".join(told)
 
 
+def shortened(text: str, random: Random) -> str:
+    """A text without one of its words.
+
+    Example
+    -------
+    >>> shortened("we go on", Random(1))
+    'go on'
+    """
+    told = text.split()
+    del told[random.randrange(len(told))]
+    return " ".join(told)
+
+
 def marks(clips: Iterable[Quotes], whisper: WhisperRecognizer | None) -> dict[tuple[str, str], list[list[bool]]]:
     """For each check and corpus, which quotes of each clip are marked; a quote that is not judged is not marked."""
     found = defaultdict(list)
@@ -93,9 +107,10 @@ def marks(clips: Iterable[Quotes], whisper: WhisperRecognizer | None) -> dict[tu
 def _by_whisper(whisper: WhisperRecognizer, wav: torch.Tensor, texts: Iterable[str]) -> list:
     """The clip is encoded and recognised once for all of its quotes."""
     asked = [as_sentence(text) for text in texts]
-    [heard] = whisper(wav[None], torch.tensor([len(wav)]))
-    text = " ".join(word.text for word in heard)
-    likely = whisper.likelihoods(wav, asked)
+    samples = torch.tensor([len(wav)])
+    encoded = whisper.encode(wav[None], samples)
+    [heard] = whisper.recognize(encoded, samples)
+    text, likely = " ".join(word.text for word in heard), whisper.likelihoods(encoded, asked)
     return [judged(quote, text, found) for quote, found in zip(asked, likely, strict=True)]
 
 
@@ -104,10 +119,10 @@ def rates(found: dict[tuple[str, str], list[list[bool]]]) -> list[str]:
 
     Example
     -------
-    >>> print(*rates({("Whisper", "cremad"): [[False, True, True], [False, True, False]]}), sep="\\n")
-    | check | clips | true quotes marked | another clip's caught | one word replaced caught |
-    |---|---|---|---|---|
-    | Whisper | CREMA-D: 2 | 0 | 2 | 1 |
+    >>> print(*rates({("Whisper", "cremad"): [[False, True, True, True], [False, True, False, True]]}), sep="\\n")
+    | check | clips | true quotes marked | another clip's caught | one word replaced caught | one word left out caught |
+    |---|---|---|---|---|---|
+    | Whisper | CREMA-D: 2 | 0 | 2 | 1 | 2 |
     """
     header = ("check", "clips", f"{KINDS[0]} quotes marked", *(f"{kind} caught" for kind in KINDS[1:]))
     rows = [

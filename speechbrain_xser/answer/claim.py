@@ -27,4 +27,4 @@ class Claim(NamedTuple):
     unit: str
     percentile: float | None = None  # pitch only: its rank among voices of that gender
     expected: tuple[float | None, float | None] | None = None  # the values that fit what was said; None: no limit there
-    by: str = ""  # what heard the words
+    by: str = ""  # what heard the words, with its verb: "the transcript says"

@@ -12,10 +12,21 @@ BINS = 5
 class SureBin(NamedTuple):
     """Answers whose emotion had about the same probability."""
 
-    low: float  # above this probability
+    low: float  # above this probability; a bin that begins at 0 holds 0 too
     high: float  # up to this one
     answers: int
     right: int  # of them, that named the label
+
+    def holds(self, probability: float) -> bool:
+        """Whether an answer with that probability belongs here; 1 and a rounding error count as 1.
+
+        Example
+        -------
+        >>> found = SureBin(0.0, 0.5, 40, 15)
+        >>> [found.holds(probability) for probability in (0.0, 0.5, 0.51)]
+        [True, True, False]
+        """
+        return self.low < min(probability, 1.0) <= self.high or probability == self.low == 0.0
 
 
 class Reliability(NamedTuple):
@@ -32,10 +43,10 @@ class Reliability(NamedTuple):
     bins: tuple[SureBin, ...]  # from 0 to 1, without gaps
 
     def of(self, probability: float | None) -> SureBin | None:
-        """The answers as sure as one with that probability; None for an answer without a probability."""
+        """The answers as sure as one with that probability; None for an answer without one, or if none were counted."""
         if probability is None:
             return None
-        return next((found for found in self.bins if probability <= found.high), self.bins[-1])
+        return next((found for found in self.bins if found.holds(probability)), None)
 
 
 def reliability_of(answers: Sequence[tuple[float, bool]], source: str, bins: int = BINS) -> Reliability:
@@ -53,7 +64,7 @@ def reliability_of(answers: Sequence[tuple[float, bool]], source: str, bins: int
     Returns
     -------
     Reliability
-        Bounds are rounded to whole per cent.
+        Bounds are rounded to whole per cent. A bin without answers is part of its neighbour.
 
     Example
     -------
@@ -63,10 +74,15 @@ def reliability_of(answers: Sequence[tuple[float, bool]], source: str, bins: int
     """
     ordered = sorted(probability for probability, _ in answers)
     inner = {round(ordered[len(ordered) * place // bins - 1], 2) for place in range(1, bins)} - {0.0, 1.0}
-    counted = [_counted(answers, low, high) for low, high in pairwise([0.0, *sorted(inner), 1.0])]
-    return Reliability(source, tuple(one for one in counted if one.answers))
+    bounds = [0.0]
+    for bound in (*sorted(inner), 1.0):
+        if _counted(answers, bounds[-1], bound).answers:
+            bounds.append(bound)
+    bounds[-1] = 1.0  # without answers above the last bin, it takes the rest
+    return Reliability(source, tuple(_counted(answers, low, high) for low, high in pairwise(bounds)))
 
 
 def _counted(answers: Sequence[tuple[float, bool]], low: float, high: float) -> SureBin:
-    inside = [right for probability, right in answers if low < probability <= high or probability == low == 0.0]
-    return SureBin(low, high, len(inside), sum(inside))
+    found = SureBin(low, high, 0, 0)
+    inside = [right for probability, right in answers if found.holds(probability)]
+    return found._replace(answers=len(inside), right=sum(inside))

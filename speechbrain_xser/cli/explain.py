@@ -138,6 +138,7 @@ def _evident(recognizer, told: Iterable[Told], voice: Tensor | None, wanted: obj
         try:
             if wanted and one.explanation is not None:
                 found = gather_evidence(recognizer, read_clip(recognizer, one.clip), one.explanation, voice)
+                one = one._replace(measured=found.measured)  # one speed on the terminal and on the page
         except AudioError as error:  # deleted since it was explained
             one = one._replace(explanation=None, fault=str(error))
         forget(one.clip)

@@ -141,7 +141,8 @@ def _words(quote: str | None, spans: dict, check: QuoteCheck) -> Claim | None:
     if found is None:
         return Claim("words", quote, spans.get("transcript"), Verdict.UNMEASURED, None, None, "")
     verdict = Verdict.SUPPORTED if found.fits else Verdict.CONTRADICTED
-    told = (found.heard, found.value, found.unit, None, (found.least, None), found.by)
+    expected = None if found.least is None else (found.least, None)
+    told = (found.heard, found.value, found.unit, None, expected, found.by)
     return Claim("words", quote, spans.get("transcript"), verdict, *told)
 
 

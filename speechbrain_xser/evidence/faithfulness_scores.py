@@ -153,7 +153,8 @@ def supports(sounds: Sequence[tuple[MeasuredClip, str]], workers: int | None = N
     for verdicts in in_parallel(_verdicts, sounds, "checking claims", len(sounds), workers):
         counts.update(verdicts)
     told = [field for field in FIELDS if any(counts[field, verdict] for verdict in Verdict)]
-    return {field: Support(*(counts[field, verdict] for verdict in Verdict)) for field in told}
+    judged = (Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.UNMEASURED)
+    return {field: Support(*(counts[field, verdict] for verdict in judged)) for field in told}
 
 
 def _verdicts(sound: tuple[MeasuredClip, str]) -> list[tuple[str, Verdict]]:

@@ -1,8 +1,9 @@
 """Whether the sound of a clip carries the words that a paragraph quotes.
 
 Whisper's own decoder is asked where the model has it: a word fits if the decoder hears it, or finds it likely in its
-place. Without it, the quote is aligned with the sound, as eSpeak NG would read it; that finds a wrong sentence, but
-hardly ever a wrong word. How often each of them is wrong is in docs/evidence.md.
+place. What follows heard words that the quote leaves out has to be likely there. Without Whisper, the quote is aligned
+with the sound, as eSpeak NG would read it; that finds a wrong sentence, but hardly ever a wrong word. How often each of
+them is wrong is in docs/evidence.md.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from torch import Tensor
 from speechbrain_xser.annotator.alignment import agreement
 from speechbrain_xser.annotator.analysis import Heard
 from speechbrain_xser.metrics.text_normalization import normalise
+from speechbrain_xser.utils.stopping import may_stop
 
 if TYPE_CHECKING:
-    from speechbrain_xser.lobes.word_recognizer import WhisperRecognizer
+    from speechbrain_xser.lobes.word_recognizer import Likely, WhisperRecognizer
 
 LEAST_LIKELIHOOD = 0.005  # of a word that Whisper does not hear, beside the likeliest one in its place
 LEAST_AGREEMENT = 0.02  # of a quote with the sound, above that of its words in reverse order
@@ -33,8 +35,8 @@ class Quoted(NamedTuple):
     heard: str | None  # what is heard in its place; None where nothing recognises words
     value: float  # what decided it
     unit: str
-    least: float  # of the value, for a quote that fits
-    by: str  # what heard it
+    least: float | None  # of the value, for a quote that fits; None where only the same words do
+    by: str  # what heard it, with its verb
 
 
 QuoteCheck = Callable[[str], Quoted | None]  # None where nothing can be said of a quote
@@ -69,8 +71,12 @@ def whisper_check(recognizer: WhisperRecognizer, wav: Tensor) -> QuoteCheck:
     def check(quote: str) -> Quoted | None:
         if not (asked := as_sentence(quote)):
             return None
-        [heard] = recognizer(wav[None], torch.tensor([len(wav)], device=wav.device))
-        return judged(asked, " ".join(word.text for word in heard), *recognizer.likelihoods(wav, [asked]))
+        may_stop()
+        samples = torch.tensor([len(wav)], device=wav.device)
+        encoded = recognizer.encode(wav[None], samples)
+        [heard] = recognizer.recognize(encoded, samples)
+        may_stop()
+        return judged(asked, " ".join(word.text for word in heard), *recognizer.likelihoods(encoded, [asked]))
 
     return check
 
@@ -86,20 +92,39 @@ def as_sentence(quote: str) -> str:
     return normalise(quote).capitalize()
 
 
-def judged(asked: str, heard: str, likelihoods: Sequence[float]) -> Quoted:
-    """Whether each word of a quote is heard, or likely in its place.
+def judged(asked: str, heard: str, likely: Likely) -> Quoted:
+    """Whether each word of a quote, and its end, is heard in its place, or likely there.
 
     Example
     -------
-    >>> judged("Kids are talking", "Kids are walking.", [1.0, 1.0, 0.02]).fits
+    >>> from speechbrain_xser.lobes.word_recognizer import Likely
+    >>> judged("Kids are talking", "Kids are walking.", Likely([1.0, 1.0, 0.02], 1.0)).fits
     True
-    >>> judged("Kids are talking", "Kids are walking.", [1.0, 1.0, 0.00002]).fits
+    >>> judged("Kids are talking", "Kids are walking.", Likely([1.0, 1.0, 0.00002], 1.0)).fits
+    False
+    >>> judged("Kids", "Kids are walking.", Likely([1.0], 0.00002)).fits
     False
     """
-    found = same_words(normalise(asked).split(), normalise(heard).split())
-    least = 100 * min(1.0 if same else one for same, one in zip(found, likelihoods, strict=True))
+    found = in_place(normalise(asked).split(), normalise(heard).split())
+    least = 100 * min(1.0 if same else one for same, one in zip(found, [*likely.words, likely.end], strict=True))
     needed = 100 * LEAST_LIKELIHOOD
-    return Quoted(least >= needed, heard or "nothing", least, "% likely", needed, "Whisper's decoder")
+    return Quoted(least >= needed, heard or "nothing", least, "% likely", needed, "Whisper's decoder hears")
+
+
+def in_place(words: Sequence[str], heard: Sequence[str]) -> list[bool]:
+    """Which words of a quote are heard, and at last whether its end is; not if heard words are left out before them.
+
+    Example
+    -------
+    >>> in_place("i am happy".split(), "i am not happy".split())
+    [True, True, False, True]
+    >>> in_place("kids are walking".split(), "kids are talking by the door".split())
+    [True, True, False, False]
+    """
+    found = [*same_words(words, heard), True]
+    for _, start, end, heard_start, heard_end in SequenceMatcher(None, words, heard, autojunk=False).get_opcodes():
+        found[end] &= heard_end - heard_start <= end - start
+    return found
 
 
 def same_words(words: Sequence[str], others: Sequence[str]) -> list[bool]:
@@ -157,6 +182,6 @@ def known_words_check(transcript: str) -> QuoteCheck:
             return None
         known = normalise(transcript).split()
         share = 100 * sum(same_words(words, known)) / max(len(words), len(known))
-        return Quoted(words == known, transcript, share, "% the same", 100.0, "the transcript")
+        return Quoted(words == known, transcript, share, "% the same", None, "the transcript says")
 
     return check

@@ -42,7 +42,7 @@ class Told(NamedTuple):
     clip: SourceClip
     explanation: Explanation | None
     fault: str | None = None
-    measured: Measured | None = None  # in the sound; None where there is no speech
+    measured: Measured | None = None  # None where there is no speech; syllables in the sound, without evidence
 
 
 def explain_clips(

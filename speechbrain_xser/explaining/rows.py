@@ -82,9 +82,8 @@ class TerminalTable:
         table.add_row(*(Text(cell, style) for cell, style in zip(cells, ("", "bold", "", ""), strict=True)))
         self.begun = True
         self.console.print(table)
-        measured = told.measured if evidence is None else evidence.measured
-        if measured is not None:
-            self._line(f"measured: {measured_text(measured)}", "dim")
+        if told.measured is not None:
+            self._line(f"measured: {measured_text(told.measured)}", "dim")
         if evidence is not None:
             self._evidence(evidence)
 

@@ -9,6 +9,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer, WhisperFeatureExtractor, WhisperForConditionalGeneration
+from transformers.generation import GenerateEncoderDecoderOutput
+from transformers.modeling_outputs import BaseModelOutput
 
 from speechbrain_xser.errors import AudioError, BackboneError
 from speechbrain_xser.lobes.backbone import DTYPES
@@ -21,6 +23,7 @@ from speechbrain_xser.utils.sources import loading, refuse_incomplete, resolve_s
 SPACE = "\u0120"  # how byte-level BPE writes the space that a word begins with
 TOKENS_A_SECOND = 12  # nobody speaks faster; stops a recogniser that repeats itself
 LEAST_TOKENS = 16
+END_SIGNS = ("", ".", "?", "!")
 WARNING = (  # of Whisper's own settings of generation, at every call
     "transformers.generation.configuration_utils",
     "transformers.generation.utils",
@@ -39,6 +42,13 @@ class Word(NamedTuple):
 
     text: str  # without a space around it
     probability: float  # geometric mean of its tokens' probabilities
+
+
+class Likely(NamedTuple):
+    """How likely a text is in a clip, beside what Whisper's decoder likes best; 1 is what it would write itself."""
+
+    words: list[float]  # of each word, 0 to 1
+    end: float  # that the text ends there, with or without a sign, 0 to 1
 
 
 def spoken(text: str) -> list[Word]:
@@ -126,67 +136,86 @@ class WhisperRecognizer(FrozenModule):
         AudioError
             If a clip is longer than Whisper accepts.
         """
+        return self.recognize(self.encode(wavs, samples), samples)
+
+    @torch.no_grad()
+    def encode(self, wavs: Tensor, samples: Tensor) -> BaseModelOutput:
+        """What Whisper's encoder makes of a batch; arguments and errors are those of a call."""
         self._check_length(int(samples.max()))
         features = torch.stack([self._features(wav[:count]) for wav, count in zip(wavs, samples.tolist(), strict=True)])
+        with torch.autocast(wavs.device.type, enabled=False):
+            return self.whisper.get_encoder()(features.to(self.whisper.dtype))
+
+    @torch.no_grad()
+    def recognize(self, encoded: BaseModelOutput, samples: Tensor) -> list[list[Word]]:
+        """The words of a batch that :meth:`encode` has encoded."""
         limits = [LEAST_TOKENS + round(TOKENS_A_SECOND * count / self.sample_rate) for count in samples.tolist()]
-        with torch.autocast(wavs.device.type, enabled=False), quiet(*WARNING):
-            options = {"return_dict_in_generate": True, "output_logits": True}
-            answer = self.whisper.generate(features.to(self.whisper.dtype), max_new_tokens=max(limits), **options)
+        answer = self._generate(encoded, max(limits))
         return self._words(answer.sequences, answer.logits, limits)
 
     @torch.no_grad()
-    def likelihoods(self, wav: Tensor, texts: Sequence[str]) -> list[list[float]]:
+    def likelihoods(self, encoded: BaseModelOutput, texts: Sequence[str]) -> list[Likely]:
         """How likely each word of some texts is in a clip, given the sound and the words before it.
 
         ``min over the word's tokens of p(token) / max p``, where the maximum is over all tokens at that place.
 
         Arguments
         ---------
-        wav : Tensor
-            Samples at ``sample_rate``, [S], float in -1..1.
+        encoded : BaseModelOutput
+            One clip, as :meth:`encode` returns it.
         texts : sequence of str
             What may be said. Words are what is between white space.
 
         Returns
         -------
-        list of list of float
-            For each text one for each word, 0 to 1; 1 is a word that the decoder itself would write. 0 for words
-            beyond Whisper's longest text.
-
-        Raises
-        ------
-        AudioError
-            If the clip is longer than Whisper accepts.
+        list of Likely
+            One for each text; 0 for words beyond Whisper's longest text.
 
         Example
         -------
         >>> import tempfile
         >>> from speechbrain_xser.testing import tiny_recognizer_folder
         >>> recognizer = WhisperRecognizer(tiny_recognizer_folder(tempfile.mkdtemp()))
-        >>> [found] = recognizer.likelihoods(torch.randn(16000), ["by the door"])
-        >>> len(found), all(0 <= one <= 1 for one in found)
+        >>> encoded = recognizer.encode(torch.randn(1, 16000), torch.tensor([16000]))
+        >>> [found] = recognizer.likelihoods(encoded, ["by the door"])
+        >>> len(found.words), all(0 <= one <= 1 for one in [*found.words, found.end])
         (3, True)
         """
-        self._check_length(len(wav))
-        with torch.autocast(wav.device.type, enabled=False):
-            features = self._features(wav)[None].to(self.whisper.dtype)
-            heard = self.whisper.get_encoder()(features)
-            return [self._likely(heard, text) for text in texts]
+        prompt = self._prompt(encoded)
+        with torch.autocast(encoded.last_hidden_state.device.type, enabled=False):
+            return [self._likely(encoded, prompt, text) for text in texts]
 
-    def _likely(self, heard: object, text: str) -> list[float]:
-        """Likelihoods of the words of one text, by the encoder's output."""
-        words = [self.tokenizer(f" {word}", add_special_tokens=False).input_ids for word in text.split()]
-        ids, settings = [token for word in words for token in word], self.whisper.generation_config
-        start = (settings.decoder_start_token_id, getattr(settings, "no_timestamps_token_id", None))
-        begun = [token for token in start if token is not None]
-        given = (begun + ids)[: self.whisper.config.max_target_positions]
-        tokens = torch.tensor([given], device=heard.last_hidden_state.device)
-        logits = self.whisper(encoder_outputs=heard, decoder_input_ids=tokens).logits[0, len(begun) - 1 : -1].float()
-        logits[:, list(settings.suppress_tokens or [])] = -torch.inf
-        chosen = logits.gather(1, tokens[0, len(begun) :, None])[:, 0]
-        shares = (chosen - logits.amax(1)).exp().tolist() + [0.0] * (len(begun) + len(ids) - len(given))
+    def _generate(self, encoded: BaseModelOutput, tokens: int) -> GenerateEncoderDecoderOutput:
+        """Up to so many tokens after the prompt, with the logits of each."""
+        options = {"return_dict_in_generate": True, "output_logits": True}
+        with torch.autocast(encoded.last_hidden_state.device.type, enabled=False), quiet(*WARNING):
+            return self.whisper.generate(encoder_outputs=encoded, max_new_tokens=tokens, **options)
+
+    def _prompt(self, encoded: BaseModelOutput) -> list[int]:
+        """What Whisper itself begins a clip's text with; a multilingual one names language and task, too."""
+        answer = self._generate(encoded, 1)
+        return answer.sequences[0, : -len(answer.logits)].tolist()
+
+    def _likely(self, encoded: BaseModelOutput, prompt: Sequence[int], text: str) -> Likely:
+        """Likelihoods of the words and the end of one text."""
+        words = [self._tokens(f" {word}") for word in text.split()]
+        ids, last = [token for word in words for token in word], self.whisper.generation_config.eos_token_id
+        ways = [self._shares(encoded, prompt, [*ids, *self._tokens(sign), last]) for sign in END_SIGNS]
         ends = list(accumulate(map(len, words)))
-        return [min(shares[end - len(word) : end], default=1.0) for word, end in zip(words, ends, strict=True)]
+        found = [min(ways[0][end - len(word) : end], default=1.0) for word, end in zip(words, ends, strict=True)]
+        return Likely(found, max(min(shares[len(ids) :]) for shares in ways))
+
+    def _tokens(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False).input_ids
+
+    def _shares(self, encoded: BaseModelOutput, prompt: Sequence[int], ids: Sequence[int]) -> list[float]:
+        """Of each token the probability beside that of the likeliest one in its place."""
+        given = [*prompt, *ids][: self.whisper.config.max_target_positions]
+        tokens = torch.tensor([given], device=encoded.last_hidden_state.device)
+        logits = self.whisper(encoder_outputs=encoded, decoder_input_ids=tokens).logits[0, len(prompt) - 1 : -1].float()
+        logits[:, list(self.whisper.generation_config.suppress_tokens or [])] = -torch.inf
+        chosen = logits.gather(1, tokens[0, len(prompt) :, None])[:, 0]
+        return (chosen - logits.amax(1)).exp().tolist() + [0.0] * (len(prompt) + len(ids) - len(given))
 
     def _check_length(self, samples: int) -> None:
         if samples > self.log_mel.full_samples:

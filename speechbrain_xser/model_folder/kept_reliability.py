@@ -76,6 +76,6 @@ def _check(found: Reliability) -> None:
         raise ValueError("bounds that are no numbers")
     if not all(0 <= one.right <= one.answers <= MOST_ANSWERS and one.answers for one in found.bins):
         raise ValueError("more right answers than answers, or a bin without one")
-    bounds = [bound for one in found.bins for bound in (one.low, one.high)]
-    if bounds[0] < 0 or bounds[-1] > 1 or not all(one.low < one.high for one in found.bins) or bounds != sorted(bounds):
-        raise ValueError("bounds that do not rise from 0 to 1")
+    lows, highs = [one.low for one in found.bins], [one.high for one in found.bins]
+    if [*lows, 1] != [0, *highs] or not all(one.low < one.high for one in found.bins):
+        raise ValueError("bounds that do not rise from 0 to 1 without gaps")

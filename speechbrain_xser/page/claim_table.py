@@ -27,17 +27,15 @@ def claim_text(claim: Claim) -> str:
     -------
     >>> claim_text(Claim("pitch", "low", (0, 3), Verdict.CONTRADICTED, "normal", 142.4, "Hz", None, (None, 124.7)))
     'pitch: said low, measured normal (142 Hz; low ends at 125 Hz); contradicted'
-    >>> heard = ("Go on.", 100.0, "% likely", None, (0.1, None), "Whisper's decoder")
+    >>> heard = ("Go on.", 100.0, "% likely", None, (0.1, None), "Whisper's decoder hears")
     >>> claim_text(Claim("words", "go on", None, Verdict.SUPPORTED, *heard))
     "words: said go on, Whisper's decoder hears Go on. (100 % likely; what fits begins at 0.1 % likely); supported"
     >>> claim_text(Claim("topic", "politics", None, Verdict.UNCHECKED, None, None, ""))
     'topic: said politics; not checked'
     """
     told, inside = f"{claim.field}: said {claim.said}", comparison(claim)
-    if claim.measured is not None:
-        told += f", {claim.by} hears {claim.measured}" if claim.by else f", measured {claim.measured}"
-    elif claim.by:
-        told += f", {claim.by}"
+    if found := " ".join(filter(None, (claim.by or claim.measured and "measured", claim.measured))):
+        told += f", {found}"
     if inside:
         told += f" ({inside})"
     return f"{told}; {claim.verdict.value}"
@@ -101,11 +99,12 @@ class Row(NamedTuple):
     """A row of the table."""
 
     claim: Claim
+    measured: str
     compared: str
     style: str  # class of CSS
     sign: str
 
 
 def _row(claim: Claim) -> Row:
-    compared = ": ".join(part for part in (claim.by, comparison(claim)) if part)
-    return Row(claim, compared, CLASSES[claim.verdict], SIGNS[claim.verdict])
+    measured = " ".join(filter(None, (claim.by, claim.measured)))
+    return Row(claim, measured, comparison(claim), CLASSES[claim.verdict], SIGNS[claim.verdict])

@@ -61,12 +61,15 @@ def measured_text(measured: Measured) -> str:
     -------
     >>> from speechbrain_xser.evidence.measurements import Measured
     >>> measured_text(Measured(210.4, "high", -21.3, None, 4.52, "signal", "normal", 0, 0.0, None, None))
-    'pitch 210 Hz (high), level −21.3 dB re full scale, speed 4.52 syllables a second (normal), pauses none of 0.25 s \
-or more'
+    'pitch 210 Hz (high), level −21.3 dB re full scale, speed 4.52 syllables a second (normal, counted in the sound), \
+pauses none of 0.25 s or more'
     """
-    return ", ".join(
-        f"{value.name} {value.number}" + (f" ({value.word})" if value.word else "") for value in values_of(measured)
-    )
+    return ", ".join(map(_told, values_of(measured)))
+
+
+def _told(value: Value) -> str:
+    inside = ", ".join(filter(None, (value.word, value.aside)))
+    return f"{value.name} {value.number}" + (f" ({inside})" if inside else "")
 
 
 def measured_list(measured: Measured) -> str:

@@ -25,7 +25,20 @@ def test_every_answer_is_counted_once_even_a_probability_of_nothing():
     assert sum(one.answers for one in found.bins) == 7 and sum(one.right for one in found.bins) == 4
 
 
+def test_a_bin_without_answers_is_part_of_its_neighbour():
+    """Rounding puts the bound of two answers at 0.904 below both, and that of two at 0.956 above both."""
+    below = reliability_of([(0.904, True), (0.904, False), (0.96, True)], "mine", bins=3).bins
+    above = reliability_of([(0.3, True), (0.956, False), (0.956, True)], "mine", bins=3).bins
+    assert [tuple(one) for one in below] == [(0.0, 1.0, 3, 2)]
+    assert [tuple(one) for one in above] == [(0.0, 0.3, 1, 1), (0.3, 1.0, 2, 1)]
+
+
 @pytest.mark.parametrize(("probability", "right"), [(0.0, 15), (0.5, 15), (0.501, 33), (1.0, 33), (1.0000001, 33)])
 def test_an_answer_belongs_to_the_bin_of_its_probability(probability, right):
     found = Reliability("mine", (SureBin(0.0, 0.5, 40, 15), SureBin(0.5, 1.0, 40, 33)))
     assert found.of(probability).right == right
+
+
+def test_an_answer_less_sure_than_any_that_was_counted_is_told_nothing():
+    found = Reliability("mine", (SureBin(0.33, 1.0, 40, 33),))
+    assert found.of(0.2) is None and found.of(0.33) is None and found.of(0.34).right == 33

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from speechbrain_xser.cli import explain as command
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.data.waveform import resampled
+from speechbrain_xser.evidence.clip_evidence import gather_evidence
 from tests.cli.spoken import RATE, sentence, write_speech
 from tests.data.media import write_media
 from tests.local_server import local_server, send
@@ -148,6 +149,20 @@ def test_the_page_holds_every_clip_and_names_what_is_missing(run, speech, tmp_pa
     text = page.read_text(encoding="utf-8")
     assert done.exit_code == 2 and text.count('class="xser-evidence"') == 2 and "gone.wav: no such file" in text
     assert "Do not trust its words" in text and "claims" not in rows(done)[0]
+
+
+@pytest.mark.slow
+def test_the_terminal_and_the_page_tell_one_speed(run, speech, tmp_path, monkeypatch):
+    gather = "speechbrain_xser.evidence.clip_evidence.gather_evidence"
+
+    def counted_in_the_words(*arguments):
+        found = gather_evidence(*arguments)
+        return found._replace(measured=found.measured._replace(syllables_per_second=9.87, rate_from="transcript"))
+
+    monkeypatch.setattr(gather, counted_in_the_words)
+    [row] = rows(run(speech, "--html", tmp_path / "report.html"))
+    assert row["measured"]["syllables_per_second"] == 9.87 and "claims" not in row
+    assert "9.87 syllables a second" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_without_a_clip_no_page_is_written(run, tmp_path):

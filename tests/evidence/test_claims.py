@@ -140,7 +140,7 @@ def test_a_quote_is_compared_with_a_known_transcript():
     paragraph = f'A man says, "{SPOKEN}".'
     found = [verdicts(paragraph, tone(150, -20), transcript=text)["words"] for text in (SPOKEN.upper(), OTHER)]
     assert [claim.verdict for claim in found] == [Verdict.SUPPORTED, Verdict.CONTRADICTED]
-    assert found[1].measured == OTHER and found[1].by == "the transcript"
+    assert found[1].measured == OTHER and found[1].by == "the transcript says"
 
 
 def test_pitch_stands_at_its_percentile_among_voices_of_the_gender_that_is_named():

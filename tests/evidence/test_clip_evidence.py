@@ -61,7 +61,7 @@ def test_a_model_s_own_whisper_is_asked_about_the_words(recognizer, wav, monkeyp
     monkeypatch.setattr("speechbrain_xser.evidence.clip_evidence.recognizers", lambda model: [whisper])
     told = Explanation('A man says, "by the door", his anger evident.', "by the door", Descriptors(), "angry", {})
     [words] = [claim for claim in gather_evidence(recognizer, wav, told).claims if claim.field == "words"]
-    assert words.by == "Whisper's decoder" and words.said == "by the door" and words.unit == "% likely"
+    assert words.by == "Whisper's decoder hears" and words.said == "by the door" and words.unit == "% likely"
 
 
 def test_a_clip_in_its_own_voice_keeps_its_label(recognizer, wav):

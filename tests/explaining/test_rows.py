@@ -72,6 +72,7 @@ def test_what_was_measured_is_told_without_any_evidence(monkeypatch):
     TerminalTable(["a.wav"], file).add(found)
     line = file.getvalue().splitlines()[-1]
     assert line.strip().startswith("measured: pitch 210 Hz (high), level −21.3 dB re full scale (high), speed 4.52")
+    assert "syllables a second (normal, counted in the sound)" in line
     assert "pauses 1 of 0.25 s or more, 0.42 s in all, intonation 9.1 semitones" in line
     assert plain_row(found)["measured"]["f0_hertz"] == 210.4
 

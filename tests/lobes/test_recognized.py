@@ -186,8 +186,8 @@ def test_the_words_that_whisper_writes_are_the_likeliest(tmp_path):
     recognizer = WhisperRecognizer(tiny_recognizer_folder(tmp_path))
     [words] = recognizer(WAVS[:1], SAMPLES[:1])
     text = " ".join(word.text for word in words)
-    [found] = recognizer.likelihoods(WAVS[0], [text])
-    assert words and found == pytest.approx([1.0] * len(text.split()))
+    [found] = recognizer.likelihoods(recognizer.encode(WAVS[:1], SAMPLES[:1]), [text])
+    assert words and found.words == pytest.approx([1.0] * len(text.split()))
 
 
 def test_a_likelihood_is_the_least_of_a_word_s_tokens_beside_the_best(tmp_path):
@@ -202,9 +202,51 @@ def test_a_likelihood_is_the_least_of_a_word_s_tokens_beside_the_best(tmp_path):
             shares.append((logits[token] - logits.max()).exp().item())
             given.append(token)
         expected.append(min(shares))
-    assert recognizer.likelihoods(WAVS[0], ["the", "by doors"])[1] == pytest.approx(expected, rel=1e-4)
+    found = recognizer.likelihoods(recognizer.encode(WAVS[:1], SAMPLES[:1]), ["the", "by doors"])[1]
+    assert found.words == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_text_ends_with_or_without_a_sign_whichever_is_likelier(tmp_path):
+    """By the network of transformers itself."""
+    recognizer = WhisperRecognizer(tiny_recognizer_folder(tmp_path))
+    wav, texts = torch.randn(16000, generator=torch.Generator().manual_seed(1)), ("door", "by", "kids", "talking")
+    features = recognizer._features(wav)[None]
+
+    def share(text, sign):
+        begun = [recognizer.whisper.generation_config.decoder_start_token_id, *recognizer._tokens(f" {text}")]
+        ids = [*begun, *recognizer._tokens(sign), recognizer.whisper.generation_config.eos_token_id]
+        logits = recognizer.whisper(input_features=features, decoder_input_ids=torch.tensor([ids])).logits[0]
+        places = range(len(begun), len(ids))
+        return min((logits[place - 1, ids[place]] - logits[place - 1].max()).exp().item() for place in places)
+
+    ways = [[share(text, sign) for sign in ("", ".", "?", "!")] for text in texts]
+    told = recognizer.likelihoods(recognizer.encode(wav[None], SAMPLES[:1]), texts)
+    assert [one.end for one in told] == pytest.approx([max(shares) for shares in ways], rel=1e-4)
+    assert {shares.index(max(shares)) for shares in ways} - {0}  # a sign decides
 
 
 def test_words_beyond_whisper_s_longest_text_are_impossible(tmp_path):
-    [found] = WhisperRecognizer(tiny_recognizer_folder(tmp_path)).likelihoods(WAVS[0], ["door " * 500])
-    assert len(found) == 500 and found[0] > 0 and found[-1] == 0
+    recognizer = WhisperRecognizer(tiny_recognizer_folder(tmp_path))
+    [found] = recognizer.likelihoods(recognizer.encode(WAVS[:1], SAMPLES[:1]), ["door " * 500])
+    assert len(found.words) == 500 and found.words[0] > 0 and found.words[-1] == found.end == 0
+
+
+@pytest.mark.parametrize(("language", "number"), [("<|en|>", 11), ("<|de|>", 12)])
+def test_a_multilingual_whisper_is_asked_after_its_language_and_task(tmp_path, language, number):
+    """As the published ones: the language is found in the sound, and the task is one of the forced tokens."""
+    recognizer = WhisperRecognizer(tiny_recognizer_folder(tmp_path))
+    multilingual = {
+        "is_multilingual": True,
+        "lang_to_id": {language: number},
+        "task_to_id": {"transcribe": 13, "translate": 14},
+        "forced_decoder_ids": [[1, None], [2, 13]],
+        "no_timestamps_token_id": 15,
+    }
+    for name, value in multilingual.items():
+        setattr(recognizer.whisper.generation_config, name, value)
+    prompt = [1, number, 13, 15]
+    encoded = recognizer.encode(WAVS[:1], SAMPLES[:1])
+    [word] = recognizer._tokens(" by")
+    logits = recognizer.whisper(encoder_outputs=encoded, decoder_input_ids=torch.tensor([prompt])).logits[0, -1]
+    expected = (logits[word] - logits.max()).exp().item()
+    assert recognizer.likelihoods(encoded, ["by"])[0].words == pytest.approx([expected], rel=1e-4)

@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 import pytest
+import torch
 
 from speechbrain_xser.answer.claim import Claim, Verdict
+from speechbrain_xser.evidence.claims import check_claims
 from speechbrain_xser.page.claim_table import claim_text, claims_table
 from speechbrain_xser.page.numbers import ordinal, percent, plain, signed
 from tests.page.reading import Reader
@@ -47,10 +49,23 @@ def test_the_emphasised_word_is_text_and_never_a_tag():
 
 
 def test_the_words_are_shown_beside_those_that_are_heard():
-    heard = ("by the floor", 0.02, "% likely", None, (0.1, None), "Whisper's decoder")
+    heard = ("by the floor", 0.02, "% likely", None, (0.1, None), "Whisper's decoder hears")
     claim = Claim("words", "by the door", None, Verdict.CONTRADICTED, *heard)
-    assert "Whisper's decoder: 0.02 % likely; what fits begins at 0.1 % likely" in Reader(claims_table([claim])).text
-    assert "said by the door, Whisper's decoder hears by the floor" in claim_text(claim)
+    page = Reader(claims_table([claim])).text
+    assert "Whisper's decoder hears by the floor" in page and "0.02 % likely; what fits begins at 0.1 % likely" in page
+    assert "said by the door, Whisper's decoder hears by the floor (0.02 % likely; what" in claim_text(claim)
+
+
+def test_words_compared_with_a_transcript_are_told_in_english_and_without_a_bound():
+    [claim] = check_claims('A man says, "go away".', torch.zeros(16000), transcript="Go on!")[1:]
+    told = "words: said go away, the transcript says Go on! (50 % the same); contradicted"
+    assert claim_text(claim) == told and "the transcript says Go on!" in Reader(claims_table([claim])).text
+
+
+def test_words_that_are_aligned_with_the_sound_have_no_others_beside_them():
+    aligned = (None, 0.31, "agreement", None, (0.02, None), "aligned with the sound")
+    told = claim_text(Claim("words", "by the door", None, Verdict.SUPPORTED, *aligned))
+    assert told.startswith("words: said by the door, aligned with the sound (0.31 agreement; what fits begins")
 
 
 def test_what_is_not_checked_says_so():
