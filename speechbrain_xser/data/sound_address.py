@@ -8,7 +8,6 @@ import io
 import soundfile
 from torch import Tensor
 
-FLAC = "audio/flac"
 
 def sound_address(wav: Tensor, sample_rate: int) -> str:
     """A data URL that holds a clip.
@@ -31,18 +30,6 @@ def sound_address(wav: Tensor, sample_rate: int) -> str:
     >>> sound_address(torch.zeros(16000), 16000)[:27]
     'data:audio/flac;base64,Zkxh'
     """
-    return f"data:{FLAC};base64,{base64.b64encode(flac_file(wav, sample_rate)).decode('ascii')}"
-
-
-def flac_file(wav: Tensor, sample_rate: int) -> bytes:
-    """The content of a FLAC file with a clip; arguments as for :func:`sound_address`.
-
-    Example
-    -------
-    >>> import torch
-    >>> flac_file(torch.zeros(800), 16000)[:4]
-    b'fLaC'
-    """
     file = io.BytesIO()
     soundfile.write(file, wav.clamp(-1, 1).numpy(), sample_rate, format="FLAC", subtype="PCM_16")
-    return file.getvalue()
+    return f"data:audio/flac;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

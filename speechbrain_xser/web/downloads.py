@@ -6,15 +6,16 @@ empties the recorder at once and shows a player of its own.
 
 from __future__ import annotations
 
+import io
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-import torch
+import soundfile
 from starlette.responses import PlainTextResponse, Response
 
-from speechbrain_xser.data.sound_address import FLAC, flac_file
 from speechbrain_xser.page.fragments import Link
 from speechbrain_xser.web.door import API
 from speechbrain_xser.web.uploads import OWNER, SealedName, owns, sealed_for
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 ADDRESS = re.compile("/download/(?P<key>[0-9a-f]{64})/(?P<name>[^/]+)")
 DRAWN = re.compile(f"{API}/file=(?P<path>.*)", re.DOTALL)
-SILENCE = flac_file(torch.zeros(800), 16000)
 GONE = "This file is no longer here: results are kept while their page is open and there is room for them.\n"
 SAVED = {"Content-Type": "application/octet-stream", "Cache-Control": "no-store"}  # never shown as this server's page
 
@@ -101,4 +101,12 @@ class Downloads:
         """Silence in the place of the asking owner's upload, whether it is still there or was read already."""
         if not owns(OWNER.get(), path, self.uploads):
             return PlainTextResponse(GONE, 404)
-        return Response(SILENCE, headers={"Content-Type": FLAC, "Cache-Control": "no-store"})
+        return Response(silence(), headers={"Content-Type": "audio/wav", "Cache-Control": "no-store"})
+
+
+@cache
+def silence() -> bytes:
+    """A WAV file of 50 ms, which every browser can draw."""
+    file = io.BytesIO()
+    soundfile.write(file, [0.0] * 800, 16000, format="WAV", subtype="PCM_16")
+    return file.getvalue()
