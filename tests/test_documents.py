@@ -4,6 +4,7 @@ import math
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile
@@ -126,6 +127,7 @@ def test_the_python_of_a_page_runs_from_its_first_block_to_its_last(document, tm
     monkeypatch.chdir(tmp_path)
     snapshot = shutil.copytree(packaged_model(), tmp_path / "snapshots" / ("a" * 40))
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(snapshot))
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: SimpleNamespace(sha=snapshot.name))
     printed = []
     names = {"print": lambda *values: printed.append(values)}
     with local_server(lambda request: send(request, Path("clip.wav").read_bytes())) as server:

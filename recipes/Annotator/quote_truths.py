@@ -18,6 +18,9 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
+
+# isort: split
 import torch
 
 from recipes.Annotator.truths import NAMES, table

@@ -17,6 +17,9 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # recipes
 
+import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
+
+# isort: split
 import click
 import numpy as np
 import soundfile

@@ -18,6 +18,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from speechbrain_xser.training.criterion import Criterion, Totals
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from speechbrain_xser.model import ExplainableSER
     from speechbrain_xser.stages import Stage
 
@@ -112,8 +114,12 @@ def step_bytes(
 
 def _layers(model: ExplainableSER) -> list[nn.Module]:
     """The layers of the LLM; none where there is no LLM, or they have another name."""
-    causal = getattr(model.decoder, "causal", None)
-    return list(getattr(getattr(causal, "base_model", None), "layers", None) or [])
+    return list(getattr(getattr(_causal(model), "base_model", None), "layers", None) or [])
+
+
+def _causal(model: ExplainableSER) -> PreTrainedModel | None:
+    """The LLM; None where there is none."""
+    return getattr(model.decoder, "causal", None)
 
 
 def _static(model: ExplainableSER, quantization: str | None) -> int:
@@ -128,8 +134,9 @@ def _static(model: ExplainableSER, quantization: str | None) -> int:
 
 def _quantised(model: ExplainableSER) -> set[int]:
     """The weights that bitsandbytes packs: those of the LLM's frozen linears, but for the output layer."""
-    output = model.decoder.causal.get_output_embeddings()
-    linears = (part for part in model.decoder.causal.modules() if isinstance(part, nn.Linear) and part is not output)
+    causal = _causal(model)
+    output = causal.get_output_embeddings()
+    linears = (part for part in causal.modules() if isinstance(part, nn.Linear) and part is not output)
     return {id(linear.weight) for linear in linears if not linear.weight.requires_grad}
 
 

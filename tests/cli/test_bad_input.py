@@ -31,7 +31,7 @@ CALLS = [
     ("setup spice --from gone", "'gone' does not exist"),
     ("timeline gone.wav", "gone.wav"),
     ("faithfulness gone.jsonl", "'gone.jsonl' does not exist"),
-    ("serve --model gone/gone --device cpu", "revision is None; give the full commit"),
+    ("serve --model gone/gone --device cpu", "cannot load 'gone/gone'"),
     # a folder in the place of a file, and the other way round
     ("check folder", "'folder' is a directory"),
     ("pack folder --out out", "'folder' is a directory"),
@@ -62,10 +62,10 @@ CALLS = [
     # no model
     ("evaluate good.jsonl --device cpu --model folder", "settings.json"),
     ("evaluate good.jsonl --device cpu --model half", "metadata.json"),
-    ("evaluate good.jsonl --device cpu --model owner/name", "revision is None; give the full commit"),
+    ("evaluate good.jsonl --device cpu --model owner/name", "cannot load 'owner/name'"),
     ("export folder --out out", "settings.json"),
     ("export half --out out", "metadata.json"),
-    ("export owner/name --out out", "revision is None; give the full commit"),
+    ("export owner/name --out out", "cannot load 'owner/name'"),
     ("export packaged:gone --out out", "there is no packaged model 'gone'"),
     ("probe --model folder --train good.jsonl --test good.jsonl", "settings.json"),
     # wrong values

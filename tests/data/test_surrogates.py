@@ -18,6 +18,7 @@ from speechbrain_xser.decoder.llm import load_tokenizer
 from speechbrain_xser.decoder.prompt import PAPER_PROMPT, PlainTokens
 from speechbrain_xser.errors import ManifestError, MetricError
 from speechbrain_xser.evidence.claims import check_claims
+from speechbrain_xser.evidence.clip_evidence import Evidence
 from speechbrain_xser.explaining.clips import SourceClip, Told
 from speechbrain_xser.explaining.report import Report
 from speechbrain_xser.explaining.rows import plain_row
@@ -70,9 +71,9 @@ def test_half_a_surrogate_pair_is_an_escape_in_whatever_is_written(tmp_path):
 
 
 def test_a_page_shows_the_escape(tmp_path, monkeypatch):
-    monkeypatch.setattr("speechbrain_xser.explaining.report.evidence_sections", lambda evidence: f"<p>{HALF}</p>")
+    monkeypatch.setattr("speechbrain_xser.explaining.report.evidence_sections", lambda *_: f"<p>{HALF}</p>")
     with Report(f"A note {HALF}") as report:
-        report.add(Told(SourceClip(f"caf{BYTE}.wav", ""), SAID))
+        report.add(Told(SourceClip(f"caf{BYTE}.wav", ""), SAID), Evidence(SAID, [], *[None] * 6))
         report.write(tmp_path / "a.html")
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "<p>\\ud83d</p>" in text and "caf\\udce9.wav" in text and "A note \\ud83d" in text
@@ -99,7 +100,7 @@ def test_half_a_surrogate_pair_is_a_question_mark_to_a_tokenizer(tmp_path):
 def test_claims_of_such_words_are_checked():
     tone = 0.1 * torch.sin(6.2832 * 200 * torch.arange(16000) / 16000)
     claims = check_claims(f'A man with low pitch says, "so {HALF}".', tone, transcript=f"so {HALF}")
-    assert [claim.field for claim in claims] == ["gender", "pitch"]
+    assert [claim.field for claim in claims] == ["gender", "pitch", "words"]
 
 
 def test_such_words_are_parsed_scored_and_drawn_by():

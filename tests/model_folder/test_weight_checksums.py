@@ -9,7 +9,7 @@ from speechbrain_xser import packaged_model
 from speechbrain_xser.errors import CheckpointError
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.model_folder.load import load_lora, load_weights, read_model_folder
-from speechbrain_xser.model_folder.locate import METADATA, WEIGHT_FILES
+from speechbrain_xser.model_folder.locate import DOMAIN, METADATA, RELIABILITY, WEIGHT_FILES
 from speechbrain_xser.model_folder.release import release_folder
 from speechbrain_xser.model_folder.weight_checksums import check_weight_files
 
@@ -43,7 +43,7 @@ def test_zeroed_data_behind_a_whole_header_is_refused_however_the_folder_is_used
     assert not (folder.parent / "out").exists()
 
 
-@pytest.mark.parametrize("name", [name for name in WEIGHT_FILES if "domain" not in name])
+@pytest.mark.parametrize("name", [name for name in WEIGHT_FILES if name not in (DOMAIN, RELIABILITY)])
 def test_each_weight_file_has_its_checksum(folder, name):
     zero_data(folder / name)
     with pytest.raises(CheckpointError, match=name):
