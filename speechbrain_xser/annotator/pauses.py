@@ -32,8 +32,8 @@ def pauses_of(heard: Heard) -> Pauses:
     >>> from speechbrain_xser.annotator.analysis import hear
     >>> tone = torch.sin(6.2832 * 200 * torch.arange(16000) / 16000)
     >>> found = pauses_of(hear(torch.cat([tone, torch.zeros(8000), tone])))
-    >>> found.count, round(found.seconds, 1)
-    (1, 0.5)
+    >>> found.count, abs(found.seconds - 0.5) < 0.08  # frames overlap the tones
+    (1, True)
     """
     spoken = heard.speech.nonzero().flatten()
     if not len(spoken):
