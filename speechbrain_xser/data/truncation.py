@@ -153,7 +153,7 @@ def _sound_chunk(file: BinaryIO, start: bytes) -> _Sound | None:
     chunks = CHUNKS.get(start[:4])
     if chunks is None:
         return None
-    whole = 8 + struct.unpack("<I", start[4:8])[0] if start[:4] == b"RIFF" else None
+    whole = 8 + int.from_bytes(start[4:8], "little") if start[:4] == b"RIFF" else None  # of a torn file fewer bytes
     align, long_size, end = 1, None, file.seek(0, os.SEEK_END)
     place = file.seek(chunks.start)
     while len(head := file.read(chunks.head.size)) == chunks.head.size:

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from speechbrain_xser.data.audio import load_audio, seconds_of
+from speechbrain_xser.data.audio import load_audio, read_header, seconds_of
 from speechbrain_xser.data.waveform import check_wave
 from speechbrain_xser.errors import AudioError
 
@@ -252,3 +252,13 @@ def test_a_name_never_decides_what_libsndfile_reads(tmp_path, capfd):
     with suppress(AudioError):
         load_audio(path)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kind", [b"RIFF", b"FORM", b"RF64", b"caff", b".snd", b"fLaC", b"OggS", b"riff", b"ID3\3"])
+@pytest.mark.parametrize("more", range(9))
+def test_a_file_torn_within_its_first_bytes_is_an_audio_error(tmp_path, kind, more):
+    path = tmp_path / "a.wav"
+    path.write_bytes(kind + bytes(more))
+    for read in (load_audio, read_header):
+        with pytest.raises(AudioError):
+            read(path)
