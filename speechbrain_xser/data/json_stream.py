@@ -89,6 +89,6 @@ def _streamed(path: str | Path, parse: Callable[[BinaryIO], Iterator[T]]) -> Ite
             file.seek(0)
         try:
             yield from parse(file)
-        except ijson.JSONError as error:
+        except (ijson.JSONError, UnicodeDecodeError) as error:  # the latter of an escaped half of a surrogate pair
             reason = str(error).splitlines()[0]
             raise ManifestError(f"{path}: truncated or not JSON ({reason}); download the file again") from error

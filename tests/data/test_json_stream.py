@@ -32,3 +32,9 @@ def test_another_file_is_refused(tmp_path, text):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ManifestError, match="none.json: no such file"):
         list(stream_entries(tmp_path / "none.json"))
+
+
+def test_an_escaped_half_of_a_surrogate_pair_is_a_manifest_error(tmp_path):
+    (tmp_path / "x.json").write_text('{"a": "so \\udfff"}')
+    with pytest.raises(ManifestError, match="truncated or not JSON"):
+        list(stream_entries(tmp_path / "x.json"))
