@@ -80,6 +80,20 @@ def nothing_outside():
         pytest.fail(f"The test {' and '.join(attempts)}: expected this machine only.", pytrace=False)
 
 
+@pytest.fixture(scope="module")
+def chromium():
+    """A real browser; without one the tests are skipped, but not in CI."""
+    path = shutil.which("chromium")
+    if path is None and os.environ.get("CI") != "true":
+        pytest.skip("needs chromium on the PATH")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
 @pytest.fixture(scope="session")
 def python():
     """An interpreter that starts at once, for tests of processes; see ``tests/warmed``."""

@@ -59,9 +59,8 @@ def shown(address: str) -> str:
 
 def _has_a_torn_password(address: str) -> bool:
     """Whether a sign in the password ends the part where a password can be, as in https://me:pa/ss@a.example."""
-    host, _, rest = address.partition("://")[2].partition("/")
-    host, mark, query = re.split("([?#])", f"{host}", maxsplit=1) if re.search("[?#]", host) else (host, "", "")
-    return ":" in host and "@" not in host and "@" in query + rest
+    host, rest = re.fullmatch("([^/?#]*)(.*)", address.partition("://")[2], re.DOTALL).groups()
+    return ":" in host and "@" not in host and "@" in rest
 
 
 def opened_address(address: str, redirects: int, patience: float) -> HTTPResponse:

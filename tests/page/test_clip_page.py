@@ -1,7 +1,5 @@
 """The page of clips in a real browser: a player, and curves in time with it."""
 
-import os
-import shutil
 
 import pytest
 import torch
@@ -21,7 +19,6 @@ from speechbrain_xser.explaining.clips import SourceClip, Told
 from speechbrain_xser.explaining.report import Report
 from tests.page.reading import Reader
 
-CHROMIUM = shutil.which("chromium")
 SECONDS = 4
 WAV = 0.2 * torch.sin(6.2832 * 200 * torch.arange(SECONDS * 16000) / 16000)
 PARAGRAPH = 'A man with high pitch says, "by the door", his disgust evident.'
@@ -77,19 +74,6 @@ def test_a_unit_that_few_know_is_explained_where_it_stands(report):
     text = Reader(report.read_text(encoding="utf-8")).text
     for unit in ("in nats: +0.7 nats double its odds", "shared out evenly (Shapley values)", "(in nats; 0 is nothing)"):
         assert unit in text
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A real browser; without one the tests are skipped, but not in CI."""
-    if CHROMIUM is None and os.environ.get("CI") != "true":
-        pytest.skip("needs chromium on the PATH")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 import html
 import json
-import os
 import re
-import shutil
 from itertools import combinations
 from types import SimpleNamespace
 
@@ -23,7 +21,6 @@ from speechbrain_xser.timeline.page import page_text
 from speechbrain_xser.timeline.source import Source
 from tests.timeline.stub import RATE, tones
 
-CHROMIUM = shutil.which("chromium")
 EVIL = "</script><img src=x onerror=alert(1)> & 'friends' \""
 
 
@@ -103,19 +100,6 @@ def test_any_two_colours_are_told_apart(colours, deficiency):
     """A difference of 2.3 is just seen (Mahy et al., 1994); ten is seen in thin columns."""
     pairs = combinations([lab(colour, deficiency) for colour in colours], 2)
     assert min(np.linalg.norm(one - other) for one, other in pairs) > 10
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A real browser; without one the tests are skipped, but not in CI."""
-    if CHROMIUM is None and os.environ.get("CI") != "true":
-        pytest.skip("needs chromium on the PATH")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
