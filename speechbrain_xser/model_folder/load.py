@@ -20,6 +20,7 @@ from speechbrain_xser.model_folder.plain_files import check_files
 from speechbrain_xser.model_folder.settings import backbones, building, model_of, read_settings
 from speechbrain_xser.model_folder.weight_checksums import check_weight_files
 from speechbrain_xser.model_folder.weights import FILE_NAME, FolderPretrainer, check_finite, load_adapter, parts_of
+from speechbrain_xser.utils.sources import PACKAGED
 
 ENCODER_WANTED = (
     "the encoder of this model is of a class of your own, which a folder cannot hold and a command cannot take. In "
@@ -86,7 +87,8 @@ def read_model_folder(
         raise BackboneError(f"{folder}: {ENCODER_WANTED}")
     _check_backbones(folder, settings, strange)
     trusted = _trusted(settings, folder) if trust_remote_code else settings
-    check_sizes(trusted, folder, strange, encoder)
+    if not _shipped(folder):  # the package's own models are as safe as its code, and building twice takes two seconds
+        check_sizes(trusted, folder, strange, encoder)
     with building(folder):
         model = model_of(trusted, encoder, **(decoder or {}))
     for part in (model.encoder, *recognizers(model)):
@@ -136,6 +138,10 @@ def load_lora(model: ExplainableSER, folder: str | Path) -> None:
         raise CheckpointError(f"{folder}: has no LoRA.")
     _check_backbones(folder, settings, strange, ("llm",))
     load_adapter(model, Path(folder) / ADAPTER)
+
+
+def _shipped(folder: str | Path) -> bool:
+    return Path(folder).resolve().parent == PACKAGED.resolve()
 
 
 def _trusted(settings: Mapping, folder: str | Path) -> dict:

@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from speechbrain_xser import packaged_model
 from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.prompt import PromptTemplate
 from speechbrain_xser.errors import BackboneError, CheckpointError, UnsafeModelError
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
@@ -320,3 +323,17 @@ def test_a_start_is_no_stage_that_answers(folder):
     path.write_text(json.dumps({**json.loads(path.read_text()), "stage": "labels"}))
     with pytest.raises(UnsafeModelError, match="stage is 'labels'"):
         read_model_folder(folder)
+
+
+def test_a_model_of_the_package_is_built_once_and_a_strangers_copy_is_compared_first(tmp_path, monkeypatch):
+    devices, built = [], LLMDecoder.__init__
+
+    @wraps(built)
+    def noted(self, *args, **kwargs):
+        devices.append(torch.empty(0).device.type)
+        built(self, *args, **kwargs)
+
+    monkeypatch.setattr(LLMDecoder, "__init__", noted)
+    read_model_folder(packaged_model("tiny"))
+    read_model_folder(shutil.copytree(packaged_model("tiny"), tmp_path / "copy"))
+    assert devices == ["cpu", "meta", "cpu"]
