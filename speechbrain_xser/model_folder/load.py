@@ -98,7 +98,7 @@ def read_model_folder(
     return model.eval(), settings
 
 
-def load_weights(model: ExplainableSER, folder: str | Path) -> None:
+def load_weights(model: ExplainableSER, folder: str | Path, new_branches: Collection[str] = ()) -> None:
     """Strictly loads the weights of a trained folder into a model that was built elsewhere.
 
     Arguments
@@ -107,6 +107,8 @@ def load_weights(model: ExplainableSER, folder: str | Path) -> None:
         Of the same shape, on the same backbones.
     folder : str or Path
         A local model folder.
+    new_branches : collection of str
+        Branches that keep their own weights; the folder's may have any shape, or be absent.
 
     Raises
     ------
@@ -115,7 +117,7 @@ def load_weights(model: ExplainableSER, folder: str | Path) -> None:
     """
     settings, strange = _read(Path(folder))
     _check_backbones(folder, settings, strange)
-    FolderPretrainer(parts_of(settings["model"])).load_into(model, folder)
+    FolderPretrainer(parts_of(settings["model"])).load_into(model, folder, new_branches)
 
 
 def load_lora(model: ExplainableSER, folder: str | Path) -> None:

@@ -8,7 +8,7 @@ safetensors, and must hold exactly the model's names and shapes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from speechbrain_xser.utils.differences import check_shapes
 from speechbrain_xser.utils.tensor_headers import tensor_shapes
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.safetensors)?")
+PARTS = ("branches", "adapter")
 LORA = ".lora_"  # in the names of all tensors that an LLM decoder owns
 
 
@@ -48,8 +49,8 @@ name inside the folder, such as model.safetensors
 
     def __init__(self, paths: dict[str, str]) -> None:
         for part, name in paths.items():
-            if part not in LOADERS:
-                raise UnsafeModelError(f"pretrainer: unknown part {part!r}; expected {', '.join(LOADERS)}")
+            if part not in PARTS:
+                raise UnsafeModelError(f"pretrainer: unknown part {part!r}; expected {', '.join(PARTS)}")
             if not isinstance(name, str) or not FILE_NAME.fullmatch(name):
                 raise UnsafeModelError(
                     f"pretrainer: {part} is {name!r}; expected a plain name inside the folder, such as "
@@ -57,7 +58,7 @@ name inside the folder, such as model.safetensors
                 )
         self.names = dict(paths)
 
-    def load_into(self, model: nn.Module, folder: str | Path) -> None:
+    def load_into(self, model: nn.Module, folder: str | Path, new_branches: Collection[str] = ()) -> None:
         """Loads every part into a model.
 
         Arguments
@@ -66,6 +67,8 @@ name inside the folder, such as model.safetensors
             Built with the folder's configuration.
         folder : str or Path
             The model folder.
+        new_branches : collection of str
+            Branches that keep their own weights; the folder's may have any shape, or be absent.
 
         Raises
         ------
@@ -75,8 +78,9 @@ name inside the folder, such as model.safetensors
         expected = {"branches"} | ({"adapter"} if adapter_state(model) else set())
         if set(self.names) != expected:
             raise CheckpointError(f"{folder}: holds {sorted(self.names)}; this model's parts are {sorted(expected)}")
-        for part, name in self.names.items():
-            LOADERS[part](model, Path(folder) / name)
+        load_branches(model, Path(folder) / self.names["branches"], new_branches)
+        if "adapter" in expected:
+            load_adapter(model, Path(folder) / self.names["adapter"])
 
 
 def parts_of(model: Mapping[str, object]) -> dict[str, str]:
@@ -156,7 +160,9 @@ def _backbone_of(name: str) -> str | None:
     return "recognizer" if ".recognizer." in name else None
 
 
-def read_tensors(path: str | Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def read_tensors(
+    path: str | Path, expected: Mapping[str, Tensor], left_out: tuple[str, ...] = ()
+) -> dict[str, Tensor]:
     """Reads a safetensors file that takes the place of certain tensors.
 
     Arguments
@@ -165,6 +171,8 @@ def read_tensors(path: str | Path, expected: Mapping[str, Tensor]) -> dict[str, 
         The file.
     expected : mapping of str to Tensor
         Whose names, shapes and kinds of numbers it must have.
+    left_out : tuple of str
+        Beginnings of names that are not read.
 
     Returns
     -------
@@ -182,17 +190,20 @@ def read_tensors(path: str | Path, expected: Mapping[str, Tensor]) -> dict[str, 
         ...
     speechbrain_xser.errors.CheckpointError: nowhere/model.safetensors: cannot be read (...); the folder is not complete
     """
-    check_shapes(tensor_shapes(path), expected, str(path))
-    found = load_file(path)
+    shapes = {name: shape for name, shape in tensor_shapes(path).items() if not name.startswith(left_out)}
+    check_shapes(shapes, expected, str(path))
+    found = {name: tensor for name, tensor in load_file(path).items() if name in shapes}
     kinds = [{name: one.is_floating_point() for name, one in tensors.items()} for tensors in (found, expected)]
     if different := [name for name in found if kinds[0][name] != kinds[1][name]]:
         raise CheckpointError(f"{path}: {different[0]} is of type {found[different[0]].dtype}; download it again")
     return found
 
 
-def load_branches(model: nn.Module, path: str | Path) -> None:
-    """Loads branches and adapters; raises CheckpointError if names or shapes differ."""
-    found = read_tensors(path, branch_state(model))
+def load_branches(model: nn.Module, path: str | Path, new_branches: Collection[str] = ()) -> None:
+    """Loads branches and adapters, but for new ones; raises CheckpointError if names or shapes differ."""
+    new = tuple(f"branches.{name}." for name in new_branches)
+    expected = {name: tensor for name, tensor in branch_state(model).items() if not name.startswith(new)}
+    found = read_tensors(path, expected, new)
     model.load_state_dict(found, strict=False)  # LoRA is in the adapter folder; names were checked
 
 
@@ -203,6 +214,3 @@ def load_adapter(model: nn.Module, path: str | Path) -> None:
     from peft import set_peft_model_state_dict
 
     set_peft_model_state_dict(model.decoder.llm, found)
-
-
-LOADERS: dict[str, Callable[[nn.Module, str | Path], None]] = {"branches": load_branches, "adapter": load_adapter}

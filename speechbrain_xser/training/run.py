@@ -159,13 +159,14 @@ def make_model(hparams: Mapping[str, Any], device: str | None = None) -> Explain
     The weights of the LLM are read straight to ``device``, if that is a GPU: several ranks on one machine then need no
     copy of it each in the host's memory. Everything else is moved later.
 
-    With ``start_from`` it begins with the weights of a trained folder, on the recipe's own encoder, and with
-    ``start_lora`` with another folder's LoRA; with ``feature_cache`` its encoder computes each clip once.
+    With ``start_from`` it begins with the weights of a trained folder, on the recipe's own encoder (those of
+    ``new_branches`` excepted), and with ``start_lora`` with another folder's LoRA; with ``feature_cache`` its encoder
+    computes each clip once.
 
     Raises
     ------
     SettingsError
-        If the encoder does not accept clips of ``max_seconds``.
+        If the encoder does not accept clips of ``max_seconds``, or a new branch has an unknown name.
     """
     settings = TrainingSettings.from_hparams(hparams)
     # before the model is built
@@ -176,8 +177,9 @@ def make_model(hparams: Mapping[str, Any], device: str | None = None) -> Explain
         for part in (model.encoder, *recognizers(model)):
             check_max_seconds(part, settings.max_seconds)
         check_starts(model, settings.schedule().stages)
+        check_new_branches(model, settings)
         if start is not None:
-            load_weights(model, start)
+            load_weights(model, start, settings.new_branches)
         if lora is not None:
             load_lora(model, lora)
     if settings.feature_cache is not None:
@@ -194,6 +196,14 @@ def check_starts(model: ExplainableSER, stages: Iterable[Stage]) -> None:
         lacks += [] if hasattr(model.decoder, "embed_text") else ["an LLM"]
         if lacks:
             raise SettingsError(f"The start {stage.name!r} needs {' and '.join(lacks)}: this model has none.")
+
+
+def check_new_branches(model: ExplainableSER, settings: TrainingSettings) -> None:
+    """Raises a ``SettingsError`` if a new branch is none of the model's, or all of them are new anyway."""
+    if unknown := [name for name in settings.new_branches if name not in model.branches]:
+        raise SettingsError(f"new_branches has {unknown[0]!r}; expected some of {', '.join(model.branches)}.")
+    if settings.new_branches and settings.start_from is None:
+        raise SettingsError("new_branches excepts branches from start_from, which is not given.")
 
 
 def standardize(model: ExplainableSER, hparams: Mapping[str, Any]) -> None:

@@ -49,6 +49,7 @@ class TrainingSettings:
     max_seconds: float = 30.0
     max_unreadable: float = 0.01  # share of clips that may be unreadable
     start_from: str | None = None  # a trained folder to begin with
+    new_branches: tuple[str, ...] = ()  # branches that do not begin with that folder's weights
     start_lora: str | None = None  # a trained folder whose LoRA is taken instead
     feature_cache: str | None = None  # a folder where the frozen encoder's layers are kept
     deterministic: bool = False  # the same bits on a GPU too

@@ -112,6 +112,34 @@ def test_a_run_can_start_from_a_trained_folder_and_only_from_one_of_its_shape(tm
 
 
 @pytest.mark.slow
+def test_a_run_can_start_from_a_folder_but_for_a_branch_of_another_shape(tmp_path):
+    import functools
+
+    from speechbrain_xser.errors import CheckpointError, SettingsError
+    from speechbrain_xser.model import build_model
+    from speechbrain_xser.model_folder.save import write_model_folder
+    from speechbrain_xser.testing import tiny_lobes, tiny_model
+    from speechbrain_xser.training.run import make_model
+
+    trained, lobes = tiny_model(tmp_path), tiny_lobes(tmp_path)
+    folder = write_model_folder(tmp_path / "trained", trained, {"model": lobes})
+    branches = {**lobes["branches"], "content": tiny_lobes(tmp_path, latent=4)["branches"]["content"]}
+    hparams = {"model": functools.partial(build_model, **{**lobes, "branches": branches}), "seed": 99}
+
+    fresh = make_model(hparams).state_dict()
+    begun = make_model({**hparams, "start_from": folder, "new_branches": ["content"]}).state_dict()
+    for name, tensor in begun.items():
+        known = fresh if name.startswith("branches.content.") else trained.state_dict()
+        assert known[name].equal(tensor), name
+    with pytest.raises(CheckpointError, match="content"):
+        make_model({**hparams, "start_from": folder})
+    with pytest.raises(SettingsError, match="'contents'; expected some of content, descriptor"):
+        make_model({**hparams, "start_from": folder, "new_branches": ["contents"]})
+    with pytest.raises(SettingsError, match="start_from, which is not given"):
+        make_model({**hparams, "new_branches": ["content"]})
+
+
+@pytest.mark.slow
 def test_a_run_can_start_from_the_lora_of_a_folder_whose_branches_have_another_shape(tmp_path):
     import functools
 
