@@ -222,7 +222,7 @@ def standardize(model: ExplainableSER, hparams: Mapping[str, Any]) -> None:
         If no clip of the training set can be read.
     """
     some = (hparams["train_manifest"], hparams.get("data_folder"), TrainingSettings.from_hparams(hparams).max_seconds)
-    batches = sampled_batches(*some, CLIPS, "mean and spread")
+    batches = sampled_batches(*some, CLIPS, "mean and spread", max_unreadable=1.0)
     model.standardization.fit(model.encoder(batch.wavs, batch.samples) for batch in batches)
 
 
@@ -366,6 +366,8 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
 def training_voice(hparams: Mapping[str, Any], brain: XserBrain) -> MeanVoice | None:
     """The mean voice of the training set in the trained model; ``None`` if the last stage has no descriptor branch.
 
+    Unreadable clips are left out: the training has judged how many there are, and a finished one leaves a model.
+
     Returns
     -------
     MeanVoice or None
@@ -375,7 +377,7 @@ def training_voice(hparams: Mapping[str, Any], brain: XserBrain) -> MeanVoice | 
         return None
     settings = TrainingSettings.from_hparams(hparams)
     some = (hparams["train_manifest"], hparams.get("data_folder"), settings.max_seconds, CLIPS)
-    heard = {"label": "mean voice", "cut_silence": hparams.get("cut_silence", OWN["cut_silence"])}
+    heard = {"label": "mean voice", "cut_silence": hparams.get("cut_silence", OWN["cut_silence"]), "max_unreadable": 1.0}
     return mean_voice(brain.model, sampled_batches(*some, **heard), brain.schedule.stages[-1])
 
 
