@@ -21,6 +21,7 @@ from torch.distributed.elastic.rendezvous.api import RendezvousError
 from torch.distributed.run import get_args_parser, run
 
 from speechbrain_xser.errors import SettingsError, TrainingError
+from speechbrain_xser.utils.commandline import give_back_stdout
 from speechbrain_xser.utils.restart_note import FOLDER, noted_code
 from speechbrain_xser.utils.threads import usable_cores
 
@@ -70,6 +71,7 @@ def launch(launched: Launch, command: Sequence[str]) -> None:
     threads = max(1, usable_cores() // launched.ranks)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
+    give_back_stdout()
     with tempfile.TemporaryDirectory(prefix="xser-ranks-") as folder:
         os.environ[FOLDER] = folder
         try:
