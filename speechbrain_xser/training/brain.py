@@ -47,6 +47,7 @@ from speechbrain_xser.utils.out_of_memory import naming_memory
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
     from speechbrain_xser.model import ExplainableSER, Forward
+    from speechbrain_xser.training.sharding import ShardedLLM
 
 
 class XserBrain(sb.Brain):
@@ -80,6 +81,8 @@ class XserBrain(sb.Brain):
         Classes whose probabilities a test takes.
     faults : FaultCounter, optional
         Counts unreadable clips and ends the training above its limit.
+    sharding : ShardedLLM, optional
+        If the LLM's weights are divided among the ranks.
     train_logger : TrainLogger, optional
         E.g. a :class:`~speechbrain_xser.training.train_log.TrainLog`.
     hparams, run_opts : dict, optional
@@ -120,6 +123,7 @@ class XserBrain(sb.Brain):
         search_limit: int | None = None,
         emotions: Sequence[str] = EMOTIONS,
         faults: FaultCounter | None = None,
+        sharding: ShardedLLM | None = None,
         train_logger: TrainLogger | None = None,
         hparams: dict | None = None,
         run_opts: dict | None = None,
@@ -135,7 +139,7 @@ class XserBrain(sb.Brain):
         if self.debug and not self.debug_persistently:
             store = None  # a few batches of an epoch are nothing to resume from
         self.model = model  # never the wrapper
-        self.schedule, self.criterion, self.score = schedule, criterion, score
+        self.schedule, self.criterion, self.score, self.sharding = schedule, criterion, score, sharding
         self.recovery = None if store is None else Recovery(store, model, identity or {}, self.device)
         self.autosave = Autosave(self.ckpt_interval_steps, self.ckpt_interval_minutes)
         self.seed, self.faults, self.train_logger = seed, faults, train_logger
@@ -171,7 +175,8 @@ class XserBrain(sb.Brain):
         self.beta = self.criterion.beta_at(self.turn.stage_step, self.turn.stage_steps)
         self.on_fit_batch_start(batch, should_step=True)
         with name_out_of_memory(batch, self.save):
-            window = make_window(self.model, batch, self.turn.stage, self.grad_accumulation_factor, self.device)
+            parts = self.grad_accumulation_factor, self.device, self.sharding is not None
+            window = make_window(self.model, batch, self.turn.stage, *parts)
             self._count_faults(window.faults)
             sums = self._backward(window)
             terms = self.criterion.terms(self.parts, window.totals, self.beta)
@@ -188,14 +193,15 @@ class XserBrain(sb.Brain):
     def _backward(self, window: Window) -> Tensor:
         """Gradients of a whole window; the sums of the parts of its micro-batches, [M, P]."""
         self.totals, sums = window.totals, []
-        for index, (batch, self.answers) in enumerate(zip(window.micro_batches, window.answers, strict=True)):
+        parts = zip(window.micro_batches, window.answers, window.weights, strict=True)
+        for index, (batch, self.answers, weight) in enumerate(parts):
             seed_step(self.seed, self.turn.stage.name, self.turn.stage_step, index, rank())
             with self.no_sync(index + 1 < len(window.micro_batches)):
                 with self.training_ctx:
                     loss = self.compute_objectives(self.compute_forward(batch, sb.Stage.TRAIN), batch, sb.Stage.TRAIN)
                 # wrapped models average over ranks, and the totals are already those of all ranks
-                self.scaler.scale(loss * (window.weight * world_size())).backward()
-            sums.append(torch.stack(list(self.parts.values())).detach() * window.weight)
+                self.scaler.scale(loss * (weight * world_size())).backward()
+            sums.append(torch.stack(list(self.parts.values())).detach() * weight)
         return torch.stack(sums)
 
     # Evaluation ------------------------------------------------------------------------------------
@@ -239,6 +245,8 @@ class XserBrain(sb.Brain):
 
         Ranks may have different numbers of batches: one that has finished keeps asking until all have finished.
         """
+        if self.sharding is not None:
+            self.sharding.wait()
         stopping, left, unreadable = sum_over_ranks([self.stop.requested, busy, len(faults)], self.device)
         self._count_faults(gather_lists(list(faults)) if unreadable else ())
         if stopping:  # the checkpoint of this epoch's training already exists
@@ -308,6 +316,8 @@ class XserBrain(sb.Brain):
             self.train_sampler.start(epoch, self.position.offset)
             self.step = self.position.offset
             return
+        if self.sharding is not None:
+            self.sharding.begin_evaluation()
         chosen = self.schedule.stages[-1] if epoch is None else self.schedule.stages_by_epoch()[epoch - 1]
         self.turn = Turn(chosen, 0, 1)
         limit = None if stage == sb.Stage.TEST else self.search_limit
@@ -323,6 +333,8 @@ class XserBrain(sb.Brain):
             return
         while self._go_on(busy=False):
             pass
+        if self.sharding is not None:
+            self.sharding.end_evaluation()
         metrics = self.evaluation.metrics(self.criterion, self.score, self.device)
         if stage == sb.Stage.TEST:
             self._log({"test of": self.turn.stage.name}, test_stats=metrics)
@@ -409,9 +421,13 @@ class XserBrain(sb.Brain):
     def _wrap_distributed(self) -> None:
         """Wraps once, with everything that any stage trains; what a stage does not train is an unused parameter."""
         if self.distributed_launch:
+            group = None
+            if self.sharding is not None:
+                names, group = [f"decoder.{name}" for name in self.sharding.names], self.sharding.group
+                DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self.model, names)
             # no device_ids: they would move the sample counts too, which belong on the CPU
             self.modules["model"] = DistributedDataParallel(
-                self.model, find_unused_parameters=True, broadcast_buffers=False
+                self.model, find_unused_parameters=True, broadcast_buffers=False, process_group=group
             )
 
     def _count_faults(self, faults: Sequence[str]) -> None:

@@ -29,7 +29,7 @@ class Window(NamedTuple):
     micro_batches: list[Batch]
     answers: list[list[str]]  # of each micro-batch
     totals: Totals  # over all micro-batches of all ranks
-    weight: float = 1.0  # 0 for silence: this rank has no clip, but all ranks must take the step
+    weights: Sequence[float]  # of each micro-batch: 0 for silence, where other ranks have clips and this one has none
     faults: Sequence[str] = ()  # messages of the clips that no rank could read
 
 
@@ -105,7 +105,9 @@ def count_totals(model: nn.Module, samples: Tensor, answers: Sequence[str], stag
     return Totals(tokens, int(model.encoder.frame_counts(samples).sum()))
 
 
-def make_window(model: nn.Module, batch: Batch, stage: Stage, count: int, device: str) -> Window:
+def make_window(
+    model: nn.Module, batch: Batch, stage: Stage, count: int, device: str, equal: bool = False
+) -> Window:
     """Splits a loader's batch into the window of one step, and counts its totals and its faults over all ranks.
 
     Arguments
@@ -120,6 +122,8 @@ def make_window(model: nn.Module, batch: Batch, stage: Stage, count: int, device
         Micro-batches.
     device : str
         Where the micro-batches go.
+    equal : bool
+        Whether every rank has ``count`` micro-batches, however few clips it has.
 
     Returns
     -------
@@ -130,13 +134,14 @@ def make_window(model: nn.Module, batch: Batch, stage: Stage, count: int, device
     totals = count_totals(model, batch.samples, sum(answers, []), stage) if batch.ids else Totals(0, 0)
     tokens, frames, faults = sum_over_ranks([*totals, len(batch.faults)], device)
     told = gather_lists(list(batch.faults)) if faults else ()
-    window = Window(micro_batches, answers, Totals(int(tokens), int(frames)), faults=told)
-    if not batch.ids:
-        window = window._replace(micro_batches=[_silence(model, batch)], answers=[[""]], weight=0.0)
-    return window._replace(micro_batches=[part.to(device, non_blocking=True) for part in window.micro_batches])
+    weights = [1.0] * len(micro_batches)
+    for _ in range((count if equal else 1) - len(micro_batches)):
+        micro_batches, answers, weights = [*micro_batches, _silence(model, batch)], [*answers, [""]], [*weights, 0.0]
+    micro_batches = [part.to(device, non_blocking=True) for part in micro_batches]
+    return Window(micro_batches, answers, Totals(int(tokens), int(frames)), weights, told)
 
 
 def _silence(model: nn.Module, batch: Batch) -> Batch:
     """A second of silence."""
     samples = torch.tensor([model.encoder.sample_rate])
-    return batch._replace(wavs=torch.zeros(1, int(samples)), samples=samples)
+    return batch._replace(ids=(), utterances=(), wavs=torch.zeros(1, int(samples)), samples=samples)

@@ -1,10 +1,12 @@
 """A training on two ranks whose ranks are killed from outside, at given steps."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,15 +33,22 @@ def command(python: str, data: dict, output: Path, *words: str) -> list[str]:
 
 def train(python: str, data: dict, output: Path, kills: list[Kill], *words: str) -> list[tuple[int, str]]:
     """Trains to the end; the rank that was killed each time, and the stage that it was in."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     words = ("--ranks", "2", "--restarts", str(len(kills)), *words)
-    with subprocess.Popen(command(python, data, output, *words), cwd=ROOT, env=environment) as process:
-        try:
-            met = [killed(process, output, kill) for kill in kills]
-            assert process.wait(PATIENCE) == 0
-        finally:
-            process.kill()
+    with started(command(python, data, output, *words)) as process:
+        met = [killed(process, output, kill) for kill in kills]
+        assert process.wait(PATIENCE) == 0
     return met
+
+
+@contextlib.contextmanager
+def started(words: list[str]) -> Iterator[subprocess.Popen]:
+    """A process that ends with the test."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(words, cwd=ROOT, env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
 
 
 def killed(process: subprocess.Popen, output: Path, kill: Kill) -> tuple[int, str]:

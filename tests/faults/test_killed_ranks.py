@@ -4,13 +4,15 @@
 """
 
 import os
+import socket
 
 import pytest
 import torch
 
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_manifest
-from tests.faults.killed_ranks import Kill, train
+from tests.faults.killed_ranks import Kill, command, killed, newest, started, train
 from tests.training.runner import final_weights
+from tests.warmed import PATIENCE
 
 pytestmark = pytest.mark.training
 
@@ -27,16 +29,46 @@ def data(tmp_path_factory):
     return {"backbones": folder / "backbones", **manifests, "epochs_per_stage": -(-KILLS // 2)}
 
 
-def test_killed_ranks_come_back_in_both_stages_and_end_bit_equal(data, tmp_path, python):
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory, python):
+    """What two ranks leave that nobody kills."""
+    output = tmp_path_factory.mktemp("whole")
+    train(python, data, output, [])
+    return output
+
+
+def test_killed_ranks_come_back_in_both_stages_and_end_bit_equal(data, whole, tmp_path, python):
     """The kills fall into the middle of an epoch each: rank 0, then rank 1, and the other way round in the next two."""
     kills = [Kill((epoch + epoch // 2) % 2, epoch * STEPS + STEPS // 2) for epoch in range(KILLS)]
 
     met = train(python, data, tmp_path / "killed", kills)
-    train(python, data, tmp_path / "whole", [])
 
     assert met == [(kill.rank, STAGES[epoch % 2]) for epoch, kill in enumerate(kills)]
-    whole, weights = final_weights(tmp_path / "whole"), final_weights(tmp_path / "killed")
+    assert_same(tmp_path / "killed", whole)
+
+
+def test_two_machines_without_a_common_folder_go_on_together_after_a_kill(data, whole, tmp_path, python):
+    """Two agents of torchrun with a rank each, and folders of their own; the first rank is killed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+    words = ("--ranks", "1", "--nodes", "2", "--address", place, "--restarts", "1")
+    places = [tmp_path / "one", tmp_path / "other"]
+    with started(command(python, data, places[0], *words)) as one, started(command(python, data, places[1], *words)) as two:
+        while not (first := [output for output in places if newest(output)]):
+            assert one.poll() is None and two.poll() is None
+        killed(one, first[0], Kill(rank=0, step=STEPS // 2))
+        assert (one.wait(PATIENCE), two.wait(PATIENCE)) == (0, 0)
+
+    written = [output for output in places if (output / "checkpoints").exists()]
+    assert [(output / "model").exists() for output in written] == [True]
+    assert_same(written[0], whole)
+
+
+def assert_same(output, expected):
+    """The same weights, bit by bit, and the same log and folder."""
+    weights, whole = final_weights(output), final_weights(expected)
     assert weights.keys() == whole.keys()
     assert all(torch.equal(weights[name], whole[name]) for name in weights)
     for file in ("train_log.txt", "model/settings.json", "model/model.safetensors"):
-        assert (tmp_path / "killed" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+        assert (output / file).read_bytes() == (expected / file).read_bytes()

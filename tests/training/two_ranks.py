@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import logging
+import shutil
 import sys
 from pathlib import Path
 
@@ -91,6 +92,20 @@ def apart(data: dict, output: Path) -> dict:
     return {**found, "folder": folder, "best": digest(brain.model), "here": sorted(map(str, output.glob("*/model")))}
 
 
+def sharded(data: dict, output: Path) -> dict:
+    """The LLM divided among the ranks: an epoch of each stage without noise, and a test."""
+    hparams = tiny_hparams(data, output / "sharded", shard=True)
+    observe(*make(hparams), noise=False, stop_at=STOPPED_AT)
+    run_on_main(shutil.copytree, [output / "sharded", output / "sharded-halfway"])
+    brain, loaders = make(hparams)
+    found = observe(brain, loaders, noise=False)
+    brain.evaluate(loaders.valid)
+    answers = {answer.utterance.id: [answer.text, answer.probabilities] for answer in brain.evaluation.answers}
+    divided = [parameter for parameter in brain.model.decoder.parameters() if hasattr(parameter, "to_local")]
+    share = sum(each.to_local().numel() for each in divided) / sum(each.numel() for each in divided)
+    return {**found, "answers": answers, "share": share}
+
+
 def refusals(data: dict, output: Path) -> dict[str, str]:
     """What ends with a word before the first step."""
     other = {1: {"train_manifest": data["valid_manifest"], "stage2_learning_rate": 0.5}}.get(rank(), {})
@@ -126,6 +141,7 @@ def main(folder: Path) -> None:
         found["broken"] = observe(*make(make_broken(output / "broken", max_unreadable=0.5)))
         found["exact"] = observe(*make(tiny_hparams(data, output / "exact")), noise=False)
         observe(*make(tiny_hparams(data, output / "halfway")), noise=False, stop_at=STOPPED_AT)
+        found["sharded"] = sharded(data, output)
         found["apart"] = apart(data, output)
         found["refused"] = refusals(data, output)
         brain, loaders = make(make_broken(output / "limit", max_unreadable=0.2))  # one of seven
