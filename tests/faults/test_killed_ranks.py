@@ -1,10 +1,13 @@
 """A rank that is killed comes back with the others, and the run ends as if nobody had killed it.
 
-``make test-scale`` kills ten times (``XSER_RANK_KILLS``), a plain run of this file twice.
+``make test-scale`` kills ten times (``XSER_RANK_KILLS``), and starts two agents of torchrun; a plain run of this file
+kills twice.
 """
 
 import os
 import socket
+import sys
+import time
 
 import pytest
 import torch
@@ -47,16 +50,20 @@ def test_killed_ranks_come_back_in_both_stages_and_end_bit_equal(data, whole, tm
     assert_same(tmp_path / "killed", whole)
 
 
-def test_two_machines_without_a_common_folder_go_on_together_after_a_kill(data, whole, tmp_path, python):
+@pytest.mark.soak
+def test_two_machines_without_a_common_folder_go_on_together_after_a_kill(data, whole, tmp_path):
     """Two agents of torchrun with a rank each, and folders of their own; the first rank is killed."""
+    python = sys.executable  # torchrun's agents find each other only if they are interpreters of their own
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{free.getsockname()[1]}"
     words = ("--ranks", "1", "--nodes", "2", "--address", place, "--restarts", "1")
     places = [tmp_path / "one", tmp_path / "other"]
-    with started(command(python, data, places[0], *words)) as one, started(command(python, data, places[1], *words)) as two:
+    commands = [command(python, data, output, *words) for output in places]
+    with started(commands[0]) as one, started(commands[1]) as two:
         while not (first := [output for output in places if newest(output)]):
             assert one.poll() is None and two.poll() is None
+            time.sleep(0.01)
         killed(one, first[0], Kill(rank=0, step=STEPS // 2))
         assert (one.wait(PATIENCE), two.wait(PATIENCE)) == (0, 0)
 

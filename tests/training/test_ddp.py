@@ -94,6 +94,19 @@ def test_one_process_goes_on_where_two_ranks_were_with_the_same_windows(ranks_fo
     assert found["losses"] == pytest.approx(ranks[0]["exact"]["losses"][STOPPED_AT - 1 :], abs=1e-4)
 
 
+def test_ranks_that_divide_the_llm_train_and_answer_as_those_that_hold_it(ranks, ranks_folder, tmp_path):
+    """One clip is validated by the second rank and two by the first, which goes on alone."""
+    for rank in ranks:
+        assert rank["sharded"]["share"] == 0.5
+        assert rank["sharded"]["losses"] == pytest.approx(rank["exact"]["losses"][STOPPED_AT - 1 :], abs=1e-6)
+        assert rank["sharded"]["weights"] == ranks[0]["sharded"]["weights"]
+    assert ranks[0]["sharded"]["answers"] == ranks[1]["sharded"]["answers"]
+    shutil.copytree(ranks_folder / "run" / "sharded", tmp_path / "run")
+    brain, loaders = make(tiny_hparams(tiny_data(tmp_path), tmp_path / "run"))  # one process reads their checkpoint
+    brain.evaluate(loaders.valid)
+    assert {answer.utterance.id: answer.text for answer in brain.evaluation.answers} == ranks[0]["sharded"]["answers"]
+
+
 def test_ranks_that_differ_are_told_apart_before_the_first_step(ranks):
     for rank in ranks:
         assert re.fullmatch(
