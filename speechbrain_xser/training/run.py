@@ -381,8 +381,9 @@ def training_voice(hparams: Mapping[str, Any], brain: XserBrain) -> MeanVoice | 
         return None
     settings = TrainingSettings.from_hparams(hparams)
     some = (hparams["train_manifest"], hparams.get("data_folder"), settings.max_seconds, CLIPS)
-    heard = {"label": "mean voice", "cut_silence": hparams.get("cut_silence", OWN["cut_silence"]), "max_unreadable": 1.0}
-    return mean_voice(brain.model, sampled_batches(*some, **heard), brain.schedule.stages[-1])
+    heard = {"label": "mean voice", "cut_silence": hparams.get("cut_silence", OWN["cut_silence"])}
+    batches = sampled_batches(*some, **heard, max_unreadable=1.0)
+    return mean_voice(brain.model, batches, brain.schedule.stages[-1])
 
 
 def summary(scores: Scores | None, folder: str, column: str = "this run") -> str:

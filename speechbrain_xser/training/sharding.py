@@ -51,7 +51,7 @@ class ShardedLLM:
     >>> ShardedLLM(nn.Linear(1, 1), "cpu")
     Traceback (most recent call last):
         ...
-    speechbrain_xser.errors.SettingsError: shard: true divides an LLM among ranks, and there is one process: add --ranks.
+    speechbrain_xser.errors.SettingsError: shard: true divides an LLM among ranks, and there is one process: add ...
     """
 
     def __init__(self, decoder: LLMDecoder, device: str) -> None:

@@ -43,9 +43,9 @@ def test_a_wrong_recipe_ends_before_any_rank_starts(monkeypatch):
 
 @pytest.mark.parametrize(
     ("error", "noted"),
-    [(TrainingError("a full disk"), 2), (OSError(28, "No space left"), 2), (LostRankError("gone"), None), (KeyError(), None)],
+    [(TrainingError("no"), 2), (OSError(28, "No space left"), 2), (LostRankError("gone"), None), (KeyError(), None)],
 )
-def test_only_an_error_that_a_restart_does_not_mend_keeps_ranks_from_starting_again(error, noted, tmp_path, monkeypatch):
+def test_only_an_error_that_a_restart_does_not_mend_keeps_ranks_from_a_restart(error, noted, tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER, str(tmp_path))
     with pytest.raises(type(error)), noting_errors():
         raise error
@@ -57,7 +57,11 @@ def test_only_an_error_that_a_restart_does_not_mend_keeps_ranks_from_starting_ag
 
 @pytest.mark.parametrize(
     ("options", "backend"),
-    [({"device": "cpu"}, "gloo"), ({"device": "cuda:1"}, "nccl"), ({"device": "cpu", "distributed_backend": "mpi"}, "mpi")],
+    [
+        ({"device": "cpu"}, "gloo"),
+        ({"device": "cuda:1"}, "nccl"),
+        ({"device": "cpu", "distributed_backend": "mpi"}, "mpi"),
+    ],
 )
 def test_ranks_on_cpus_use_gloo_by_themselves(options, backend):
     assert process_group._backend(RunOptions.from_dictionary(options)) == backend

@@ -39,7 +39,8 @@ def test_windows_of_similar_length_waste_less_on_padding_than_random_ones():
 @pytest.mark.parametrize("values", [{"window_size": 20}, {"window_size": 1, "window_work": 200.0}])
 def test_any_number_of_ranks_takes_the_same_windows_in_the_same_order(count, values):
     def shares(ranks):
-        samplers = [WindowSampler(SECONDS[:count], seed=1, rank=rank, world_size=ranks, **values) for rank in range(ranks)]
+        given = {"work": SECONDS[:count], "seed": 1, "world_size": ranks, **values}
+        samplers = [WindowSampler(rank=rank, **given) for rank in range(ranks)]
         assert {len(sampler) for sampler in samplers} == {len(list(samplers[0]))}
         return [sorted(sum(window, [])) for window in zip(*samplers, strict=True)]
 
