@@ -1,8 +1,9 @@
 """Collapse diagnostics: whether the decoder answers just as well without using a branch.
 
 Three measures on the first validation batch of each rank, taken together: the KL in nats a frame, the active latent
-units (Burda et al., 2016: ``Var_x(mu) > 0.01``), and how much lower the cross-entropy of an answer token is with the right
-audio than with the audio of another utterance (a branch's soft tokens rolled by one within the batch, all else unchanged).
+units (Burda et al., 2016: ``Var_x(mu) > 0.01``), and how much lower the cross-entropy of an answer token is with the
+right audio than with the audio of another utterance (a branch's soft tokens rolled by one within the batch, all else
+unchanged).
 """
 
 from __future__ import annotations

@@ -5,7 +5,9 @@ kills twice.
 """
 
 import os
+import resource
 import socket
+import subprocess
 import sys
 import time
 
@@ -13,7 +15,7 @@ import pytest
 import torch
 
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_manifest
-from tests.faults.killed_ranks import Kill, command, killed, newest, started, train
+from tests.faults.killed_ranks import ROOT, Kill, command, killed, newest, started, train
 from tests.training.runner import final_weights
 from tests.warmed import PATIENCE
 
@@ -70,6 +72,23 @@ def test_two_machines_without_a_common_folder_go_on_together_after_a_kill(data, 
     written = [output for output in places if (output / "checkpoints").exists()]
     assert [(output / "model").exists() for output in written] == [True]
     assert_same(written[0], whole)
+
+
+@pytest.mark.soak
+def test_a_disk_that_is_full_for_the_rank_that_writes_ends_both_with_its_error_and_leaves_nothing_half(data, tmp_path):
+    """No file may grow beyond 64 KiB, which is less than a checkpoint needs."""
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+
+    words = command(sys.executable, data, tmp_path / "run", "--ranks", "2")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    pipe = {"stderr": subprocess.PIPE, "text": True, "timeout": PATIENCE}
+    ended = subprocess.run(words, cwd=ROOT, env=environment, preexec_fn=limited, check=False, **pipe)
+    told = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert ended.returncode == 2
+    assert len([line for line in told if "could not be written" in line and "Older checkpoints are intact" in line]) == 1
+    assert list((tmp_path / "run" / "checkpoints").iterdir()) == []
 
 
 def assert_same(output, expected):
