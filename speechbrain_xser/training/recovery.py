@@ -112,7 +112,7 @@ class Recovery:
         source = rank_of_highest(_newest(self.store))
         if source is None:
             return None
-        checkpoint, tensors = self._from_rank(source, self.store.latest, {**self.base, **run}, optimizers is not None)
+        checkpoint, tensors = self._from_rank(source, self.store.latest, run, () if optimizers is None else ("optimizers",))
         if checkpoint is None:
             return None
         self.model.load_state_dict(tensors["model"], strict=True)
@@ -138,7 +138,7 @@ class Recovery:
         if source is None:
             return None
         find = lambda: self.store.best(name, highest) or self.store.latest()  # noqa: E731
-        checkpoint, tensors = self._from_rank(source, find, self.base, moments=False)
+        checkpoint, tensors = self._from_rank(source, find, None)
         if checkpoint is None:
             return None
         if checkpoint.metrics.get(name) is None:
@@ -147,16 +147,21 @@ class Recovery:
         return checkpoint
 
     def _from_rank(
-        self, source: int, find: Callable[[], Checkpoint | None], expected: Mapping[str, Any], moments: bool
+        self,
+        source: int,
+        find: Callable[[], Checkpoint | None],
+        run: Mapping[str, Any] | None,
+        more: tuple[str, ...] = (),
     ) -> tuple[Checkpoint | None, dict[str, dict[str, torch.Tensor]]]:
         """A checkpoint that one rank finds, and its tensors by file, on all ranks; checked on the rank that reads."""
-        names = ["model", "optimizers"] if moments else ["model"]
+        names = ("model", *more)
+        expected, parts = (self.base, ("base",)) if run is None else ({**self.base, **run}, ("base", "run"))
         read: dict[str, dict[str, torch.Tensor]] = {name: {} for name in names}
 
         def checked() -> Checkpoint | None:
             checkpoint = find()
             if checkpoint is not None:
-                _check_same(checkpoint, expected, ("base", "run") if moments else ("base",))
+                _check_same(checkpoint, expected, parts)
                 read.update({name: load_tensors(checkpoint, name) for name in names})
                 check_tensors(read["model"], self.model.state_dict(), f"{checkpoint.folder}/model.safetensors")
             return checkpoint
