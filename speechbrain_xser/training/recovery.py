@@ -112,7 +112,8 @@ class Recovery:
         source = rank_of_highest(_newest(self.store))
         if source is None:
             return None
-        checkpoint, tensors = self._from_rank(source, self.store.latest, run, () if optimizers is None else ("optimizers",))
+        more = () if optimizers is None else ("optimizers",)
+        checkpoint, tensors = self._from_rank(source, self.store.latest, run, more)
         if checkpoint is None:
             return None
         self.model.load_state_dict(tensors["model"], strict=True)
@@ -130,15 +131,12 @@ class Recovery:
             ``None`` if there is no checkpoint; the weights then stay as they are.
         """
         name, sign = key or self.store.best_key, 1 if highest else -1
-        best = self.store.best(name, highest, intact=False)
-        if best is not None:
-            source = rank_of_highest((1, best.metrics[name] * sign, best.step))
-        else:
-            source = rank_of_highest((0, *newest) if (newest := _newest(self.store)) else ())
+        best, newest = self.store.best(name, highest, intact=False), _newest(self.store)
+        without = (0, *newest) if newest else ()
+        source = rank_of_highest(without if best is None else (1, best.metrics[name] * sign, best.step))
         if source is None:
             return None
-        find = lambda: self.store.best(name, highest) or self.store.latest()  # noqa: E731
-        checkpoint, tensors = self._from_rank(source, find, None)
+        checkpoint, tensors = self._from_rank(source, lambda: self.store.best(name, highest) or self.store.latest())
         if checkpoint is None:
             return None
         if checkpoint.metrics.get(name) is None:
@@ -150,7 +148,7 @@ class Recovery:
         self,
         source: int,
         find: Callable[[], Checkpoint | None],
-        run: Mapping[str, Any] | None,
+        run: Mapping[str, Any] | None = None,
         more: tuple[str, ...] = (),
     ) -> tuple[Checkpoint | None, dict[str, dict[str, torch.Tensor]]]:
         """A checkpoint that one rank finds, and its tensors by file, on all ranks; checked on the rank that reads."""
