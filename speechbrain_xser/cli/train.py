@@ -40,12 +40,14 @@ def train_command(recipe, values, recipes, ranks, **places) -> None:
     \b
     Examples:
       xser train CREMA-D --data_folder=corpora/CREMA-D --system=fd_ser_sed_asr
-      xser train SpeechCraft --data_folder=corpora/SpeechCraft --precision=bf16 --ranks 8
-      xser train SpeechCraft --data_folder=corpora/SpeechCraft --precision=bf16 --ranks 8 --nodes 2 --address node1
+      xser train SpeechCraft --data_folder=corpora/SpeechCraft --memory=80gb --ranks 8
+      xser train SpeechCraft --data_folder=corpora/SpeechCraft --memory=2x8_80gb --ranks 8 --nodes 2 --address node1
     """
     end_if_noted()
     with one_line_errors():
         words = [str(recipe_path(recipe, recipes)), *map(option, values)]
+        if ranks is None and (places["nodes"] != "1" or places["address"]):
+            raise SettingsError("--nodes and --address need --ranks: say how many processes this machine has.")
         if ranks is None:
             from speechbrain_xser.training.command import main  # torch is slow to load
 

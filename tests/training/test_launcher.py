@@ -41,6 +41,11 @@ def test_a_wrong_recipe_ends_before_any_rank_starts(monkeypatch):
     assert found.exit_code == 2 and "There is no recipe 'nowhere.yaml'" in found.output
 
 
+def test_machines_without_a_number_of_ranks_are_refused():
+    found = CliRunner().invoke(train_command, ["tests/training/tiny.yaml", "--nodes", "2"])
+    assert found.exit_code == 2 and "--nodes and --address need --ranks" in found.output
+
+
 @pytest.mark.parametrize(
     ("error", "noted"),
     [(TrainingError("no"), 2), (OSError(28, "No space left"), 2), (LostRankError("gone"), None), (KeyError(), None)],
