@@ -149,7 +149,7 @@ class XserBrain(sb.Brain):
         self.stepper = Stepper(self.stage_optimizers, self.scaler, *options)
         self.position, self.tally, self.stop = Position(), Tally(), StopRequest()
         self.emotions = tuple(emotions)
-        self.valid_utterances = 0
+        self.valid_utterances, self.data = 0, {}
         self.evaluated = None  # the checkpoint whose weights `evaluate` loaded
 
     # What a model computes -------------------------------------------------------------------------
