@@ -29,7 +29,7 @@ ifdef DATA
 export XSER_DATA := $(DATA)
 endif
 
-.PHONY: help setup lock demo test test-fast test-small test-serve soak fuzz audit doctest docs lint dist check-wheel recipe-lists train-tiny clean
+.PHONY: help setup lock demo test test-fast test-small test-serve test-scale soak fuzz audit doctest docs lint dist check-wheel recipe-lists train-tiny clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -86,6 +86,10 @@ soak: $(STAMP) ## kill a training KILLS times (50) at random instants; it has to
 test-serve: export OMP_NUM_THREADS ?= 1
 test-serve: $(STAMP) ## ask a server a thousand times, and print how much memory it takes
 	XSER_REQUESTS=1000 $(BIN)/python -m pytest tests/faults/test_memory_of_a_server.py $(ARGS)
+
+test-scale: export OMP_NUM_THREADS ?= 1
+test-scale: $(STAMP) ## kill the ranks of a training ten times; each time they come back, and the run ends bit-equal
+	XSER_RANK_KILLS=10 $(BIN)/python -m pytest tests/faults/test_killed_ranks.py $(ARGS)
 
 audit: $(STAMP) ## look for known vulnerabilities of the locked versions, and for licences that are not permissive
 	$(PYTHON) -m venv $(VENV)/audit

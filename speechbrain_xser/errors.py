@@ -51,6 +51,10 @@ class TrainingError(XserError, RuntimeError):
     """Training cannot go on: too many non-finite batches or unreadable clips."""
 
 
+class LostRankError(TrainingError):
+    """Another rank has ended; this one has no error of its own."""
+
+
 class OutOfMemoryError(XserError, RuntimeError):
     """Memory ran out while a model was loaded or used; in a training it is a :class:`TrainingError`."""
 

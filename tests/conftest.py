@@ -25,6 +25,7 @@ LONGEST = (
     "web/test_browser.py",
     "benchmarks/test_benchmarks.py",
     "training/test_ddp.py",
+    "faults/test_killed_ranks.py",
     "consistency/test_recipes.py",
     "timeline/test_memory.py",
     "cli/test_timeline.py",

@@ -9,6 +9,7 @@ import click
 from speechbrain_xser.cli.recipe_folder import recipe_folder, recipe_yamls, use_recipes
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.utils.commandline import one_line_errors
+from speechbrain_xser.utils.restart_note import end_if_noted
 
 
 @click.command("train", context_settings={"ignore_unknown_options": True})
@@ -19,24 +20,45 @@ from speechbrain_xser.utils.commandline import one_line_errors
     type=click.Path(exists=True, file_okay=False),
     help="Folder of recipes.  [default: the checkout's]",
 )
-def train_command(recipe, values, recipes) -> None:
+@click.option("--ranks", type=int, metavar="N", help="Processes on this machine, one for each GPU.")
+@click.option("--nodes", default="1", metavar="M", help="Machines, or the fewest and the most: 1:2.  [default: 1]")
+@click.option("--address", metavar="HOST[:PORT]", help="One of several machines, the same on all of them.")
+@click.option("--restarts", default=3, metavar="N", help="How often ranks that were killed start again.  [default: 3]")
+@click.option("--job", default="xser", metavar="NAME", help="Tells jobs apart that meet at one address.")
+def train_command(recipe, values, recipes, ranks, **places) -> None:
     """Trains RECIPE: a YAML file, or the name of a corpus, for recipes/CORPUS/hparams/train.yaml.
 
     The command prepares the corpus, trains, evaluates the best checkpoint, and writes the trained folder. To continue a
     stopped or killed run, give the same command again. Ctrl-C stops after the current step and saves a checkpoint.
 
     Every key of the YAML is an option, such as --data_folder=FOLDER or --seed=1, and so are SpeechBrain's run options,
-    such as --device=cpu or --precision=bf16. For several GPUs: torchrun --nproc_per_node=8 recipes/train.py RECIPE.yaml
+    such as --device=cpu or --precision=bf16.
+
+    With --ranks, several processes train together, through torchrun. --nodes and --address are for several machines:
+    give each the same command. Killed ranks start again and go on from the newest checkpoint.
 
     \b
-    Example:
+    Examples:
       xser train CREMA-D --data_folder=corpora/CREMA-D --system=fd_ser_sed_asr
+      xser train SpeechCraft --data_folder=corpora/SpeechCraft --memory=80gb --ranks 8
+      xser train SpeechCraft --data_folder=corpora/SpeechCraft --memory=2x8_80gb --ranks 8 --nodes 2 --address node1
     """
+    end_if_noted()
     with one_line_errors():
-        path = recipe_path(recipe, recipes)
-        from speechbrain_xser.training.command import main  # torch is slow to load
+        words = [str(recipe_path(recipe, recipes)), *map(option, values)]
+        if ranks is None and (places["nodes"] != "1" or places["address"]):
+            raise SettingsError("--nodes and --address need --ranks: say how many processes this machine has.")
+        if ranks is None:
+            from speechbrain_xser.training.command import main  # torch is slow to load
 
-        main([str(path), *map(option, values)])
+            main(words)
+            return
+        from speechbrain_xser.training.command import check_words
+        from speechbrain_xser.training.launcher import Launch, launch
+
+        check_words(words)
+        folder = [] if recipes is None else ["--recipes", recipes]
+        launch(Launch(ranks, **places), ["speechbrain_xser.cli", "train", *words, *folder])
 
 
 def recipe_path(recipe: str, recipes: str | None = None) -> Path:

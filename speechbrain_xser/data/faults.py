@@ -64,13 +64,15 @@ class FaultCounter:
         """How many are allowed: ``max(1, floor(limit * total))``."""
         return max(1, int(self.limit * self.total))
 
-    def add(self, faults) -> None:
+    def add(self, faults, warned: bool = True) -> None:
         """Counts the faults of one batch and warns once about each.
 
         Arguments
         ---------
         faults : iterable of str
             Their messages, as in ``Batch.faults``.
+        warned : bool
+            Whether this process warns; of several that count the same clips, one does.
 
         Raises
         ------
@@ -78,7 +80,7 @@ class FaultCounter:
             If there are more than ``allowed`` now.
         """
         for message in map(str, faults):
-            if message not in self._messages:
+            if warned and message not in self._messages:
                 logger.warning("skipped %s", message)
             self._messages[message] = None
         if self.count > self.allowed:

@@ -21,6 +21,7 @@ def sampled_batches(
     label: str = "listening",
     batch_size: int = BATCH,
     cut_silence: bool = False,
+    max_unreadable: float = 0.01,
 ) -> Iterator[Batch]:
     """Yields the readable clips of a manifest, or ``limit`` of them, with a progress bar; longer ones are left out.
 
@@ -42,6 +43,8 @@ def sampled_batches(
         Clips of a batch.
     cut_silence : bool
         Whether clips lose the silence before and after speech, as a model hears them whose folder says so.
+    max_unreadable : float
+        Share of the drawn clips that may be unreadable.
 
     Yields
     ------
@@ -52,11 +55,11 @@ def sampled_batches(
     ManifestError
         If the manifest is invalid.
     TrainingError
-        If more than 1 % of the clips cannot be read.
+        If more of the clips cannot be read.
     """
     clips = dataset(manifest, data_folder, max_seconds, skip_long=True)
     chosen = sorted(range(len(clips)), key=lambda index: crc32(clips.data_ids[index].encode("utf-8")))[:limit]
-    unreadable = FaultCounter(len(chosen))
+    unreadable = FaultCounter(len(chosen), max_unreadable)
     for start in tqdm(range(0, len(chosen), batch_size), desc=label, unit="batch", disable=None):
         batch = collate([clips[index] for index in chosen[start : start + batch_size]])
         unreadable.add(batch.faults)

@@ -24,11 +24,12 @@ from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.errors import CheckpointError, PromptError, SettingsError, TrainingError
 from speechbrain_xser.metrics.answers import UtteranceAnswer
-from speechbrain_xser.training import collapse
 from speechbrain_xser.training.autosave import Autosave
 from speechbrain_xser.training.checkpoint import CheckpointStore
+from speechbrain_xser.training.collapse import hear
 from speechbrain_xser.training.criterion import Criterion
-from speechbrain_xser.training.distributed import rank, sum_over_ranks, world_size
+from speechbrain_xser.training.distributed import agree, gather_lists, rank, sum_over_ranks, world_size
+from speechbrain_xser.training.loaders import digest_of_clips
 from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
 from speechbrain_xser.training.precision import warn_if_emulated
 from speechbrain_xser.training.progress import Position
@@ -46,6 +47,7 @@ from speechbrain_xser.utils.out_of_memory import naming_memory
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
     from speechbrain_xser.model import ExplainableSER, Forward
+    from speechbrain_xser.training.sharding import ShardedLLM
 
 
 class XserBrain(sb.Brain):
@@ -79,6 +81,8 @@ class XserBrain(sb.Brain):
         Classes whose probabilities a test takes.
     faults : FaultCounter, optional
         Counts unreadable clips and ends the training above its limit.
+    sharding : ShardedLLM, optional
+        If the LLM's weights are divided among the ranks.
     train_logger : TrainLogger, optional
         E.g. a :class:`~speechbrain_xser.training.train_log.TrainLog`.
     hparams, run_opts : dict, optional
@@ -119,6 +123,7 @@ class XserBrain(sb.Brain):
         search_limit: int | None = None,
         emotions: Sequence[str] = EMOTIONS,
         faults: FaultCounter | None = None,
+        sharding: ShardedLLM | None = None,
         train_logger: TrainLogger | None = None,
         hparams: dict | None = None,
         run_opts: dict | None = None,
@@ -134,8 +139,8 @@ class XserBrain(sb.Brain):
         if self.debug and not self.debug_persistently:
             store = None  # a few batches of an epoch are nothing to resume from
         self.model = model  # never the wrapper
-        self.schedule, self.criterion, self.score = schedule, criterion, score
-        self.recovery = None if store is None else Recovery(store, model, identity or {})
+        self.schedule, self.criterion, self.score, self.sharding = schedule, criterion, score, sharding
+        self.recovery = None if store is None else Recovery(store, model, identity or {}, self.device)
         self.autosave = Autosave(self.ckpt_interval_steps, self.ckpt_interval_minutes)
         self.seed, self.faults, self.train_logger = seed, faults, train_logger
         self.valid_search_every, self.search_limit = valid_search_every, search_limit
@@ -144,7 +149,7 @@ class XserBrain(sb.Brain):
         self.stepper = Stepper(self.stage_optimizers, self.scaler, *options)
         self.position, self.tally, self.stop = Position(), Tally(), StopRequest()
         self.emotions = tuple(emotions)
-        self.valid_utterances = 0
+        self.valid_utterances, self.data = 0, {}
         self.evaluated = None  # the checkpoint whose weights `evaluate` loaded
 
     # What a model computes -------------------------------------------------------------------------
@@ -166,18 +171,19 @@ class XserBrain(sb.Brain):
 
     def fit_batch(self, batch: Batch) -> Tensor:
         """One optimiser step on one window; its loss, [], on the CPU, or NaN if the step was skipped."""
-        self._count_faults(batch)
         self.turn = self.schedule.turn(self.position.step(self.steps_per_epoch), self.steps_per_epoch)
         self.beta = self.criterion.beta_at(self.turn.stage_step, self.turn.stage_steps)
         self.on_fit_batch_start(batch, should_step=True)
         with name_out_of_memory(batch, self.save):
-            window = make_window(self.model, batch, self.turn.stage, self.grad_accumulation_factor, self.device)
+            parts = self.grad_accumulation_factor, self.device, self.sharding is not None
+            window = make_window(self.model, batch, self.turn.stage, *parts)
+            self._count_faults(window.faults)
             sums = self._backward(window)
             terms = self.criterion.terms(self.parts, window.totals, self.beta)
             report = self.stepper.step(self.turn, window, sums, terms, self.stop.requested)
         loss = torch.tensor(report.loss if report.accepted else math.nan)  # no average takes a NaN
         if report.accepted:
-            told = {"cross_entropy": report.cross_entropy, "kl": report.kl, **report.objectives}
+            told = {"loss": report.loss, "cross_entropy": report.cross_entropy, "kl": report.kl, **report.objectives}
             self.tally.add(**told, gradient_norm=report.gradient_norm)
         self.position, self.optimizer_step = self.position.forward(), self.optimizer_step + 1
         self.on_fit_batch_end(batch, report, loss, should_step=True)
@@ -187,14 +193,15 @@ class XserBrain(sb.Brain):
     def _backward(self, window: Window) -> Tensor:
         """Gradients of a whole window; the sums of the parts of its micro-batches, [M, P]."""
         self.totals, sums = window.totals, []
-        for index, (batch, self.answers) in enumerate(zip(window.micro_batches, window.answers, strict=True)):
+        parts = zip(window.micro_batches, window.answers, window.weights, strict=True)
+        for index, (batch, self.answers, weight) in enumerate(parts):
             seed_step(self.seed, self.turn.stage.name, self.turn.stage_step, index, rank())
             with self.no_sync(index + 1 < len(window.micro_batches)):
                 with self.training_ctx:
                     loss = self.compute_objectives(self.compute_forward(batch, sb.Stage.TRAIN), batch, sb.Stage.TRAIN)
                 # wrapped models average over ranks, and the totals are already those of all ranks
-                self.scaler.scale(loss * (window.weight * world_size())).backward()
-            sums.append(torch.stack(list(self.parts.values())).detach() * window.weight)
+                self.scaler.scale(loss * (weight * world_size())).backward()
+            sums.append(torch.stack(list(self.parts.values())).detach() * weight)
         return torch.stack(sums)
 
     # Evaluation ------------------------------------------------------------------------------------
@@ -202,8 +209,7 @@ class XserBrain(sb.Brain):
     @torch.no_grad()
     def evaluate_batch(self, batch: Batch, stage: sb.Stage) -> Tensor:
         """Adds a batch's loss and answers to the evaluation; returns its loss, [], on the CPU."""
-        self._count_faults(batch)
-        self._go_on(busy=True)
+        self._go_on(busy=True, faults=batch.faults)
         if not batch.ids:
             return torch.tensor(float("nan"))
         self.answers = answers_of(batch, self.turn.stage)
@@ -219,11 +225,9 @@ class XserBrain(sb.Brain):
         return loss.cpu()
 
     def _listen_and_search(self, batch: Batch, stage: sb.Stage) -> None:
-        """Runs the collapse diagnostics on a validation's first batch, and generates the batch's answers."""
-        if stage == sb.Stage.VALID and not self.evaluation.diagnostics:
-            diagnostics = collapse.listen(self.model, batch, self.turn.stage, self.answers)
-            collapse.warn(diagnostics)
-            self.evaluation.diagnostics = {key: value for one in diagnostics for key, value in one.stats().items()}
+        """Measures the branches on a validation's first batch, and generates the batch's answers."""
+        if stage == sb.Stage.VALID and self.evaluation.heard is None:
+            self.evaluation.heard = hear(self.model, batch, self.turn.stage, self.answers)
         if self.evaluation.wants(len(batch.ids)):
             if stage == sb.Stage.TEST and self.turn.stage.names_emotion:
                 known = {"words": words_of(batch)}
@@ -234,12 +238,17 @@ class XserBrain(sb.Brain):
             texts = self.model.generate(batch.wavs, batch.samples, self.turn.stage, words=words_of(batch))
             self.evaluation.answers += map(UtteranceAnswer, batch.utterances, texts)
 
-    def _go_on(self, busy: bool) -> bool:
+    def _go_on(self, busy: bool, faults: Sequence[str] = ()) -> bool:
         """Whether any rank has a batch left to evaluate; ends all ranks together if any was asked to stop.
+
+        The ranks count their unreadable clips together.
 
         Ranks may have different numbers of batches: one that has finished keeps asking until all have finished.
         """
-        stopping, left = sum_over_ranks([self.stop.requested, busy], self.device)
+        if self.sharding is not None:
+            self.sharding.wait()
+        stopping, left, unreadable = sum_over_ranks([self.stop.requested, busy, len(faults)], self.device)
+        self._count_faults(gather_lists(list(faults)) if unreadable else ())
         if stopping:  # the checkpoint of this epoch's training already exists
             ddp_barrier()
             raise SystemExit(self.stop.exit_code)
@@ -291,6 +300,7 @@ class XserBrain(sb.Brain):
         """
         self.train_sampler, self.steps_per_epoch = train_set.batch_sampler, len(train_set)
         self.valid_utterances = 0 if valid_set is None else len(valid_set.dataset)
+        self.data = {"training clips": digest_of_clips(train_set)}
         with self.stop:
             super().fit(self._epochs(), train_set, valid_set, progressbar)
 
@@ -306,6 +316,8 @@ class XserBrain(sb.Brain):
             self.train_sampler.start(epoch, self.position.offset)
             self.step = self.position.offset
             return
+        if self.sharding is not None:
+            self.sharding.begin_evaluation()
         chosen = self.schedule.stages[-1] if epoch is None else self.schedule.stages_by_epoch()[epoch - 1]
         self.turn = Turn(chosen, 0, 1)
         limit = None if stage == sb.Stage.TEST else self.search_limit
@@ -315,11 +327,14 @@ class XserBrain(sb.Brain):
     def on_stage_end(self, stage: sb.Stage, stage_loss: float, epoch: int | None = None) -> None:
         """Logs, and saves at the end of an epoch's training and of its validation."""
         if stage == sb.Stage.TRAIN:
-            self.train_stats = {"loss": float(stage_loss), **self.tally.means(), "skipped": self.stepper.guard.skipped}
+            # the tally has every step of the epoch, however often the run was resumed in it
+            self.train_stats = {"loss": math.nan, **self.tally.means(), "skipped": self.stepper.guard.skipped}
             self.save()
             return
         while self._go_on(busy=False):
             pass
+        if self.sharding is not None:
+            self.sharding.end_evaluation()
         metrics = self.evaluation.metrics(self.criterion, self.score, self.device)
         if stage == sb.Stage.TEST:
             self._log({"test of": self.turn.stage.name}, test_stats=metrics)
@@ -332,7 +347,8 @@ class XserBrain(sb.Brain):
     # Saving and resuming ---------------------------------------------------------------------------
 
     def on_fit_start(self) -> None:
-        """Wraps the model and resumes from the newest checkpoint."""
+        """Compares the ranks, wraps the model, and resumes from the newest checkpoint of any rank."""
+        agree({**self._run(), **self.data, "precision": self.precision, "torch": torch.__version__})
         with naming_memory("the model was wrapped for several ranks", SMALLER_MODEL, TrainingError):
             super().on_fit_start()
         if self.recovery is None:
@@ -341,12 +357,13 @@ class XserBrain(sb.Brain):
             state = self.recovery.resume(self.stage_optimizers, self._run())
         if state is not None:
             self._restore(state)
+        agree({"step": self.optimizer_step, **self.position._asdict()})
         self.autosave.saved(self.optimizer_step)
 
     def save(self, metrics: Mapping[str, Any] | None = None) -> None:
         """Writes a checkpoint, on the main process only; metrics of a whole epoch begin the next epoch."""
         if metrics is not None and self.position.offset == self.steps_per_epoch:
-            self.position, self.tally, self.avg_train_loss = self.position.next_epoch(), Tally(), 0.0
+            self.position, self.tally = self.position.next_epoch(), Tally()
         if self.recovery is None:
             return
         self.autosave.saved(self.optimizer_step)
@@ -366,14 +383,13 @@ class XserBrain(sb.Brain):
         """What must be the same for a run to resume; not the micro-batches, which running out of memory may change."""
         values = {"beta": self.criterion.beta, "beta_warmup_fraction": self.criterion.warmup_fraction}
         values |= self.stage_optimizers.describe() | {"max_grad_norm": self.max_grad_norm}
-        batches = {"steps an epoch": self.steps_per_epoch, "ranks": world_size(), "seed": self.seed}
+        batches = {"steps an epoch": self.steps_per_epoch, "seed": self.seed}
         return {**self.schedule.describe(), **batches, **self.train_sampler.describe(), **values}
 
     def _state(self) -> dict[str, Any]:
         return {
             **self.position._asdict(),
             "stage": self._stage_name(),
-            "average_loss": float(self.avg_train_loss),
             "tally": self.tally.state(),
             "skipped": self.stepper.guard.skipped,
             "scaler": self.scaler.state_dict(),
@@ -382,7 +398,7 @@ class XserBrain(sb.Brain):
     def _restore(self, state: Mapping[str, Any]) -> None:
         self.position, self.tally = Position.from_state(state), Tally(state["tally"])
         self.optimizer_step = self.position.step(self.steps_per_epoch)
-        self.avg_train_loss, self.stepper.guard.skipped = state["average_loss"], state["skipped"]
+        self.avg_train_loss, self.stepper.guard.skipped = self.tally.means().get("loss", 0.0), state["skipped"]
         if self.scaler.is_enabled() and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         if state["stage"] != self._stage_name():
@@ -405,14 +421,19 @@ class XserBrain(sb.Brain):
     def _wrap_distributed(self) -> None:
         """Wraps once, with everything that any stage trains; what a stage does not train is an unused parameter."""
         if self.distributed_launch:
+            group = None
+            if self.sharding is not None:
+                names, group = [f"decoder.{name}" for name in self.sharding.names], self.sharding.group
+                DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self.model, names)
             # no device_ids: they would move the sample counts too, which belong on the CPU
             self.modules["model"] = DistributedDataParallel(
-                self.model, find_unused_parameters=True, broadcast_buffers=False
+                self.model, find_unused_parameters=True, broadcast_buffers=False, process_group=group
             )
 
-    def _count_faults(self, batch: Batch) -> None:
+    def _count_faults(self, faults: Sequence[str]) -> None:
+        """Of all ranks; the first one warns."""
         if self.faults is not None:
-            self.faults.add(batch.faults)
+            self.faults.add(faults, warned=if_main_process())
 
     def _log(self, meta: dict[str, Any], **stats: Mapping[str, float]) -> None:
         if self.train_logger is not None:

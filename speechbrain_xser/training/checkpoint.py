@@ -215,7 +215,7 @@ class CheckpointStore:
         newest = next(reversed(self.list()), None)
         return newest if newest is None or self._is_intact(newest) else self.latest()
 
-    def best(self, key: str | None = None, highest: bool = True) -> Checkpoint | None:
+    def best(self, key: str | None = None, highest: bool = True, intact: bool = True) -> Checkpoint | None:
         """The checkpoint with the best finite metric; the newest among equals. A damaged one is skipped.
 
         Arguments
@@ -224,23 +224,22 @@ class CheckpointStore:
             Name of the metric; ``best_key`` by default.
         highest : bool
             False: the lowest value is the best.
+        intact : bool
+            Whether its bytes are read and compared with their checksums.
 
         Returns
         -------
         Checkpoint or None
             ``None`` if no checkpoint has that metric.
         """
-        best = self._best(key or self.best_key, highest)
-        return best if best is None or self._is_intact(best) else self.best(key, highest)
-
-    def _best(self, key: str, highest: bool = True) -> Checkpoint | None:
-        """The same without a look at its bytes."""
+        key = key or self.best_key
         scored = [c for c in self.list() if c.metrics.get(key) is not None]
-        return max(scored, key=lambda c: (c.metrics[key] * (1 if highest else -1), c.step), default=None)
+        best = max(scored, key=lambda c: (c.metrics[key] * (1 if highest else -1), c.step), default=None)
+        return self.best(key, highest) if intact and best is not None and not self._is_intact(best) else best
 
     def prune(self) -> None:
         """Removes all but the newest and the best, and whatever a killed run left half-written or half-removed."""
-        best = self._best(self.best_key)
+        best = self.best(intact=False)
         keep = {c.folder for c in self.list()[-self.keep_latest :]} | ({best.folder} if best else set())
         for checkpoint in self._complete():
             if checkpoint.folder not in keep:

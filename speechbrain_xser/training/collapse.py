@@ -1,8 +1,9 @@
 """Collapse diagnostics: whether the decoder answers just as well without using a branch.
 
-Three measures on one validation batch: the KL in nats a frame, the active latent units (Burda et al., 2016:
-``Var_x(mu) > 0.01``), and how much lower the cross-entropy of an answer token is with the right audio than with the
-audio of another utterance (a branch's soft tokens rolled by one within the batch, all else unchanged).
+Three measures on the first validation batch of each rank, taken together: the KL in nats a frame, the active latent
+units (Burda et al., 2016: ``Var_x(mu) > 0.01``), and how much lower the cross-entropy of an answer token is with the
+right audio than with the audio of another utterance (a branch's soft tokens rolled by one within the batch, all else
+unchanged).
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from speechbrain_xser.training.window import words_of
 from speechbrain_xser.utils.lengths import valid_mask
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from speechbrain_xser.data.pipeline import Batch
     from speechbrain_xser.lobes.adapter import SoftTokens
-    from speechbrain_xser.lobes.bottleneck import Latent
     from speechbrain_xser.model import ExplainableSER
 
 logger = get_logger(__name__)
@@ -64,8 +66,26 @@ class Diagnostics(NamedTuple):
         return ", ".join(told)
 
 
-def active_units(mean: Tensor, frames: Tensor) -> int:
-    """Units whose posterior mean varies over the valid frames of a batch.
+class Moments(NamedTuple):
+    """Sums over frames, from which a variance follows."""
+
+    frames: int
+    first: Tensor  # [Z], float64, of the posterior means
+    second: Tensor  # [Z], float64, of their squares
+
+
+class Heard(NamedTuple):
+    """What one rank measured of a branch, as sums that add up over ranks."""
+
+    branch: str
+    kl: float | None  # nats
+    moments: Moments | None
+    gain: float | None  # nats
+    tokens: int
+
+
+def moments(mean: Tensor, frames: Tensor) -> Moments:
+    """Sums of the posterior means over the valid frames of a batch.
 
     Arguments
     ---------
@@ -76,6 +96,22 @@ def active_units(mean: Tensor, frames: Tensor) -> int:
 
     Returns
     -------
+    Moments
+    """
+    valid = mean[valid_mask(frames, mean.shape[1], mean.device)].double().cpu()
+    return Moments(len(valid), valid.sum(0), valid.square().sum(0))
+
+
+def active_units(found: Sequence[Moments]) -> int:
+    """Units whose posterior mean varies over the frames of one or several batches.
+
+    Arguments
+    ---------
+    found : sequence of Moments
+        One for each batch.
+
+    Returns
+    -------
     int
 
     Example
@@ -83,16 +119,21 @@ def active_units(mean: Tensor, frames: Tensor) -> int:
     >>> mean = torch.zeros(1, 4, 3)
     >>> mean[0, :, 1] = torch.tensor([1.0, -1.0, 1.0, 50.0])  # unit 1 varies
     >>> mean[0, 3, 2] = 50.0  # unit 2 only at padding
-    >>> active_units(mean, torch.tensor([3]))
+    >>> one = moments(mean, torch.tensor([3]))
+    >>> active_units([one])
     1
+    >>> other = moments(torch.full((1, 4, 3), 0.5), torch.tensor([4]))  # each is constant there, and another here
+    >>> active_units([other]), active_units([one, other])
+    (0, 3)
     """
-    valid = mean[valid_mask(frames, mean.shape[1], mean.device)].float()
-    return int((valid.var(0, correction=0) > ACTIVE_VARIANCE).sum())
+    frames = sum(each.frames for each in found)
+    variance = sum(each.second for each in found) / frames - (sum(each.first for each in found) / frames).square()
+    return int((variance > ACTIVE_VARIANCE).sum())
 
 
 @torch.no_grad()
-def listen(model: ExplainableSER, batch: Batch, stage: Stage, answers: list[str]) -> list[Diagnostics]:
-    """Computes the diagnostics of each branch that a stage trains, on one batch.
+def hear(model: ExplainableSER, batch: Batch, stage: Stage, answers: list[str]) -> list[Heard]:
+    """Measures each branch that a stage trains, on one batch.
 
     Arguments
     ---------
@@ -107,18 +148,34 @@ def listen(model: ExplainableSER, batch: Batch, stage: Stage, answers: list[str]
 
     Returns
     -------
-    list of Diagnostics
+    list of Heard
     """
-    heard = (batch.wavs, batch.samples, stage)
-    output, tokens = model(*heard, answers, words_of(batch)), model.encode(*heard, words_of(batch))
-    right = _cross_entropy(model, tokens, stage, answers)
-    diagnostics = []
+    clips = (batch.wavs, batch.samples, stage)
+    output, tokens = model(*clips, answers, words_of(batch)), model.encode(*clips, words_of(batch))
+    right, count = _nats(model, tokens, stage, answers)
+    found = []
     for name in (name for name in tokens if stage.mode(name) is Mode.TRAIN):
         gain = None
         if len(answers) > 1:
-            gain = _cross_entropy(model, {**tokens, name: _roll(tokens[name])}, stage, answers) - right
-        diagnostics.append(_diagnostics(name, output.branches[name].latent, gain))
-    return diagnostics
+            gain = _nats(model, {**tokens, name: _roll(tokens[name])}, stage, answers)[0] - right
+        latent = output.branches[name].latent
+        known = latent.posterior is not None
+        kl = float(latent.kl.float().sum()) if known else None
+        found.append(Heard(name, kl, moments(latent.posterior.mean, latent.frames) if known else None, gain, count))
+    return found
+
+
+def diagnose(heard: Iterable[Heard]) -> list[Diagnostics]:
+    """The diagnostics of each branch, from what one or several ranks heard."""
+    by_branch: dict[str, list[Heard]] = {}
+    for one in heard:
+        by_branch.setdefault(one.branch, []).append(one)
+    return [_diagnostics(name, found) for name, found in by_branch.items()]
+
+
+def listen(model: ExplainableSER, batch: Batch, stage: Stage, answers: list[str]) -> list[Diagnostics]:
+    """The diagnostics of one batch: see :func:`hear` and :func:`diagnose`."""
+    return diagnose(hear(model, batch, stage, answers))
 
 
 def warn(found: list[Diagnostics]) -> None:
@@ -134,18 +191,20 @@ def warn(found: list[Diagnostics]) -> None:
             )
 
 
-def _diagnostics(name: str, latent: Latent, gain: float | None) -> Diagnostics:
-    if latent.posterior is None:
+def _diagnostics(name: str, heard: Sequence[Heard]) -> Diagnostics:
+    gained = [(one.gain, one.tokens) for one in heard if one.gain is not None]
+    gain = sum(nats for nats, _ in gained) / sum(tokens for _, tokens in gained) if gained else None
+    found = [one.moments for one in heard if one.moments is not None]
+    if not found:
         return Diagnostics(name, None, None, None, gain)
-    kl = float(latent.kl.float().sum() / latent.frames.sum().clamp(min=1))
-    mean = latent.posterior.mean
-    return Diagnostics(name, kl, active_units(mean, latent.frames), mean.shape[-1], gain)
+    kl = sum(one.kl or 0.0 for one in heard) / max(1, sum(each.frames for each in found))
+    return Diagnostics(name, kl, active_units(found), len(found[0].first), gain)
 
 
-def _cross_entropy(model: ExplainableSER, tokens: dict[str, SoftTokens], stage: Stage, answers: list[str]) -> float:
-    """Nats a token."""
+def _nats(model: ExplainableSER, tokens: dict[str, SoftTokens], stage: Stage, answers: list[str]) -> tuple[float, int]:
+    """Of the answers, and their number of tokens."""
     answer = model.answer(tokens, stage, answers)
-    return float(answer.nats() / len(answer.targets))
+    return float(answer.nats()), len(answer.targets)
 
 
 def _roll(tokens: SoftTokens) -> SoftTokens:

@@ -1,4 +1,4 @@
-"""A training from its command line, step by step; ``recipes/train.py`` and ``xser train`` both run it.
+"""A training from its command line, step by step; ``recipes/train.py`` and ``xser train`` both run it on each rank.
 
 SpeechBrain's own parts read the command line, join the ranks and keep a copy of the hyperparameters; the steps are in
 ``training/run.py``.
@@ -6,22 +6,24 @@ SpeechBrain's own parts read the command line, join the ranks and keep a copy of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import speechbrain as sb
-from speechbrain.utils.distributed import ddp_init_group, if_main_process, infer_device, run_on_main
+from speechbrain.utils.distributed import if_main_process, infer_device, run_on_main
 from speechbrain.utils.logger import get_logger
 from speechbrain.utils.run_opts import RunOptions
 
-from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.errors import LostRankError, SettingsError, XserError
 from speechbrain_xser.metrics.answers import write_answers
 from speechbrain_xser.model_folder.locate import CHECKPOINTS
-from speechbrain_xser.training.arguments import read_words
+from speechbrain_xser.training.arguments import CommandLine, read_words
 from speechbrain_xser.training.corpora import licence_beside
 from speechbrain_xser.training.determinism import deterministic
-from speechbrain_xser.training.distributed import first_rank_alone
 from speechbrain_xser.training.experiment_loggers import check_loggers
+from speechbrain_xser.training.process_group import is_launched, is_started_again, joined
 from speechbrain_xser.training.recipe_yaml import load_recipe
 from speechbrain_xser.training.run import (
     check_backbones,
@@ -37,8 +39,9 @@ from speechbrain_xser.training.run import (
     summary,
 )
 from speechbrain_xser.training.training_settings import TrainingSettings
-from speechbrain_xser.utils.commandline import claimed, one_line_errors
+from speechbrain_xser.utils.commandline import FAULTY_INPUT, claimed, one_line_errors
 from speechbrain_xser.utils.devices import checked_device
+from speechbrain_xser.utils.restart_note import note_end
 
 logger = get_logger(__name__)
 
@@ -47,6 +50,13 @@ PLACE = (
     "Checkpoints are written to %s/step-..., in safetensors and JSON, each complete or not there; there is no "
     "save/CKPT+... of SpeechBrain's Checkpointer. The same command goes on from the newest."
 )
+
+
+class Recipe(NamedTuple):
+    """A recipe as its YAML and the command line give it."""
+
+    hparams: dict  # merged
+    overrides: dict  # of the command line
 
 
 @one_line_errors()
@@ -70,18 +80,57 @@ def main(arguments: Sequence[str]) -> None:
         ...
     SystemExit: 2
     """
-    hparams_file, run_opts, given = read_words(arguments)
-    ddp_init_group(run_opts)
-    hparams, overrides = load_recipe(hparams_file, given)
-    hparams = licence_beside(hparams_file) | merged(hparams)
+    with noting_errors():
+        words = read_words(arguments)
+        recipe = read_recipe(words)
+        if is_launched():
+            prepare(recipe.hparams)  # the ranks of a machine in turn: no collective waits for hours of it
+        with joined(words.run_opts):
+            checked_device(words.run_opts["device"])
+            with claimed(recipe.hparams["output_folder"], wait=is_started_again()):
+                begin_folder(recipe.hparams["output_folder"], words.recipe, recipe.overrides)
+                run(recipe.hparams, words.run_opts)
+
+
+def read_recipe(words: CommandLine) -> Recipe:
+    """The values of a run, checked before anything is prepared or loaded.
+
+    Raises
+    ------
+    SettingsError
+        If the YAML is no recipe, or a value of it or of the command line is wrong.
+    """
+    hparams, overrides = load_recipe(words.recipe, words.values)
+    hparams = licence_beside(words.recipe) | merged(hparams)
     if missing := [key for key in ("output_folder", "train_manifest", "valid_manifest", "model") if key not in hparams]:
-        raise SettingsError(f"{hparams_file}: has no {', '.join(missing)}, expected a recipe. Name one, e.g. CREMA-D.")
-    TrainingSettings.from_hparams(hparams)  # reports a wrong number before the corpus is prepared
+        raise SettingsError(f"{words.recipe}: has no {', '.join(missing)}, expected a recipe. Name one, e.g. CREMA-D.")
+    TrainingSettings.from_hparams(hparams)
     check_loggers(hparams.get("train_logger"))
-    checked_device(run_opts["device"])
-    with claimed(hparams["output_folder"]):
-        begin_folder(hparams["output_folder"], hparams_file, overrides)
-        run(hparams, run_opts)
+    return Recipe(hparams, overrides)
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Reads a command line as each rank will, so that a wrong one ends before any rank starts."""
+    read_recipe(read_words(words))
+
+
+@contextmanager
+def noting_errors() -> Iterator[None]:
+    """Leaves a note for later starts of the ranks, if a run ends so that the same command would end so again."""
+    try:
+        yield
+    except (LostRankError, ConnectionError):
+        raise
+    except (XserError, OSError):
+        note_end(FAULTY_INPUT)
+        raise
+
+
+def prepare(hparams: Mapping) -> None:
+    """Runs the recipe's preparation, if it has one; a second process waits for the first and finds it done."""
+    check_backbones(hparams)
+    if hparams.get("prepare") is not None:
+        hparams["prepare"]()
 
 
 def begin_folder(folder: str, hparams_file: str, overrides: Mapping) -> None:
@@ -107,10 +156,9 @@ def run(hparams: dict, run_opts: RunOptions) -> None:
 
 
 def _run(hparams: dict, run_opts: RunOptions) -> None:
-    check_backbones(hparams)
     check_precision(hparams, run_opts)
-    if hparams.get("prepare") is not None:
-        first_rank_alone(hparams["prepare"])
+    if not is_launched():
+        prepare(hparams)
     device = run_opts["device"] or infer_device()
     accumulation = run_option("grad_accumulation_factor", hparams, run_opts)
     check_memory(hparams, device, accumulation)

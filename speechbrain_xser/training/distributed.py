@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
 from speechbrain.utils.distributed import MainProcessContext, is_distributed_initialized
 
-from speechbrain_xser.errors import TrainingError
+from speechbrain_xser.errors import TrainingError, XserError
 
-PATIENCE = timedelta(days=7)  # of ranks that wait for the first one
+T = TypeVar("T")
+NOTHING = "nothing"
 
 
 def world_size() -> int:
@@ -36,37 +36,127 @@ def rank() -> int:
     return torch.distributed.get_rank() if is_distributed_initialized() else 0
 
 
-def first_rank_alone(work: Callable[[], object]) -> None:
-    """Runs hours of work on the first rank, while the others wait for it without the collectives' time limit.
+def from_rank(source: int, work: Callable[[], T]) -> T:
+    """What one rank computes, on all ranks; no other rank needs its disk.
 
-    They wait in a group of their own, on CPUs; a collective that a GPU waits for ends the run after ten minutes.
-    SpeechBrain's ``run_on_main`` and ``ddp_barrier`` wait for nobody inside the work.
+    Arguments
+    ---------
+    source : int
+        Which rank works.
+    work : callable
+        Its result must be picklable.
+
+    Returns
+    -------
+    Any
+        The result.
+
+    Raises
+    ------
+    XserError, OSError
+        What the work raises, on every rank.
+    TrainingError
+        On the other ranks, if it raises anything else.
+
+    Example
+    -------
+    >>> from_rank(0, lambda: {"step": 5})
+    {'step': 5}
+    """
+    if not is_distributed_initialized():
+        return work()
+    told: list[Any] = [None, TrainingError(f"Rank {source} has failed; its own error says why.")]
+    try:
+        if rank() == source:
+            with MainProcessContext():  # SpeechBrain's collectives wait for nobody inside
+                told = [work(), None]
+    except (XserError, OSError) as error:
+        told[1] = error
+        raise
+    finally:  # the others wait here
+        torch.distributed.broadcast_object_list(told, src=source)
+    if told[1] is not None:
+        raise told[1]
+    return told[0]
+
+
+def tensors_from_rank(
+    source: int, tensors: Mapping[str, torch.Tensor], device: str | torch.device
+) -> dict[str, torch.Tensor]:
+    """The tensors of one rank, on all ranks; what the others hand over is not used.
+
+    Arguments
+    ---------
+    source : int
+        Which rank has them.
+    tensors : mapping of str to Tensor
+        By name, on any device.
+    device : str or torch.device
+        Where ranks exchange; tensors arrive there, on the other ranks.
+
+    Returns
+    -------
+    dict of str to Tensor
+        In the source's order.
+
+    Example
+    -------
+    >>> tensors_from_rank(0, {"w": torch.ones(2)}, "cpu")
+    {'w': tensor([1., 1.])}
+    """
+    if not is_distributed_initialized():
+        return dict(tensors)
+    known = from_rank(source, lambda: {name: (each.shape, each.dtype) for name, each in tensors.items()})
+    received = {}
+    for name, (shape, dtype) in known.items():
+        here = rank() == source
+        tensor = tensors[name].to(device).contiguous() if here else torch.empty(shape, dtype=dtype, device=device)
+        torch.distributed.broadcast(tensor, source)
+        received[name] = tensors[name] if here else tensor
+    return received
+
+
+def agree(values: Mapping[str, Any]) -> None:
+    """Compares what must be the same on all ranks before they train together.
+
+    Arguments
+    ---------
+    values : mapping of str to plain values
+        E.g. data, settings and position, by name.
 
     Raises
     ------
     TrainingError
-        On the other ranks, if the work failed on the first, which raises its own error.
+        On every rank; names what differs, and on which rank.
 
     Example
     -------
-    >>> first_rank_alone(lambda: print("prepared"))
-    prepared
+    >>> agree({"seed": 1})
     """
-    if not is_distributed_initialized():
-        work()
-        return
-    waiting = torch.distributed.new_group(backend="gloo", timeout=PATIENCE)
-    done = torch.zeros(1)
-    try:
-        if rank() == 0:
-            with MainProcessContext():
-                work()
-            done += 1
-    finally:  # the others wait here
-        torch.distributed.broadcast(done, 0, group=waiting)
-        torch.distributed.destroy_process_group(waiting)
-    if not done:
-        raise TrainingError("The first rank could not prepare the data; its own error says why.")
+    of_ranks = gather_lists([dict(values)])
+    first, lines = of_ranks[0], []
+    for number, other in enumerate(of_ranks):
+        different = [key for key in first | other if first.get(key, NOTHING) != other.get(key, NOTHING)]
+        told = (f"{key} {other.get(key, NOTHING)!r} for {first.get(key, NOTHING)!r}" for key in different)
+        lines += [f"rank {number} has {', '.join(told)}"] if different else []
+    if lines:
+        raise TrainingError(
+            f"The ranks do not train the same run; against the first, {'; '.join(lines)}. "
+            "Give every node the same command, data and version."
+        )
+
+
+def rank_of_highest(value: tuple) -> int | None:
+    """The first rank whose value is the highest; ``None`` if the value is empty on all.
+
+    Example
+    -------
+    >>> rank_of_highest((3,)), rank_of_highest(())
+    (0, None)
+    """
+    values = gather_lists([value])
+    highest = max(values)
+    return values.index(highest) if highest else None
 
 
 def sum_over_ranks(values: Sequence[float], device: str) -> list[float]:

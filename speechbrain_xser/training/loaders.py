@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Subset
 from speechbrain_xser.data.pipeline import collate
 from speechbrain_xser.training.distributed import rank, world_size
 from speechbrain_xser.training.sampler import WindowSampler
+from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.signals import ignore_in_worker
 from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.training.work import predicted_tokens, soft_tokens_a_second
@@ -96,6 +97,11 @@ def evaluation_loader(clips: DynamicItemDataset, settings: TrainingSettings) -> 
     order = sorted(range(len(clips)), key=lambda index: -seconds[index])
     share = Subset(clips, order[rank() :: world_size()])
     return DataLoader(share, batch_size=settings.valid_batch_size, **_common(settings))
+
+
+def digest_of_clips(loader: DataLoader) -> int:
+    """A number that stands for the ids of a training loader's clips, in their order."""
+    return derive_seed(*loader.dataset.data_ids)
 
 
 def _common(settings: TrainingSettings) -> dict:

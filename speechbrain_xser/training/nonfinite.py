@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from speechbrain.utils.logger import get_logger
 
 from speechbrain_xser.errors import TrainingError
-
-ELSEWHERE = "a loss that is not finite, on another rank"
+from speechbrain_xser.training.distributed import gather_lists
 
 logger = get_logger(__name__)
 
@@ -47,6 +46,8 @@ class NonfiniteGuard:
     ) -> bool:
         """Whether the step may be taken; the same on every rank, since ``total`` and the norm are.
 
+        If not, the ranks tell each other their losses, and name the utterances wherever they are.
+
         Arguments
         ---------
         losses : sequence of float
@@ -72,23 +73,21 @@ class NonfiniteGuard:
             return True
         self.skipped += 1
         self._in_a_row += 1
-        what = _describe(losses, ids, gradient_norm, total)
+        of_ranks = gather_lists(list(zip(losses, map(tuple, ids), strict=True)))
+        what = _describe(of_ranks, gradient_norm)
         if self._in_a_row > self.patience:
             raise TrainingError(
                 f"{self._in_a_row} steps in a row were not finite (more than {self.patience} allowed); the last had "
                 f"{what}. Lower the learning rate, use bf16 or fp32 instead of fp16, or remove these utterances; "
                 "the last checkpoint is intact."
             )
-        elsewhere = what == ELSEWHERE  # the rank that can name the utterances does so
-        logger.warning("Step skipped (%d so far): it had %s.", self.skipped, what, main_process_only=elsewhere)
+        logger.warning("Step skipped (%d so far): it had %s.", self.skipped, what)
         return False
 
 
-def _describe(losses: Sequence[float], ids: Sequence[Sequence[str]], gradient_norm: float, total: float) -> str:
-    bad = [name for loss, names in zip(losses, ids, strict=True) if not math.isfinite(loss) for name in names]
+def _describe(parts: Sequence[tuple[float, Sequence[str]]], gradient_norm: float) -> str:
+    bad = [name for loss, names in parts if not math.isfinite(loss) for name in names]
     if bad:
         return f"a loss that is not finite, with the utterances {', '.join(bad)}"
-    if not math.isfinite(total):
-        return ELSEWHERE
-    names = [name for part in ids for name in part]
+    names = [name for _, part in parts for name in part]
     return f"a finite loss and the gradient norm {gradient_norm}, with the utterances {', '.join(names)}"

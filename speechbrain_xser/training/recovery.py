@@ -1,8 +1,12 @@
-"""What a checkpoint of a run holds, and how a run resumes from one or evaluates the best."""
+"""What a checkpoint of a run holds, and how a run resumes from one or evaluates the best.
+
+One rank reads: the one whose disk has the newest checkpoint, or the best. The others get its state and its tensors,
+so that machines need no common folder.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -16,6 +20,7 @@ from speechbrain_xser.training.checkpoint import (
     CheckpointStore,
     load_tensors,
 )
+from speechbrain_xser.training.distributed import from_rank, rank_of_highest, tensors_from_rank
 from speechbrain_xser.training.optimizers import StageOptimizers
 from speechbrain_xser.utils.differences import check_tensors, differing_keys
 from speechbrain_xser.utils.finite import refuse_not_finite
@@ -34,6 +39,8 @@ class Recovery:
         Not wrapped; its ``state_dict`` holds what it owns and nothing of the frozen backbones.
     base : mapping of str to plain values
         What must be the same for the weights to fit: backbones, vocabulary size.
+    device : str
+        Where ranks exchange tensors.
 
     Example
     -------
@@ -47,8 +54,8 @@ class Recovery:
     this run 12. Restore these values, or train into another output folder.
     """
 
-    def __init__(self, store: CheckpointStore, model: nn.Module, base: Mapping[str, Any]) -> None:
-        self.store = store
+    def __init__(self, store: CheckpointStore, model: nn.Module, base: Mapping[str, Any], device: str = "cpu") -> None:
+        self.store, self.device = store, device
         self.model = model
         self.base = dict(base)
 
@@ -102,15 +109,17 @@ class Recovery:
             number that no checkpoint could hold.
         """
         refuse_not_finite({"base": self.base, "run": dict(run)}, CANNOT_HOLD)  # not at the first save, hours later
-        checkpoint = self.store.latest()
+        source = rank_of_highest(_newest(self.store))
+        if source is None:
+            return None
+        more = () if optimizers is None else ("optimizers",)
+        checkpoint, tensors = self._from_rank(source, self.store.latest, run, more)
         if checkpoint is None:
             return None
-        _check_same(checkpoint, {**self.base, **run}, ("base", "run"))
-        moments = load_tensors(checkpoint, "optimizers") if optimizers is not None else {}
-        self._load_model(checkpoint)
+        self.model.load_state_dict(tensors["model"], strict=True)
         if optimizers is not None:
-            _load_moments(checkpoint, optimizers, moments)
-        logger.info("Resumed from %s.", checkpoint.folder)
+            _load_moments(checkpoint, optimizers, tensors["optimizers"])
+        logger.info("Resumed from %s%s.", checkpoint.folder, f" of rank {source}" if source else "")
         return checkpoint.state
 
     def load_best(self, key: str | None = None, highest: bool = True) -> Checkpoint | None:
@@ -121,21 +130,48 @@ class Recovery:
         Checkpoint or None
             ``None`` if there is no checkpoint; the weights then stay as they are.
         """
-        best = self.store.best(key, highest)
-        checkpoint = best or self.store.latest()
+        name, sign = key or self.store.best_key, 1 if highest else -1
+        best, newest = self.store.best(name, highest, intact=False), _newest(self.store)
+        without = (0, *newest) if newest else ()
+        source = rank_of_highest(without if best is None else (1, best.metrics[name] * sign, best.step))
+        if source is None:
+            return None
+        checkpoint, tensors = self._from_rank(source, lambda: self.store.best(name, highest) or self.store.latest())
         if checkpoint is None:
             return None
-        if best is None:
-            name = key or self.store.best_key
+        if checkpoint.metrics.get(name) is None:
             logger.warning("No checkpoint has a finite %s: %s is evaluated.", name, checkpoint.folder)
-        _check_same(checkpoint, self.base, ("base",))
-        self._load_model(checkpoint)
+        self.model.load_state_dict(tensors["model"], strict=True)
         return checkpoint
 
-    def _load_model(self, checkpoint: Checkpoint) -> None:
-        tensors = load_tensors(checkpoint, "model")
-        check_tensors(tensors, self.model.state_dict(), f"{checkpoint.folder}/model.safetensors")
-        self.model.load_state_dict(tensors, strict=True)
+    def _from_rank(
+        self,
+        source: int,
+        find: Callable[[], Checkpoint | None],
+        run: Mapping[str, Any] | None = None,
+        more: tuple[str, ...] = (),
+    ) -> tuple[Checkpoint | None, dict[str, dict[str, torch.Tensor]]]:
+        """A checkpoint that one rank finds, and its tensors by file, on all ranks; checked on the rank that reads."""
+        names = ("model", *more)
+        expected, parts = (self.base, ("base",)) if run is None else ({**self.base, **run}, ("base", "run"))
+        read: dict[str, dict[str, torch.Tensor]] = {name: {} for name in names}
+
+        def checked() -> Checkpoint | None:
+            checkpoint = find()
+            if checkpoint is not None:
+                _check_same(checkpoint, expected, parts)
+                read.update({name: load_tensors(checkpoint, name) for name in names})
+                check_tensors(read["model"], self.model.state_dict(), f"{checkpoint.folder}/model.safetensors")
+            return checkpoint
+
+        checkpoint = from_rank(source, checked)
+        return checkpoint, {name: tensors_from_rank(source, each, self.device) for name, each in read.items()}
+
+
+def _newest(store: CheckpointStore) -> tuple:
+    """What compares the newest checkpoint of a folder with those of other ranks' folders; empty if there is none."""
+    found = store.list()
+    return (found[-1].step, found[-1].folder.name) if found else ()
 
 
 def _load_moments(checkpoint: Checkpoint, optimizers: StageOptimizers, moments: Mapping[str, torch.Tensor]) -> None:
@@ -149,6 +185,8 @@ def _load_moments(checkpoint: Checkpoint, optimizers: StageOptimizers, moments: 
 
 def _check_same(checkpoint: Checkpoint, expected: Mapping[str, Any], parts: tuple[str, ...]) -> None:
     found = {key: value for part in parts for key, value in (checkpoint.state.get(part) or {}).items()}
+    if found.get("ranks") == 1:  # earlier releases cut windows for a number of ranks; those of one are the same
+        del found["ranks"]
     different = differing_keys(found, expected)
     if different:
         raise CheckpointError(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
-from speechbrain.utils.distributed import if_main_process, run_on_main
+from speechbrain.utils.distributed import if_main_process, infer_device, run_on_main
 from torch.utils.data import DataLoader
 
 from speechbrain_xser.answer.record import EMOTIONS
@@ -41,6 +41,7 @@ from speechbrain_xser.training.precision import refuse_other_half
 from speechbrain_xser.training.schedule import StageSchedule
 from speechbrain_xser.training.scoring import paragraph_scores, score_answers
 from speechbrain_xser.training.seeding import derive_seed
+from speechbrain_xser.training.sharding import ShardedLLM
 from speechbrain_xser.training.step_memory import SMALLER_MODEL
 from speechbrain_xser.training.train_log import TrainLog
 from speechbrain_xser.training.training_settings import RUN_OPTIONS, TrainingSettings
@@ -172,7 +173,8 @@ def make_model(hparams: Mapping[str, Any], device: str | None = None) -> Explain
     # before the model is built
     start, lora = (None if one is None else model_folder(one) for one in (settings.start_from, settings.start_lora))
     torch.manual_seed(derive_seed(settings.seed, "model"))
-    with naming_memory("the model was loaded", SMALLER_MODEL, TrainingError), straight_to(device):
+    target = None if settings.shard else device  # a GPU would not hold it whole
+    with naming_memory("the model was loaded", SMALLER_MODEL, TrainingError), straight_to(target):
         model = hparams["model"]()
         for part in (model.encoder, *recognizers(model)):
             check_max_seconds(part, settings.max_seconds)
@@ -222,7 +224,7 @@ def standardize(model: ExplainableSER, hparams: Mapping[str, Any]) -> None:
         If no clip of the training set can be read.
     """
     some = (hparams["train_manifest"], hparams.get("data_folder"), TrainingSettings.from_hparams(hparams).max_seconds)
-    batches = sampled_batches(*some, CLIPS, "mean and spread")
+    batches = sampled_batches(*some, CLIPS, "mean and spread", max_unreadable=1.0)
     model.standardization.fit(model.encoder(batch.wavs, batch.samples) for batch in batches)
 
 
@@ -240,9 +242,9 @@ def check_precision(hparams: Mapping[str, Any], run_opts: Any) -> None:
 
 
 def check_memory(hparams: Mapping[str, Any], device: str, accumulation: int) -> None:
-    """Says what the largest step needs of a GPU, and raises a ``TrainingError`` if the GPU has less."""
+    """Says what the largest step needs of a GPU, and raises a ``TrainingError`` if the GPU has less; not of shards."""
     settings = TrainingSettings.from_hparams(hparams)
-    if device_bytes(device) is not None:
+    if device_bytes(device) is not None and not settings.shard:
         clips = dataset(hparams["train_manifest"], hparams.get("data_folder"), settings.max_seconds)
         check_device_memory(lobes(hparams), settings, clips, device, accumulation)
 
@@ -293,6 +295,7 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
     ):
         hparams = {**hparams, "ckpt_interval_minutes": 0}  # SpeechBrain accepts only one of them
     output = Path(hparams["output_folder"])
+    device = run_opts["device"] or infer_device()
     return XserBrain(
         model,
         settings.schedule(),
@@ -307,6 +310,7 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
         search_limit=settings.search_limit,
         emotions=hparams.get("emotions") or EMOTIONS,
         faults=FaultCounter(utterances, settings.max_unreadable),
+        sharding=ShardedLLM(model.decoder, device) if settings.shard else None,
         train_logger=TrainLog(output / "train_log.txt", make_loggers(hparams.get("train_logger"), output)),
         hparams=dict(hparams),
         run_opts=run_opts,
@@ -366,6 +370,8 @@ def export(hparams: Mapping[str, Any], brain: XserBrain, scores: Scores | None) 
 def training_voice(hparams: Mapping[str, Any], brain: XserBrain) -> MeanVoice | None:
     """The mean voice of the training set in the trained model; ``None`` if the last stage has no descriptor branch.
 
+    Unreadable clips are left out: the training has judged how many there are, and a finished one leaves a model.
+
     Returns
     -------
     MeanVoice or None
@@ -376,7 +382,8 @@ def training_voice(hparams: Mapping[str, Any], brain: XserBrain) -> MeanVoice | 
     settings = TrainingSettings.from_hparams(hparams)
     some = (hparams["train_manifest"], hparams.get("data_folder"), settings.max_seconds, CLIPS)
     heard = {"label": "mean voice", "cut_silence": hparams.get("cut_silence", OWN["cut_silence"])}
-    return mean_voice(brain.model, sampled_batches(*some, **heard), brain.schedule.stages[-1])
+    batches = sampled_batches(*some, **heard, max_unreadable=1.0)
+    return mean_voice(brain.model, batches, brain.schedule.stages[-1])
 
 
 def summary(scores: Scores | None, folder: str, column: str = "this run") -> str:

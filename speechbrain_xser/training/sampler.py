@@ -1,6 +1,7 @@
 """Batches in an order that depends on (seed, epoch) only, so that resuming is an offset into it.
 
-A batch here is the *window* of one optimiser step: everything that its gradient is computed from, on one rank.
+A batch here is the *window* of one optimiser step: everything that its gradient is computed from, on all ranks.
+Windows are cut before ranks are known, so that a run goes on with the same windows on any number of ranks.
 Utterances of similar work may be grouped: shuffled pools are sorted, cut into windows, and the windows shuffled again.
 (Random batches waste a third of the LLM's and half of the audio positions on padding.) A window has a number of
 utterances or an amount of work, and every rank gets about the same share of its work.
@@ -13,40 +14,38 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch.utils.data import Sampler
 
-from speechbrain_xser.errors import SettingsError, TrainingError
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.work import dealt, even_cuts
 
 
 class WindowSampler(Sampler[list[int]]):
-    """Yields the windows of an epoch, for one rank, from any offset.
+    """Yields a rank's share of the windows of an epoch, from any offset.
 
-    All ranks get the same number of windows and at least one utterance in each, and shares of a window that are about
-    the same work. The last, shorter window of an epoch is used; one with fewer utterances than ranks is joined to the
-    one before it. Epochs have the same number of windows.
+    The windows depend on the work, the seed and the epoch, not on the ranks. All ranks get the same number of windows,
+    and shares of a window that are about the same work. The last, shorter window of an epoch is used. A window with
+    fewer utterances than ranks leaves some shares empty. Epochs have the same number of windows.
 
     Arguments
     ---------
     work : sequence of float
         Work of each utterance, e.g. predicted tokens.
     window_size : int
-        Utterances of one optimiser step on one rank.
+        Utterances of one optimiser step, over all ranks.
     seed : int
         With the epoch, decides the order.
     pool_windows : int
         Windows in a pool that is sorted by work; 0 or 1 leaves the order random.
     window_work : float, optional
-        Approximate work of one optimiser step on one rank, to within an utterance. If given, it sets the number of
+        Approximate work of one optimiser step over all ranks, to within an utterance. If given, it sets the number of
         utterances in a window, instead of ``window_size``.
     rank, world_size : int
         This process among all.
 
     Raises
     ------
-    TrainingError
-        If there are fewer utterances than ranks.
     SettingsError
-        If a window holds no utterance, or less work than the longest utterance takes.
+        If a window holds fewer utterances than there are ranks, or less work than the longest utterance takes.
 
     Example
     -------
@@ -61,6 +60,10 @@ class WindowSampler(Sampler[list[int]]):
     >>> by_work = WindowSampler([2.0, 2.0, 4.0, 8.0, 1.0, 7.0], window_size=1, seed=0, pool_windows=9, window_work=8.0)
     >>> sorted(sorted(window) for window in by_work)
     [[0, 1, 2, 4], [3], [5]]
+    >>> ranks = [WindowSampler([1.0] * 10, window_size=4, seed=0, rank=rank, world_size=2) for rank in range(2)]
+    >>> alone = WindowSampler([1.0] * 10, window_size=4, seed=0)
+    >>> [sorted(a + b) for a, b in zip(*ranks)] == [sorted(window) for window in alone]  # the same windows, shared
+    True
     """
 
     def __init__(
@@ -73,12 +76,13 @@ class WindowSampler(Sampler[list[int]]):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        if len(work) < world_size:
-            raise TrainingError(
-                f"{len(work)} utterances cannot be shared by {world_size} ranks: use fewer ranks or more data."
-            )
         if window_size < 1:
             raise SettingsError(f"batch_size * grad_accumulation_factor is {window_size}; expected at least 1.")
+        if window_work is None and window_size < world_size:
+            raise SettingsError(
+                f"batch_size * grad_accumulation_factor is {window_size} utterances a step, which {world_size} ranks "
+                "cannot share: use fewer ranks, or a larger batch_size."
+            )
         if window_work is not None and window_work < max(work):
             raise SettingsError(
                 f"batch_tokens * grad_accumulation_factor is {window_work:g}, and the longest utterance has about "
@@ -100,9 +104,8 @@ class WindowSampler(Sampler[list[int]]):
     def __len__(self) -> int:
         """Windows of a whole epoch, whatever the offset."""
         if self.window_work is None:
-            return len(self._starts(self.work))
-        wanted = -(-self.work.sum() // (self.window_work * self.world_size))
-        return int(min(wanted, len(self.work) // self.world_size))
+            return -(-len(self.work) // self.window_size)
+        return int(min(-(-self.work.sum() // self.window_work), len(self.work)))
 
     def describe(self) -> dict[str, int | float | None]:
         """What a checkpoint records about the batches, as plain values; different clips give a different work."""
@@ -117,15 +120,6 @@ class WindowSampler(Sampler[list[int]]):
         for window in self._windows()[self.offset :]:
             yield [window[share].tolist() for share in dealt(self.work[window].tolist(), self.world_size)]
 
-    def _starts(self, work: np.ndarray) -> list[int]:
-        """Where windows start; a remainder smaller than the number of ranks belongs to the window before it."""
-        if self.window_work is not None:
-            return even_cuts(work, len(self), least=self.world_size)
-        size = self.window_size * self.world_size
-        starts = list(range(0, len(work), size))
-        rest = len(work) - starts[-1]
-        return starts[:-1] if rest < self.world_size and len(starts) > 1 else starts
-
     def _windows(self) -> list[np.ndarray]:
         generator = np.random.default_rng(derive_seed(self.seed, "windows", self.epoch))
         order = generator.permutation(len(self.work))
@@ -136,9 +130,15 @@ class WindowSampler(Sampler[list[int]]):
             windows = [windows[index] for index in generator.permutation(len(windows))]
         return windows
 
+    def _starts(self, work: np.ndarray) -> list[int]:
+        """Where windows start."""
+        if self.window_work is None:
+            return list(range(0, len(work), self.window_size))
+        return even_cuts(work, len(self))
+
     def _sort_pools(self, order: np.ndarray) -> np.ndarray:
         if self.window_work is None:
-            pool = self.window_size * self.world_size * self.pool_windows
+            pool = self.window_size * self.pool_windows
         else:
             pool = -(-len(order) // max(1, round(len(self) / self.pool_windows)))
         pools = [order[start : start + pool] for start in range(0, len(order), pool)]

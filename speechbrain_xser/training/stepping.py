@@ -59,7 +59,7 @@ class Stepper:
     >>> model = nn.ModuleDict({"branches": nn.ModuleDict({"content": content}), "decoder": nn.Linear(1, 1)})
     >>> optimizers = StageOptimizers(model, (ASR_STAGE,), {"asr": LearningRate(0.1)})
     >>> stepper = Stepper(optimizers, torch.GradScaler("cpu", enabled=False), patience=3, max_norm=1.0, device="cpu")
-    >>> window = Window([Batch(("a",), torch.ones(1, 1), torch.ones(1), (None,))], [["x"]], Totals(tokens=2, frames=1))
+    >>> window = Window([Batch(("a",), torch.ones(1, 1), torch.ones(1), (None,))], [["x"]], Totals(2, 1), [1.0])
     >>> terms = Criterion().terms(["cross_entropy", "kl_content"], window.totals)
     >>> before = content.weight.clone()
     >>> for sums in ([4.0, 0.0], [float("nan"), 0.0]):  # the second step is left out

@@ -33,8 +33,8 @@ class TrainingSettings:
     stages: tuple[str, ...] = ("asr", "ser")  # names in the stage table
     epochs_per_stage: int = 4
     steps_per_turn: int | None = None  # alternate every N steps instead of every epoch
-    batch_size: int = 8  # utterances of a micro-batch; times grad_accumulation_factor is one optimiser step
-    batch_tokens: int | None = None  # the decoder's tokens of a micro-batch, about, instead of batch_size utterances
+    batch_size: int = 8  # utterances of a micro-batch on all ranks; times grad_accumulation_factor is one step
+    batch_tokens: int | None = None  # the decoder's tokens of the same, about, instead of batch_size utterances
     pool_windows: int = 50  # batches that are sorted by work together; 0 for none
     stage1_learning_rate: float = 2e-4
     stage1_rate_shape: str = "constant"
@@ -52,6 +52,7 @@ class TrainingSettings:
     new_branches: tuple[str, ...] = ()  # branches that do not begin with that folder's weights
     start_lora: str | None = None  # a trained folder whose LoRA is taken instead
     feature_cache: str | None = None  # a folder where the frozen encoder's layers are kept
+    shard: bool = False  # whether ranks divide the LLM's frozen weights
     deterministic: bool = False  # the same bits on a GPU too
     num_workers: int = 2
     pin_memory: bool = True  # where there is a GPU

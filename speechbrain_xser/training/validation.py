@@ -10,6 +10,7 @@ import torch
 from speechbrain_xser.lobes.starts import LabelScores
 from speechbrain_xser.metrics.answers import UtteranceAnswer
 from speechbrain_xser.stages import Stage
+from speechbrain_xser.training.collapse import Heard, diagnose, warn
 from speechbrain_xser.training.criterion import CROSS_ENTROPY, KL, Criterion, LossParts, Totals
 from speechbrain_xser.training.distributed import gather_lists, sum_over_ranks
 
@@ -45,7 +46,7 @@ class Evaluation:
         self.search_limit, self.utterances = search_limit, utterances
         self._seen = 0
         self.answers: list[UtteranceAnswer] = []
-        self.diagnostics: dict[str, float] = {}
+        self.heard: list[Heard] | None = None  # of the first batch, for the collapse diagnostics
         self._guesses: dict[str, list[tuple[int, int]]] = {}
         self._parts: list[LossParts] = []
         self._totals: list[Totals] = []
@@ -112,7 +113,13 @@ class Evaluation:
 
     def metrics(self, criterion: Criterion, score: Callable[..., Mapping[str, float]], device: str) -> dict[str, float]:
         """Losses, scores, a start's recalls and collapse diagnostics in one mapping."""
-        return {**self.losses(criterion, device), **self.scores(score), **self.recalls(), **self.diagnostics}
+        return {**self.losses(criterion, device), **self.scores(score), **self.recalls(), **self.diagnostics()}
+
+    def diagnostics(self) -> dict[str, float]:
+        """The collapse diagnostics of all ranks; warns of each branch that has collapsed."""
+        found = diagnose(gather_lists(self.heard or []))
+        warn(found)
+        return {key: value for one in found for key, value in one.stats().items()}
 
     def recalls(self) -> dict[str, float]:
         """Mean recall over the classes of each attribute that a start scores, in per cent; the emotion's is the UA.

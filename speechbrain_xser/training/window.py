@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from speechbrain_xser.stages import Stage, target_text
 from speechbrain_xser.training.criterion import Totals
-from speechbrain_xser.training.distributed import sum_over_ranks
+from speechbrain_xser.training.distributed import gather_lists, sum_over_ranks
 from speechbrain_xser.training.work import even_cuts
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class Window(NamedTuple):
     micro_batches: list[Batch]
     answers: list[list[str]]  # of each micro-batch
     totals: Totals  # over all micro-batches of all ranks
-    weight: float = 1.0  # 0 for silence: this rank could read no clip, but all ranks must take the step
+    weights: Sequence[float]  # of each micro-batch: 0 for silence, where other ranks have clips and this one has none
+    faults: Sequence[str] = ()  # messages of the clips that no rank could read
 
 
 def split(batch: Batch, count: int) -> list[Batch]:
@@ -104,8 +105,10 @@ def count_totals(model: nn.Module, samples: Tensor, answers: Sequence[str], stag
     return Totals(tokens, int(model.encoder.frame_counts(samples).sum()))
 
 
-def make_window(model: nn.Module, batch: Batch, stage: Stage, count: int, device: str) -> Window:
-    """Splits a loader's batch into the window of one step and counts its totals over all ranks.
+def make_window(
+    model: nn.Module, batch: Batch, stage: Stage, count: int, device: str, equal: bool = False
+) -> Window:
+    """Splits a loader's batch into the window of one step, and counts its totals and its faults over all ranks.
 
     Arguments
     ---------
@@ -119,24 +122,26 @@ def make_window(model: nn.Module, batch: Batch, stage: Stage, count: int, device
         Micro-batches.
     device : str
         Where the micro-batches go.
+    equal : bool
+        Whether every rank has ``count`` micro-batches, however few clips it has.
 
     Returns
     -------
     Window
     """
-    if not batch.ids:
-        return _silence(model, batch, device)
-    micro_batches = split(batch, count)
+    micro_batches = split(batch, count) if batch.ids else []
     answers = [answers_of(part, stage) for part in micro_batches]
-    totals = count_totals(model, batch.samples, sum(answers, []), stage)
-    tokens, frames = sum_over_ranks([totals.tokens, totals.frames], device)
+    totals = count_totals(model, batch.samples, sum(answers, []), stage) if batch.ids else Totals(0, 0)
+    tokens, frames, faults = sum_over_ranks([*totals, len(batch.faults)], device)
+    told = gather_lists(list(batch.faults)) if faults else ()
+    weights = [1.0] * len(micro_batches)
+    for _ in range((count if equal else 1) - len(micro_batches)):
+        micro_batches, answers, weights = [*micro_batches, _silence(model, batch)], [*answers, [""]], [*weights, 0.0]
     micro_batches = [part.to(device, non_blocking=True) for part in micro_batches]
-    return Window(micro_batches, answers, Totals(int(tokens), int(frames)))
+    return Window(micro_batches, answers, Totals(int(tokens), int(frames)), weights, told)
 
 
-def _silence(model: nn.Module, batch: Batch, device: str) -> Window:
-    """A second of silence that weighs nothing."""
+def _silence(model: nn.Module, batch: Batch) -> Batch:
+    """A second of silence."""
     samples = torch.tensor([model.encoder.sample_rate])
-    tokens, frames = sum_over_ranks([0, 0], device)
-    silence = batch._replace(wavs=torch.zeros(1, int(samples)), samples=samples)
-    return Window([silence.to(device)], [[""]], Totals(int(tokens), int(frames)), weight=0.0)
+    return batch._replace(ids=(), utterances=(), wavs=torch.zeros(1, int(samples)), samples=samples)

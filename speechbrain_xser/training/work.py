@@ -91,7 +91,7 @@ def dealt(work: Sequence[float], shares: int) -> list[list[int]]:
     work : sequence of float
         Of each item.
     shares : int
-        At most as many as there are items; none stays empty.
+        Those beyond the number of items stay empty.
 
     Returns
     -------
@@ -111,17 +111,15 @@ def dealt(work: Sequence[float], shares: int) -> list[list[int]]:
     return parts
 
 
-def even_cuts(work: Sequence[float], parts: int, least: int = 1) -> list[int]:
-    """Cuts a sequence into consecutive parts of about the same work.
+def even_cuts(work: Sequence[float], parts: int) -> list[int]:
+    """Cuts a sequence into consecutive parts of about the same work, none of them empty.
 
     Arguments
     ---------
     work : sequence of float
         Of each item.
     parts : int
-        How many.
-    least : int
-        Items that every part has; there are at least ``parts * least``.
+        How many; at most as many as there are items.
 
     Returns
     -------
@@ -130,8 +128,8 @@ def even_cuts(work: Sequence[float], parts: int, least: int = 1) -> list[int]:
 
     Example
     -------
-    >>> even_cuts([5, 1, 1, 1, 1, 1], 2), even_cuts([90, 1, 1, 1], 2, least=2)
-    ([0, 1], [0, 2])
+    >>> even_cuts([5, 1, 1, 1, 1, 1], 2), even_cuts([1, 1, 90], 3)
+    ([0, 1], [0, 1, 2])
     """
     done = np.concatenate([[0.0], np.cumsum(np.asarray(work, dtype=np.float64))])
     targets = done[-1] * np.arange(1, parts) / parts
@@ -139,5 +137,5 @@ def even_cuts(work: Sequence[float], parts: int, least: int = 1) -> list[int]:
     nearest = after - (targets - done[after - 1] < done[after] - targets)
     cuts = [0]
     for part, wanted in enumerate(nearest.tolist(), 1):
-        cuts.append(min(max(wanted, cuts[-1] + least), len(work) - least * (parts - part)))
+        cuts.append(min(max(wanted, cuts[-1] + 1), len(work) - (parts - part)))
     return cuts

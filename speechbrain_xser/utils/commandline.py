@@ -119,6 +119,13 @@ def _keep_stdout() -> None:
     sys.stdout = sys.__stdout__ = io.TextIOWrapper(binary, **{name: getattr(stream, name) for name in names})
 
 
+def give_back_stdout() -> None:
+    """Lets processes that this one starts write to its standard output."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
+        sys.stdout.flush()
+        os.dup2(sys.stdout.fileno(), STDOUT)
+
+
 def _not_of_torchvision(record: logging.LogRecord) -> bool:
     """Drops the message of SpeechBrain's logger that torchvision is missing, which is not needed here."""
     return "torchvision" not in record.getMessage()

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from transformers import AutoModelForCausalLM
 
 from speechbrain_xser.training.run import make_model
 from tests.training.runner import make, tiny_data, tiny_hparams
-from tests.training.two_ranks import observe
+from tests.training.two_ranks import STOPPED_AT, observe
 from tests.warmed import PATIENCE
 
 pytestmark = pytest.mark.training
@@ -27,25 +29,38 @@ def launched(python: str, script: str, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory, python):
-    """What each of two ranks saw."""
+def ranks_folder(tmp_path_factory, python):
+    """Where two ranks were."""
     folder = tmp_path_factory.mktemp("ranks")
     launched(python, "two_ranks.py", folder)
-    return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
+    return folder
 
 
-@pytest.mark.parametrize("run", ["stages", "broken", "exact"])
+@pytest.fixture(scope="module")
+def ranks(ranks_folder):
+    """What each of them saw."""
+    return [json.loads((ranks_folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
+
+
+@pytest.mark.parametrize("run", ["stages", "broken", "exact", "apart"])
 def test_both_ranks_end_with_bit_equal_weights_after_both_stages_of_uneven_data(ranks, run):
     assert ranks[0][run]["weights"] == ranks[1][run]["weights"]
     assert len(ranks[0][run]["losses"]) == len(ranks[1][run]["losses"]) > 2
 
 
-def test_a_loss_that_is_not_a_number_on_one_rank_makes_both_leave_out_the_same_step(ranks):
+def test_a_loss_that_is_not_a_number_on_one_rank_makes_both_leave_out_the_same_step_and_the_first_name_it(ranks):
     assert [rank["stages"]["skipped"] for rank in ranks] == [1, 1]
+    (poisoned,) = ranks[1]["stages"]["clips"][1]
+    assert [len(rank["stages"]["warned"]) for rank in ranks] == [1, 0]
+    assert f"not finite, with the utterances {poisoned}." in ranks[0]["stages"]["warned"][0]
 
 
-def test_a_rank_whose_only_clip_is_unreadable_does_not_hang_the_others(ranks):
+def test_unreadable_clips_are_counted_over_all_ranks(ranks):
+    """A rank whose only clip is unreadable does not hang the others."""
     assert [rank["broken"]["skipped"] for rank in ranks] == [0, 0]
+    assert [rank["broken"]["unreadable"] for rank in ranks] == [2, 2]
+    for rank in ranks:
+        assert rank["refused"]["unreadable"].startswith("TrainingError: 2 of 7 clips cannot be read; at most 1")
 
 
 def test_only_the_first_rank_writes(ranks):
@@ -53,19 +68,57 @@ def test_only_the_first_rank_writes(ranks):
     assert ranks[1]["stages"]["writes"] == 0
 
 
-def test_two_ranks_compute_the_losses_of_one_process_with_the_same_windows(ranks, tmp_path):
-    alone = observe(*make(tiny_hparams(tiny_data(tmp_path), tmp_path / "run", batch_size=2)), noise=False)
+def test_two_ranks_compute_the_losses_of_one_process_with_the_same_settings(ranks, tmp_path):
+    alone = observe(*make(tiny_hparams(tiny_data(tmp_path), tmp_path / "run")), noise=False)
 
     assert ranks[0]["exact"]["losses"] == pytest.approx(alone["losses"], abs=1e-4)
+    shared = zip(*(rank["exact"]["clips"] for rank in ranks), strict=True)
+    assert [sorted([*one, *other]) for one, other in shared] == [sorted(clips) for clips in alone["clips"]]
 
 
-def test_the_first_rank_may_prepare_for_longer_than_a_collective_may_take_and_the_others_hear_if_it_fails(
-    python, tmp_path
-):
-    launched(python, "waiting_ranks.py", tmp_path)
-    first, second = ((tmp_path / f"rank-{rank}").read_text() for rank in range(2))
-    assert first == "prepared, OSError: no corpus"
-    assert second.startswith("prepared, TrainingError: The first rank could not prepare the data")
+def test_machines_without_a_common_folder_resume_together_and_the_first_writes_the_model(ranks):
+    whole = [len(rank["stages"]["losses"]) for rank in ranks]
+    assert [len(rank["apart"]["losses"]) for rank in ranks] == [whole[0] - 2] * 2  # a checkpoint every two steps
+    assert ranks[0]["apart"]["best"] == ranks[1]["apart"]["best"]
+    assert ranks[0]["apart"]["folder"] == ranks[1]["apart"]["folder"] == ranks[0]["apart"]["here"][0]
+    assert len(ranks[0]["apart"]["here"]) == 1 and "machine-0" in ranks[0]["apart"]["here"][0]
+
+
+def test_one_process_goes_on_where_two_ranks_were_with_the_same_windows(ranks_folder, ranks, tmp_path):
+    hparams = tiny_hparams(tiny_data(tmp_path), tmp_path / "run", epochs_per_stage=1)
+    shutil.copytree(ranks_folder / "run" / "halfway", tmp_path / "run")
+    found = observe(*make(hparams), noise=False)
+
+    shared = list(zip(*(rank["exact"]["clips"] for rank in ranks), strict=True))[STOPPED_AT - 1 :]
+    assert [sorted(clips) for clips in found["clips"]] == [sorted([*one, *other]) for one, other in shared]
+    assert found["losses"] == pytest.approx(ranks[0]["exact"]["losses"][STOPPED_AT - 1 :], abs=1e-4)
+
+
+def test_ranks_that_divide_the_llm_train_and_answer_as_those_that_hold_it(ranks, ranks_folder, tmp_path):
+    """One clip is validated by the second rank and two by the first, which goes on alone."""
+    for rank in ranks:
+        assert rank["sharded"]["share"] == 0.5
+        assert rank["sharded"]["losses"] == pytest.approx(rank["exact"]["losses"][STOPPED_AT - 1 :], abs=1e-6)
+        assert rank["sharded"]["weights"] == ranks[0]["sharded"]["weights"]
+    assert ranks[0]["sharded"]["answers"] == ranks[1]["sharded"]["answers"]
+    shutil.copytree(ranks_folder / "run" / "sharded", tmp_path / "run")
+    brain, loaders = make(tiny_hparams(tiny_data(tmp_path), tmp_path / "run"))  # one process reads their checkpoint
+    brain.evaluate(loaders.valid)
+    assert {answer.utterance.id: answer.text for answer in brain.evaluation.answers} == ranks[0]["sharded"]["answers"]
+
+
+def test_ranks_that_differ_are_told_apart_before_the_first_step(ranks):
+    for rank in ranks:
+        assert re.fullmatch(
+            r"TrainingError: The ranks do not train the same run; against the first, rank 1 has .*ser peak 0\.5 for "
+            r"0\.01.*training clips \d+ for \d+\. Give every node the same command, data and version\.",
+            rank["refused"]["settings"],
+        )
+        assert "against the first, rank 1 has step 1 for 0, offset 1 for 0." in rank["refused"]["steps"]
+
+
+def test_what_fails_on_the_rank_that_reads_is_raised_on_all(ranks):
+    assert [rank["refused"]["unreadable folder"] for rank in ranks] == ["XserError: no folder /corpus"] * 2
 
 
 def test_an_llm_is_read_straight_to_the_device_of_its_rank(tmp_path, monkeypatch):

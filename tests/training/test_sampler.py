@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speechbrain_xser.errors import SettingsError, TrainingError
+from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.training.sampler import WindowSampler
 
 SECONDS = [float(index % 13) + 0.1 * index for index in range(101)]
@@ -36,21 +36,35 @@ def test_windows_of_similar_length_waste_less_on_padding_than_random_ones():
 
 
 @pytest.mark.parametrize("count", [101, 96, 97, 5])
-def test_ranks_have_equally_many_windows_none_empty_and_share_every_utterance_once(count):
-    shares = []
-    for rank in range(5):
-        sampler = WindowSampler(SECONDS[:count], window_size=4, seed=1, rank=rank, world_size=5)
-        shares.append(list(sampler))
-        assert len(sampler) == len(shares[-1])
+@pytest.mark.parametrize("values", [{"window_size": 20}, {"window_size": 1, "window_work": 200.0}])
+def test_any_number_of_ranks_takes_the_same_windows_in_the_same_order(count, values):
+    def shares(ranks):
+        given = {"work": SECONDS[:count], "seed": 1, "world_size": ranks, **values}
+        samplers = [WindowSampler(rank=rank, **given) for rank in range(ranks)]
+        assert {len(sampler) for sampler in samplers} == {len(list(samplers[0]))}
+        return [sorted(sum(window, [])) for window in zip(*samplers, strict=True)]
 
-    assert len({len(share) for share in shares}) == 1
-    assert all(window for share in shares for window in share)
-    assert sorted(index for share in shares for window in share for index in window) == list(range(count))
+    assert sorted(sum(shares(1), [])) == list(range(count))
+    assert shares(2) == shares(5) == shares(8) == shares(1)
 
 
-def test_less_data_than_ranks_is_refused():
-    with pytest.raises(TrainingError, match="2 utterances cannot be shared by 3 ranks"):
-        WindowSampler([1.0, 1.0], window_size=1, seed=0, world_size=3)
+def test_at_the_paper_s_size_eight_ranks_take_the_windows_of_one_process():
+    """670,070 utterances in steps of eight: 83,759 windows on any number of ranks, the last one of six."""
+    work = np.random.default_rng(7).lognormal(5.0, 0.5, 670_070)
+    alone, ranks = (WindowSampler(work, 8, seed=1986, pool_windows=50, world_size=count) for count in (1, 8))
+
+    assert len(alone) == len(ranks) == 83_759
+    for sampler in (alone, ranks):
+        sampler.start(3, offset=83_700)
+    pairs = list(zip(alone.shares(), ranks.shares(), strict=True))
+    assert len(pairs) == 59
+    assert all(sorted(one[0]) == sorted(sum(shared, [])) for one, shared in pairs)
+    assert {len(sum(shared, [])) for _, shared in pairs} <= {8, 6}
+
+
+def test_a_window_that_the_ranks_cannot_share_is_refused():
+    with pytest.raises(SettingsError, match="is 2 utterances a step, which 3 ranks cannot share"):
+        WindowSampler([1.0] * 9, window_size=2, seed=0, world_size=3)
 
 
 LENGTHS = np.random.default_rng(3).lognormal(5.0, 0.5, 2000).clip(40, 700).tolist()  # tokens, as of GigaSpeech
@@ -80,7 +94,7 @@ def test_windows_by_work_are_as_many_in_every_epoch_and_go_on_where_they_were():
 
 
 def test_ranks_share_a_window_by_work():
-    shares = [by_work(window_work=1600.0, rank=rank, world_size=4)[1] for rank in range(4)]
+    shares = [by_work(window_work=6400.0, rank=rank, world_size=4)[1] for rank in range(4)]
 
     balance = []
     for window in zip(*shares, strict=True):
@@ -91,7 +105,7 @@ def test_ranks_share_a_window_by_work():
 
 
 def test_eight_utterances_a_rank_are_shared_by_work_too():
-    shares = [list(WindowSampler(LENGTHS, 8, seed=5, pool_windows=0, rank=rank, world_size=2)) for rank in range(2)]
+    shares = [list(WindowSampler(LENGTHS, 16, seed=5, pool_windows=0, rank=rank, world_size=2)) for rank in range(2)]
 
     loads = np.array([[sum(LENGTHS[index] for index in window) for window in share] for share in shares])
     assert (loads.mean(0) / loads.max(0)).mean() >= 0.95

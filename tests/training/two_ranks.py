@@ -1,60 +1,150 @@
 """Run by torchrun: trains on each rank and writes what it saw to ``rank-N.json``."""
 
+import functools
 import hashlib
 import json
+import logging
 import sys
 from pathlib import Path
 
 import torch
-from speechbrain.utils.distributed import ddp_init_group, run_on_main
+from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_xser.data.manifest import read_manifest, write_manifest
-from speechbrain_xser.training.distributed import rank
+from speechbrain_xser.errors import XserError
+from speechbrain_xser.training.distributed import from_rank, rank
+from speechbrain_xser.training.process_group import joined
+from speechbrain_xser.training.run import export
 from tests.training.runner import make, tiny_data, tiny_hparams
 
+STOPPED_AT = 3  # a step in mid-epoch, after a checkpoint
 
-def observe(brain, loaders, poison_at=None, noise=True):
-    """Trains and tells each step's loss, the weights' digest, and how often this rank wrote."""
-    losses, writes, save, fit_batch = [], [], brain.recovery.save, brain.fit_batch
+
+def observe(brain, loaders, poison_at=None, noise=True, stop_at=None):
+    """Trains and tells each step's loss and clips, the weights' digest, and how often this rank wrote."""
+    losses, clips, writes, save, fit_batch = [], [], [], brain.recovery.save, brain.fit_batch
     brain.recovery.save = lambda *arguments: writes.append(save(*arguments))
     brain.on_fit_batch_end = lambda batch, report, loss, should_step: losses.append(report.loss)
     if not noise:
         brain.model.eval()
         brain.model.train = lambda mode=True: brain.model
 
-    def poisoned(batch):
+    def observed(batch):
+        if brain.optimizer_step == stop_at:
+            raise KeyboardInterrupt
+        clips.append(batch.ids)
         here = rank() == 1 and brain.optimizer_step == poison_at
         return fit_batch(batch._replace(wavs=batch.wavs * float("nan")) if here else batch)
 
-    brain.fit_batch = poisoned
-    brain.fit(loaders.train, loaders.valid)
-    digest = hashlib.sha256()
-    for tensor in brain.model.state_dict().values():
-        digest.update(tensor.numpy().tobytes())
+    brain.fit_batch = observed
+    try:
+        brain.fit(loaders.train, loaders.valid)
+    except KeyboardInterrupt:
+        pass
     return {
         "losses": losses,
-        "weights": digest.hexdigest(),
+        "clips": clips,
+        "weights": digest(brain.model),
         "writes": len(writes),
         "skipped": brain.stepper.guard.skipped,
+        "unreadable": brain.faults.count,
     }
 
 
-def main(folder: Path) -> None:
-    """Three small runs: one with a poisoned step, one with an unreadable clip, one without noise."""
-    torch.set_num_threads(1)
-    ddp_init_group(RunOptions.from_dictionary({"distributed_backend": "gloo"}))
-    data = run_on_main(tiny_data, [folder])
-    plain = {"distributed_backend": "gloo"}
-    output = folder / "run"
-    found = {"stages": observe(*make(tiny_hparams(data, output / "stages"), **plain), poison_at=1)}
+def digest(model) -> str:
+    found = hashlib.sha256()
+    for tensor in model.state_dict().values():
+        found.update(tensor.numpy().tobytes())
+    return found.hexdigest()
 
-    clips = read_manifest(data["train_manifest"])
-    run_on_main(write_manifest, [folder / "broken.jsonl", [clips[0]._replace(wav="missing.wav"), *clips[1:]]])
-    broken = {"train_manifest": str(folder / "broken.jsonl"), "grad_accumulation_factor": 1, "max_unreadable": 0.5}
-    found["broken"] = observe(*make(tiny_hparams(data, output / "broken", **broken), **plain))
-    found["exact"] = observe(*make(tiny_hparams(data, output / "exact"), **plain), noise=False)
-    (folder / f"rank-{rank()}.json").write_text(json.dumps(found))
+
+class Warnings(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.messages = []
+        logging.getLogger().addHandler(self)
+
+    def emit(self, record):
+        self.messages.append(record.getMessage())
+
+
+def refusal(work) -> str:
+    """What a run says that does not begin."""
+    try:
+        work()
+    except XserError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def apart(data: dict, output: Path) -> dict:
+    """Two machines without a common folder: stopped in mid-epoch, resumed, evaluated and exported."""
+    hparams = tiny_hparams(data, output / f"machine-{rank()}", epochs_per_stage=1)
+    observe(*make(hparams), stop_at=STOPPED_AT)
+    brain, loaders = make(hparams)
+    found = observe(brain, loaders)
+    brain.evaluate(loaders.valid)
+    folder = export(hparams, brain, None)
+    return {**found, "folder": folder, "best": digest(brain.model), "here": sorted(map(str, output.glob("*/model")))}
+
+
+def sharded(data: dict, output: Path) -> dict:
+    """The LLM divided among the ranks: an epoch of each stage without noise, and a test."""
+    hparams = tiny_hparams(data, output / "sharded", shard=True, valid_batch_size=1)  # of two and one clips
+    observe(*make(hparams), noise=False, stop_at=STOPPED_AT)
+    brain, loaders = make(hparams)
+    found = observe(brain, loaders, noise=False)
+    brain.evaluate(loaders.valid)
+    answers = {answer.utterance.id: answer.text for answer in brain.evaluation.answers}
+    divided = [parameter for parameter in brain.model.decoder.parameters() if hasattr(parameter, "to_local")]
+    share = sum(each.to_local().numel() for each in divided) / sum(each.numel() for each in divided)
+    return {**found, "answers": answers, "share": share}
+
+
+def refusals(data: dict, output: Path) -> dict[str, str]:
+    """What ends with a word before the first step."""
+    other = {1: {"train_manifest": data["valid_manifest"], "stage2_learning_rate": 0.5}}.get(rank(), {})
+    brain, loaders = make(tiny_hparams({**data, **other}, output / f"other-{rank()}"))
+    found = {"settings": refusal(lambda: brain.fit(loaders.train, loaders.valid))}
+    brain, loaders = make(tiny_hparams(data, output / f"steps-{rank()}"))
+    brain.recovery.resume = lambda *_: {**brain._state(), "offset": rank()}
+    found["steps"] = refusal(lambda: brain.fit(loaders.train, loaders.valid))
+
+    found["unreadable folder"] = refusal(lambda: from_rank(1, lambda: _fail("no folder /corpus")))
+    return found
+
+
+def _fail(told: str) -> None:
+    raise XserError(told)
+
+
+def main(folder: Path) -> None:
+    """Small runs: with a poisoned step, an unreadable clip, no noise, no common folder; and what is refused."""
+    torch.set_num_threads(1)
+    warned = Warnings()
+    with joined(RunOptions()):
+        data = run_on_main(tiny_data, [folder])
+        output = folder / "run"
+        found = {"stages": observe(*make(tiny_hparams(data, output / "stages")), poison_at=1)}
+        found["stages"]["warned"] = [text for text in warned.messages if "Step skipped" in text]
+
+        clips = read_manifest(data["train_manifest"])
+        lost = [clip._replace(wav="missing.wav") if place < 2 else clip for place, clip in enumerate(clips)]
+        run_on_main(write_manifest, [folder / "broken.jsonl", lost])
+        broken = {"train_manifest": str(folder / "broken.jsonl"), "batch_size": 2, "grad_accumulation_factor": 1}
+        make_broken = functools.partial(tiny_hparams, data, **broken)
+        found["broken"] = observe(*make(make_broken(output / "broken", max_unreadable=0.5)))
+        found["exact"] = observe(*make(tiny_hparams(data, output / "exact")), noise=False)
+        observe(*make(tiny_hparams(data, output / "halfway")), noise=False, stop_at=STOPPED_AT)
+        found["sharded"] = sharded(data, output)
+        found["apart"] = apart(data, output)
+        found["refused"] = refusals(data, output)
+        brain, loaders = make(make_broken(output / "limit", max_unreadable=0.2))  # one of seven
+        found["refused"]["unreadable"] = refusal(lambda: brain.fit(loaders.train, loaders.valid))
+        (folder / f"rank-{rank()}.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":
