@@ -138,7 +138,7 @@ def stream_manifest(path: str | os.PathLike) -> Iterator[Utterance]:
 def readers(path: str | os.PathLike) -> Iterator[Callable[[], Utterance]]:
     """Yields a function per line that returns its utterance or raises its error, to continue after a wrong line."""
     for number, line in text_lines(path, remedy="Run the recipe's prepare script first."):
-        yield partial(_utterance, line, f"{path}, line {number}")
+        yield partial(parse_line, line, f"{path}, line {number}")
 
 
 def write_manifest(path: str | os.PathLike, utterances: Iterable[Utterance]) -> None:
@@ -183,11 +183,28 @@ def open_manifest(path: str | os.PathLike) -> Iterator[Callable[[Utterance], Non
         yield write
 
 
-def _utterance(line: str, where: str) -> Utterance:
-    """Parses and checks one line."""
+def parse_line(line: str, where: str) -> Utterance:
+    """Parses and checks one line of a manifest; an invalid one is a ``ManifestError`` that starts with ``where``.
+
+    Example
+    -------
+    >>> parse_line('{"id": "a", "wav": "a.wav", "pitch": "low"}', "a.jsonl, line 1").pitch
+    'low'
+    """
     fields = json_value(line, where, remedy="Expected one object per line.")
     if not isinstance(fields, dict):
         raise ManifestError(f"{where}: {type(fields).__name__}, expected a JSON object of fields.")
+    return checked_fields(fields, where)
+
+
+def checked_fields(fields: dict, where: str) -> Utterance:
+    """The utterance of these fields, checked as a line of a manifest.
+
+    Example
+    -------
+    >>> checked_fields({"id": "a", "wav": "a.wav", "emphasis": ["go"]}, "row 1").emphasis
+    ('go',)
+    """
     unknown = sorted(set(fields) - set(Utterance._fields))
     missing = [field for field in REQUIRED if not fields.get(field)]
     if unknown or missing:
