@@ -28,7 +28,7 @@ class Share(NamedTuple):
     count: int = 1
 
     def of(self, shards: Sequence[InputShard]) -> list[InputShard]:
-        """Every so-manieth shard.
+        """Every ``count``-th shard.
 
         Example
         -------
@@ -36,6 +36,9 @@ class Share(NamedTuple):
         [['b', 'e'], ['a', 'b']]
         """
         return list(shards[self.index - 1 :: self.count])
+
+
+WHOLE = Share()
 
 
 class BatchCounts(NamedTuple):
@@ -55,7 +58,7 @@ def run_batch(
     jobs: int,
     clips_per_shard: int = CLIPS,
     data_folder: str | None = None,
-    share: Share = Share(),
+    share: Share = WHOLE,
     tell: Callable[[str], object] = logger.info,
 ) -> BatchCounts:
     """Turns inputs into a folder of Parquet files, one for each shard that is not there yet.

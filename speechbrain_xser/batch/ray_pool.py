@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 BLOCKS = 10_000  # at most; a block is one task
 RETRIES = 5  # of a task whose actor died
 STORE_BYTES = 200 << 20  # of a Ray that is started here: only numbers of shards go through it
+SPARE = 2  # logical cores of it for Ray's own tasks
 LOCAL = "local"
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}  # unless the environment says otherwise
 
 
 class RayWorker:
@@ -59,12 +60,11 @@ def work_on_ray(job: Job, shards: Sequence[InputShard], gpu: bool = False) -> It
     ShardReport
         One for each shard.
     """
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
     import ray.data  # both take seconds
 
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     pool = _joined(job.processes) or _started(job.processes)
     missing = {shard.number for shard in shards}
     try:
@@ -94,10 +94,10 @@ def _joined(actors: int) -> ray.data.ActorPoolStrategy | None:
 
 
 def _started(actors: int) -> ray.data.ActorPoolStrategy:
-    """A pool on this machine alone; its cores may be fewer than the actors."""
+    """A pool on this machine alone, which may have fewer cores than actors."""
     import ray
 
-    options = {"num_cpus": actors, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+    options = {"num_cpus": actors + SPARE, "object_store_memory": STORE_BYTES, "include_dashboard": False}
     ray.init(LOCAL, logging_level="warning", **options)
     return ray.data.ActorPoolStrategy(size=actors)
 
@@ -116,14 +116,10 @@ def _reports(job: Job, shards: Sequence[InputShard], pool: Any, resources: dict[
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars, context.max_errored_blocks = False, -1
     items = [{"shard": pickle.dumps(shard)} for shard in shards]
-    found = ray.data.from_items(items, override_num_blocks=min(len(items), BLOCKS)).map_batches(
-        RayWorker,
-        batch_size=1,
-        compute=pool,
-        fn_constructor_args=(job,),
-        ray_remote_args_fn=_retried,
-        **resources,
-    )
+    given = ray.data.from_items(items, override_num_blocks=min(len(items), BLOCKS))
+    options = {"compute": pool, "fn_constructor_args": (job,), "ray_remote_args_fn": _retried, **resources}
+    with warnings.catch_warnings(action="ignore"):  # the way to say how often has changed and will change again
+        found = given.map_batches(RayWorker, batch_size=1, **options)
     for row in found.iter_rows():
         yield pickle.loads(row["report"])
 

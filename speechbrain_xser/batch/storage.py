@@ -94,7 +94,7 @@ def find_files(source: str, suffixes: tuple[str, ...]) -> list[StoredFile]:
     with _told(source):
         found = _stored(source, suffixes) if is_address(source) else _local(source, suffixes)
     if not found:
-        raise BatchError(f"{name_of(source)}: no clips, expected sound files, .tar, .parquet or .jsonl. Check the path.")
+        raise BatchError(f"{name_of(source)}: no clips, expected sound, .tar, .parquet or .jsonl. Check the path.")
     return found
 
 
@@ -145,7 +145,8 @@ def _bytes_of(member: Member) -> bytes:
     fs, place = filesystem(member.archive)
     content = fs.cat_file(place, member.offset, member.offset + member.size)
     if len(content) < member.size:
-        raise AudioError(f"{member.address}: truncated, {len(content)} of {member.size} bytes are there. Pack it again.")
+        found = f"{len(content)} of {member.size} bytes are there"
+        raise AudioError(f"{name_of(member.address)}: truncated, {found}. Pack it again.")
     return content
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.command("annotate")
 @click.argument("source", type=click.Path())
-@click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder for the new manifest, or for rows.")
+@click.option("--out", required=True, type=click.Path(file_okay=False), help="Folder of the new manifest or rows.")
 @click.option("--data-folder", type=click.Path(), help="What {data_root} in a manifest stands for.")
 @click.option("--language", default="en", show_default=True, help="Language of the transcripts, by its eSpeak NG name.")
 @click.option(
