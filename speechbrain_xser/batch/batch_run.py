@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from speechbrain_xser.batch.input_shards import CLIPS, InputShard, plan_shards
 from speechbrain_xser.batch.row_folder import RowFolder
-from speechbrain_xser.batch.shard_worker import Job, ShardReport, Work
+from speechbrain_xser.batch.shard_report import ShardReport
+from speechbrain_xser.batch.shard_worker import Job, Work
 from speechbrain_xser.data.addresses import is_address
 from speechbrain_xser.errors import BatchError
 from speechbrain_xser.utils.commandline import claimed

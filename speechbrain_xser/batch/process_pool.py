@@ -11,10 +11,13 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from multiprocessing import connection, get_context, parent_process
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from speechbrain_xser.batch.input_shards import InputShard
-from speechbrain_xser.batch.shard_worker import Job, ShardReport, ShardWorker
+from speechbrain_xser.batch.shard_report import ShardReport
+
+if TYPE_CHECKING:
+    from speechbrain_xser.batch.shard_worker import Job
 
 MOST_DEATHS = 3  # of workers over one shard
 CONTEXT = get_context("spawn")  # forked processes cannot use torch's threads or a GPU
@@ -89,7 +92,7 @@ def _serve(job: Job, place: int, pipe: connection.Connection) -> None:
     """The worker's process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    worker = ShardWorker(job, place)
+    worker = job.worker(place)
     while True:
         try:
             shard = pipe.recv()

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from speechbrain_xser.batch.input_shards import InputShard
-from speechbrain_xser.batch.shard_worker import Job, ShardReport, ShardWorker
+from speechbrain_xser.batch.shard_report import ShardReport
+from speechbrain_xser.batch.shard_worker import Job
 from speechbrain_xser.errors import BatchError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class RayWorker:
     """The same worker as an actor of Ray Data."""
 
     def __init__(self, job: Job) -> None:
-        self.worker = ShardWorker(job)
+        self.worker = job.worker(0)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Does the shards of a batch."""

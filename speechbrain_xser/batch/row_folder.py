@@ -60,7 +60,7 @@ another folder.
         try:
             before = json.loads(found)
             other = [name for name in {**plan, **before} if before.get(name) != json.loads(json.dumps(plan.get(name)))]
-        except (ValueError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise BatchError(f"{name_of(self._below(PLAN))}: damaged ({error}). Choose another folder.") from error
         if other:
             raise BatchError(

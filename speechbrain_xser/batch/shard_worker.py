@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from speechbrain_xser.batch.input_shards import InputShard
 from speechbrain_xser.batch.row_folder import RowFolder
 from speechbrain_xser.batch.shard_clips import BatchClip, shard_clips
+from speechbrain_xser.batch.shard_report import ShardReport
 from speechbrain_xser.errors import XserError
 
 logger = logging.getLogger(__name__)
@@ -31,17 +32,6 @@ class Work(Protocol):
         ...
 
 
-class ShardReport(NamedTuple):
-    """What became of a shard."""
-
-    number: int
-    clips: int = 0
-    errors: int = 0  # clips that could not be read; they are rows, too
-    seconds: float = 0.0  # of work
-    fault: str | None = None  # why it has no rows
-    begun: bool = True  # False if nothing could be loaded, which ends everything
-
-
 class Job(NamedTuple):
     """All that a worker needs to know."""
 
@@ -49,6 +39,10 @@ class Job(NamedTuple):
     rows: RowFolder
     data_folder: str | None = None
     processes: int = 1  # on one machine
+
+    def worker(self, place: int) -> ShardWorker:
+        """Worker number ``place`` of a machine, with all that it has to load."""
+        return ShardWorker(self, place)
 
 
 class ShardWorker:
