@@ -1,7 +1,8 @@
 """``python -m benchmarks.batch_work MANIFEST``: batch work beside as many plain ``xser explain``, turn by turn.
 
 Each turn explains the same clips with the packaged model: by plain processes with a part of the list each, by
-``--out --jobs``, and by ``--out --ray``. Seconds are those of the whole command, its start included.
+``--out --jobs``, and by ``--out --ray``. Seconds are those of the whole command, its start included. CPU seconds, of
+all processes that a command waited for, say more where other programs use the cores; Ray's are not among them.
 """
 
 from __future__ import annotations
@@ -40,13 +41,19 @@ def main(manifest: str, jobs: int, turns: int, with_ray: bool) -> None:
     for _ in range(turns):
         for name, way in ways.items():
             with tempfile.TemporaryDirectory() as folder:
-                begun = time.monotonic()
+                begun, used = time.monotonic(), cpu_seconds()
                 way(Path(folder))
                 found[name].append(time.monotonic() - begun)
-                click.echo(f"{name}: {found[name][-1]:.1f} s")
+                click.echo(f"{name}: {found[name][-1]:.1f} s, {cpu_seconds() - used:.1f} CPU seconds")
     medians = {name: statistics.median(seconds) for name, seconds in found.items()}
     for name, seconds in medians.items():
         click.echo(f"{name}: {seconds:.1f} s, {medians['plain'] / seconds:.2f} of {jobs} plain processes' rate")
+
+
+def cpu_seconds() -> float:
+    """Of all ended processes that were started here."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def plain(manifest: str, folder: Path, jobs: int) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from speechbrain_xser.batch.storage import joined_path, name_of, names_in, read_file, write_file
+from speechbrain_xser.batch.storage import is_there, joined_path, name_of, names_in, read_file, write_file
 from speechbrain_xser.data.addresses import is_address
 from speechbrain_xser.errors import BatchError
 
@@ -74,9 +74,7 @@ another folder.
 
     def has(self, number: int) -> bool:
         """Whether the rows of a shard are there."""
-        return f"part-{number:06d}.parquet" in names_in(self.path) if is_address(self.path) else os.path.exists(
-            self._part(number)
-        )
+        return is_there(self._part(number))
 
     def write(self, number: int, rows: Iterable[Mapping[str, Any]], schema: pyarrow.Schema) -> None:
         """Writes all rows of a shard, which marks it as done.
