@@ -217,7 +217,8 @@ def checked_fields(fields: dict, where: str) -> Utterance:
         )
     if isinstance(fields.get("emphasis"), list):
         fields["emphasis"] = tuple(fields["emphasis"])
-    return _checked(Utterance(**fields), where)
+    in_order = tuple(fields) == Utterance._fields  # as they are written
+    return _checked(Utterance._make(fields.values()) if in_order else Utterance(**fields), where)
 
 
 _LABELS = slice(Utterance._fields.index(LABELS[0]), Utterance._fields.index(LABELS[-1]) + 1)

@@ -14,6 +14,7 @@ from speechbrain_xser.errors import BatchError
 from tests.batch.clips import content, samples, write_clips
 from tests.batch.naming import NameWork, in_this_process
 
+
 @pytest.fixture
 def folder(tmp_path):
     write_clips(tmp_path / "clips", 7)

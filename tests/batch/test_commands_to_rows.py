@@ -19,6 +19,7 @@ from speechbrain_xser.explaining.clips import SourceClip, explain_clips
 from tests.cli.spoken import RATE, sentence, write_speech
 
 COMMAND = [sys.executable, "-m", "speechbrain_xser.cli"]
+OWN = ("wav", "duration", "emphasis")  # told otherwise in rows
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_ADDRESS": "local"}
 
 
@@ -27,7 +28,8 @@ def invoke(*arguments):
 
 
 def ran(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run([*COMMAND, *map(str, arguments)], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def test_annotated_rows_are_those_of_the_annotated_manifest(tmp_path):
     annotate({"all": str(tmp_path / "all.jsonl")}, tmp_path / "measures.sqlite", cutoffs="reference", wording="varied")
     found = parquet.read_table(tmp_path / "rows.parquet").to_pylist()
     for row, expected in zip(found, read_manifest(tmp_path / "all.jsonl"), strict=True):
-        same = {name: value for name, value in expected._asdict().items() if name not in ("wav", "duration", "emphasis")}
+        same = {name: value for name, value in expected._asdict().items() if name not in OWN}
         assert same.items() <= row.items()
         assert tuple(row["emphasis"] or ()) == (expected.emphasis or ())
     assert [row["error"] is None for row in found] == [True, True, True, False]
@@ -87,10 +89,10 @@ def test_annotated_rows_are_those_of_the_annotated_manifest(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("explain", "a.wav", "--out", "rows"), "rows go into a folder of Parquet files. Give it a name as rows.parquet"),
+        (("explain", "a.wav", "--out", "rows"), "rows go into a folder of Parquet files. Give it a name as"),
         (("explain", "a.wav", "--ray"), "--ray, --shard and --jobs need --out"),
         (("explain", "-", "--out", "rows.parquet"), "Standard input cannot be read again"),
-        (("explain", "a.wav", "--out", "rows.parquet", "--evidence", "--html", "a.html"), "--evidence, --html cannot be"),
+        (("explain", "a.wav", "--out", "rows.parquet", "--evidence", "--html", "a.html"), "--evidence, --html cannot"),
         (("explain", "a.wav", "--out", "rows.parquet", "--shard", "0/3"), "'0/3' is no share. Expected INDEX/COUNT"),
         (("explain", "a.wav", "--out", "rows.parquet", "--shard", "4/3"), "'4/3' is no share"),
         (("explain", "nowhere.tar", "--out", "rows.parquet"), "nowhere.tar: No such file or directory"),

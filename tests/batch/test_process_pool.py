@@ -27,7 +27,8 @@ def test_a_shard_that_kills_its_workers_is_given_up_and_all_others_are_done(tmp_
     reports = {report.number: report for report in work_in_processes(LightJob(str(tmp_path), 2, deadly=2), SHARDS)}
     assert sorted(reports) == list(range(6))
     assert [number for number, report in reports.items() if report.fault] == [2]
-    assert reports[2].fault.startswith("shard 2: its worker died 3 times (exit code -9)") and "2.wav" in reports[2].fault
+    assert reports[2].fault.startswith("shard 2: its worker died 3 times (exit code -9)")
+    assert "2.wav" in reports[2].fault
     assert found(tmp_path, "shard") == {f"shard-{number}" for number in (0, 1, 3, 4, 5)}
     assert len(found(tmp_path, "worker")) in (4, 5)  # the last was replaced if there was more to do
 

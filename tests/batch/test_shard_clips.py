@@ -60,7 +60,8 @@ def foreign_tar(path, members: dict[str, bytes]):
 
 
 def test_a_foreign_tar_has_the_clips_that_the_webdataset_library_finds(tmp_path, read):
-    members = {"a/x.one.flac": content(1), "a/x.txt": b"hello\n", "b.json": b'{"text": "so", "url": 3}', "b.wav": content(2)}
+    members = {"a/x.one.flac": content(1), "a/x.txt": b"hello\n"}
+    members |= {"b.json": b'{"text": "so", "url": 3}', "b.wav": content(2)}
     path = foreign_tar(tmp_path / "x.tar", {**members, "c.txt": b"alone", "d.flac": content(0), "d.json": b"{"})
     found = read(path)
     theirs = [sample["__key__"] for sample in webdataset.WebDataset(str(path), shardshuffle=False)]
@@ -96,11 +97,14 @@ def test_what_is_no_tar_and_no_parquet_file_is_a_row(tmp_path, read, name, data)
 
 def test_rows_of_parquet_hold_bytes_or_paths(tmp_path, read):
     write_clips(tmp_path, 2)
-    sounds = [{"bytes": content(5), "path": "x.flac"}, {"bytes": None, "path": "01.flac"}, {"bytes": None, "path": None}]
-    table = pyarrow.table({"id": ["a", "b", "c"], "text": ["one", "two", None], "audio": sounds, "start": [0.05, 0, None]})
+    sounds = [{"bytes": content(5), "path": "x.flac"}]
+    sounds += [{"bytes": None, "path": path} for path in ("01.flac", None)]
+    known = {"id": ["a", "b", "c"], "text": ["one", "two", None], "start": [0.05, 0, None]}
+    table = pyarrow.table({**known, "audio": sounds})
     parquet.write_table(table, tmp_path / "a.parquet")
     found = read(tmp_path / "a.parquet")
-    assert [(one.utterance.id, one.utterance.transcript) for one in found] == [("a", "one"), ("b", "two"), ("a.parquet#2", None)]
+    told = [(one.utterance.id, one.utterance.transcript) for one in found]
+    assert told == [("a", "one"), ("b", "two"), ("a.parquet#2", None)]
     assert lengths(found) == [samples(5) - 800, samples(1)]
     assert "holds no sound" in found[2].clip.fault
 
@@ -115,7 +119,8 @@ def test_a_parquet_file_that_is_cut_is_a_row(tmp_path, read):
 
 def test_a_wrong_line_of_a_manifest_is_a_row_and_the_others_stay(tmp_path, read):
     write_clips(tmp_path, 2)
-    lines = [json.dumps({"id": "a", "wav": "00.flac", "stop": 0.05}), "", '{"id": "b"}', json.dumps({"id": "c", "wav": "{data_root}/01.flac"})]
+    rows = [{"id": "a", "wav": "00.flac", "stop": 0.05}, None, {"id": "b"}, {"id": "c", "wav": "{data_root}/01.flac"}]
+    lines = [json.dumps(row) if row else "" for row in rows]
     (tmp_path / "a.jsonl").write_text("\n".join(lines) + "\n\xe9", encoding="latin-1")
     found = read(tmp_path / "a.jsonl", str(tmp_path))
     assert lengths(found) == [800, samples(1)]
