@@ -62,11 +62,11 @@ demo: $(STAMP) ## train, evaluate and explain on the embedded corpus, in minutes
 
 test: export OMP_NUM_THREADS ?= 1
 test: $(STAMP) ## run all tests but those of test-small, test-scale and soak
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not small and not soak and not scale" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not small and not scale and not soak" $(ARGS)
 
 test-fast: export OMP_NUM_THREADS ?= 1
 test-fast: $(STAMP) ## run the tests that need no training, no browser and no patience
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not training and not browser and not small and not soak and not scale and not slow" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not training and not browser and not small and not scale and not soak and not slow" $(ARGS)
 
 fuzz: export OMP_NUM_THREADS ?= 1
 fuzz: export XSER_FUZZ := $(INPUTS)
