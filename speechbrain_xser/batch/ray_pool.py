@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BLOCKS = 10_000  # at most; a block is one task
 RETRIES = 5  # of a task whose actor died
 STORE_BYTES = 200 << 20  # of a Ray that is started here: only numbers of shards go through it
+STARTS = 3  # of a Ray that does not come up
 SPARE = 2  # logical cores of it for Ray's own tasks
 LOCAL = "local"
 
@@ -99,7 +100,14 @@ def _started(actors: int) -> ray.data.ActorPoolStrategy:
     import ray
 
     options = {"num_cpus": actors + SPARE, "object_store_memory": STORE_BYTES, "include_dashboard": False}
-    ray.init(LOCAL, logging_level="warning", **options)
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(LOCAL, logging_level="warning", **options)
+            break
+        except Exception as error:  # of no kind of its own, where a busy machine takes longer than Ray's 30 s
+            ray.shutdown()
+            if not left:
+                raise BatchError(f"Ray did not start here: {error} Give the same command again.") from error
     return ray.data.ActorPoolStrategy(size=actors)
 
 
