@@ -99,6 +99,7 @@ def _started(actors: int) -> ray.data.ActorPoolStrategy:
     """A pool on this machine alone, which may have fewer cores than actors."""
     import ray
 
+    os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")  # it would kill actors for the memory of other programs
     options = {"num_cpus": actors + SPARE, "object_store_memory": STORE_BYTES, "include_dashboard": False}
     for left in reversed(range(STARTS)):
         try:
