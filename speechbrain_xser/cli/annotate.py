@@ -86,7 +86,7 @@ def annotate_command(
     with one_line_errors(), claimed(out):
         path = Path(out, "manifest.jsonl")
         if not Path(source).exists():
-            raise ManifestError(f"{source}: no such file or folder. Check the path.")
+            raise ManifestError(f"{source!r} does not exist, expected a manifest or a folder. Check the path.")
         labels = _classifier(classifier) if classifier else None
         rewriter = _rewriter(llm) if llm else None
         write_manifest(path, _utterances(Path(source), data_folder))

@@ -98,7 +98,7 @@ def test_annotated_rows_are_those_of_the_annotated_manifest(tmp_path):
         (("explain", "nowhere.tar", "--out", "rows.parquet"), "nowhere.tar: No such file or directory"),
         (("annotate", "a.wav", "--out", "rows", "--ray"), "rows go into a folder of Parquet files"),
         (("annotate", "a.wav", "--out", "rows.parquet", "--cutoffs", "corpus"), "--cutoffs corpus cannot be used"),
-        (("annotate", "nowhere", "--out", "annotated"), "nowhere: no such file or folder"),
+        (("annotate", "nowhere", "--out", "annotated"), "'nowhere' does not exist"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_line_and_leaves_nothing(tmp_path, monkeypatch, arguments, told):
