@@ -10,6 +10,7 @@ VENV ?= $(if $(filter newest,$(VERSIONS)),.venv,.venv-$(VERSIONS))
 ARGS ?=
 JOBS ?= 2
 KILLS ?= 50
+CLIPS ?= 2000
 INPUTS ?= 20000
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
@@ -29,7 +30,7 @@ ifdef DATA
 export XSER_DATA := $(DATA)
 endif
 
-.PHONY: help setup lock demo test test-fast test-small test-serve test-scale soak fuzz audit doctest docs lint dist check-wheel recipe-lists train-tiny clean
+.PHONY: help setup lock demo test test-fast test-small test-scale test-serve soak fuzz audit doctest docs lint dist check-wheel recipe-lists train-tiny clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,12 +61,12 @@ demo: $(STAMP) ## train, evaluate and explain on the embedded corpus, in minutes
 	$(BIN)/python recipes/Tiny/demo.py $(ARGS)
 
 test: export OMP_NUM_THREADS ?= 1
-test: $(STAMP) ## run all tests but those of test-small and soak
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not small and not soak" $(ARGS)
+test: $(STAMP) ## run all tests but those of test-small, test-scale and soak
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not small and not scale and not soak" $(ARGS)
 
 test-fast: export OMP_NUM_THREADS ?= 1
 test-fast: $(STAMP) ## run the tests that need no training, no browser and no patience
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not training and not browser and not small and not soak and not slow" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not training and not browser and not small and not scale and not soak and not slow" $(ARGS)
 
 fuzz: export OMP_NUM_THREADS ?= 1
 fuzz: export XSER_FUZZ := $(INPUTS)
@@ -88,8 +89,10 @@ test-serve: $(STAMP) ## ask a server a thousand times, and print how much memory
 	XSER_REQUESTS=1000 $(BIN)/python -m pytest tests/faults/test_memory_of_a_server.py $(ARGS)
 
 test-scale: export OMP_NUM_THREADS ?= 1
-test-scale: $(STAMP) ## kill the ranks of a training ten times; each time they come back, and the run ends bit-equal
+test-scale: export XSER_CLIPS := $(CLIPS)
+test-scale: $(STAMP) ## kill ranks ten times, and actors and drivers of batch work on 2,000 clips of DATA; CLIPS=200 for fewer
 	XSER_RANK_KILLS=10 $(BIN)/python -m pytest tests/faults/test_killed_ranks.py $(ARGS)
+	$(BIN)/python -m pytest -s -m scale tests/scale $(ARGS)
 
 audit: $(STAMP) ## look for known vulnerabilities of the locked versions, and for licences that are not permissive
 	$(PYTHON) -m venv $(VENV)/audit

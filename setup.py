@@ -53,11 +53,22 @@ DOCS = [
     "ipykernel>=6.29,<8",  # what they run in
 ]
 WEB = ["gradio>=6.31,<7"]  # xser serve
+PARQUET = ["pyarrow>=26,<27"]  # rows of explain --out and annotate --out
+RAY = [
+    *PARQUET,
+    "ray[data]>=2.60,<2.64",  # --ray; 2.64 drops how an actor's retries are bounded
+    "fsspec>=2025.3,<2027",  # files in the cloud; with s3fs, gcsfs, ... for each kind of store
+]
 
 EXTRAS = {
     "dev": [
         *DOCS,
         *WEB,
+        *RAY,
+        "s3fs>=2025.3,<2027",  # buckets, in tests with a stand-in on this machine
+        "moto[s3]>=5.2,<6",  # which is this, a server
+        "flask>=3.1,<4",  # of this kind
+        "flask-cors>=6,<7",
         "srt>=3.5,<4",  # reads the subtitles that are written
         "webvtt-py>=0.6,<0.7",
         "playwright>=1.51,<2",  # drives a real browser in tests of pages
@@ -80,6 +91,8 @@ EXTRAS = {
     ],
     "docs": DOCS,
     "web": WEB,
+    "parquet": PARQUET,
+    "ray": RAY,
     "report": ["scikit-learn>=1.4,<2", "matplotlib>=3.8,<4"],  # xser reproduce, xser probe, fitting a domain
     "speakers": ["scikit-learn>=1.4,<2"],  # xser timeline --speakers
     "praat": ["praat-parselmouth>=0.4.5,<0.5"],  # Praat's pitch tracker; GPL-3.0

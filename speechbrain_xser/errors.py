@@ -79,6 +79,10 @@ class ProbeError(XserError, RuntimeError):
     """Branches cannot be probed: too few clips, no labels, or scikit-learn is missing."""
 
 
+class BatchError(XserError, RuntimeError):
+    """Work on shards cannot begin or end: an unreachable path, another plan than before, shards that failed."""
+
+
 class JournalError(XserError, RuntimeError):
     """A file that keeps what was found cannot be used: another program's, damaged, held by another run, no room."""
 

@@ -73,11 +73,11 @@ def known_flags(command: click.Command) -> set[str]:
 
 
 def test_commands_are_found_where_pages_show_them():
-    text = "    xser check a.jsonl \\\n        --json\n| do | `xser pack b --out c` |\n"
+    text = "    xser check a.jsonl \\\n        --json\n| do | `xser shard b --out c` |\n"
     text += "    find . | xser explain - | jq\n"
     assert [shown.words for shown in shown_in("page", text)] == [
         ["check", "a.jsonl", "--json"],
-        ["pack", "b", "--out", "c"],
+        ["shard", "b", "--out", "c"],
         ["explain", "-"],
     ]
     assert {shown.words[0] for shown in SHOWN if shown.program == "xser"} >= {"explain", "timeline", "train", "check"}

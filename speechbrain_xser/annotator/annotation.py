@@ -236,7 +236,18 @@ def _described(
     """The row with missing descriptors filled in, and new paragraphs unless it has human-written ones."""
     if clip.key not in journal:
         return row
-    found = descriptors_of(journal[clip.key], cutoffs, row.transcript, row.gender or genders.get(row.speaker))
+    return described(row, journal[clip.key], cutoffs, wording, row.gender or genders.get(row.speaker))
+
+
+def described(row: Utterance, measures: Measures, cutoffs: Cutoffs, wording: Wording, gender: str | None) -> Utterance:
+    """A row with missing descriptors filled in by measures, and new paragraphs unless it has human-written ones.
+
+    Example
+    -------
+    >>> described(Utterance("a", "a.wav"), Measures(level_decibels=-60.0), reference_cutoffs(), "plain", None).volume
+    'low'
+    """
+    found = descriptors_of(measures, cutoffs, row.transcript, gender)
     own = has_own_paragraphs(row)
     row = row._replace(**{field: value for field, value in found.items() if getattr(row, field) is None})
     return row if own else with_paragraphs(row._replace(description=None, caption=None), wording)

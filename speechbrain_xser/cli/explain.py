@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from speechbrain_xser.cli.model_options import explained_by, importing, load_recognizer, model_options, unknown_option
+from speechbrain_xser.cli.batch_options import BatchOptions, batch, batch_options, checked_out
+from speechbrain_xser.cli.model_options import (
+    DEMONSTRATION,
+    explained_by,
+    importing,
+    is_tiny,
+    load_recognizer,
+    model_options,
+    unknown_option,
+)
 from speechbrain_xser.cli.paths import NewFile
 from speechbrain_xser.data.formats import has_sound_suffix
 
@@ -67,6 +76,17 @@ def _no_recording(context: click.Context, option: click.Parameter, html: str | N
 )
 @click.option("--html", type=NewFile(), callback=_no_recording, help="Write a self-contained page with all evidence.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines on a terminal too.")
+@click.option("--out", type=click.Path(), help="Write rows into this folder of Parquet files, by all cores.")
+@click.option("--jobs", type=click.IntRange(min=1), help="With --out: models at work.  [default: one per core or GPU]")
+@click.option(
+    "--batch-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=40.0,
+    show_default=True,
+    help="With --out: padded seconds of sound at a time.",
+)
+@click.option("--data-folder", type=click.Path(), help="With --out: what {data_root} in a manifest stands for.")
+@batch_options
 def explain_command(
     sources,
     model,
@@ -82,6 +102,13 @@ def explain_command(
     track,
     html,
     as_json,
+    out,
+    jobs,
+    batch_seconds,
+    data_folder,
+    use_ray,
+    share,
+    clips_per_shard,
 ) -> None:
     """Explains recordings. Prints a table on a terminal and JSON lines in a pipe.
 
@@ -95,18 +122,32 @@ def explain_command(
     A recording that cannot be read is named, and the others are explained all the same; the exit code is then 2. For
     recordings that are longer than the model's limit, use xser timeline.
 
+    With --out, any number of clips become a folder of Parquet files. FILE may then be a manifest (.jsonl), a WebDataset
+    tar or a Parquet file too, and all of them may lie in the cloud (s3://...). A clip that cannot be read becomes a row
+    with an error. To continue a stopped run, give the same command again.
+
     \b
     Example:
       xser explain interview.m4a recordings --html report.html
       find . -name '*.opus' | xser explain - | jq .emotion
+      xser explain s3://bucket/tars --out rows.parquet --ray --jobs 64
     """
     from speechbrain_xser.utils.commandline import FAULTY_INPUT, one_line_errors
+
+    options = {"merge": fast, "speculate": GUESSED if fast else 0, "structured": structured}
+    options |= {"speech_check": speech_check, "unknown": unknown}
+    batched = BatchOptions(jobs, use_ray, share, clips_per_shard)
+    if out is not None:
+        _refuse_with_rows(sources, {"--evidence": evidence, "--swap": swap, "--html": html, "--track": track})
+        with one_line_errors(INTERRUPTED):
+            _explain_to_rows(sources, out, (model, revision, device, batch_seconds), options, batched, data_folder)
+        return
+    if batched.given or jobs:
+        raise click.UsageError("--ray, --shard and --jobs need --out: a folder for the rows, such as rows.parquet.")
 
     with importing():
         from speechbrain_xser.explaining.clip_sources import find_clips  # and torch
 
-    options = {"merge": fast, "speculate": GUESSED if fast else 0, "structured": structured}
-    options |= {"speech_check": speech_check, "unknown": unknown}
     with one_line_errors(INTERRUPTED), tempfile.TemporaryDirectory() as folder:
         found = find_clips(sources, sys.stdin and sys.stdin.buffer, Path(folder))
         clips = [clip._replace(track=track) for clip in found]
@@ -116,6 +157,30 @@ def explain_command(
         show = _printer(clips, as_json or not sys.stdout.isatty(), evidence or swap)
         failed = _tell(told, show, html, explained_by(model))
     sys.exit(FAULTY_INPUT if failed else 0)
+
+
+def _refuse_with_rows(sources: Sequence[str], options: dict[str, object]) -> None:
+    """Rows have no room for evidence and pages, and what can be read only once cannot be read again."""
+    if given := [name for name, value in options.items() if value]:
+        raise click.UsageError(f"{', '.join(given)} cannot be used with --out. Explain such clips without it.")
+    if "-" in sources:
+        raise click.UsageError("Standard input cannot be read again after a stop. Give a manifest instead.")
+
+
+def _explain_to_rows(
+    sources: Sequence[str], out: str, asked: tuple, options: dict, batched: BatchOptions, data_folder: str | None
+) -> None:
+    """Explains any number of clips into a folder of Parquet files."""
+    checked_out(out)
+    with importing():
+        from speechbrain_xser.batch.explain_work import ExplainWork  # and torch
+
+    model, revision, device, batch_seconds = asked
+    if is_tiny(model):
+        click.echo(f"This is {DEMONSTRATION}", err=True)
+    work = ExplainWork(model, revision, device, batch_seconds, tuple(sorted(options.items())), is_tiny(model))
+    counts = batch(sources, out, work, batched, data_folder, gpu=(device or "cuda").startswith("cuda"))
+    click.echo(f"{counts.clips} clips, {counts.errors} of them not readable: {out}", err=True)
 
 
 def _explained(recognizer, clips: Sequence[SourceClip], batch_size: int) -> Iterator[Told]:

@@ -16,7 +16,7 @@ COMMANDS = {
     "annotate": "measure descriptors of your own audio",
     "check": "check a corpus before a run",
     "prepare": "write the manifests of a corpus",
-    "pack": "pack a corpus into WebDataset shards",
+    "shard": "pack a corpus into WebDataset shards",
     "train": "train a recipe",
     "evaluate": "score a trained model on manifests",
     "score": "score files of answers",
@@ -26,6 +26,9 @@ COMMANDS = {
     "export": "write a trained model as one merged folder, for use and for the hub",
     "setup": "download what is too large for the package: real backbones, and what SPICE needs",
 }
+
+
+RENAMED = {"pack": "shard"}
 
 
 class Commands(click.Group):
@@ -46,7 +49,7 @@ class Commands(click.Group):
         """The command that the first word names; a mistyped one gets a suggestion."""
         name = words[0]
         if name not in COMMANDS and not name.startswith("-"):
-            near = get_close_matches(name, COMMANDS, 1)
+            near = [RENAMED[name]] if name in RENAMED else get_close_matches(name, COMMANDS, 1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Commands: {', '.join(COMMANDS)}."
             context.fail(f"No such command {name!r}. {hint}")
         return super().resolve_command(context, words)

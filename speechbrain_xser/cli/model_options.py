@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import click
 
 import speechbrain_xser
 from speechbrain_xser.utils.devices import NAMES, checked_device
+from speechbrain_xser.utils.garbage import collection_paused
 from speechbrain_xser.utils.threads import use_threads_for
 from speechbrain_xser.utils.user_cache import is_set_up
 
@@ -91,25 +91,15 @@ def load_recognizer(
     return recognizer
 
 
-@contextmanager
-def importing() -> Iterator[None]:
-    """Pauses garbage collection: it would scan the million long-lived objects of the modules again and again.
+def importing() -> AbstractContextManager[None]:
+    """Pauses garbage collection, which would scan the million long-lived objects of the modules again and again.
 
     Example
     -------
     >>> with importing():
-    ...     gc.isenabled()
-    False
-    >>> gc.isenabled()
-    True
+    ...     import json
     """
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
+    return collection_paused()
 
 
 def is_tiny(model: str) -> bool:

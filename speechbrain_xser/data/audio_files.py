@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from speechbrain_xser.data.formats import EXPECTED, has_sound_suffix
@@ -25,10 +25,21 @@ def find_audio_below(folder: str | os.PathLike) -> list[Path]:
     """
     if not Path(folder).is_dir():
         raise ManifestError(f"No folder {folder}: pass the corpus's own folder as data_folder.")
-    found = sorted(path for path in _files(folder) if has_sound_suffix(path) and _is_clip(path))
+    found = find_below(folder, has_sound_suffix)
     if not found:
         raise ManifestError(f"No clip in {folder} or below, expected {EXPECTED}: was the corpus unpacked?")
     return found
+
+
+def find_below(folder: str | os.PathLike, wanted: Callable[[Path], bool]) -> list[Path]:
+    """The files of a folder and of all folders below it that are wanted, sorted by path; as :func:`find_audio_below`.
+
+    Example
+    -------
+    >>> find_below(getfixture("tmp_path"), has_sound_suffix)
+    []
+    """
+    return sorted(path for path in _files(folder) if wanted(path) and _is_clip(path))
 
 
 def _files(folder: str | os.PathLike) -> Iterator[Path]:

@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from functools import cache
 from io import BytesIO
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from speechbrain_xser.data.durations import UNREADABLE
 from speechbrain_xser.data.exclusions import Dropped
 from speechbrain_xser.data.manifest import Utterance, stream_manifest
 from speechbrain_xser.data.member import Member, file_of, sound_digest
-from speechbrain_xser.data.pipeline import DATA_ROOT, resolve
+from speechbrain_xser.data.pipeline import DATA_ROOT, ClipItems, resolve
 from speechbrain_xser.data.preparation import prepare_once
 from speechbrain_xser.data.waveform import SAMPLE_RATE
 from speechbrain_xser.errors import AudioError
@@ -58,6 +58,7 @@ def pack(
     data_folder: str | os.PathLike | None = None,
     clips_per_shard: int = CLIPS_PER_SHARD,
     workers: int | None = None,
+    seconds_per_shard: float | None = None,
 ) -> dict[str, str]:
     """Packs manifests and their sound into shards, with a new manifest for each; a second call changes nothing.
 
@@ -75,6 +76,9 @@ def pack(
         Number of clips in one tar.
     workers : int or None
         Shards packed at once; None for one per core.
+    seconds_per_shard : float or None
+        Instead of a number of clips: seconds of sound that a shard has at least, but for the last. Clips whose header
+        cannot be read count as none.
 
     Returns
     -------
@@ -102,12 +106,13 @@ def pack(
 
     def build() -> Iterator[Utterance | Dropped]:
         for name, manifest in manifests.items():
-            shards = _shards(name, manifest, Path(save_folder), data_folder, clips_per_shard)
+            shards = _shards(name, manifest, Path(save_folder), data_folder, clips_per_shard, seconds_per_shard)
             for clips in in_parallel(_packed, shards, f"packing {name}", workers=workers):
                 yield from (clip._replace(split=name) if isinstance(clip, Utterance) else clip for clip in clips)
 
     files = chain(map(Path, manifests.values()), _sounds(manifests, data_folder))
-    return prepare_once(save_folder, {"clips_per_shard": clips_per_shard}, files, build, list(manifests))
+    by = {"clips_per_shard": clips_per_shard} if seconds_per_shard is None else {"seconds_per_shard": seconds_per_shard}
+    return prepare_once(save_folder, by, files, build, list(manifests))
 
 
 def _sounds(manifests: Mapping[str, str | os.PathLike], data_folder: str | os.PathLike | None) -> Iterator[Path]:
@@ -121,17 +126,40 @@ def _sounds(manifests: Mapping[str, str | os.PathLike], data_folder: str | os.Pa
                 yield Path(path)
 
 
-def _shards(name: str, manifest, folder: Path, data_folder, clips_per_shard: int) -> Iterator[Shard]:
+def _shards(
+    name: str, manifest, folder: Path, data_folder, clips_per_shard: int, seconds_per_shard: float | None
+) -> Iterator[Shard]:
     """The manifest in pieces, one for each shard."""
-    base, number = Path(manifest).resolve().parent, 0
-    rows = stream_manifest(manifest)
-    while piece := list(islice(rows, clips_per_shard)):
-        first = number * clips_per_shard
-        clips = {
-            f"{first + n:08d}": clip._replace(wav=resolve(clip, data_folder, base)) for n, clip in enumerate(piece)
-        }
+    base, first = Path(manifest).resolve().parent, 0
+    rows = (clip._replace(wav=resolve(clip, data_folder, base)) for clip in stream_manifest(manifest))
+    for number, piece in enumerate(_pieces(rows, clips_per_shard, seconds_per_shard)):
+        clips = {f"{first + place:08d}": clip for place, clip in enumerate(piece)}
         yield Shard(folder / f"{name.replace('/', '-')}-{number:06d}.tar", clips)
-        number += 1
+        first += len(piece)
+
+
+def _pieces(rows: Iterator[Utterance], clips: int, seconds: float | None) -> Iterator[list[Utterance]]:
+    """Rows with absolute paths, so many clips or seconds at a time.
+
+    Example
+    -------
+    >>> rows = [Utterance(name, f"{name}.wav", duration=3.0) for name in "abcde"]
+    >>> [[len(piece) for piece in _pieces(iter(rows), 2, seconds)] for seconds in (None, 7.0)]
+    [[2, 2, 1], [3, 2]]
+    """
+    piece, held = [], 0.0
+    for row in rows:
+        piece.append(row)
+        held += 0.0 if seconds is None else _seconds_of(row)
+        if len(piece) == clips if seconds is None else held >= seconds:
+            yield piece
+            piece, held = [], 0.0
+    if piece:
+        yield piece
+
+
+def _seconds_of(row: Utterance) -> float:
+    return ClipItems([row])[row.id]["duration"]
 
 
 def _packed(shard: Shard) -> list[Utterance | Dropped]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,6 +45,76 @@ class Batch(NamedTuple):
     def pin_memory(self) -> Batch:
         """Moves the batch to page-locked memory, for loaders that copy while the device computes."""
         return self._replace(wavs=self.wavs.pin_memory(), samples=self.samples.pin_memory())
+
+
+class ClipItems(Mapping[str, dict]):
+    """The static fields of utterances by id: ``utterance``, ``path`` and ``duration`` in seconds.
+
+    An item is made when it is asked for. Beside the utterances, a row takes eight bytes and its place by id.
+
+    Arguments
+    ---------
+    utterances : sequence of Utterance
+        With unique ids; of several with one id, the last counts.
+    data_folder, base
+        As for :func:`resolve`.
+    max_seconds : float or None
+        Longest clip.
+
+    Raises
+    ------
+    ManifestError
+        If a path needs a data folder, or a clip is too long.
+
+    Example
+    -------
+    >>> ClipItems([Utterance("a", "a.wav", duration=2.0)], "/clips")["a"]["path"]
+    '/clips/a.wav'
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        data_folder: str | os.PathLike | None = None,
+        base: str = os.curdir,
+        max_seconds: float | None = None,
+    ) -> None:
+        self._utterances, self._folders = utterances, (data_folder, base)
+        self._places = {utterance.id: place for place, utterance in enumerate(utterances)}
+        self._seconds = array("d", (self._checked_seconds(utterance, max_seconds) for utterance in utterances))
+
+    def _checked_seconds(self, utterance: Utterance, max_seconds: float | None) -> float:
+        """Length of the segment, or as stated, or from the header; 0 for an unreadable clip, which is a fault later."""
+        if self._folders[0] is None and utterance.wav.startswith(DATA_ROOT):
+            resolve(utterance, None)  # raises
+        start = utterance.start or 0.0
+        if utterance.stop is not None:
+            seconds = utterance.stop - start
+        elif utterance.duration is not None:
+            seconds = utterance.duration
+        else:
+            try:
+                seconds = seconds_of(resolve(utterance, *self._folders)) - start
+            except AudioError:
+                seconds = 0.0
+        if max_seconds is not None and seconds > max_seconds:
+            try:
+                check_seconds(seconds, max_seconds, f"utterance {utterance.id!r}")
+            except AudioError as error:
+                raise ManifestError(str(error)) from error
+        return seconds
+
+    def __getitem__(self, id: str) -> dict:
+        place = self._places[id]
+        utterance = self._utterances[place]
+        path = resolve(utterance, *self._folders)
+        return {"utterance": utterance, "path": path, "duration": self._seconds[place]}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 def dataset(
@@ -89,12 +161,12 @@ def dataset(
     utterances = manifest if given else read_manifest(manifest)
     base = os.curdir if given else os.path.dirname(os.path.abspath(manifest))
     allowed = None if skip_long else max_seconds
-    fields = {utterance.id: _item(utterance, data_folder, base, allowed) for utterance in utterances}
-    if not fields:
+    items = ClipItems(utterances, data_folder, base, allowed)
+    if not items:
         raise ManifestError(f"{'The list' if given else manifest}: no utterances, expected at least one.")
-    if len(fields) != len(utterances):
-        raise ManifestError(f"{len(utterances) - len(fields)} ids occur twice; expected unique ids.")
-    clips = DynamicItemDataset(fields)
+    if len(items) != len(utterances):
+        raise ManifestError(f"{len(utterances) - len(items)} ids occur twice; expected unique ids.")
+    clips = DynamicItemDataset(items)
     clips.add_dynamic_item(partial(_read, max_seconds), takes=["id", "path", "utterance"], provides="wav")
     clips.set_output_keys(["id", "wav", "utterance"])
     return clips
@@ -129,17 +201,6 @@ def collate(items: list[dict]) -> Batch:
     return Batch(tuple(item["id"] for item in items), wavs, samples, tuple(item["utterance"] for item in items), faults)
 
 
-def _item(utterance: Utterance, data_folder, base: str, max_seconds: float | None) -> dict:
-    """The static fields of an utterance, with its length checked."""
-    path = resolve(utterance, data_folder, base)
-    seconds = _seconds(utterance, path)
-    try:
-        check_seconds(seconds, max_seconds, f"utterance {utterance.id!r}")
-    except AudioError as error:
-        raise ManifestError(str(error)) from error
-    return {"utterance": utterance, "path": path, "duration": seconds}
-
-
 def resolve(utterance: Utterance, data_folder: str | os.PathLike | None, base: str | os.PathLike = os.curdir) -> str:
     """The path of an utterance's clip.
 
@@ -172,18 +233,6 @@ def resolve(utterance: Utterance, data_folder: str | os.PathLike | None, base: s
             raise ManifestError(f"utterance {utterance.id!r}: {utterance.wav} needs a data folder. Give data_folder.")
         return os.path.join(data_folder, utterance.wav.removeprefix(DATA_ROOT).lstrip("/\\"))
     return os.path.join(base if data_folder is None else data_folder, utterance.wav)
-
-
-def _seconds(utterance: Utterance, path: str) -> float:
-    """Length of the segment, or as stated, or from the header; 0 for an unreadable clip, which is a fault later."""
-    if utterance.stop is not None:
-        return utterance.stop - (utterance.start or 0.0)
-    if utterance.duration is not None:
-        return utterance.duration
-    try:
-        return seconds_of(path) - (utterance.start or 0.0)
-    except AudioError:
-        return 0.0
 
 
 def _read(max_seconds: float | None, id: str, path: str, utterance: Utterance) -> Tensor | Fault:

@@ -34,6 +34,8 @@ class SourceClip(NamedTuple):
     fault: str | None = None  # why it is known beforehand that it cannot be read
     track: int | None = None  # of a film, counted from 1; None for its default one
     address: str | None = None  # from which the file is fetched first
+    start: float | None = None  # seconds; None for the file's start
+    stop: float | None = None  # seconds; None for the file's end
 
 
 class Told(NamedTuple):
@@ -46,7 +48,10 @@ class Told(NamedTuple):
 
 
 def explain_clips(
-    recognizer: ExplainableEmotionRecognizer, clips: Iterable[SourceClip], batch_size: int = 8
+    recognizer: ExplainableEmotionRecognizer,
+    clips: Iterable[SourceClip],
+    batch_size: int = 8,
+    batch_seconds: float | None = None,
 ) -> Iterator[Told]:
     """Explains clips of any number.
 
@@ -58,6 +63,8 @@ def explain_clips(
         Read a window at a time.
     batch_size : int
         Clips that go through the encoder together; it does not change an explanation.
+    batch_seconds : float, optional
+        Instead, padded seconds of sound that go through it together.
 
     Yields
     ------
@@ -78,7 +85,7 @@ def explain_clips(
     """
     clips = iter(clips)
     while window := list(islice(clips, WINDOW * batch_size)):
-        yield from _ordered(_window(recognizer, window, batch_size))
+        yield from _ordered(_window(recognizer, window, batch_size, batch_seconds))
 
 
 def read_clip(recognizer: ExplainableEmotionRecognizer, clip: SourceClip) -> Tensor:
@@ -90,7 +97,7 @@ def read_clip(recognizer: ExplainableEmotionRecognizer, clip: SourceClip) -> Ten
         If it cannot be read; names the clip as a person knows it.
     """
     with told_as(clip.name, clip.path):
-        return recognizer.load_audio(clip.path, track=clip.track)
+        return recognizer.load_audio(clip.path, track=clip.track, start=clip.start, stop=clip.stop)
 
 
 def _ordered(found: Iterable[tuple[int, Told]]) -> Iterator[Told]:
@@ -103,7 +110,9 @@ def _ordered(found: Iterable[tuple[int, Told]]) -> Iterator[Told]:
             place += 1
 
 
-def _window(recognizer, window: Sequence[SourceClip], batch_size: int) -> Iterator[tuple[int, Told]]:
+def _window(
+    recognizer, window: Sequence[SourceClip], batch_size: int, batch_seconds: float | None
+) -> Iterator[tuple[int, Told]]:
     """Every clip of a window with its place, faults as soon as they are known."""
     from speechbrain_xser.evidence.measurements import measured_clip
     from speechbrain_xser.inference.length_order import explain_by_length  # and all of the model's code
@@ -125,7 +134,7 @@ def _window(recognizer, window: Sequence[SourceClip], batch_size: int) -> Iterat
             faults.append((place, Told(window[place], None, str(error))))
             return None
 
-    for place, explanation in explain_by_length(recognizer, seconds, read, batch_size):
+    for place, explanation in explain_by_length(recognizer, seconds, read, batch_size, batch_seconds):
         found = measured.pop(place)
         yield place, Told(window[place], explanation, measured=found if explanation.speech else None)
     yield from faults
@@ -146,7 +155,8 @@ def _checked_seconds(clip: SourceClip, max_seconds: float) -> float:
     if clip.fault is not None:
         raise AudioError(clip.fault)
     with told_as(clip.name, clip.path):
-        seconds = read_header(clip.path, clip.track, max_seconds).seconds
+        stop = read_header(clip.path, clip.track, max_seconds).seconds if clip.stop is None else clip.stop
+    seconds = stop - (clip.start or 0.0)
     if seconds > max_seconds:
         raise AudioError(
             f"{clip.name}: {seconds:.1f} s long, expected at most {max_seconds:g} s for one paragraph. "

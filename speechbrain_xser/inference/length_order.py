@@ -7,7 +7,7 @@ caller can restore its own order.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -26,6 +26,7 @@ def explain_by_length(
     lengths: Mapping[int, float],
     read: Callable[[int], Tensor | None],
     batch_size: int,
+    batch_length: float | None = None,
     joined: int = JOINED,
     speech_check: bool | None = None,
     unknown: bool | None = None,
@@ -42,6 +43,8 @@ def explain_by_length(
         Gives the waveform at a place, [S]; ``None`` for a clip that is left out. It is called when a clip's turn comes.
     batch_size : int
         Clips that go through the encoder together; it does not change an explanation.
+    batch_length : float, optional
+        Instead, the padded length of a batch in the unit of ``lengths``: its number of clips times its longest.
     joined, speech_check, unknown
         As for :meth:`~speechbrain_xser.inference.recognizer.ExplainableEmotionRecognizer.explain_batches`.
 
@@ -64,8 +67,8 @@ def explain_by_length(
     order, batches = sorted(lengths, key=lengths.__getitem__), deque()
 
     def waveforms() -> Iterator[tuple[Tensor, Tensor]]:
-        for start in range(0, len(order), batch_size):
-            found = {place: read(place) for place in order[start : start + batch_size]}
+        for group in _groups(order, lengths, batch_size, batch_length):
+            found = {place: read(place) for place in group}
             waves = {place: wave for place, wave in found.items() if wave is not None}
             if waves:
                 batches.append(list(waves))
@@ -74,3 +77,26 @@ def explain_by_length(
     options = {"joined": joined, "speech_check": speech_check, "unknown": unknown}
     for explained in recognizer.explain_batches(waveforms(), **options):
         yield from zip(batches.popleft(), explained, strict=True)
+
+
+def _groups(
+    order: Sequence[int], lengths: Mapping[int, float], batch_size: int, batch_length: float | None
+) -> Iterator[list[int]]:
+    """The places of each batch, where those of ``order`` grow in length.
+
+    Example
+    -------
+    >>> lengths = {0: 1.0, 1: 1.0, 2: 2.0, 3: 9.0}
+    >>> list(_groups([0, 1, 2, 3], lengths, 3, None)), list(_groups([0, 1, 2, 3], lengths, 3, 4.0))
+    ([[0, 1, 2], [3]], [[0, 1], [2], [3]])
+    """
+    group: list[int] = []
+    for place in order:
+        count = len(group) + 1
+        full = len(group) == batch_size if batch_length is None else count * lengths[place] > batch_length
+        if group and full:
+            yield group
+            group = []
+        group.append(place)
+    if group:
+        yield group

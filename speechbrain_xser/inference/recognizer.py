@@ -258,7 +258,14 @@ class ExplainableEmotionRecognizer(Verbs, nn.Module):
         """
         return self.explain_batch(self.load_audio(path, track=track)[None])[0]
 
-    def load_audio(self, path: SoundSource, savedir: object = None, track: int | None = None) -> Tensor:
+    def load_audio(
+        self,
+        path: SoundSource,
+        savedir: object = None,
+        track: int | None = None,
+        start: float | None = None,
+        stop: float | None = None,
+    ) -> Tensor:
         """Reads a file as the encoder hears it.
 
         SpeechBrain's own method links files into a folder by their names, where the next one of the same name is
@@ -272,6 +279,8 @@ class ExplainableEmotionRecognizer(Verbs, nn.Module):
             Not used.
         track : int, optional
             As for :meth:`explain_file`.
+        start, stop : float, optional
+            Seconds between which the file is read; by default all of it.
 
         Returns
         -------
@@ -285,7 +294,7 @@ class ExplainableEmotionRecognizer(Verbs, nn.Module):
         """
         rate, most = self.mods.model.encoder.sample_rate, self.hparams.max_seconds
         with sound_file(path) as file:
-            return load_audio(file, sample_rate=rate, max_seconds=most, track=track)
+            return load_audio(file, start, stop, rate, most, track)
 
     def explain_batch(
         self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None

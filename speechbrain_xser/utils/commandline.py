@@ -27,7 +27,8 @@ INTERRUPTED = 130  # what a shell reports for a process that Ctrl-C ended
 NOBODY_READS = 141  # the same for a process whose output is no longer read
 EXTRAS = {  # extra by library
     **dict.fromkeys(("sklearn", "matplotlib"), "report"),
-    **{library: library for library in ("datasets", "tensorboard", "wandb")},
+    **{library: library for library in ("datasets", "ray", "tensorboard", "wandb")},
+    "pyarrow": "parquet",
     "gradio": "web",
 }
 GOES_ON = "Interrupted; the same command continues where this one stopped."

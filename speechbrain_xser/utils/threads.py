@@ -37,13 +37,15 @@ def usable_cores() -> int:
     return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
 
 
-def use_threads_for(model: nn.Module) -> str:
+def use_threads_for(model: nn.Module, processes: int = 1) -> str:
     """Sets torch's number of threads for a model on the CPU, unless an environment variable sets it.
 
     Arguments
     ---------
     model : nn.Module
         The model that this process will run.
+    processes : int
+        Number of processes that share the cores and do the same.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def use_threads_for(model: nn.Module) -> str:
     """
     import torch  # slow to load
 
-    cores, named = usable_cores(), next((name for name in VARIABLES if os.environ.get(name)), None)
+    cores, named = max(1, usable_cores() // processes), next((name for name in VARIABLES if os.environ.get(name)), None)
     if named is None:
         torch.set_num_threads(chosen_threads(sum(one.numel() for one in model.parameters()), cores))
     number = torch.get_num_threads()

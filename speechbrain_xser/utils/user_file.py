@@ -161,7 +161,7 @@ def json_value(text: str, where: str, kind: type[XserError] = ManifestError, rem
     speechbrain_xser.errors.ManifestError: a.json, line 3: not JSON (an integer of 30 digits). Drop it.
     """
     try:
-        value = json.loads(text, parse_int=_integer)
+        value = _DECODER.decode(text)
         if text.count("[") + text.count("{") > MAX_DEPTH:
             _check_depth(value)
     except RecursionError as error:
@@ -176,6 +176,9 @@ def _integer(digits: str) -> int:
     if not -MAX_INTEGER <= found < MAX_INTEGER:
         raise ValueError(f"an integer of {len(digits.lstrip('-'))} digits")
     return found
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer)
 
 
 def _check_depth(value: Any) -> None:

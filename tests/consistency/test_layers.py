@@ -25,6 +25,7 @@ LAYERS = (  # from the ground up; those of one line know nothing of each other
     ("evidence",),
     ("page", "training", "probing"),
     ("explaining", "timeline"),
+    ("batch",),
     ("reproduction", "web"),
     ("cli",),
 )

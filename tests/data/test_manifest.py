@@ -5,7 +5,9 @@ import json
 import pytest
 
 from speechbrain_xser.answer import Descriptors, Record, parse, render
+from speechbrain_xser.data import manifest as module
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
+from speechbrain_xser.data.pipeline import ClipItems
 from speechbrain_xser.errors import ManifestError
 
 FULL = Utterance(
@@ -149,3 +151,46 @@ def test_line_separators_inside_texts_do_not_end_a_line(tmp_path):
     utterance = Utterance("a", "a.wav", transcript="one\u2028two\x0bthree")
     write_manifest(tmp_path / "m.jsonl", [utterance])
     assert read_manifest(tmp_path / "m.jsonl") == [utterance]
+
+
+@pytest.mark.parametrize(
+    ("field", "found", "message"),
+    [
+        ("transcript", "so \ud83d", "half of a surrogate pair"),
+        ("emphasis", ["so", "\ud83d"], "half of a surrogate pair"),
+        ("emphasis", ["so", 3], "expected a list of words"),
+        ("duration", float("nan"), "expected seconds, at least 0"),
+        ("duration", float("inf"), "expected seconds, at least 0"),
+        ("duration", True, "expected seconds, at least 0"),
+        ("start", -1.0, "expected seconds, at least 0"),
+        ("stop", 0.25, "is not after start"),
+        ("emotion", "bored", "emotion is 'bored'"),
+        ("pitch", ["low"], "expected a text"),
+        ("id", " ", "id is empty"),
+    ],
+)
+def test_a_wrong_row_is_refused_behind_sound_rows_of_its_kind(tmp_path, field, found, message):
+    good = [{**FULL._asdict(), "id": name} for name in "bcd"]
+    refused(written(tmp_path, *good, {**FULL._asdict(), field: found}), rf"line 4, utterance .*{message}")
+
+
+def test_a_blank_text_is_unknown_behind_sound_rows_of_its_kind(tmp_path):
+    rows = read_manifest(written(tmp_path, FULL._asdict(), {**FULL._asdict(), "id": "b", "topic": "\u2003"}))
+    assert [row.topic for row in rows] == ["news, politics", None]
+
+
+def test_rows_alike_are_checked_by_looking_up_and_share_their_labels(tmp_path, monkeypatch):
+    slowly, calls = module._checked_slowly, []
+    monkeypatch.setattr(module, "_checked_slowly", lambda *row: calls.append(row) or slowly(*row))
+    kinds = [FULL._asdict(), {"wav": "b.wav", "transcript": "na\u00efve", "duration": 1}]
+    rows = read_manifest(written(tmp_path, *({**kinds[n % 2], "id": f"{n}"} for n in range(1000))))
+    assert len(calls) <= 2 and [row.id for row in rows] == [f"{n}" for n in range(1000)]
+    assert len({id(row.age) for row in rows if row.age}) == 1
+
+
+def test_items_of_clips_are_made_when_they_are_asked_for():
+    clips = [Utterance(f"{n}", f"{n}.wav", duration=float(n)) for n in range(1000)]
+    items = ClipItems(clips, "/clips")
+    assert items["7"] == {"utterance": clips[7], "path": "/clips/7.wav", "duration": 7.0}
+    assert items["7"] is not items["7"]
+    assert list(items) == [clip.id for clip in clips] and len(items) == 1000

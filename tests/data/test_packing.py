@@ -61,6 +61,13 @@ def test_a_shard_holds_the_given_number_of_clips(corpus):
     assert names == ["train-000000.tar", "train-000001.tar", "train-000002.tar", "valid-000000.tar"]
 
 
+def test_shards_by_duration_hold_at_least_so_many_seconds_but_the_last(corpus):
+    """Clips of 0.5, 0.5, 0.5, 0.5, 0.5, 0.25 and 0.25 s, the first five without a stated length."""
+    paths = packed(corpus, seconds_per_shard=0.9)
+    shards = [clip.wav.partition("#")[0][-10:-4] for clip in read_manifest(paths["train"])]
+    assert shards == ["000000"] * 2 + ["000001"] * 2 + ["000002"] * 3
+
+
 def test_webdataset_streams_the_shards(corpus):
     webdataset = pytest.importorskip("webdataset")
     packed(corpus)

@@ -1,4 +1,4 @@
-"""``xser pack`` as a user runs it."""
+"""``xser shard`` as a user runs it."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def run(*arguments):
 
 
 def test_a_manifest_is_packed_and_the_new_one_named(tmp_path):
-    done = run("pack", corpus(tmp_path), "--out", tmp_path / "packed", "--workers", 1)
+    done = run("shard", corpus(tmp_path), "--out", tmp_path / "packed", "--workers", 1)
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, str(tmp_path / "packed" / "train.jsonl"))
     assert "train         1   0.00" in done.output
     assert read_manifest(done.output.splitlines()[-1])[0].wav.startswith("{data_root}/train-000000.tar#")
@@ -30,6 +30,16 @@ def test_a_manifest_is_packed_and_the_new_one_named(tmp_path):
 def test_two_manifests_of_one_name_are_refused(tmp_path):
     (tmp_path / "fold").mkdir()
     first, second = corpus(tmp_path), corpus(tmp_path / "fold")
-    done = run("pack", first, second, "--out", tmp_path / "packed")
+    done = run("shard", first, second, "--out", tmp_path / "packed")
     assert done.exit_code == 2 and "Two manifests have the same name" in done.output
     assert not (tmp_path / "packed").exists()
+
+
+def test_the_old_name_is_told_the_new_one(tmp_path):
+    done = run("pack", corpus(tmp_path), "--out", tmp_path / "packed")
+    assert done.exit_code == 2 and "No such command 'pack'. Did you mean 'shard'?" in done.output
+
+
+def test_shards_are_counted_or_timed_but_not_both(tmp_path):
+    done = run("shard", corpus(tmp_path), "--out", tmp_path / "a", "--clips-per-shard", 1, "--seconds-per-shard", 1)
+    assert done.exit_code == 2 and "not both" in done.output and not (tmp_path / "a").exists()

@@ -1,0 +1,86 @@
+"""What a process or an actor does: it loads one model, then turns shard after shard into rows."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from speechbrain_xser.batch.input_shards import InputShard
+from speechbrain_xser.batch.row_folder import RowFolder
+from speechbrain_xser.batch.shard_clips import BatchClip, shard_clips
+from speechbrain_xser.batch.shard_report import ShardReport
+from speechbrain_xser.errors import XserError
+
+logger = logging.getLogger(__name__)
+
+RowMaker = Callable[[Sequence[BatchClip]], list[dict[str, Any]]]
+
+
+class Work(Protocol):
+    """What is done with clips: plain values, which travel to every worker."""
+
+    def load(self, place: int, processes: int) -> RowMaker:
+        """Loads what it needs, in worker number ``place`` of so many on this machine."""
+        ...
+
+    def schema(self) -> Any:
+        """The columns of its rows."""
+        ...
+
+
+class Job(NamedTuple):
+    """All that a worker needs to know."""
+
+    work: Work
+    rows: RowFolder
+    data_folder: str | None = None
+    processes: int = 1  # on one machine
+
+    def worker(self, place: int) -> ShardWorker:
+        """Worker number ``place`` of a machine, with all that it has to load."""
+        return ShardWorker(self, place)
+
+
+class ShardWorker:
+    """Does shards, one after the other.
+
+    Arguments
+    ---------
+    job : Job
+        What is loaded here, and not sent.
+    place : int
+        Number of this worker on its machine.
+    """
+
+    def __init__(self, job: Job, place: int = 0) -> None:
+        self.job, self.fault, self.make_rows = job, None, None
+        try:
+            self.make_rows = job.work.load(place, job.processes)
+        except (XserError, OSError) as error:
+            self.fault = str(error)
+
+    def __call__(self, shard: InputShard) -> ShardReport:
+        """Writes the rows of a shard; what a fault of the machine prevents is told, and can be done again."""
+        if self.fault is not None:
+            return ShardReport(shard.number, fault=self.fault, begun=False)
+        begun = time.monotonic()
+        try:
+            rows = self._rows(shard)
+        except Exception as error:  # one shard stops no other
+            logger.debug("Shard %d ended here.", shard.number, exc_info=True)
+            told = error if isinstance(error, XserError | OSError) else f"{type(error).__name__}: {error}"
+            return ShardReport(shard.number, fault=" ".join(f"shard {shard.number}: {told}".split()))
+        errors = sum(row.get("error") is not None for row in rows)
+        return ShardReport(shard.number, len(rows), errors, time.monotonic() - begun)
+
+    def _rows(self, shard: InputShard) -> list[dict[str, Any]]:
+        if self.job.rows.has(shard.number):  # done, but its worker was killed before it said so
+            return []
+        with tempfile.TemporaryDirectory(prefix="xser-shard-") as folder:
+            rows = self.make_rows(shard_clips(shard, Path(folder), self.job.data_folder))
+        self.job.rows.write(shard.number, rows, self.job.work.schema())
+        return rows

@@ -1,0 +1,46 @@
+"""Work for tests: a row with a clip's name, and a worker that dies at a clip if it is told to."""
+
+import os
+import signal
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow
+
+from speechbrain_xser.batch.shard_worker import ShardWorker
+from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.errors import AudioError, SettingsError
+
+
+class NameWork(NamedTuple):
+    """Rows of id, samples and error."""
+
+    deadly: str | None = None  # a clip whose worker is killed
+    once: str | None = None  # a file: with one, only the first worker is killed
+    refused: bool = False  # whether nothing can be loaded
+
+    def load(self, place: int = 0, processes: int = 1):
+        if self.refused:
+            raise SettingsError("no such model")
+        return lambda clips: list(map(self.row, clips))
+
+    def schema(self) -> pyarrow.Schema:
+        return pyarrow.schema({"id": pyarrow.string(), "samples": pyarrow.int64(), "error": pyarrow.string()}.items())
+
+    def row(self, one) -> dict:
+        clip, known = one
+        if self.deadly is not None and known.id.endswith(self.deadly):
+            if self.once is None or not Path(self.once).exists():
+                Path(self.once or os.devnull).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            if clip.fault is not None:
+                raise AudioError(clip.fault)
+            return {"id": known.id, "samples": len(load_audio(clip.path, clip.start, clip.stop)), "error": None}
+        except AudioError as error:
+            return {"id": known.id, "samples": None, "error": str(error)}
+
+
+def in_this_process(job, shards):
+    """An engine without processes."""
+    return map(ShardWorker(job), shards)

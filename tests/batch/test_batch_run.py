@@ -1,0 +1,131 @@
+"""A folder of rows has every clip once, whatever was stopped, refused or killed on the way."""
+
+import errno
+import os
+
+import fsspec
+import pytest
+from pyarrow import parquet
+
+from speechbrain_xser.batch import row_folder
+from speechbrain_xser.batch.batch_run import BatchCounts, Share, run_batch
+from speechbrain_xser.batch.process_pool import work_in_processes
+from speechbrain_xser.errors import BatchError
+from tests.batch.clips import content, samples, write_clips
+from tests.batch.naming import NameWork, in_this_process
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_clips(tmp_path / "clips", 7)
+    (tmp_path / "clips" / "03.flac").write_bytes(content(3)[:400])
+    return tmp_path / "clips"
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "rows.parquet"
+
+
+def run(folder, out, work=NameWork(), engine=in_this_process, jobs=1, **options):  # noqa: B008
+    return run_batch([str(folder)], str(out), work, engine, jobs, 2, **options)
+
+
+def check(out) -> None:
+    """Seven rows in order, one of them an error."""
+    rows = parquet.read_table(out).to_pylist()
+    assert [row["samples"] for row in rows] == [None if number == 3 else samples(number) for number in range(7)]
+    assert [row["id"][-7:] for row in rows] == [f"{number:02d}.flac" for number in range(7)]
+    assert "03.flac" in rows[3]["error"]
+
+
+def test_a_run_writes_every_clip_and_tells_of_its_progress(folder, out):
+    told = []
+    assert run(folder, out, tell=told.append) == BatchCounts(4, 0, 7, 1)
+    check(out)
+    assert told[0] == "4 shards, 0 of them done before."
+    assert told[-1].startswith("4 of 4 shards, 7 clips in ") and told[-1].endswith(" a second), 1 not readable")
+    assert run(folder, out) == BatchCounts(4, 4, 0, 0)
+
+
+def test_shares_of_an_array_make_the_whole_together(folder, out):
+    assert run(folder, out, share=Share(2, 3)) == BatchCounts(1, 0, 2, 1)
+    assert sorted(path.name for path in out.glob("*.parquet")) == ["part-000001.parquet"]
+    assert run(folder, out, share=Share(1, 3)).shards + run(folder, out, share=Share(3, 3)).shards == 3
+    check(out)
+
+
+def test_rows_of_other_inputs_or_settings_are_refused_and_kept(folder, out):
+    run(folder, out, share=Share(1, 4))
+    with pytest.raises(BatchError, match="rows.parquet: begun with other values of work. Give the same command"):
+        run(folder, out, NameWork(deadly="nothing"))
+    write_clips(folder, 9)
+    with pytest.raises(BatchError, match="other values of inputs, shards"):
+        run(folder, out)
+    assert len(list(out.glob("*.parquet"))) == 1
+
+
+@pytest.mark.parametrize("damage", [b"{", b"[]"])
+def test_a_damaged_plan_is_told(folder, out, damage):
+    run(folder, out)
+    (out / "_plan.json").write_bytes(damage)
+    with pytest.raises(BatchError, match="_plan.json: damaged"):
+        run(folder, out)
+
+
+def test_rows_without_a_plan_are_not_added_to(folder, out):
+    run(folder, out)
+    (out / "_plan.json").unlink()
+    with pytest.raises(BatchError, match="has rows, but no _plan.json"):
+        run(folder, out)
+
+
+def test_a_full_disk_of_one_shard_leaves_the_others_and_the_next_run_does_it(folder, out, monkeypatch):
+    write, failed = row_folder.write_file, []
+
+    def full(path, content):
+        if path.endswith("part-000002.parquet") and not failed:
+            failed.append(path)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        write(path, content)
+
+    monkeypatch.setattr(row_folder, "write_file", full)
+    told = []
+    with pytest.raises(BatchError, match=r"1 of 4 shards failed and have no rows; the first: shard 2: .*No space left"):
+        run(folder, out, tell=told.append)
+    assert any(line.startswith("failed: shard 2: ") for line in told)
+    assert sorted(path.name for path in out.glob("part*")) == [f"part-00000{number}.parquet" for number in (0, 1, 3)]
+    assert run(folder, out) == BatchCounts(4, 3, 2, 0)
+    check(out)
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_run_with_its_own_words(folder, out):
+    with pytest.raises(BatchError, match="^no such model$"):
+        run(folder, out, NameWork(refused=True))
+
+
+def test_a_folder_that_cannot_be_made_is_told(folder, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(BatchError, match="file/rows.parquet: Not a directory. Name a folder"):
+        run(folder, tmp_path / "file" / "rows.parquet")
+
+
+def test_rows_go_into_the_cloud_and_on_from_there():
+    fs = fsspec.filesystem("memory")
+    fs.pipe({f"/in/{n:02d}.flac": content(n)[: 400 if n == 3 else None] for n in range(7)})
+    try:
+        assert run("memory://in", "memory://out/rows.parquet", share=Share(1, 2)).clips == 4
+        assert run("memory://in", "memory://out/rows.parquet") == BatchCounts(4, 2, 3, 1)
+        parts = [parquet.read_table(fs.open(name)).to_pylist() for name in sorted(fs.glob("/out/rows.parquet/part*"))]
+        assert [row["samples"] for part in parts for row in part] == [None if n == 3 else samples(n) for n in range(7)]
+    finally:
+        fs.store.clear()
+        fs.pseudo_dirs[:] = [""]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_replaced_and_every_clip_is_there_once(folder, out, tmp_path):
+    once = NameWork("05.flac", str(tmp_path / "died"))
+    assert run(folder, out, once, work_in_processes) == BatchCounts(4, 0, 7, 1)
+    assert (tmp_path / "died").exists()
+    check(out)

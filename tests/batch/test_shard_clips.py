@@ -1,0 +1,175 @@
+"""The clips of a shard, from every kind of input; what is cut off is told, and the clips before it stay."""
+
+import io
+import json
+import tarfile
+
+import fsspec
+import pyarrow
+import pytest
+import webdataset
+from pyarrow import parquet
+
+from speechbrain_xser.batch import shard_clips as module
+from speechbrain_xser.batch.input_shards import plan_shards
+from speechbrain_xser.batch.shard_clips import shard_clips
+from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.data.manifest import Utterance, write_manifest
+from speechbrain_xser.data.packing import pack
+from speechbrain_xser.errors import BatchError
+from tests.batch.clips import content, samples, write_clips
+
+
+@pytest.fixture
+def read(tmp_path):
+    def clips(source, data_folder=None):
+        (tmp_path / "copies").mkdir(exist_ok=True)
+        shards = plan_shards([str(source)], 100).shards
+        return [one for shard in shards for one in shard_clips(shard, tmp_path / "copies", data_folder)]
+
+    return clips
+
+
+def lengths(found) -> list[int]:
+    return [len(load_audio(one.clip.path, one.clip.start, one.clip.stop)) for one in found if one.clip.fault is None]
+
+
+@pytest.fixture
+def tar(tmp_path):
+    write_clips(tmp_path / "clips", 4)
+    rows = [Utterance(f"u{n}", f"clips/{n:02d}.flac", transcript=f"word {n}", emotion="sad") for n in range(4)]
+    write_manifest(tmp_path / "all.jsonl", rows)
+    pack({"all": tmp_path / "all.jsonl"}, tmp_path / "packed", workers=1)
+    return tmp_path / "packed" / "all-000000.tar"
+
+
+def test_a_packed_tar_gives_its_utterances(tar, read):
+    found = read(tar)
+    assert [(one.utterance.id, one.utterance.transcript, one.utterance.emotion) for one in found] == [
+        (f"u{n}", f"word {n}", "sad") for n in range(4)
+    ]
+    assert lengths(found) == list(map(samples, range(4)))
+
+
+def foreign_tar(path, members: dict[str, bytes]):
+    with tarfile.open(path, "w") as tar:
+        for name, data in members.items():
+            (member := tarfile.TarInfo(name)).size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return path
+
+
+def test_a_foreign_tar_has_the_clips_that_the_webdataset_library_finds(tmp_path, read):
+    members = {"a/x.one.flac": content(1), "a/x.txt": b"hello\n"}
+    members |= {"b.json": b'{"text": "so", "url": 3}', "b.wav": content(2)}
+    path = foreign_tar(tmp_path / "x.tar", {**members, "c.txt": b"alone", "d.flac": content(0), "d.json": b"{"})
+    found = read(path)
+    theirs = [sample["__key__"] for sample in webdataset.WebDataset(str(path), shardshuffle=False)]
+    assert [one.utterance.id for one in found] == theirs == ["a/x", "b", "c", "d"]
+    assert [one.utterance.transcript for one in found] == ["hello", "so", None, None]
+    assert lengths(found) == [samples(1), samples(2)]
+    assert [one.clip.fault and one.clip.fault.partition(": ")[2][:19] for one in found] == [
+        None,
+        None,
+        "no sound in the tar",
+        "d.json cannot be re",
+    ]
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 2, 5])
+def test_a_tar_that_is_cut_gives_the_clips_before_and_a_row_for_the_rest(tar, read, blocks):
+    """Behind the third clip's JSON; in a header; in a sound: an end of zeros is missing in each case."""
+    with tarfile.open(tar) as whole:
+        fourth = whole.getmembers()[6].offset
+    tar.write_bytes(tar.read_bytes()[: fourth + 512 * blocks - (100 if blocks == 1 else 0)])
+    *whole, last = read(tar)
+    assert lengths(whole) == list(map(samples, range(3))) and [one.utterance.id for one in whole] == ["u0", "u1", "u2"]
+    assert last.clip.fault.startswith(f"{tar}: cut off or no tar, after 3 clips")
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.parquet"])
+@pytest.mark.parametrize("data", [b"", b"PAR1 and no more than that", bytes(600)])
+def test_what_is_no_tar_and_no_parquet_file_is_a_row(tmp_path, read, name, data):
+    (tmp_path / name).write_bytes(data)
+    found = read(tmp_path / name)
+    assert [one.clip.fault is not None for one in found] == ([] if (name, data) == ("a.tar", bytes(600)) else [True])
+
+
+def test_rows_of_parquet_hold_bytes_or_paths(tmp_path, read):
+    write_clips(tmp_path, 2)
+    sounds = [{"bytes": content(5), "path": "x.flac"}]
+    sounds += [{"bytes": None, "path": path} for path in ("01.flac", None)]
+    known = {"id": ["a", "b", "c"], "text": ["one", "two", None], "start": [0.05, 0, None]}
+    table = pyarrow.table({**known, "audio": sounds})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    found = read(tmp_path / "a.parquet")
+    told = [(one.utterance.id, one.utterance.transcript) for one in found]
+    assert told == [("a", "one"), ("b", "two"), ("a.parquet#2", None)]
+    assert lengths(found) == [samples(5) - 800, samples(1)]
+    assert "holds no sound" in found[2].clip.fault
+
+
+def test_a_parquet_file_that_is_cut_is_a_row(tmp_path, read):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"audio": [content(1)] * 9}), path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    [found] = read(path)
+    assert found.clip.fault.startswith(f"{path}: cut off or no Parquet file, after 0 rows")
+
+
+def test_a_wrong_line_of_a_manifest_is_a_row_and_the_others_stay(tmp_path, read):
+    write_clips(tmp_path, 2)
+    rows = [{"id": "a", "wav": "00.flac", "stop": 0.05}, None, {"id": "b"}, {"id": "c", "wav": "{data_root}/01.flac"}]
+    lines = [json.dumps(row) if row else "" for row in rows]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines) + "\n\xe9", encoding="latin-1")
+    found = read(tmp_path / "a.jsonl", str(tmp_path))
+    assert lengths(found) == [800, samples(1)]
+    faults = [one.clip.fault for one in found if one.clip.fault]
+    assert faults[0].startswith(f"{tmp_path}/a.jsonl, line 3: ") and "missing fields ['wav']" in faults[0]
+    assert faults[1] == f"{tmp_path}/a.jsonl, line 5: not UTF-8. Save it as UTF-8."
+
+
+@pytest.fixture
+def cloud():
+    """A store in memory."""
+    fs = fsspec.filesystem("memory")
+    yield fs
+    fs.store.clear()
+    fs.pseudo_dirs[:] = [""]
+
+
+def test_a_manifest_in_the_cloud_names_clips_and_parts_of_archives_there(tar, cloud, read):
+    cloud.pipe({f"/c/{n}.flac": content(n) for n in range(2)} | {"/c/p.tar": tar.read_bytes()})
+    with tarfile.open(tar) as whole:
+        part = whole.getmembers()[4]
+    address = f"memory://c/p.tar#{part.offset_data}+{part.size}"
+    rows = [("a", "0.flac"), ("b", "memory://c/1.flac"), ("c", address), ("d", "none.flac")]
+    cloud.pipe("/c/all.jsonl", "\n".join(json.dumps({"id": id, "wav": wav}) for id, wav in rows).encode())
+    found = read("memory://c/all.jsonl")
+    assert lengths(found) == [samples(0), samples(1), samples(2)]
+    assert found[3].clip.fault.startswith("memory://c/none.flac: no such file")
+    assert sorted(one.utterance.id for one in read("memory://c") if one.clip.fault is None) == [
+        "memory://c/0.flac", "memory://c/1.flac", "u0", "u1", "u2", "u3",
+    ]  # fmt: skip
+
+
+def test_a_store_that_fails_and_a_full_disk_are_no_rows_since_another_try_may_go_better(cloud, read, monkeypatch):
+    cloud.pipe("/c/a.flac", content(1))
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(cloud), "get_file", fail)
+    with pytest.raises(BatchError, match=r"memory:///?c/a.flac: No space left on device"):
+        read("memory://c")
+
+
+def test_a_full_disk_while_sound_of_parquet_is_copied_is_no_row(tmp_path, read, monkeypatch):
+    parquet.write_table(pyarrow.table({"audio": [content(1)]}), tmp_path / "a.parquet")
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.Path, "write_bytes", fail)
+    with pytest.raises(OSError, match="No space"):
+        read(tmp_path / "a.parquet")
