@@ -76,7 +76,7 @@ def test_a_chunked_loss_has_the_value_and_gradients_of_the_whole(plain):
     targets = torch.randint(plain.config.vocab_size, (50,))
     head = plain.lm_head.requires_grad_(False)
     whole = cross_entropy(head(states), targets, reduction="sum")
-    parts = chunked_cross_entropy(states, head, targets, chunk_logits=7 * head.out_features)
+    parts = chunked_cross_entropy(states, head, targets, logits=7 * head.out_features)
     gradients = [torch.autograd.grad(3 * loss, states)[0] for loss in (whole, parts)]
     torch.testing.assert_close(parts, whole)
     torch.testing.assert_close(*gradients)
@@ -84,7 +84,7 @@ def test_a_chunked_loss_has_the_value_and_gradients_of_the_whole(plain):
 
 def test_an_output_layer_that_learns_gets_its_gradient(plain):
     head = plain.lm_head.requires_grad_(True)
-    chunked_cross_entropy(torch.randn(9, 32), head, torch.arange(9), chunk_logits=head.out_features).backward()
+    chunked_cross_entropy(torch.randn(9, 32), head, torch.arange(9), logits=head.out_features).backward()
     assert head.weight.grad.abs().sum() > 0
 
 
