@@ -14,6 +14,7 @@ from speechbrain_xser.training.sampler import WindowSampler
 from speechbrain_xser.training.signals import ignore_in_worker
 from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.training.work import predicted_tokens, soft_tokens_a_second
+from speechbrain_xser.utils.devices import evaluation_rows
 
 if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
@@ -95,7 +96,7 @@ def evaluation_loader(clips: DynamicItemDataset, settings: TrainingSettings) -> 
     seconds = seconds_of_clips(clips)
     order = sorted(range(len(clips)), key=lambda index: -seconds[index])
     share = Subset(clips, order[rank() :: world_size()])
-    return DataLoader(share, batch_size=settings.valid_batch_size, **_common(settings))
+    return DataLoader(share, batch_size=settings.valid_batch_size or evaluation_rows(), **_common(settings))
 
 
 def _common(settings: TrainingSettings) -> dict:
