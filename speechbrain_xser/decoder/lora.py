@@ -101,14 +101,17 @@ class FewPasses:
     @property
     def probability(self) -> float:
         """Of dropping a value of the input; 0 in evaluation."""
+        if not self.training:
+            return 0.0
         dropout = self.lora_dropout[self.active_adapters[0]]
-        return dropout.p if self.training and isinstance(dropout, nn.Dropout) else 0.0
+        return dropout.p if isinstance(dropout, nn.Dropout) else 0.0
 
     @property
     def is_plain(self) -> bool:
         """Whether one plain adapter is active."""
-        single = len(self.active_adapters) == 1 and self.active_adapters[0] in self.lora_A
-        return single and not (self.disable_adapters or self.merged or self.lora_variant)
+        active = self.active_adapters
+        single = len(active) == 1 and active[0] in self._modules["lora_A"]._modules
+        return single and not (self._disable_adapters or self.merged_adapters or self.lora_variant)
 
     def _load_from_state_dict(self, *args) -> None:
         self.__dict__.pop(COPIES, None)
@@ -163,8 +166,8 @@ class Matrices(NamedTuple):
 class Kept(NamedTuple):
     """Matrices that are kept while evaluating, and of which tensors they are."""
 
-    key: tuple
-    matrices: Matrices
+    key: object
+    matrices: Matrices | tuple[Tensor, ...]  # or transposed
 
 
 class Group(NamedTuple):
@@ -209,9 +212,11 @@ def grouped(linears: Sequence[FewPasses], x: Tensor, quantised: bool = False) ->
     """
     name, device = linears[0].active_adapters[0], x.device.type
     cast = torch.is_autocast_enabled(device)
+    if device == "cpu" and not (cast or quantised or torch.is_grad_enabled() or linears[0].training):
+        return _answered(linears, name, x)
     kind = torch.get_autocast_dtype(device) if cast else x.dtype
     dropped = FewPasses.dropout(x, linears[0].probability)
-    bases = [None if quantised else linear.base_layer for linear in linears]
+    bases = [None if quantised else linear._modules["base_layer"] for linear in linears]
     group = Group(
         tuple(base if base is None else base.weight.to(kind) for base in bases),
         tuple(None if base is None or base.bias is None else base.bias.to(kind) for base in bases),
@@ -225,9 +230,36 @@ def grouped(linears: Sequence[FewPasses], x: Tensor, quantised: bool = False) ->
         return _LoraGroup.apply(x, dropped, group, *_parameters(linears, name))
 
 
+def _answered(linears: Sequence[FewPasses], name: str, x: Tensor) -> tuple[Tensor, ...]:
+    """The outputs in evaluation on a CPU, where a call of PyTorch costs as much as a small product."""
+    down, *ups = _turned(linears, name, x.dtype)
+    rows, outputs, start = x.reshape(-1, x.shape[-1]) if x.dim() > 2 else x, [], 0
+    low = torch.mm(rows, down)
+    for linear, up in zip(linears, ups, strict=True):
+        base = linear._modules["base_layer"]
+        output = nn.functional.linear(rows, base.weight, base.bias)
+        product = low if len(ups) == 1 else low.narrow(1, start, len(up))
+        output.addmm_(product, up, alpha=linear.scaling[name])
+        outputs.append(output.view(*x.shape[:-1], -1) if x.dim() > 2 else output)
+        start += len(up)
+    return tuple(outputs)
+
+
+def _turned(linears: Sequence[FewPasses], name: str, kind: torch.dtype) -> tuple[Tensor, ...]:
+    """All A side by side and each B, transposed and in a dtype; kept until a tensor or what is in it changes."""
+    parameters, first = _parameters(linears, name), linears[0].__dict__
+    key = [kind, *((id(one), one.data_ptr(), one._version) for one in parameters)]
+    kept = first.get(COPIES)
+    if kept is None or kept.key != key:
+        lora = _copied(parameters, kind)
+        first[COPIES] = kept = Kept(key, (lora.down.T, *(up.T for up in lora.ups)))
+    return kept.matrices
+
+
 def _parameters(linears: Sequence[FewPasses], name: str) -> list[Tensor]:
     """All A, and then all B."""
-    return [linear.lora_A[name].weight for linear in linears] + [linear.lora_B[name].weight for linear in linears]
+    parts = [linear._modules[part]._modules[name] for part in ("lora_A", "lora_B") for linear in linears]
+    return [part._parameters["weight"] if "weight" in part._parameters else part.weight for part in parts]
 
 
 def _matrices(linears: Sequence[FewPasses], name: str, kind: torch.dtype) -> Matrices:
