@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 
 def explain_manifest(
-    recognizer: ExplainableEmotionRecognizer, manifest: str, data_folder: str | None = None, batch_size: int | None = None
+    recognizer: ExplainableEmotionRecognizer,
+    manifest: str,
+    data_folder: str | None = None,
+    batch_size: int | None = None,
 ) -> tuple[list[Utterance], list[Explanation]]:
     """Explains every clip of a manifest, clips of similar length together.
 

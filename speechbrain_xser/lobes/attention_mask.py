@@ -55,7 +55,9 @@ def in_few_lengths(hidden: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     (torch.Size([1, 32, 4]), torch.Size([1, 32]))
     """
     more = rounded(hidden.shape[1]) - hidden.shape[1] if has_shapes(hidden.device) else 0
-    return (nn.functional.pad(hidden, (0, 0, 0, more)), nn.functional.pad(valid, (0, more))) if more else (hidden, valid)
+    if not more:
+        return hidden, valid
+    return nn.functional.pad(hidden, (0, 0, 0, more)), nn.functional.pad(valid, (0, more))
 
 
 def has_shapes(device: torch.device) -> bool:

@@ -58,7 +58,8 @@ def test_parts_are_named_as_transformers_names_them():
 
 
 def test_without_a_plan_the_library_computes(plain):
-    ids, before = torch.tensor([[1, 2, 3]]), plain.generate(torch.tensor([[1, 2, 3]]), max_new_tokens=5, do_sample=False)
+    ids = torch.tensor([[1, 2, 3]])
+    before = plain.generate(ids, max_new_tokens=5, do_sample=False)
     use_few_operations(plain)
     assert torch.equal(plain.generate(ids, max_new_tokens=5, do_sample=False), before)
 

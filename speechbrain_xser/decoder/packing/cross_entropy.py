@@ -64,7 +64,8 @@ def chunked_cross_entropy(states: Tensor, head: nn.Module, targets: Tensor, logi
     (True, True)
     """
     trained = any(parameter.requires_grad for parameter in head.parameters())
-    width, most = getattr(head, "out_features", states.shape[-1]), chunk_logits(states.device) if logits is None else logits
+    width = getattr(head, "out_features", states.shape[-1])
+    most = chunk_logits(states.device) if logits is None else logits
     if trained or len(states) <= max(1, min(most, CHUNK_LOGITS) // width):
         return cross_entropy(head(states).float(), targets, reduction="sum")
     rows = max(1, most // width)
