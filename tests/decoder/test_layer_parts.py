@@ -110,13 +110,20 @@ def half():
     return model.eval()
 
 
-@torch.no_grad()
+@pytest.fixture(params=[False, True], ids=["a CPU's way", "a GPU's way"])
+def way(request):
+    """With gradients, a CPU evaluates as a GPU does."""
+    with torch.set_grad_enabled(request.param):
+        yield
+
+
 def logits(model):
     stream = torch.randn(LAYOUT.length, 32, generator=torch.Generator().manual_seed(1)).bfloat16()
     states, head = last_states(model.get_base_model(), stream, LAYOUT, LAST)
-    return head(states)
+    return head(states).detach()
 
 
+@pytest.mark.usefixtures("way")
 def test_lora_is_cast_once_while_evaluating(half):
     groups = 2 * 4  # layers; queries with keys and values, output, gate with up, down
     assert [casts(half, lambda: logits(half)) for _ in range(3)] == [groups, 0, 0]
@@ -149,6 +156,7 @@ def behind_its_back(model):
     model.eval()
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("change", [step, loaded, replaced, behind_its_back])
 def test_a_kept_cast_is_made_again_when_lora_changes(half, change):
     before = logits(half)
