@@ -23,7 +23,7 @@ import speechbrain_xser  # noqa: E402, F401, it checks the versions of what is i
 # isort: split
 import torch  # noqa: E402
 
-from benchmarks import decoding, encoding, growth, limits, ranks, training  # noqa: E402
+from benchmarks import decoding, encoding, growth, limits, ranks, real_decoding, training  # noqa: E402
 from benchmarks.ceilings import Ceilings, ceilings  # noqa: E402
 from benchmarks.material import build  # noqa: E402
 from benchmarks.sizes import SIZES, Size  # noqa: E402
@@ -98,7 +98,8 @@ def decoding_rows(size: Size, folder: Path, device: str, most: Ceilings) -> list
     floor = size.new_tokens[-1] * limits.token_seconds(model, most)
     reached = floor / (rows[-1].ours / 1000)
     rows.append(Row("share of one utterance's limit", "", reached, None, "x", goal(size, "≥ 0.75")))
-    return rows + noted(decoding.batch_explain(model, size, device))
+    rows += noted(decoding.batch_explain(model, size, device))
+    return rows + (real_decoding.rows() if size.name == "cpu" else [])
 
 
 PARTS = {"training": training_rows, "encoding": encoding_rows, "decoding": decoding_rows}

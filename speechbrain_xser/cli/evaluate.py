@@ -18,8 +18,7 @@ from speechbrain_xser.cli.paths import NewFile
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
-    default=8,
-    show_default=True,
+    show_default="32 on a GPU of 40 GB or more, else 8",
     help="Clips at a time; does not change the answers.",
 )
 @click.option("--answers", type=NewFile(), help="File to write all answers to, for xser score.")

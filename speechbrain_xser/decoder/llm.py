@@ -23,6 +23,7 @@ from transformers import (
 )
 
 from speechbrain_xser.decoder.kernels import fuse_kernels
+from speechbrain_xser.decoder.layer_parts import use_few_operations
 from speechbrain_xser.decoder.packing.attention import use_plans
 from speechbrain_xser.decoder.packing.last_layer import prune_last_layer
 from speechbrain_xser.decoder.quantization import (
@@ -132,6 +133,7 @@ def load_llm(
         else:
             llm = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype], trust_remote_code=trust_remote_code)
     use_plans(llm)
+    use_few_operations(llm)
     prune_last_layer(llm)
     if fused_kernels:
         fuse_kernels(llm)

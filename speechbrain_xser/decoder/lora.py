@@ -2,12 +2,16 @@
 
 PEFT's layer copies its input to another dtype, drops out a copy for each linear, and scales and adds in separate
 passes. Here the product with B is added in place, its scale is part of that product, and linears with the same input
-(queries, keys and values; gate and up) share one dropout. Everything else (names, saving, merging) is PEFT's.
+(queries, keys and values; gate and up) share one dropout. They can share the product with A too (:func:`grouped`).
+In evaluation, copies of A and B in the dtype of the computation are kept. Everything else (names, saving, merging) is
+PEFT's.
 """
 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cache
 from typing import NamedTuple
 
@@ -20,6 +24,7 @@ with without_bitsandbytes():
     from peft import PeftModel
     from peft.tuners.lora import Linear, LoraLayer
 
+COPIES = "_copies"  # attribute of a group's first linear
 LEVELS = 1 << 16  # of a dropout's probability; each random 64-bit number gives four decisions
 
 
@@ -68,10 +73,13 @@ class SharedDropout:
 
 
 def _drop(x: Tensor, level: int) -> Dropped:
-    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
-    drawn = words.view(torch.int16)[: x.numel()].view(x.shape)
-    kept = drawn >= level - LEVELS // 2
-    return Dropped(x * kept, kept, 1 - level / LEVELS)
+    share = 1 - level / LEVELS
+    if x.device.type == "cpu":  # four decisions of one number are faster than a number for each
+        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
+        kept = words.view(torch.int16)[: x.numel()].view(x.shape) >= level - LEVELS // 2
+    else:
+        kept = torch.empty_like(x, dtype=torch.bool).bernoulli_(share)
+    return Dropped(x * kept, kept, share)
 
 
 class FewPasses:
@@ -84,30 +92,34 @@ class FewPasses:
 
         With any of PEFT's further arguments, PEFT's own forward runs.
         """
-        if args or kwargs or not self._is_plain():
+        if args or kwargs or not self.is_plain:
             return super().forward(x, *args, **kwargs)
-        name = self.active_adapters[0]
-        down, up, dropout = self.lora_A[name].weight, self.lora_B[name].weight, self.lora_dropout[name]
-        probability = dropout.p if self.training and isinstance(dropout, nn.Dropout) else 0.0
-        dropped = self.dropout(x, probability)
-        base, scale = self.base_layer, self.scaling[name] / dropped.share
-        device = x.device.type
-        kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-        lora = down, up, scale, dropped.values, dropped.kept, kind
-        if type(base) is nn.Linear:
-            with torch.autocast(device, enabled=False):
-                return _LoraLinear.apply(x, base.weight, base.bias, *lora)
-        output = base(x)  # quantised: by its own kernel
-        with torch.autocast(device, enabled=False):
-            return output + _LoraLinear.apply(x, None, None, *lora)
+        if type(self.base_layer) is nn.Linear:
+            return grouped((self,), x)[0]
+        return self.base_layer(x) + grouped((self,), x, quantised=True)[0]
+
+    @property
+    def probability(self) -> float:
+        """Of dropping a value of the input; 0 in evaluation."""
+        if not self.training:
+            return 0.0
+        dropout = self.lora_dropout[self.active_adapters[0]]
+        return dropout.p if isinstance(dropout, nn.Dropout) else 0.0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether one plain adapter is active."""
+        active = self.active_adapters
+        single = len(active) == 1 and active[0] in self._modules["lora_A"]._modules
+        return single and not (self._disable_adapters or self.merged_adapters or self.lora_variant)
+
+    def _load_from_state_dict(self, *args) -> None:
+        self.__dict__.pop(COPIES, None)
+        super()._load_from_state_dict(*args)
 
     def __reduce__(self) -> tuple:
         """Pickles by PEFT's class: the class of a quantised layer is made on demand, so no name leads to it."""
-        return _unfilled, (type(self).__mro__[2],), self.__dict__
-
-    def _is_plain(self) -> bool:
-        single = len(self.active_adapters) == 1 and self.active_adapters[0] in self.lora_A
-        return single and not (self.disable_adapters or self.merged or self.lora_variant)
+        return _unfilled, (type(self).__mro__[2],), {k: v for k, v in self.__dict__.items() if k != COPIES}
 
 
 class FusedLoraLinear(FewPasses, Linear):
@@ -144,38 +156,186 @@ def _unfilled(kind: type) -> FewPasses:
     return nn.Module.__new__(_fused(kind))
 
 
-class _LoraLinear(torch.autograd.Function):
-    """``x W' + b + scale * dropped A' B'`` in the dtype ``kind``; W and b are frozen and may be None."""
+class Matrices(NamedTuple):
+    """LoRA of some linears in one dtype, side by side in one buffer."""
+
+    down: Tensor  # [sum of ranks, d]
+    ups: tuple[Tensor, ...]  # [m, r] of each linear
+
+
+class Kept(NamedTuple):
+    """Matrices that are kept while evaluating, and of which tensors they are."""
+
+    key: object
+    matrices: Matrices | tuple[Tensor, ...]  # or transposed
+
+
+class Group(NamedTuple):
+    """Linears that share their input."""
+
+    weights: tuple[Tensor | None, ...]  # [m, d] of each, frozen; None if it is computed elsewhere
+    biases: tuple[Tensor | None, ...]  # [m] of each, frozen
+    lora: Matrices
+    scales: tuple[float, ...]
+    kind: torch.dtype  # of the computation
+
+    @property
+    def ranks(self) -> list[int]:
+        """The rank of each."""
+        return [up.shape[1] for up in self.lora.ups]
+
+
+def grouped(linears: Sequence[FewPasses], x: Tensor, quantised: bool = False) -> tuple[Tensor, ...]:
+    """Outputs of linears with LoRA that share their input, side by side in one buffer.
+
+    Arguments
+    ---------
+    linears : sequence of FewPasses
+        With one plain adapter each, and the same dropout.
+    x : Tensor
+        Their input, [..., d].
+    quantised : bool
+        Whether what LoRA adds is wanted alone.
+
+    Returns
+    -------
+    tuple of Tensor
+        [..., m] of each, in autocast's dtype or that of ``x``.
+
+    Example
+    -------
+    >>> from peft import LoraConfig
+    >>> one, other = (FusedLoraLinear(nn.Linear(4, m), "default", config=LoraConfig(r=2), r=2) for m in (3, 5))
+    >>> x = torch.randn(6, 4)
+    >>> [torch.allclose(ours, own(x)) for ours, own in zip(grouped((one, other), x), (one, other))]
+    [True, True]
+    """
+    name, device = linears[0].active_adapters[0], x.device.type
+    cast = torch.is_autocast_enabled(device)
+    if device == "cpu" and not (cast or quantised or torch.is_grad_enabled() or linears[0].training):
+        return _answered(linears, name, x)
+    kind = torch.get_autocast_dtype(device) if cast else x.dtype
+    dropped = FewPasses.dropout(x, linears[0].probability)
+    bases = [None if quantised else linear._modules["base_layer"] for linear in linears]
+    group = Group(
+        tuple(base if base is None else base.weight.to(kind) for base in bases),
+        tuple(None if base is None or base.bias is None else base.bias.to(kind) for base in bases),
+        _matrices(linears, name, kind),
+        tuple(linear.scaling[name] / dropped.share for linear in linears),
+        kind,
+    )
+    with torch.autocast(device, enabled=False) if cast else nullcontext():
+        if not torch.is_grad_enabled():
+            return _outputs(x, dropped, group)[0]
+        return _LoraGroup.apply(x, dropped, group, *_parameters(linears, name))
+
+
+def _answered(linears: Sequence[FewPasses], name: str, x: Tensor) -> tuple[Tensor, ...]:
+    """The outputs in evaluation on a CPU, where a call of PyTorch costs as much as a small product."""
+    down, *ups = _turned(linears, name, x.dtype)
+    rows, outputs, start = x.reshape(-1, x.shape[-1]) if x.dim() > 2 else x, [], 0
+    low = torch.mm(rows, down)
+    for linear, up in zip(linears, ups, strict=True):
+        base = linear._modules["base_layer"]
+        output = nn.functional.linear(rows, base.weight, base.bias)
+        product = low if len(ups) == 1 else low.narrow(1, start, len(up))
+        output.addmm_(product, up, alpha=linear.scaling[name])
+        outputs.append(output.view(*x.shape[:-1], -1) if x.dim() > 2 else output)
+        start += len(up)
+    return tuple(outputs)
+
+
+def _turned(linears: Sequence[FewPasses], name: str, kind: torch.dtype) -> tuple[Tensor, ...]:
+    """All A side by side and each B, transposed and in a dtype; kept until a tensor or what is in it changes."""
+    parameters, first = _parameters(linears, name), linears[0].__dict__
+    key = [kind, *((id(one), one.data_ptr(), one._version) for one in parameters)]
+    kept = first.get(COPIES)
+    if kept is None or kept.key != key:
+        lora = _copied(parameters, kind)
+        first[COPIES] = kept = Kept(key, (lora.down.T, *(up.T for up in lora.ups)))
+    return kept.matrices
+
+
+def _parameters(linears: Sequence[FewPasses], name: str) -> list[Tensor]:
+    """All A, and then all B."""
+    parts = [linear._modules[part]._modules[name] for part in ("lora_A", "lora_B") for linear in linears]
+    return [part._parameters["weight"] if "weight" in part._parameters else part.weight for part in parts]
+
+
+def _matrices(linears: Sequence[FewPasses], name: str, kind: torch.dtype) -> Matrices:
+    """LoRA's matrices in a dtype; in evaluation they are made once, until a tensor or what is in it changes."""
+    parameters, first = _parameters(linears, name), linears[0].__dict__
+    if len(linears) == 1 and parameters[0].dtype == kind:
+        return Matrices(parameters[0], tuple(parameters[1:]))
+    if first["training"]:
+        first.pop(COPIES, None)  # a step follows, which may change values without telling (sharded parameters)
+        return _copied(parameters, kind)
+    key = kind, *((id(one), one.data_ptr(), one._version, one.device) for one in parameters)
+    kept = first.get(COPIES)
+    if kept is None or kept.key != key:
+        first[COPIES] = kept = Kept(key, _copied(parameters, kind))
+    return kept.matrices
+
+
+def _copied(parameters: list[Tensor], kind: torch.dtype) -> Matrices:
+    parameters = [one.detach() for one in parameters]
+    buffer = parameters[0].new_empty(sum(one.numel() for one in parameters), dtype=kind)
+    parts = buffer.split([one.numel() for one in parameters])
+    torch._foreach_copy_([part.view_as(one) for part, one in zip(parts, parameters, strict=True)], parameters)
+    downs = parameters[: len(parameters) // 2]
+    down = buffer[: sum(one.numel() for one in downs)].view(-1, downs[0].shape[1])
+    return Matrices(down, tuple(part.view_as(one) for part, one in zip(parts, parameters, strict=True))[len(downs) :])
+
+
+def _outputs(x: Tensor, dropped: Dropped, group: Group) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+    """``x W' + b + scale * dropped A' B'`` of each linear; and LoRA's input, and its products with A."""
+    rows = x.reshape(-1, x.shape[-1]).to(group.kind)
+    heard = rows if dropped.kept is None else dropped.values.reshape(rows.shape).to(group.kind)
+    low, widths = heard @ group.lora.down.T, [len(up) for up in group.lora.ups]
+    parts = rows.new_empty(len(rows), sum(widths)).split(widths, 1)
+    each = zip(parts, low.split(group.ranks, 1), group.weights, group.biases, group.lora.ups, group.scales, strict=True)
+    for output, product, weight, bias, up, scale in each:
+        if weight is not None:
+            torch.mm(rows, weight.T, out=output) if bias is None else torch.addmm(bias, rows, weight.T, out=output)
+        output.addmm_(product, up.T, beta=0 if weight is None else 1, alpha=scale)
+    return tuple(output.view(*x.shape[:-1], -1) for output in parts), heard, low
+
+
+class _LoraGroup(torch.autograd.Function):
+    """Linears with LoRA; weights and biases are frozen."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, down, up, scale, dropped, kept, kind):
-        rows = x.reshape(-1, x.shape[-1]).to(kind)
-        heard = rows if kept is None else dropped.reshape(rows.shape).to(kind)
-        down_kind, up_kind = down.to(kind), up.to(kind)
-        low = heard @ down_kind.T
-        if weight is None:
-            output = (low @ up_kind.T).mul_(scale)
-        else:
-            weight = weight.to(kind)
-            output = nn.functional.linear(rows, weight, None if bias is None else bias.to(kind))
-            output.addmm_(low, up_kind.T, alpha=scale)
-        ctx.save_for_backward(weight, down_kind, up_kind, heard, low, kept)
-        ctx.scale, ctx.shape, ctx.types = scale, x.shape, (x.dtype, down.dtype, up.dtype)
-        return output.view(*x.shape[:-1], output.shape[-1])
+    def forward(ctx, x, dropped, group, *parameters):
+        outputs, heard, low = _outputs(x, dropped, group)
+        ctx.save_for_backward(*group.weights, *group.lora.ups, group.lora.down, heard, low, dropped.kept)
+        ctx.group = group._replace(weights=(), biases=(), lora=Matrices(None, ()))
+        ctx.ranks, ctx.shape, ctx.types = group.ranks, x.shape, (x.dtype, parameters[0].dtype)
+        return outputs
 
     @staticmethod
-    def backward(ctx, gradient):
-        weight, down, up, heard, low, kept = ctx.saved_tensors
-        rows = gradient.reshape(-1, gradient.shape[-1]).to(up.dtype)
-        rows_up = (rows @ up).mul_(ctx.scale)
-        of_x = of_down = of_up = None
+    def backward(ctx, *gradients):
+        *large, down, heard, low, kept = ctx.saved_tensors
+        weights, ups = large[: len(gradients)], large[len(gradients) :]
+        rows = [gradient.reshape(-1, gradient.shape[-1]).to(down.dtype) for gradient in gradients]
+        each = list(zip(rows, weights, ups, ctx.group.scales, strict=True))
+        rows_up = torch.empty_like(low)
+        for (one, _, up, scale), part in zip(each, rows_up.split(ctx.ranks, 1), strict=True):
+            part.addmm_(one, up, beta=0, alpha=scale)
+        of_x = None
         if ctx.needs_input_grad[0]:
             of_x = rows_up @ down
             of_x = of_x if kept is None else of_x.mul_(kept.view(of_x.shape))
-            of_x = of_x if weight is None else of_x.addmm_(rows, weight)
+            for one, weight, _, _ in each:
+                of_x = of_x if weight is None else of_x.addmm_(one, weight)
             of_x = of_x.view(ctx.shape).to(ctx.types[0])
-        if ctx.needs_input_grad[3]:
-            of_down = (rows_up.T @ heard).to(ctx.types[1])
-        if ctx.needs_input_grad[4]:
-            of_up = (rows.T @ low).mul_(ctx.scale).to(ctx.types[2])
-        return of_x, None, None, of_down, of_up, None, None, None, None
+        if not any(ctx.needs_input_grad[3:]):
+            return of_x, None, None, *[None] * 2 * len(rows)
+        sizes = [rank * down.shape[1] for rank in ctx.ranks] + [up.numel() for up in ups]
+        flat = down.new_empty(sum(sizes))  # all gradients in one buffer, so that one cast serves them
+        torch.mm(rows_up.T, heard, out=flat[: down.numel()].view_as(down))
+        parts = flat.split(sizes)[len(rows) :]
+        for (one, _, up, scale), product, part in zip(each, low.split(ctx.ranks, 1), parts, strict=True):
+            part.view_as(up).addmm_(one.T, product, beta=0, alpha=scale)
+        shapes = [(rank, down.shape[1]) for rank in ctx.ranks] + [up.shape for up in ups]
+        found = flat.to(ctx.types[1]).split(sizes)
+        return of_x, None, None, *[part.view(shape) for part, shape in zip(found, shapes, strict=True)]

@@ -62,6 +62,7 @@ class CachedEncoder(nn.Module):
         self.sample_rate, self.frame_rate = encoder.sample_rate, encoder.frame_rate
         self.max_seconds: float = getattr(encoder, "max_seconds", math.inf)
         self.folder, self.dtype = Path(folder) / f"{fingerprint}-{str(dtype).removeprefix('torch.')}", dtype
+        self.kind = next((one.dtype for one in encoder.parameters()), torch.float32)  # of the encoder's own states
         self._warned = False
 
     def frame_counts(self, samples: Tensor) -> Tensor:
@@ -94,12 +95,13 @@ class CachedEncoder(nn.Module):
         return LayerStates(self._padded(clips, wavs.device), frames, level_db(wavs, samples))
 
     def _padded(self, clips: list[Tensor], device: torch.device) -> Tensor:
-        """One buffer, [n, B, T, d] in float32, zero at padding."""
-        longest = max(clip.shape[1] for clip in clips)
-        layers = torch.zeros(self.layer_count, len(clips), longest, self.width, dtype=torch.float32)
+        """One buffer, [n, B, T, d] in the encoder's type, zero at padding; it is copied in the cache's type."""
+        longest, pinned = max(clip.shape[1] for clip in clips), device.type == "cuda"
+        shape = self.layer_count, len(clips), longest, self.width
+        layers = torch.zeros(shape, dtype=self.dtype, pin_memory=pinned)
         for row, clip in enumerate(clips):
             layers[:, row, : clip.shape[1]] = clip
-        return layers.to(device)
+        return layers.to(device, non_blocking=pinned).to(self.kind)
 
     def _path(self, wav: Tensor) -> Path:
         samples = wav.detach().float().cpu().contiguous().numpy().tobytes()
@@ -124,3 +126,43 @@ def _read(path: Path) -> Tensor | None:
         return load_file(path)[KEY]
     except (OSError, SafetensorError, KeyError):
         return None
+
+
+HALF_FLOPS = {8: 100e12, 9: 400e12, 10: 800e12}  # a second, of products in half precision, by compute capability
+FULL_FLOPS = 15e12  # in float32
+COPIED_BYTES = 5e9  # a second, from a mapped file into a padded buffer and onto a GPU
+
+
+def copying_pays(encoder: SpeechEncoder, device: torch.device, capability: int = 0) -> bool:
+    """Whether a clip's layers are sooner copied to a device than computed there; always on a CPU.
+
+    Both times are counted for a second of speech: two operations for each weight and frame, and the bytes of all
+    layers. They are not measured, so that every run on a kind of card decides the same.
+
+    Arguments
+    ---------
+    encoder : SpeechEncoder
+        Its weights and their type count.
+    device : torch.device
+        Where it runs.
+    capability : int
+        The major compute capability of a CUDA GPU.
+
+    Returns
+    -------
+    bool
+
+    Example
+    -------
+    >>> from speechbrain_xser.testing import tiny_model
+    >>> encoder = tiny_model(getfixture("tmp_path")).encoder
+    >>> copying_pays(encoder, torch.device("cpu")), copying_pays(encoder, torch.device("cuda"), capability=9)
+    (True, False)
+    """
+    if device.type != "cuda":
+        return True
+    weights = list(encoder.parameters())
+    half = bool(weights) and weights[0].dtype in (torch.bfloat16, torch.float16)
+    flops = HALF_FLOPS[max((known for known in HALF_FLOPS if known <= capability), default=8)] if half else FULL_FLOPS
+    computing = 2 * sum(weight.numel() for weight in weights) * encoder.frame_rate / flops
+    return encoder.layer_count * encoder.frame_rate * encoder.width * 2 / COPIED_BYTES < computing

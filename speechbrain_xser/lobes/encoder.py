@@ -17,6 +17,7 @@ from speechbrain_xser.lobes.frozen import FrozenModule
 from speechbrain_xser.lobes.low_pass import LowPass
 from speechbrain_xser.lobes.states import LayerStates, level_db
 from speechbrain_xser.lobes.whisper import WhisperNetwork
+from speechbrain_xser.utils.attention_kernels import without_cudnn
 
 
 class FrozenEncoder(FrozenModule):
@@ -132,7 +133,7 @@ class FrozenEncoder(FrozenModule):
                 "expected mono waveforms [B, S] and one count each [B]"
             )
         frames, on_device = self.frame_counts(samples), samples.to(wavs.device, non_blocking=True)
-        with torch.autocast(wavs.device.type, enabled=False):
+        with torch.autocast(wavs.device.type, enabled=False), without_cudnn(wavs.device):
             heard = wavs.float() if self.low_pass is None else self.low_pass(wavs.float(), on_device)
             layers = self.network(heard, on_device, frames)
         return LayerStates(layers, frames, level_db(wavs, on_device))

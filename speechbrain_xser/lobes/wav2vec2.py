@@ -15,7 +15,7 @@ from torch.nn.utils import parametrize
 from transformers import Data2VecAudioModel, Wav2Vec2FeatureExtractor, WavLMModel
 
 from speechbrain_xser.errors import BackboneError
-from speechbrain_xser.lobes.attention_mask import key_mask
+from speechbrain_xser.lobes.attention_mask import in_few_lengths, key_mask
 from speechbrain_xser.lobes.masked_norm import masked_group_norm, standardised
 from speechbrain_xser.utils.lengths import valid_mask
 
@@ -129,7 +129,8 @@ class Wav2Vec2Network(nn.Module):
 
     def _layers(self, hidden: Tensor, valid: Tensor) -> Tensor:
         """Every layer's output, [n, B, T, d]; padding is masked in the form that the family's layers expect."""
-        layers = hidden.new_empty(self.layer_count, *hidden.shape)
+        layers, length = hidden.new_empty(self.layer_count, *hidden.shape), hidden.shape[1]
+        hidden, valid = in_few_lengths(hidden, valid)
         options = {"attention_mask": key_mask(valid, hidden.dtype)}
         biased = isinstance(self.model, WavLMModel)  # its layers pass a relative-position bias on
         if biased:
@@ -137,7 +138,7 @@ class Wav2Vec2Network(nn.Module):
         for place, layer in zip(layers, self.model.encoder.layers, strict=True):
             output = layer(hidden, **options)
             hidden = output if isinstance(output, Tensor) else output[0]
-            place.copy_(hidden)
+            place.copy_(hidden[:, :length])
             if biased:
                 options["position_bias"] = output[1]
         return layers

@@ -14,7 +14,7 @@ from transformers import WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from speechbrain_xser.errors import AudioError, BackboneError
-from speechbrain_xser.lobes.attention_mask import key_mask
+from speechbrain_xser.lobes.attention_mask import in_few_lengths, key_mask
 from speechbrain_xser.lobes.whisper_features import WhisperLogMel
 from speechbrain_xser.utils.lengths import valid_mask
 
@@ -94,8 +94,9 @@ class WhisperNetwork(nn.Module):
         heard, total = frames.clamp(min=self.least_frames), max(longest, self.least_frames)
         hidden = self._embedded(self._padded(wavs, samples, total), heard)
         mask = None
-        if heard.is_cuda or int(heard.min()) < total:  # attention is faster without a mask; a GPU is not synchronised
-            mask = key_mask(valid_mask(heard, total, hidden.device), hidden.dtype)
+        if heard.device.type != "cpu" or int(heard.min()) < total:  # faster without a mask; no GPU is waited for
+            hidden, valid = in_few_lengths(hidden, valid_mask(heard, total, hidden.device))
+            mask = key_mask(valid, hidden.dtype)
         return self._layers(hidden, mask, longest)
 
     def _padded(self, wavs: Tensor, samples: Tensor, frames: int) -> Tensor:

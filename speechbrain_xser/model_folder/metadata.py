@@ -16,7 +16,7 @@ from speechbrain_xser.errors import BackboneError, CheckpointError
 from speechbrain_xser.model_folder.locate import backbone_folder
 from speechbrain_xser.model_folder.safe_yaml import MAX_BYTES, read_text
 from speechbrain_xser.utils.files import written_beside
-from speechbrain_xser.utils.sources import fingerprint
+from speechbrain_xser.utils.kept_fingerprints import kept_fingerprint
 
 FORMAT = 2  # since 2, the checksums of the weight files
 
@@ -70,7 +70,7 @@ def describe_backbone(source: str, revision: str | None = None) -> Backbone:
     >>> len(describe_backbone(tiny_encoder_folder(tempfile.mkdtemp())).fingerprint)
     64
     """
-    return Backbone(str(source), revision, fingerprint(backbone_folder(source, revision)))
+    return Backbone(str(source), revision, kept_fingerprint(backbone_folder(source, revision)))
 
 
 def check_backbone(name: str, expected: Backbone, source: str, revision: str | None = None) -> None:

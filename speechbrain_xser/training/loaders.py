@@ -15,6 +15,7 @@ from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.signals import ignore_in_worker
 from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.training.work import predicted_tokens, soft_tokens_a_second
+from speechbrain_xser.utils.devices import evaluation_rows
 
 if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
@@ -96,7 +97,7 @@ def evaluation_loader(clips: DynamicItemDataset, settings: TrainingSettings) -> 
     seconds = seconds_of_clips(clips)
     order = sorted(range(len(clips)), key=lambda index: -seconds[index])
     share = Subset(clips, order[rank() :: world_size()])
-    return DataLoader(share, batch_size=settings.valid_batch_size, **_common(settings))
+    return DataLoader(share, batch_size=settings.valid_batch_size or evaluation_rows(), **_common(settings))
 
 
 def digest_of_clips(loader: DataLoader) -> int:

@@ -282,7 +282,8 @@ class StageOptimizers:
         for optimizer in self.by_stage.values():
             optimizer.state.clear()
         for key, (stage, parameter, moment) in named.items():
-            device = "cpu" if moment == "step" else parameter.device
+            fused = self.by_stage[stage].defaults["fused"]
+            device = "cpu" if moment == "step" and not fused else parameter.device
             self.by_stage[stage].state[parameter][moment] = tensors[key].to(device, copy=True)
 
     def _owner(self, key: str) -> tuple[str, nn.Parameter, str]:
@@ -299,4 +300,5 @@ def _adamw(
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, betas=betas)
+    fused = all(p.device.type == "cuda" for p in parameters)  # one kernel for many tensors
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, betas=betas, fused=fused or None)

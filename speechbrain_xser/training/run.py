@@ -185,7 +185,7 @@ def make_model(hparams: Mapping[str, Any], device: str | None = None) -> Explain
         if lora is not None:
             load_lora(model, lora)
     if settings.feature_cache is not None:
-        keep_features(model, settings.feature_cache, lobes(hparams))
+        keep_features(model, settings.feature_cache, lobes(hparams), device or "cpu")
     if start is None and model.standardization is not None:
         standardize(model, hparams)
     return model

@@ -56,7 +56,7 @@ class TrainingSettings:
     deterministic: bool = False  # the same bits on a GPU too
     num_workers: int = 2
     pin_memory: bool = True  # where there is a GPU
-    valid_batch_size: int = 8
+    valid_batch_size: int | None = None  # 32 on a GPU of 40 GB or more, else 8
     valid_search_every: int = 1  # epochs of a stage between validations that generate answers
     search_limit: int | None = None  # utterances that a validation answers, on each rank
     keep_latest: int = 1  # checkpoints, besides the best
@@ -84,7 +84,7 @@ class TrainingSettings:
         small = [
             f"{name} is {found[name]}; expected at least {least}"
             for name, least in LEAST.items()
-            if found.get(name, least) < least
+            if found.get(name) is not None and found[name] < least
         ]
         if small:
             raise SettingsError(f"{'; '.join(small)}.")

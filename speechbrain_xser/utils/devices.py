@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from speechbrain_xser.errors import SettingsError
 
 NAMES = "cpu, cuda, cuda:1 or mps"
+LARGE = 40e9  # bytes of a card that has room for many rows
+MANY, FEW = 32, 8
 _target: ContextVar[str | None] = ContextVar("target", default=None)
 
 
@@ -26,6 +28,21 @@ def checked_device(device: str | None) -> str:
             f"device {name!r} cannot be used here; expected {NAMES} ({found}). Omit --device."
         ) from error
     return name
+
+
+def evaluation_rows(device: str | None = None) -> int:
+    """Clips that are answered together unless told otherwise: 32 on a GPU of 40 GB or more, else 8.
+
+    Example
+    -------
+    >>> evaluation_rows("cpu")
+    8
+    """
+    import torch  # slow to load
+
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    large = place.type == "cuda" and torch.cuda.get_device_properties(place).total_memory >= LARGE
+    return MANY if large else FEW
 
 
 @contextmanager

@@ -93,3 +93,17 @@ def valid_mask(counts: Tensor, longest: int, device: torch.device | None = None)
     """
     counts = counts if device is None else counts.to(device, non_blocking=True)
     return torch.arange(longest, device=counts.device)[None, :] < counts[:, None]
+
+
+def rounded(length: int, least: int = 16) -> int:
+    """The smallest of a few lengths that is not below this one: multiples of ``least``, then four in each doubling.
+
+    Kernels that prepare something for every new shape then meet few of them.
+
+    Example
+    -------
+    >>> [rounded(length) for length in (1, 16, 17, 65, 128, 129, 300)]
+    [16, 16, 32, 80, 128, 160, 320]
+    """
+    step = max(least, 1 << max(0, (length - 1).bit_length() - 3))
+    return -(-length // step) * step

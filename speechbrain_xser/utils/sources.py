@@ -158,7 +158,7 @@ def fingerprint(backbone: str | Path | Mapping[str, Tensor]) -> str:
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
         return digest.hexdigest()
-    for path in _counted_files(Path(backbone)):
+    for path in counted_files(Path(backbone)):
         digest.update(f"{path.name} {path.stat().st_size}\n".encode())
         with path.open("rb") as file:
             while block := file.read(1 << 20):
@@ -169,7 +169,7 @@ def fingerprint(backbone: str | Path | Mapping[str, Tensor]) -> str:
 _DECISIVE = ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer.model")
 
 
-def _counted_files(folder: Path) -> list[Path]:
+def counted_files(folder: Path) -> list[Path]:
     """The files that determine a backbone's output: the weights (``.bin`` if no safetensors) and ``_DECISIVE``."""
     if is_gguf(folder):
         return [folder]

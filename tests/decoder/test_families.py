@@ -35,7 +35,7 @@ def test_a_packed_step_in_chunks_has_the_loss_and_the_lora_gradients_of_plain_pe
     decoder, plain = made
     loss, expected = peft_reference(plain, decoder)
     output = decoder(TOKENS, CAPTION, ANSWERS)
-    nats = chunked_cross_entropy(output.states, output.head, output.targets, chunk_logits=3 * decoder.vocabulary)
+    nats = chunked_cross_entropy(output.states, output.head, output.targets, logits=3 * decoder.vocabulary)
     nats.backward()
     torch.testing.assert_close(nats, loss, rtol=1e-6, atol=0)
     for name, parameter in decoder.named_parameters():

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from speechbrain_xser.decoder.packing import cross_entropy as cross_entropy_module
 from speechbrain_xser.decoder.packing.attention import planned_attention, use_plans
 from speechbrain_xser.decoder.packing.cross_entropy import chunked_cross_entropy
 from speechbrain_xser.decoder.packing.last_layer import prune_last_layer
@@ -76,7 +77,7 @@ def test_a_chunked_loss_has_the_value_and_gradients_of_the_whole(plain):
     targets = torch.randint(plain.config.vocab_size, (50,))
     head = plain.lm_head.requires_grad_(False)
     whole = cross_entropy(head(states), targets, reduction="sum")
-    parts = chunked_cross_entropy(states, head, targets, chunk_logits=7 * head.out_features)
+    parts = chunked_cross_entropy(states, head, targets, logits=7 * head.out_features)
     gradients = [torch.autograd.grad(3 * loss, states)[0] for loss in (whole, parts)]
     torch.testing.assert_close(parts, whole)
     torch.testing.assert_close(*gradients)
@@ -84,7 +85,7 @@ def test_a_chunked_loss_has_the_value_and_gradients_of_the_whole(plain):
 
 def test_an_output_layer_that_learns_gets_its_gradient(plain):
     head = plain.lm_head.requires_grad_(True)
-    chunked_cross_entropy(torch.randn(9, 32), head, torch.arange(9), chunk_logits=head.out_features).backward()
+    chunked_cross_entropy(torch.randn(9, 32), head, torch.arange(9), logits=head.out_features).backward()
     assert head.weight.grad.abs().sum() > 0
 
 
@@ -152,3 +153,24 @@ def test_gradients_under_dropout_are_those_of_the_written_out_formula(decoder):
     torch.testing.assert_close(output, expected)
     for found, wanted in zip(*(torch.autograd.grad(one, inputs, towards) for one in (output, expected)), strict=True):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("gigabytes, reads", [(24, 3), (80, 1)])
+def test_the_output_layer_is_read_at_most_four_times_a_step_on_a_card_with_room(gigabytes, reads, monkeypatch):
+    """The longest answers of a batch of eight: 1,248 tokens over Llama 3's vocabulary."""
+    monkeypatch.setattr(cross_entropy_module, "LEAST_MEMORY", gigabytes * 1e9)  # the meta device stands for the card
+    calls, original = [], cross_entropy_module.linear
+    monkeypatch.setattr(cross_entropy_module, "linear", lambda *given: calls.append(1) or original(*given))
+    head = torch.nn.Linear(8, 128256, bias=False, device="meta").requires_grad_(False)
+    states, targets = torch.empty(8 * 156, 8, device="meta"), torch.empty(8 * 156, dtype=torch.long, device="meta")
+    chunked_cross_entropy(states, head, targets)
+    assert len(calls) == reads <= 4
+
+
+def test_logits_of_a_large_chunk_are_never_kept_for_the_backward():
+    kept = []
+    head = torch.nn.Linear(8, 128256, bias=False, device="meta").requires_grad_(False)
+    states = torch.empty(100, 8, device="meta", requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.append(one.numel()) or one, lambda one: one):
+        chunked_cross_entropy(states, head, torch.empty(100, dtype=torch.long, device="meta"))
+    assert sum(kept) == states.numel()

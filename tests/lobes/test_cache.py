@@ -7,12 +7,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from speechbrain_xser.lobes import cache as cached_module
-from speechbrain_xser.lobes.cache import CachedEncoder
+from speechbrain_xser.lobes.cache import CachedEncoder, copying_pays
 from speechbrain_xser.lobes.encoder import FrozenEncoder
 from speechbrain_xser.lobes.states import LayerStates, level_db
-from speechbrain_xser.testing import tiny_encoder_folder
+from speechbrain_xser.model_folder.feature_cache import keep_features
+from speechbrain_xser.model_folder.settings import complete_settings
+from speechbrain_xser.testing import tiny_encoder_folder, tiny_lobes, tiny_model
 
 WAVS = torch.randn(3, 8000, generator=torch.Generator().manual_seed(0))
 SAMPLES = torch.tensor([8000, 5000, 6500])
@@ -117,3 +120,53 @@ def test_threads_that_hear_a_clip_at_once_do_not_write_into_one_file(counted, mo
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: counted[1](WAVS[:1], SAMPLES[:1]), range(2)))
     assert len(set(written)) == 2
+
+
+def test_layers_are_copied_in_the_caches_type_and_pinned_for_a_gpu(counted, monkeypatch):
+    made, original = [], torch.zeros
+    monkeypatch.setattr(
+        torch, "zeros", lambda *a, pin_memory=False, **k: made.append((pin_memory, k["dtype"])) or original(*a, **k)
+    )
+    clips = [torch.ones(2, 5, 4, dtype=torch.bfloat16), torch.ones(2, 3, 4, dtype=torch.bfloat16)]
+    found = counted[1]._padded(clips, torch.device("cpu"))
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        on_gpu = counted[1]._padded(clips, torch.device("cuda"))
+    assert made == [(False, torch.bfloat16), (True, torch.bfloat16)]
+    assert on_gpu.device.type == "cuda" and found.dtype == on_gpu.dtype == torch.float32
+    assert found[:, 1].sum() == 2 * 3 * 4
+
+
+def test_states_have_the_type_of_the_encoders_own(tmp_path):
+    encoder = FrozenEncoder(tiny_encoder_folder(tmp_path / "encoder"), dtype="bfloat16")
+    assert CachedEncoder(encoder, tmp_path, "name")(WAVS, SAMPLES).layers.dtype == torch.bfloat16
+
+
+class HubertLarge(nn.Module):
+    """Its sizes; a second of speech costs 31.5 GFLOP, or 2.5 MB."""
+
+    layer_count, width, frame_rate = 24, 1024, 50.0
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(315_000_000, dtype=dtype, device="meta"))
+
+
+@pytest.mark.parametrize(
+    "dtype, device, capability, pays",
+    [
+        (torch.float32, "cpu", 0, True),
+        (torch.float32, "cuda", 9, True),  # 2.1 ms to compute at 15 TFLOP/s, 0.5 ms to copy at 5 GB/s
+        (torch.bfloat16, "cuda", 9, False),  # 0.08 ms to compute at 400 TFLOP/s
+        (torch.bfloat16, "cuda", 8, False),  # 0.3 ms at 100 TFLOP/s
+        (torch.bfloat16, "cuda", 12, False),
+    ],
+)
+def test_a_cache_is_used_where_copying_is_faster_than_the_encoder(dtype, device, capability, pays):
+    assert copying_pays(HubertLarge(dtype), torch.device(device), capability) == pays
+
+
+def test_a_cache_that_does_not_pay_is_left_out_and_said(tmp_path, monkeypatch, caplog):
+    model = tiny_model(tmp_path)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
+    keep_features(model, tmp_path / "features", complete_settings({"model": tiny_lobes(tmp_path)})["model"], "cuda")
+    assert type(model.encoder) is FrozenEncoder and "feature_cache is not used" in caplog.text

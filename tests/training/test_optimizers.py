@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from speechbrain_xser.stages import ASR_STAGE, SER_STAGE
 from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
@@ -93,3 +94,25 @@ def test_moments_of_a_stage_that_does_not_train_are_refused_and_nothing_is_loade
     with pytest.raises(KeyError, match="ser_sed"):
         holder.load_state_tensors({**state, "ser_sed/decoder.weight/exp_avg": torch.zeros(2, 3)})
     assert holder.state_tensors().keys() == state.keys()
+
+
+def fake_gpu_model():
+    """A model whose parameters are on a GPU that is not there."""
+    with torch.device("cuda"):
+        branches = nn.ModuleDict({name: nn.Linear(1, 1) for name in ("content", "descriptor")})
+        return nn.ModuleDict({"branches": branches, "decoder": nn.Linear(1, 1)})
+
+
+def test_adamw_is_fused_on_a_gpu_and_its_steps_are_counted_there():
+    with FakeTensorMode():
+        optimizers = StageOptimizers(fake_gpu_model(), (ASR_STAGE,), {"asr": LearningRate(1e-3)})
+        names = optimizers.parameters["asr"]
+        moments = {f"asr/{name}/{key}": torch.zeros(1) for name in names for key in ("step", "exp_avg", "exp_avg_sq")}
+        optimizers.load_state_tensors(moments)
+        assert optimizers.by_stage["asr"].defaults["fused"]
+        assert {value.device.type for value in optimizers.state_tensors().values()} == {"cuda"}
+
+
+def test_adamw_on_a_cpu_is_as_it_was():
+    optimizers = StageOptimizers(parts(), (ASR_STAGE,), {"asr": LearningRate(1e-3)})
+    assert not optimizers.by_stage["asr"].defaults["fused"]

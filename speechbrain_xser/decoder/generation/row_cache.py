@@ -19,6 +19,7 @@ from speechbrain_xser.decoder.packing.output_layer import few_logits
 from speechbrain_xser.decoder.packing.stream import padded_keys, picked
 from speechbrain_xser.decoder.packing.trunk import last_states, run
 from speechbrain_xser.decoder.sequence import Stream
+from speechbrain_xser.utils.lengths import rounded
 
 
 class RowCache:
@@ -52,7 +53,7 @@ class RowCache:
     """
 
     def __init__(self, llm: PreTrainedModel, rows: int, capacity: int, graphs: bool = False) -> None:
-        self.llm, self.rows, self.capacity = llm, rows, capacity
+        self.llm, self.rows, self.capacity = llm, rows, rounded(capacity)
         self._keys: list[Tensor] = []  # for each layer, [R, C, G, D]
         self._values: list[Tensor] = []
         self._graphs = GraphedSteps(self._step) if graphs and self.device.type == "cuda" else None
@@ -111,7 +112,8 @@ class RowCache:
         return self._step(ids, positions, longest)
 
     def _step(self, ids: Tensor, positions: Tensor, longest: int | None = None) -> Tensor:
-        distance = positions[:, :, None] - torch.arange(longest or self.capacity, device=positions.device)
+        keys = rounded(longest or self.capacity)  # few lengths, for kernels that prepare each
+        distance = positions[:, :, None] - torch.arange(keys, device=positions.device)
         return self._run(ids, positions, _Step(self, positions, distance))
 
     def branch(self, ids: Tensor, totals: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.utils.attention_kernels import without_cudnn
 
 NAME = "xser"
 
@@ -130,7 +131,8 @@ def masked_attention(
     # queries that share keys follow one another, so that kernels need no groups and no key is repeated
     asked = query.unflatten(1, (groups, share)).flatten(2, 3)
     if softcap is None:
-        heard = scaled_dot_product_attention(asked, key, value, attn_mask=mask, scale=scaling)
+        with without_cudnn(query.device):
+            heard = scaled_dot_product_attention(asked, key, value, attn_mask=mask, scale=scaling)
     else:
         scores = asked @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
         scores = softcap * torch.tanh(scores / softcap) + mask

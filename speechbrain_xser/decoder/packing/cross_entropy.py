@@ -13,9 +13,28 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear
 
 CHUNK_LOGITS = 1 << 23  # 32 MB in float32
+LOGIT_BYTES = 4 + 2  # in float32, and in half precision
+SHARE = 64  # of a GPU's memory, at most, for the logits of a chunk
+LEAST_MEMORY = 24e9  # of a card that training is meant for
 
 
-def chunked_cross_entropy(states: Tensor, head: nn.Module, targets: Tensor, chunk_logits: int = CHUNK_LOGITS) -> Tensor:
+def chunk_logits(device: torch.device) -> int:
+    """Logits in a chunk: 32 MB on a CPU, and up to a 64th of a GPU's memory, so that the output layer is read seldom.
+
+    The meta device stands for a card of 24 GB.
+
+    Example
+    -------
+    >>> chunk_logits(torch.device("cpu")), chunk_logits(torch.device("meta")) // 128256  # rows of Llama 3's vocabulary
+    (8388608, 487)
+    """
+    if device.type not in ("cuda", "meta"):
+        return CHUNK_LOGITS
+    memory = LEAST_MEMORY if device.type == "meta" else torch.cuda.get_device_properties(device).total_memory
+    return max(CHUNK_LOGITS, int(memory / SHARE / LOGIT_BYTES))
+
+
+def chunked_cross_entropy(states: Tensor, head: nn.Module, targets: Tensor, logits: int | None = None) -> Tensor:
     """``sum(cross_entropy(head(states), targets))`` without all logits at once.
 
     Source: the fused linear cross-entropy of Liger kernels (Hsu et al., 2024), for any output layer that is frozen.
@@ -28,8 +47,8 @@ def chunked_cross_entropy(states: Tensor, head: nn.Module, targets: Tensor, chun
         The output layer: [n, e] to logits [n, V]. If it is trained, it runs in one piece.
     targets : Tensor
         Classes, [N] int64.
-    chunk_logits : int
-        Approximate number of logits in one chunk.
+    logits : int, optional
+        Approximate number of logits in one chunk; by default what :func:`chunk_logits` finds.
 
     Returns
     -------
@@ -40,14 +59,16 @@ def chunked_cross_entropy(states: Tensor, head: nn.Module, targets: Tensor, chun
     -------
     >>> head, states, targets = torch.nn.Linear(8, 30), torch.randn(7, 8, requires_grad=True), torch.arange(7)
     >>> whole = cross_entropy(head(states), targets, reduction="sum")
-    >>> parts = chunked_cross_entropy(states, head.requires_grad_(False), targets, chunk_logits=90)
+    >>> parts = chunked_cross_entropy(states, head.requires_grad_(False), targets, logits=90)
     >>> torch.allclose(parts, whole), torch.allclose(*(torch.autograd.grad(one, states)[0] for one in (parts, whole)))
     (True, True)
     """
     trained = any(parameter.requires_grad for parameter in head.parameters())
-    rows = len(states) if trained else max(1, chunk_logits // getattr(head, "out_features", states.shape[-1]))
-    if len(states) <= rows:
+    width = getattr(head, "out_features", states.shape[-1])
+    most = chunk_logits(states.device) if logits is None else logits
+    if trained or len(states) <= max(1, min(most, CHUNK_LOGITS) // width):
         return cross_entropy(head(states).float(), targets, reduction="sum")
+    rows = max(1, most // width)
     if type(head) is nn.Linear:
         return _Chunked.apply(states, head.weight, head.bias, targets, rows)
     return _AnyChunked.apply(states, head, targets, rows)

@@ -2,13 +2,14 @@
 
 ``prefix | row 0 | row 1 | ...``: every linear layer computes each real position once, and the text before the first
 slot once for all rows. Only attention works on rows: each attends to the prefix and to its own earlier positions, the
-prefix to itself. Only there are rows padded, which costs little (attention is 1 % of a step) and runs on PyTorch's own
-kernels on any device.
+prefix to itself. On a GPU, rows are segments of one kernel (``segments.py``). Elsewhere, and for scores that are
+capped, they are padded to one of a few lengths, which costs little (attention is 1 % of a step) and runs on any device.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -16,6 +17,10 @@ import torch
 from torch import Tensor
 
 from speechbrain_xser.decoder.packing.attention import Visible
+from speechbrain_xser.decoder.packing.segments import Segments, fit_segments
+from speechbrain_xser.utils.lengths import rounded
+
+LEAST, SOME = 16, 64  # what lengths are rounded up to multiples of
 
 
 class Layout(NamedTuple):
@@ -83,11 +88,15 @@ class PackedAttention:
     """
 
     def __init__(self, layout: Layout, device: torch.device, last: Sequence[int] | None = None) -> None:
-        self.layout = layout
-        rows = _Rows(layout, last)
-        self.asking, self.answering = (part.to(device, non_blocking=True) for part in (rows.asking, rows.answering))
-        self.keys = rows.keys.to(device, non_blocking=True)
-        self.visible = Visible(rows.distance.to(device, non_blocking=True))
+        self.layout, self.device, self.last = layout, device, last
+
+    @cached_property
+    def _padded(self) -> _PaddedRows:
+        return _PaddedRows(_Rows(self.layout, self.last), self.device)
+
+    @cached_property
+    def _segments(self) -> _PackedSegments:
+        return _PackedSegments(self.layout, self.last, self.device)
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
         """A layer's attention over the stream.
@@ -108,9 +117,45 @@ class PackedAttention:
         Tensor
             [1, A, H, D].
         """
+        form = self._segments if fit_segments(query, options.get("softcap")) else self._padded
+        return form.attend(query, key, value, **options)
+
+
+class _PaddedRows:
+    """Padded rows under a mask."""
+
+    def __init__(self, rows: _Rows, device: torch.device) -> None:
+        self.asking, self.answering = (part.to(device, non_blocking=True) for part in (rows.asking, rows.answering))
+        self.keys = rows.keys.to(device, non_blocking=True)
+        self.visible = Visible(rows.distance.to(device, non_blocking=True))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
         rows = picked(query, self.asking), picked(key, self.keys), picked(value, self.keys)
         output = self.visible.attend(*rows, **options)
         return output.transpose(1, 2).flatten(0, 1).index_select(0, self.answering)[None]
+
+
+class _PackedSegments:
+    """Rows as segments of the stream; the keys of each are the prefix and its own."""
+
+    def __init__(self, layout: Layout, last: Sequence[int] | None, device: torch.device) -> None:
+        alone = [layout.prefix] if last is None and layout.prefix else []
+        self.segments = Segments([*alone, *(layout.counts if last is None else last)], [*alone, *layout.totals], device)
+        prefix, own = torch.arange(layout.prefix), zip(layout.starts, layout.counts, strict=True)
+        rows = [part for start, count in own for part in (prefix, torch.arange(start, start + count))]
+        self.keys = torch.cat([prefix, *rows] if alone else rows).to(device, non_blocking=True)
+
+    def attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        scaling: float | None = None,
+        sliding_window: int | None = None,
+        softcap: None = None,
+    ) -> Tensor:
+        keys, values = (part.squeeze(0).transpose(0, 1).index_select(0, self.keys) for part in (key, value))
+        return self.segments.attend(query.squeeze(0).transpose(0, 1), keys, values, scaling, sliding_window)[None]
 
 
 def picked(stream: Tensor, places: Tensor) -> Tensor:
@@ -123,13 +168,13 @@ def picked(stream: Tensor, places: Tensor) -> Tensor:
     tensor([[0., 1.],
             [3., 3.]])
     """
-    states = stream[0].transpose(0, 1)  # [N, H, D]
+    states = stream.squeeze(0).transpose(0, 1)  # [N, H, D]
     return states.index_select(0, places.flatten()).view(*places.shape, *states.shape[1:]).transpose(1, 2)
 
 
 def padded_keys(layout: Layout) -> Tensor:
     """Places in the stream of each row's positions, prefix first, [B, M]; padding repeats the row's last."""
-    return _Rows(layout, [1] * len(layout.counts)).keys
+    return _Rows(layout, [1] * len(layout.counts)).keys[:, : max(layout.totals)]
 
 
 class _Rows:
@@ -142,13 +187,19 @@ class _Rows:
         counts = [*([layout.prefix] if whole else []), *layout.counts]
         before = torch.tensor([*([0] if whole else []), *[layout.prefix] * len(layout.counts)])[:, None]
         starts, counts, numbers = (torch.tensor(part)[:, None] for part in (starts, counts, numbers))
-        asked = torch.arange(int(numbers.max()))[None]
+        own = rounded(int(counts.max()), 2 * LEAST)
+        asked = torch.arange(own if last is None else _rounded_queries(int(numbers.max())))[None]
         # the queries of all rows follow one another; padding repeats a row's last place
         self.asking = numbers.cumsum(0) - numbers + asked.minimum(numbers - 1)
         at = before + counts - numbers + asked.minimum(numbers - 1)  # position of each query in its row
-        columns = torch.arange(int((before + counts).max()))[None]
-        own = starts + columns.sub(before).clamp(min=0).minimum(counts - 1)
-        self.keys = torch.where(columns < before, columns, own)
+        columns = torch.arange(own + -(-layout.prefix // LEAST) * LEAST)[None]
+        keys = starts + columns.sub(before).clamp(min=0).minimum(counts - 1)
+        self.keys = torch.where(columns < before, columns, keys)
         self.distance = at[:, :, None] - columns[:, None]
         spans = [row * asked.shape[1] + torch.arange(number) for row, number in enumerate(numbers[:, 0].tolist())]
         self.answering = torch.cat(spans)
+
+
+def _rounded_queries(number: int) -> int:
+    """Few lengths for the last layer's queries, which go with the keys' lengths in more than one way."""
+    return LEAST if number <= LEAST else -(-number // SOME) * SOME
