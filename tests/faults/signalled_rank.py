@@ -18,7 +18,7 @@ def evaluate_and_signal(rank: int, port: int, data: dict, folder: Path) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
     ddp_init_group(RunOptions.from_dictionary({"distributed_backend": "gloo"}))
-    hparams = tiny_hparams(data, folder / "run", valid_batch_size=1, grad_accumulation_factor=1)
+    hparams = tiny_hparams(data, folder / "run", valid_batch_size=1, batch_size=2, grad_accumulation_factor=1)
     brain, loaders = make(hparams, distributed_backend="gloo")
     evaluate_batch, told = brain.evaluate_batch, {"signalled": False, "evaluated": 0}
 
