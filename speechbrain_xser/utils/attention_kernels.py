@@ -22,12 +22,14 @@ class _Held:
         self.lock, self.users, self.switched = Lock(), 0, ExitStack()
 
     def enter(self) -> None:
+        """Turns cuDNN off, if no other thread has."""
         with self.lock:
             self.users += 1
             if self.users == 1 and (others := _others()):
                 self.switched.enter_context(sdpa_kernel(others))
 
     def leave(self) -> None:
+        """Restores the switches, if no other thread needs them."""
         with self.lock:
             self.users -= 1
             if self.users == 0:

@@ -85,7 +85,7 @@ def test_a_run_s_folder_has_the_script_by_its_recipe_s_name_and_says_where_check
 def test_the_shared_training_file_lists_the_defaults_of_the_settings():
     listed = yaml.safe_load((ROOT / "hparams" / "training.yaml").read_text(encoding="utf-8"))
 
-    listed["stages"] = tuple(listed["stages"])
+    listed |= {key: tuple(listed[key]) for key in ("stages", "new_branches")}
     assert TrainingSettings.from_hparams(listed) == TrainingSettings(objectives={}, stage_rates={})
     assert listed["max_grad_norm"] == RUN_OPTIONS["max_grad_norm"]
 

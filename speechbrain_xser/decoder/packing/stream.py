@@ -130,6 +130,7 @@ class _PaddedRows:
         self.visible = Visible(rows.distance.to(device, non_blocking=True))
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
+        """Attention over rows that are padded to one length, [1, A, H, D]."""
         rows = picked(query, self.asking), picked(key, self.keys), picked(value, self.keys)
         output = self.visible.attend(*rows, **options)
         return output.transpose(1, 2).flatten(0, 1).index_select(0, self.answering)[None]
@@ -154,6 +155,7 @@ class _PackedSegments:
         sliding_window: int | None = None,
         softcap: None = None,
     ) -> Tensor:
+        """Attention over rows without padding, [1, A, H, D]."""
         keys, values = (part.squeeze(0).transpose(0, 1).index_select(0, self.keys) for part in (key, value))
         return self.segments.attend(query.squeeze(0).transpose(0, 1), keys, values, scaling, sliding_window)[None]
 
