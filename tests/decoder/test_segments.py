@@ -10,8 +10,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.material import speech_seconds
+from speechbrain_xser.decoder.generation import row_cache
 from speechbrain_xser.decoder.generation.answer import PartialAnswer
 from speechbrain_xser.decoder.generation.loop import greedy
+from speechbrain_xser.decoder.generation.row_cache import attended_keys
 from speechbrain_xser.decoder.packing import attention, segments
 from speechbrain_xser.decoder.packing.stream import Layout, PackedAttention
 from speechbrain_xser.decoder.sequence import Stream
@@ -111,7 +113,8 @@ def test_attention_meets_at_most_24_shapes_in_200_steps(met):
     assert len(met) == 400 and len(set(met)) <= 24
 
 
-def test_attention_meets_at_most_16_shapes_in_200_tokens(plain, met):
+def test_attention_meets_at_most_16_shapes_in_200_tokens(plain, met, monkeypatch):
+    monkeypatch.setattr(row_cache, "attended_keys", lambda longest, _: attended_keys(longest, torch.device("cuda")))
     attention.use_plans(plain)
     word = plain.get_input_embeddings()
     ids = torch.randint(3, 60, (150,), generator=torch.Generator().manual_seed(0))
@@ -220,3 +223,10 @@ def test_kernels_that_somebody_turned_off_stay_off():
         assert cuda.math_sdp_enabled() and not (cuda.flash_sdp_enabled() or cuda.cudnn_sdp_enabled())
     with sdpa_kernel(SDPBackend.CUDNN_ATTENTION), without_cudnn(torch.device("cuda")):
         assert cuda.cudnn_sdp_enabled()  # the only one
+
+
+def test_a_step_of_one_row_on_a_cpu_needs_no_mask():
+    heads = torch.zeros(1, 4, 1, 8)
+    assert attention.additive_mask(torch.tensor([[[2, 1, 0]]]), None, heads, heads) is None
+    assert attention.additive_mask(torch.tensor([[[2, 1, 0]]]), 2, heads, heads) is not None
+    assert attention.additive_mask(torch.tensor([[[2, 1, 0], [1, 0, -1]]]), None, heads, heads) is not None

@@ -112,7 +112,7 @@ class RowCache:
         return self._step(ids, positions, longest)
 
     def _step(self, ids: Tensor, positions: Tensor, longest: int | None = None) -> Tensor:
-        keys = rounded(longest or self.capacity)  # few lengths, for kernels that prepare each
+        keys = attended_keys(longest or self.capacity, positions.device)
         distance = positions[:, :, None] - torch.arange(keys, device=positions.device)
         return self._run(ids, positions, _Step(self, positions, distance))
 
@@ -162,6 +162,17 @@ class RowCache:
             if len(buffers) == layer:
                 _, groups, _, width = like.shape
                 buffers.append(like.new_zeros(self.rows, self.capacity, groups, width))
+
+
+def attended_keys(longest: int, device: torch.device) -> int:
+    """Keys of a step: few lengths on a GPU, whose kernels may prepare each; on a CPU no more than are there.
+
+    Example
+    -------
+    >>> attended_keys(129, torch.device("cuda")), attended_keys(129, torch.device("cpu"))
+    (160, 129)
+    """
+    return longest if device.type == "cpu" else rounded(longest)
 
 
 class _Step:

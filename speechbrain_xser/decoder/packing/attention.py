@@ -96,7 +96,12 @@ def use_plans(llm: PreTrainedModel) -> None:
 
 
 def masked_attention(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float | None = None, softcap: float | None = None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    scaling: float | None = None,
+    softcap: float | None = None,
 ) -> Tensor:
     """Softmax attention under an additive mask.
 
@@ -106,9 +111,9 @@ def masked_attention(
         [B, H, N, D].
     key, value : Tensor
         [B, G, M, D]; G heads serve H / G queries each.
-    mask : Tensor
+    mask : Tensor, optional
         0 where a query may attend and -inf elsewhere, [B, 1, H / G * N, M], in the dtype of ``query``; from
-        :func:`additive_mask`.
+        :func:`additive_mask`. Without one, all queries attend to all keys.
     scaling : float, optional
         Scale of the products; 1 / sqrt(D) by default.
     softcap : float, optional
@@ -135,7 +140,7 @@ def masked_attention(
             heard = scaled_dot_product_attention(asked, key, value, attn_mask=mask, scale=scaling)
     else:
         scores = asked @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-        scores = softcap * torch.tanh(scores / softcap) + mask
+        scores = softcap * torch.tanh(scores / softcap) + (0 if mask is None else mask)
         heard = scores.softmax(-1, dtype=torch.float32).to(value.dtype) @ value
     return heard.unflatten(2, (share, query.shape[2])).flatten(1, 2)
 
@@ -157,7 +162,7 @@ class Visible:
 
     def __init__(self, distance: Tensor) -> None:
         self.distance = distance
-        self._masks: dict[int | None, Tensor] = {}  # by window; layers with the same window share one
+        self._masks: dict[int | None, Tensor | None] = {}  # by window; layers with the same window share one
 
     def attend(
         self,
@@ -177,8 +182,10 @@ class Visible:
         return masked_attention(query, key, value, self._masks[sliding_window], scaling, softcap)
 
 
-def additive_mask(distance: Tensor, window: int | None, query: Tensor, key: Tensor) -> Tensor:
+def additive_mask(distance: Tensor, window: int | None, query: Tensor, key: Tensor) -> Tensor | None:
     """0 where visible and -inf elsewhere, [R, 1, H / G * L, M]: nothing after a query, and nothing outside a window.
+
+    On a CPU, there is no mask if all is visible, since attention is faster without. A GPU would have to wait to know.
 
     ``distance`` is how far each key lies before its query, [R, L, M], negative for later ones. The window counts
     positions, including the query's own. Of ``query`` and ``key`` only the numbers of heads, H and G, and the dtype are
@@ -191,5 +198,7 @@ def additive_mask(distance: Tensor, window: int | None, query: Tensor, key: Tens
     tensor([[[[-inf, 0., 0., -inf]]]])
     """
     visible = distance >= 0 if window is None else (distance >= 0) & (distance < window)
+    if visible.device.type == "cpu" and bool(visible.all()):
+        return None
     mask = torch.zeros(visible.shape, dtype=query.dtype, device=visible.device)
     return mask.masked_fill_(~visible, float("-inf"))[:, None].repeat(1, 1, query.shape[1] // key.shape[1], 1)
