@@ -94,7 +94,8 @@ def encoding_rows(size: Size, folder: Path, device: str, most: Ceilings) -> list
 def decoding_rows(size: Size, folder: Path, device: str, most: Ceilings) -> list[Row]:
     """Answers, and one utterance's share of what the machine can do."""
     model = build(size, folder, device, *(["float32"] if device == "cpu" else []))  # so that tokens can be compared
-    rows = [*noted(decoding.rows(model, size, device)), *noted(decoding.single(model, size, device))]
+    rows = noted(decoding.rows(model, size, device)) + noted(decoding.several(model, size, device))
+    rows += noted(decoding.single(model, size, device))
     floor = size.new_tokens[-1] * limits.token_seconds(model, most)
     reached = floor / (rows[-1].ours / 1000)
     rows.append(Row("share of one utterance's limit", "", reached, None, "x", goal(size, "≥ 0.75")))

@@ -18,6 +18,7 @@ from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.decoder.decoder import LLMDecoder
 from speechbrain_xser.decoder.generation.answer import PartialAnswer
 from speechbrain_xser.decoder.generation.loop import Decoding, greedy
+from speechbrain_xser.decoder.generation.sampling import Sampler, Sampling
 from speechbrain_xser.decoder.packing.stream import Layout
 from speechbrain_xser.decoder.sequence import Stream
 from speechbrain_xser.model import ExplainableSER
@@ -25,6 +26,7 @@ from speechbrain_xser.stages import SER_STAGE
 
 PROMPT = 150  # tokens: text and a clip of 4 s
 SHARED = 35  # of them the same in every row
+GROUP = 4  # answers to one prompt, as a stage that is rewarded samples them
 BEGIN = 1  # the last token of each prompt, which SpeechBrain's searcher puts there
 
 
@@ -38,16 +40,29 @@ def prompts(decoder: LLMDecoder, rows: int) -> Tensor:
     return decoder.causal.get_input_embeddings()(ids)
 
 
+def stream_of(embedded: Tensor, chosen: list[int]) -> Stream:
+    """The prompts of some rows."""
+    own = embedded[chosen, SHARED:].flatten(0, 1)
+    return Stream(torch.cat([embedded[0, :SHARED], own]), Layout(SHARED, (PROMPT - SHARED,) * len(chosen)))
+
+
 @torch.no_grad()
 def ours(decoder: LLMDecoder, embedded: Tensor, tokens: int, rows: int = 32) -> list[list[int]]:
     """Answers of exactly so many tokens."""
-
-    def stream(chosen: list[int]) -> Stream:
-        own = embedded[chosen, SHARED:].flatten(0, 1)
-        return Stream(torch.cat([embedded[0, :SHARED], own]), Layout(SHARED, (PROMPT - SHARED,) * len(chosen)))
-
     answers = [PartialAnswer([], tokens, ends={-1}) for _ in embedded]
-    greedy(decoder.causal, stream, [PROMPT] * len(embedded), answers, decoder.pad_id, rows, graphs=True)
+    prompt = partial(stream_of, embedded)
+    greedy(decoder.causal, prompt, [PROMPT] * len(embedded), answers, decoder.pad_id, rows, graphs=True)
+    return [answer.new for answer in answers]
+
+
+@torch.no_grad()
+def sampled(decoder: LLMDecoder, embedded: Tensor, tokens: int) -> list[list[int]]:
+    """GROUP answers to each prompt, of exactly so many tokens, with their log-probabilities."""
+    samplers = [Sampler(Sampling(), seed) for seed in range(GROUP * len(embedded))]
+    answers = [PartialAnswer([], tokens, ends={-1}, sampler=sampler) for sampler in samplers]
+    options = {"rows": len(answers), "graphs": True, "share": GROUP}
+    prompt = partial(stream_of, embedded)
+    greedy(decoder.causal, prompt, [PROMPT] * len(embedded), answers, decoder.pad_id, **options)
     return [answer.new for answer in answers]
 
 
@@ -61,11 +76,11 @@ def with_plain_lora(model: ExplainableSER, run: Callable[[], list[list[int]]]) -
 
 
 @torch.no_grad()
-def generated(decoder: LLMDecoder, embedded: Tensor, tokens: int) -> list[list[int]]:
-    """By transformers."""
+def generated(decoder: LLMDecoder, embedded: Tensor, tokens: int, **more: object) -> list[list[int]]:
+    """By transformers; greedy, unless more options say otherwise."""
     mask = torch.ones(embedded.shape[:2], dtype=torch.long, device=embedded.device)
     options = {"min_new_tokens": tokens, "max_new_tokens": tokens, "do_sample": False, "pad_token_id": decoder.pad_id}
-    return decoder.causal.generate(inputs_embeds=embedded, attention_mask=mask, **options).tolist()
+    return decoder.causal.generate(inputs_embeds=embedded, attention_mask=mask, **{**options, **more}).tolist()
 
 
 def searched(decoder: LLMDecoder, embedded: Tensor, tokens: int) -> list[list[int]]:
@@ -102,6 +117,20 @@ def rows(model: ExplainableSER, size: Size, device: str) -> list[Row]:
             work, times = f"greedy decoding, batch 8, {tokens} tokens", (1000 * mine.seconds, 1000 * peer.seconds)
             found.append(Row(work, name, *times, "ms", goal, memory_share(mine, peer), note))
     return found
+
+
+def several(model: ExplainableSER, size: Size, device: str) -> list[Row]:
+    """GROUP sampled answers to each of eight prompts, answers a second."""
+    decoder, tokens = model.decoder, size.new_tokens[-1]
+    embedded = prompts(decoder, 8)
+    options = {"do_sample": True, "num_return_sequences": GROUP, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    peer = partial(with_plain_lora, model, partial(generated, decoder, embedded, tokens, **options))
+    found = measure({"ours": partial(sampled, decoder, embedded, tokens), "theirs": peer}, size.repeats, device)
+    rates = [GROUP * len(embedded) / found[name].seconds for name in ("ours", "theirs")]
+    work = f"{GROUP} sampled answers to each of 8 prompts, {tokens} tokens"
+    note = "with the log-probability of each token"
+    share = memory_share(found["ours"], found["theirs"])
+    return [Row(work, "generate with num_return_sequences, without", *rates, "1/s", "", share, note)]
 
 
 def single(model: ExplainableSER, size: Size, device: str) -> list[Row]:

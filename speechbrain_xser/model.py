@@ -102,7 +102,7 @@ class ExplainableSER(nn.Module):
         stage : Stage
             Mode of each part, and the instruction.
         answers : list of str
-            B target texts.
+            B target texts; in a stage that is rewarded, G sampled answers of each clip, clip after clip, as token ids.
         words : sequence of (str or None), optional
             What a recogniser has written of each clip before, for a branch that reads it.
 
@@ -141,8 +141,9 @@ class ExplainableSER(nn.Module):
         """
         if stage.start is not None:
             return STARTS[stage.start].score(tokens, self.decoder, answers)
-        with nullcontext() if stage.decoder == Mode.TRAIN else evaluating(self.decoder):
-            return self.decoder(tokens, stage.instruction, answers)
+        plain = stage.rewarded or stage.decoder != Mode.TRAIN  # a policy that dropped out would not be what was sampled
+        with evaluating(self.decoder) if plain else nullcontext():
+            return self.decoder(several(tokens, len(answers)), stage.instruction, answers)
 
     def count_tokens(self, answers: Sequence[str], stage: Stage) -> int:
         """What the loss of a batch of answers is divided by in a stage."""
@@ -338,6 +339,21 @@ class ExplainableSER(nn.Module):
         states = self.encoder(wavs, samples)
         states = states if self.standardization is None else self.standardization(states)
         return states._replace(speech=Speech(wavs, samples, words))
+
+
+def several(tokens: Mapping[str, SoftTokens], answers: int) -> Mapping[str, SoftTokens]:
+    """Soft tokens of B clips, each as often as a clip has answers.
+
+    Example
+    -------
+    >>> tokens = {"content": SoftTokens(torch.ones(2, 3, 4), torch.tensor([3, 1]))}
+    >>> several(tokens, 4)["content"].counts
+    tensor([3, 3, 1, 1])
+    """
+    clips = len(next(iter(tokens.values())).counts)
+    if answers == clips:
+        return tokens
+    return {name: one.rows(torch.arange(clips).repeat_interleave(answers // clips)) for name, one in tokens.items()}
 
 
 @LOADING

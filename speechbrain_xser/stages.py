@@ -48,6 +48,8 @@ class Stage(NamedTuple):
     ['train', 'off', 'frozen', 'train']
     >>> ASR_STAGE.on(BRANCHES), SER_STAGE.mode("speaker").value  # a branch that a stage does not name is off
     (('content',), 'off')
+    >>> [name for name, stage in STAGES.items() if stage.rewarded]
+    ['rl', 'rl_asr', 'rl_sed', 'rl_one']
     """
 
     name: str  # the key in STAGES, and in checkpoints
@@ -56,6 +58,7 @@ class Stage(NamedTuple):
     target: str  # key of TARGETS
     instruction: str  # the user's turn after the slots
     start: str | None = None  # a key of lobes.starts.STARTS, which scores the branches in the place of the decoder
+    rewarded: bool = False  # answers are sampled and rewarded; the target is for validation and the reward's parts
 
     def mode(self, branch: str) -> Mode:
         """The mode of a branch."""
@@ -85,15 +88,20 @@ TRAIN, FROZEN = Mode.TRAIN, Mode.FROZEN
 ASR_STAGE = Stage("asr", {"content": TRAIN}, TRAIN, "transcript", TRANSCRIBE)
 SER_STAGE = Stage("ser", {"content": FROZEN, "descriptor": TRAIN}, TRAIN, "paragraph", CAPTION)
 
+ANSWERED = (  # the second stage of each system with an LLM
+    SER_STAGE,
+    SER_STAGE._replace(name="ser_asr", target="transcript+emotion"),
+    SER_STAGE._replace(name="ser_sed", branches={"descriptor": TRAIN}, target="descriptors+emotion"),
+    SER_STAGE._replace(name="ser_one", branches={"content": TRAIN}),
+)
+
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         ASR_STAGE,
-        SER_STAGE,
-        SER_STAGE._replace(name="ser_asr", target="transcript+emotion"),
-        SER_STAGE._replace(name="ser_sed", branches={"descriptor": TRAIN}, target="descriptors+emotion"),
+        *ANSWERED,
+        *(stage._replace(name=f"rl{stage.name.removeprefix('ser')}", rewarded=True) for stage in ANSWERED),
         SER_STAGE._replace(name="joint", branches={"content": TRAIN, "descriptor": TRAIN}),
-        SER_STAGE._replace(name="ser_one", branches={"content": TRAIN}),
         SER_STAGE._replace(name="ser_lora", branches={"content": FROZEN, "descriptor": FROZEN}),
         SER_STAGE._replace(name="emotion", target="emotion", instruction=CLASSIFY),
         Stage("ctc", {"content": TRAIN}, Mode.OFF, "transcript", "", start="ctc"),

@@ -8,6 +8,7 @@ any of three); a boy or a girl without another age word is a child.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from speechbrain_xser.answer.phrases import EMOTION_WORDS, HEADS, LONE_WORDS, RANK_WORDS
 from speechbrain_xser.answer.record import VOCABULARIES, Descriptors, Record
@@ -27,11 +28,11 @@ _AGES = (
     ("youth adult", re.compile(rf"\b(?:youth|youthful|young adult|young (?:[\w-]+ )?{_PERSON})\b", re.I)),
     ("child", re.compile(r"\b(?:child|kid|toddler|boy|girl)\b", re.I)),
 )
-_GENDERS = (
+GENDER_PATTERNS = (
     re.compile(r"\b(?:(man|male|boy|gentleman|guy)|(woman|female|girl|lady))(?:'s)?\b", re.I),
     re.compile(r"\b(?:(he|his|him)|(she|her|hers))\b", re.I),
 )
-_RANKS = [word for words in RANK_WORDS for word in words]
+RANKS = [word for words in RANK_WORDS for word in words]
 _ANY_HEAD = _words(head for heads in HEADS.values() for head in heads)
 _NEGATION = r"(?:\b(?:not|no|never|neither|nor|without)|n't)(?:\s+(?:a|any|the|hint|trace|sign|of))*\s+"
 _EMOTION = re.compile(
@@ -51,7 +52,7 @@ _EMOTION_OF = {
 
 def _level_patterns(field: str) -> tuple[re.Pattern, ...]:
     """ "low pitch", "low-pitched", "normal pitch and energy"; then "pitch is low"."""
-    head, rank = _words(HEADS[field]), _words(_RANKS)
+    head, rank = _words(HEADS[field]), _words(RANKS)
     shared = rf"(?:{_ANY_HEAD}(?:,? and |, ))*"
     return (
         re.compile(rf"\b({rank})[- ]{shared}(?:speaking |speech |voice )?{head}\b", re.I),
@@ -59,8 +60,8 @@ def _level_patterns(field: str) -> tuple[re.Pattern, ...]:
     )
 
 
-_LEVELS = {field: _level_patterns(field) for field in HEADS}
-_LONE = {field: re.compile(rf"\b(?:{_words(sum(ranks, ()))})\b", re.I) for field, ranks in LONE_WORDS.items()}
+LEVEL_PATTERNS = {field: _level_patterns(field) for field in HEADS}
+LONE_PATTERNS = {field: re.compile(rf"\b(?:{_words(sum(ranks, ()))})\b", re.I) for field, ranks in LONE_WORDS.items()}
 
 
 def parse(paragraph: str) -> Record:
@@ -140,7 +141,23 @@ def descriptor_spans(paragraph: str) -> dict[str, tuple[int, int]]:
 
 def _named_emotion(text: str) -> re.Match | None:
     """The first word for an emotion, in group 2, that is not negated."""
-    return next((match for match in _EMOTION.finditer(text) if not match[1]), None)
+    return next(_named_emotions(text), None)
+
+
+def _named_emotions(text: str) -> Iterator[re.Match]:
+    """The words for emotions, in group 2, that are not negated."""
+    return (match for match in _EMOTION.finditer(text) if not match[1])
+
+
+def emotions_in(text: str) -> list[str]:
+    """The emotions that a text without its free parts names, in order, one of each word.
+
+    Example
+    -------
+    >>> emotions_in("not sad, but angry and in a rage")
+    ['angry', 'angry']
+    """
+    return [_EMOTION_OF[match[2].lower()][0] for match in _named_emotions(text)]
 
 
 def _gender(text: str) -> str | None:
@@ -150,7 +167,7 @@ def _gender(text: str) -> str | None:
 
 
 def _gender_match(text: str) -> re.Match | None:
-    return next((match for match in (pattern.search(text) for pattern in _GENDERS) if match), None)
+    return next((match for match in (pattern.search(text) for pattern in GENDER_PATTERNS) if match), None)
 
 
 def _age_match(text: str) -> tuple[str | None, re.Match | None]:
@@ -160,13 +177,20 @@ def _age_match(text: str) -> tuple[str | None, re.Match | None]:
 
 def _level_match(field: str, text: str) -> tuple[str | None, re.Match | None]:
     """The word of the field's vocabulary, and where it stands."""
-    for pattern in _LEVELS[field]:
+    for pattern in LEVEL_PATTERNS[field]:
         found = pattern.search(text)
         if found:
-            return VOCABULARIES[field][_rank(RANK_WORDS, found[1])], found
-    found = _LONE[field].search(text)
-    return (VOCABULARIES[field][_rank(LONE_WORDS[field], found[0])], found) if found else (None, None)
+            return VOCABULARIES[field][rank_of(RANK_WORDS, found[1])], found
+    found = LONE_PATTERNS[field].search(text)
+    return (VOCABULARIES[field][rank_of(LONE_WORDS[field], found[0])], found) if found else (None, None)
 
 
-def _rank(table: tuple[tuple[str, ...], ...], word: str) -> int:
+def rank_of(table: tuple[tuple[str, ...], ...], word: str) -> int:
+    """The rank of a word that a table has; a ``StopIteration`` for any other.
+
+    Example
+    -------
+    >>> rank_of(RANK_WORDS, "Moderate")
+    1
+    """
     return next(rank for rank, words in enumerate(table) if word.lower() in words)

@@ -92,6 +92,19 @@ def find_slots(paragraph: str) -> Slots:
     return Slots(_text(spoken), emphasis or None, _text(topic), _text(tone), text, spans)
 
 
+def quoted_texts(paragraph: str) -> list[str]:
+    """What a paragraph quotes, emphasised words left out; of a whole paragraph just the transcript.
+
+    Example
+    -------
+    >>> quoted_texts('A man says, "Go on", accentuating the word "on".')
+    ['Go on']
+    """
+    text = re.sub(f"[{DOUBLE_QUOTES}]", '"', paragraph)
+    quotes = list(_QUOTED.finditer(text))
+    return [quote[1].strip() for quote, stress in zip(quotes, _stressed(text, quotes), strict=True) if not stress]
+
+
 def without_transcript(paragraph: str) -> str:
     """A paragraph without its transcript, for comparing descriptions; quoted emphasised words stay.
 

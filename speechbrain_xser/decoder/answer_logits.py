@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from speechbrain_xser.decoder.packing.cross_entropy import chunked_cross_entropy
+from speechbrain_xser.decoder.packing.cross_entropy import chunked_cross_entropy, chunked_nats
 
 
 class AnswerLogits(NamedTuple):
@@ -38,6 +38,17 @@ class AnswerLogits(NamedTuple):
         """
         with self._autocast():
             return chunked_cross_entropy(self.states, self.head, self.targets)
+
+    def token_nats(self) -> Tensor:
+        """The same of each token, [N].
+
+        Example
+        -------
+        >>> AnswerLogits(torch.zeros(2, 4), torch.tensor([0, 1]), torch.zeros(2)).token_nats()  # log(4) each
+        tensor([1.3863, 1.3863])
+        """
+        with self._autocast():
+            return chunked_nats(self.states, self.head, self.targets)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.states.device.type, self.kind, enabled=self.kind is not None)

@@ -23,7 +23,6 @@ from speechbrain_xser.decoder.generation.speculative import NGramDrafts
 from speechbrain_xser.decoder.generation.streaming import streamed_text
 from speechbrain_xser.decoder.prompted_llm import PromptedLLM
 from speechbrain_xser.decoder.quotes import tokens_with_odd_quotes
-from speechbrain_xser.decoder.sequence import Stream
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.lobes.adapter import SoftTokens
 from speechbrain_xser.utils.modes import each_within, evaluating
@@ -116,14 +115,14 @@ class LLMDecoder(PromptedLLM):
         close_quotes: bool = False,
         decoding: Decoding = PLAIN_DECODING,
     ) -> list[list[SampledAnswer]]:
-        """Several answers to each prompt, sampled token by token; the prompt's embeddings exist only once.
+        """Several answers to each prompt, sampled token by token; the prompt is processed once for all of them.
 
         Arguments
         ---------
         tokens, instruction, max_new_tokens, close_quotes, decoding
             As for :meth:`generate`.
         sampling : Sampling
-            Temperature, top-p, answers per prompt, and the seed.
+            Temperature, top-p, answers per prompt, and the seed, or one for each prompt.
 
         Returns
         -------
@@ -143,15 +142,17 @@ class LLMDecoder(PromptedLLM):
         answers = [self._answer([], limit, close_quotes, decoding, sampler) for sampler in drawing]
         with evaluating(self), torch.no_grad():
             rows = self.rows(tokens, instruction, [[]] * prompts, limit)
-            totals = [total for total in rows.totals for _ in range(count)]
-
-            def several(chosen: Sequence[int]) -> Stream:
-                return rows.prompts([index // count for index in chosen])
-
-            greedy(self.causal, several, totals, answers, self.pad_id, decoding.rows, decoding.graphs)
+            options = {"rows": decoding.rows, "graphs": decoding.graphs, "share": count}
+            greedy(self.causal, rows.prompts, rows.totals, answers, self.pad_id, **options)
         found = [
-            SampledAnswer(self._text(answer.new), sampler.log_prob)
-            for answer, sampler in zip(answers, drawing, strict=True)
+            SampledAnswer(
+                self._text(answer.new),
+                one.log_prob,
+                tuple(one.ids),
+                tuple(one.log_probs),
+                ended=one.ids[-1] in self.eos_ids,
+            )
+            for answer, one in zip(answers, drawing, strict=True)
         ]
         return [found[start : start + count] for start in range(0, len(found), count)]
 

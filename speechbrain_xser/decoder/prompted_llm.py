@@ -170,9 +170,12 @@ class PromptedLLM(OwnsPart):
         pieces = Pieces(self.tokenizer, size)
         return Vocabulary(self.causal.get_input_embeddings().weight.detach()[pieces.ids], pieces, pieces.text)
 
-    def answer_tokens(self, answers: list[str]) -> list[list[int]]:
-        """Token ids of answers, each with its end token, so that targets can be counted before the forward."""
-        return [[*self.plain_tokens(answer), self.tokens.end] for answer in answers]
+    def answer_tokens(self, answers: Sequence[str | Sequence[int]]) -> list[list[int]]:
+        """Token ids of answers, each with its end token, so that targets can be counted before the forward.
+
+        An answer that was sampled is given as its own ids, with its end if it has one.
+        """
+        return [[*self.plain_tokens(one), self.tokens.end] if isinstance(one, str) else list(one) for one in answers]
 
     def count_tokens(self, answers: Sequence[str], instruction: str) -> int:
         """The divisor of a batch's losses: the number of answer tokens, whatever the instruction."""
@@ -182,7 +185,9 @@ class PromptedLLM(OwnsPart):
         """Tokens of the prompt's text, without what fills its slots."""
         return sum(map(len, self.template.segments(instruction, self.tokenizer)))
 
-    def forward(self, tokens: Mapping[str, SoftTokens], instruction: str, answers: list[str]) -> AnswerLogits:
+    def forward(
+        self, tokens: Mapping[str, SoftTokens], instruction: str, answers: Sequence[str | Sequence[int]]
+    ) -> AnswerLogits:
         """Teacher-forced logits, computed at answer positions only.
 
         Arguments
@@ -191,8 +196,8 @@ class PromptedLLM(OwnsPart):
             By branch: embeddings [B, K, e] with counts [B].
         instruction : str
             The user's question.
-        answers : list of str
-            B answers; an empty one is its end token alone.
+        answers : sequence of (str or sequence of int)
+            B answers; an empty text is its end token alone. An answer that was sampled is given as its token ids.
 
         Returns
         -------

@@ -115,10 +115,41 @@ def examined(
     measures = measures_of(heard, said, language)
     if transcript is None and words is not None and words.verdict is not Verdict.SUPPORTED:
         measures = measures._replace(**_counted_in_the_signal(heard))
-    claims = [words, *_voice(record, spans, measures, cutoffs, said), *_unchecked(record, spans)]
-    claims += [_stress(word, paragraph, said, measures) for word in record.descriptors.emphasis or ()]
+    claims = [words, *claims_against(paragraph, measures, said, cutoffs)]
     placed = sorted(filter(None, claims), key=lambda claim: claim.span or (len(paragraph), 0))
     return Examined(placed, measured_of(heard, measures, cutoffs))
+
+
+def claims_against(
+    paragraph: str, measures: Measures, said: str | None = None, cutoffs: Cutoffs | None = None
+) -> list[Claim]:
+    """The same but for the words, for many paragraphs about a clip that is measured once.
+
+    Arguments
+    ---------
+    paragraph : str
+        An answer.
+    measures : Measures
+        Of its clip.
+    said : str, optional
+        The words that prominences were measured for.
+    cutoffs : Cutoffs, optional
+        As for :func:`check_claims`.
+
+    Returns
+    -------
+    list of Claim
+        About the voice, what is not checked, and emphasis.
+
+    Example
+    -------
+    >>> found = claims_against("A man speaks slowly, sounding sad.", Measures(syllables_per_second=8.0))
+    >>> [(claim.field, claim.verdict.value) for claim in found]
+    [('gender', 'cannot be measured'), ('speed', 'contradicted'), ('emotion', 'not checked')]
+    """
+    cutoffs, record, spans = cutoffs or reference_cutoffs(), parse(paragraph), _spans(paragraph)
+    claims = [*_voice(record, spans, measures, cutoffs, said), *_unchecked(record, spans)]
+    return claims + [_stress(word, paragraph, said, measures) for word in record.descriptors.emphasis or ()]
 
 
 def _spans(paragraph: str) -> dict[str, tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -35,6 +36,63 @@ def draw(plan: Plan, outcomes: Mapping[str, Outcome], folder: Path) -> dict[str,
         found["layers.png"] = "Weights of the encoder's layers in each branch of the proposed system; a dot a seed."
         _save(_layers(layer_weights(plan, PROPOSED)), folder / "layers.png")
     return found
+
+
+def draw_steps(log: str | Path, path: str | Path) -> list[str]:
+    """Draws a curve of each part of the reward, and of what a rewarded stage logs beside it, over its steps.
+
+    Arguments
+    ---------
+    log : str or Path
+        ``steps.jsonl`` of a run. A step that was taken again after a kill is there twice, with the same values.
+    path : str or Path
+        A PNG file.
+
+    Returns
+    -------
+    list of str
+        The names of the curves.
+
+    Raises
+    ------
+    ReproductionError
+        If the file has no steps, or matplotlib is missing.
+
+    Example
+    -------
+    >>> from speechbrain_xser.training.train_log import TrainLog
+    >>> place = getfixture("tmp_path")
+    >>> log = TrainLog(place / "train_log.txt")
+    >>> for step in (1, 2):
+    ...     log.log_step(step, {"reward": 0.25 * step})
+    >>> draw_steps(place / "steps.jsonl", place / "curves.png"), (place / "curves.png").stat().st_size > 0
+    (['reward'], True)
+    """
+    lines = Path(log).read_text(encoding="utf-8").splitlines()
+    steps = {one["step"]: one for one in map(json.loads, filter(None, lines))}
+    names = list(dict.fromkeys(name for one in steps.values() for name in one if name != "step"))
+    if not names:
+        raise ReproductionError(f"{log}: no steps, expected those of a stage that is rewarded.")
+    columns = min(4, len(names))
+    size = {"figsize": (3 * columns, 2.1 * -(-len(names) // columns)), "squeeze": False, "layout": "constrained"}
+    figure, axes = _pyplot().subplots(-(-len(names) // columns), columns, sharex=True, **size)
+    for axis in axes.ravel()[len(names) :]:
+        axis.axis("off")
+    for axis, name in zip(axes.ravel(), names, strict=False):
+        known = [(step, one[name]) for step, one in sorted(steps.items()) if name in one]
+        axis.plot(*zip(*known, strict=True), color=GREY, linewidth=0.6)
+        axis.plot([step for step, _ in known], _smooth([value for _, value in known]), color=BLUE)
+        axis.set_title(name, fontsize=9)
+        axis.grid(alpha=0.25)
+    figure.supxlabel("optimiser step", fontsize=9)
+    _save(figure, Path(path))
+    return names
+
+
+def _smooth(values: Sequence[float], width: int = 15) -> np.ndarray:
+    """The mean of up to ``width`` values around each."""
+    half = width // 2
+    return np.array([np.mean(values[max(0, place - half) : place + half + 1]) for place in range(len(values))])
 
 
 def layer_weights(plan: Plan, system: str) -> dict[str, np.ndarray]:

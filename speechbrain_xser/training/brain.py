@@ -34,12 +34,14 @@ from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
 from speechbrain_xser.training.precision import warn_if_emulated
 from speechbrain_xser.training.progress import Position
 from speechbrain_xser.training.recovery import Recovery
+from speechbrain_xser.training.reinforcement import Reinforcement
 from speechbrain_xser.training.running_sums import Tally
 from speechbrain_xser.training.schedule import StageSchedule, Turn
 from speechbrain_xser.training.seeding import seed_step
 from speechbrain_xser.training.signals import StopRequest
 from speechbrain_xser.training.step_memory import SMALLER_MODEL, VALID_KNOB, name_out_of_memory
 from speechbrain_xser.training.stepping import Stepper
+from speechbrain_xser.training.train_log import TrainLog
 from speechbrain_xser.training.validation import Evaluation
 from speechbrain_xser.training.window import Window, answers_of, count_totals, make_window, words_of
 from speechbrain_xser.utils.out_of_memory import naming_memory
@@ -79,6 +81,8 @@ class XserBrain(sb.Brain):
         Utterances (on each rank) that a validation answers; ``None`` for all.
     emotions : sequence of str
         Classes whose probabilities a test takes.
+    reinforcement : Reinforcement, optional
+        What a stage that is rewarded needs.
     faults : FaultCounter, optional
         Counts unreadable clips and ends the training above its limit.
     sharding : ShardedLLM, optional
@@ -122,6 +126,7 @@ class XserBrain(sb.Brain):
         valid_search_every: int = 1,
         search_limit: int | None = None,
         emotions: Sequence[str] = EMOTIONS,
+        reinforcement: Reinforcement | None = None,
         faults: FaultCounter | None = None,
         sharding: ShardedLLM | None = None,
         train_logger: TrainLogger | None = None,
@@ -148,7 +153,7 @@ class XserBrain(sb.Brain):
         options = self.nonfinite_patience, self.max_grad_norm, self.device
         self.stepper = Stepper(self.stage_optimizers, self.scaler, *options)
         self.position, self.tally, self.stop = Position(), Tally(), StopRequest()
-        self.emotions = tuple(emotions)
+        self.emotions, self.reinforcement = tuple(emotions), reinforcement
         self.valid_utterances, self.data = 0, {}
         self.evaluated = None  # the checkpoint whose weights `evaluate` loaded
 
@@ -164,7 +169,8 @@ class XserBrain(sb.Brain):
 
     def compute_objectives(self, predictions: Forward, batch: Batch, stage: sb.Stage) -> Tensor:
         """A micro-batch's share of its window's loss, []; its sums are kept for the log."""
-        self.parts = self.criterion.parts(predictions, self.turn.stage)
+        rollouts = self.rollouts if stage == sb.Stage.TRAIN else None
+        self.parts = self.criterion.parts(predictions, self.turn.stage, rollouts)
         return self.criterion.loss(self.parts, self.totals, self.beta if stage == sb.Stage.TRAIN else None)
 
     # One optimiser step ----------------------------------------------------------------------------
@@ -175,26 +181,41 @@ class XserBrain(sb.Brain):
         self.beta = self.criterion.beta_at(self.turn.stage_step, self.turn.stage_steps)
         self.on_fit_batch_start(batch, should_step=True)
         with name_out_of_memory(batch, self.save):
-            parts = self.grad_accumulation_factor, self.device, self.sharding is not None
-            window = make_window(self.model, batch, self.turn.stage, *parts)
-            self._count_faults(window.faults)
-            sums = self._backward(window)
-            terms = self.criterion.terms(self.parts, window.totals, self.beta)
-            report = self.stepper.step(self.turn, window, sums, terms, self.stop.requested)
+            window, told = self._window(batch)
+            for _ in range(self.reinforcement.updates if self.turn.stage.rewarded else 1):
+                sums = self._backward(window)
+                terms = self.criterion.terms(self.parts, window.totals, self.beta)
+                report = self.stepper.step(self.turn, window, sums, terms, self.stop.requested)
+                if not report.accepted:
+                    break
         loss = torch.tensor(report.loss if report.accepted else math.nan)  # no average takes a NaN
         if report.accepted:
-            told = {"loss": report.loss, "cross_entropy": report.cross_entropy, "kl": report.kl, **report.objectives}
-            self.tally.add(**told, gradient_norm=report.gradient_norm)
+            told |= {} if report.cross_entropy is None else {"cross_entropy": report.cross_entropy}
+            told |= {"loss": report.loss, "kl": report.kl, **report.objectives, "gradient_norm": report.gradient_norm}
+            self.tally.add(**told)
+            if self.turn.stage.rewarded and isinstance(self.train_logger, TrainLog):
+                self.train_logger.log_step(self.position.step(self.steps_per_epoch) + 1, told)
         self.position, self.optimizer_step = self.position.forward(), self.optimizer_step + 1
         self.on_fit_batch_end(batch, report, loss, should_step=True)
         self._save_or_stop(report.stop)
         return loss
 
+    def _window(self, batch: Batch) -> tuple[Window, dict[str, float]]:
+        """The window of a step, with sampled answers in a stage that is rewarded, and what to log of them."""
+        parts = self.grad_accumulation_factor, self.device, self.sharding is not None
+        window = make_window(self.model, batch, self.turn.stage, *parts)
+        self._count_faults(window.faults)
+        if not self.turn.stage.rewarded:
+            return window, {}
+        self.reinforcement.begin(self.stage_optimizers.parameters[self.turn.stage.name])
+        return self.reinforcement.roll_out(self.model, window, self.turn, self.seed, self.training_ctx)
+
     def _backward(self, window: Window) -> Tensor:
         """Gradients of a whole window; the sums of the parts of its micro-batches, [M, P]."""
         self.totals, sums = window.totals, []
-        parts = zip(window.micro_batches, window.answers, window.weights, strict=True)
-        for index, (batch, self.answers, weight) in enumerate(parts):
+        rollouts = window.rollouts or [None] * len(window.answers)
+        parts = zip(window.micro_batches, window.answers, window.weights, rollouts, strict=True)
+        for index, (batch, self.answers, weight, self.rollouts) in enumerate(parts):
             seed_step(self.seed, self.turn.stage.name, self.turn.stage_step, index, rank())
             with self.no_sync(index + 1 < len(window.micro_batches)):
                 with self.training_ctx:
@@ -236,6 +257,8 @@ class XserBrain(sb.Brain):
                 self.evaluation.answers += map(UtteranceAnswer, batch.utterances, texts, rows)
                 return
             texts = self.model.generate(batch.wavs, batch.samples, self.turn.stage, words=words_of(batch))
+            if self.turn.stage.rewarded:
+                self.evaluation.rewards += self.reinforcement.judged(self.model, batch, texts, self.turn.stage)
             self.evaluation.answers += map(UtteranceAnswer, batch.utterances, texts)
 
     def _go_on(self, busy: bool, faults: Sequence[str] = ()) -> bool:
@@ -268,10 +291,10 @@ class XserBrain(sb.Brain):
             return super().evaluate(*arguments, **options)
 
     def on_evaluate_start(self, max_key: str | None = None, min_key: str | None = None) -> None:
-        """Loads the best checkpoint, by UA unless a key is given."""
+        """Loads the best checkpoint, by the store's metric (UA, or the reward) unless a key is given."""
         ddp_barrier()  # the main process may still be writing the last one
         if self.recovery is not None:
-            self.evaluated = self.recovery.load_best(min_key or max_key or "ua", highest=min_key is None)
+            self.evaluated = self.recovery.load_best(min_key or max_key, highest=min_key is None)
         if self.test_only and self.evaluated is None:
             raise CheckpointError("There is no checkpoint to test: train first, into the same output folder.")
 
@@ -357,6 +380,7 @@ class XserBrain(sb.Brain):
             state = self.recovery.resume(self.stage_optimizers, self._run())
         if state is not None:
             self._restore(state)
+            self._restore_reference()
         agree({"step": self.optimizer_step, **self.position._asdict()})
         self.autosave.saved(self.optimizer_step)
 
@@ -369,7 +393,9 @@ class XserBrain(sb.Brain):
         self.autosave.saved(self.optimizer_step)
         if if_main_process():
             step = self.position.step(self.steps_per_epoch)
-            self.recovery.save(step, self.stage_optimizers, self._run(), self._state(), metrics)
+            reference = None if self.reinforcement is None else self.reinforcement.reference
+            saved = None if reference is None else reference.tensors
+            self.recovery.save(step, self.stage_optimizers, self._run(), self._state(), metrics, saved)
 
     def _save_or_stop(self, stop: bool) -> None:
         """Saves when a checkpoint is due or a signal asks for one; the request is the same on all ranks."""
@@ -384,6 +410,9 @@ class XserBrain(sb.Brain):
         values = {"beta": self.criterion.beta, "beta_warmup_fraction": self.criterion.warmup_fraction}
         values |= self.stage_optimizers.describe() | {"max_grad_norm": self.max_grad_norm}
         batches = {"steps an epoch": self.steps_per_epoch, "seed": self.seed}
+        if self.reinforcement is not None:
+            policy = {name: getattr(self.criterion.policy, name) for name in ("clip_range", "reference_weight")}
+            values |= self.reinforcement.describe() | policy
         return {**self.schedule.describe(), **batches, **self.train_sampler.describe(), **values}
 
     def _state(self) -> dict[str, Any]:
@@ -403,6 +432,13 @@ class XserBrain(sb.Brain):
             self.scaler.load_state_dict(state["scaler"])
         if state["stage"] != self._stage_name():
             raise CheckpointError(f"The checkpoint is in stage {state['stage']!r}, not {self._stage_name()!r}.")
+
+    def _restore_reference(self) -> None:
+        """Takes the policy that a rewarded stage began with, if it has begun."""
+        if self.recovery.reference:
+            stage = next(stage for stage in self.schedule.stages if stage.rewarded)
+            reference = self.reinforcement.begin(self.stage_optimizers.parameters[stage.name])
+            reference.load(self.recovery.reference, "The checkpoint's reference.safetensors")
 
     def _stage_name(self) -> str:
         """The stage of the next step, or of the last step if none is left."""

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.stages import Mode, Stage
+from speechbrain_xser.training.policy import REFERENCE, PolicyLoss, Rollouts
 
 if TYPE_CHECKING:
     from speechbrain_xser.model import Forward
@@ -29,7 +30,7 @@ LossParts = dict[str, Tensor]  # by name, [] float32: sums over one micro-batch;
 class Totals(NamedTuple):
     """What the sums of a window are divided by."""
 
-    tokens: int  # answer tokens, end tokens included
+    tokens: int  # answer tokens, end tokens included; of sampled answers, the answers themselves
     frames: int  # valid encoder frames
 
 
@@ -96,6 +97,8 @@ class Criterion:
         its bottleneck before the bottleneck carries any information.
     objectives : mapping of str to Objective
         Further terms, by the name of their part.
+    policy : PolicyLoss, optional
+        The loss of sampled answers, in the place of the cross-entropy in a stage that is rewarded.
 
     Raises
     ------
@@ -113,13 +116,17 @@ class Criterion:
     """
 
     def __init__(
-        self, beta: float = 1e-3, warmup_fraction: float = 0.5, objectives: Mapping[str, Objective] | None = None
+        self,
+        beta: float = 1e-3,
+        warmup_fraction: float = 0.5,
+        objectives: Mapping[str, Objective] | None = None,
+        policy: PolicyLoss | None = None,
     ) -> None:
         if not 0 <= beta < math.inf or not 0 <= warmup_fraction <= 1:
             raise SettingsError(f"beta={beta} must be at least 0 and warmup_fraction={warmup_fraction} in 0..1.")
         self.beta = beta
         self.warmup_fraction = warmup_fraction
-        self.objectives = dict(objectives or {})
+        self.objectives, self.policy = dict(objectives or {}), policy or PolicyLoss()
         if taken := [name for name in self.objectives if name == CROSS_ENTROPY or name.startswith(KL)]:
             raise SettingsError(f"The objective {taken[0]!r} has the name of a part that is there: give it another.")
 
@@ -141,7 +148,7 @@ class Criterion:
         warmup_steps = self.warmup_fraction * stage_steps
         return self.beta * (min(1.0, stage_step / warmup_steps) if warmup_steps > 0 else 1.0)
 
-    def parts(self, output: Forward, stage: Stage) -> LossParts:
+    def parts(self, output: Forward, stage: Stage, rollouts: Rollouts | None = None) -> LossParts:
         """Sums of the cross-entropy over the answers, of the KL over the valid frames, and of the objectives.
 
         Arguments
@@ -150,11 +157,14 @@ class Criterion:
             The decoder's answer, with its nats, and the branches' outputs.
         stage : Stage
             Says which branches train.
+        rollouts : Rollouts, optional
+            The answers, if they were sampled.
 
         Returns
         -------
         dict of str to Tensor
-            "cross_entropy" and, of each branch that is on, "kl_NAME", in nats; 0 unless the branch trains.
+            "cross_entropy" and, of each branch that is on, "kl_NAME", in nats; 0 unless the branch trains. Of sampled
+            answers, "policy" and "reference" in the place of the cross-entropy.
 
         Example
         -------
@@ -167,10 +177,11 @@ class Criterion:
         {'cross_entropy': tensor(4.1589), 'kl_content': tensor(10.)}
         """
         with torch.autocast(output.answer.targets.device.type, enabled=False):
-            parts = {CROSS_ENTROPY: output.answer.nats()}
+            answer = output.answer
+            parts = {CROSS_ENTROPY: answer.nats()} if rollouts is None else self.policy.parts(answer, rollouts)
+            zero = next(iter(parts.values())).new_zeros(())
             for name, branch in output.branches.items():
-                trains = stage.mode(name) is Mode.TRAIN
-                parts[KL + name] = branch.latent.kl.float().sum() if trains else parts[CROSS_ENTROPY].new_zeros(())
+                parts[KL + name] = branch.latent.kl.float().sum() if stage.mode(name) is Mode.TRAIN else zero
             more = {name: objective.function(output, stage) for name, objective in self.objectives.items()}
         return {**parts, **more}
 
@@ -196,6 +207,7 @@ class Criterion:
         """
         tokens, frames = (max(1, count) for count in totals)
         known = {name: Term(one.weight, max(1, getattr(totals, one.per))) for name, one in self.objectives.items()}
+        known[REFERENCE] = Term(self.policy.reference_weight, tokens)
         kl = Term(self.beta if beta is None else beta, frames)
         return {name: known.get(name, kl if name.startswith(KL) else Term(1.0, tokens)) for name in names}
 

@@ -68,7 +68,7 @@ class EmotionLoss:
             If the tokenizer cannot be loaded.
         """
         answer = output.answer
-        if not isinstance(answer, AnswerLogits):
+        if not isinstance(answer, AnswerLogits) or (stage.rewarded and torch.is_grad_enabled()):
             return torch.zeros((), device=answer.targets.device)
         named = self.named(answer.targets)
         return answer._replace(states=answer.states[named], targets=answer.targets[named]).nats()

@@ -58,6 +58,7 @@ class Recovery:
         self.store, self.device = store, device
         self.model = model
         self.base = dict(base)
+        self.reference: dict[str, torch.Tensor] = {}  # what a rewarded stage began with, where a run was resumed in one
 
     def save(
         self,
@@ -66,6 +67,7 @@ class Recovery:
         run: Mapping[str, Any],
         state: Mapping[str, Any],
         metrics: Mapping[str, Any] | None = None,
+        reference: Mapping[str, torch.Tensor] | None = None,
     ) -> Checkpoint:
         """Writes a checkpoint.
 
@@ -81,10 +83,14 @@ class Recovery:
             The position.
         metrics : mapping, optional
             After a validation.
+        reference : mapping of str to Tensor, optional
+            The policy that a rewarded stage began with.
         """
         tensors = {"model": self.model.state_dict()}
         if optimizers is not None:
             tensors["optimizers"] = optimizers.state_tensors()
+        if reference is not None:
+            tensors["reference"] = reference
         return self.store.save(step, tensors, {**state, "base": self.base, "run": dict(run)}, metrics)
 
     def resume(self, optimizers: StageOptimizers | None, run: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -120,6 +126,7 @@ class Recovery:
         if optimizers is not None:
             _load_moments(checkpoint, optimizers, tensors["optimizers"])
         logger.info("Resumed from %s%s.", checkpoint.folder, f" of rank {source}" if source else "")
+        self.reference = tensors["reference"]
         return checkpoint.state
 
     def load_best(self, key: str | None = None, highest: bool = True) -> Checkpoint | None:
@@ -154,13 +161,14 @@ class Recovery:
         """A checkpoint that one rank finds, and its tensors by file, on all ranks; checked on the rank that reads."""
         names = ("model", *more)
         expected, parts = (self.base, ("base",)) if run is None else ({**self.base, **run}, ("base", "run"))
-        read: dict[str, dict[str, torch.Tensor]] = {name: {} for name in names}
+        read: dict[str, dict[str, torch.Tensor]] = {name: {} for name in (*names, "reference")}
 
         def checked() -> Checkpoint | None:
             checkpoint = find()
             if checkpoint is not None:
                 _check_same(checkpoint, expected, parts)
-                read.update({name: load_tensors(checkpoint, name) for name in names})
+                found = names if run is None else _with_reference(checkpoint, names)
+                read.update({name: load_tensors(checkpoint, name) for name in found})
                 check_tensors(read["model"], self.model.state_dict(), f"{checkpoint.folder}/model.safetensors")
             return checkpoint
 
@@ -172,6 +180,11 @@ def _newest(store: CheckpointStore) -> tuple:
     """What compares the newest checkpoint of a folder with those of other ranks' folders; empty if there is none."""
     found = store.list()
     return (found[-1].step, found[-1].folder.name) if found else ()
+
+
+def _with_reference(checkpoint: Checkpoint, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The files to read, and that of the reference where a checkpoint has one."""
+    return (*names, *(["reference"] if "reference.safetensors" in checkpoint.digests else []))
 
 
 def _load_moments(checkpoint: Checkpoint, optimizers: StageOptimizers, moments: Mapping[str, torch.Tensor]) -> None:

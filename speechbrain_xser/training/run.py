@@ -13,7 +13,9 @@ from torch.utils.data import DataLoader
 
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
+from speechbrain_xser.data.manifest import read_manifest
 from speechbrain_xser.data.pipeline import dataset
+from speechbrain_xser.data.ratings import read_votes
 from speechbrain_xser.data.subset import sampled_batches
 from speechbrain_xser.errors import SettingsError, TrainingError
 from speechbrain_xser.evidence.latent_mean import CLIPS, mean_voice
@@ -38,6 +40,8 @@ from speechbrain_xser.training.device_memory import check_device_memory, device_
 from speechbrain_xser.training.experiment_loggers import make_loggers
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
 from speechbrain_xser.training.precision import refuse_other_half
+from speechbrain_xser.training.reinforcement import Reinforcement
+from speechbrain_xser.training.rewards import Rewards
 from speechbrain_xser.training.schedule import StageSchedule
 from speechbrain_xser.training.scoring import paragraph_scores, score_answers
 from speechbrain_xser.training.seeding import derive_seed
@@ -116,8 +120,9 @@ def make_loaders(hparams: Mapping[str, Any], model: ExplainableSER, accumulation
     }
     for split in ("train", "valid"):
         check_targets(clips[split], settings.schedule())
-        searched = split == "valid" and settings.search_limit != 0
-        check_context_limit(clips[split], model, settings.schedule().stages, generated=searched)
+        stages = settings.schedule().stages
+        answered = any(stage.rewarded for stage in stages) if split == "train" else settings.search_limit != 0
+        check_context_limit(clips[split], model, stages, generated=answered)
     if "test" in clips:  # answered after the training; too late to find out
         check_context_limit(clips["test"], model, settings.schedule().stages[-1:], generated=True)
     train = train_loader(clips["train"], model, settings, accumulation)
@@ -178,7 +183,7 @@ def make_model(hparams: Mapping[str, Any], device: str | None = None) -> Explain
         model = hparams["model"]()
         for part in (model.encoder, *recognizers(model)):
             check_max_seconds(part, settings.max_seconds)
-        check_starts(model, settings.schedule().stages)
+        check_stages(model, settings.schedule().stages)
         check_new_branches(model, settings)
         if start is not None:
             load_weights(model, start, settings.new_branches)
@@ -191,13 +196,14 @@ def make_model(hparams: Mapping[str, Any], device: str | None = None) -> Explain
     return model
 
 
-def check_starts(model: ExplainableSER, stages: Iterable[Stage]) -> None:
-    """Raises a ``SettingsError`` if a stage is a start and the model lacks the LLM or a branch that it needs."""
-    for stage in (stage for stage in stages if stage.start is not None):
+def check_stages(model: ExplainableSER, stages: Iterable[Stage]) -> None:
+    """Raises a ``SettingsError`` if a stage is a start or rewarded, and the model lacks the LLM or a branch for it."""
+    for stage in (stage for stage in stages if stage.start is not None or stage.rewarded):
         lacks = [name for name in stage.branches if name not in model.branches]
         lacks += [] if hasattr(model.decoder, "embed_text") else ["an LLM"]
         if lacks:
-            raise SettingsError(f"The start {stage.name!r} needs {' and '.join(lacks)}: this model has none.")
+            kind = "stage" if stage.start is None else "start"
+            raise SettingsError(f"The {kind} {stage.name!r} needs {' and '.join(lacks)}: this model has none.")
 
 
 def check_new_branches(model: ExplainableSER, settings: TrainingSettings) -> None:
@@ -294,27 +300,49 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
         and "ckpt_interval_minutes" not in run_opts.overridden_args
     ):
         hparams = {**hparams, "ckpt_interval_minutes": 0}  # SpeechBrain accepts only one of them
-    output = Path(hparams["output_folder"])
+    output, reinforcement = Path(hparams["output_folder"]), make_reinforcement(hparams)
+    best = "ua" if reinforcement is None else "reward"
     device = run_opts["device"] or infer_device()
+    if reinforcement is not None and settings.shard:
+        raise SettingsError("A stage that is rewarded samples on each rank by itself: train it without shard.")
     return XserBrain(
         model,
         settings.schedule(),
         settings.criterion(),
         settings.rates(),
         score_answers,
-        store=CheckpointStore(output / CHECKPOINTS, settings.keep_latest),
+        store=CheckpointStore(output / CHECKPOINTS, settings.keep_latest, best),
         identity=run_on_main(identity, [model, lobes(hparams)]),
         seed=settings.seed,
         weight_decay=settings.weight_decay,
         valid_search_every=settings.valid_search_every,
         search_limit=settings.search_limit,
         emotions=hparams.get("emotions") or EMOTIONS,
+        reinforcement=reinforcement,
         faults=FaultCounter(utterances, settings.max_unreadable),
         sharding=ShardedLLM(model.decoder, device) if settings.shard else None,
         train_logger=TrainLog(output / "train_log.txt", make_loggers(hparams.get("train_logger"), output)),
         hparams=dict(hparams),
         run_opts=run_opts,
     )
+
+
+def make_reinforcement(hparams: Mapping[str, Any]) -> Reinforcement | None:
+    """What a stage that is rewarded needs; ``None`` if no stage of the run is.
+
+    Raises
+    ------
+    SettingsError
+        If a weight or a number is out of range.
+    ManifestError
+        If the ratings cannot be read.
+    """
+    settings = TrainingSettings.from_hparams(hparams)
+    if not any(stage.rewarded for stage in settings.schedule().stages):
+        return None
+    votes = None if settings.ratings is None else read_votes(settings.ratings)
+    rewards = Rewards(settings.reward_weights(), read_manifest(hparams["train_manifest"]), votes)
+    return Reinforcement(rewards, settings.answers_per_clip, settings.updates_per_sample)
 
 
 def lobes(hparams: Mapping[str, Any]) -> dict[str, Any]:

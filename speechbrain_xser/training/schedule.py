@@ -257,6 +257,11 @@ def _check(order: str, epochs_per_stage: int, steps_per_turn: int | None, stages
             f"The stage {starts[0]!r} is a start, which is a run of its own: give it the order 'one_stage', and begin "
             "the next run with its folder (start_from)."
         )
+    if order == "alternating" and (sampled := [name for name in stages if STAGES[name].rewarded]):
+        raise SettingsError(
+            f"The stage {sampled[0]!r} goes on from what the others have taught and keeps close to it: give it the "
+            "order 'two_stage', or 'one_stage' with a trained folder to begin with (start_from)."
+        )
     if epochs_per_stage < 1 or (steps_per_turn is not None and steps_per_turn < 1):
         raise SettingsError(
             f"epochs_per_stage={epochs_per_stage} and steps_per_turn={steps_per_turn} must be at least 1 (or null)."

@@ -23,7 +23,7 @@ class StepReport(NamedTuple):
     """What one step did, the same on every rank."""
 
     loss: float  # what all terms add
-    cross_entropy: float  # nats a token
+    cross_entropy: float | None  # nats a token; None of sampled answers
     kl: float  # nats a frame, of the branches that train
     objectives: dict[str, float]  # what each further objective adds to the loss
     gradient_norm: float  # before clipping
@@ -124,7 +124,7 @@ def _report(parts: Mapping[str, float], terms: Mapping[str, Term], totals: Total
     added = {name: terms[name].of(part) for name, part in parts.items()}
     kl = sum(part for name, part in parts.items() if name.startswith(KL)) / max(1, totals.frames)
     more = {name: value for name, value in added.items() if name != CROSS_ENTROPY and not name.startswith(KL)}
-    return StepReport(sum(added.values()), added[CROSS_ENTROPY], kl, more, *rest)
+    return StepReport(sum(added.values()), added.get(CROSS_ENTROPY), kl, more, *rest)
 
 
 def _to_host(sums: Tensor, norm: Tensor) -> tuple[list[list[float]], float]:

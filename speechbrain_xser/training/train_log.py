@@ -8,6 +8,7 @@ run that was resumed goes on where it stopped.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class TrainLog(TrainLogger):
     """
 
     def __init__(self, save_file: str | Path, loggers: Sequence[TrainLogger] = ()) -> None:
+        self.steps_file = Path(save_file).with_name("steps.jsonl")
         texts = [one for one in loggers if isinstance(one, FileTrainLogger)]
         self.texts = texts or [FileTrainLogger(save_file)]
         self.others = [one for one in loggers if one not in texts]
@@ -74,6 +76,19 @@ class TrainLog(TrainLogger):
         numbers = {name: value for name, value in stats_meta.items() if not isinstance(value, str)}
         for one in self.others:
             _log(one, numbers, named)
+
+    @main_process_only
+    def log_step(self, step: int, values: Stats) -> None:
+        """Adds a line to ``steps.jsonl`` beside the text file: what one optimiser step measured.
+
+        Example
+        -------
+        >>> log = TrainLog(getfixture("tmp_path") / "train_log.txt")
+        >>> log.log_step(7, {"reward": 0.5}); log.steps_file.read_text()
+        '{"step": 7, "reward": 0.5}\\n'
+        """
+        with open(self.steps_file, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
 
 
 def readable(value: Any) -> Any:

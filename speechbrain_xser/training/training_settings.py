@@ -10,6 +10,8 @@ from typing import Any
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.training.criterion import Criterion, Objective
 from speechbrain_xser.training.optimizers import LearningRate
+from speechbrain_xser.training.policy import PolicyLoss
+from speechbrain_xser.training.rewards import RewardWeights
 from speechbrain_xser.training.schedule import StageSchedule
 
 RUN_OPTIONS = {"max_grad_norm": 1.0, "ckpt_interval_minutes": 15}  # SpeechBrain's own, with our defaults
@@ -46,6 +48,17 @@ class TrainingSettings:
     beta: float = 1e-3  # weight of the KL
     beta_warmup_fraction: float = 0.5  # of a stage's steps
     objectives: Mapping[str, Objective] | None = None  # further terms of the loss, by name
+    answers_per_clip: int = 4  # sampled and compared in a stage that is rewarded
+    updates_per_sample: int = 1  # optimiser steps on the same sampled answers
+    clip_range: float = 0.2  # how far a token's probability may move from what was sampled, as a ratio
+    reference_weight: float = 0.05  # of the distance from the policy that the stage began with
+    reward_supported: float = 1.0
+    reward_contradicted: float = 1.0
+    reward_emotion: float = 1.0
+    reward_words: float = 1.0
+    reward_malformed: float = 1.0
+    reward_looping: float = 1.0
+    ratings: str | None = None  # ratings.jsonl of the corpus: emotions are graded by the raters' votes
     max_seconds: float = 30.0
     max_unreadable: float = 0.01  # share of clips that may be unreadable
     start_from: str | None = None  # a trained folder to begin with
@@ -111,7 +124,7 @@ class TrainingSettings:
         Returns
         -------
         Criterion
-            With ``beta``, ``beta_warmup_fraction`` and ``objectives``.
+            With ``beta``, ``beta_warmup_fraction``, ``objectives``, ``clip_range`` and ``reference_weight``.
 
         Raises
         ------
@@ -123,7 +136,28 @@ class TrainingSettings:
         >>> TrainingSettings(beta=0.01, beta_warmup_fraction=0.5).criterion().beta_at(4, 8)
         0.01
         """
-        return Criterion(self.beta, self.beta_warmup_fraction, self.objectives)
+        policy = PolicyLoss(self.clip_range, self.reference_weight)
+        return Criterion(self.beta, self.beta_warmup_fraction, self.objectives, policy)
+
+    def reward_weights(self) -> RewardWeights:
+        """How much each part of the reward counts.
+
+        Returns
+        -------
+        RewardWeights
+            From the keys ``reward_...``.
+
+        Raises
+        ------
+        SettingsError
+            If one is negative, or none is above 0.
+
+        Example
+        -------
+        >>> TrainingSettings(reward_words=2.0).reward_weights().words
+        2.0
+        """
+        return RewardWeights(*(getattr(self, f"reward_{part}") for part in RewardWeights._fields)).checked()
 
     def rates(self) -> dict[str, LearningRate]:
         """A learning rate for each stage of the schedule.

@@ -13,6 +13,7 @@ from speechbrain_xser.stages import Stage
 from speechbrain_xser.training.collapse import Heard, diagnose, warn
 from speechbrain_xser.training.criterion import CROSS_ENTROPY, KL, Criterion, LossParts, Totals
 from speechbrain_xser.training.distributed import gather_lists, sum_over_ranks
+from speechbrain_xser.training.rewards import Reward
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.manifest import Utterance
@@ -47,6 +48,7 @@ class Evaluation:
         self._seen = 0
         self.answers: list[UtteranceAnswer] = []
         self.heard: list[Heard] | None = None  # of the first batch, for the collapse diagnostics
+        self.rewards: list[Reward] = []  # of the answers, in a stage that is rewarded
         self._guesses: dict[str, list[tuple[int, int]]] = {}
         self._parts: list[LossParts] = []
         self._totals: list[Totals] = []
@@ -113,13 +115,31 @@ class Evaluation:
 
     def metrics(self, criterion: Criterion, score: Callable[..., Mapping[str, float]], device: str) -> dict[str, float]:
         """Losses, scores, a start's recalls and collapse diagnostics in one mapping."""
-        return {**self.losses(criterion, device), **self.scores(score), **self.recalls(), **self.diagnostics()}
+        scores = {**self.losses(criterion, device), **self.scores(score), **self.recalls()}
+        return {**scores, **self.rewarded(), **self.diagnostics()}
 
     def diagnostics(self) -> dict[str, float]:
         """The collapse diagnostics of all ranks; warns of each branch that has collapsed."""
         found = diagnose(gather_lists(self.heard or []))
         warn(found)
         return {key: value for one in found for key, value in one.stats().items()}
+
+    def rewarded(self) -> dict[str, float]:
+        """The mean reward of the answers of all ranks, and of each of its parts.
+
+        Example
+        -------
+        >>> from speechbrain_xser.stages import STAGES
+        >>> evaluation = Evaluation(STAGES["rl"])
+        >>> evaluation.rewards = [Reward(1.0, {"words": 0.5}), Reward(0.0, {})]
+        >>> evaluation.rewarded()
+        {'reward': 0.5, 'reward words': 0.5}
+        """
+        found = gather_lists([{"reward": one.total} | one.parts for one in self.rewards])
+        names = {name: None for one in found for name in one}
+        told = {name: [one[name] for one in found if name in one] for name in names}
+        title = {name: name if name == "reward" else f"reward {name}" for name in names}
+        return {title[name]: sum(values) / len(values) for name, values in told.items()}
 
     def recalls(self) -> dict[str, float]:
         """Mean recall over the classes of each attribute that a start scores, in per cent; the emotion's is the UA.

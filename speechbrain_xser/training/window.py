@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from speechbrain_xser.stages import Stage, target_text
 from speechbrain_xser.training.criterion import Totals
 from speechbrain_xser.training.distributed import gather_lists, sum_over_ranks
+from speechbrain_xser.training.policy import Rollouts
 from speechbrain_xser.training.work import even_cuts
 
 if TYPE_CHECKING:
@@ -27,10 +28,11 @@ class Window(NamedTuple):
     """One optimiser step's data on this rank."""
 
     micro_batches: list[Batch]
-    answers: list[list[str]]  # of each micro-batch
+    answers: list[list[str]]  # of each micro-batch; sampled ones are token ids
     totals: Totals  # over all micro-batches of all ranks
     weights: Sequence[float]  # of each micro-batch: 0 for silence, where other ranks have clips and this one has none
     faults: Sequence[str] = ()  # messages of the clips that no rank could read
+    rollouts: Sequence[Rollouts | None] | None = None  # of each micro-batch, where answers are sampled
 
 
 def split(batch: Batch, count: int) -> list[Batch]:

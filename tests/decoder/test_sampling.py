@@ -95,6 +95,47 @@ def test_answers_do_not_depend_on_their_neighbours_and_differ_by_seed(lively):
     assert texts(together) != texts(other)
 
 
+@pytest.mark.parametrize("rows", [10, 7, 5, 2])
+def test_a_prompt_is_computed_once_for_all_of_its_answers(lively, rows):
+    """Five answers to each of two prompts: the positions of the prompts, and then one a token of each answer."""
+    positions = []
+    layer = lively.causal.base_model.layers[0]
+    hook = layer.register_forward_hook(lambda _, given, output: positions.append(given[0].shape[:2].numel()))
+    lively.sample(TOKENS, CAPTION, Sampling(answers=5, seed=1), max_new_tokens=3, decoding=Decoding(rows=rows))
+    hook.remove()
+    layout = lively.stream(TOKENS, CAPTION, [[], []]).layout
+    begun = [count for count in positions if count > 10]
+    both = layout.length if rows == 10 else layout.length + layout.prefix  # read together, or one after the other
+    assert sum(begun) == both and len(begun) == (1 if rows == 10 else 2)
+
+
+def test_a_prompt_with_a_seed_of_its_own_is_answered_alike_in_any_batch(lively):
+    together = lively.sample(TOKENS, CAPTION, Sampling(answers=3, seed=(7, 8)), max_new_tokens=12)
+    [alone] = lively.sample(rows_of(TOKENS, 1), CAPTION, Sampling(answers=3, seed=(8,)), max_new_tokens=12)
+    assert texts(together[1:]) == texts([alone]) and texts(together[:1]) != texts([alone])
+    with pytest.raises(SettingsError, match="1 seeds and 2 prompts"):
+        lively.sample(TOKENS, CAPTION, Sampling(seed=(7,)))
+
+
+@torch.no_grad()
+def test_tokens_and_their_log_probabilities_are_those_of_a_forward_over_the_answers(lively):
+    """As training needs them: token by token, the end included where an answer ended by itself."""
+    groups = lively.sample(TOKENS, CAPTION, Sampling(answers=24, seed=1), max_new_tokens=40)
+    every = [one for group in groups for one in group]
+    assert {one.ids[-1] in lively.eos_ids for one in every} == {True, False}
+    assert all(one.ended == (one.ids[-1] in lively.eos_ids) for one in every)
+    for place, one in enumerate(every):
+        output = lively(rows_of(TOKENS, place // 24), CAPTION, [one.ids])
+        assert (-output.token_nats()).tolist() == pytest.approx(one.log_probs, abs=1e-4)
+        assert one.log_prob == pytest.approx(sum(one.log_probs)) and len(one.ids) <= 40
+
+
+def test_logits_that_are_no_numbers_are_told_by_the_log_probability():
+    sampler = Sampler(Sampling(), seed=0)
+    sampler.draw(torch.tensor([0.0, float("nan")]))
+    assert sampler.log_prob != sampler.log_prob
+
+
 def test_a_temperature_close_to_zero_is_the_greedy_answer(lively):
     [[one], [other]] = lively.sample(TOKENS, CAPTION, Sampling(temperature=1e-4), max_new_tokens=8)
     assert [one.text, other.text] == lively.generate(TOKENS, CAPTION, max_new_tokens=8)

@@ -18,9 +18,9 @@ START = multiprocessing.get_context("forkserver")
 START.set_forkserver_preload([__name__])
 
 
-def tiny_data(folder: Path, train: int = 7, valid: int = 3) -> dict:
+def tiny_data(folder: Path, train: int = 7, valid: int = 3, max_new_tokens: int = 4) -> dict:
     """Backbones and manifests, as hyperparameters."""
-    model = functools.partial(build_model, **tiny_lobes(folder, max_new_tokens=4))
+    model = functools.partial(build_model, **tiny_lobes(folder, max_new_tokens=max_new_tokens))
     manifests = {
         f"{split}_manifest": tiny_manifest(folder, clips, seed=clips, split=split)
         for split, clips in (("train", train), ("valid", valid))
@@ -44,6 +44,10 @@ def tiny_hparams(data: dict, output: Path, **values) -> dict:
         "search_limit": 1,
     }
     return merged({**small, **data, **values})
+
+
+REWARDED = {"order": "one_stage", "stages": ["ser", "rl_sed"], "answers_per_clip": 4}  # over answers that may end
+LONG_ENOUGH = 24  # tokens within which some random answers end and some do not: rewards differ
 
 
 def make(hparams: dict, **options):

@@ -11,7 +11,7 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from speechbrain_xser.training.run import make_model
-from tests.training.runner import make, tiny_data, tiny_hparams
+from tests.training.runner import LONG_ENOUGH, REWARDED, make, tiny_data, tiny_hparams
 from tests.training.two_ranks import STOPPED_AT, observe
 from tests.warmed import PATIENCE
 
@@ -42,7 +42,7 @@ def ranks(ranks_folder):
     return [json.loads((ranks_folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
 
 
-@pytest.mark.parametrize("run", ["stages", "broken", "exact", "apart"])
+@pytest.mark.parametrize("run", ["stages", "broken", "exact", "apart", "rewarded", "poisoned"])
 def test_both_ranks_end_with_bit_equal_weights_after_both_stages_of_uneven_data(ranks, run):
     assert ranks[0][run]["weights"] == ranks[1][run]["weights"]
     assert len(ranks[0][run]["losses"]) == len(ranks[1][run]["losses"]) > 2
@@ -74,6 +74,15 @@ def test_two_ranks_compute_the_losses_of_one_process_with_the_same_settings(rank
     assert ranks[0]["exact"]["losses"] == pytest.approx(alone["losses"], abs=1e-4)
     shared = zip(*(rank["exact"]["clips"] for rank in ranks), strict=True)
     assert [sorted([*one, *other]) for one, other in shared] == [sorted(clips) for clips in alone["clips"]]
+
+
+def test_two_ranks_sample_and_reward_what_one_process_does(ranks, tmp_path):
+    data = tiny_data(tmp_path, max_new_tokens=LONG_ENOUGH)
+    alone = observe(*make(tiny_hparams(data, tmp_path / "run", **REWARDED)), noise=False)
+
+    assert ranks[0]["rewarded"]["losses"] == pytest.approx(alone["losses"], abs=1e-4)
+    assert len(set(alone["losses"])) > 2
+    assert [rank["poisoned"]["skipped"] for rank in ranks] == [1, 1]
 
 
 def test_machines_without_a_common_folder_resume_together_and_the_first_writes_the_model(ranks):

@@ -16,7 +16,7 @@ from speechbrain_xser.errors import XserError
 from speechbrain_xser.training.distributed import from_rank, rank
 from speechbrain_xser.training.process_group import joined
 from speechbrain_xser.training.run import export
-from tests.training.runner import make, tiny_data, tiny_hparams
+from tests.training.runner import LONG_ENOUGH, REWARDED, make, tiny_data, tiny_hparams
 
 STOPPED_AT = 3  # a step in mid-epoch, after a checkpoint
 
@@ -122,7 +122,7 @@ def _fail(told: str) -> None:
 
 
 def main(folder: Path) -> None:
-    """Small runs: with a poisoned step, an unreadable clip, no noise, no common folder; and what is refused."""
+    """Small runs: with a poisoned step, an unreadable clip, no noise, no common folder, rewards; and refusals."""
     torch.set_num_threads(1)
     warned = Warnings()
     with joined(RunOptions()):
@@ -141,6 +141,9 @@ def main(folder: Path) -> None:
         observe(*make(tiny_hparams(data, output / "halfway")), noise=False, stop_at=STOPPED_AT)
         found["sharded"] = sharded(data, output)
         found["apart"] = apart(data, output)
+        longer = run_on_main(tiny_data, [folder / "longer"], {"max_new_tokens": LONG_ENOUGH})
+        found["rewarded"] = observe(*make(tiny_hparams(longer, output / "rewarded", **REWARDED)), noise=False)
+        found["poisoned"] = observe(*make(tiny_hparams(longer, output / "poisoned", **REWARDED)), poison_at=1)
         found["refused"] = refusals(data, output)
         brain, loaders = make(make_broken(output / "limit", max_unreadable=0.2))  # one of seven
         found["refused"]["unreadable"] = refusal(lambda: brain.fit(loaders.train, loaders.valid))

@@ -50,6 +50,7 @@ def greedy(
     pad: int,
     rows: int = 32,
     graphs: bool = False,
+    share: int = 1,
 ) -> None:
     """Adds the likeliest next token to each answer until all have ended.
 
@@ -62,13 +63,15 @@ def greedy(
     totals : sequence of int
         Length of each prompt in tokens.
     answers : sequence of PartialAnswer
-        One for each prompt; they are extended in place.
+        ``share`` for each prompt, one after another; they are extended in place.
     pad : int
         Fed to rows that have nothing to feed.
     rows : int
         Number of rows answered at once.
     graphs : bool
         Whether steps are replayed as CUDA graphs on a GPU.
+    share : int
+        Answers of one prompt, which is processed once for all of them; they are begun together.
 
     Example
     -------
@@ -86,7 +89,7 @@ def greedy(
     >>> [answer.new for answer in three] == [answer.new for answer in one], len(three[0].new)
     (True, 4)
     """
-    Answering(llm, prompts, totals, answers, pad, rows, graphs).run()
+    Answering(llm, prompts, totals, answers, pad, rows, graphs, share).run()
 
 
 class Answering:
@@ -101,10 +104,12 @@ class Answering:
         pad: int,
         rows: int,
         graphs: bool,
+        share: int = 1,
     ) -> None:
-        self.prompts, self.totals, self.answers, self.pad, self.graphs = prompts, totals, answers, pad, graphs
-        rows = min(rows, len(answers))
-        longest = max(total + answer.most for total, answer in zip(totals, answers, strict=True))
+        self.prompts, self.answers, self.pad, self.graphs, self.share = prompts, answers, pad, graphs, share
+        self.totals = [total for total in totals for _ in range(share)]  # of each answer's prompt
+        rows = min(max(rows // share, 1) * share, len(answers))
+        longest = max(total + answer.most for total, answer in zip(self.totals, answers, strict=True))
         self.cache = RowCache(llm, rows, longest, graphs)
         self.waiting = list(range(len(answers)))[::-1]
         self.rows: list[int | None] = [None] * rows  # the answer in each row
@@ -126,7 +131,7 @@ class Answering:
 
     def _free(self, ended: list[int]) -> bool:
         """Refills rows that have ended, or removes them; returns whether anything is left to answer."""
-        while self.waiting and len(ended) >= max(1, len(self.rows) // 8):
+        while self.waiting and len(ended) >= max(self.share, len(self.rows) // 8):
             self._read(ended)
             ended = self._ended()
         # fewer rows would mean recording all steps again
@@ -138,12 +143,14 @@ class Answering:
         return bool(self.rows)
 
     def _read(self, free: list[int]) -> None:
-        rows = free[: len(self.waiting)]
+        rows = free[: min(len(free) // self.share * self.share, len(self.waiting))]
         chosen = [self.waiting.pop() for _ in rows]
-        logits = self.cache.read(rows, self.prompts(chosen))
-        for row, index, likeliest, found in zip(rows, chosen, logits.argmax(-1).tolist(), logits, strict=True):
+        logits = self.cache.read(rows, self.prompts([index // self.share for index in chosen[:: self.share]]))
+        likeliest = logits.argmax(-1).tolist()
+        for place, (row, index) in enumerate(zip(rows, chosen, strict=True)):
+            prompt = place // self.share
             self.rows[row] = index
-            self.answers[index].take([likeliest], found[None])
+            self.answers[index].take([likeliest[prompt]], logits[prompt][None])
 
     def _step(self) -> None:
         unfinished = {row: index for row, index in enumerate(self.rows) if not self.answers[index].ended}

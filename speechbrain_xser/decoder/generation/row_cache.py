@@ -69,7 +69,8 @@ class RowCache:
         Arguments
         ---------
         rows : sequence of int
-            One for each of the stream's B rows.
+            One for each of the stream's B rows; or as many for each, one after another, which all get its keys and
+            values.
         stream : Stream
             The prompts.
 
@@ -78,16 +79,17 @@ class RowCache:
         Tensor
             Logits after each prompt, [B, V].
         """
-        device = stream.embeddings.device
+        device, prompts = stream.embeddings.device, len(stream.layout.counts)
         places = padded_keys(stream.layout).to(device, non_blocking=True)
         index = torch.tensor(rows).to(device, non_blocking=True)
 
         def keep(layer: int, key: Tensor, value: Tensor) -> None:
             self._make(layer, key, value)
             for buffer, states in ((self._keys[layer], key), (self._values[layer], value)):
-                buffer[index, : places.shape[1]] = picked(states, places).transpose(1, 2)
+                found = picked(states, places).transpose(1, 2)
+                buffer[index, : places.shape[1]] = found.repeat_interleave(len(rows) // prompts, 0)
 
-        states, head = last_states(self.llm, stream.embeddings, stream.layout, [1] * len(rows), keep)
+        states, head = last_states(self.llm, stream.embeddings, stream.layout, [1] * prompts, keep)
         return few_logits(head, states)
 
     def step(self, ids: Tensor, positions: Tensor, longest: int | None = None) -> Tensor:

@@ -7,12 +7,15 @@ Source of the truncation: nucleus sampling (Holtzman et al., 2020, ICLR).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from speechbrain_xser.errors import SettingsError
+
+MOST_SEED = 1 << 63  # of PyTorch's generators
 
 
 class Sampling(NamedTuple):
@@ -27,7 +30,7 @@ class Sampling(NamedTuple):
     temperature: float = 1.0  # divides the logits; below 1, likely tokens become likelier
     top_p: float = 1.0  # samples from the fewest tokens whose probabilities add up to this
     answers: int = 1  # for each prompt
-    seed: int = 0
+    seed: int | Sequence[int] = 0  # of all prompts, or one for each, which is then answered alike in any batch
 
     def checked(self) -> Sampling:
         """Returns itself; a value out of range raises a ``SettingsError``."""
@@ -41,6 +44,9 @@ class SampledAnswer(NamedTuple):
 
     text: str
     log_prob: float  # nats of the whole answer by the decoder itself: temperature 1, no truncation
+    ids: tuple[int, ...] = ()  # its tokens as they were drawn, the end included if it ended by itself
+    log_probs: tuple[float, ...] = ()  # nats of each of them
+    ended: bool = True  # by itself, and not at its limit
 
 
 class Sampler:
@@ -56,16 +62,35 @@ class Sampler:
     """
 
     def __init__(self, sampling: Sampling, seed: int) -> None:
-        self.sampling, self.log_prob = sampling, 0.0
+        self.sampling = sampling
+        self.ids: list[int] = []
+        self.log_probs: list[float] = []
         self._generator = torch.Generator().manual_seed(seed)
 
+    @property
+    def log_prob(self) -> float:
+        """Nats of all tokens so far."""
+        return sum(self.log_probs)
+
     def draw(self, logits: Tensor) -> int:
-        """Samples a token from logits, [V], which are minus infinity for forbidden tokens."""
-        logits = logits.detach().cpu().double()
-        probabilities = nucleus((logits / self.sampling.temperature).softmax(-1), self.sampling.top_p)
-        token = int(torch.multinomial(probabilities, 1, generator=self._generator))
-        self.log_prob += float(logits.log_softmax(-1)[token])
+        """Samples a token from logits, [V], which are minus infinity for forbidden tokens.
+
+        From logits that are not numbers it takes any token, whose log-probability is then not a number either.
+        """
+        log_probs = logits.detach().cpu().float().log_softmax(-1)
+        tempered = log_probs if self.sampling.temperature == 1 else log_probs / self.sampling.temperature
+        probabilities = tempered.exp() if tempered is log_probs else tempered.softmax(-1)
+        token = self._placed(nucleus(probabilities, self.sampling.top_p))
+        self.ids.append(token)
+        self.log_probs.append(float(log_probs[token]))
         return token
+
+    def _placed(self, probabilities: Tensor) -> int:
+        """The token at a uniform place in the cumulative distribution: one random number, whatever the vocabulary."""
+        cumulative = probabilities.cumsum(-1, dtype=torch.float64)
+        place = torch.rand((), dtype=torch.float64, generator=self._generator) * cumulative[-1]
+        token = int(torch.searchsorted(cumulative, place, right=True))
+        return token if token < len(cumulative) else int(probabilities.argmax())
 
 
 def samplers(sampling: Sampling, prompts: int) -> list[list[Sampler]]:
@@ -86,7 +111,7 @@ def samplers(sampling: Sampling, prompts: int) -> list[list[Sampler]]:
     Raises
     ------
     SettingsError
-        If a value of ``sampling`` is out of range.
+        If a value of ``sampling`` is out of range, or there is not one seed for each prompt.
 
     Example
     -------
@@ -94,13 +119,19 @@ def samplers(sampling: Sampling, prompts: int) -> list[list[Sampler]]:
     [3, 3]
     """
     count = sampling.checked().answers
-    seeds = range(sampling.seed * 1_000_003, sampling.seed * 1_000_003 + prompts * count)
-    every = [Sampler(sampling, seed) for seed in seeds]
-    return [every[start : start + count] for start in range(0, len(every), count)]
+    if isinstance(sampling.seed, int):
+        first = [sampling.seed * 1_000_003 + prompt * count for prompt in range(prompts)]
+    else:
+        first = list(sampling.seed)
+    if len(first) != prompts:
+        raise SettingsError(f"{len(first)} seeds and {prompts} prompts: give one seed for each, or one for all.")
+    return [[Sampler(sampling, (seed + number) % MOST_SEED) for number in range(count)] for seed in first]
 
 
 def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
     """Probabilities, [V] and not normalised, of the likeliest tokens that together reach ``top_p``; others are 0."""
+    if top_p == 1:
+        return probabilities
     ordered, places = probabilities.sort(descending=True, stable=True)
     kept = ordered.cumsum(-1) - ordered < top_p
     return torch.zeros_like(probabilities).scatter(-1, places[kept], ordered[kept])

@@ -63,11 +63,32 @@ def chunked_cross_entropy(states: Tensor, head: nn.Module, targets: Tensor, logi
     >>> torch.allclose(parts, whole), torch.allclose(*(torch.autograd.grad(one, states)[0] for one in (parts, whole)))
     (True, True)
     """
+    return chunked_nats(states, head, targets, logits).sum()
+
+
+def chunked_nats(states: Tensor, head: nn.Module, targets: Tensor, logits: int | None = None) -> Tensor:
+    """The cross-entropy of each target, for losses that weigh tokens apart; the arguments are the same.
+
+    Returns
+    -------
+    Tensor
+        Nats, [N], float32.
+
+    Example
+    -------
+    >>> head, states, targets = torch.nn.Linear(8, 30), torch.randn(7, 8, requires_grad=True), torch.arange(7)
+    >>> weights = torch.randn(7)
+    >>> whole = cross_entropy(head(states), targets, reduction="none")
+    >>> parts = chunked_nats(states, head.requires_grad_(False), targets, logits=90)
+    >>> gradients = [torch.autograd.grad((one * weights).sum(), states)[0] for one in (parts, whole)]
+    >>> torch.allclose(parts, whole, atol=1e-6), torch.allclose(*gradients, atol=1e-6)
+    (True, True)
+    """
     trained = any(parameter.requires_grad for parameter in head.parameters())
     width = getattr(head, "out_features", states.shape[-1])
     most = chunk_logits(states.device) if logits is None else logits
     if trained or len(states) <= max(1, min(most, CHUNK_LOGITS) // width):
-        return cross_entropy(head(states).float(), targets, reduction="sum")
+        return cross_entropy(head(states).float(), targets, reduction="none")
     rows = max(1, most // width)
     if type(head) is nn.Linear:
         return _Chunked.apply(states, head.weight, head.bias, targets, rows)
@@ -75,27 +96,26 @@ def chunked_cross_entropy(states: Tensor, head: nn.Module, targets: Tensor, logi
 
 
 class _Chunked(torch.autograd.Function):
-    """The loss and its gradients, chunk by chunk, in one pass."""
+    """Each token's loss and the gradient of its states, chunk by chunk, in one pass."""
 
     @staticmethod
     def forward(ctx, states, weight, bias, targets, rows):
-        learns, total = states.requires_grad, states.new_zeros((), dtype=torch.float32)
-        gradients = []
+        learns, nats, gradients = states.requires_grad, [], []
         for part, wanted in zip(states.split(rows), targets.split(rows), strict=True):
             logits = linear(part, weight, bias)
             kind, logits, wanted = logits.dtype, logits.float(), wanted[:, None]
             scale = logits.logsumexp(-1, keepdim=True)
-            total += (scale - logits.gather(-1, wanted)).sum()
+            nats.append((scale - logits.gather(-1, wanted))[:, 0])
             if learns:
                 surplus = logits.sub_(scale).exp_().scatter_add_(-1, wanted, -torch.ones_like(scale))
                 gradients.append((surplus.to(kind) @ weight.to(kind)).to(states.dtype))
         ctx.save_for_backward(torch.cat(gradients) if learns else None)
-        return total
+        return torch.cat(nats)
 
     @staticmethod
     def backward(ctx, gradient):
         (of_states,) = ctx.saved_tensors
-        return of_states * gradient.to(of_states.dtype), None, None, None, None
+        return of_states * gradient[:, None].to(of_states.dtype), None, None, None, None
 
 
 class _AnyChunked(torch.autograd.Function):
@@ -103,18 +123,18 @@ class _AnyChunked(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, states, head, targets, rows):
-        total, gradients = states.new_zeros((), dtype=torch.float32), []
+        nats, gradients = [], []
         for part, wanted in zip(states.split(rows), targets.split(rows), strict=True):
             part = part.detach().requires_grad_(states.requires_grad)
             with torch.set_grad_enabled(states.requires_grad):
-                loss = cross_entropy(head(part).float(), wanted, reduction="sum")
-            total += loss.detach()
+                loss = cross_entropy(head(part).float(), wanted, reduction="none")
+            nats.append(loss.detach())
             if states.requires_grad:
-                gradients += torch.autograd.grad(loss, part)
+                gradients += torch.autograd.grad(loss, part, torch.ones_like(loss))
         ctx.save_for_backward(torch.cat(gradients) if gradients else None)
-        return total
+        return torch.cat(nats)
 
     @staticmethod
     def backward(ctx, gradient):
         (of_states,) = ctx.saved_tensors
-        return of_states * gradient.to(of_states.dtype), None, None, None
+        return of_states * gradient[:, None].to(of_states.dtype), None, None, None

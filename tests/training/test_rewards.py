@@ -1,0 +1,228 @@
+"""What answers earn: true ones most, and cheating ones, written by hand, nothing for their tricks.
+
+The sound is the embedded corpus's, whose labels were set in the synthesiser; honest answers are written from them.
+"""
+
+from statistics import mean
+
+import pytest
+import torch
+
+from speechbrain_xser.annotator.measures import Measures
+from speechbrain_xser.answer.record import Descriptors
+from speechbrain_xser.answer.render import render
+from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.synthetic.corpus import plan, record, speak
+from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.training.rewards import ClipFacts, Rewards, RewardWeights
+
+CLIPS = 14  # of the test voices: two of each emotion, about
+
+
+@pytest.fixture(scope="module")
+def spoken():
+    """Utterances with the labels that were set, and their sound."""
+    plans = [plan("test", index, seed=1) for index in range(CLIPS)]
+    records = [record(one) for one in plans]
+    utterances = [
+        Utterance(f"clip-{number}", "-", transcript=one.transcript, emotion=one.emotion, **one.descriptors._asdict())
+        for number, one in enumerate(records)
+    ]
+    return [(utterance, torch.from_numpy(speak(one))) for utterance, one in zip(utterances, plans, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def rewards(spoken):
+    return Rewards(utterances=[utterance for utterance, _ in spoken])
+
+
+def earned(rewards, spoken, answer, **options):
+    """The mean of the rewards and of each part, of ``answer(utterance)`` to every clip."""
+    found = [rewards(utterance, wav, [answer(utterance)], **options)[0] for utterance, wav in spoken]
+    names = {name for one in found for name in one.parts}
+    parts = {name: mean(one.parts[name] for one in found if name in one.parts) for name in names}
+    return mean(one.total for one in found), parts
+
+
+def honest(utterance):
+    """All that was set, but emphasis, which the annotator does not hear in these voices."""
+    record = utterance.record()
+    return render(record._replace(descriptors=record.descriptors._replace(emphasis=None)))
+
+
+def bare(utterance):
+    """Quotes, and says nothing else."""
+    return f'A person speaks, stating, "{utterance.transcript}".'
+
+
+@pytest.fixture(scope="module")
+def truth(rewards, spoken):
+    return earned(rewards, spoken, honest)
+
+
+def test_an_honest_answer_earns_most_of_what_there_is(truth):
+    total, parts = truth
+    assert parts["supported"] > 2 * parts["contradicted"]  # the annotator's bounds are of other speech
+    assert parts["words"] == parts["malformed"] == parts["looping"] == 0
+    assert parts["emotion"] == pytest.approx(1.0)  # weights of classes cancel over the corpus
+    assert total == pytest.approx(parts["supported"] - parts["contradicted"] + parts["emotion"])
+
+
+def test_an_answer_without_claims_earns_nothing(rewards, spoken):
+    total, parts = earned(rewards, spoken, bare)
+    assert total == 0 and parts["supported"] == parts["contradicted"] == parts["emotion"] == 0
+
+
+LEVELS = "low, normal or high"
+WORDS = {"male": "man", "female": "woman"}
+CHEATS = {
+    "both of everything": 'A man or a woman with low or high pitch, low and high volume speaks slowly and rapidly, in '
+    'flat or lively intonation, stating, "{said}", sounding angry, sad, happy, fearful, surprised or disgusted.',
+    "one after another": 'A man with low pitch talks slowly, stating, "{said}". A woman with high pitch talks rapidly.',
+    "every label of every field": 'A man and a woman with {levels} pitch, {levels} volume, flat, normal or lively '
+    'intonation speaks slowly, rapidly, stating, "{said}".',
+    "words without a claim": 'A person with some pitch and a certain volume speaks at a pace of their own, stating, '
+    '"{said}", with an emotion evident.',
+    "labels as free text": 'A person speaks in a low pitch high pitch tone, stating, "{said}", a man and a woman.',
+    "labels as a topic": 'Within the realm of low pitch and high volume and angry men, a person speaks, stating, '
+    '"{said}".',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHEATS)
+def test_hedging_and_empty_words_earn_no_more_than_saying_nothing(rewards, spoken, name):
+    def answer(utterance):
+        return CHEATS[name].format(said=utterance.transcript, levels=LEVELS)
+
+    total, parts = earned(rewards, spoken, answer)
+    assert parts["supported"] == 0 and parts["emotion"] == 0 and total <= 0
+
+
+def test_hedging_one_field_costs_what_a_wrong_claim_costs(rewards, spoken):
+    told, answers = 'A person with {} volume speaks, stating, "x".', ("low", "high", "low or high")
+    utterance, wav = next(one for one in spoken if one[0].volume == "low")
+    right, wrong, hedged = (one.parts for one in rewards(utterance, wav, [told.format(how) for how in answers]))
+    assert right["supported"] > 0 == right["contradicted"]
+    assert hedged == wrong and hedged["contradicted"] == right["supported"]
+
+
+def test_always_the_majority_s_emotion_earns_what_any_class_earns(spoken):
+    """Nine in ten are neutral; the shares are 0.9, 0.1, so the weights are 1 / (2 * 0.9) and 1 / (2 * 0.1)."""
+    clips = [spoken[0][0]._replace(id=f"n{number}", emotion="neutral") for number in range(9)]
+    clips.append(clips[0]._replace(id="s", emotion="sad"))
+    rewards, wav = Rewards(utterances=clips), spoken[0][1]
+    told = {name: f'A person speaks, stating, "x", sounding {name}.' for name in ("neutral", "sad")}
+
+    def part(answer):
+        return mean(rewards(clip, wav, [answer(clip)])[0].parts["emotion"] for clip in clips)
+
+    assert part(lambda clip: told["neutral"]) == pytest.approx(1 / 2)
+    assert part(lambda clip: told["sad"]) == pytest.approx(1 / 2)
+    assert part(lambda clip: told[clip.emotion]) == pytest.approx(1)
+
+
+def test_the_safest_claims_alone_earn_less_than_all_honest_ones(rewards, spoken, truth):
+    def shrunk(utterance):
+        return render(utterance.record()._replace(descriptors=Descriptors(gender=utterance.gender)))
+
+    total, parts = earned(rewards, spoken, shrunk)
+    assert total < truth[0] and parts["supported"] < truth[1]["supported"] / 2
+
+
+def test_one_paragraph_for_all_clips_earns_less_than_honest_ones(rewards, spoken, truth):
+    """The likeliest label of each field, whatever is heard: a template that has collapsed."""
+
+    def template(utterance):
+        always = Descriptors("male", None, "normal", "normal", "normal", "normal")
+        return render(utterance.record()._replace(descriptors=always, emotion="neutral"))
+
+    assert earned(rewards, spoken, template)[0] < truth[0] / 2
+
+
+def test_stressing_every_word_is_worth_less_than_stressing_none(rewards, spoken):
+    def every(utterance):
+        stressed = Descriptors(emphasis=tuple(utterance.transcript.split()))
+        return render(utterance.record()._replace(descriptors=stressed, emotion=None))
+
+    assert earned(rewards, spoken, every)[0] < 0
+
+
+def test_the_other_gender_is_no_way_to_a_pitch_that_fits(rewards, spoken):
+    """Pitch is judged for the gender that is named: what that gains, the gender itself loses."""
+    clear = [(u, wav) for u, wav in spoken if rewards(u, wav, [f"A {WORDS[u.gender]}."])[0].parts["supported"]]
+    assert len(clear) > CLIPS / 2  # the gender is heard in these
+    for utterance, wav in clear:
+        other = {"male": "female", "female": "male"}[utterance.gender]
+        answers = [
+            render(utterance.record()._replace(descriptors=Descriptors(gender=gender, pitch=pitch)))
+            for gender in (utterance.gender, other)
+            for pitch in ("low", "normal", "high")
+        ]
+        found = rewards(utterance, wav, answers)
+        assert max(one.total for one in found[3:]) <= max(one.total for one in found[:3])
+
+
+BROKEN = {
+    "nothing": "",
+    "a quote that stays open": 'A man speaks, stating, "go on',
+    "two transcripts": 'A man speaks, stating, "go on", or "go away".',
+    "no quote": "A man speaks, his anger evident.",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_malformed_answer_costs(rewards, spoken, name):
+    [found] = rewards(*spoken[0], [BROKEN[name]])
+    assert found.parts["malformed"] == 1
+
+
+def test_an_answer_cut_at_its_limit_and_one_that_loops_cost(rewards, spoken):
+    utterance, wav = spoken[0]
+    loop = bare(utterance)[:-1] + ", and on" * 20 + "."
+    whole, cut, looping = rewards(utterance, wav, [bare(utterance), bare(utterance), loop], [True, False, True])
+    assert (whole.parts["malformed"], cut.parts["malformed"]) == (0, 1) and cut.total == whole.total - 1
+    assert looping.parts["looping"] > 0.6 and looping.total == pytest.approx(whole.total - looping.parts["looping"])
+
+
+def test_wrong_words_cost_by_their_rate_and_no_quote_costs_all():
+    clip = Utterance("a", "-", transcript="kids are talking by the door")
+    rewards = Rewards(utterances=[clip])
+    rewards._facts["a"] = ClipFacts(Measures(), (), clip.transcript, {})
+    told = 'A person says, "{}".'
+    answers = [told.format(text) for text in ("Kids are talking by the door", "kids are walking by a door", "x " * 30)]
+    found = [one.parts["words"] for one in rewards(clip, torch.zeros(1), [*answers, "A person."])]
+    assert found == pytest.approx([0, 2 / 6, 1, 1])
+
+
+def test_emotions_are_graded_by_the_raters_votes():
+    """Three of four raters heard anger, one sadness; over the corpus both are as frequent, so weights are 1."""
+    clips = [Utterance(name, "-", emotion="neutral") for name in "ab"]
+    votes = {"a": ["angry", "angry", "angry", "sad"], "b": ["sad", "sad", "sad", "angry"]}
+    rewards = Rewards(utterances=clips, votes=votes)
+    told = "A person speaks, sounding {}."
+    answers = [told.format(emotion) for emotion in ("angry", "sad", "neutral", "angry and sad")]
+    found = rewards(clips[0], torch.zeros(16000), answers, quotes=False)
+    assert [one.parts["emotion"] for one in found] == pytest.approx([0.75, 0.25, 0, 0])
+
+
+def test_a_corpus_without_transcripts_or_labels_is_rewarded_for_what_it_has_and_says_so(spoken, caplog):
+    utterance, wav = spoken[0]
+    unknown = utterance._replace(id="u", transcript=None, emotion=None)
+    rewards = Rewards(utterances=[unknown, utterance._replace(emotion=None)])
+    assert "1 of 2 clips have a transcript" in caplog.text and "No clip has an emotion" in caplog.text
+    [found] = rewards(unknown, wav, [honest(utterance)])
+    assert set(found.parts) == {"supported", "contradicted", "malformed", "looping"}
+    assert found.parts["supported"] > 0
+
+
+def test_silence_and_what_is_no_number_have_nothing_to_measure(rewards, spoken):
+    utterance, wav = spoken[0]
+    for number, sound in enumerate((torch.zeros(16000), wav * float("nan"))):
+        [found] = rewards(utterance._replace(id=f"broken-{number}"), sound, [honest(utterance)])
+        assert "supported" not in found.parts and found.parts["words"] == 0
+
+
+@pytest.mark.parametrize("weights", [{"words": -1.0}, dict.fromkeys(RewardWeights._fields, 0.0)])
+def test_weights_that_reward_nothing_or_the_wrong_way_are_refused(weights):
+    with pytest.raises(SettingsError, match="expected weights of at least 0"):
+        Rewards(RewardWeights(**weights))
