@@ -56,7 +56,7 @@ class ShardedLLM:
 
     def __init__(self, decoder: LLMDecoder, device: str) -> None:
         _refuse_impossible(decoder)
-        self.decoder, self.device, self._idle = decoder, device, False
+        self.llm_decoder, self.device, self._idle = decoder, device, False
         self.names = [name for name, parameter in decoder.named_parameters() if not parameter.requires_grad]
         layers = decoder.causal.base_model.layers[:-1]
         self.group = torch.distributed.new_group()  # DDP's: its reductions overlap with the layers being gathered
@@ -75,11 +75,11 @@ class ShardedLLM:
     @torch.no_grad()
     def begin_evaluation(self) -> None:
         """Gathers, on all ranks at once, what generation reads outside the layers."""
-        self.decoder.embed_text("")
+        self.llm_decoder.embed_text("")
 
     def end_evaluation(self) -> None:
         """Gives up on all ranks what they gathered; reading a state would do so on the rank that writes alone."""
-        self.decoder.reshard()
+        self.llm_decoder.reshard()
 
     @torch.no_grad()
     def wait(self) -> None:
@@ -94,8 +94,8 @@ class ShardedLLM:
     def _pass_of_one_token(self) -> None:
         self._idle = True
         try:
-            llm = self.decoder.causal
-            token = torch.zeros(1, self.decoder.width, dtype=llm.dtype, device=self.device)
+            llm = self.llm_decoder.causal
+            token = torch.zeros(1, self.llm_decoder.width, dtype=llm.dtype, device=self.device)
             last_states(llm, token, Layout(0, (1,)), [1])
         finally:
             self._idle = False
