@@ -120,7 +120,10 @@ class Node:
 
 @contextmanager
 def read_once_a_machine(device: str | None, divided: bool = False) -> Iterator[None]:
-    """Inside, the first rank of each machine reads backbones for all of them; does nothing in one process.
+    """Inside, the first rank of each machine reads backbones for all of its ranks.
+
+    Does nothing in one process, nor for whole weights on CPUs: there each rank maps the same file, whose pages lie in
+    memory once, and a rank that received them would have a copy of its own.
 
     Example
     -------
@@ -128,10 +131,11 @@ def read_once_a_machine(device: str | None, divided: bool = False) -> Iterator[N
     ...     is_distributed_initialized()
     False
     """
-    if not is_distributed_initialized():
+    device = device or "cpu"
+    if not is_distributed_initialized() or (torch.device(device).type == "cpu" and not divided):
         yield
         return
-    with read_by(Node(device or "cpu", divided).model):
+    with read_by(Node(device, divided).model):
         yield
 
 

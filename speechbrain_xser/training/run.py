@@ -163,8 +163,8 @@ def check_targets(clips: DynamicItemDataset, schedule: StageSchedule) -> None:
 def make_model(hparams: Mapping[str, Any], device: str | None = None) -> ExplainableSER:
     """Calls the YAML's ``model`` with the seed of the run, so that every rank starts from the same weights.
 
-    The weights of backbones are read once a machine. Those of the LLM go straight to ``device``, if that is a GPU: no
-    rank then needs a copy of it in the host's memory. Everything else is moved later.
+    Ranks on GPUs, and those that divide the LLM, read the backbones once a machine. The LLM's weights go straight to
+    ``device``, if that is a GPU: no rank then needs a copy of it in the host's memory. Everything else is moved later.
 
     With ``start_from`` it begins with the weights of a trained folder, on the recipe's own encoder (those of
     ``new_branches`` excepted), and with ``start_lora`` with another folder's LoRA; with ``feature_cache`` its encoder

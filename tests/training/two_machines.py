@@ -15,8 +15,9 @@ from speechbrain_xser.errors import XserError
 from speechbrain_xser.lobes.backbone import FAMILIES, load_backbone
 from speechbrain_xser.lobes.word_recognizer import WhisperRecognizer
 from speechbrain_xser.training.distributed import rank
-from speechbrain_xser.training.node import read_once_a_machine
+from speechbrain_xser.training.node import Node
 from speechbrain_xser.training.process_group import joined
+from speechbrain_xser.utils.weight_reading import read_by
 
 MACHINES = RANKS = 2
 DAMAGED = "damaged"
@@ -54,7 +55,7 @@ def main(folder: Path) -> None:
         os.environ |= {"LOCAL_RANK": str(local), "LOCAL_WORLD_SIZE": str(RANKS)}
         own = folder / f"machine-{machine}" / f"rank-{local}"
         torch.manual_seed(1)
-        with read_once_a_machine("cpu"):
+        with read_by(Node("cpu").model):
             found = {kind: described(loaded(own, kind)) for kind in kinds()}
             try:
                 found[DAMAGED] = described(load_backbone(str(own / DAMAGED), None, "float32", load_weights=True))

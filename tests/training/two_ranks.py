@@ -137,8 +137,6 @@ def main(folder: Path) -> None:
     warned = Warnings()
     with joined(RunOptions()):
         data = run_on_main(tiny_data, [folder])
-        if rank() == 1:
-            data |= {"model": without_weights(data["model"], folder)}
         output = folder / "run"
         found = {"stages": observe(*make(tiny_hparams(data, output / "stages")), poison_at=1)}
         found["stages"]["warned"] = [text for text in warned.messages if "Step skipped" in text]
@@ -151,7 +149,8 @@ def main(folder: Path) -> None:
         found["broken"] = observe(*make(make_broken(output / "broken", max_unreadable=0.5)))
         found["exact"] = observe(*make(tiny_hparams(data, output / "exact")), noise=False)
         observe(*make(tiny_hparams(data, output / "halfway")), noise=False, stop_at=STOPPED_AT)
-        found["sharded"] = sharded(data, output)
+        without = {"model": without_weights(data["model"], folder)} if rank() == 1 else {}
+        found["sharded"] = sharded({**data, **without}, output)
         found["apart"] = apart(data, output)
         longer = run_on_main(tiny_data, [folder / "longer"], {"max_new_tokens": LONG_ENOUGH})
         found["rewarded"] = observe(*make(tiny_hparams(longer, output / "rewarded", **REWARDED)), noise=False)
