@@ -23,7 +23,7 @@ def given_up(shard: InputShard, deaths: str) -> ShardReport:
 
     Example
     -------
-    >>> given_up(InputShard(3, ("a.tar",), "tar"), "worker died 3 times").fault
+    >>> given_up(InputShard(3, "tar", ("a.tar",)), "worker died 3 times").fault
     'shard 3: its worker died 3 times; out of memory, or a file that ends the decoder? It begins with a.tar. ...'
     """
     return ShardReport(
