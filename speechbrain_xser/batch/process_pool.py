@@ -14,7 +14,7 @@ from multiprocessing import connection, get_context, parent_process
 from typing import TYPE_CHECKING, NamedTuple
 
 from speechbrain_xser.batch.input_shards import InputShard
-from speechbrain_xser.batch.shard_report import ShardReport
+from speechbrain_xser.batch.shard_report import ShardReport, given_up
 
 if TYPE_CHECKING:
     from speechbrain_xser.batch.shard_worker import Job
@@ -51,20 +51,14 @@ def work_in_processes(job: Job, shards: Sequence[InputShard]) -> Iterator[ShardR
                     if deaths[shard.number] < MOST_DEATHS:
                         waiting.appendleft(shard)
                     else:
-                        yield ShardReport(shard.number, fault=_killed(shard, worker.process.exitcode))
+                        code = worker.process.exitcode
+                        yield given_up(shard, f"worker died {MOST_DEATHS} times (exit code {code})")
                     worker = _started(job, worker.place) if waiting else None
                 if worker is not None:
                     _give(worker, waiting, busy)
     finally:
         for worker, _ in busy.values():
             worker.process.kill()
-
-
-def _killed(shard: InputShard, code: int | None) -> str:
-    return (
-        f"shard {shard.number}: its worker died {MOST_DEATHS} times (exit code {code}); out of memory, or a file that "
-        f"ends the decoder? It begins with {shard.paths[0]}. Use fewer --jobs, or take the file out."
-    )
 
 
 def _started(job: Job, place: int) -> _Process:

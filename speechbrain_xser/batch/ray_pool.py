@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from speechbrain_xser.batch.input_shards import InputShard
-from speechbrain_xser.batch.shard_report import ShardReport
+from speechbrain_xser.batch.shard_report import ShardReport, given_up
 from speechbrain_xser.batch.shard_worker import Job
 from speechbrain_xser.errors import BatchError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BLOCKS = 10_000  # at most; a block is one task
 RETRIES = 5  # of a task whose actor died
+ALONE = {"max_tasks_in_flight_per_actor": 1}  # one that waits in an actor would die with it, and be given up, too
 STORE_BYTES = 200 << 20  # of a Ray that is started here: only numbers of shards go through it
 STARTS = 3  # of a Ray that does not come up
 SPARE = 2  # logical cores of it for Ray's own tasks
@@ -68,15 +69,15 @@ def work_on_ray(job: Job, shards: Sequence[InputShard], gpu: bool = False) -> It
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     pool = _joined(job.processes) or _started(job.processes)
-    missing = {shard.number for shard in shards}
+    missing = {shard.number: shard for shard in shards}
     try:
         for report in _reports(job, shards, pool, _resources(job.processes, gpu)):
-            missing.discard(report.number)
+            del missing[report.number]
             yield report
     finally:
         ray.shutdown()
-    for number in sorted(missing):
-        yield ShardReport(number, fault=f"shard {number}: its actor died {RETRIES} times. See Ray's own logs.")
+    for shard in missing.values():
+        yield given_up(shard, f"actors died, also in {RETRIES} retries")
 
 
 def _joined(actors: int) -> ray.data.ActorPoolStrategy | None:
@@ -92,7 +93,7 @@ def _joined(actors: int) -> ray.data.ActorPoolStrategy | None:
         if address != "auto":
             raise BatchError(f"No Ray at {address}: {error}. Check RAY_ADDRESS, or unset it.") from error
         return None
-    return ray.data.ActorPoolStrategy(min_size=1, max_size=actors)
+    return ray.data.ActorPoolStrategy(min_size=1, max_size=actors, **ALONE)
 
 
 def _started(actors: int) -> ray.data.ActorPoolStrategy:
@@ -109,7 +110,7 @@ def _started(actors: int) -> ray.data.ActorPoolStrategy:
             ray.shutdown()
             if not left:
                 raise BatchError(f"Ray did not start here: {error} Give the same command again.") from error
-    return ray.data.ActorPoolStrategy(size=actors)
+    return ray.data.ActorPoolStrategy(size=actors, **ALONE)
 
 
 def _resources(actors: int, gpu: bool) -> dict[str, float]:

@@ -37,6 +37,7 @@ from speechbrain_xser.lobes.backbone import DTYPES
 from speechbrain_xser.utils.devices import device_map
 from speechbrain_xser.utils.locks import LOADING
 from speechbrain_xser.utils.sources import loading, place_of, refuse_incomplete, resolve_source
+from speechbrain_xser.utils.weight_reading import weights
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -113,31 +114,41 @@ def load_llm(
         raise BackboneError(f"Unknown dtype {dtype!r} of the LLM {source!r}: expected one of {', '.join(DTYPES)}.")
     place, gguf = place_of(resolve_source(source))
     options = unpacked(quantization) if gguf else quantized(quantization, DTYPES[dtype])
-    with LOADING, loading(source, revision):
-        trusted = {"revision": revision, "trust_remote_code": trust_remote_code, **gguf}
-        config = AutoConfig.from_pretrained(place, **trusted)
-        if (inside := _llm_inside(config)) is not config:
-            config, options = inside, {**options, "key_mapping": INSIDE}
-        if load_weights:
-            llm, report = AutoModelForCausalLM.from_pretrained(
-                place,
-                config=config,
-                dtype=DTYPES[dtype],
-                use_safetensors=True,
-                output_loading_info=True,
-                **trusted,
-                **{**device_map(), **options},
-            )
-            refuse_incomplete(source, report)
-            without_impossible_packing(llm)
-        else:
-            llm = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype], trust_remote_code=trust_remote_code)
+    trusted = {"revision": revision, "trust_remote_code": trust_remote_code, **gguf}
+
+    def build() -> PreTrainedModel:
+        with LOADING, loading(source, revision):
+            config = _llm_inside(AutoConfig.from_pretrained(place, **trusted))
+            return AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype], trust_remote_code=trust_remote_code)
+
+    def read() -> PreTrainedModel:
+        with LOADING, loading(source, revision):
+            return _read(source, place, trusted, {"dtype": DTYPES[dtype], **options})
+
+    if not load_weights:
+        llm = build()
+    elif quantization is not None:  # packed as they are read, so each rank reads
+        llm = read()
+    else:
+        llm = weights(read, build, divisible=True)
     use_plans(llm)
     use_few_operations(llm)
     prune_last_layer(llm)
     if fused_kernels:
         fuse_kernels(llm)
     return llm.eval().requires_grad_(False)
+
+
+def _read(source: str, place: str, trusted: Mapping[str, object], options: Mapping[str, object]) -> PreTrainedModel:
+    """The LLM with its weights, on the device that it shall go straight to."""
+    config = AutoConfig.from_pretrained(place, **trusted)
+    if (inside := _llm_inside(config)) is not config:
+        config, options = inside, {**options, "key_mapping": INSIDE}
+    options = {"config": config, "use_safetensors": True, "output_loading_info": True, **device_map(), **options}
+    llm, report = AutoModelForCausalLM.from_pretrained(place, **trusted, **options)
+    refuse_incomplete(source, report)
+    without_impossible_packing(llm)
+    return llm
 
 
 def gguf_tokenizer(path: Path) -> PreTrainedTokenizerBase | None:

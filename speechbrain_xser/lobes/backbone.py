@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from transformers import (
     Data2VecAudioModel,
     FeatureExtractionMixin,
     HubertModel,
+    PreTrainedConfig,
     SeamlessM4TFeatureExtractor,
     Wav2Vec2BertModel,
     Wav2Vec2FeatureExtractor,
@@ -28,6 +30,7 @@ from speechbrain_xser.lobes.wav2vec2_bert import Wav2Vec2BertNetwork
 from speechbrain_xser.lobes.whisper import WhisperEncoderAlone, WhisperNetwork
 from speechbrain_xser.utils.locks import LOADING
 from speechbrain_xser.utils.sources import loading, refuse_incomplete, resolve_source
+from speechbrain_xser.utils.weight_reading import weights
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 UNUSED_WEIGHTS = {"masked_spec_embed"}  # used for masking in pre-training; fine-tuned checkpoints may lack it
@@ -89,17 +92,30 @@ def load_backbone(source: str, revision: str | None, dtype: str, load_weights: b
     if dtype not in DTYPES:
         raise BackboneError(f"Unknown dtype {dtype!r} of the encoder {source!r}: expected one of {', '.join(DTYPES)}.")
     source = resolve_source(source)
+    read, build = (partial(make, source, revision, DTYPES[dtype]) for make in (_read, _built))
+    return exact_grouped_convolutions(weights(read, build) if load_weights else build())
+
+
+def _family_of(source: str, revision: str | None) -> tuple[PreTrainedConfig, Family]:
+    config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
+    return config, _family(source, config.model_type)
+
+
+def _read(source: str, revision: str | None, dtype: torch.dtype) -> nn.Module:
     with LOADING, loading(source, revision):
-        config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=False)
-        family = _family(source, config.model_type)
-        if not load_weights:
-            # one legacy constructor in transformers ignores the default device
-            return exact_grouped_convolutions(family.model(config).to(torch.get_default_device(), DTYPES[dtype]))
+        _, family = _family_of(source, revision)
         renamed = {f"^{re.escape(prefix)}": "" for prefix in family.prefixes}
-        options = {"revision": revision, "dtype": DTYPES[dtype], "key_mapping": renamed}
+        options = {"revision": revision, "dtype": dtype, "key_mapping": renamed}
         model, report = family.model.from_pretrained(source, output_loading_info=True, **options)
     refuse_incomplete(source, report, UNUSED_WEIGHTS)
-    return exact_grouped_convolutions(model)
+    return model
+
+
+def _built(source: str, revision: str | None, dtype: torch.dtype) -> nn.Module:
+    with LOADING, loading(source, revision):
+        config, family = _family_of(source, revision)
+        # one legacy constructor in transformers ignores the default device
+        return family.model(config).to(torch.get_default_device(), dtype)
 
 
 def load_extractor(

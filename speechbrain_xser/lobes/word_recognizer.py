@@ -19,6 +19,7 @@ from speechbrain_xser.lobes.whisper_features import WhisperLogMel
 from speechbrain_xser.utils.locks import LOADING
 from speechbrain_xser.utils.quiet import quiet
 from speechbrain_xser.utils.sources import loading, refuse_incomplete, resolve_source
+from speechbrain_xser.utils.weight_reading import weights
 
 SPACE = "\u0120"  # how byte-level BPE writes the space that a word begins with
 TOKENS_A_SECOND = 12  # nobody speaks faster; stops a recogniser that repeats itself
@@ -264,11 +265,18 @@ def _whisper(
     source: str, revision: str | None, dtype: torch.dtype, load_weights: bool
 ) -> WhisperForConditionalGeneration:
     """The whole Whisper, with its decoder."""
-    if load_weights:
-        options = {"revision": revision, "dtype": dtype, "output_loading_info": True}
-        model, report = WhisperForConditionalGeneration.from_pretrained(source, **options)
+    kind = WhisperForConditionalGeneration
+
+    def build() -> WhisperForConditionalGeneration:
+        config = kind.config_class.from_pretrained(source, revision=revision)
+        return kind(config).to(torch.get_default_device(), dtype)
+
+    def read() -> WhisperForConditionalGeneration:
+        with loading(source, revision):
+            options = {"revision": revision, "dtype": dtype, "output_loading_info": True}
+            model, report = kind.from_pretrained(source, **options)
         refuse_incomplete(source, report)
         model.generation_config.max_length = None  # each call passes our own limit
         return model
-    config = WhisperForConditionalGeneration.config_class.from_pretrained(source, revision=revision)
-    return WhisperForConditionalGeneration(config).to(torch.get_default_device(), dtype)
+
+    return weights(read, build) if load_weights else build()

@@ -36,7 +36,7 @@ def rank() -> int:
     return torch.distributed.get_rank() if is_distributed_initialized() else 0
 
 
-def from_rank(source: int, work: Callable[[], T]) -> T:
+def from_rank(source: int, work: Callable[[], T], group: torch.distributed.ProcessGroup | None = None) -> T:
     """What one rank computes, on all ranks; no other rank needs its disk.
 
     Arguments
@@ -45,6 +45,8 @@ def from_rank(source: int, work: Callable[[], T]) -> T:
         Which rank works.
     work : callable
         Its result must be picklable.
+    group : ProcessGroup, optional
+        The ranks that take part; by default all.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def from_rank(source: int, work: Callable[[], T]) -> T:
         told[1] = error
         raise
     finally:  # the others wait here
-        torch.distributed.broadcast_object_list(told, src=source)
+        torch.distributed.broadcast_object_list(told, src=source, group=group)
     if told[1] is not None:
         raise told[1]
     return told[0]

@@ -39,6 +39,7 @@ from speechbrain_xser.training.corpora import corpora
 from speechbrain_xser.training.device_memory import check_device_memory, device_bytes
 from speechbrain_xser.training.experiment_loggers import make_loggers
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
+from speechbrain_xser.training.node import read_once_a_machine
 from speechbrain_xser.training.precision import refuse_other_half
 from speechbrain_xser.training.reinforcement import Reinforcement
 from speechbrain_xser.training.rewards import Rewards
@@ -162,8 +163,8 @@ def check_targets(clips: DynamicItemDataset, schedule: StageSchedule) -> None:
 def make_model(hparams: Mapping[str, Any], device: str | None = None) -> ExplainableSER:
     """Calls the YAML's ``model`` with the seed of the run, so that every rank starts from the same weights.
 
-    The weights of the LLM are read straight to ``device``, if that is a GPU: several ranks on one machine then need no
-    copy of it each in the host's memory. Everything else is moved later.
+    Ranks on GPUs, and those that divide the LLM, read the backbones once a machine. The LLM's weights go straight to
+    ``device``, if that is a GPU: no rank then needs a copy of it in the host's memory. Everything else is moved later.
 
     With ``start_from`` it begins with the weights of a trained folder, on the recipe's own encoder (those of
     ``new_branches`` excepted), and with ``start_lora`` with another folder's LoRA; with ``feature_cache`` its encoder
@@ -179,7 +180,8 @@ def make_model(hparams: Mapping[str, Any], device: str | None = None) -> Explain
     start, lora = (None if one is None else model_folder(one) for one in (settings.start_from, settings.start_lora))
     torch.manual_seed(derive_seed(settings.seed, "model"))
     target = None if settings.shard else device  # a GPU would not hold it whole
-    with naming_memory("the model was loaded", SMALLER_MODEL, TrainingError), straight_to(target):
+    once = read_once_a_machine(device, settings.shard)
+    with naming_memory("the model was loaded", SMALLER_MODEL, TrainingError), straight_to(target), once:
         model = hparams["model"]()
         for part in (model.encoder, *recognizers(model)):
             check_max_seconds(part, settings.max_seconds)

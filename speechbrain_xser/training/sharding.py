@@ -13,17 +13,20 @@ Source: PyTorch FSDP (Zhao et al., 2023, VLDB 16(12)).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor
 
 from speechbrain_xser.decoder.packing.stream import Layout
 from speechbrain_xser.decoder.packing.trunk import last_states
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.training.distributed import sum_over_ranks, world_size
+from speechbrain_xser.training.node import Node
 
 if TYPE_CHECKING:
     from speechbrain_xser.decoder.decoder import LLMDecoder
@@ -37,9 +40,9 @@ class ShardedLLM:
     Arguments
     ---------
     decoder : LLMDecoder
-        Changed in place; may lie on the CPU.
+        Changed in place; may lie on the CPU. Of its frozen weights, only those of a machine's first rank are used.
     device : str
-        Of this rank; one layer at a time is moved there.
+        Of this rank. One layer at a time is sent there, divided, and given up but for this rank's part.
 
     Raises
     ------
@@ -62,9 +65,10 @@ class ShardedLLM:
         self.group = torch.distributed.new_group()  # DDP's: its reductions overlap with the layers being gathered
         mesh = init_device_mesh(torch.device(device).type, (world_size(),))
         trained = {parameter for parameter in decoder.parameters() if parameter.requires_grad}
-        for layer in layers:
-            fully_shard(layer, mesh=mesh, ignored_params=trained)
-        fully_shard(decoder, mesh=mesh, ignored_params=trained)
+        node = Node(device)
+        for part in (*layers, decoder):  # whole on each rank for a moment
+            node.send(_undivided(part, trained), move=True)
+            fully_shard(part, mesh=mesh, ignored_params=trained)
         # named, since FSDP else follows the passes since the last backward, and those of an evaluation differ
         for before, after in zip([layers[0], *layers], [*layers, decoder], strict=True):
             after.set_modules_to_backward_prefetch([before])
@@ -99,6 +103,11 @@ class ShardedLLM:
             last_states(llm, token, Layout(0, (1,)), [1])
         finally:
             self._idle = False
+
+
+def _undivided(part: nn.Module, trained: Collection[Tensor]) -> list[Tensor]:
+    parameters = [one for one in part.parameters() if one not in trained and not isinstance(one, DTensor)]
+    return [*parameters, *part.buffers()]
 
 
 def _refuse_impossible(decoder: nn.Module) -> None:

@@ -20,9 +20,9 @@ pytestmark = pytest.mark.training
 ROOT = Path(__file__).parents[2]
 
 
-def launched(python: str, script: str, folder: Path) -> None:
-    """Runs a script of this folder on two ranks."""
-    command = [python, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+def launched(python: str, script: str, folder: Path, ranks: int = 2) -> None:
+    """Runs a script of this folder on ranks of this machine."""
+    command = [python, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={ranks}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     path = str(ROOT / "tests" / "training" / script)
     subprocess.run([*command, path, str(folder)], check=True, timeout=PATIENCE, cwd=ROOT, env=environment)

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import logging
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_xser.data.manifest import read_manifest, write_manifest
 from speechbrain_xser.errors import XserError
+from speechbrain_xser.testing import tiny_lobes
 from speechbrain_xser.training.distributed import from_rank, rank
 from speechbrain_xser.training.process_group import joined
 from speechbrain_xser.training.run import export
@@ -121,6 +123,14 @@ def _fail(told: str) -> None:
     raise XserError(told)
 
 
+def without_weights(model: functools.partial, folder: Path) -> functools.partial:
+    """The same model, from copies of the backbones that have no weight file: another rank has to read them."""
+    ignored = shutil.ignore_patterns("*.safetensors")
+    for name in ("encoder", "llm"):
+        shutil.copytree(folder / name, folder / "without" / name, ignore=ignored)
+    return functools.partial(model, **tiny_lobes(folder / "without", max_new_tokens=4))
+
+
 def main(folder: Path) -> None:
     """Small runs: with a poisoned step, an unreadable clip, no noise, no common folder, rewards; and refusals."""
     torch.set_num_threads(1)
@@ -139,7 +149,8 @@ def main(folder: Path) -> None:
         found["broken"] = observe(*make(make_broken(output / "broken", max_unreadable=0.5)))
         found["exact"] = observe(*make(tiny_hparams(data, output / "exact")), noise=False)
         observe(*make(tiny_hparams(data, output / "halfway")), noise=False, stop_at=STOPPED_AT)
-        found["sharded"] = sharded(data, output)
+        without = {"model": without_weights(data["model"], folder)} if rank() == 1 else {}
+        found["sharded"] = sharded({**data, **without}, output)
         found["apart"] = apart(data, output)
         longer = run_on_main(tiny_data, [folder / "longer"], {"max_new_tokens": LONG_ENOUGH})
         found["rewarded"] = observe(*make(tiny_hparams(longer, output / "rewarded", **REWARDED)), noise=False)
