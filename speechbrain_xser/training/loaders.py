@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from torch.utils.data import DataLoader, Subset
@@ -13,6 +14,7 @@ from speechbrain_xser.training.distributed import rank, world_size
 from speechbrain_xser.training.sampler import WindowSampler
 from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.signals import ignore_in_worker
+from speechbrain_xser.training.streaming import tars_of
 from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.training.work import predicted_tokens, soft_tokens_a_second
 from speechbrain_xser.utils.devices import evaluation_rows
@@ -79,7 +81,15 @@ def train_windows(
         None if settings.batch_tokens is None else settings.batch_tokens * accumulation,
         rank(),
         world_size(),
+        *_tars(clips, settings),
     )
+
+
+def _tars(clips: DynamicItemDataset, settings: TrainingSettings) -> tuple[list[np.ndarray], int] | tuple[()]:
+    """The last arguments of a sampler whose clips stream from tars; none if they do not."""
+    if settings.open_tars is None:
+        return ()
+    return tars_of(clips.data[id]["path"] for id in clips.data_ids), settings.open_tars
 
 
 def evaluation_loader(clips: DynamicItemDataset, settings: TrainingSettings) -> DataLoader:
