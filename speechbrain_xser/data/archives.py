@@ -31,9 +31,9 @@ class OpenFile:
         """Bytes from a place on; fewer at the end of the file."""
         return os.pread(self._descriptor, size, offset)
 
-    def __del__(self) -> None:
+    def __del__(self, close=os.close) -> None:  # at the end of the process, os has no functions any more
         if hasattr(self, "_descriptor"):
-            os.close(self._descriptor)
+            close(self._descriptor)
 
 
 class OpenArchives:

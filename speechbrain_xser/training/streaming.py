@@ -51,9 +51,10 @@ def tars_of(addresses: Iterable[str]) -> list[np.ndarray]:
 def streamed(tars: Sequence[np.ndarray], open_tars: int, generator: np.random.Generator) -> np.ndarray:
     """Clips in an order that reads each tar in one go, with at most so many tars begun and not ended.
 
-    Shuffled tars are dealt to ``open_tars`` queues, and the queues are merged at random: each next clip is the next of a
-    queue, drawn by how many clips it still has. So any two places of an epoch have clips of one queue with probability
-    sum(n (n - 1)) / (N (N - 1)), for N clips in queues of n: about one in ``open_tars``, at the end as at the beginning.
+    Shuffled tars are dealt to ``open_tars`` queues, and the queues are merged at random: each next clip is the next of
+    a queue, drawn by how many clips it still has. So any two places of an epoch have clips of one queue with
+    probability sum(n (n - 1)) / (N (N - 1)), for N clips in queues of n: about one in ``open_tars``, at the end as at
+    the beginning.
 
     Arguments
     ---------

@@ -1,4 +1,4 @@
-"""Packed clips stream: tars are read from end to end, the order is as good as arithmetic says, and resuming is exact."""
+"""Packed clips stream: tars are read in one go, the order is as good as arithmetic says, and resuming is exact."""
 
 from pathlib import Path
 
@@ -38,8 +38,8 @@ def test_each_tar_is_read_in_one_go_and_few_are_begun_and_not_ended(open_tars):
 
 @pytest.mark.parametrize("open_tars", [4, 8, 20])
 def test_two_clips_in_a_row_are_of_one_tar_as_seldom_as_arithmetic_says_in_all_parts_of_an_epoch(open_tars):
-    """Queues of n = 4000 / open_tars clips: one queue with p = (n - 1) / 3999; of two in a row in a queue of tars of 100,
-    99 of 100 are in one tar. A full shuffle has 99 / 3999. Bounds are five standard deviations."""
+    """Queues of n = 4000 / open_tars clips: one queue with p = (n - 1) / 3999; of two in a row in a queue of tars of
+    100, 99 of 100 are in one tar. A full shuffle has 99 / 3999. Bounds are five standard deviations."""
     clips = 4000 / open_tars
     expected = 0.99 * (clips - 1) / 3999
 
@@ -101,7 +101,8 @@ def packed(tmp_path_factory):
     for clip in range(120):
         soundfile.write(folder / f"{clip}.wav", noise.uniform(-0.5, 0.5, 800), 16000)
     write_manifest(folder / "train.jsonl", [Utterance(f"c{clip}", f"{clip}.wav") for clip in range(120)])
-    return pack({"train": folder / "train.jsonl"}, folder / "packed", clips_per_shard=10, workers=1)["train"], folder / "packed"
+    packed = pack({"train": folder / "train.jsonl"}, folder / "packed", clips_per_shard=10, workers=1)
+    return packed["train"], folder / "packed"
 
 
 def opens(packed, monkeypatch, open_tars):
@@ -115,7 +116,7 @@ def opens(packed, monkeypatch, open_tars):
 
 
 def test_an_epoch_opens_each_tar_once_where_a_full_shuffle_opens_one_for_most_clips(packed, monkeypatch):
-    """Of twelve tars four are open, so two of three clips of a full shuffle open one: 80 of 120, less five deviations."""
+    """Of twelve tars four are open, so two of three clips of a full shuffle open one: 80 of 120, less 5 deviations."""
     assert opens(packed, monkeypatch, open_tars=2) == 12
     assert opens(packed, monkeypatch, open_tars=None) > 80 - 5 * np.sqrt(120 * 2 / 9)
 
