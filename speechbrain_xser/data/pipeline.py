@@ -153,7 +153,7 @@ def items_of(clips: DynamicItemDataset) -> Iterator[dict]:
     >>> [item["path"] for item in items_of(clips.filtered_sorted(sort_key="duration", reverse=True, select_n=1))]
     ['./c.wav']
     """
-    if clips.data_ids is clips.data.ids:
+    if clips.data_ids is getattr(clips.data, "ids", None):  # not a selection, nor a data set of your own
         return clips.data.values()
     return (clips.data[id] for id in clips.data_ids)
 

@@ -27,7 +27,7 @@ PREFETCHED = 4  # batches that each worker reads ahead, so that a slow file dela
 
 def seconds_of_clips(clips: DynamicItemDataset) -> list[float]:
     """Seconds of each utterance, in the data set's order."""
-    if clips.data_ids is clips.data.ids:
+    if clips.data_ids is getattr(clips.data, "ids", None):  # not a selection, nor a data set of your own
         return clips.data.seconds
     return [clips.data[id]["duration"] for id in clips.data_ids]
 
