@@ -37,7 +37,6 @@ from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.context_limit import check_context_limit
 from speechbrain_xser.training.corpora import corpora
 from speechbrain_xser.training.device_memory import check_device_memory, device_bytes
-from speechbrain_xser.training.distributed import from_rank
 from speechbrain_xser.training.experiment_loggers import make_loggers
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
 from speechbrain_xser.training.precision import refuse_other_half
@@ -119,14 +118,14 @@ def make_loaders(hparams: Mapping[str, Any], model: ExplainableSER, accumulation
         for split in Loaders._fields
         if hparams.get(f"{split}_manifest")
     }
-    from_rank(0, lambda: _check_clips(clips, model, settings))
+    _check_clips(clips, model, settings)
     train = train_loader(clips["train"], model, settings, accumulation)
     valid = evaluation_loader(clips["valid"], settings)
     return Loaders(train, valid, evaluation_loader(clips["test"], settings) if "test" in clips else None)
 
 
 def _check_clips(clips: Mapping[str, DynamicItemDataset], model: ExplainableSER, settings: TrainingSettings) -> None:
-    """Checks all texts, on one rank for all: they train on the same manifests, or are refused before the first step."""
+    """Checks all texts before the first step."""
     stages = settings.schedule().stages
     for split in ("train", "valid"):
         check_targets(clips[split], settings.schedule())
