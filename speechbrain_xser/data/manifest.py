@@ -14,6 +14,7 @@ import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 from speechbrain_xser.answer.labels import check_labels
@@ -209,7 +210,8 @@ def checked_fields(fields: dict, where: str) -> Utterance:
     >>> checked_fields({"id": "a", "wav": "a.wav", "emphasis": ["go"]}, "row 1").emphasis
     ('go',)
     """
-    if not (fields.keys() <= FIELDS and fields.get("id") and fields.get("wav")):
+    in_order = tuple(fields) == Utterance._fields  # as they are written
+    if not ((in_order or fields.keys() <= FIELDS) and fields.get("id") and fields.get("wav")):
         unknown = sorted(set(fields) - FIELDS)
         missing = [field for field in REQUIRED if not fields.get(field)]
         raise ManifestError(
@@ -217,13 +219,19 @@ def checked_fields(fields: dict, where: str) -> Utterance:
         )
     if isinstance(fields.get("emphasis"), list):
         fields["emphasis"] = tuple(fields["emphasis"])
-    in_order = tuple(fields) == Utterance._fields  # as they are written
     return _checked(Utterance._make(fields.values()) if in_order else Utterance(**fields), where)
 
 
 _LABELS = slice(Utterance._fields.index(LABELS[0]), Utterance._fields.index(LABELS[-1]) + 1)
-_known_types: set[tuple[type, ...]] = set()  # of the fields of utterances that passed every check
+_known_types: dict[tuple[type, ...], Kinds] = {}  # of the fields of utterances that passed every check
 _known_labels: dict[tuple[str | None, ...], tuple[str | None, ...]] = {}  # likewise; one object for equal labels
+
+
+class Kinds(NamedTuple):
+    """Where an utterance of some types has its texts and its numbers."""
+
+    texts: Callable[[Utterance], tuple[str, ...]]  # at least id and wav
+    numbers: tuple[int, ...]
 
 
 def _checked(utterance: Utterance, where: str) -> Utterance:
@@ -234,27 +242,28 @@ def _checked(utterance: Utterance, where: str) -> Utterance:
     """
     types, labels = tuple(map(type, utterance)), utterance[_LABELS]
     try:
-        if types in _known_types and labels in _known_labels and _is_sound(utterance):
+        if (kinds := _known_types.get(types)) and labels in _known_labels and _is_sound(utterance, kinds):
             return Utterance._make(utterance[: _LABELS.start] + _known_labels[labels] + utterance[_LABELS.stop :])
     except TypeError:  # a list in the place of a label
         pass
     utterance = _checked_slowly(utterance, where)
-    _known_types.add(tuple(map(type, utterance)))
+    types = tuple(map(type, utterance))
+    _known_types.setdefault(types, Kinds(itemgetter(*_places(types, str)), _places(types, int, float)))
     _known_labels.setdefault(labels := utterance[_LABELS], labels)
     return utterance
 
 
-def _is_sound(utterance: Utterance) -> bool:
+def _places(types: tuple[type, ...], *kinds: type) -> tuple[int, ...]:
+    return tuple(place for place, found in enumerate(types) if found in kinds)
+
+
+def _is_sound(utterance: Utterance, kinds: Kinds) -> bool:
     """Whether the values of fields of the right types are sound: no blank text, no half a character, no odd time."""
-    for found in utterance:
-        if found.__class__ is str:
-            if not found or found.isspace() or not (found.isascii() or HALF.search(found) is None):
-                return False
-        elif found.__class__ is tuple:
-            if not all(word.__class__ is str and (word.isascii() or HALF.search(word) is None) for word in found):
-                return False
-        elif found is not None and not 0 <= found < math.inf:
-            return False
+    texts, words = kinds.texts(utterance), utterance.emphasis or ()
+    if not all(texts) or any(map(str.isspace, texts)) or not all(0 <= utterance[at] < math.inf for at in kinds.numbers):
+        return False
+    if not all(map(str.isascii, texts + words)) and HALF.search("".join(texts + words)):
+        return False
     return utterance.stop is None or utterance.stop > (utterance.start or 0.0)
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import BinaryIO, NamedTuple
 
+from speechbrain_xser.data.archives import ARCHIVES
 from speechbrain_xser.data.formats import EXPECTED
 from speechbrain_xser.errors import AudioError
 from speechbrain_xser.utils.files import file_digest
@@ -61,9 +62,7 @@ def file_of(path: str | os.PathLike) -> str:
 def read_member(member: Member) -> BytesIO:
     """The bytes of a clip in an archive; an ``AudioError`` if the archive is missing or too short."""
     try:
-        with open(member.archive, "rb") as file:
-            file.seek(member.offset)
-            content = file.read(member.size)
+        content = ARCHIVES.read(*member)
     except OSError as error:
         raise AudioError(f"{member.address}: {error.strerror or error}. Check the path and the data folder.") from error
     if len(content) < member.size:

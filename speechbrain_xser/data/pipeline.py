@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import os
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from speechbrain_xser.data.audio import load_audio, seconds_of
 from speechbrain_xser.data.faults import Fault
-from speechbrain_xser.data.manifest import Utterance, read_manifest
+from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.mapped_rows import DATA_ROOT, MappedRows, rows_of, stated_seconds
 from speechbrain_xser.data.speech import without_silence
 from speechbrain_xser.data.waveform import check_seconds
 from speechbrain_xser.errors import AudioError, ManifestError
 
 if TYPE_CHECKING:
     from speechbrain.dataio.dataset import DynamicItemDataset
-
-DATA_ROOT = "{data_root}"
 
 
 class Batch(NamedTuple):
@@ -80,21 +81,34 @@ class ClipItems(Mapping[str, dict]):
         max_seconds: float | None = None,
     ) -> None:
         self._utterances, self._folders = utterances, (data_folder, base)
-        self._places = {utterance.id: place for place, utterance in enumerate(utterances)}
-        self._seconds = array("d", (self._checked_seconds(utterance, max_seconds) for utterance in utterances))
+        if isinstance(utterances, MappedRows):
+            self._places, self.ids = utterances.places, utterances.ids
+            self._seconds = self._mapped_seconds(utterances, max_seconds)
+        else:
+            self._places = {utterance.id: place for place, utterance in enumerate(utterances)}
+            self.ids = list(self._places)
+            self._seconds = array("d", (self._checked_seconds(utterance, max_seconds) for utterance in utterances))
+
+    def _mapped_seconds(self, rows: MappedRows, max_seconds: float | None) -> np.ndarray:
+        """The same of mapped rows, of which only those are parsed that state no length, or are refused."""
+        odd = ~(rows.seconds <= (math.inf if max_seconds is None else max_seconds))  # NaN, too
+        if self._folders[0] is None and rows.rooted is not None:
+            odd[rows.rooted] = True
+        if not odd.any():
+            return rows.seconds
+        seconds = rows.seconds.copy()
+        for place in np.flatnonzero(odd).tolist():
+            seconds[place] = self._checked_seconds(rows[place], max_seconds)
+        return seconds
 
     def _checked_seconds(self, utterance: Utterance, max_seconds: float | None) -> float:
         """Length of the segment, or as stated, or from the header; 0 for an unreadable clip, which is a fault later."""
         if self._folders[0] is None and utterance.wav.startswith(DATA_ROOT):
             resolve(utterance, None)  # raises
-        start = utterance.start or 0.0
-        if utterance.stop is not None:
-            seconds = utterance.stop - start
-        elif utterance.duration is not None:
-            seconds = utterance.duration
-        else:
+        seconds = stated_seconds(utterance)
+        if seconds is None:
             try:
-                seconds = seconds_of(resolve(utterance, *self._folders)) - start
+                seconds = seconds_of(resolve(utterance, *self._folders)) - (utterance.start or 0.0)
             except AudioError:
                 seconds = 0.0
         if max_seconds is not None and seconds > max_seconds:
@@ -105,16 +119,43 @@ class ClipItems(Mapping[str, dict]):
         return seconds
 
     def __getitem__(self, id: str) -> dict:
-        place = self._places[id]
+        return self._item(self._places[id])
+
+    def _item(self, place: int) -> dict:
         utterance = self._utterances[place]
         path = resolve(utterance, *self._folders)
-        return {"utterance": utterance, "path": path, "duration": self._seconds[place]}
+        return {"utterance": utterance, "path": path, "duration": float(self._seconds[place])}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 
     def __len__(self) -> int:
         return len(self._places)
+
+    @property
+    def seconds(self) -> list[float]:
+        """The length of each item, in their order."""
+        return self._seconds.tolist()
+
+    def values(self) -> Iterator[dict]:
+        """The items in their order, without a search for each."""
+        return map(self._item, self._places.values())
+
+
+def items_of(clips: DynamicItemDataset) -> Iterator[dict]:
+    """The static fields of a data set's clips, in its order, one at a time.
+
+    Example
+    -------
+    >>> clips = dataset([Utterance(name, f"{name}.wav", duration=1.0) for name in "abc"])
+    >>> [item["path"] for item in items_of(clips)]
+    ['./a.wav', './b.wav', './c.wav']
+    >>> [item["path"] for item in items_of(clips.filtered_sorted(sort_key="duration", reverse=True, select_n=1))]
+    ['./c.wav']
+    """
+    if clips.data_ids is getattr(clips.data, "ids", None):  # not a selection, nor a data set of your own
+        return clips.data.values()
+    return (clips.data[id] for id in clips.data_ids)
 
 
 def dataset(
@@ -158,7 +199,7 @@ def dataset(
     from speechbrain.dataio.dataset import DynamicItemDataset  # loads all of speechbrain, including scipy.stats
 
     given = isinstance(manifest, list)
-    utterances = manifest if given else read_manifest(manifest)
+    utterances = manifest if given else rows_of(manifest)
     base = os.curdir if given else os.path.dirname(os.path.abspath(manifest))
     allowed = None if skip_long else max_seconds
     items = ClipItems(utterances, data_folder, base, allowed)
@@ -166,7 +207,8 @@ def dataset(
         raise ManifestError(f"{'The list' if given else manifest}: no utterances, expected at least one.")
     if len(items) != len(utterances):
         raise ManifestError(f"{len(utterances) - len(items)} ids occur twice; expected unique ids.")
-    clips = DynamicItemDataset(items)
+    clips = DynamicItemDataset({items.ids[0]: items[items.ids[0]]})  # of all items it would list the ids
+    clips.data, clips.data_ids = items, items.ids
     clips.add_dynamic_item(partial(_read, max_seconds), takes=["id", "path", "utterance"], provides="wav")
     clips.set_output_keys(["id", "wav", "utterance"])
     return clips

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 
+from speechbrain_xser.data.pipeline import items_of
 from speechbrain_xser.decoder.prompted_llm import PromptedLLM
 from speechbrain_xser.errors import PromptError
 from speechbrain_xser.stages import Stage, target_text
+from speechbrain_xser.training.loaders import seconds_of_clips
 from speechbrain_xser.training.work import most_soft_tokens
 
 if TYPE_CHECKING:
@@ -63,18 +65,20 @@ def check_context_limit(
     context = decoder.context if isinstance(decoder, PromptedLLM) else None
     if context is None:
         return
-    utterances = [item["utterance"] for item in clips.data.values()]
-    seconds = torch.tensor([item["duration"] for item in clips.data.values()], dtype=torch.float64)
+    seconds = torch.tensor(seconds_of_clips(clips), dtype=torch.float64)
     audio = most_soft_tokens(model, (seconds * model.encoder.sample_rate).long()).tolist()
-    for stage in (stage for stage in stages if stage.start is None):
-        prompt = decoder.count_prompt(stage.instruction)
-        begun = [prompt + tokens for tokens in audio]
-        more = decoder.max_new_tokens if generated else 0
-        rows = zip(utterances, begun, strict=True)
-        lengths = [max(tokens + more, _length(decoder, stage, one, tokens, context)) for one, tokens in rows]
-        names = [utterance.id for utterance in utterances]
-        beyond = {name: length for name, length in zip(names, lengths, strict=True) if length > context}
-        _refuse(beyond, len(names), context, stage)
+    stages = [stage for stage in stages if stage.start is None]
+    prompts = [decoder.count_prompt(stage.instruction) for stage in stages]
+    more = decoder.max_new_tokens if generated else 0
+    beyond: list[dict[str, int]] = [{} for _ in stages]
+    for item, tokens in zip(items_of(clips), audio, strict=True):
+        for stage, prompt, found in zip(stages, prompts, beyond, strict=True):
+            begun = prompt + tokens
+            length = max(begun + more, _length(decoder, stage, item["utterance"], begun, context))
+            if length > context:
+                found[item["utterance"].id] = length
+    for stage, found in zip(stages, beyond, strict=True):
+        _refuse(found, len(clips), context, stage)
 
 
 def _length(decoder: PromptedLLM, stage: Stage, utterance: Utterance, begun: int, context: int) -> int:

@@ -18,7 +18,7 @@ from speechbrain_xser.model import build_model
 from speechbrain_xser.model_folder.lobes import CUSTOM, lobe
 from speechbrain_xser.model_folder.settings import sourced
 from speechbrain_xser.stages import target_text
-from speechbrain_xser.training.loaders import train_windows
+from speechbrain_xser.training.loaders import seconds_of_clips, train_windows
 from speechbrain_xser.training.step_bytes import StepBytes, step_bytes
 from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.training.window import split_bounds
@@ -144,25 +144,25 @@ def _costliest(
 ) -> list[tuple[Stage, list[Mapping[str, Any]]]]:
     """The micro-batch with the most work of each stage, over all ranks, in the first epoch that trains the stage."""
     sampler, schedule = train_windows(clips, model, settings, accumulation), settings.schedule()
-    items, steps = [clips.data[id] for id in clips.data_ids], len(sampler)
+    seconds, steps = seconds_of_clips(clips), len(sampler)
     found: dict[str, tuple[Stage, list[int]]] = {}
     for epoch in range(schedule.epochs):
         stages = [schedule.stage_at(epoch * steps + step, steps) for step in range(steps)]
         sampler.start(epoch + 1)
-        found = _costliest_of_epoch(sampler, items, stages, accumulation) | found
+        found = _costliest_of_epoch(sampler, seconds, stages, accumulation) | found
         if len(found) == len({stage.name for stage in schedule.stages}):
             break
-    return [(stage, [items[place] for place in part]) for stage, part in found.values()]
+    return [(stage, [clips.data[clips.data_ids[place]] for place in part]) for stage, part in found.values()]
 
 
 def _costliest_of_epoch(
-    sampler: WindowSampler, items: Sequence[Mapping[str, Any]], stages: Sequence[Stage], accumulation: int
+    sampler: WindowSampler, seconds: Sequence[float], stages: Sequence[Stage], accumulation: int
 ) -> dict[str, tuple[Stage, list[int]]]:
     """By stage: itself, and the places of the clips of its costliest micro-batch."""
     found, most = {}, dict.fromkeys((stage.name for stage in stages), 0.0)
     for stage, shares in zip(stages, sampler.shares(), strict=True):
         for share in shares:
-            for start, stop in split_bounds([items[place]["duration"] for place in share], accumulation):
+            for start, stop in split_bounds([seconds[place] for place in share], accumulation):
                 work = sampler.work[share[start:stop]].sum()
                 if work > most[stage.name]:
                     most[stage.name], found[stage.name] = work, (stage, share[start:stop])

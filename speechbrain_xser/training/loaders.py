@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from torch.utils.data import DataLoader, Subset
 
-from speechbrain_xser.data.pipeline import collate
+from speechbrain_xser.data.pipeline import collate, items_of
 from speechbrain_xser.training.distributed import rank, world_size
 from speechbrain_xser.training.sampler import WindowSampler
 from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.signals import ignore_in_worker
+from speechbrain_xser.training.streaming import tars_of
 from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.training.work import predicted_tokens, soft_tokens_a_second
 from speechbrain_xser.utils.devices import evaluation_rows
@@ -25,6 +27,8 @@ PREFETCHED = 4  # batches that each worker reads ahead, so that a slow file dela
 
 def seconds_of_clips(clips: DynamicItemDataset) -> list[float]:
     """Seconds of each utterance, in the data set's order."""
+    if clips.data_ids is getattr(clips.data, "ids", None):  # not a selection, nor a data set of your own
+        return clips.data.seconds
     return [clips.data[id]["duration"] for id in clips.data_ids]
 
 
@@ -67,10 +71,8 @@ def train_windows(
     clips: DynamicItemDataset, model: ExplainableSER, settings: TrainingSettings, accumulation: int = 1
 ) -> WindowSampler:
     """The windows of :func:`train_loader` alone; of the model only its formulas are used, not its weights."""
-    utterances = [clips.data[id]["utterance"] for id in clips.data_ids]
     rate = soft_tokens_a_second(model)
-    soft_tokens = [rate * seconds for seconds in seconds_of_clips(clips)]
-    work = list(map(predicted_tokens, utterances, soft_tokens))
+    work = [predicted_tokens(item["utterance"], rate * item["duration"]) for item in items_of(clips)]
     return WindowSampler(
         work,
         settings.batch_size * accumulation,
@@ -79,7 +81,15 @@ def train_windows(
         None if settings.batch_tokens is None else settings.batch_tokens * accumulation,
         rank(),
         world_size(),
+        *_tars(clips, settings),
     )
+
+
+def _tars(clips: DynamicItemDataset, settings: TrainingSettings) -> tuple[list[np.ndarray], int] | tuple[()]:
+    """The last arguments of a sampler whose clips stream from tars; none if they do not."""
+    if settings.open_tars is None:
+        return ()
+    return tars_of(item["path"] for item in items_of(clips)), settings.open_tars
 
 
 def evaluation_loader(clips: DynamicItemDataset, settings: TrainingSettings) -> DataLoader:

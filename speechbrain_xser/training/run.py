@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.data.manifest import read_manifest
-from speechbrain_xser.data.pipeline import dataset
+from speechbrain_xser.data.pipeline import dataset, items_of
 from speechbrain_xser.data.ratings import read_votes
 from speechbrain_xser.data.subset import sampled_batches
 from speechbrain_xser.errors import SettingsError, TrainingError
@@ -119,16 +119,21 @@ def make_loaders(hparams: Mapping[str, Any], model: ExplainableSER, accumulation
         for split in Loaders._fields
         if hparams.get(f"{split}_manifest")
     }
-    for split in ("train", "valid"):
-        check_targets(clips[split], settings.schedule())
-        stages = settings.schedule().stages
-        answered = any(stage.rewarded for stage in stages) if split == "train" else settings.search_limit != 0
-        check_context_limit(clips[split], model, stages, generated=answered)
-    if "test" in clips:  # answered after the training; too late to find out
-        check_context_limit(clips["test"], model, settings.schedule().stages[-1:], generated=True)
+    _check_clips(clips, model, settings)
     train = train_loader(clips["train"], model, settings, accumulation)
     valid = evaluation_loader(clips["valid"], settings)
     return Loaders(train, valid, evaluation_loader(clips["test"], settings) if "test" in clips else None)
+
+
+def _check_clips(clips: Mapping[str, DynamicItemDataset], model: ExplainableSER, settings: TrainingSettings) -> None:
+    """Checks all texts before the first step."""
+    stages = settings.schedule().stages
+    for split in ("train", "valid"):
+        check_targets(clips[split], settings.schedule())
+        answered = any(stage.rewarded for stage in stages) if split == "train" else settings.search_limit != 0
+        check_context_limit(clips[split], model, stages, generated=answered)
+    if "test" in clips:  # answered after the training; too late to find out
+        check_context_limit(clips["test"], model, stages[-1:], generated=True)
 
 
 def check_targets(clips: DynamicItemDataset, schedule: StageSchedule) -> None:
@@ -155,8 +160,8 @@ def check_targets(clips: DynamicItemDataset, schedule: StageSchedule) -> None:
     Traceback (most recent call last):
     speechbrain_xser.errors.ManifestError: Utterance 'a' has no transcript, but stage 'asr' is trained on ...
     """
-    for stage in schedule.stages:
-        for item in clips.data.values():
+    for item in items_of(clips):
+        for stage in schedule.stages:
             target_text(stage, item["utterance"])
 
 

@@ -5,6 +5,7 @@ Windows are cut before ranks are known, so that a run goes on with the same wind
 Utterances of similar work may be grouped: shuffled pools are sorted, cut into windows, and the windows shuffled again.
 (Random batches waste a third of the LLM's and half of the audio positions on padding.) A window has a number of
 utterances or an amount of work, and every rank gets about the same share of its work.
+Packed clips may stream: then only what lies in one pool is shuffled, over an order that reads tars one after another.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch.utils.data import Sampler
 
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.training.seeding import derive_seed
+from speechbrain_xser.training.streaming import streamed
 from speechbrain_xser.training.work import dealt, even_cuts
 
 
@@ -41,6 +43,10 @@ class WindowSampler(Sampler[list[int]]):
         utterances in a window, instead of ``window_size``.
     rank, world_size : int
         This process among all.
+    tars : sequence of ndarray, optional
+        The clips of each tar, if clips stream: see :func:`~speechbrain_xser.training.streaming.tars_of`.
+    open_tars : int
+        Tars that are read at the same time, if clips stream.
 
     Raises
     ------
@@ -75,6 +81,8 @@ class WindowSampler(Sampler[list[int]]):
         window_work: float | None = None,
         rank: int = 0,
         world_size: int = 1,
+        tars: Sequence[np.ndarray] | None = None,
+        open_tars: int = 1,
     ) -> None:
         if window_size < 1:
             raise SettingsError(f"batch_size * grad_accumulation_factor is {window_size}; expected at least 1.")
@@ -91,6 +99,7 @@ class WindowSampler(Sampler[list[int]]):
         self.work, self.window_work = np.asarray(work, dtype=np.float64), window_work
         self.window_size, self.seed, self.pool_windows = window_size, seed, pool_windows
         self.rank, self.world_size = rank, world_size
+        self.tars, self.open_tars = tars, open_tars
         self.epoch, self.offset = 1, 0
 
     def start(self, epoch: int, offset: int = 0) -> None:
@@ -110,7 +119,13 @@ class WindowSampler(Sampler[list[int]]):
     def describe(self) -> dict[str, int | float | None]:
         """What a checkpoint records about the batches, as plain values; different clips give a different work."""
         by = {"utterances a step": self.window_size, "tokens a step": self.window_work}
-        return {**by, "pool_windows": self.pool_windows, "lengths": derive_seed(*map(str, self.work.tolist()))}
+        lengths = {"pool_windows": self.pool_windows, "lengths": derive_seed(*map(str, self.work.tolist()))}
+        return {**by, **lengths, **self._describe_tars()}
+
+    def _describe_tars(self) -> dict[str, int]:
+        if self.tars is None:
+            return {}
+        return {"open_tars": self.open_tars, "tars": derive_seed(*(str(tar.tolist()) for tar in self.tars))}
 
     def __iter__(self) -> Iterator[list[int]]:
         return (shares[self.rank] for shares in self.shares())
@@ -122,13 +137,20 @@ class WindowSampler(Sampler[list[int]]):
 
     def _windows(self) -> list[np.ndarray]:
         generator = np.random.default_rng(derive_seed(self.seed, "windows", self.epoch))
-        order = generator.permutation(len(self.work))
+        order = self._order(generator)
         if self.pool_windows > 1:
             order = self._sort_pools(order)
         windows = np.split(order, self._starts(self.work[order])[1:])
         if self.pool_windows > 1:
-            windows = [windows[index] for index in generator.permutation(len(windows))]
+            together = len(windows) if self.tars is None else self.pool_windows  # windows that are shuffled
+            parts = (windows[start : start + together] for start in range(0, len(windows), together))
+            windows = [part[index] for part in parts for index in generator.permutation(len(part))]
         return windows
+
+    def _order(self, generator: np.random.Generator) -> np.ndarray:
+        if self.tars is None:
+            return generator.permutation(len(self.work))
+        return streamed(self.tars, self.open_tars, generator)
 
     def _starts(self, work: np.ndarray) -> list[int]:
         """Where windows start."""

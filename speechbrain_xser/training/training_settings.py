@@ -16,7 +16,14 @@ from speechbrain_xser.training.schedule import StageSchedule
 
 RUN_OPTIONS = {"max_grad_norm": 1.0, "ckpt_interval_minutes": 15}  # SpeechBrain's own, with our defaults
 RATE_FIELDS = {"peak": "float", "shape": "str", "warmup_fraction": "float"}
-LEAST = {"batch_size": 1, "valid_batch_size": 1, "valid_search_every": 1, "num_workers": 0, "max_seconds": 0.1}
+LEAST = {
+    "batch_size": 1,
+    "valid_batch_size": 1,
+    "valid_search_every": 1,
+    "open_tars": 1,
+    "num_workers": 0,
+    "max_seconds": 0.1,
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class TrainingSettings:
     batch_size: int = 8  # utterances of a micro-batch on all ranks; times grad_accumulation_factor is one step
     batch_tokens: int | None = None  # the decoder's tokens of the same, about, instead of batch_size utterances
     pool_windows: int = 50  # batches that are sorted by work together; 0 for none
+    open_tars: int | None = None  # tars that packed clips stream from at a time; None: full shuffle
     stage1_learning_rate: float = 2e-4
     stage1_rate_shape: str = "constant"
     stage2_learning_rate: float = 2e-5

@@ -1,0 +1,332 @@
+"""A large manifest's checked rows in a file that is mapped into memory, so that processes share them.
+
+The first process that reads a manifest of more than 16 MiB checks it and writes ``train.jsonl.rows`` beside it; others
+wait for that. From then on every rank and every worker maps the file, and parses a row when it is asked for.
+
+The file has the rows one after another (fields between separators, see :func:`row_text`), then columns (where rows
+start, seconds, sorted digests of ids, and the places that they stand for), then a header, its length and a mark.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import os
+import struct
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from speechbrain_xser.answer.record import EMOTIONS, VOCABULARIES
+from speechbrain_xser.data.manifest import Utterance, read_manifest, stream_manifest
+from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.utils.files import moved_into_place
+from speechbrain_xser.utils.garbage import collection_paused
+
+LEAST_BYTES = 1 << 24  # of a manifest; a smaller one is read in a second
+SUFFIX = ".rows"
+DATA_ROOT = "{data_root}"
+RULES = blake2b(repr((1, Utterance._fields, EMOTIONS, VOCABULARIES)).encode(), digest_size=8).hexdigest()
+MARK = b"XSERROWS"
+END = struct.Struct("<Q8s")  # the header's length, and the mark
+BETWEEN = "\x1f"  # fields: ASCII's unit separator
+AFTER = "\x1e"  # each word of emphasis, which starts with WORDS
+WORDS = "="
+START, STOP, DURATION, EMPHASIS = map(Utterance._fields.index, ("start", "stop", "duration", "emphasis"))
+WORD = 8  # bytes of a number in a column
+
+
+class Header(NamedTuple):
+    """What the end of a file of rows says about it."""
+
+    key: list  # of the manifest, see manifest_key
+    rows: int
+    row_bytes: int  # before the columns, padded to a multiple of 8
+    rooted: int | None  # the first row whose path needs a data folder
+
+
+class Stale(ValueError):
+    """The file of rows is not whole, or is not of the manifest as it is."""
+
+
+def manifest_key(manifest: str | os.PathLike) -> list:
+    """What a file of rows is compared with: the manifest's size and times, its number on the disk, and our rules."""
+    found = os.stat(manifest)
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, RULES]
+
+
+def stated_seconds(utterance: Utterance) -> float | None:
+    """Length of the segment, or as stated; ``None`` if only the sound file can say.
+
+    Example
+    -------
+    >>> stated_seconds(Utterance("a", "a.wav", start=1.0, stop=3.0)), stated_seconds(Utterance("a", "a.wav", start=1.0))
+    (2.0, None)
+    """
+    return utterance.duration if utterance.stop is None else utterance.stop - (utterance.start or 0.0)
+
+
+def row_text(utterance: Utterance) -> str:
+    """A checked utterance as a text that is read sooner than JSON. An empty field is ``None``: no text is empty.
+
+    A text that has one of the separators makes it a separator and a JSON array.
+
+    Example
+    -------
+    >>> row_text(Utterance("a", "a.wav", duration=2.5))[:15]
+    'a\\x1fa.wav\\x1f\\x1f\\x1f2.5\\x1f'
+    """
+    fields = list(utterance)
+    for place in (START, STOP, DURATION):
+        fields[place] = fields[place] is not None and repr(fields[place])
+    words = fields[EMPHASIS]
+    fields[EMPHASIS] = words is not None and WORDS + "".join([word + AFTER for word in words])
+    text = BETWEEN.join([field or "" for field in fields])
+    plain = text.count(BETWEEN) == len(fields) - 1 and text.count(AFTER) == len(words or ())
+    return text if plain else BETWEEN + json.dumps(utterance)
+
+
+def utterance_of(text: str) -> Utterance:
+    """The utterance of a :func:`row_text`; a ``ValueError`` or ``TypeError`` if it is none.
+
+    Example
+    -------
+    >>> odd = Utterance("a\\x1f", "a.wav", start=1, stop=2.5, transcript="\\x1f", emphasis=("", "b"))
+    >>> utterance_of(row_text(odd)) == odd
+    True
+    """
+    if text.startswith(BETWEEN):
+        fields = json.loads(text[1:])
+        if fields[EMPHASIS] is not None:
+            fields[EMPHASIS] = tuple(fields[EMPHASIS])
+        return Utterance._make(fields)
+    fields = [field or None for field in text.split(BETWEEN)]
+    for place in (START, STOP, DURATION):
+        if (number := fields[place]) is not None:
+            fields[place] = int(number) if number.isdigit() else float(number)
+    if fields[EMPHASIS] is not None:
+        fields[EMPHASIS] = tuple(fields[EMPHASIS][len(WORDS) :].split(AFTER)[:-1])
+    return Utterance._make(fields)
+
+
+def rows_of(manifest: str | os.PathLike) -> Sequence[Utterance]:
+    """A manifest's utterances, mapped into memory if it is large.
+
+    Arguments
+    ---------
+    manifest : str or path-like
+        A JSONL manifest.
+
+    Returns
+    -------
+    sequence of Utterance
+        A list for a small manifest, and where the file of rows can be neither read nor written.
+
+    Raises
+    ------
+    ManifestError
+        As :func:`~speechbrain_xser.data.manifest.read_manifest`.
+
+    Example
+    -------
+    >>> from speechbrain_xser.data.manifest import write_manifest
+    >>> path = getfixture("tmp_path") / "train.jsonl"
+    >>> write_manifest(path, [Utterance("a", "a.wav"), Utterance("b", "b.wav", duration=2.0)])
+    >>> rows_of(path) == read_manifest(path)
+    True
+    >>> getfixture("monkeypatch").setattr("speechbrain_xser.data.mapped_rows.LEAST_BYTES", 0)
+    >>> rows = rows_of(path)
+    >>> list(rows) == read_manifest(path), rows.places["b"], rows.seconds.tolist()
+    (True, 1, [nan, 2.0])
+    """
+    try:
+        large = os.path.isfile(manifest) and os.path.getsize(manifest) >= LEAST_BYTES
+        return _mapped(Path(manifest)) if large else read_manifest(manifest)
+    except (OSError, NotImplementedError):  # no space, a folder for reading only, a file system without locks
+        return read_manifest(manifest)
+
+
+def _mapped(manifest: Path) -> MappedRows:
+    """The rows of a manifest; the first process writes them."""
+    from filelock import FileLock  # rarely needed
+
+    path = manifest.with_name(manifest.name + SUFFIX)
+    try:
+        return MappedRows(path, manifest_key(manifest))
+    except (Stale, FileNotFoundError):
+        pass
+    with FileLock(f"{path}.lock"):
+        try:
+            return MappedRows(path, manifest_key(manifest))  # another process has written them
+        except (Stale, FileNotFoundError):
+            key = manifest_key(manifest)
+            write_rows(path, manifest, key)
+            return MappedRows(path, key)
+
+
+def write_rows(path: Path, manifest: Path, key: list) -> None:
+    """Checks a manifest and writes its rows; the file is whole or as it was.
+
+    Arguments
+    ---------
+    path : Path
+        The file to write.
+    manifest : Path
+        Its lines are checked one by one; they are never in memory together.
+    key : list
+        Of the manifest, from before it was read.
+
+    Raises
+    ------
+    ManifestError
+        If the manifest is wrong.
+    OSError
+        If there is no space, or the folder cannot be written to.
+    """
+    with moved_into_place(path) as beside, open(beside, "wb") as file, collection_paused():
+        starts, seconds, digests, rooted = array("q", [0]), array("d"), array("Q"), None
+        for place, utterance in enumerate(stream_manifest(manifest)):
+            starts.append(starts[-1] + file.write(row_text(utterance).encode()))
+            stated = stated_seconds(utterance)
+            seconds.append(math.nan if stated is None else stated)
+            digests.append(_digest(utterance.id))
+            if rooted is None and utterance.wav.startswith(DATA_ROOT):
+                rooted = place
+        file.write(bytes(-starts[-1] % WORD))
+        _write_end(file, starts, seconds, digests, Header(key, len(seconds), file.tell(), rooted))
+
+
+def _write_end(file: BinaryIO, starts: array, seconds: array, unsorted: array, header: Header) -> None:
+    digests = np.array(unsorted, dtype="<u8")
+    places = np.argsort(digests, kind="stable")
+    for column, kind in ((starts, "<i8"), (seconds, "<f8"), (digests[places], "<u8"), (places, "<i8")):
+        file.write(np.asarray(column).astype(kind, copy=False).tobytes())
+    told = json.dumps(header).encode()
+    file.write(told + END.pack(len(told), MARK))
+
+
+def _digest(id: str) -> int:
+    return int.from_bytes(blake2b(id.encode(), digest_size=WORD).digest(), "little")
+
+
+class MappedRows(Sequence[Utterance]):
+    """The rows of a manifest in a mapped file, parsed when they are asked for.
+
+    Arguments
+    ---------
+    path : Path
+        A file of :func:`write_rows`.
+    key : list
+        Of the manifest.
+
+    Raises
+    ------
+    Stale
+        If it is not whole, or of another manifest.
+    OSError
+        If it cannot be read.
+    """
+
+    def __init__(self, path: Path, key: list) -> None:
+        self.path, self.key = path, key
+        with open(path, "rb") as file:
+            header = _header(file)
+            if header.key != key:
+                raise Stale(f"{path} is of another manifest.")
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.rooted, count, begin = header.rooted, header.rows, header.row_bytes
+        self._starts = np.frombuffer(self._map, "<i8", count + 1, begin)
+        self.seconds = np.frombuffer(self._map, "<f8", count, begin + WORD * (count + 1))  # NaN if not stated
+        digests = np.frombuffer(self._map, "<u8", count, begin + WORD * (2 * count + 1))
+        self.places = Places(self, digests, np.frombuffer(self._map, "<i8", count, begin + WORD * (3 * count + 1)))
+        self.ids = Ids(self)
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+    def __getitem__(self, place: int) -> Utterance:
+        place = range(len(self))[place]  # an IndexError beyond the end
+        try:
+            return utterance_of(self._text(place))
+        except (ValueError, TypeError, IndexError) as error:
+            raise self._damaged(place) from error
+
+    def __iter__(self) -> Iterator[Utterance]:
+        return map(self.__getitem__, range(len(self)))
+
+    def id(self, place: int) -> str:
+        """The id of a row, without its other fields."""
+        text = self._text(place)
+        return self[place].id if text.startswith(BETWEEN) else text.partition(BETWEEN)[0]
+
+    def _text(self, place: int) -> str:
+        return self._map[self._starts[place] : self._starts[place + 1]].decode()
+
+    def _damaged(self, place: int) -> ManifestError:
+        return ManifestError(f"{self.path}: row {place + 1} is damaged. Delete this file: it is made again.")
+
+    def __reduce__(self) -> tuple:
+        return MappedRows, (self.path, self.key)  # another process maps the same file
+
+
+class Ids(Sequence[str]):
+    """The ids of mapped rows, in their order."""
+
+    def __init__(self, rows: MappedRows) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, place: int) -> str:
+        return self._rows.id(range(len(self))[place])
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._rows.id, range(len(self)))
+
+
+class Places(Mapping[str, int]):
+    """Where the row of an id is, found in the sorted digests of all ids."""
+
+    def __init__(self, rows: MappedRows, digests: np.ndarray, places: np.ndarray) -> None:
+        self._rows, self._digests, self._places = rows, digests, places
+
+    def __getitem__(self, id: str) -> int:
+        digest = np.uint64(_digest(id))
+        nearest = int(self._digests.searchsorted(digest))
+        while nearest < len(self._digests) and self._digests[nearest] == digest:
+            if self._rows.id(place := int(self._places[nearest])) == id:
+                return place
+            nearest += 1
+        raise KeyError(id)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows.ids)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def values(self) -> range:
+        """All places in their order, without a search for each."""
+        return range(len(self))
+
+
+def _header(file: BinaryIO) -> Header:
+    """The header at the end of a file of rows, if the file is whole."""
+    try:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(size - END.size)
+        length, mark = END.unpack(file.read(END.size))
+        file.seek(size - END.size - length)
+        header = Header(*json.loads(file.read(length)))
+        whole = header.row_bytes + WORD * (4 * header.rows + 1) + length + END.size == size
+    except (OSError, OverflowError, ValueError, TypeError, struct.error) as error:
+        raise Stale(f"{file.name} is not whole.") from error
+    if mark != MARK or not whole:
+        raise Stale(f"{file.name} is not whole.")
+    return header
