@@ -14,7 +14,7 @@ from speechbrain_xser.training.distributed import rank, world_size
 from speechbrain_xser.training.sampler import WindowSampler
 from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.signals import ignore_in_worker
-from speechbrain_xser.training.streaming import tars_of
+from speechbrain_xser.training.tar_order import tars_of
 from speechbrain_xser.training.training_settings import TrainingSettings
 from speechbrain_xser.training.work import predicted_tokens, soft_tokens_a_second
 from speechbrain_xser.utils.devices import evaluation_rows

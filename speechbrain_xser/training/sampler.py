@@ -17,7 +17,7 @@ from torch.utils.data import Sampler
 
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.training.seeding import derive_seed
-from speechbrain_xser.training.streaming import streamed
+from speechbrain_xser.training.tar_order import streamed
 from speechbrain_xser.training.work import dealt, even_cuts
 
 
@@ -44,7 +44,7 @@ class WindowSampler(Sampler[list[int]]):
     rank, world_size : int
         This process among all.
     tars : sequence of ndarray, optional
-        The clips of each tar, if clips stream: see :func:`~speechbrain_xser.training.streaming.tars_of`.
+        The clips of each tar, if clips stream: see :func:`~speechbrain_xser.training.tar_order.tars_of`.
     open_tars : int
         Tars that are read at the same time, if clips stream.
 

@@ -14,7 +14,7 @@ from speechbrain_xser.data.packing import pack
 from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.errors import CheckpointError, SettingsError
 from speechbrain_xser.training.sampler import WindowSampler
-from speechbrain_xser.training.streaming import streamed, tars_of
+from speechbrain_xser.training.tar_order import streamed, tars_of
 from tests.training.runner import final_weights, make, tiny_data, tiny_hparams, train_in_process
 
 TARS = [np.arange(first, first + 100) for first in range(0, 4000, 100)]
