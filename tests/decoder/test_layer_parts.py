@@ -123,16 +123,21 @@ def casts(llm, run):
     return len(calls)
 
 
-@pytest.fixture
-def half():
-    """A bfloat16 LLM with LoRA, whose B is not zero."""
-    llm = family("llama").bfloat16()
+def adapted(kind):
+    """An LLM with LoRA, whose B is not zero."""
+    llm = family("llama").to(kind)
     use_few_operations(llm)
     model = add_lora(llm, r=2, dropout=0.0)
     for name, parameter in model.named_parameters():
         if ".lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.3)
     return model.eval()
+
+
+@pytest.fixture
+def half():
+    """A bfloat16 LLM with LoRA in float32."""
+    return adapted(torch.bfloat16)
 
 
 @pytest.fixture(params=[False, True], ids=["a CPU's way", "a GPU's way"])
@@ -143,7 +148,8 @@ def way(request):
 
 
 def logits(model):
-    stream = torch.randn(LAYOUT.length, 32, generator=torch.Generator().manual_seed(1)).bfloat16()
+    kind = model.get_base_model().dtype
+    stream = torch.randn(LAYOUT.length, 32, generator=torch.Generator().manual_seed(1)).to(kind)
     states, head = last_states(model.get_base_model(), stream, LAYOUT, LAST)
     return head(states).detach()
 
@@ -172,6 +178,20 @@ def replaced(model):
             parameter.data = 2 * parameter.data
 
 
+def fused_step(model):
+    """A training step that leaves the versions of tensors as they were."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    with torch.enable_grad():
+        stream = torch.randn(LAYOUT.length, 32).to(model.get_base_model().dtype)
+        states, head = last_states(model.train().get_base_model(), stream, LAYOUT, LAST)
+        head(states).square().sum().backward()
+    versions = [parameter._version for parameter in trained]
+    torch.optim.AdamW(trained, lr=0.1, fused=True).step()
+    assert [parameter._version for parameter in trained] == versions  # else this shows nothing
+    model.zero_grad()
+    model.eval()
+
+
 def behind_its_back(model):
     """As shards are gathered: values change without a new version, and a training step comes before."""
     logits(model.train())
@@ -182,11 +202,13 @@ def behind_its_back(model):
 
 
 @pytest.mark.usefixtures("way")
-@pytest.mark.parametrize("change", [step, loaded, replaced, behind_its_back])
-def test_a_kept_cast_is_made_again_when_lora_changes(half, change):
-    before = logits(half)
-    change(half)
-    found, fresh = logits(half), logits(copy.deepcopy(half))
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("change", [step, loaded, replaced, fused_step, behind_its_back])
+def test_a_kept_cast_is_made_again_when_lora_changes(change, kind):
+    model = adapted(kind)
+    before = logits(model)
+    change(model)
+    found, fresh = logits(model), logits(copy.deepcopy(model))
     assert torch.equal(found, fresh) and not torch.equal(found, before)
 
 
