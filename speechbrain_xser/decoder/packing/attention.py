@@ -58,7 +58,8 @@ def planned_attention(
 ) -> tuple[Tensor, None]:
     """The function that transformers calls, with the signature that it expects."""
     if plan is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+        with without_cudnn(query.device):
+            return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     if options.get("s_aux") is not None or options.get("dropout"):
         raise BackboneError(
             f"{type(module).__name__} has attention sinks or drops attention out, which plans do not: use another LLM, "
