@@ -47,7 +47,7 @@ def kept_fingerprint(backbone: str | Path) -> str:
 
 
 def _place(path: Path) -> Path:
-    """A folder's own place; a file keeps its name, which counts, for it may be a link to one that is named by a hash."""
+    """A folder's own place; a file keeps its name, which counts, since a link may lead to another name."""
     return path.parent.resolve() / path.name if is_gguf(path) else path.resolve()
 
 

@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from speechbrain_xser.decoder import lora
 from speechbrain_xser.decoder.packing import cross_entropy as cross_entropy_module
 from speechbrain_xser.decoder.packing.attention import planned_attention, use_plans
 from speechbrain_xser.decoder.packing.cross_entropy import ANY_LOGIT_BYTES, LOGIT_BYTES, chunked_cross_entropy
@@ -143,14 +144,18 @@ def test_attention_with_sinks_is_refused(llm):
         planned_attention(attention, query, query, query, None, plan=object(), s_aux=torch.zeros(4))
 
 
-def test_gradients_under_dropout_are_those_of_the_written_out_formula(decoder):
+@pytest.mark.parametrize("fused", [False, True], ids=["a CPU's way", "a GPU's way"])
+def test_gradients_under_dropout_are_those_of_the_written_out_formula(decoder, fused, monkeypatch):
+    if fused:
+        monkeypatch.setattr(lora, "_drop", lambda x, level: lora._drop_fused(x, 1 - level / lora.LEVELS))
     layer = with_lora(decoder, scale=1.0).train().causal.model.layers[0].mlp.down_proj
     layer.lora_dropout["default"].p = 0.3
     x = torch.randn(6, 64, requires_grad=True)
     output = layer(x)
     dropped = layer.dropout(x, 0.3)  # the same draw
     down, up = layer.lora_A["default"].weight, layer.lora_B["default"].weight
-    expected = x @ layer.base_layer.weight.T + 2 / dropped.share * ((x * dropped.kept) @ down.T) @ up.T
+    share = 1 - round(0.3 * lora.LEVELS) / lora.LEVELS
+    expected = x @ layer.base_layer.weight.T + 2 / share * ((x * dropped.kept) @ down.T) @ up.T
     towards, inputs = torch.randn_like(output), (x, down, up)
     assert not dropped.kept.all()
     torch.testing.assert_close(output, expected)
