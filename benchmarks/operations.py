@@ -39,7 +39,10 @@ from speechbrain_xser.training.step_bytes import on_meta
 
 FREE = re.compile(r"(aten\.(new_|)empty|aten\.(_unsafe_view|detach|alias|lift_fresh)|prim\.)")  # launch nothing
 
-LAUNCHED = {"torch_attn._varlen_attn.default": 2}  # attention, and the zeros that PyTorch returns with it
+LAUNCHED = {
+    "torch_attn._varlen_attn.default": 2,  # attention, and the zeros that PyTorch returns with it
+    "torch_attn._varlen_attn_backward.default": 5,  # FlashAttention's three, and sums over queries that share k and v
+}
 
 
 class Counts(NamedTuple):

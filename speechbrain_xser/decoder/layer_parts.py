@@ -1,8 +1,8 @@
 """The parts of Llama's layers in few operations: a step of one row is a thousand small kernels, launched one by one.
 
 Norms are one operation. Linears with one input share LoRA's first product, and queries and keys are rotated together.
-Families that copy Llama's parts (Mistral, Qwen 2, Granite) get the same; of others, the norms at most. Parameters and
-their names stay the library's, and so does everything that is computed without a plan.
+Families that copy Llama's parts (Mistral, Qwen 2, Granite) get the same; of others, the norms and MLPs at most.
+Parameters and their names stay the library's, and attention without a plan stays the library's too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class OneNorm:
         weight, kind = self.weight, hidden_states.dtype
         if kind != weight.dtype or (hidden_states.device.type == "cpu" and kind != torch.float32):
             return super().forward(hidden_states)
-        if hidden_states.device.type != "cpu":
+        if hidden_states.device.type == "cuda":  # elsewhere it may have no backward
             return torch.ops.aten._fused_rms_norm(hidden_states, weight.shape, weight, self.variance_epsilon)[0]
         return rms_norm(hidden_states, weight.shape, weight, self.variance_epsilon)
 
@@ -51,10 +51,9 @@ class OneAttention:
         products = together((self.q_proj, self.k_proj, self.v_proj), hidden_states)
         query, key, value = (part.unflatten(-1, (-1, self.head_dim)) for part in products)
         query, key = rotated(query, key, *position_embeddings)
-        window = getattr(self, "sliding_window", getattr(self.config, "sliding_window", None))
-        rows = (part.transpose(1, 2) for part in (query, key, value))
-        heard = plan.attend(self.layer_idx, *rows, scaling=self.scaling, sliding_window=window, softcap=None)
-        return self.o_proj(heard.flatten(2)), None
+        rows, window = (part.transpose(1, 2) for part in (query, key, value)), _window(self)
+        context = plan.attend(self.layer_idx, *rows, scaling=self.scaling, sliding_window=window, softcap=None)
+        return self.o_proj(context.flatten(2)), None
 
 
 class OneMLP:
@@ -92,6 +91,17 @@ def use_few_operations(llm: PreTrainedModel) -> None:
         kind = type(module)
         if kind.__module__.startswith("transformers.") and kind.__name__ in MIXED:
             module.__class__ = _mixed(MIXED[kind.__name__], kind)
+
+
+def _window(attention: nn.Module) -> int | None:
+    """Positions that a query attends to: Qwen 2's own, and Mistral's of the config, which Llama and Granite ignore."""
+    of_config = _reads_its_config(type(attention)) and getattr(attention.config, "sliding_window", None)
+    return getattr(attention, "sliding_window", of_config or None)
+
+
+@cache
+def _reads_its_config(kind: type) -> bool:
+    return any(base.__name__ == "MistralAttention" for base in kind.__mro__)
 
 
 def together(linears: Sequence[nn.Module], x: Tensor) -> Sequence[Tensor]:

@@ -3,17 +3,18 @@
 PEFT's layer copies its input to another dtype, drops out a copy for each linear, and scales and adds in separate
 passes. Here the product with B is added in place, its scale is part of that product, and linears with the same input
 (queries, keys and values; gate and up) share one dropout. They can share the product with A too (:func:`grouped`).
-In evaluation, copies of A and B in the dtype of the computation are kept. Everything else (names, saving, merging) is
-PEFT's.
+In evaluation, copies of A and B in the dtype of the computation are kept until a matrix is replaced or written to, or
+a pass in training mode. What is written through ``.data`` or by a fused optimiser between passes in evaluation mode
+leaves no trace in a tensor and is not seen. Everything else (names, saving, merging) is PEFT's.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -33,13 +34,14 @@ class Dropped(NamedTuple):
 
     values: Tensor  # same shape as the input
     kept: Tensor | None  # bool; None if nothing was dropped
-    share: float  # expected share of kept values
+    share: float  # expected share of kept values; 1 if they have been divided by it
+    gain: float = 1.0  # what kept values have been multiplied by
 
 
 class Drawn(NamedTuple):
     """The last dropout, and what it was drawn for."""
 
-    heard: weakref.ref  # the input tensor
+    source: weakref.ref  # the input tensor
     key: tuple[float, int]  # the probability, and how often the tensor had been written to
     dropped: Dropped
 
@@ -66,8 +68,10 @@ class SharedDropout:
         """Drops values of ``x`` with a probability below 1 (to one in 65,536); the result has no gradient."""
         if probability == 0:
             return Dropped(x.detach(), None, 1.0)
+        if x.is_inference():  # it does not say whether it has been written to
+            return _drop(x, round(probability * LEVELS))
         key, last = (probability, x._version), self._last
-        if last is None or last.heard() is not x or last.key != key:
+        if last is None or last.source() is not x or last.key != key:
             self._last = last = Drawn(weakref.ref(x), key, _drop(x.detach(), round(probability * LEVELS)))
         return last.dropped
 
@@ -78,8 +82,13 @@ def _drop(x: Tensor, level: int) -> Dropped:
         words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
         kept = words.view(torch.int16)[: x.numel()].view(x.shape) >= level - LEVELS // 2
     else:
-        kept = torch.empty_like(x, dtype=torch.bool).bernoulli_(share)
+        return _drop_fused(x, share)
     return Dropped(x * kept, kept, share)
+
+
+def _drop_fused(x: Tensor, share: float) -> Dropped:
+    """In the one kernel that a GPU has for it, which divides too."""
+    return Dropped(*torch.native_dropout(x, 1 - share, True), 1.0, 1 / share)
 
 
 class FewPasses:
@@ -212,7 +221,8 @@ def grouped(linears: Sequence[FewPasses], x: Tensor, quantised: bool = False) ->
     """
     name, device = linears[0].active_adapters[0], x.device.type
     cast = torch.is_autocast_enabled(device)
-    if device == "cpu" and not (cast or quantised or torch.is_grad_enabled() or linears[0].training):
+    plain = device == "cpu" and not (cast or quantised or torch.is_grad_enabled() or linears[0].training)
+    if plain and all(linear._modules["base_layer"].weight.dtype == x.dtype for linear in linears):
         return _answered(linears, name, x)
     kind = torch.get_autocast_dtype(device) if cast else x.dtype
     dropped = FewPasses.dropout(x, linears[0].probability)
@@ -247,13 +257,13 @@ def _answered(linears: Sequence[FewPasses], name: str, x: Tensor) -> tuple[Tenso
 
 def _turned(linears: Sequence[FewPasses], name: str, kind: torch.dtype) -> tuple[Tensor, ...]:
     """All A side by side and each B, transposed and in a dtype; kept until a tensor or what is in it changes."""
-    parameters, first = _parameters(linears, name), linears[0].__dict__
-    key = [kind, *((id(one), one.data_ptr(), one._version) for one in parameters)]
-    kept = first.get(COPIES)
-    if kept is None or kept.key != key:
+
+    def made() -> tuple[Tensor, ...]:
         lora = _copied(parameters, kind)
-        first[COPIES] = kept = Kept(key, (lora.down.T, *(up.T for up in lora.ups)))
-    return kept.matrices
+        return lora.down.T, *(up.T for up in lora.ups)
+
+    parameters = _parameters(linears, name)
+    return _kept(linears[0], parameters, ("turned", kind), made)
 
 
 def _parameters(linears: Sequence[FewPasses], name: str) -> list[Tensor]:
@@ -265,19 +275,30 @@ def _parameters(linears: Sequence[FewPasses], name: str) -> list[Tensor]:
 def _matrices(linears: Sequence[FewPasses], name: str, kind: torch.dtype) -> Matrices:
     """LoRA's matrices in a dtype; in evaluation they are made once, until a tensor or what is in it changes."""
     parameters, first = _parameters(linears, name), linears[0].__dict__
+    if first["training"]:
+        first.pop(COPIES, None)  # a step follows, which may change values without telling (fused, or of shards)
     if len(linears) == 1 and parameters[0].dtype == kind:
         return Matrices(parameters[0], tuple(parameters[1:]))
     if first["training"]:
-        first.pop(COPIES, None)  # a step follows, which may change values without telling (sharded parameters)
         return _copied(parameters, kind)
-    key = kind, *((id(one), one.data_ptr(), one._version, one.device) for one in parameters)
-    kept = first.get(COPIES)
+    return _kept(linears[0], parameters, ("straight", kind), lambda: _copied(parameters, kind))
+
+
+def _kept(first: FewPasses, parameters: list[Tensor], use: tuple, made: Callable[[], Any]) -> Any:
+    """What is made of LoRA's matrices for a use, kept in a group's first linear; not of inference tensors."""
+    if any(one.is_inference() for one in parameters):
+        return made()
+    key = use, *((id(one), one.data_ptr(), one._version, one.device) for one in parameters)
+    kept = first.__dict__.get(COPIES)
     if kept is None or kept.key != key:
-        first[COPIES] = kept = Kept(key, _copied(parameters, kind))
+        first.__dict__[COPIES] = kept = Kept(key, made())
     return kept.matrices
 
 
+@torch.inference_mode(False)
+@torch.no_grad()
 def _copied(parameters: list[Tensor], kind: torch.dtype) -> Matrices:
+    """Copies that a later pass with gradients can use too."""
     parameters = [one.detach() for one in parameters]
     buffer = parameters[0].new_empty(sum(one.numel() for one in parameters), dtype=kind)
     parts = buffer.split([one.numel() for one in parameters])
@@ -290,15 +311,19 @@ def _copied(parameters: list[Tensor], kind: torch.dtype) -> Matrices:
 def _outputs(x: Tensor, dropped: Dropped, group: Group) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
     """``x W' + b + scale * dropped A' B'`` of each linear; and LoRA's input, and its products with A."""
     rows = x.reshape(-1, x.shape[-1]).to(group.kind)
-    heard = rows if dropped.kept is None else dropped.values.reshape(rows.shape).to(group.kind)
-    low, widths = heard @ group.lora.down.T, [len(up) for up in group.lora.ups]
+    inputs = rows if dropped.kept is None else dropped.values.reshape(rows.shape).to(group.kind)
+    low, widths = inputs @ group.lora.down.T, [len(up) for up in group.lora.ups]
     parts = rows.new_empty(len(rows), sum(widths)).split(widths, 1)
     each = zip(parts, low.split(group.ranks, 1), group.weights, group.biases, group.lora.ups, group.scales, strict=True)
     for output, product, weight, bias, up, scale in each:
         if weight is not None:
             torch.mm(rows, weight.T, out=output) if bias is None else torch.addmm(bias, rows, weight.T, out=output)
         output.addmm_(product, up.T, beta=0 if weight is None else 1, alpha=scale)
-    return tuple(output.view(*x.shape[:-1], -1) for output in parts), heard, low
+    return tuple(output.view(*x.shape[:-1], -1) for output in parts), inputs, low
+
+
+def _undropped(gradient: Tensor, kept: Tensor, gain: float) -> Tensor:
+    return gradient.mul_(kept) if gain == 1 else torch.ops.aten.native_dropout_backward(gradient, kept, gain)
 
 
 class _LoraGroup(torch.autograd.Function):
@@ -306,15 +331,15 @@ class _LoraGroup(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, dropped, group, *parameters):
-        outputs, heard, low = _outputs(x, dropped, group)
-        ctx.save_for_backward(*group.weights, *group.lora.ups, group.lora.down, heard, low, dropped.kept)
-        ctx.group = group._replace(weights=(), biases=(), lora=Matrices(None, ()))
+        outputs, inputs, low = _outputs(x, dropped, group)
+        ctx.save_for_backward(*group.weights, *group.lora.ups, group.lora.down, inputs, low, dropped.kept)
+        ctx.group, ctx.gain = group._replace(weights=(), biases=(), lora=Matrices(None, ())), dropped.gain
         ctx.ranks, ctx.shape, ctx.types = group.ranks, x.shape, (x.dtype, parameters[0].dtype)
         return outputs
 
     @staticmethod
     def backward(ctx, *gradients):
-        *large, down, heard, low, kept = ctx.saved_tensors
+        *large, down, inputs, low, kept = ctx.saved_tensors
         weights, ups = large[: len(gradients)], large[len(gradients) :]
         rows = [gradient.reshape(-1, gradient.shape[-1]).to(down.dtype) for gradient in gradients]
         each = list(zip(rows, weights, ups, ctx.group.scales, strict=True))
@@ -324,7 +349,7 @@ class _LoraGroup(torch.autograd.Function):
         of_x = None
         if ctx.needs_input_grad[0]:
             of_x = rows_up @ down
-            of_x = of_x if kept is None else of_x.mul_(kept.view(of_x.shape))
+            of_x = of_x if kept is None else _undropped(of_x, kept.view(of_x.shape), ctx.gain)
             for one, weight, _, _ in each:
                 of_x = of_x if weight is None else of_x.addmm_(one, weight)
             of_x = of_x.view(ctx.shape).to(ctx.types[0])
@@ -332,7 +357,7 @@ class _LoraGroup(torch.autograd.Function):
             return of_x, None, None, *[None] * 2 * len(rows)
         sizes = [rank * down.shape[1] for rank in ctx.ranks] + [up.numel() for up in ups]
         flat = down.new_empty(sum(sizes))  # all gradients in one buffer, so that one cast serves them
-        torch.mm(rows_up.T, heard, out=flat[: down.numel()].view_as(down))
+        torch.mm(rows_up.T, inputs, out=flat[: down.numel()].view_as(down))
         parts = flat.split(sizes)[len(rows) :]
         for (one, _, up, scale), product, part in zip(each, low.split(ctx.ranks, 1), parts, strict=True):
             part.view_as(up).addmm_(one.T, product, beta=0, alpha=scale)

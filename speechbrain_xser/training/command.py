@@ -163,7 +163,7 @@ def _run(hparams: dict, run_opts: RunOptions) -> None:
     accumulation = run_option("grad_accumulation_factor", hparams, run_opts)
     check_memory(hparams, device, accumulation)
     model = make_model(hparams, device)
-    loaders = make_loaders(hparams, model, accumulation)
+    loaders = make_loaders(hparams, model, accumulation, device)
     brain = make_brain(hparams, run_opts, model, len(loaders.train.dataset))
     brain.fit(loaders.train, loaders.valid)
     scores = None

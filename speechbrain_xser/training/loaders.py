@@ -92,8 +92,8 @@ def _tars(clips: DynamicItemDataset, settings: TrainingSettings) -> tuple[list[n
     return tars_of(item["path"] for item in items_of(clips)), settings.open_tars
 
 
-def evaluation_loader(clips: DynamicItemDataset, settings: TrainingSettings) -> DataLoader:
-    """A loader over this rank's share, longest clips first.
+def evaluation_loader(clips: DynamicItemDataset, settings: TrainingSettings, device: str | None = None) -> DataLoader:
+    """A loader over this rank's share, longest clips first; batches are those of a ``device``, or of the GPU here.
 
     Example
     -------
@@ -107,7 +107,7 @@ def evaluation_loader(clips: DynamicItemDataset, settings: TrainingSettings) -> 
     seconds = seconds_of_clips(clips)
     order = sorted(range(len(clips)), key=lambda index: -seconds[index])
     share = Subset(clips, order[rank() :: world_size()])
-    return DataLoader(share, batch_size=settings.valid_batch_size or evaluation_rows(), **_common(settings))
+    return DataLoader(share, batch_size=settings.valid_batch_size or evaluation_rows(device), **_common(settings))
 
 
 def digest_of_clips(loader: DataLoader) -> int:

@@ -89,7 +89,9 @@ def run_option(name: str, hparams: Mapping[str, Any], run_opts: Any) -> Any:
     return run_opts[name] if given else hparams[name]
 
 
-def make_loaders(hparams: Mapping[str, Any], model: ExplainableSER, accumulation: int) -> Loaders:
+def make_loaders(
+    hparams: Mapping[str, Any], model: ExplainableSER, accumulation: int, device: str | None = None
+) -> Loaders:
     """Reads the manifests named ``train_manifest``, ``valid_manifest`` and, if given, ``test_manifest``.
 
     Arguments
@@ -100,6 +102,8 @@ def make_loaders(hparams: Mapping[str, Any], model: ExplainableSER, accumulation
         The model to train; it determines how much work a clip is.
     accumulation : int
         Micro-batches of an optimiser step.
+    device : str, optional
+        Where the model runs; a large GPU answers more clips at a time.
 
     Returns
     -------
@@ -121,8 +125,8 @@ def make_loaders(hparams: Mapping[str, Any], model: ExplainableSER, accumulation
     }
     _check_clips(clips, model, settings)
     train = train_loader(clips["train"], model, settings, accumulation)
-    valid = evaluation_loader(clips["valid"], settings)
-    return Loaders(train, valid, evaluation_loader(clips["test"], settings) if "test" in clips else None)
+    valid = evaluation_loader(clips["valid"], settings, device)
+    return Loaders(train, valid, evaluation_loader(clips["test"], settings, device) if "test" in clips else None)
 
 
 def _check_clips(clips: Mapping[str, DynamicItemDataset], model: ExplainableSER, settings: TrainingSettings) -> None:

@@ -5,8 +5,11 @@ import pickle
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.models.llama.modeling_llama import LlamaAttention, apply_rotary_pos_emb
 
+from speechbrain_xser.decoder import layer_parts
 from speechbrain_xser.decoder.layer_parts import MIXED, rotated, use_few_operations
 from speechbrain_xser.decoder.llm import add_lora
 from speechbrain_xser.decoder.packing.attention import use_plans
@@ -44,11 +47,18 @@ def test_a_family_in_few_operations_has_its_logits_and_gradients(name):
     torch.testing.assert_close(states_and_gradient(llm), expected, atol=2e-5, rtol=2e-5)
 
 
-def test_a_window_stays_a_window():
-    llm = family("mistral", sliding_window=2)
-    expected = states_and_gradient(llm)
+@pytest.mark.parametrize("name", ["llama", "granite", "mistral", "qwen2"])
+def test_a_window_is_one_where_transformers_has_it(name):
+    """Llama and Granite keep the setting in their configs and ignore it."""
+    windows = {"qwen2": {"use_sliding_window": True, "max_window_layers": 0}}
+    llm = family(name, sliding_window=2, **windows.get(name, {}))
+    ids = torch.tensor([[5, 9, 3, 7, 30, 12]])
+    llm.set_attn_implementation("eager")
+    expected = llm(ids).logits[0, -1]
+    use_plans(llm)
     use_few_operations(llm)
-    torch.testing.assert_close(states_and_gradient(llm), expected, atol=2e-5, rtol=2e-5)
+    states, head = last_states(llm, llm.get_input_embeddings()(ids[0]), Layout(2, (4,)), [1])
+    torch.testing.assert_close(head(states)[0], expected, atol=2e-5, rtol=2e-5)
 
 
 def test_parts_are_named_as_transformers_names_them():
@@ -57,11 +67,28 @@ def test_parts_are_named_as_transformers_names_them():
         assert kinds & set(MIXED), name
 
 
-def test_without_a_plan_the_library_computes(plain):
-    ids = torch.tensor([[1, 2, 3]])
-    before = plain.generate(ids, max_new_tokens=5, do_sample=False)
+def test_attention_without_a_plan_is_the_librarys(plain, monkeypatch):
+    calls, original = [], LlamaAttention.forward
+    monkeypatch.setattr(LlamaAttention, "forward", lambda *given, **rest: calls.append(1) or original(*given, **rest))
+    use_plans(plain)
     use_few_operations(plain)
-    assert torch.equal(plain.generate(ids, max_new_tokens=5, do_sample=False), before)
+    expected, ids = plain.config.num_hidden_layers, torch.tensor([[1, 2, 3]])
+    plain(ids)
+    assert len(calls) == expected
+    last_states(plain, plain.get_input_embeddings()(ids[0]), Layout(1, (2,)), [1])
+    assert len(calls) == expected  # with a plan it is ours
+
+
+@pytest.mark.parametrize("device, fused", [("cuda", True), ("mps", False)])
+def test_the_fused_norm_is_taken_where_it_has_a_backward(device, fused, monkeypatch):
+    taken = []
+    monkeypatch.setattr(torch.ops.aten, "_fused_rms_norm", lambda states, *_: taken.append("fused") or [states])
+    monkeypatch.setattr(layer_parts, "rms_norm", lambda states, *_: taken.append("composite") or states)
+    llm = family("llama").bfloat16()
+    use_few_operations(llm)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        llm.model.norm(torch.empty(2, 32, device=device, dtype=torch.bfloat16))
+    assert taken == ["fused" if fused else "composite"]
 
 
 def test_copies_and_pickles_of_a_layer_keep_their_class():
@@ -75,8 +102,6 @@ def test_copies_and_pickles_of_a_layer_keep_their_class():
 
 @pytest.mark.parametrize("beside", [True, False])
 def test_rotations_have_the_gradient_that_autograd_finds(beside):
-    from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
-
     both = torch.randn(1, 3, 6, 8, dtype=torch.float64).requires_grad_()
     angle = torch.randn(1, 3, 4, dtype=torch.float64).repeat(1, 1, 2)
     parts = both.split((4, 2), 2) if beside else [part.clone() for part in both.split((4, 2), 2)]
@@ -98,16 +123,21 @@ def casts(llm, run):
     return len(calls)
 
 
-@pytest.fixture
-def half():
-    """A bfloat16 LLM with LoRA, whose B is not zero."""
-    llm = family("llama").bfloat16()
+def adapted(kind):
+    """An LLM with LoRA, whose B is not zero."""
+    llm = family("llama").to(kind)
     use_few_operations(llm)
     model = add_lora(llm, r=2, dropout=0.0)
     for name, parameter in model.named_parameters():
         if ".lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.3)
     return model.eval()
+
+
+@pytest.fixture
+def half():
+    """A bfloat16 LLM with LoRA in float32."""
+    return adapted(torch.bfloat16)
 
 
 @pytest.fixture(params=[False, True], ids=["a CPU's way", "a GPU's way"])
@@ -118,7 +148,8 @@ def way(request):
 
 
 def logits(model):
-    stream = torch.randn(LAYOUT.length, 32, generator=torch.Generator().manual_seed(1)).bfloat16()
+    kind = model.get_base_model().dtype
+    stream = torch.randn(LAYOUT.length, 32, generator=torch.Generator().manual_seed(1)).to(kind)
     states, head = last_states(model.get_base_model(), stream, LAYOUT, LAST)
     return head(states).detach()
 
@@ -147,6 +178,20 @@ def replaced(model):
             parameter.data = 2 * parameter.data
 
 
+def fused_step(model):
+    """A training step that leaves the versions of tensors as they were."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    with torch.enable_grad():
+        stream = torch.randn(LAYOUT.length, 32).to(model.get_base_model().dtype)
+        states, head = last_states(model.train().get_base_model(), stream, LAYOUT, LAST)
+        head(states).square().sum().backward()
+    versions = [parameter._version for parameter in trained]
+    torch.optim.AdamW(trained, lr=0.1, fused=True).step()
+    assert [parameter._version for parameter in trained] == versions  # else this shows nothing
+    model.zero_grad()
+    model.eval()
+
+
 def behind_its_back(model):
     """As shards are gathered: values change without a new version, and a training step comes before."""
     logits(model.train())
@@ -157,11 +202,13 @@ def behind_its_back(model):
 
 
 @pytest.mark.usefixtures("way")
-@pytest.mark.parametrize("change", [step, loaded, replaced, behind_its_back])
-def test_a_kept_cast_is_made_again_when_lora_changes(half, change):
-    before = logits(half)
-    change(half)
-    found, fresh = logits(half), logits(copy.deepcopy(half))
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("change", [step, loaded, replaced, fused_step, behind_its_back])
+def test_a_kept_cast_is_made_again_when_lora_changes(change, kind):
+    model = adapted(kind)
+    before = logits(model)
+    change(model)
+    found, fresh = logits(model), logits(copy.deepcopy(model))
     assert torch.equal(found, fresh) and not torch.equal(found, before)
 
 

@@ -6,11 +6,13 @@ import pickle
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel
+from peft.tuners.lora import Linear
 from torch import nn
 from transformers import LlamaForCausalLM
 
 from speechbrain_xser.decoder.decoder import LLMDecoder
+from speechbrain_xser.decoder.lora import FusedLoraLinear, SharedDropout
 from speechbrain_xser.errors import BackboneError, CheckpointError, SettingsError
 from speechbrain_xser.stages import CAPTION
 from tests.decoder.conftest import pair, soft_tokens, with_lora
@@ -147,6 +149,49 @@ def test_weights_of_the_base_in_a_checkpoint_are_refused_and_not_copied(decoder)
     with pytest.raises(RuntimeError, match="Unexpected key.*" + key.replace(".", r"\.")):
         decoder.load_state_dict({**decoder.state_dict(), key: torch.zeros_like(base)})
     assert torch.equal(base, before)
+
+
+def linear(kind=torch.float32):
+    """A linear with LoRA, whose B is not zero."""
+    torch.manual_seed(0)
+    layer = FusedLoraLinear(nn.Linear(6, 5).to(kind), "default", config=LoraConfig(r=2), r=2, lora_alpha=6)
+    nn.init.normal_(layer.lora_B["default"].weight)
+    return layer.eval()
+
+
+X = torch.randn(3, 6, generator=torch.Generator().manual_seed(3))
+
+
+def test_what_inference_kept_serves_a_pass_with_gradients():
+    layer, x = linear(), X.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode():
+            expected = layer(X)
+        found = layer(x)
+    found.float().sum().backward()
+    assert torch.equal(found.detach(), expected) and x.grad.abs().sum() > 0
+
+
+def test_a_model_that_is_made_in_inference_mode_answers_and_follows_its_matrices():
+    with torch.inference_mode():
+        layer = linear()
+        torch.testing.assert_close(layer(X), Linear.forward(layer, X))
+        layer.lora_B["default"].weight.mul_(3)  # an inference tensor does not say so
+        torch.testing.assert_close(layer(X), Linear.forward(layer, X))
+
+
+def test_dropout_draws_for_what_inference_mode_made():
+    with torch.inference_mode():
+        assert SharedDropout()(torch.ones(64), 0.5).kept.shape == (64,)
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_a_float32_input_of_a_bfloat16_base_is_computed_in_float32(gradients):
+    layer = linear(torch.bfloat16)
+    weight, bias = layer.base_layer.weight.float(), layer.base_layer.bias.float()
+    down, up = (part["default"].weight.float() for part in (layer.lora_A, layer.lora_B))
+    with torch.set_grad_enabled(gradients):
+        torch.testing.assert_close(layer(X), X @ weight.T + bias + 3.0 * X @ down.T @ up.T)
 
 
 @pytest.mark.parametrize("quantization", ["4bit", "8bit"])

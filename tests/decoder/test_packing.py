@@ -1,12 +1,16 @@
 """A packed stream with a shared prefix and a pruned last layer computes what plain transformers and PEFT compute."""
 
+from itertools import accumulate
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from speechbrain_xser.decoder import lora
 from speechbrain_xser.decoder.packing import cross_entropy as cross_entropy_module
 from speechbrain_xser.decoder.packing.attention import planned_attention, use_plans
-from speechbrain_xser.decoder.packing.cross_entropy import chunked_cross_entropy
+from speechbrain_xser.decoder.packing.cross_entropy import ANY_LOGIT_BYTES, LOGIT_BYTES, chunked_cross_entropy
 from speechbrain_xser.decoder.packing.last_layer import prune_last_layer
 from speechbrain_xser.decoder.packing.stream import Layout, PackedAttention
 from speechbrain_xser.decoder.packing.trunk import last_states, run
@@ -140,14 +144,18 @@ def test_attention_with_sinks_is_refused(llm):
         planned_attention(attention, query, query, query, None, plan=object(), s_aux=torch.zeros(4))
 
 
-def test_gradients_under_dropout_are_those_of_the_written_out_formula(decoder):
+@pytest.mark.parametrize("fused", [False, True], ids=["a CPU's way", "a GPU's way"])
+def test_gradients_under_dropout_are_those_of_the_written_out_formula(decoder, fused, monkeypatch):
+    if fused:
+        monkeypatch.setattr(lora, "_drop", lambda x, level: lora._drop_fused(x, 1 - level / lora.LEVELS))
     layer = with_lora(decoder, scale=1.0).train().causal.model.layers[0].mlp.down_proj
     layer.lora_dropout["default"].p = 0.3
     x = torch.randn(6, 64, requires_grad=True)
     output = layer(x)
     dropped = layer.dropout(x, 0.3)  # the same draw
     down, up = layer.lora_A["default"].weight, layer.lora_B["default"].weight
-    expected = x @ layer.base_layer.weight.T + 2 / dropped.share * ((x * dropped.kept) @ down.T) @ up.T
+    share = 1 - round(0.3 * lora.LEVELS) / lora.LEVELS
+    expected = x @ layer.base_layer.weight.T + 2 / share * ((x * dropped.kept) @ down.T) @ up.T
     towards, inputs = torch.randn_like(output), (x, down, up)
     assert not dropped.kept.all()
     torch.testing.assert_close(output, expected)
@@ -155,16 +163,43 @@ def test_gradients_under_dropout_are_those_of_the_written_out_formula(decoder):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("gigabytes, reads", [(24, 3), (80, 1)])
+class Products(TorchDispatchMode):
+    """How often a matrix is multiplied with."""
+
+    def __init__(self, matrix):
+        super().__init__()
+        self.matrix, self.count = matrix, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        shapes = [one.shape for one in args if isinstance(one, torch.Tensor)]
+        of_matrix = self.matrix.shape in shapes or self.matrix.T.shape in shapes
+        self.count += func.name() in ("aten::mm", "aten::addmm") and of_matrix
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("gigabytes, reads", [(24, 8), (80, 4), (141, 2)])
 def test_the_output_layer_is_read_at_most_four_times_a_step_on_a_card_with_room(gigabytes, reads, monkeypatch):
-    """The longest answers of a batch of eight: 1,248 tokens over Llama 3's vocabulary."""
+    """The longest answers of a batch of eight, 1,248 tokens over Llama 3's vocabulary: logits and their gradients."""
     monkeypatch.setattr(cross_entropy_module, "LEAST_MEMORY", gigabytes * 1e9)  # the meta device stands for the card
-    calls, original = [], cross_entropy_module.linear
-    monkeypatch.setattr(cross_entropy_module, "linear", lambda *given: calls.append(1) or original(*given))
     head = torch.nn.Linear(8, 128256, bias=False, device="meta").requires_grad_(False)
-    states, targets = torch.empty(8 * 156, 8, device="meta"), torch.empty(8 * 156, dtype=torch.long, device="meta")
-    chunked_cross_entropy(states, head, targets)
-    assert len(calls) == reads <= 4
+    states = torch.empty(8 * 156, 8, device="meta", requires_grad=True)
+    with Products(head.weight) as products:
+        chunked_cross_entropy(states, head, torch.empty(8 * 156, dtype=torch.long, device="meta")).backward()
+    assert products.count == reads and (gigabytes < 80 or reads <= 4)
+
+
+class OtherLinear(torch.nn.Linear):
+    """A linear that the loss does not know."""
+
+
+@pytest.mark.parametrize("kind, expected", [(torch.nn.Linear, LOGIT_BYTES), (OtherLinear, ANY_LOGIT_BYTES)])
+def test_a_logit_takes_the_bytes_that_chunks_are_made_for(kind, expected):
+    head = kind(8, 20000, bias=False, dtype=torch.bfloat16).requires_grad_(False)
+    states = torch.randn(17, 8, dtype=torch.bfloat16, requires_grad=True)
+    with torch.profiler.profile(profile_memory=True) as profiled:
+        chunked_cross_entropy(states, head, torch.arange(17), logits=16 * 20000)
+    changes = [event.nbytes() for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
+    assert max(accumulate(changes)) / (16 * 20000) == pytest.approx(expected, rel=0.05)
 
 
 def test_logits_of_a_large_chunk_are_never_kept_for_the_backward():

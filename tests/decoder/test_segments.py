@@ -14,12 +14,13 @@ from speechbrain_xser.decoder.generation import row_cache
 from speechbrain_xser.decoder.generation.answer import PartialAnswer
 from speechbrain_xser.decoder.generation.loop import greedy
 from speechbrain_xser.decoder.generation.row_cache import attended_keys
-from speechbrain_xser.decoder.packing import attention, segments
+from speechbrain_xser.decoder.packing import attention, segments, trunk
 from speechbrain_xser.decoder.packing.stream import Layout, PackedAttention
 from speechbrain_xser.decoder.sequence import Stream
 from speechbrain_xser.lobes.encoder import FrozenEncoder
 from speechbrain_xser.testing import tiny_encoder_folder
 from speechbrain_xser.training.step_bytes import on_meta
+from speechbrain_xser.utils import attention_kernels
 from speechbrain_xser.utils.attention_kernels import without_cudnn
 from speechbrain_xser.utils.lengths import rounded
 
@@ -91,6 +92,14 @@ def test_what_the_kernel_cannot_do_is_left_to_padded_rows(dtype, softcap):
     assert not segments.fit_segments(torch.empty(1, 2, 3, 64, dtype=dtype, device="meta"), softcap)
 
 
+@pytest.mark.parametrize("backend", [SDPBackend.MATH, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.CUDNN_ATTENTION])
+def test_where_flash_attention_is_off_rows_are_padded(backend):
+    query, key, value = heads(4, 2, 6, torch.bfloat16, "meta")
+    with sdpa_kernel(backend), Calls() as calls:
+        PackedAttention(Layout(2, (3, 1)), torch.device("meta")).attend(0, query, key, value)
+    assert "torch_attn::_varlen_attn" not in calls.names
+
+
 def test_a_mask_of_padded_rows_has_the_size_of_arithmetic(monkeypatch):
     made, original = [], attention.additive_mask
     monkeypatch.setattr(attention, "additive_mask", lambda *given: made.append(original(*given)) or made[-1])
@@ -152,8 +161,29 @@ def test_the_decoders_attention_is_not_cudnns(monkeypatch):
     assert switches == [False] and cuda.cudnn_sdp_enabled()
 
 
+def test_attention_without_a_plan_is_not_cudnns(plain, attended, monkeypatch):
+    attention.use_plans(plain)
+    monkeypatch.setattr(attention, "without_cudnn", lambda _: without_cudnn(torch.device("cuda")))
+    plain(torch.tensor([[1, 2, 3]]))
+    assert attended and not any(on for _, on in attended) and cuda.cudnn_sdp_enabled()
+
+
+def test_a_pass_turns_cudnn_off_once(plain, monkeypatch):
+    """Layers find it off: changing the switches takes longer than all else that an attention does on the host."""
+    changes, original = [], attention_kernels.sdpa_kernel
+    monkeypatch.setattr(attention_kernels, "sdpa_kernel", lambda others: changes.append(1) or original(others))
+    for place in (attention, trunk):
+        monkeypatch.setattr(place, "without_cudnn", lambda _: without_cudnn(torch.device("cuda")))
+    attention.use_plans(plain)
+    stream = plain.get_input_embeddings()(torch.tensor([1, 2, 3]))
+    trunk.last_states(plain, stream, Layout(1, (2,)), [1])
+    plan = PackedAttention(Layout(0, (3,)), torch.device("cpu"))
+    trunk.run(plain, plan, torch.arange(3)[None], inputs_embeds=stream[None])
+    assert len(changes) == 2 and plain.config.num_hidden_layers > 1
+
+
 @pytest.fixture
-def heard(monkeypatch):
+def attended(monkeypatch):
     """For every attention of an encoder: the shape of its queries, and whether cuDNN was on."""
     calls, original = [], torch.nn.functional.scaled_dot_product_attention
 
@@ -166,15 +196,15 @@ def heard(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["hubert", "whisper"])
-def test_the_encoders_attention_is_not_cudnns(kind, heard, tmp_path, monkeypatch):
+def test_the_encoders_attention_is_not_cudnns(kind, attended, tmp_path, monkeypatch):
     encoder = FrozenEncoder(tiny_encoder_folder(tmp_path, kind))
     on_gpu = torch.device("cuda")
     monkeypatch.setattr("speechbrain_xser.lobes.encoder.without_cudnn", lambda _: without_cudnn(on_gpu))
     encoder(torch.randn(1, 8000), torch.tensor([8000]))
-    assert heard and not any(on for _, on in heard) and cuda.cudnn_sdp_enabled()
+    assert attended and not any(on for _, on in attended) and cuda.cudnn_sdp_enabled()
 
 
-def test_an_encoder_on_a_gpu_meets_at_most_24_shapes_in_200_batches(heard, tmp_path):
+def test_an_encoder_on_a_gpu_meets_at_most_24_shapes_in_200_batches(attended, tmp_path):
     folder = tiny_encoder_folder(tmp_path)
     with torch.device("meta"), on_meta():
         encoder = FrozenEncoder(folder, load_weights=False)
@@ -182,7 +212,7 @@ def test_an_encoder_on_a_gpu_meets_at_most_24_shapes_in_200_batches(heard, tmp_p
             samples = int(16000 * seconds)
             states = encoder(torch.empty(1, samples), torch.tensor([samples], device="cpu"))
             assert states.layers.shape[2] == int(states.frames)
-    assert len({shape for shape, _ in heard}) <= 24
+    assert len({shape for shape, _ in attended}) <= 24
 
 
 @pytest.mark.parametrize("kind", ["hubert", "whisper"])

@@ -132,6 +132,16 @@ def test_the_loss_of_an_evaluation_does_not_depend_on_its_batches(tmp_path):
     assert max(losses) - min(losses) < 1e-4
 
 
+def test_validation_has_the_batches_of_the_device_of_the_run(tmp_path, monkeypatch):
+    from speechbrain_xser.data.pipeline import dataset
+    from speechbrain_xser.testing import tiny_manifest
+
+    monkeypatch.setattr("speechbrain_xser.training.loaders.evaluation_rows", {"cpu": 2, "cuda:1": 5, None: 6}.get)
+    clips = dataset(tiny_manifest(tmp_path, clips=6))
+    loaders = [evaluation_loader(clips, TrainingSettings(num_workers=0), device) for device in ("cpu", "cuda:1")]
+    assert [loader.batch_size for loader in loaders] == [2, 5]
+
+
 def test_longest_clips_come_first_in_an_evaluation(tmp_path):
     from speechbrain_xser.data.pipeline import dataset
     from speechbrain_xser.testing import tiny_manifest

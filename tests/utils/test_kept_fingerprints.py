@@ -52,6 +52,55 @@ def test_another_name_of_the_folder_is_the_same_backbone(backbone, read):
     assert len(read) == 1
 
 
+@pytest.fixture
+def stored(backbone):
+    """A GGUF file of the hub's cache, which is named by a hash; links have the names."""
+    path = backbone.parent / "blobs" / "0a1b2c"
+    path.parent.mkdir()
+    path.write_bytes(b"GGUFweights")
+    return path
+
+
+def test_a_gguf_file_of_the_hubs_cache_is_read_once(stored, read):
+    link = stored.parent.parent / "model.gguf"
+    link.symlink_to(stored)
+    assert [kept_fingerprint(link) for _ in range(2)] == [fingerprint(link)] * 2
+    assert len(read) == 1
+
+
+def test_names_of_one_gguf_file_have_the_fingerprints_of_their_names(stored):
+    named = stored.rename(stored.with_name("real.gguf"))
+    links = [stored.with_name(name) for name in ("a.gguf", "b.gguf")]
+    for link in links:
+        link.symlink_to(named)
+    assert [kept_fingerprint(path) for path in [*links, named]] == [fingerprint(path) for path in [*links, named]]
+
+
+def test_a_folder_through_a_link_has_the_gguf_files_of_the_folder(stored, read):
+    named = stored.rename(stored.with_name("model.gguf"))
+    (stored.parent.parent / "link").symlink_to(stored.parent)
+    assert kept_fingerprint(named) == kept_fingerprint(stored.parent.parent / "link" / "model.gguf")
+    assert len(read) == 1
+
+
+def test_another_file_of_the_same_size_and_times_is_read(backbone, read):
+    kept_fingerprint(backbone)
+    path = kept_file(backbone)
+    kept = json.loads(path.read_text())
+    number = backbone.joinpath("model.safetensors").stat().st_ino
+    kept["files"] = [[part + 1 if part == number else part for part in state] for state in kept["files"]]
+    path.write_text(json.dumps(kept))
+    kept_fingerprint(backbone)
+    assert len(read) == 2
+
+
+def test_a_fingerprint_of_another_format_is_made_again(backbone, read, monkeypatch):
+    kept_fingerprint(backbone)
+    monkeypatch.setattr(kept_fingerprints, "FORMAT", 0)
+    kept_fingerprint(backbone)
+    assert len(read) == 2
+
+
 def same_size_and_time(folder):
     """Other bytes of the same length, with the time of writing put back."""
     path = folder / "model.safetensors"

@@ -58,7 +58,8 @@ def planned_attention(
 ) -> tuple[Tensor, None]:
     """The function that transformers calls, with the signature that it expects."""
     if plan is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+        with without_cudnn(query.device):
+            return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     if options.get("s_aux") is not None or options.get("dropout"):
         raise BackboneError(
             f"{type(module).__name__} has attention sinks or drops attention out, which plans do not: use another LLM, "
@@ -137,12 +138,12 @@ def masked_attention(
     asked = query.unflatten(1, (groups, share)).flatten(2, 3)
     if softcap is None:
         with without_cudnn(query.device):
-            heard = scaled_dot_product_attention(asked, key, value, attn_mask=mask, scale=scaling)
+            output = scaled_dot_product_attention(asked, key, value, attn_mask=mask, scale=scaling)
     else:
         scores = asked @ key.transpose(2, 3) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
         scores = softcap * torch.tanh(scores / softcap) + (0 if mask is None else mask)
-        heard = scores.softmax(-1, dtype=torch.float32).to(value.dtype) @ value
-    return heard.unflatten(2, (share, query.shape[2])).flatten(1, 2)
+        output = scores.softmax(-1, dtype=torch.float32).to(value.dtype) @ value
+    return output.unflatten(2, (share, query.shape[2])).flatten(1, 2)
 
 
 class Visible:

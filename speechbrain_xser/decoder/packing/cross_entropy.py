@@ -13,25 +13,26 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear
 
 CHUNK_LOGITS = 1 << 23  # 32 MB in float32
-LOGIT_BYTES = 4 + 2  # in float32, and in half precision
+LOGIT_BYTES = 8  # at the peak of a linear layer's loss: twice in float32
+ANY_LOGIT_BYTES = 12  # of any other layer's: autograd keeps one more
 SHARE = 64  # of a GPU's memory, at most, for the logits of a chunk
 LEAST_MEMORY = 24e9  # of a card that training is meant for
 
 
-def chunk_logits(device: torch.device) -> int:
+def chunk_logits(device: torch.device, logit_bytes: int = LOGIT_BYTES) -> int:
     """Logits in a chunk: 32 MB on a CPU, and up to a 64th of a GPU's memory, so that the output layer is read seldom.
 
-    The meta device stands for a card of 24 GB.
+    The meta device stands for a card of 24 GB. ``logit_bytes`` are those that a logit takes at the peak of the loss.
 
     Example
     -------
     >>> chunk_logits(torch.device("cpu")), chunk_logits(torch.device("meta")) // 128256  # rows of Llama 3's vocabulary
-    (8388608, 487)
+    (8388608, 365)
     """
     if device.type not in ("cuda", "meta"):
         return CHUNK_LOGITS
     memory = LEAST_MEMORY if device.type == "meta" else torch.cuda.get_device_properties(device).total_memory
-    return max(CHUNK_LOGITS, int(memory / SHARE / LOGIT_BYTES))
+    return max(CHUNK_LOGITS, int(memory / SHARE / logit_bytes))
 
 
 def chunked_cross_entropy(states: Tensor, head: nn.Module, targets: Tensor, logits: int | None = None) -> Tensor:
@@ -86,7 +87,8 @@ def chunked_nats(states: Tensor, head: nn.Module, targets: Tensor, logits: int |
     """
     trained = any(parameter.requires_grad for parameter in head.parameters())
     width = getattr(head, "out_features", states.shape[-1])
-    most = chunk_logits(states.device) if logits is None else logits
+    logit_bytes = LOGIT_BYTES if type(head) is nn.Linear else ANY_LOGIT_BYTES
+    most = chunk_logits(states.device, logit_bytes) if logits is None else logits
     if trained or len(states) <= max(1, min(most, CHUNK_LOGITS) // width):
         return cross_entropy(head(states).float(), targets, reduction="none")
     rows = max(1, most // width)

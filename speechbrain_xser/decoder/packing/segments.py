@@ -13,6 +13,7 @@ from itertools import accumulate
 
 import torch
 from torch import Tensor
+from torch.backends import cuda
 from torch.nn.functional import scaled_dot_product_attention
 
 from speechbrain_xser.utils.attention_kernels import without_cudnn
@@ -102,6 +103,8 @@ class Segments:
 def fit_segments(query: Tensor, softcap: float | None) -> bool:
     """Whether FlashAttention can take these queries: half precision on a GPU, for which the meta device stands too.
 
+    Where somebody turned FlashAttention off, it cannot.
+
     Example
     -------
     >>> fit_segments(torch.zeros(1, 2, 3, 64), softcap=None)
@@ -109,7 +112,8 @@ def fit_segments(query: Tensor, softcap: float | None) -> bool:
     """
     width, device = query.shape[-1], query.device
     fitting = query.dtype in HALVES and width <= WIDEST_HEAD and width % 8 == 0 and softcap is None
-    return fitting and _has_varlen() and (device.type == "meta" or (device.type == "cuda" and _is_able(device)))
+    fitting = fitting and cuda.flash_sdp_enabled() and _has_varlen()
+    return fitting and (device.type == "meta" or (device.type == "cuda" and _is_able(device)))
 
 
 @cache

@@ -156,8 +156,25 @@ class _PackedSegments:
         softcap: None = None,
     ) -> Tensor:
         """Attention over rows without padding, [1, A, H, D]."""
-        keys, values = (part.squeeze(0).transpose(0, 1).index_select(0, self.keys) for part in (key, value))
+        keys, values = _Gathered.apply(*(part.squeeze(0).transpose(0, 1) for part in (key, value)), self.keys)
         return self.segments.attend(query.squeeze(0).transpose(0, 1), keys, values, scaling, sliding_window)[None]
+
+
+class _Gathered(torch.autograd.Function):
+    """Keys and values, [N, G, D] each, at some places; both gradients are summed in one buffer."""
+
+    @staticmethod
+    def forward(ctx, keys, values, places):
+        ctx.save_for_backward(places)
+        ctx.shape = keys.shape
+        return keys.index_select(0, places), values.index_select(0, places)
+
+    @staticmethod
+    def backward(ctx, of_keys, of_values):
+        (places,), sums = ctx.saved_tensors, of_keys.new_zeros(2, *ctx.shape)
+        for part, gradient in zip(sums, (of_keys, of_values), strict=True):
+            part.index_add_(0, places, gradient)
+        return *sums.unbind(), None
 
 
 def picked(stream: Tensor, places: Tensor) -> Tensor:

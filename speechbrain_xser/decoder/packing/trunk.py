@@ -18,6 +18,7 @@ from speechbrain_xser.decoder.packing.last_layer import SomePlaces, is_pruned
 from speechbrain_xser.decoder.packing.output_layer import few_logits, output_layer
 from speechbrain_xser.decoder.packing.stream import Layout, PackedAttention
 from speechbrain_xser.errors import BackboneError
+from speechbrain_xser.utils.attention_kernels import without_cudnn
 
 Keep = Callable[[int, Tensor, Tensor], None]  # layer, rotated keys [1, G, N, D], values [1, G, N, D]
 
@@ -73,7 +74,8 @@ def last_states(
     if is_pruned(llm):
         asking = Watched(PackedAttention(layout, stream.device, last), keep)
         plan = SomePlaces(watched, asking, places)
-    output = _states(llm, plan, positions, stream[None], places)
+    with without_cudnn(stream.device):  # once for all layers: switching takes longer than their launches
+        output = _states(llm, plan, positions, stream[None], places)
     if watched.calls < llm.config.get_text_config().num_hidden_layers - 1:
         raise BackboneError(f"{type(llm).__name__} does not hand its keyword arguments to attention: use another LLM.")
     return output
@@ -97,9 +99,10 @@ def run(llm: PreTrainedModel, plan: AttentionPlan, positions: Tensor, **inputs: 
     ``positions`` are [B, N] int64; ``inputs`` are ``input_ids`` or ``inputs_embeds``, and ``logits_to_keep``.
     """
     shared, head = _shared(plan, positions), output_layer(llm)
-    if head is not None and "logits_to_keep" not in inputs:
-        return few_logits(head, llm.base_model(**shared, **inputs).last_hidden_state)
-    return llm(**shared, **inputs).logits
+    with without_cudnn(positions.device):
+        if head is not None and "logits_to_keep" not in inputs:
+            return few_logits(head, llm.base_model(**shared, **inputs).last_hidden_state)
+        return llm(**shared, **inputs).logits
 
 
 def _shared(plan: AttentionPlan, positions: Tensor) -> dict[str, object]:
