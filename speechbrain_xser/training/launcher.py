@@ -98,8 +98,11 @@ def launcher_words(launched: Launch) -> list[str]:
     """
     if launched.ranks < 1 or launched.restarts < 0:
         raise SettingsError(f"--ranks {launched.ranks} --restarts {launched.restarts}: {RANKS}, and 0 or more.")
-    if not NODES.fullmatch(launched.nodes):
+    fewest, _, most = launched.nodes.partition(":")
+    if not NODES.fullmatch(launched.nodes) or int(fewest) > int(most or fewest):
         raise SettingsError(f"--nodes is {launched.nodes!r}; expected a number, or the fewest and the most: 1:2.")
+    if launched.nodes == "1" and launched.address is not None:
+        raise SettingsError("--address is for several machines: say with --nodes how many they are.")
     common = [f"--nproc-per-node={launched.ranks}", f"--max-restarts={launched.restarts}"]
     if launched.nodes == "1":
         return [*common, "--standalone"]

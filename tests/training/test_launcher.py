@@ -3,6 +3,7 @@
 import pytest
 from click.testing import CliRunner
 from speechbrain.utils.run_opts import RunOptions
+from torch.distributed import DistBackendError, DistNetworkError, DistStoreError
 
 from speechbrain_xser.cli.train import train_command
 from speechbrain_xser.errors import LostRankError, SettingsError, TrainingError
@@ -18,6 +19,8 @@ from speechbrain_xser.utils.restart_note import FOLDER, noted_code
         (Launch(ranks=0), "--ranks 0 .*at least 1"),
         (Launch(ranks=2, restarts=-1), "--restarts -1.*0 or more"),
         (Launch(ranks=2, nodes="two"), "--nodes is 'two'; expected a number, or the fewest and the most: 1:2"),
+        (Launch(ranks=2, nodes="3:1"), "--nodes is '3:1'; expected .* the fewest and the most: 1:2"),
+        (Launch(ranks=2, address="node1"), "--address is for several machines: say with --nodes how many"),
         (Launch(ranks=2, nodes="2"), "--nodes 2 needs --address HOST"),
         (Launch(ranks=2, nodes="2", address="a b"), "--address is 'a b'; expected HOST or HOST:PORT"),
     ],
@@ -70,3 +73,39 @@ def test_only_an_error_that_a_restart_does_not_mend_keeps_ranks_from_a_restart(e
 )
 def test_ranks_on_cpus_use_gloo_by_themselves(options, backend):
     assert process_group._backend(RunOptions.from_dictionary(options)) == backend
+
+
+LOST = [  # what torch 2.15 said in place of a killed rank
+    RuntimeError("[gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:15748. This is typically"),
+    DistNetworkError("Failed to recv, got 0 bytes. Connection was likely closed. Did the remote server shutdown?"),
+    DistNetworkError("Broken pipe"),
+    DistBackendError("NCCL error\nncclRemoteError: A call failed possibly due to a remote process exiting prematurely."),
+]
+CAUSES = [
+    DistBackendError("NCCL error in: ProcessGroupNCCL.cpp:1, unhandled cuda error (run with NCCL_DEBUG=INFO)"),
+    DistStoreError("wait timeout after 1800000ms, keys: /0"),
+    RuntimeError("[gloo/transport/tcp/unbound_buffer.cc:81] Timed out waiting 1800000ms for recv operation"),
+    RuntimeError("ProcessGroupGloo::allreduce: invalid tensor type"),
+]
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """A launched rank without a group."""
+    monkeypatch.setattr(process_group, "is_launched", lambda: True)
+    monkeypatch.setattr(process_group, "ddp_init_group", lambda options: None)
+    monkeypatch.setattr("torch.distributed.destroy_process_group", lambda: None)
+
+
+@pytest.mark.parametrize("error", LOST)
+def test_a_lost_rank_is_told_with_what_torch_says_first(error, alone):
+    with pytest.raises(LostRankError) as told, process_group.joined(RunOptions()):
+        raise error
+    assert f"and this one with it ({str(error).partition(chr(10))[0]}): its own error says why" in str(told.value)
+
+
+@pytest.mark.parametrize("error", CAUSES)
+def test_a_failure_of_gloo_or_nccl_that_is_no_lost_rank_is_told_as_it_is(error, alone):
+    with pytest.raises(type(error)) as told, process_group.joined(RunOptions()):
+        raise error
+    assert told.value is error
