@@ -1,16 +1,18 @@
 """How ranks are started, and what a wrong command ends with."""
 
+import datetime
+
 import pytest
 from click.testing import CliRunner
 from speechbrain.utils.run_opts import RunOptions
-from torch.distributed import DistBackendError, DistNetworkError, DistStoreError
+from torch.distributed import DistBackendError, DistNetworkError, DistStoreError, TCPStore
 
 from speechbrain_xser.cli.train import train_command
 from speechbrain_xser.errors import LostRankError, SettingsError, TrainingError
 from speechbrain_xser.training import process_group
 from speechbrain_xser.training.command import noting_errors
 from speechbrain_xser.training.launcher import Launch, launcher_words
-from speechbrain_xser.utils.restart_note import FOLDER, noted_code
+from speechbrain_xser.utils.restart_note import FOLDER, MEETING, end_if_noted, noted_code
 
 
 @pytest.mark.parametrize(
@@ -75,11 +77,46 @@ def test_ranks_on_cpus_use_gloo_by_themselves(options, backend):
     assert process_group._backend(RunOptions.from_dictionary(options)) == backend
 
 
+@pytest.fixture
+def meeting(monkeypatch):
+    """The store of torchrun's agents, at the address of several machines."""
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, multi_tenant=True)
+    monkeypatch.setenv(MEETING, f"127.0.0.1:{store.port}")
+    return store
+
+
+def test_the_ranks_of_another_machine_end_with_the_error_of_one(meeting, tmp_path, monkeypatch, capsys):
+    machines = [tmp_path / "one", tmp_path / "other"]
+    for machine in machines:
+        machine.mkdir()
+    monkeypatch.setenv(FOLDER, str(machines[1]))
+    end_if_noted()
+    monkeypatch.setenv(FOLDER, str(machines[0]))
+    with pytest.raises(TrainingError), noting_errors():
+        raise TrainingError("no")
+    monkeypatch.setenv(FOLDER, str(machines[1]))
+    for told in (1, 0):  # once on each machine
+        with pytest.raises(SystemExit) as ended:
+            end_if_noted()
+        assert ended.value.code == 2
+        assert capsys.readouterr().err.count("error: A rank on another machine has ended") == told
+    assert [[path.name for path in machine.iterdir()] for machine in machines] == [["no-restart"]] * 2
+
+
+def test_a_meeting_place_that_has_gone_hides_no_error(meeting, tmp_path, monkeypatch):
+    monkeypatch.setattr("speechbrain_xser.utils.restart_note.PATIENCE", datetime.timedelta(milliseconds=200))
+    monkeypatch.setenv(MEETING, "127.0.0.1:1")
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    with pytest.raises(TrainingError, match="no"), noting_errors():
+        raise TrainingError("no")
+    assert noted_code() == 2
+
+
 LOST = [  # what torch 2.15 said in place of a killed rank
     RuntimeError("[gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:15748. This is typically"),
     DistNetworkError("Failed to recv, got 0 bytes. Connection was likely closed. Did the remote server shutdown?"),
     DistNetworkError("Broken pipe"),
-    DistBackendError("NCCL error\nncclRemoteError: A call failed possibly due to a remote process exiting prematurely."),
+    DistBackendError("NCCL error\nncclRemoteError: a network error or a remote process exiting prematurely."),
 ]
 CAUSES = [
     DistBackendError("NCCL error in: ProcessGroupNCCL.cpp:1, unhandled cuda error (run with NCCL_DEBUG=INFO)"),
