@@ -5,9 +5,7 @@ The workers end with this process, however it ends.
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from multiprocessing import connection, get_context, parent_process
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from speechbrain_xser.batch.input_shards import InputShard
 from speechbrain_xser.batch.shard_report import ShardReport, given_up
+from speechbrain_xser.utils.parent import end_after
 
 if TYPE_CHECKING:
     from speechbrain_xser.batch.shard_worker import Job
@@ -85,7 +84,7 @@ def _give(worker: _Process, waiting: deque[InputShard], busy: dict) -> None:
 def _serve(job: Job, place: int, pipe: connection.Connection) -> None:
     """The worker's process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its workers
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_after(parent_process().join)
     worker = job.worker(place)
     while True:
         try:
@@ -93,8 +92,3 @@ def _serve(job: Job, place: int, pipe: connection.Connection) -> None:
         except EOFError:
             return
         pipe.send(worker(shard))
-
-
-def _end_with_parent() -> None:
-    parent_process().join()
-    os._exit(1)

@@ -9,7 +9,7 @@ import click
 from speechbrain_xser.cli.recipe_folder import recipe_folder, recipe_yamls, use_recipes
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.utils.commandline import one_line_errors
-from speechbrain_xser.utils.restart_note import end_if_noted
+from speechbrain_xser.utils.restart_note import end_if_noted, end_with_launcher
 
 
 @click.command("train", context_settings={"ignore_unknown_options": True})
@@ -43,6 +43,7 @@ def train_command(recipe, values, recipes, ranks, **places) -> None:
       xser train SpeechCraft --data_folder=corpora/SpeechCraft --memory=80gb --ranks 8
       xser train SpeechCraft --data_folder=corpora/SpeechCraft --memory=2x8_80gb --ranks 8 --nodes 2 --address node1
     """
+    end_with_launcher()
     end_if_noted()
     with one_line_errors():
         words = [str(recipe_path(recipe, recipes)), *map(option, values)]

@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> None:
         recipe = read_recipe(words)
         if is_launched():
             prepare(recipe.hparams)  # the ranks of a machine in turn: no collective waits for hours of it
-        with joined(words.run_opts):
+        with joined(words.run_opts), noting_errors():  # before the others learn that this rank has ended
             checked_device(words.run_opts["device"])
             with claimed(recipe.hparams["output_folder"], wait=is_started_again()):
                 begin_folder(recipe.hparams["output_folder"], words.recipe, recipe.overrides)

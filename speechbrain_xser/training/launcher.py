@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ from torch.distributed.run import get_args_parser, run
 
 from speechbrain_xser.errors import SettingsError, TrainingError
 from speechbrain_xser.utils.commandline import give_back_stdout
-from speechbrain_xser.utils.restart_note import FOLDER, noted_code
+from speechbrain_xser.utils.restart_note import MEETING, launch_folder, noted_code
 from speechbrain_xser.utils.threads import usable_cores
 
 PORT = 29500  # where machines meet, unless the address names another
@@ -72,8 +71,8 @@ def launch(launched: Launch, command: Sequence[str]) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     give_back_stdout()
-    with tempfile.TemporaryDirectory(prefix="xser-ranks-") as folder:
-        os.environ[FOLDER] = folder
+    os.environ[MEETING] = meeting_place(launched)
+    with launch_folder():
         try:
             run(get_args_parser().parse_args([*words, "-m", *command]))
         except ChildFailedError as error:
@@ -98,18 +97,32 @@ def launcher_words(launched: Launch) -> list[str]:
     """
     if launched.ranks < 1 or launched.restarts < 0:
         raise SettingsError(f"--ranks {launched.ranks} --restarts {launched.restarts}: {RANKS}, and 0 or more.")
-    if not NODES.fullmatch(launched.nodes):
+    fewest, _, most = launched.nodes.partition(":")
+    if not NODES.fullmatch(launched.nodes) or int(fewest) > int(most or fewest):
         raise SettingsError(f"--nodes is {launched.nodes!r}; expected a number, or the fewest and the most: 1:2.")
+    if launched.nodes == "1" and launched.address is not None:
+        raise SettingsError("--address is for several machines: say with --nodes how many they are.")
     common = [f"--nproc-per-node={launched.ranks}", f"--max-restarts={launched.restarts}"]
     if launched.nodes == "1":
         return [*common, "--standalone"]
     if launched.address is None:
         raise SettingsError(f"--nodes {launched.nodes} needs --address HOST, one of the machines, the same on all.")
-    if not (found := ADDRESS.fullmatch(launched.address)):
+    if not ADDRESS.fullmatch(launched.address):
         raise SettingsError(f"--address is {launched.address!r}; expected HOST or HOST:PORT.")
-    place = launched.address if found[2] else f"{launched.address}:{PORT}"
-    meeting = ["--rdzv-backend=c10d", f"--rdzv-endpoint={place}", f"--rdzv-id={launched.job}"]
+    meeting = ["--rdzv-backend=c10d", f"--rdzv-endpoint={meeting_place(launched)}", f"--rdzv-id={launched.job}"]
     return [*common, f"--nnodes={launched.nodes}", *meeting]
+
+
+def meeting_place(launched: Launch) -> str:
+    """HOST:PORT where several machines meet; empty for one machine.
+
+    Example
+    -------
+    >>> meeting_place(Launch(ranks=8, nodes="2", address="node1"))
+    'node1:29500'
+    """
+    found = ADDRESS.fullmatch(launched.address or "")
+    return "" if found is None else launched.address if found[2] else f"{launched.address}:{PORT}"
 
 
 def _exit_code(code: int) -> int:

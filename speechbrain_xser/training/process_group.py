@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from speechbrain.utils.run_opts import RunOptions
 
 NAMES = ("RANK", "LOCAL_RANK")  # what torchrun gives its processes
-LOST = ("closed by peer", "reset by peer", "gloo", "nccl", "broken pipe", "tcpstore", "c10d")  # in messages of torch
+LOST = (  # in what torch says when another rank has ended
+    "closed by peer",  # gloo
+    "reset by peer",
+    "broken pipe",  # the store of the first rank
+    "connection was likely closed",
+    "remote process exit",  # NCCL: "exited or there was a network error", "exiting prematurely"
+)
 
 
 def is_launched() -> bool:
@@ -80,7 +86,7 @@ def joined(run_opts: RunOptions) -> Iterator[None]:
         if not is_lost_rank(error):
             raise
         raise LostRankError(
-            "Another rank has ended, and this one with it: its own error says why. "
+            f"Another rank has ended, and this one with it ({_first_line(error)}): its own error says why. "
             "The same command continues from the last checkpoint."
         ) from error
     finally:
@@ -88,15 +94,21 @@ def joined(run_opts: RunOptions) -> Iterator[None]:
 
 
 def is_lost_rank(error: RuntimeError) -> bool:
-    """Whether torch has lost the connection to another rank.
+    """Whether torch has lost the connection to another rank; any other failure of gloo or NCCL is a cause itself.
 
     Example
     -------
     >>> is_lost_rank(RuntimeError("[gloo/transport/tcp/pair.cc:537] Connection closed by peer [127.0.0.1]:5141"))
     True
+    >>> is_lost_rank(torch.distributed.DistBackendError("NCCL error: unhandled cuda error"))
+    False
     """
-    known = isinstance(error, torch.distributed.DistError)
-    return known or type(error) is RuntimeError and any(word in str(error).lower() for word in LOST)
+    of_torch = type(error) is RuntimeError or isinstance(error, torch.distributed.DistError)
+    return of_torch and any(word in str(error).lower() for word in LOST)
+
+
+def _first_line(error: RuntimeError) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _backend(run_opts: RunOptions) -> str:

@@ -6,7 +6,7 @@ so that machines need no common folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -115,13 +115,12 @@ class Recovery:
             number that no checkpoint could hold.
         """
         refuse_not_finite({"base": self.base, "run": dict(run)}, CANNOT_HOLD)  # not at the first save, hours later
-        source = rank_of_highest(_newest(self.store))
+        newest = self.store.latest()
+        source = rank_of_highest(() if newest is None else (newest.step, newest.folder.name))
         if source is None:
             return None
         more = () if optimizers is None else ("optimizers",)
-        checkpoint, tensors = self._from_rank(source, self.store.latest, run, more)
-        if checkpoint is None:
-            return None
+        checkpoint, tensors = self._from_rank(source, newest, run, more)
         self.model.load_state_dict(tensors["model"], strict=True)
         if optimizers is not None:
             _load_moments(checkpoint, optimizers, tensors["optimizers"])
@@ -138,14 +137,13 @@ class Recovery:
             ``None`` if there is no checkpoint; the weights then stay as they are.
         """
         name, sign = key or self.store.best_key, 1 if highest else -1
-        best, newest = self.store.best(name, highest, intact=False), _newest(self.store)
-        without = (0, *newest) if newest else ()
+        best = self.store.best(name, highest)
+        newest = self.store.latest() if best is None else None
+        without = () if newest is None else (0, newest.step, newest.folder.name)
         source = rank_of_highest(without if best is None else (1, best.metrics[name] * sign, best.step))
         if source is None:
             return None
-        checkpoint, tensors = self._from_rank(source, lambda: self.store.best(name, highest) or self.store.latest())
-        if checkpoint is None:
-            return None
+        checkpoint, tensors = self._from_rank(source, best or newest)
         if checkpoint.metrics.get(name) is None:
             logger.warning("No checkpoint has a finite %s: %s is evaluated.", name, checkpoint.folder)
         self.model.load_state_dict(tensors["model"], strict=True)
@@ -154,32 +152,24 @@ class Recovery:
     def _from_rank(
         self,
         source: int,
-        find: Callable[[], Checkpoint | None],
+        own: Checkpoint | None,
         run: Mapping[str, Any] | None = None,
         more: tuple[str, ...] = (),
-    ) -> tuple[Checkpoint | None, dict[str, dict[str, torch.Tensor]]]:
-        """A checkpoint that one rank finds, and its tensors by file, on all ranks; checked on the rank that reads."""
+    ) -> tuple[Checkpoint, dict[str, dict[str, torch.Tensor]]]:
+        """The checkpoint that one rank has found, and its tensors by file, on all ranks; checked where it is read."""
         names = ("model", *more)
         expected, parts = (self.base, ("base",)) if run is None else ({**self.base, **run}, ("base", "run"))
         read: dict[str, dict[str, torch.Tensor]] = {name: {} for name in (*names, "reference")}
 
-        def checked() -> Checkpoint | None:
-            checkpoint = find()
-            if checkpoint is not None:
-                _check_same(checkpoint, expected, parts)
-                found = names if run is None else _with_reference(checkpoint, names)
-                read.update({name: load_tensors(checkpoint, name) for name in found})
-                check_tensors(read["model"], self.model.state_dict(), f"{checkpoint.folder}/model.safetensors")
-            return checkpoint
+        def checked() -> Checkpoint:
+            _check_same(own, expected, parts)
+            found = names if run is None else _with_reference(own, names)
+            read.update({name: load_tensors(own, name) for name in found})
+            check_tensors(read["model"], self.model.state_dict(), f"{own.folder}/model.safetensors")
+            return own
 
         checkpoint = from_rank(source, checked)
         return checkpoint, {name: tensors_from_rank(source, each, self.device) for name, each in read.items()}
-
-
-def _newest(store: CheckpointStore) -> tuple:
-    """What compares the newest checkpoint of a folder with those of other ranks' folders; empty if there is none."""
-    found = store.list()
-    return (found[-1].step, found[-1].folder.name) if found else ()
 
 
 def _with_reference(checkpoint: Checkpoint, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 import torch
 
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_manifest
-from tests.faults.killed_ranks import ROOT, Kill, command, killed, newest, started, train
+from tests.faults.killed_ranks import ROOT, Kill, command, killed, newest, pid_of, started, train
 from tests.training.runner import final_weights
 from tests.warmed import PATIENCE
 
@@ -52,6 +53,21 @@ def test_killed_ranks_come_back_in_both_stages_and_end_bit_equal(data, whole, tm
     assert_same(tmp_path / "killed", whole)
 
 
+def test_ranks_end_with_their_launcher(data, tmp_path, python):
+    """Which has no time to end them; the training itself would take hours."""
+    words = command(python, {**data, "epochs_per_stage": 10_000}, tmp_path / "run", "--ranks", "2")
+    with started(words) as launcher:
+        while newest(tmp_path / "run") is None:
+            assert launcher.poll() is None
+            time.sleep(0.05)
+        ranks = [psutil.Process(pid_of(rank, tmp_path / "run")) for rank in range(2)]
+        launcher.kill()
+        left = psutil.wait_procs(ranks, timeout=60)[1]
+        for rank in left:
+            rank.kill()
+    assert not left
+
+
 @pytest.mark.soak
 def test_two_machines_without_a_common_folder_go_on_together_after_a_kill(data, whole, tmp_path):
     """Two agents of torchrun with a rank each, and folders of their own; the first rank is killed."""
@@ -72,6 +88,24 @@ def test_two_machines_without_a_common_folder_go_on_together_after_a_kill(data, 
     written = [output for output in places if (output / "checkpoints").exists()]
     assert [(output / "model").exists() for output in written] == [True]
     assert_same(written[0], whole)
+
+
+@pytest.mark.soak
+def test_corpora_that_one_machine_lacks_end_both_with_one_error_that_names_them(data, tmp_path):
+    """Two agents of torchrun; the second has no training manifest."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{free.getsockname()[1]}"
+    words = ("--ranks", "1", "--nodes", "2", "--address", place)
+    lacking = {**data, "train_manifest": tmp_path / "nowhere.jsonl"}
+    commands = [command(sys.executable, each, tmp_path / f"run-{n}", *words) for n, each in enumerate((data, lacking))]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    piped = {"cwd": ROOT, "env": environment, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(commands[0], **piped) as one, subprocess.Popen(commands[1], **piped) as other:
+        told = [process.communicate(timeout=PATIENCE)[1] for process in (one, other)]
+    assert (one.returncode, other.returncode) == (2, 2)
+    errors = [[line for line in each.splitlines() if line.startswith("error: ")] for each in told]
+    assert len(errors[1]) == 1 and "nowhere.jsonl" in errors[1][0]
 
 
 @pytest.mark.soak

@@ -14,10 +14,15 @@ from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_xser.data.manifest import read_manifest, write_manifest
 from speechbrain_xser.errors import XserError
+from speechbrain_xser.stages import STAGES
 from speechbrain_xser.testing import tiny_lobes
+from speechbrain_xser.training.checkpoint import CheckpointStore
+from speechbrain_xser.training.collapse import Heard, active_units, moments
 from speechbrain_xser.training.distributed import from_rank, rank
 from speechbrain_xser.training.process_group import joined
+from speechbrain_xser.training.recovery import Recovery
 from speechbrain_xser.training.run import export
+from speechbrain_xser.training.validation import Evaluation
 from tests.training.runner import LONG_ENOUGH, REWARDED, make, tiny_data, tiny_hparams
 
 STOPPED_AT = 3  # a step in mid-epoch, after a checkpoint
@@ -106,6 +111,25 @@ def sharded(data: dict, output: Path) -> dict:
     return {**found, "answers": answers, "share": share}
 
 
+def damaged(output: Path) -> dict[str, int]:
+    """Disks of their own: the first rank's newest checkpoint is the newer one, and damaged."""
+    recovery = Recovery(CheckpointStore(output / f"disk-{rank()}"), torch.nn.Linear(2, 1), {})
+    step = (9, 5)[rank()]
+    saved = recovery.save(step, None, {}, {"step": step}, {"ua": step / 10})
+    if rank() == 0:
+        file = saved.folder / "model.safetensors"
+        file.write_bytes(file.read_bytes()[:-1] + b"?")
+    return {"resumed": recovery.resume(None, {})["step"], "best": recovery.load_best().step}
+
+
+def pooled() -> dict[str, int]:
+    """A branch of one unit, whose mean stands still on each rank, at another place."""
+    sums = moments(torch.full((1, 4, 1), float(rank())), torch.tensor([4]))
+    evaluation = Evaluation(STAGES["ser"])
+    evaluation.heard = [Heard("content", 1.0, sums, None, 3)]
+    return {"alone": active_units([sums]), "together": evaluation.diagnostics()["content active"]}
+
+
 def refusals(data: dict, output: Path) -> dict[str, str]:
     """What ends with a word before the first step."""
     other = {1: {"train_manifest": data["valid_manifest"], "stage2_learning_rate": 0.5}}.get(rank(), {})
@@ -155,6 +179,7 @@ def main(folder: Path) -> None:
         longer = run_on_main(tiny_data, [folder / "longer"], {"max_new_tokens": LONG_ENOUGH})
         found["rewarded"] = observe(*make(tiny_hparams(longer, output / "rewarded", **REWARDED)), noise=False)
         found["poisoned"] = observe(*make(tiny_hparams(longer, output / "poisoned", **REWARDED)), poison_at=1)
+        found["damaged"], found["pooled"] = damaged(output), pooled()
         found["refused"] = refusals(data, output)
         brain, loaders = make(make_broken(output / "limit", max_unreadable=0.2))  # one of seven
         found["refused"]["unreadable"] = refusal(lambda: brain.fit(loaders.train, loaders.valid))
