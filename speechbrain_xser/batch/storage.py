@@ -17,7 +17,7 @@ from speechbrain_xser.data.audio_files import find_below
 from speechbrain_xser.data.formats import has_sound_suffix
 from speechbrain_xser.data.member import Member, member_of
 from speechbrain_xser.data.remote import Limits, fetch, fetched
-from speechbrain_xser.errors import AudioError, BatchError
+from speechbrain_xser.errors import AudioError, BatchError, FetchError
 from speechbrain_xser.utils.files import moved_into_place
 from speechbrain_xser.utils.user_file import printable
 
@@ -244,6 +244,8 @@ def _told(path: str, remedy: str = UNREACHABLE) -> Iterator[None]:
     """Turns what a disk or a store raises into an error that names the path."""
     try:
         yield
+    except FetchError as error:
+        raise BatchError(str(error)) from error
     except (BatchError, AudioError):
         raise
     except Exception as error:

@@ -18,6 +18,7 @@ from speechbrain_xser.data.manifest import Utterance, write_manifest
 from speechbrain_xser.data.packing import pack
 from speechbrain_xser.errors import BatchError
 from tests.batch.clips import content, samples, write_clips
+from tests.local_server import local_server, send
 
 
 @pytest.fixture
@@ -173,3 +174,24 @@ def test_a_full_disk_while_sound_of_parquet_is_copied_is_no_row(tmp_path, read, 
     monkeypatch.setattr(module.Path, "write_bytes", fail)
     with pytest.raises(OSError, match="No space"):
         read(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "told"),
+    [(404, "audio/wav", "answers 404"), (410, "audio/wav", "answers 410"), (200, "text/html", "is a web page")],
+)
+def test_a_clip_that_a_server_does_not_have_is_a_row(tmp_path, read, code, kind, told):
+    with local_server(lambda request: send(request, b"none", code, Content_Type=kind)) as server:
+        (tmp_path / "a.jsonl").write_text(json.dumps({"id": "a", "wav": f"{server.address}/a.wav"}))
+        [found] = read(tmp_path / "a.jsonl")
+    assert told in found.clip.fault
+
+
+@pytest.mark.parametrize("answer", [{"code": 503}, {"code": 429}, {"Content_Length": 9}])
+def test_a_server_that_fails_is_no_row_since_another_try_may_go_better(tmp_path, read, answer):
+    with local_server(lambda request: send(request, b"some", **{"Content_Type": "audio/wav"} | answer)) as server:
+        (tmp_path / "a.jsonl").write_text(json.dumps({"id": "a", "wav": f"{server.address}/a.wav"}))
+        with pytest.raises(BatchError, match=f"{server.address}/a.wav: "):
+            read(tmp_path / "a.jsonl")
+    with pytest.raises(BatchError, match="cannot be fetched"):  # and nobody is there any more
+        read(tmp_path / "a.jsonl")
