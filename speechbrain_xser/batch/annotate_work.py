@@ -42,6 +42,9 @@ class AnnotateWork(NamedTuple):
         """The columns of an annotated clip."""
         return annotation_schema()
 
+    def fingerprint(self) -> None:
+        """Nothing: no model decides these rows."""
+
     def _row(self, one: BatchClip) -> dict[str, Any]:
         clip, row = one
         try:
