@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from speechbrain_xser.batch.batch_clip import BatchClip
 from speechbrain_xser.batch.row_schema import explanation_row, explanation_schema
-from speechbrain_xser.batch.shard_clips import BatchClip
 from speechbrain_xser.batch.shard_worker import RowMaker
 from speechbrain_xser.explaining.clips import explain_clips
 from speechbrain_xser.utils.devices import checked_device

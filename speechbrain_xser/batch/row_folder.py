@@ -13,7 +13,16 @@ from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from speechbrain_xser.batch.storage import PLAN, is_there, joined_path, name_of, names_in, read_file, write_file, write_new
+from speechbrain_xser.batch.storage import (
+    PLAN,
+    is_there,
+    joined_path,
+    name_of,
+    names_in,
+    read_file,
+    write_file,
+    write_new,
+)
 from speechbrain_xser.data.addresses import is_address
 from speechbrain_xser.errors import BatchError
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from speechbrain_xser.batch.batch_clip import BatchClip
 from speechbrain_xser.batch.input_shards import InputShard
 from speechbrain_xser.batch.row_folder import RowFolder
-from speechbrain_xser.batch.shard_clips import BatchClip, shard_clips
+from speechbrain_xser.batch.shard_clips import shard_clips
 from speechbrain_xser.batch.shard_report import ShardReport
 from speechbrain_xser.errors import BatchError, XserError
 
