@@ -23,6 +23,10 @@ class AudioError(XserError, ValueError):
     """An audio file or waveform cannot be used: missing, empty, not audio, truncated, NaN, too short or too long."""
 
 
+class FetchError(AudioError):
+    """A sound file did not arrive: the network, the server or the disk failed, and another try may go better."""
+
+
 class ManifestError(XserError, ValueError):
     """A manifest or one of its records is wrong: unknown label, duplicate id, missing field."""
 
@@ -135,4 +139,4 @@ def told_as(name: str, path: str) -> Iterator[None]:
     try:
         yield
     except AudioError as error:
-        raise AudioError(str(error).replace(path, name)) from error
+        raise type(error)(str(error).replace(path, name)) from error

@@ -9,8 +9,8 @@ import torch
 from speechbrain_xser.annotator.annotation import described
 from speechbrain_xser.annotator.cutoffs import reference_cutoffs
 from speechbrain_xser.annotator.measures import measure
+from speechbrain_xser.batch.batch_clip import BatchClip
 from speechbrain_xser.batch.row_schema import annotation_row, annotation_schema
-from speechbrain_xser.batch.shard_clips import BatchClip
 from speechbrain_xser.batch.shard_worker import RowMaker
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.paragraphs import Wording
@@ -41,6 +41,9 @@ class AnnotateWork(NamedTuple):
     def schema(self) -> pyarrow.Schema:
         """The columns of an annotated clip."""
         return annotation_schema()
+
+    def fingerprint(self) -> None:
+        """Nothing: no model decides these rows."""
 
     def _row(self, one: BatchClip) -> dict[str, Any]:
         clip, row = one

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from speechbrain_xser.batch.batch_clip import BatchClip
 from speechbrain_xser.batch.row_schema import explanation_row, explanation_schema
-from speechbrain_xser.batch.shard_clips import BatchClip
 from speechbrain_xser.batch.shard_worker import RowMaker
 from speechbrain_xser.explaining.clips import explain_clips
 from speechbrain_xser.utils.devices import checked_device
+from speechbrain_xser.utils.files import files_digest
 from speechbrain_xser.utils.threads import use_threads_for
 
 if TYPE_CHECKING:
@@ -54,6 +55,18 @@ class ExplainWork(NamedTuple):
     def schema(self) -> pyarrow.Schema:
         """The columns of an explanation."""
         return explanation_schema()
+
+    def fingerprint(self) -> str:
+        """The digest of the model's files; its metadata tells of the backbones.
+
+        Raises
+        ------
+        XserError
+            If there is no such model.
+        """
+        from speechbrain_xser.model_folder.locate import model_files, model_folder
+
+        return files_digest(model_files(model_folder(self.model, self.revision)))
 
     def _device(self, place: int) -> str:
         """Worker after worker takes the next GPU."""

@@ -11,7 +11,8 @@ from hashlib import sha256
 from itertools import groupby, islice
 from typing import Literal, NamedTuple
 
-from speechbrain_xser.batch.storage import StoredFile, find_files, opened_file
+from speechbrain_xser.batch.storage import StoredFile, find_files, is_web, opened_file, web_copy
+from speechbrain_xser.utils.files import file_digest
 
 SUFFIXES = (".tar", ".parquet", ".jsonl")  # besides those of sound
 CLIPS = 256
@@ -63,14 +64,22 @@ def plan_shards(sources: Sequence[str], clips: int = CLIPS) -> Plan:
     >>> [(shard.kind, len(shard.paths)) for shard in plan_shards([str(folder)], clips=2).shards]
     [('sounds', 2), ('sounds', 1), ('tar', 1)]
     """
+    web_copy.cache_clear()
     files = [file for source in sources for file in find_files(source, SUFFIXES[: None if _is_manifest(source) else 2])]
     shards = [shard._replace(number=number) for number, shard in enumerate(_shards(files, clips))]
-    listing = "\n".join(f"{file.path} {file.state}" for file in files)
+    states = (_digest(file.path) if is_web(file.path) and _is_manifest(file.path) else file.state for file in files)
+    listing = "\n".join(f"{file.path} {state}" for file, state in zip(files, states, strict=True))
     return Plan(shards, sha256(f"{clips}\n{listing}".encode(errors="backslashreplace")).hexdigest())
 
 
 def _is_manifest(path: str) -> bool:
     return _kind(path) == "manifest"
+
+
+def _digest(path: str) -> str:
+    """Of a manifest on the web, which has no time of its own."""
+    with opened_file(path) as file:
+        return file_digest(file.name)
 
 
 def _kind(path: str) -> str:

@@ -6,9 +6,11 @@ The workers end with this process, however it ends.
 from __future__ import annotations
 
 import signal
+import tempfile
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from multiprocessing import connection, get_context, parent_process
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
 from speechbrain_xser.batch.input_shards import InputShard
@@ -36,9 +38,10 @@ def work_in_processes(job: Job, shards: Sequence[InputShard]) -> Iterator[ShardR
     A shard whose workers die three times is given up and reported.
     """
     waiting, deaths, busy = deque(shards), Counter(), {}
+    scratch = TemporaryDirectory(prefix="xser-batch-", ignore_cleanup_errors=True)
     try:
         for place in range(min(job.processes, len(shards))):
-            _give(_started(job, place), waiting, busy)
+            _give(_started(job, place, scratch.name), waiting, busy)
         while busy:
             for pipe in connection.wait(list(busy)):
                 worker, shard = busy.pop(pipe)
@@ -52,17 +55,20 @@ def work_in_processes(job: Job, shards: Sequence[InputShard]) -> Iterator[ShardR
                     else:
                         code = worker.process.exitcode
                         yield given_up(shard, f"worker died {MOST_DEATHS} times (exit code {code})")
-                    worker = _started(job, worker.place) if waiting else None
+                    worker = _started(job, worker.place, scratch.name) if waiting else None
                 if worker is not None:
                     _give(worker, waiting, busy)
     finally:
         for worker, _ in busy.values():
             worker.process.kill()
+        for worker, _ in busy.values():
+            worker.process.join()
+        scratch.cleanup()
 
 
-def _started(job: Job, place: int) -> _Process:
+def _started(job: Job, place: int, scratch: str) -> _Process:
     ours, theirs = CONTEXT.Pipe()
-    process = CONTEXT.Process(target=_serve, args=(job, place, theirs), daemon=True)
+    process = CONTEXT.Process(target=_serve, args=(job, place, theirs, scratch), daemon=True)
     process.start()
     theirs.close()  # so that its death closes the pipe
     return _Process(process, ours, place)
@@ -81,8 +87,9 @@ def _give(worker: _Process, waiting: deque[InputShard], busy: dict) -> None:
         pass
 
 
-def _serve(job: Job, place: int, pipe: connection.Connection) -> None:
-    """The worker's process."""
+def _serve(job: Job, place: int, pipe: connection.Connection, scratch: str) -> None:
+    """The worker's process, whose temporary files are below the parent's folder, which outlives a killed worker."""
+    tempfile.tempdir = scratch
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its workers
     end_after(parent_process().join)
     worker = job.worker(place)

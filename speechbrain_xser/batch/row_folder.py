@@ -13,7 +13,16 @@ from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from speechbrain_xser.batch.storage import is_there, joined_path, name_of, names_in, read_file, write_file
+from speechbrain_xser.batch.storage import (
+    PLAN,
+    is_there,
+    joined_path,
+    name_of,
+    names_in,
+    read_file,
+    write_file,
+    write_new,
+)
 from speechbrain_xser.data.addresses import is_address
 from speechbrain_xser.errors import BatchError
 
@@ -21,7 +30,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 PART = re.compile(r"part-(\d+)\.parquet")
-PLAN = "_plan.json"  # readers of tables skip names with an underscore
 
 
 class RowFolder(NamedTuple):
@@ -55,8 +63,8 @@ another folder.
         if (found := read_file(self._below(PLAN))) is None:
             if self.done():
                 raise BatchError(f"{name_of(self.path)}: has rows, but no {PLAN}. Choose another folder.")
-            write_file(self._below(PLAN), json.dumps(plan, indent=1).encode())
-            return
+            write_new(self._below(PLAN), json.dumps(plan, indent=1).encode())
+            found = read_file(self._below(PLAN)) or b""  # of a run that began at the same time, perhaps
         try:
             before = json.loads(found)
             other = [name for name in {**plan, **before} if before.get(name) != json.loads(json.dumps(plan.get(name)))]

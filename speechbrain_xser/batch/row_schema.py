@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from speechbrain_xser.annotator.measures import Measures
 from speechbrain_xser.answer.record import Descriptors
-from speechbrain_xser.batch.shard_clips import BatchClip
+from speechbrain_xser.batch.batch_clip import BatchClip
 from speechbrain_xser.data.manifest import NUMBERS, Utterance
 from speechbrain_xser.evidence.measurements import Measured
 from speechbrain_xser.explaining.clips import Told

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from speechbrain_xser.batch.batch_clip import BatchClip
 from speechbrain_xser.batch.input_shards import InputShard
 from speechbrain_xser.batch.row_folder import RowFolder
-from speechbrain_xser.batch.shard_clips import BatchClip, shard_clips
+from speechbrain_xser.batch.shard_clips import shard_clips
 from speechbrain_xser.batch.shard_report import ShardReport
-from speechbrain_xser.errors import XserError
+from speechbrain_xser.errors import BatchError, XserError
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,24 @@ class Work(Protocol):
     def schema(self) -> Any:
         """The columns of its rows."""
         ...
+
+    def fingerprint(self) -> str | None:
+        """What a path or a name does not tell of what decides the rows: the content of a model's files."""
+        ...
+
+
+def check_schema(work: Work) -> None:
+    """Refuses work whose rows could not be written, before anything is loaded.
+
+    Raises
+    ------
+    BatchError
+        If pyarrow is missing; names the extra.
+    """
+    try:
+        work.schema()
+    except ImportError as error:
+        raise BatchError(f"Rows need pyarrow ({error}). Run: pip install 'speechbrain_xser[parquet]'") from error
 
 
 class Job(NamedTuple):
@@ -60,8 +79,9 @@ class ShardWorker:
         self.job, self.fault, self.make_rows = job, None, None
         try:
             self.make_rows = job.work.load(place, job.processes)
-        except (XserError, OSError) as error:
-            self.fault = str(error)
+        except Exception as error:  # another try, at the next shard, would not go better
+            logger.debug("Nothing was loaded.", exc_info=True)
+            self.fault = _told(error)
 
     def __call__(self, shard: InputShard) -> ShardReport:
         """Writes the rows of a shard; what a fault of the machine prevents is told, and can be done again."""
@@ -72,8 +92,7 @@ class ShardWorker:
             rows = self._rows(shard)
         except Exception as error:  # one shard stops no other
             logger.debug("Shard %d ended here.", shard.number, exc_info=True)
-            told = error if isinstance(error, XserError | OSError) else f"{type(error).__name__}: {error}"
-            return ShardReport(shard.number, fault=" ".join(f"shard {shard.number}: {told}".split()))
+            return ShardReport(shard.number, fault=f"shard {shard.number}: {_told(error)}")
         errors = sum(row.get("error") is not None for row in rows)
         return ShardReport(shard.number, len(rows), errors, time.monotonic() - begun)
 
@@ -84,3 +103,9 @@ class ShardWorker:
             rows = self.make_rows(shard_clips(shard, Path(folder), self.job.data_folder))
         self.job.rows.write(shard.number, rows, self.job.work.schema())
         return rows
+
+
+def _told(error: Exception) -> str:
+    """An error in a line; one of a library is named by its type."""
+    told = error if isinstance(error, XserError | OSError) else f"{type(error).__name__}: {error}"
+    return " ".join(str(told).split())

@@ -7,24 +7,32 @@ Local paths go straight to the operating system. Others go through fsspec, excep
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from uuid import uuid4
 
 from speechbrain_xser.data.addresses import SCHEMES, is_address, shown
 from speechbrain_xser.data.audio_files import find_below
 from speechbrain_xser.data.formats import has_sound_suffix
 from speechbrain_xser.data.member import Member, member_of
-from speechbrain_xser.data.remote import Limits, fetch, fetched
-from speechbrain_xser.errors import AudioError, BatchError
+from speechbrain_xser.data.remote import LIMITS, Limits, fetch
+from speechbrain_xser.errors import AudioError, BatchError, FetchError
 from speechbrain_xser.utils.files import moved_into_place
 from speechbrain_xser.utils.user_file import printable
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
+PLAN = "_plan.json"  # marks a folder of rows; readers of tables skip names with an underscore
 UNREACHABLE = "Check the path, the network and the credentials."
+OBJECTS = {"s3", "gs", "az", "abfs", "memory"}  # stores without halves of files
+FREE = "Free some space, or check the permissions, and give the same command again."
+TAGS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime")  # as stores call them
+WEB_FILE = "file"
 LARGE = Limits(bytes=1 << 40, seconds=86400.0)  # of a shard that is fetched
 
 
@@ -84,6 +92,8 @@ def parent_of(path: str) -> str:
 def find_files(source: str, suffixes: tuple[str, ...]) -> list[StoredFile]:
     """The file of this name, or the sound files and those with one of the suffixes below the folder, sorted.
 
+    Folders of rows, which have a ``_plan.json``, are no inputs: OUT may lie in the folder that is read.
+
     Raises
     ------
     BatchError
@@ -98,13 +108,22 @@ def find_files(source: str, suffixes: tuple[str, ...]) -> list[StoredFile]:
     return found
 
 
+@lru_cache(maxsize=4)
+def web_copy(address: str) -> TemporaryDirectory:
+    """A folder with ``file``, what is at an http(s) address; fetched once by a process, and removed when it ends."""
+    with _told(address):
+        folder = TemporaryDirectory(prefix="xser-web-")
+        fetch(address, os.path.join(folder.name, WEB_FILE), LARGE)
+        return folder
+
+
 @contextmanager
 def opened_file(path: str) -> Iterator[BinaryIO]:
     """A file for reading in order; a ``BatchError`` if it cannot be reached."""
     with ExitStack() as stack:
         with _told(path):
             if is_web(path):
-                path = stack.enter_context(fetched(path, LARGE))
+                path = os.path.join(web_copy(path).name, WEB_FILE)
             if is_address(path):
                 fs, place = filesystem(path)
                 file = stack.enter_context(fs.open(place, "rb"))
@@ -113,7 +132,7 @@ def opened_file(path: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def local_copy(path: str, folder: Path, name: str) -> str:
+def local_copy(path: str, folder: Path, name: str, limits: Limits = LIMITS) -> str:
     """The path of a local file with the same content: the file itself, or a copy in ``folder``.
 
     Of an archive in the cloud, only the bytes of the clip that the path addresses are fetched.
@@ -121,7 +140,7 @@ def local_copy(path: str, folder: Path, name: str) -> str:
     Raises
     ------
     AudioError
-        If it does not exist, which another try would not change.
+        If it does not exist or may not be read, which another try would not change.
     BatchError
         If it cannot be reached, or the disk is full.
     """
@@ -130,15 +149,22 @@ def local_copy(path: str, folder: Path, name: str) -> str:
     copy = os.fspath(folder / name)
     with _told(path):
         if is_web(path):
-            fetch(path, copy, LARGE)
+            fetch(path, copy, limits)
         elif (member := member_of(path)) is not None:
             Path(copy).write_bytes(_bytes_of(member))
         else:
             fs, place = filesystem(path)
             if not fs.exists(place):
                 raise AudioError(f"{name_of(path)}: no such file, expected an audio file. Check the path.")
-            fs.get_file(place, copy)
+            _get(fs, place, copy, path)
     return copy
+
+
+def _get(fs: AbstractFileSystem, place: str, copy: str, path: str) -> None:
+    try:
+        fs.get_file(place, copy)
+    except PermissionError as error:
+        raise AudioError(f"{name_of(path)}: may not be read ({error}). Check its rights.") from error
 
 
 def _bytes_of(member: Member) -> bytes:
@@ -158,13 +184,43 @@ def write_file(path: str, content: bytes) -> None:
     BatchError
         If it cannot be written, for instance because the disk is full.
     """
-    with _told(path, "Free some space, or check the permissions, and give the same command again."):
+    with _told(path, FREE):
         if is_address(path):
             fs, place = filesystem(path)
-            fs.pipe_file(place, content)  # an object appears when all of it has arrived
-            return
+            return _pipe_whole(fs, place, content)
         with moved_into_place(path) as beside:
             beside.write_bytes(content)
+
+
+def write_new(path: str, content: bytes) -> None:
+    """As :func:`write_file`, but on a local disk, a file that is there stays as it is."""
+    if is_address(path):
+        return write_file(path, content)
+    with _told(path, FREE), suppress(FileExistsError), moved_into_place(path) as beside:
+        beside.write_bytes(content)
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a disk without links
+            pass
+
+
+def _pipe_whole(fs: AbstractFileSystem, place: str, content: bytes) -> None:
+    """An object appears when all of it has arrived; a file of a disk far away is written beside and moved."""
+    if OBJECTS.intersection([fs.protocol] if isinstance(fs.protocol, str) else fs.protocol):
+        fs.pipe_file(place, content)
+        return
+    folder, _, name = place.rpartition("/")
+    beside = f"{folder}/.{name}.{uuid4().hex}.part"
+    fs.makedirs(folder, exist_ok=True)
+    try:
+        fs.pipe_file(beside, content)
+        fs.mv(beside, place)
+    except BaseException:
+        with suppress(Exception):
+            fs.rm_file(beside)
+        raise
 
 
 def read_file(path: str) -> bytes | None:
@@ -216,8 +272,15 @@ def filesystem(path: str) -> tuple[AbstractFileSystem, str]:
 def _local(source: str, suffixes: tuple[str, ...]) -> list[StoredFile]:
     if not os.path.isdir(source):
         return [_state(source)]
-    found = find_below(source, lambda path: path.suffix in suffixes or has_sound_suffix(path))
-    return [_state(os.fspath(path)) for path in found]
+    found = find_below(source, lambda path: path.name == PLAN or path.suffix in suffixes or has_sound_suffix(path))
+    return [_state(path) for path in _inputs(map(os.fspath, found))]
+
+
+def _inputs(found: Iterable[str]) -> list[str]:
+    """Those of some paths that are in no folder of rows, nor below one."""
+    paths = list(found)
+    rows = tuple(path.removesuffix(PLAN) for path in paths if path.endswith(f"/{PLAN}"))
+    return [path for path in paths if not path.startswith(rows)]
 
 
 def _state(path: str) -> StoredFile:
@@ -227,16 +290,28 @@ def _state(path: str) -> StoredFile:
 
 def _stored(source: str, suffixes: tuple[str, ...]) -> list[StoredFile]:
     fs, place = filesystem(source)
-    scheme = source.partition("://")[0]
     found = fs.find(place, detail=True)
     if not found and not fs.exists(place):
         raise FileNotFoundError("no such file or folder")
     alone = list(found) == [place]
     return [
-        StoredFile(f"{scheme}://{name.lstrip('/')}", f"{facts.get('size')} {facts.get('ETag', '')}")
-        for name, facts in sorted(found.items())
+        StoredFile(_address(fs, source, place, name), f"{found[name].get('size')} {_version(fs, name, found[name])}")
+        for name in _inputs(sorted(found))
         if alone or name.endswith(suffixes) or has_sound_suffix(name)
     ]
+
+
+def _address(fs: AbstractFileSystem, source: str, place: str, name: str) -> str:
+    """The address of what is below a source, with the host and the user that the source names."""
+    place = place.rstrip("/")
+    if not place or not name.startswith(place):
+        return fs.unstrip_protocol(name)
+    return source.rstrip("/") + name[len(place) :]
+
+
+def _version(fs: AbstractFileSystem, name: str, facts: Mapping[str, object]) -> object:
+    """What changes whenever a file does: the store's tag, or the time when it was written."""
+    return next((facts[tag] for tag in TAGS if facts.get(tag)), None) or fs.ukey(name)
 
 
 @contextmanager
@@ -244,6 +319,8 @@ def _told(path: str, remedy: str = UNREACHABLE) -> Iterator[None]:
     """Turns what a disk or a store raises into an error that names the path."""
     try:
         yield
+    except FetchError as error:
+        raise BatchError(str(error)) from error
     except (BatchError, AudioError):
         raise
     except Exception as error:

@@ -101,9 +101,16 @@ def batch(
         out if "://" in out else os.path.abspath(out),
         work,
         engine,
-        options.jobs or usable_cores(),
+        options.jobs or _models(gpu),
         options.clips_per_shard,
-        data_folder,
+        data_folder if data_folder is None or "://" in data_folder else os.path.abspath(data_folder),
         Share(*options.share),
         partial(click.echo, err=True),
     )
+
+
+def _models(gpu: bool) -> int:
+    """How many models work at once if nobody says it: one on each GPU, or else one for each core."""
+    import torch
+
+    return (torch.cuda.device_count() if gpu else 0) or usable_cores()

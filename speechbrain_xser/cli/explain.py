@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 from tqdm import tqdm
 
 from speechbrain_xser.cli.batch_options import BatchOptions, batch, batch_options, checked_out
@@ -138,7 +139,8 @@ def explain_command(
     options |= {"speech_check": speech_check, "unknown": unknown}
     batched = BatchOptions(jobs, use_ray, share, clips_per_shard)
     if out is not None:
-        _refuse_with_rows(sources, {"--evidence": evidence, "--swap": swap, "--html": html, "--track": track})
+        refused = {"--evidence": evidence, "--swap": swap, "--html": html, "--track": track, "--json": as_json}
+        _refuse_with_rows(sources, refused | {"--batch-size (say --batch-seconds)": _is_given("batch_size")})
         with one_line_errors(INTERRUPTED):
             _explain_to_rows(sources, out, (model, revision, device, batch_seconds), options, batched, data_folder)
         return
@@ -157,6 +159,11 @@ def explain_command(
         show = _printer(clips, as_json or not sys.stdout.isatty(), evidence or swap)
         failed = _tell(told, show, html, explained_by(model))
     sys.exit(FAULTY_INPUT if failed else 0)
+
+
+def _is_given(option: str) -> bool:
+    """Whether the command line says it, rather than the default."""
+    return click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE
 
 
 def _refuse_with_rows(sources: Sequence[str], options: dict[str, object]) -> None:

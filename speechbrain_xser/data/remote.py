@@ -15,15 +15,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, InvalidURL
 from typing import NamedTuple
 from urllib.error import HTTPError, URLError
 
 from speechbrain_xser.data.addresses import opened_address, shown
-from speechbrain_xser.errors import AudioError, told_as
+from speechbrain_xser.errors import AudioError, FetchError, told_as
 from speechbrain_xser.utils.user_file import printable
 
 WEB_PAGE = "text/html"
+GONE = (404, 410)  # answers that another try does not change
 BLOCK_BYTES = 1 << 16
 POLL_SECONDS = 0.1
 
@@ -74,8 +75,10 @@ def fetch(address: str, path: str | os.PathLike, limits: Limits = LIMITS) -> Non
     Raises
     ------
     AudioError
-        If the address is of another kind, cannot be reached, gives no file or a web page, breaks off, or goes beyond a
-        limit; names the address and the cause.
+        If the address is of another kind, gives no file or a web page, or a file that is too large; names the address
+        and the cause.
+    FetchError
+        If it cannot be reached, breaks off, takes too long, or cannot be written.
 
     Example
     -------
@@ -127,7 +130,7 @@ class _Transfer(threading.Thread):
                 _check_bytes(self.received, self.name_shown, self.limits.bytes)
                 file.write(block)
         if stated is not None and self.received < stated:
-            raise AudioError(f"{self.name_shown}: {self.received} of {stated} bytes arrived. Try again.")
+            raise FetchError(f"{self.name_shown}: {self.received} of {stated} bytes arrived. Try again.")
 
 
 def _watch(transfer: _Transfer, limits: Limits) -> None:
@@ -139,9 +142,9 @@ def _watch(transfer: _Transfer, limits: Limits) -> None:
         if transfer.received != seen:
             seen, moved = transfer.received, now
         if now - moved > limits.stalled_seconds:
-            raise AudioError(f"{name}: nothing arrived for {limits.stalled_seconds:g} s. Try again later.")
+            raise FetchError(f"{name}: nothing arrived for {limits.stalled_seconds:g} s. Try again later.")
         if now - began > limits.seconds:
-            raise AudioError(f"{name}: not complete after {limits.seconds:g} s. Download it, and give the file.")
+            raise FetchError(f"{name}: not complete after {limits.seconds:g} s. Download it, and give the file.")
     if transfer.fault is not None:
         raise transfer.fault
 
@@ -170,6 +173,7 @@ def _told(error: BaseException, name: str) -> BaseException:
         reason = error.reason if isinstance(error, URLError) else error
         told = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
         remedy = "Check the address and the network."
-    found = AudioError(f"{name}: cannot be fetched ({printable(str(told))}). {remedy}")
+    gone = getattr(error, "code", None) in GONE or isinstance(error, InvalidURL | ValueError)
+    found = (AudioError if gone else FetchError)(f"{name}: cannot be fetched ({printable(str(told))}). {remedy}")
     found.__cause__ = error
     return found

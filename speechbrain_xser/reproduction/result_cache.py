@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from speechbrain_xser.model_folder.locate import model_files
 from speechbrain_xser.reproduction.plan import Plan, Run, manifest
-from speechbrain_xser.utils.files import file_digest, written_beside
+from speechbrain_xser.utils.files import files_digest, written_beside
 
 
 def kept(path: Path, digest: str, make: Callable[[], object]) -> object:
@@ -51,20 +50,3 @@ def kept_by_seed(plan: Plan, system: str, name: str, make: Callable[[Run, Path],
         kept(folder / name, digest(run, folder / "model"), partial(make, run, folder / "model"))
         for run, folder in zip(runs, folders, strict=True)
     ]
-
-
-def files_digest(paths: Iterable[Path]) -> str:
-    """SHA-256 of the names and contents of some files, wherever their folders are.
-
-    Example
-    -------
-    >>> one, other = (getfixture("tmp_path") / name for name in "ab")
-    >>> one.write_text("x"), other.write_text("x")
-    (1, 1)
-    >>> files_digest([one]) == files_digest([one]), files_digest([one]) == files_digest([other])
-    (True, False)
-    """
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(f"{path.name} {file_digest(path)}\n".encode())
-    return digest.hexdigest()

@@ -11,7 +11,7 @@ import platform
 import re
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -185,3 +185,20 @@ def file_digest(path: str | os.PathLike) -> str:
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_digest(paths: Iterable[Path]) -> str:
+    """SHA-256 of the names and contents of some files, wherever their folders are.
+
+    Example
+    -------
+    >>> one, other = (getfixture("tmp_path") / name for name in "ab")
+    >>> one.write_text("x"), other.write_text("x")
+    (1, 1)
+    >>> files_digest([one]) == files_digest([one]), files_digest([one]) == files_digest([other])
+    (True, False)
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.name} {file_digest(path)}\n".encode())
+    return digest.hexdigest()

@@ -19,6 +19,7 @@ class NameWork(NamedTuple):
     once: str | None = None  # a file: with one, only the first worker is killed
     refused: bool = False  # whether nothing can be loaded
     deaths: str | None = None  # a file that gets a byte for each worker that is killed
+    weights: str | None = None
 
     def load(self, place: int = 0, processes: int = 1):
         if self.refused:
@@ -27,6 +28,12 @@ class NameWork(NamedTuple):
 
     def schema(self) -> pyarrow.Schema:
         return pyarrow.schema({"id": pyarrow.string(), "samples": pyarrow.int64(), "error": pyarrow.string()}.items())
+
+    def __repr__(self) -> str:
+        return f"NameWork({self.deadly})"
+
+    def fingerprint(self) -> str | None:
+        return self.weights
 
     def row(self, one) -> dict:
         clip, known = one

@@ -1,14 +1,19 @@
 """A folder of rows has every clip once, whatever was stopped, refused or killed on the way."""
 
 import errno
+import json
 import os
+import shutil
+import sys
 
 import fsspec
 import pytest
 from pyarrow import parquet
 
+from speechbrain_xser import packaged_model
 from speechbrain_xser.batch import row_folder
 from speechbrain_xser.batch.batch_run import BatchCounts, Share, run_batch
+from speechbrain_xser.batch.explain_work import ExplainWork
 from speechbrain_xser.batch.process_pool import work_in_processes
 from speechbrain_xser.errors import BatchError
 from tests.batch.clips import content, samples, write_clips
@@ -46,6 +51,13 @@ def test_a_run_writes_every_clip_and_tells_of_its_progress(folder, out):
     assert told[0] == "4 shards, 0 of them done before."
     assert told[-1].startswith("4 of 4 shards, 7 clips in ") and told[-1].endswith(" a second), 1 not readable")
     assert run(folder, out) == BatchCounts(4, 4, 0, 0)
+
+
+def test_rows_below_their_own_inputs_are_none_of_them(folder):
+    out = folder / "rows.parquet"
+    assert run(folder, out, share=Share(1, 2)).clips == 4
+    assert run(folder, out) == BatchCounts(4, 2, 3, 1)
+    check(out)
 
 
 def test_shares_of_an_array_make_the_whole_together(folder, out):
@@ -129,3 +141,55 @@ def test_a_killed_worker_is_replaced_and_every_clip_is_there_once(folder, out, t
     assert run(folder, out, once, work_in_processes) == BatchCounts(4, 0, 7, 1)
     assert (tmp_path / "died").exists()
     check(out)
+
+
+def test_other_weights_of_a_model_or_another_data_folder_are_refused(folder, out):
+    run(folder, out)
+    with pytest.raises(BatchError, match="begun with other values of weights"):
+        run(folder, out, NameWork(weights="retrained"))
+    with pytest.raises(BatchError, match="begun with other values of data_folder"):
+        run(folder, out, data_folder="/elsewhere")
+
+
+def test_the_fingerprint_of_a_model_changes_with_its_files(tmp_path):
+    model = shutil.copytree(packaged_model("tiny"), tmp_path / "model")
+    before = ExplainWork(str(model)).fingerprint()
+    assert ExplainWork(str(model)).fingerprint() == before == ExplainWork("tiny").fingerprint()
+    (model / "settings.json").write_text((model / "settings.json").read_text() + " ")
+    assert ExplainWork(str(model)).fingerprint() != before
+
+
+def test_of_two_runs_that_begin_at_once_the_later_one_is_refused(out, monkeypatch):
+    """The second reads no plan, and then the first writes its own."""
+    write = row_folder.write_new
+
+    def late(path, content):
+        monkeypatch.setattr(row_folder, "write_new", write)
+        row_folder.RowFolder(str(out)).create({"work": "first"})
+        write(path, content)
+
+    monkeypatch.setattr(row_folder, "write_new", late)
+    with pytest.raises(BatchError, match="begun with other values of work"):
+        row_folder.RowFolder(str(out)).create({"work": "second"})
+    assert json.loads((out / "_plan.json").read_bytes()) == {"work": "first"}
+    assert [path.name for path in out.iterdir()] == ["_plan.json"]
+
+
+def test_rows_that_could_not_be_written_are_told_before_anything_is_loaded(folder, out, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(BatchError, match=r"pip install 'speechbrain_xser\[parquet\]'"):
+        run(folder, out, ExplainWork("tiny"))
+    assert not out.exists()
+
+
+def test_a_library_that_fails_while_a_model_is_loaded_ends_the_run_with_the_errors_type(folder, out, monkeypatch):
+    loads = []
+
+    def load(*_):
+        loads.append(1)
+        raise ValueError("no such\n type")
+
+    monkeypatch.setattr(NameWork, "load", load)
+    with pytest.raises(BatchError, match="^ValueError: no such type$"):
+        run(folder, out)
+    assert len(loads) == 1

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from pyarrow import parquet
 
 from speechbrain_xser.annotator.annotation import annotate
+from speechbrain_xser.batch.batch_run import BatchCounts
 from speechbrain_xser.cli.main import xser
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.explaining.clips import SourceClip, explain_clips
@@ -93,6 +94,7 @@ def test_annotated_rows_are_those_of_the_annotated_manifest(tmp_path):
         (("explain", "a.wav", "--ray"), "--ray, --shard and --jobs need --out"),
         (("explain", "-", "--out", "rows.parquet"), "Standard input cannot be read again"),
         (("explain", "a.wav", "--out", "rows.parquet", "--evidence", "--html", "a.html"), "--evidence, --html cannot"),
+        (("explain", "a.wav", "--out", "rows.parquet", "--json", "--batch-size", 8), "--json, --batch-size (say"),
         (("explain", "a.wav", "--out", "rows.parquet", "--shard", "0/3"), "'0/3' is no share. Expected INDEX/COUNT"),
         (("explain", "a.wav", "--out", "rows.parquet", "--shard", "4/3"), "'4/3' is no share"),
         (("explain", "nowhere.tar", "--out", "rows.parquet"), "nowhere.tar: No such file or directory"),
@@ -106,3 +108,20 @@ def test_what_cannot_be_done_is_told_in_a_line_and_leaves_nothing(tmp_path, monk
     done = invoke(*arguments)
     assert done.exit_code == 2 and told in " ".join(done.output.split())
     assert not (tmp_path / "rows").exists() and not (tmp_path / "rows.parquet").exists()
+
+
+@pytest.mark.parametrize(("gpus", "device", "jobs"), [(3, [], 3), (0, [], 5), (3, ["--device", "cpu"], 5)])
+def test_without_a_number_one_model_works_on_each_gpu_or_else_core(tmp_path, monkeypatch, gpus, device, jobs):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    monkeypatch.setattr("speechbrain_xser.cli.batch_options.usable_cores", lambda: 5)
+    given = []
+
+    def run(*arguments):
+        given.append(arguments)
+        return BatchCounts()
+
+    monkeypatch.setattr("speechbrain_xser.batch.batch_run.run_batch", run)
+    monkeypatch.chdir(tmp_path)
+    done = invoke("explain", "a.wav", "--out", "rows.parquet", "--model", "tiny", "--data-folder", "data", *device)
+    assert done.exit_code == 0, done.output
+    assert given[0][4] == jobs and given[0][6] == str(tmp_path / "data")

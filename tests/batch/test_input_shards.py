@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from speechbrain_xser.batch.input_shards import plan_shards
+from speechbrain_xser.batch.shard_clips import shard_clips
 from speechbrain_xser.errors import BatchError
 from tests.batch.clips import write_clips
+from tests.local_server import local_server, send
 
 
 def test_a_folder_is_cut_into_pieces_and_each_tar_and_parquet_file_is_a_shard(tmp_path):
@@ -41,6 +43,23 @@ def test_a_changed_file_or_another_size_of_shards_is_another_plan(tmp_path):
     assert plan_shards([str(tmp_path)], 2).digest == before != plan_shards([str(tmp_path)], 3).digest
     paths[1].write_bytes(paths[2].read_bytes())
     assert plan_shards([str(tmp_path)], 2).digest != before
+
+
+def test_a_manifest_on_the_web_is_fetched_once_and_its_content_decides_the_plan(tmp_path):
+    lines = [b'{"id": "a", "wav": "none.wav"}\n', b'{"id": "b", "wav": "nil.wav"}\n']
+
+    def answer(request):
+        send(request, *((b"", 404) if request.path.endswith(".wav") else (b"".join(lines),)))
+
+    with local_server(answer) as server:
+        plan = plan_shards([f"{server.address}/a.jsonl"], 1)
+        found = [one.utterance.id for shard in plan.shards for one in shard_clips(shard, tmp_path)]
+        assert found == ["a", "b"]
+        assert server.asked == ["GET /a.jsonl", "GET /none.wav", "GET /nil.wav"]
+        lines.reverse()
+        assert plan_shards([f"{server.address}/a.jsonl"], 1).digest != plan.digest
+        lines.reverse()
+        assert plan_shards([f"{server.address}/a.jsonl"], 1) == plan
 
 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere.tar", "empty", "memory://nowhere", "nothing://a/b.tar"])

@@ -45,16 +45,19 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_workers_end_with_their_driver(tmp_path, number):
     (tmp_path / "driver.py").write_text(DRIVER)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    (temporary := tmp_path / "temporary").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
     command = [sys.executable, str(tmp_path / "driver.py"), str(tmp_path)]
     driver = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     ended = time.monotonic() + 120
     while len(found(tmp_path, "shard")) < 5 and time.monotonic() < ended:
         time.sleep(0.05)
     workers = [psutil.Process(int(name.rpartition("-")[2])) for name in found(tmp_path, "worker") if is_alive(name)]
+    assert len(list(temporary.glob("**/shard.tar"))) >= 5
     driver.send_signal(number)
     driver.communicate(timeout=60)
     assert workers and not psutil.wait_procs(workers, timeout=60)[1]
+    assert number == signal.SIGKILL or not list(temporary.iterdir())
 
 
 def is_alive(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tarfile
 
 import fsspec
@@ -10,14 +11,17 @@ import pytest
 import webdataset
 from pyarrow import parquet
 
-from speechbrain_xser.batch import shard_clips as module
+from speechbrain_xser.batch import parquet_clips as module
+from speechbrain_xser.batch import storage
 from speechbrain_xser.batch.input_shards import plan_shards
 from speechbrain_xser.batch.shard_clips import shard_clips
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance, write_manifest
 from speechbrain_xser.data.packing import pack
+from speechbrain_xser.data.remote import LIMITS
 from speechbrain_xser.errors import BatchError
 from tests.batch.clips import content, samples, write_clips
+from tests.local_server import local_server, send
 
 
 @pytest.fixture
@@ -173,3 +177,131 @@ def test_a_full_disk_while_sound_of_parquet_is_copied_is_no_row(tmp_path, read, 
     monkeypatch.setattr(module.Path, "write_bytes", fail)
     with pytest.raises(OSError, match="No space"):
         read(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "told"),
+    [(404, "audio/wav", "answers 404"), (410, "audio/wav", "answers 410"), (200, "text/html", "is a web page")],
+)
+def test_a_clip_that_a_server_does_not_have_is_a_row(tmp_path, read, code, kind, told):
+    with local_server(lambda request: send(request, b"none", code, Content_Type=kind)) as server:
+        (tmp_path / "a.jsonl").write_text(json.dumps({"id": "a", "wav": f"{server.address}/a.wav"}))
+        [found] = read(tmp_path / "a.jsonl")
+    assert told in found.clip.fault
+
+
+@pytest.mark.parametrize("answer", [{"code": 503}, {"code": 429}, {"Content_Length": 9}])
+def test_a_server_that_fails_is_no_row_since_another_try_may_go_better(tmp_path, read, answer):
+    with local_server(lambda request: send(request, b"some", **{"Content_Type": "audio/wav"} | answer)) as server:
+        (tmp_path / "a.jsonl").write_text(json.dumps({"id": "a", "wav": f"{server.address}/a.wav"}))
+        with pytest.raises(BatchError, match=f"{server.address}/a.wav: "):
+            read(tmp_path / "a.jsonl")
+    with pytest.raises(BatchError, match="cannot be fetched"):  # and nobody is there any more
+        read(tmp_path / "a.jsonl")
+
+
+def test_text_and_sound_that_say_to_be_large_are_rows_and_are_not_read(tmp_path, read):
+    """A member of nothing but a hole of 6 GB, as GNU tar --sparse writes it, and a text of more than a mebibyte."""
+    hole = {"GNU.sparse.map": f"{6 << 30},0", "GNU.sparse.size": str(6 << 30), "GNU.sparse.name": ""}
+    with tarfile.open(path := tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        for name, data, headers in [
+            ("a.json", b"", hole),
+            ("a.wav", content(1), {}),
+            ("b.flac", content(2), {}),
+            ("c.txt", bytes(1 << 21), {}),
+            ("c.flac", content(1), {}),
+            ("d.flac", b"", hole),
+        ]:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            member.pax_headers = headers and headers | {"GNU.sparse.name": name}
+            tar.addfile(member, io.BytesIO(data))
+    with tarfile.open(path) as tar:
+        assert [member.size for member in tar if member.issparse()] == [6 << 30] * 2
+    found = read(path)
+    assert [one.clip.fault and one.clip.fault.rpartition("/")[2] for one in found] == [
+        "a: a.json has holes or more than 1048576 bytes. Pack it again.",
+        None,
+        "c: c.txt has holes or more than 1048576 bytes. Pack it again.",
+        "d: d.flac has holes. Pack it again, without --sparse.",
+    ]
+
+
+@pytest.mark.parametrize("headers", [{"GNU.sparse.map": "x,y"}, {"size": "-7"}, {"size": "-9999"}, {"size": "9" * 30}])
+def test_a_tar_with_a_senseless_header_is_a_row_and_the_clips_before_stay(tmp_path, read, headers):
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        for name, more in (("a.flac", {}), ("b.flac", headers), ("c.flac", {})):
+            member = tarfile.TarInfo(name)
+            member.size, member.pax_headers = len(content(1)), more
+            tar.addfile(member, io.BytesIO(content(1)))
+    found = read(tmp_path / "a.tar")
+    assert found[0].clip.fault is None and "a.tar: cut off or no tar, after " in found[-1].clip.fault
+
+
+def test_only_columns_that_are_needed_are_read(tmp_path, read):
+    """Python has no date so late, and no column that nobody needs may cost the clips."""
+    late = pyarrow.array([1 << 60], pyarrow.timestamp("us"))
+    parquet.write_table(pyarrow.table({"audio": [content(1)], "when": late}), tmp_path / "a.parquet")
+    assert lengths(read(tmp_path / "a.parquet")) == [samples(1)]
+
+
+def test_fields_that_do_not_fit_are_left_out(tmp_path, read):
+    table = {"audio": [content(1)] * 2, "emotion": [3, 4], "gender": ["male", "male"], "start": [0.05, 9.0]}
+    parquet.write_table(pyarrow.table({**table, "stop": [0.1, 8.0]}), tmp_path / "a.parquet")
+    good, bad = read(tmp_path / "a.parquet")
+    assert good.clip.fault is None and good.clip.start == 0.05
+    assert (good.utterance.emotion, good.utterance.gender) == (None, "male")
+    assert "a.parquet#1" in bad.clip.fault
+
+
+@pytest.mark.parametrize("wav", ["/etc/hostname", "file:///etc/hostname", "ftp://a.example/a.wav", "nothing://a/b"])
+def test_data_of_a_store_sends_nobody_elsewhere(cloud, read, wav):
+    cloud.pipe("/c/a.flac", content(1))
+    lines = [json.dumps({"id": name, "wav": place}) for name, place in (("a", "a.flac"), ("b", wav))]
+    cloud.pipe("/c/all.jsonl", "\n".join(lines).encode())
+    good, bad = read("memory://c/all.jsonl")
+    assert lengths([good]) == [samples(1)]
+    assert "is neither in the store of memory://c/all.jsonl nor an http(s) address" in bad.clip.fault
+    if wav.startswith("/"):
+        return
+    parquet.write_table(pyarrow.table({"audio": [wav]}), file := io.BytesIO())
+    cloud.pipe("/c/all.parquet", file.getvalue())
+    [bad] = read("memory://c/all.parquet")
+    assert "is neither in the store of" in bad.clip.fault
+
+
+def test_a_manifest_here_sends_nobody_to_a_store_and_a_data_folder_is_the_persons_own_word(tmp_path, cloud, read):
+    cloud.pipe("/c/a.flac", content(1))
+    (tmp_path / "a.jsonl").write_text('{"id": "a", "wav": "memory://c/a.flac"}')
+    assert "is neither on this machine nor an http(s) address" in read(tmp_path / "a.jsonl")[0].clip.fault
+    (tmp_path / "a.jsonl").write_text('{"id": "a", "wav": "{data_root}/a.flac"}')
+    assert lengths(read(tmp_path / "a.jsonl", "memory://c")) == [samples(1)]
+    [path] = write_clips(tmp_path / "d", 1)
+    places = (f"{{data_root}}/{path.name}", True), ("../a.jsonl", False), ("{data_root}/../a.jsonl", False)
+    for wav, allowed in places:
+        cloud.pipe("/c/all.jsonl", json.dumps({"id": "a", "wav": wav}).encode())
+        assert [one.clip.fault is None for one in read("memory://c/all.jsonl", str(path.parent))] == [allowed]
+
+
+def test_a_clip_that_may_not_be_read_is_a_row(cloud, read, monkeypatch):
+    cloud.pipe("/c/a.flac", content(1))
+
+    def fail(*_):
+        raise PermissionError("Forbidden")
+
+    monkeypatch.setattr(type(cloud), "get_file", fail)
+    assert read("memory://c")[0].clip.fault.startswith("memory://c/a.flac: may not be read (Forbidden)")
+
+
+def test_a_clip_has_the_limits_of_a_clip_and_a_shard_those_of_a_shard(tar, tmp_path, read, monkeypatch):
+    fetches = []
+
+    def fetch(address, path, limits):
+        fetches.append((address.rpartition("/")[2], limits))
+        shutil.copy(tar, path)
+
+    monkeypatch.setattr(storage, "fetch", fetch)
+    (tmp_path / "a.jsonl").write_text('{"id": "a", "wav": "https://a.example/a.wav"}')
+    read(tmp_path / "a.jsonl")
+    read("https://a.example/a.tar")
+    assert fetches == [("a.wav", LIMITS), ("a.tar", storage.LARGE)]
