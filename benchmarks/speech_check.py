@@ -8,7 +8,8 @@ DATA holds a folder of audio files for each corpus. The table stands in docs/exp
 import sys
 from pathlib import Path
 
-from speechbrain_xser.data.audio import AUDIO_SUFFIXES, load_audio
+from speechbrain_xser.data.audio import load_audio
+from speechbrain_xser.data.audio_files import find_audio_below
 from speechbrain_xser.data.speech import has_speech
 from speechbrain_xser.utils.plain_table import plain_table
 
@@ -17,7 +18,7 @@ QUIET = 0.01  # peak, of full scale
 
 def row(folder: Path) -> tuple[str, ...]:
     """Clips, those passed over, and the same of the quiet ones."""
-    waves = map(load_audio, sorted(path for path in folder.rglob("*") if path.suffix in AUDIO_SUFFIXES))
+    waves = map(load_audio, find_audio_below(folder))
     found = [(float(wave.abs().max()) < QUIET, has_speech(wave)) for wave in waves]
     missed = sum(not spoken for _, spoken in found)
     quiet = [spoken for quiet, spoken in found if quiet]
