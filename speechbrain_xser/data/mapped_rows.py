@@ -78,7 +78,7 @@ def row_text(utterance: Utterance) -> str:
 
     Example
     -------
-    >>> row_text(Utterance("a", "a.wav", duration=2.5))[:15]
+    >>> row_text(Utterance("a", "a.wav", duration=2.5))[:14]
     'a\\x1fa.wav\\x1f\\x1f\\x1f2.5\\x1f'
     """
     fields = list(utterance)

@@ -147,7 +147,7 @@ def items_of(clips: DynamicItemDataset) -> Iterator[dict]:
 
     Example
     -------
-    >>> clips = dataset([Utterance(name, f"{name}.wav", duration=1.0) for name in "abc"])
+    >>> clips = dataset([Utterance(name, f"{name}.wav", duration=1.0 + n) for n, name in enumerate("abc")])
     >>> [item["path"] for item in items_of(clips)]
     ['./a.wav', './b.wav', './c.wav']
     >>> [item["path"] for item in items_of(clips.filtered_sorted(sort_key="duration", reverse=True, select_n=1))]
