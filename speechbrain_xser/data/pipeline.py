@@ -150,7 +150,7 @@ def items_of(clips: DynamicItemDataset) -> Iterator[dict]:
     >>> clips = dataset([Utterance(name, f"{name}.wav", duration=1.0 + n) for n, name in enumerate("abc")])
     >>> [item["path"] for item in items_of(clips)]
     ['./a.wav', './b.wav', './c.wav']
-    >>> [item["path"] for item in items_of(clips.filtered_sorted(sort_key="duration", reverse=True, select_n=1))]
+    >>> [item["path"] for item in items_of(clips.filtered_sorted(key_min_value={"duration": 3.0}))]
     ['./c.wav']
     """
     if clips.data_ids is getattr(clips.data, "ids", None):  # not a selection, nor a data set of your own
