@@ -16,6 +16,9 @@ from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
+import speechbrain_xser  # noqa: F401, it checks the versions of what is imported next
+
+# isort: split
 import click
 import torch
 

@@ -38,7 +38,7 @@ def train_command(recipe, values, recipes, ranks, **places) -> None:
     give each the same command. Killed ranks start again and go on from the newest checkpoint.
 
     \b
-    Examples:
+    Example:
       xser train CREMA-D --data_folder=corpora/CREMA-D --system=fd_ser_sed_asr
       xser train SpeechCraft --data_folder=corpora/SpeechCraft --memory=80gb --ranks 8
       xser train SpeechCraft --data_folder=corpora/SpeechCraft --memory=2x8_80gb --ranks 8 --nodes 2 --address node1

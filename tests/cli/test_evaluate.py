@@ -17,6 +17,7 @@ from speechbrain_xser.testing import tiny_manifest
 RECOGNIZER = SimpleNamespace(
     explain_batches=lambda batches, **_: ([f"row of {len(wavs)}"] * len(wavs) for wavs, _ in batches),
     hparams=SimpleNamespace(max_seconds=30.0),
+    device="cpu",
 )
 
 
