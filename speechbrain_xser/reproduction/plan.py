@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -131,8 +130,8 @@ def is_evaluation(plan: Plan, run: Run) -> bool:
     return run.corpus != PRETRAINING and plan.setting == "zero-shot"
 
 
-def command(plan: Plan, run: Run) -> list[str]:
-    """The command of a run, without the interpreter or torchrun."""
+def command(plan: Plan, run: Run, ranks: int = 1) -> list[str]:
+    """The command of a run, without the interpreter; a training may have several ranks."""
     begun = plan.out / Run(PRETRAINING, run.system, run.seed).name / "model"
     save_folder = plan.out / run.corpus / "manifests"
     if is_evaluation(plan, run):
@@ -155,6 +154,8 @@ def command(plan: Plan, run: Run) -> list[str]:
         **({"feature_cache": plan.features} if plan.caches and run.corpus != PRETRAINING else {}),
         **(plan.pretraining_values if run.corpus == PRETRAINING else plan.values),
     }
+    if ranks > 1:
+        return ["-m", "speechbrain_xser.cli", "train", str(yaml), f"--ranks={ranks}", *_options(options)]
     return [str(plan.recipes / "train.py"), str(yaml), *_options(options)]
 
 
@@ -175,19 +176,6 @@ def manifest(plan: Plan, run: Run, split: str) -> Path:
     """
     folder = plan.out / run.corpus / "manifests" / (f"fold_{run.fold}" if run.fold else "")
     return Path(plan.values.get(f"{split}_manifest", folder / f"{split}.jsonl"))
-
-
-def launcher(devices: int) -> list[str]:
-    """The start of a command: the interpreter, or torchrun for several GPUs.
-
-    Example
-    -------
-    >>> launcher(1) == [sys.executable], launcher(4)[-1]
-    (True, '--nproc_per_node=4')
-    """
-    if devices < 2:
-        return [sys.executable]
-    return [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={devices}"]
 
 
 def _options(values: Mapping[str, object]) -> list[str]:

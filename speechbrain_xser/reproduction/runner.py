@@ -22,7 +22,7 @@ from joblib import cpu_count
 from tqdm import tqdm
 
 from speechbrain_xser.errors import ReproductionError
-from speechbrain_xser.reproduction.plan import Plan, Run, command, is_evaluation, launcher, phases, preparation
+from speechbrain_xser.reproduction.plan import Plan, Run, command, is_evaluation, phases, preparation
 from speechbrain_xser.utils.commandline import claimed
 from speechbrain_xser.utils.files import written_beside
 
@@ -160,7 +160,7 @@ def _start(plan: Plan, run: Run, slot: int, jobs: int) -> Started:
         options = ["--device=cpu"]
     with open(folder / LOG, "ab") as log:
         process = subprocess.Popen(
-            [*launcher(len(devices)), *command(plan, run), *options],
+            [sys.executable, *command(plan, run, max(1, len(devices))), *options],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import if_main_process, infer_device, run_on_main
 from torch.utils.data import DataLoader
 
 from speechbrain_xser.answer.record import EMOTIONS
 from speechbrain_xser.data.faults import FaultCounter
 from speechbrain_xser.data.manifest import read_manifest
-from speechbrain_xser.data.pipeline import dataset, items_of
+from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.data.ratings import read_votes
 from speechbrain_xser.data.subset import sampled_batches
 from speechbrain_xser.errors import SettingsError, TrainingError
@@ -31,10 +30,8 @@ from speechbrain_xser.model_folder.mean_voice import MeanVoice
 from speechbrain_xser.model_folder.metadata import describe_backbone
 from speechbrain_xser.model_folder.save import write_model_folder
 from speechbrain_xser.model_folder.settings import OWN, backbones, complete_settings, flat
-from speechbrain_xser.stages import Stage, target_text
 from speechbrain_xser.training.brain import XserBrain
 from speechbrain_xser.training.checkpoint import CheckpointStore
-from speechbrain_xser.training.context_limit import check_context_limit
 from speechbrain_xser.training.corpora import corpora
 from speechbrain_xser.training.device_memory import check_device_memory, device_bytes
 from speechbrain_xser.training.experiment_loggers import make_loggers
@@ -43,7 +40,7 @@ from speechbrain_xser.training.node import read_once_a_machine
 from speechbrain_xser.training.precision import refuse_other_half
 from speechbrain_xser.training.reinforcement import Reinforcement
 from speechbrain_xser.training.rewards import Rewards
-from speechbrain_xser.training.schedule import StageSchedule
+from speechbrain_xser.training.run_checks import check_clips, check_new_branches, check_stages
 from speechbrain_xser.training.scoring import paragraph_scores, score_answers
 from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.sharding import ShardedLLM
@@ -123,50 +120,10 @@ def make_loaders(
         for split in Loaders._fields
         if hparams.get(f"{split}_manifest")
     }
-    _check_clips(clips, model, settings)
+    check_clips(clips, model, settings)
     train = train_loader(clips["train"], model, settings, accumulation)
     valid = evaluation_loader(clips["valid"], settings, device)
     return Loaders(train, valid, evaluation_loader(clips["test"], settings, device) if "test" in clips else None)
-
-
-def _check_clips(clips: Mapping[str, DynamicItemDataset], model: ExplainableSER, settings: TrainingSettings) -> None:
-    """Checks all texts before the first step."""
-    stages = settings.schedule().stages
-    for split in ("train", "valid"):
-        check_targets(clips[split], settings.schedule())
-        answered = any(stage.rewarded for stage in stages) if split == "train" else settings.search_limit != 0
-        check_context_limit(clips[split], model, stages, generated=answered)
-    if "test" in clips:  # answered after the training; too late to find out
-        check_context_limit(clips["test"], model, stages[-1:], generated=True)
-
-
-def check_targets(clips: DynamicItemDataset, schedule: StageSchedule) -> None:
-    """Builds every target of every scheduled stage once, so that an impossible one stops the run at its start.
-
-    Arguments
-    ---------
-    clips : DynamicItemDataset
-        From ``data.pipeline.dataset``.
-    schedule : StageSchedule
-        Names the stages.
-
-    Raises
-    ------
-    ManifestError
-        Names the utterance and the stage.
-
-    Example
-    -------
-    >>> from speechbrain_xser.data.manifest import Utterance
-    >>> clips = dataset([Utterance("a", "a.wav", duration=1.0)])
-    >>> check_targets(clips, StageSchedule(order="one_stage"))  # a paragraph may do without a transcript
-    >>> check_targets(clips, StageSchedule())
-    Traceback (most recent call last):
-    speechbrain_xser.errors.ManifestError: Utterance 'a' has no transcript, but stage 'asr' is trained on ...
-    """
-    for item in items_of(clips):
-        for stage in schedule.stages:
-            target_text(stage, item["utterance"])
 
 
 def make_model(hparams: Mapping[str, Any], device: str | None = None) -> ExplainableSER:
@@ -205,24 +162,6 @@ def make_model(hparams: Mapping[str, Any], device: str | None = None) -> Explain
     if start is None and model.standardization is not None:
         standardize(model, hparams)
     return model
-
-
-def check_stages(model: ExplainableSER, stages: Iterable[Stage]) -> None:
-    """Raises a ``SettingsError`` if a stage is a start or rewarded, and the model lacks the LLM or a branch for it."""
-    for stage in (stage for stage in stages if stage.start is not None or stage.rewarded):
-        lacks = [name for name in stage.branches if name not in model.branches]
-        lacks += [] if hasattr(model.decoder, "embed_text") else ["an LLM"]
-        if lacks:
-            kind = "stage" if stage.start is None else "start"
-            raise SettingsError(f"The {kind} {stage.name!r} needs {' and '.join(lacks)}: this model has none.")
-
-
-def check_new_branches(model: ExplainableSER, settings: TrainingSettings) -> None:
-    """Raises a ``SettingsError`` if a new branch is none of the model's, or all of them are new anyway."""
-    if unknown := [name for name in settings.new_branches if name not in model.branches]:
-        raise SettingsError(f"new_branches has {unknown[0]!r}; expected some of {', '.join(model.branches)}.")
-    if settings.new_branches and settings.start_from is None:
-        raise SettingsError("new_branches excepts branches from start_from, which is not given.")
 
 
 def standardize(model: ExplainableSER, hparams: Mapping[str, Any]) -> None:

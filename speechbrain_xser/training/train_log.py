@@ -16,6 +16,8 @@ from typing import Any
 from speechbrain.utils.distributed import main_process_only
 from speechbrain.utils.train_logger import FileTrainLogger, TensorboardLogger, TrainLogger
 
+from speechbrain_xser.utils.files import written_beside
+
 Stats = Mapping[str, Any]  # numbers, or text, by name
 SPLITS = ("train", "valid", "test")
 
@@ -41,7 +43,7 @@ class TrainLog(TrainLogger):
     """
 
     def __init__(self, save_file: str | Path, loggers: Sequence[TrainLogger] = ()) -> None:
-        self.steps_file = Path(save_file).with_name("steps.jsonl")
+        self.steps_file, self._goes_on = Path(save_file).with_name("steps.jsonl"), False
         texts = [one for one in loggers if isinstance(one, FileTrainLogger)]
         self.texts = texts or [FileTrainLogger(save_file)]
         self.others = [one for one in loggers if one not in texts]
@@ -81,14 +83,26 @@ class TrainLog(TrainLogger):
     def log_step(self, step: int, values: Stats) -> None:
         """Adds a line to ``steps.jsonl`` beside the text file: what one optimiser step measured.
 
+        The first line of a process replaces those of this step and later ones, to which a killed run had come.
+
         Example
         -------
         >>> log = TrainLog(getfixture("tmp_path") / "train_log.txt")
         >>> log.log_step(7, {"reward": 0.5}); log.steps_file.read_text()
         '{"step": 7, "reward": 0.5}\\n'
         """
+        if not self._goes_on and self.steps_file.is_file():
+            self._forget(step)
+        self._goes_on = True
         with open(self.steps_file, "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
+
+    def _forget(self, step: int) -> None:
+        """Drops the lines of a step and of later ones, and a last line that is not whole."""
+        lines = self.steps_file.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] < step]
+        with written_beside(self.steps_file) as file:
+            file.writelines(kept)
 
 
 def readable(value: Any) -> Any:

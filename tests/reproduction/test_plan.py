@@ -21,6 +21,13 @@ def test_a_table_fills_row_by_row_and_then_seed_by_seed():
     ]  # fmt: skip
 
 
+def test_a_training_on_several_gpus_is_that_of_the_command():
+    run = Run("CREMA-D", "beta_1", 2)
+    words = command(PLAN, run, ranks=4)
+    assert words[:3] == ["-m", "speechbrain_xser.cli", "train"] and options(words).pop("ranks") == "4"
+    assert words[5:] == command(PLAN, run)[2:]
+
+
 def test_five_sessions_are_five_runs():
     [runs] = phases(PLAN._replace(corpus="IEMOCAP", systems=("two_stage",), seeds=(1,)))
     assert [run.fold for run in runs] == [1, 2, 3, 4, 5]

@@ -290,3 +290,16 @@ def test_a_wandb_that_cannot_begin_is_one_clear_error_and_is_not_asked_on_other_
     assert [(call["dir"], call["resume"], call["project"]) for call in wandb.asked] == [
         (str(tmp_path), "allow", "speechbrain_xser")
     ]
+
+
+def test_steps_that_a_killed_run_had_done_beyond_its_checkpoint_are_logged_once(tmp_path):
+    killed = TrainLog(tmp_path / "train_log.txt")
+    for step in (1, 2, 3):
+        killed.log_step(step, {"reward": 0.0})
+    with open(killed.steps_file, "a") as file:
+        file.write('{"step": 4, "rew')  # killed while it wrote
+    resumed = TrainLog(tmp_path / "train_log.txt")
+    for step in (2, 3):
+        resumed.log_step(step, {"reward": 1.0})
+    lines = [json.loads(line) for line in resumed.steps_file.read_text().splitlines()]
+    assert lines == [{"step": 1, "reward": 0.0}, {"step": 2, "reward": 1.0}, {"step": 3, "reward": 1.0}]
