@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 
+from speechbrain_xser.utils.files import file_state
 from speechbrain_xser.utils.locks import ProcessLock
 
 KEPT = 64  # open at once in a process; a system usually allows 1,024 files
@@ -25,7 +26,7 @@ class OpenFile:
 
     def __init__(self, path: str | os.PathLike) -> None:
         self._descriptor = os.open(path, os.O_RDONLY)
-        self.state = _state(os.fstat(self._descriptor))
+        self.state = file_state(os.fstat(self._descriptor))
 
     def read(self, offset: int, size: int) -> bytes:
         """Bytes from a place on; fewer at the end of the file."""
@@ -66,7 +67,7 @@ class OpenArchives:
         return self._file(os.fspath(path)).read(offset, size)
 
     def _file(self, path: str) -> OpenFile:
-        state = _state(os.stat(path))
+        state = file_state(os.stat(path))
         with self._lock:
             if path not in self._files or self._files[path].state != state:
                 self._files[path] = OpenFile(path)
@@ -75,10 +76,6 @@ class OpenArchives:
             while len(self._files) > self._most:
                 self._files.popitem(last=False)
             return self._files[path]
-
-
-def _state(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 ARCHIVES = OpenArchives()

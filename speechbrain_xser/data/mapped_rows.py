@@ -25,7 +25,7 @@ import numpy as np
 from speechbrain_xser.answer.record import EMOTIONS, VOCABULARIES
 from speechbrain_xser.data.manifest import Utterance, read_manifest, stream_manifest
 from speechbrain_xser.errors import ManifestError
-from speechbrain_xser.utils.files import moved_into_place
+from speechbrain_xser.utils.files import file_state, moved_into_place
 from speechbrain_xser.utils.garbage import collection_paused
 
 LEAST_BYTES = 1 << 24  # of a manifest; a smaller one is read in a second
@@ -56,8 +56,7 @@ class Stale(ValueError):
 
 def manifest_key(manifest: str | os.PathLike) -> list:
     """What a file of rows is compared with: the manifest's size and times, its number on the disk, and our rules."""
-    found = os.stat(manifest)
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, RULES]
+    return [*file_state(os.stat(manifest)), RULES]
 
 
 def stated_seconds(utterance: Utterance) -> float | None:

@@ -78,11 +78,11 @@ class SharedDropout:
 
 def _drop(x: Tensor, level: int) -> Dropped:
     share = 1 - level / LEVELS
-    if x.device.type == "cpu":  # four decisions of one number are faster than a number for each
-        words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
-        kept = words.view(torch.int16)[: x.numel()].view(x.shape) >= level - LEVELS // 2
-    else:
+    if x.device.type != "cpu":
         return _drop_fused(x, share)
+    # four decisions of one number are faster than a number for each
+    words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
+    kept = words.view(torch.int16)[: x.numel()].view(x.shape) >= level - LEVELS // 2
     return Dropped(x * kept, kept, share)
 
 

@@ -158,6 +158,21 @@ def remove_unfinished(path: str | os.PathLike) -> None:
         found.unlink()
 
 
+def file_state(status: os.stat_result) -> list[int]:
+    """What changes whenever a file does: size, number on the disk, and times of writing and of any change, in ns.
+
+    Example
+    -------
+    >>> path = getfixture("tmp_path") / "a.txt"
+    >>> _ = path.write_text("one")
+    >>> before = file_state(path.stat())
+    >>> _ = path.write_text("three")
+    >>> len(before), file_state(path.stat()) == before
+    (4, False)
+    """
+    return [status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
+
+
 def file_digest(path: str | os.PathLike) -> str:
     """The SHA-256 of a file's bytes, which detects a change even if size and time stay the same.
 

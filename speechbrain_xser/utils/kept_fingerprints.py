@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from speechbrain_xser.utils.files import written_beside
+from speechbrain_xser.utils.files import file_state, written_beside
 from speechbrain_xser.utils.sources import counted_files, fingerprint, is_gguf
 from speechbrain_xser.utils.user_cache import user_cache
 
@@ -53,8 +53,7 @@ def _place(path: Path) -> Path:
 
 def _states(place: Path) -> list[list]:
     """Name, size, number, and times of writing and of any change of each file, in nanoseconds."""
-    files = [(path.name, path.stat()) for path in counted_files(place)]
-    return [[name, found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns] for name, found in files]
+    return [[path.name, *file_state(path.stat())] for path in counted_files(place)]
 
 
 def _kept(path: Path, states: list[list]) -> str | None:
