@@ -124,6 +124,14 @@ def test_a_torn_file_of_rows_is_made_again(manifest, written, size):
     assert list(rows_of(manifest)) == listed and len(written) == 2
 
 
+def test_a_file_of_rows_that_lacks_a_piece_before_its_end_is_made_again(manifest, written):
+    listed = list(rows_of(manifest))
+    path = manifest.with_name("train.jsonl.rows")
+    content = path.read_bytes()
+    path.write_bytes(content[:8] + content[16:])
+    assert list(rows_of(manifest)) == listed and len(written) == 2
+
+
 def test_a_damaged_row_names_the_file_to_delete(manifest):
     rows_of(manifest)
     path = manifest.with_name("train.jsonl.rows")
