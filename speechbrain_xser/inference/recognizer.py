@@ -13,8 +13,7 @@ most probable class can differ from the named one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,26 +26,23 @@ from speechbrain_xser.answer import Explanation, parse
 from speechbrain_xser.answer.explanation import DEMONSTRATION, OUT, UNKNOWN
 from speechbrain_xser.answer.form import structured_form
 from speechbrain_xser.answer.reliability import Reliability
-from speechbrain_xser.data.arrays import batch_of, clip_of
-from speechbrain_xser.data.audio import load_audio
-from speechbrain_xser.data.sound_source import SoundSource, sound_file
-from speechbrain_xser.data.speech import has_speech, spoken_span, without_silence
+from speechbrain_xser.data.sound_source import SoundSource
+from speechbrain_xser.data.speech import has_speech
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.errors import AudioError, CheckpointError, SettingsError
 from speechbrain_xser.inference.domain import domains
 from speechbrain_xser.inference.verbs import Verbs
 from speechbrain_xser.lobes.adapter import SoftTokens
-from speechbrain_xser.lobes.branch import BranchOutput
-from speechbrain_xser.lobes.clip_means import ClipMeans, clip_means
-from speechbrain_xser.lobes.states import LayerStates, SpeechEncoder
+from speechbrain_xser.lobes.clip_means import clip_means
+from speechbrain_xser.lobes.states import SpeechEncoder
 from speechbrain_xser.model_folder.domain_reference import DomainReference, read_domain
 from speechbrain_xser.model_folder.kept_reliability import read_reliability
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.model_folder.locate import HYPERPARAMS, model_folder
 from speechbrain_xser.model_folder.mean_voice import MeanVoice, read_mean_voice
-from speechbrain_xser.stages import STAGES, Stage
+from speechbrain_xser.stages import STAGES
 from speechbrain_xser.utils.devices import checked_device
-from speechbrain_xser.utils.modes import each_within, evaluating
+from speechbrain_xser.utils.modes import each_within
 from speechbrain_xser.utils.out_of_memory import naming_memory
 
 SMALLER_TO_LOAD = "Use the CPU (device cpu), or give run_opts a smaller dtype, or a model with a smaller LLM."
@@ -258,44 +254,6 @@ class ExplainableEmotionRecognizer(Verbs, nn.Module):
         """
         return self.explain_batch(self.load_audio(path, track=track)[None])[0]
 
-    def load_audio(
-        self,
-        path: SoundSource,
-        savedir: object = None,
-        track: int | None = None,
-        start: float | None = None,
-        stop: float | None = None,
-    ) -> Tensor:
-        """Reads a file as the encoder hears it.
-
-        SpeechBrain's own method links files into a folder by their names, where the next one of the same name is
-        shadowed; here a file is read where it lies.
-
-        Arguments
-        ---------
-        path : str, Path, bytes or binary file
-            As for :meth:`explain_file`.
-        savedir : object
-            Not used.
-        track : int, optional
-            As for :meth:`explain_file`.
-        start, stop : float, optional
-            Seconds between which the file is read; by default all of it.
-
-        Returns
-        -------
-        Tensor
-            Samples at the encoder's rate, [S], float32.
-
-        Raises
-        ------
-        AudioError
-            As :meth:`explain_file`.
-        """
-        rate, most = self.mods.model.encoder.sample_rate, self.hparams.max_seconds
-        with sound_file(path) as file:
-            return load_audio(file, start, stop, rate, most, track)
-
     def explain_batch(
         self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None
     ) -> list[Explanation]:
@@ -445,10 +403,6 @@ class ExplainableEmotionRecognizer(Verbs, nn.Module):
         [found] = model.decoder.emotion_probabilities(tokens, stage.instruction, [text], self.hparams.emotions)
         yield self._explanation(text, found.tolist(), *heard)
 
-    def _precise(self) -> AbstractContextManager:
-        """The precision of ``run_opts``: here that of the weights."""
-        return nullcontext()
-
     def _encoded(self, batch: tuple, sampling_rate: int | None, speech_check: bool | None = None) -> _Encoded:
         """Soft tokens of the clips of a batch that have speech; without the check that is all of them."""
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
@@ -460,58 +414,11 @@ class ExplainableEmotionRecognizer(Verbs, nn.Module):
             spoken = [has_speech(wav[:count], rate) for wav, count in zip(wavs, samples.tolist(), strict=True)]
         if not any(spoken):
             return _Encoded(spoken)
-        states, outputs = self._heard(*self._heard_batch(wavs[spoken], samples[spoken]))
+        states, outputs = self.listen(wavs[spoken], samples[spoken])
         tokens = {name: output.tokens for name, output in outputs.items()}
         if self.domain is None:
             return _Encoded(spoken, tokens, [DEMONSTRATION if self.demonstration else None] * len(states.frames))
         return _Encoded(spoken, tokens, domains(clip_means(states, outputs), self.domain))
-
-    def _heard(
-        self, wavs: Tensor, samples: Tensor, stage: Stage | None = None
-    ) -> tuple[LayerStates, Mapping[str, BranchOutput]]:
-        """The encoder's states and the branches' outputs for clips without the silence around them."""
-        model, wavs = self.mods.model, wavs[:, : samples.max()].to(self.device)
-        with evaluating(model), torch.no_grad():
-            states = model.states(wavs, samples)
-            return states, model.branch_outputs(states, stage or STAGES[self.hparams.stage])
-
-    def clip_means(
-        self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None, stage: Stage | None = None
-    ) -> ClipMeans:
-        """What the domain of clips is judged by, whether or not there is speech in them.
-
-        Arguments
-        ---------
-        wavs, wav_lens, sampling_rate
-            As for :meth:`explain_batch`.
-        stage : Stage, optional
-            Another than the model's own, for instance one with fewer branches.
-
-        Returns
-        -------
-        ClipMeans
-            Of B clips.
-
-        Raises
-        ------
-        AudioError
-            As :meth:`explain_batch`.
-        """
-        wavs, samples = self._heard_batch(*self.checked_batch(wavs, wav_lens, sampling_rate))
-        with self._precise():
-            return clip_means(*self._heard(wavs, samples, stage))
-
-    def _heard_batch(self, wavs: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """The clips of a batch, [B, S] and [B], as the model hears them: see :meth:`heard_span`."""
-        if not self.hparams.cut_silence:
-            return wavs, samples
-        return without_silence(wavs, samples, self.mods.model.encoder.sample_rate)
-
-    def heard_span(self, wav: Tensor) -> slice:
-        """The samples of a clip, [S], that the model hears: for some models silence around speech is cut off."""
-        if not self.hparams.cut_silence:
-            return slice(0, len(wav))
-        return spoken_span(wav, self.mods.model.encoder.sample_rate)
 
     def _answered(self, encoded: list[_Encoded], unknown: bool | None) -> Iterator[Explanation]:
         """Explanations of all rows of several batches."""
@@ -550,14 +457,3 @@ class ExplainableEmotionRecognizer(Verbs, nn.Module):
         hidden = domain == OUT and (self.unknown if unknown is None else unknown)
         emotion = UNKNOWN if hidden else record.emotion
         return Explanation(paragraph, record.transcript, record.descriptors, emotion, named, domain=domain)
-
-    def checked_clip(self, wav: Tensor, sampling_rate: int | None = None, name: str = "wav") -> Tensor:
-        """One clip as the encoder hears it, [S]; arguments and errors as of :meth:`explain_live`."""
-        return clip_of(wav, sampling_rate, self.mods.model.encoder.sample_rate, name, self.hparams.max_seconds)
-
-    def checked_batch(
-        self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Clips as the encoder hears them, [B, S], and their samples, [B]; the rest as for :meth:`explain_batch`."""
-        rate = self.mods.model.encoder.sample_rate
-        return batch_of(wavs, wav_lens, sampling_rate, rate, self.hparams.max_seconds)

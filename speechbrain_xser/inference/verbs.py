@@ -12,6 +12,7 @@ from speechbrain_xser.answer.explanation import UNKNOWN, Explanation
 from speechbrain_xser.data.sound_source import SoundSource
 from speechbrain_xser.errors import AudioError, SettingsError
 from speechbrain_xser.inference.embeddings import Embeddings, embeddings_of
+from speechbrain_xser.inference.listener import Listener
 from speechbrain_xser.stages import STAGES, Stage
 
 NOTHING = -1  # the index of a clip without speech
@@ -34,8 +35,8 @@ class Classification(NamedTuple):
     text_lab: list[str | None]  # its name; "unknown" out of the domain, None without speech
 
 
-class Verbs:
-    """Mixed into the recogniser, whose ``explain_batch`` and ``load_audio`` they use."""
+class Verbs(Listener):
+    """Mixed into the recogniser, whose ``explain_batch`` they use."""
 
     def classify_batch(
         self, wavs: Tensor, wav_lens: Tensor | None = None, sampling_rate: int | None = None
@@ -177,10 +178,7 @@ class Verbs:
         wavs, samples = self.checked_batch(wavs, wav_lens, sampling_rate)
         if not len(wavs):
             raise AudioError("the batch has no clip; expected at least one.")
-        wavs, samples = self._heard_batch(wavs, samples)
-        with self._precise():
-            _, outputs = self._heard(wavs, samples)
-        return embeddings_of(outputs)
+        return embeddings_of(self.listen(wavs, samples)[1])
 
 
 def refuse_without_emotion(stage: Stage) -> None:

@@ -88,8 +88,8 @@ class RowAdapter(Adapter):
     def scores(self, z: Tensor, frames: Tensor) -> TokenScores:
         """Scores of the blank and of all tokens, [B, max(1, T // stack), 1 + V]."""
         said = self.output(self.hidden(self._stacked(z, frames)).relu())
-        table = torch.cat([self.blank[None], self.directions.to(said)])
-        return TokenScores(said @ table.T, self.most_tokens(frames), self.vocabulary)
+        logits = torch.cat([said @ self.blank[:, None], said @ self.directions.to(said).T], -1)
+        return TokenScores(logits, self.most_tokens(frames), self.vocabulary)
 
     def off(self, frames: Tensor, longest: int) -> SoftTokens:
         """One zero vector for each clip, [B, 1, e]."""
