@@ -163,7 +163,8 @@ def _source(recording: Recording, recognizer, model: str, seconds: dict[str, flo
     from speechbrain_xser.timeline.source import Source
 
     cutting = Cutting(**seconds).checked(recognizer.hparams.max_seconds)
-    return Source(recording, model_name(model), tuple(recognizer.hparams.emotions), cutting)
+    told = model_name(model), tuple(recognizer.hparams.emotions), cutting
+    return Source(recording, *told, reliability=recognizer.reliability)
 
 
 @contextmanager

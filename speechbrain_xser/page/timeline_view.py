@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from speechbrain_xser.answer.explanation import Explanation
+from speechbrain_xser.answer.reliability import Reliability
 from speechbrain_xser.page.assets import asset
-from speechbrain_xser.page.brief import descriptor_text, emotion_text, no_speech_text
+from speechbrain_xser.page.brief import descriptor_text, emotion_text, no_speech_text, reliability_text
 from speechbrain_xser.page.document import document
 from speechbrain_xser.page.environment import render
 from speechbrain_xser.page.numbers import clock
@@ -51,6 +52,7 @@ class Row(NamedTuple):
     transcript: str | None
     descriptors: str
     paragraph: str
+    sure: str  # how often answers as sure were right; empty if nobody counted
 
 
 def timeline_page(title: str, sections: str, model: str, fault: str | None = None) -> str:
@@ -65,6 +67,7 @@ def timeline_sections(
     emotions: Sequence[str] | None = None,
     seconds: float | None = None,
     name: str = "the recording",
+    reliability: Reliability | None = None,
 ) -> str:
     """The plot, the player and the list as a fragment; ``TIMELINE_SCRIPT`` after it makes them interactive.
 
@@ -80,6 +83,8 @@ def timeline_sections(
         Length of the recording; by default the end of the last stretch.
     name : str
         Name of the recording in messages.
+    reliability : Reliability or None
+        How often answers of the model were right, if that was counted.
 
     Returns
     -------
@@ -115,7 +120,7 @@ def timeline_sections(
         lanes=speaker_lanes(stretches),
         audio_source=audio_source,
         name=name,
-        rows=[_row(stretch, emotions) for stretch in stretches],
+        rows=[_row(stretch, emotions, reliability) for stretch in stretches],
     )
 
 
@@ -129,8 +134,9 @@ def _script_safe(data: dict) -> str:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _row(stretch: Stretch, emotions: Sequence[str]) -> Row:
+def _row(stretch: Stretch, emotions: Sequence[str], reliability: Reliability | None) -> Row:
     found = stretch.explanation
+    as_sure = None if reliability is None else reliability.of(found.probabilities.get(found.emotion))
     return Row(
         f"{clock(stretch.start_seconds)} – {clock(stretch.end_seconds)}",
         stretch.speaker,
@@ -140,6 +146,7 @@ def _row(stretch: Stretch, emotions: Sequence[str]) -> Row:
         found.transcript,
         descriptor_text(found.descriptors),
         found.paragraph,
+        "" if as_sure is None else reliability_text(as_sure, reliability.source),
     )
 
 

@@ -23,7 +23,8 @@ def page_text(
     recording = source.recording
     address = _address(recording, folder, embed_audio)
     moments = list(moments)
-    sections = timeline_sections(moments, address, source.emotions, recording.read_seconds, source.name)
+    told = source.emotions, recording.read_seconds, source.name, source.reliability
+    sections = timeline_sections(moments, address, *told)
     yield timeline_page(source.name, sections, source.model, None if recording.fault is None else str(recording.fault))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from speechbrain_xser.answer.reliability import Reliability
 from speechbrain_xser.timeline.cutting import Cutting
 from speechbrain_xser.timeline.diarization import Speakers
 from speechbrain_xser.timeline.recording import Recording
@@ -18,6 +19,7 @@ class Source(NamedTuple):
     emotions: tuple[str, ...]  # classes of the model, in order
     cutting: Cutting
     speakers: Speakers | None = None  # if they were told apart
+    reliability: Reliability | None = None  # of the model's answers, where its folder has it
 
     @property
     def name(self) -> str:

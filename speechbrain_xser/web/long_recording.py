@@ -49,7 +49,8 @@ def recording_pieces(
             fault = alert(str(error))
     told = f"{name} is read: {counted(len(moments), 'moment')}"
     head = result_head(name, said(recording.read_seconds), told, saved(moments, recording))
-    yield head + fault + timeline_sections(moments, NO_SOUND, name=name)
+    reliability = explainer.recognizer.reliability
+    yield head + fault + timeline_sections(moments, NO_SOUND, name=name, reliability=reliability)
 
 
 def recording_answer(

@@ -60,7 +60,8 @@ class Page:
         self.settings, self.answers = settings, answers
         self.explainer = Explainer(recognizer, Line(settings.places))
         self.sessions = Sessions(settings.max_clip_bytes, settings.max_result_bytes)
-        self.model = ModelText(settings.model, settings.model_name, tuple(recognizer.hparams.emotions))
+        emotions, reliability = tuple(recognizer.hparams.emotions), recognizer.reliability
+        self.model = ModelText(settings.model, settings.model_name, emotions, reliability)
         self.examples = speak_examples()
         self._running: dict[tuple[str, str], Presence] = {}  # who listens, by session and place
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from speechbrain_xser.answer.reliability import Reliability
 from speechbrain_xser.evidence.clip_evidence import Evidence
 from speechbrain_xser.explaining.clips import SourceClip, Told
 from speechbrain_xser.explaining.report import Report
@@ -32,6 +33,7 @@ class ModelText(NamedTuple):
     note: str  # a sentence, as on a page of ``xser explain``
     name: str  # as in a file of ``xser timeline``
     emotions: tuple[str, ...]  # classes, in order
+    reliability: Reliability | None = None  # of its answers, where its folder has it
 
 
 def clip_files(clip: Upload, evidence: Evidence, model: ModelText) -> dict[str, bytes]:
@@ -94,7 +96,7 @@ def recording_files(moments: Sequence[Moment], recording: Recording, model: Mode
     dict of str to bytes
         ``NAME.html``, ``NAME.json``, ``NAME.csv`` and ``NAME.srt``.
     """
-    source = Source(recording, model.name, model.emotions, PLAIN_CUTTING)
+    source = Source(recording, model.name, model.emotions, PLAIN_CUTTING, reliability=model.reliability)
     texts = {
         "html": "".join(page_text(moments, source, Path(recording.path).parent)),
         "json": "".join(json_text(moments, source)),

@@ -13,6 +13,7 @@ import soundfile
 from speechbrain_xser.answer import Descriptors
 from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.answer.record import EMOTIONS
+from speechbrain_xser.answer.reliability import Reliability, SureBin
 from speechbrain_xser.page.palette import DARK, LIGHT
 from speechbrain_xser.page.timeline_view import timeline_sections
 from speechbrain_xser.timeline.cutting import Cutting
@@ -35,7 +36,7 @@ def conversation(count=10):
     return [moment(2.0 * at + 1.0, f"word {at}", speaker=f"speaker {at % 3 + 1}") for at in range(count)]
 
 
-def page(folder, moments, recording="talk.flac", **options):
+def page(folder, moments, recording="talk.flac", reliability=None, **options):
     """A page in a folder, with or without its recording."""
     place = folder / recording
     source = Source(
@@ -43,6 +44,7 @@ def page(folder, moments, recording="talk.flac", **options):
         "a/model",
         EMOTIONS,
         Cutting(),
+        reliability=reliability,
     )
     (folder / "page.html").write_text("".join(page_text(moments, source, folder=folder, **options)), encoding="utf-8")
     return folder / "page.html"
@@ -57,6 +59,15 @@ def test_the_plots_data_are_the_moments():
     found = timeline_sections([moment(1.0), moment(3.5)], seconds=20.0)
     data = json.loads(re.search(r'xser-data">(.*?)</script>', found)[1])
     assert data["moments"][1] == [3.5, 4.5, [0, 0, 0.75, 0.25, 0, 0, 0]] and data["seconds"] == 20.0
+
+
+def test_a_moment_says_how_often_answers_as_sure_were_right(tmp_path):
+    counted = Reliability("clips of other speakers", (SureBin(0.0, 0.6, 40, 15), SureBin(0.6, 1.0, 43, 31)))
+    moments = [moment(1.0), moment(3.0, emotion="angry"), moment(5.0, emotion="unknown")]  # 75 %, 25 % and none
+    found = re.findall(r"<details>.*?</details>", page(tmp_path, moments, reliability=counted).read_text())
+    assert ["31 of 43" in one for one in found] == [True, False, False]
+    assert ["15 of 40" in one for one in found] == [False, True, False]
+    assert "were right" not in page(tmp_path, moments).read_text()
 
 
 def test_without_a_sound_there_is_nothing_to_play():

@@ -8,6 +8,7 @@ import tempfile
 import pytest
 import srt
 
+from speechbrain_xser.answer.reliability import Reliability, SureBin
 from speechbrain_xser.cli.model_options import explained_by, model_name
 from speechbrain_xser.web.clip import read_upload
 from speechbrain_xser.web.explaining import Explainer
@@ -102,6 +103,19 @@ def test_the_files_of_a_recording_are_those_of_the_command(explainer, model, com
     _, folder = command(recording, "timeline", "--batch-size", "1", *outs)
     assert {name: (folder / name).read_bytes() for name in files} == files
     assert list(files) == [f"meeting.{suffix}" for suffix in SUFFIXES]
+
+
+def test_the_page_of_a_recording_says_how_often_answers_as_sure_were_right(
+    explainer, model, recording, place, monkeypatch
+):
+    counted = Reliability("clips of other speakers", (SureBin(0.0, 1.0, 43, 31),))
+    monkeypatch.setattr(explainer.recognizer, "reliability", counted)
+    upload, shown = copied(recording, place), []
+    shown += recording_pieces(explainer, upload, max_hours=1, saved=lambda *found: shown.append(found) or ())
+    [(moments, heard)] = [one for one in shown if isinstance(one, tuple)]
+    files = recording_files(moments, heard, model._replace(reliability=counted))
+    told = [page.count("31 of 43 were right") for page in (shown[-1], files["meeting.html"].decode())]
+    assert told == [len(moments)] * 2 and moments
 
 
 def test_the_files_of_a_recording_that_ends_early_say_so_as_the_command_does(
