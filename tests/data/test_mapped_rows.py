@@ -9,8 +9,9 @@ import pytest
 
 from speechbrain_xser.data import mapped_rows
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
-from speechbrain_xser.data.mapped_rows import MappedRows, row_text, rows_of, utterance_of
+from speechbrain_xser.data.mapped_rows import MappedRows, rows_of
 from speechbrain_xser.data.pipeline import collate, dataset, items_of
+from speechbrain_xser.data.row_text import row_text, utterance_of
 from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.training.loaders import seconds_of_clips
 
