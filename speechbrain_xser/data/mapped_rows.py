@@ -136,7 +136,7 @@ def write_rows(path: Path, manifest: Path, key: list) -> None:
         for place, row in enumerate(_checked_rows(manifest)):
             starts.append(starts[-1] + file.write(row.text.encode()))
             seconds.append(math.nan if row.seconds is None else row.seconds)
-            digests.append(_digest(row.id))
+            digests.append(id_digest(row.id))
             if rooted is None and row.wav.startswith(DATA_ROOT):
                 rooted = place
         file.write(bytes(-starts[-1] % WORD))
@@ -160,7 +160,8 @@ def _write_end(file: BinaryIO, starts: array, seconds: array, unsorted: array, h
     file.write(told + END.pack(len(told), MARK))
 
 
-def _digest(id: str) -> int:
+def id_digest(id: str) -> int:
+    """A number of 64 bits that stands for an id."""
     return int.from_bytes(blake2b(id.encode(), digest_size=WORD).digest(), "little")
 
 
@@ -239,6 +240,10 @@ class Ids(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         return map(self._rows.id, range(len(self)))
 
+    def digests(self) -> np.ndarray:
+        """The digest of each id, [N], without reading a row."""
+        return self._rows.places.digests()
+
 
 class Places(Mapping[str, int]):
     """Where the row of an id is, found in the sorted digests of all ids."""
@@ -247,7 +252,7 @@ class Places(Mapping[str, int]):
         self._rows, self._digests, self._places = rows, digests, places
 
     def __getitem__(self, id: str) -> int:
-        digest = np.uint64(_digest(id))
+        digest = np.uint64(id_digest(id))
         nearest = int(self._digests.searchsorted(digest))
         while nearest < len(self._digests) and self._digests[nearest] == digest:
             if self._rows.id(place := int(self._places[nearest])) == id:
@@ -264,6 +269,12 @@ class Places(Mapping[str, int]):
     def values(self) -> range:
         """All places in their order, without a search for each."""
         return range(len(self))
+
+    def digests(self) -> np.ndarray:
+        """The digest of the id at each place, [N]."""
+        found = np.empty_like(self._digests)
+        found[self._places] = self._digests
+        return found
 
 
 def _header(file: BinaryIO) -> Header:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 
 import fsspec
 import pyarrow
@@ -64,6 +65,15 @@ def test_fields_that_do_not_fit_are_told_once_and_counted(tmp_path, out):
     [line] = [line for line in told if line.startswith("left out, as every field that does not fit: ")]
     assert "a.parquet#0" in line and "emotion is 3" in line
     assert told[-1].endswith("0 not readable, 6 fields left out")
+
+
+def test_what_a_killed_actor_left_in_the_temporary_folder_goes_with_the_next_shard(folder, out, tmp_path, monkeypatch):
+    (tmp_path / "temporary" / "xser-shard-old").mkdir(parents=True)
+    for name in (".lock", "shard.tar"):
+        (tmp_path / "temporary" / "xser-shard-old" / name).touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    run(folder, out)
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_rows_below_their_own_inputs_are_none_of_them(folder):
