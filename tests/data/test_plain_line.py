@@ -90,7 +90,6 @@ def test_lines_as_they_are_written_are_plain(changes):
     [
         *({field: "other"} for field in LABELS),
         *({field: blank} for field in ("id", "speaker", "caption") for blank in ("", " ", "\u3000", "\n", "\x85")),
-        {"transcript": "half \ud83d"},
         {"id": None},
         {"wav": None},
         {"start": 2.25},
@@ -102,7 +101,13 @@ def test_lines_as_they_are_written_are_plain(changes):
     ],
 )
 def test_lines_that_need_a_closer_look_are_not_plain(changes):
-    assert plain_row(line_of(FULL._replace(**changes), ascii=True)) is None
+    assert plain_row(line_of(FULL._replace(**changes))) is None
+
+
+def test_half_a_character_is_not_plain():
+    line = line_of(FULL)
+    assert plain_row(line.replace("One, two.", "One, two, é")) is not None
+    assert plain_row(line.replace("One, two.", "One, two, \\ud83d")) is None
 
 
 def test_a_large_manifest_as_it_is_written_is_read_by_the_pattern_alone(tmp_path, monkeypatch):

@@ -129,8 +129,9 @@ def exchanged(dtype: str) -> dict[str, list]:
     sent, all_reduce = [], torch.distributed.all_reduce
     torch.distributed.all_reduce = lambda tensor, **given: sent.append(str(tensor.dtype)) or all_reduce(tensor, **given)
     model, inputs = torch.nn.Linear(32, 1, bias=False), torch.randn(32, generator=torch.Generator().manual_seed(rank()))
+    wrapped = data_parallel(model, None, dtype)
     try:
-        data_parallel(model, None, dtype)(inputs).sum().backward()
+        wrapped(inputs).sum().backward()
     finally:
         torch.distributed.all_reduce = all_reduce
     return {"own": inputs.tolist(), "mean": model.weight.grad[0].tolist(), "sent": sent}
