@@ -3,17 +3,19 @@
 Each turn explains the same clips with the packaged model: by plain processes with a part of the list each, by
 ``--out --jobs``, and by ``--out --ray``. Seconds are those of the whole command, its start included. CPU seconds, of
 all processes that a command waited for, say more where other programs use the cores; Ray's are not among them.
+With ``--results FILE`` each turn is kept as a line of JSON, and a run that was stopped goes on after the last.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -29,7 +31,8 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_ADDRESS": "local"}
 @click.option("--jobs", default=2, show_default=True, help="Processes or actors.")
 @click.option("--turns", default=3, show_default=True)
 @click.option("--ray/--no-ray", "with_ray", default=True, show_default=True)
-def main(manifest: str, jobs: int, turns: int, with_ray: bool) -> None:
+@click.option("--results", type=click.Path(path_type=Path), help="Where turns are kept.")
+def main(manifest: str, jobs: int, turns: int, with_ray: bool, results: Path | None) -> None:
     """Prints seconds of each turn, and the ratio of the medians."""
     ways: dict[str, Callable[[Path], None]] = {
         "plain": lambda folder: plain(manifest, folder, jobs),
@@ -37,17 +40,36 @@ def main(manifest: str, jobs: int, turns: int, with_ray: bool) -> None:
     }
     if with_ray:
         ways["ray"] = lambda folder: rows(manifest, folder, jobs, "--ray")
-    found: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(turns):
+    found = kept(results, ways)
+    for turn in range(turns):
         for name, way in ways.items():
+            if len(found[name]) > turn:
+                continue
             with tempfile.TemporaryDirectory() as folder:
                 begun, used = time.monotonic(), cpu_seconds()
                 way(Path(folder))
                 found[name].append(time.monotonic() - begun)
-                click.echo(f"{name}: {found[name][-1]:.1f} s, {cpu_seconds() - used:.1f} CPU seconds")
+            click.echo(f"{name}: {found[name][-1]:.1f} s, {cpu_seconds() - used:.1f} CPU seconds")
+            keep(results, name, found[name][-1])
     medians = {name: statistics.median(seconds) for name, seconds in found.items()}
     for name, seconds in medians.items():
         click.echo(f"{name}: {seconds:.1f} s, {medians['plain'] / seconds:.2f} of {jobs} plain processes' rate")
+
+
+def kept(results: Path | None, ways: Iterable[str]) -> dict[str, list[float]]:
+    """The seconds of earlier turns, by way."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    if results is not None and results.exists():
+        for name, seconds in map(json.loads, results.read_text().splitlines()):
+            found.get(name, []).append(seconds)
+    return found
+
+
+def keep(results: Path | None, name: str, seconds: float) -> None:
+    """Adds a turn to the earlier ones."""
+    if results is not None:
+        with results.open("a") as file:
+            file.write(json.dumps([name, seconds]) + "\n")
 
 
 def cpu_seconds() -> float:

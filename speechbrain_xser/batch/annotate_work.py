@@ -46,7 +46,7 @@ class AnnotateWork(NamedTuple):
         """Nothing: no model decides these rows."""
 
     def _row(self, one: BatchClip) -> dict[str, Any]:
-        clip, row = one
+        clip, row = one.clip, one.utterance
         try:
             if clip.fault is not None:
                 raise AudioError(clip.fault)

@@ -20,6 +20,7 @@ class BatchClip(NamedTuple):
 
     clip: SourceClip  # its path is local; it has a fault if it cannot be read
     utterance: Utterance  # what the input knows of it
+    left_out: tuple[str, ...] = ()  # what it says of fields that do not fit
 
 
 def faulty(id: str, name: str, fault: str) -> BatchClip:
@@ -95,7 +96,14 @@ def _is_below(path: str, folder: str) -> bool:
     return os.path.abspath(path).startswith(os.path.join(os.path.abspath(folder), ""))
 
 
-def known_of(fields: dict[str, Any], id: str, where: str) -> Utterance:
+class Known(NamedTuple):
+    """What foreign fields tell of a clip."""
+
+    utterance: Utterance
+    left_out: tuple[str, ...]  # a message for each field that does not fit
+
+
+def known_of(fields: dict[str, Any], id: str, where: str) -> Known:
     """What foreign fields tell of a clip: those that a manifest has too; ``text`` is its transcript.
 
     What does not fit, such as the number of a class in the place of an emotion, is left out. Times have to fit, since
@@ -108,22 +116,24 @@ def known_of(fields: dict[str, Any], id: str, where: str) -> Utterance:
 
     Example
     -------
-    >>> found = known_of({"text": "hello", "url": "x", "emotion": 3}, "a", "row 1")
-    >>> found.transcript, found.emotion
-    ('hello', None)
+    >>> found, left_out = known_of({"text": "hello", "url": "x", "emotion": 3}, "a", "row 1")
+    >>> found.transcript, found.emotion, left_out
+    ('hello', None, ("row 1, utterance 'a': emotion is 3, expected a text.",))
     """
     known = {name: value for name, value in fields.items() if name in Utterance._fields and name != "wav"}
     known.setdefault("transcript", fields.get("text"))
     known |= {"id": str(known.get("id") or id), "wav": where}
     try:
-        return checked_fields(dict(known), where)
+        return Known(checked_fields(dict(known), where), ())
     except ManifestError:
-        fitting = {name: value for name, value in known.items() if name in EXACT or _fits(name, value)}
-        return checked_fields(fitting, where)
+        faults = {name: _fault(name, value, known["id"], where) for name, value in known.items() if name not in EXACT}
+        fitting = {name: value for name, value in known.items() if faults.get(name) is None}
+        return Known(checked_fields(fitting, where), tuple(fault for fault in faults.values() if fault is not None))
 
 
-def _fits(name: str, value: Any) -> bool:
+def _fault(name: str, value: Any, id: str, where: str) -> str | None:
     try:
-        return checked_fields({"id": "a", "wav": "a", name: value}, "a") is not None
-    except ManifestError:
-        return False
+        checked_fields({"id": id, "wav": "a", name: value}, where)
+    except ManifestError as error:
+        return str(error)
+    return None

@@ -49,6 +49,7 @@ class BatchCounts(NamedTuple):
     before: int = 0  # shards that were done already
     clips: int = 0
     errors: int = 0  # clips that could not be read, which are rows with an error
+    left_out: int = 0  # fields of tars and Parquet files that do not fit
 
 
 def run_batch(
@@ -125,7 +126,13 @@ def _counted(reports: Iterable[ShardReport], counts: BatchCounts, tell: Callable
             tell(f"failed: {report.fault}")
             continue
         finished += 1
-        counts = counts._replace(clips=counts.clips + report.clips, errors=counts.errors + report.errors)
+        if report.left_out and not counts.left_out:
+            tell(f"left out, as every field that does not fit: {report.example}")
+        counts = counts._replace(
+            clips=counts.clips + report.clips,
+            errors=counts.errors + report.errors,
+            left_out=counts.left_out + report.left_out,
+        )
         if (now := time.monotonic()) - told >= TOLD_SECONDS or finished == counts.shards:
             told = now
             tell(_progress(finished, counts, now - began))
@@ -141,5 +148,5 @@ def _progress(finished: int, counts: BatchCounts, seconds: float) -> str:
     rate = counts.clips / max(seconds, 1e-9)
     return (
         f"{finished} of {counts.shards} shards, {counts.clips} clips in {seconds:.0f} s ({rate:.1f} a second), "
-        f"{counts.errors} not readable"
+        f"{counts.errors} not readable" + (f", {counts.left_out} fields left out" if counts.left_out else "")
     )

@@ -60,16 +60,16 @@ def _of_row(fields: dict[str, Any], column: str, told: str, source: str, folder:
     content, path = (sound.get("bytes"), sound.get("path")) if isinstance(sound, dict) else (sound, sound)
     id = told.rpartition("/")[2]
     try:
-        row = known_of({**fields, "emphasis": fields.get("emphasis") or None}, id, told)
+        row, left_out = known_of({**fields, "emphasis": fields.get("emphasis") or None}, id, told)
         if isinstance(content, bytes):
             copy = folder / f"row-{told.rpartition('#')[2]}"
             copy.write_bytes(content)
-            return BatchClip(SourceClip(told, os.fspath(copy), start=row.start, stop=row.stop), row)
+            return BatchClip(SourceClip(told, os.fspath(copy), start=row.start, stop=row.stop), row, left_out)
         if not isinstance(path, str):
             raise ManifestError(f"{told}: {column} holds no sound. Expected its bytes or its path.")
         place = joined_path(parent_of(source), path)
         refuse_foreign(place, source, told)
     except ManifestError as error:
         return faulty(id, told, str(error))
-    found = BatchClip(SourceClip(name_of(place), place, start=row.start, stop=row.stop), row)
+    found = BatchClip(SourceClip(name_of(place), place, start=row.start, stop=row.stop), row, left_out)
     return brought(int(told.rpartition("#")[2]), found, folder)

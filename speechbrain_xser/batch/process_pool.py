@@ -9,17 +9,20 @@ import signal
 import tempfile
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from speechbrain_xser.batch.input_shards import InputShard
 from speechbrain_xser.batch.shard_report import ShardReport, given_up
 from speechbrain_xser.utils.parent import end_after
+from speechbrain_xser.utils.scratch_folder import scratch_folder
 
 if TYPE_CHECKING:
     from speechbrain_xser.batch.shard_worker import Job
 
+PREFIX = "xser-batch-"  # of the folder with workers' temporary files
 MOST_DEATHS = 3  # of workers over one shard
 CONTEXT = get_context("spawn")  # forked processes cannot use torch's threads or a GPU
 
@@ -38,10 +41,9 @@ def work_in_processes(job: Job, shards: Sequence[InputShard]) -> Iterator[ShardR
     A shard whose workers die three times is given up and reported.
     """
     waiting, deaths, busy = deque(shards), Counter(), {}
-    scratch = TemporaryDirectory(prefix="xser-batch-", ignore_cleanup_errors=True)
-    try:
+    with scratch_folder(PREFIX) as scratch, _ended(busy):
         for place in range(min(job.processes, len(shards))):
-            _give(_started(job, place, scratch.name), waiting, busy)
+            _give(_started(job, place, scratch), waiting, busy)
         while busy:
             for pipe in connection.wait(list(busy)):
                 worker, shard = busy.pop(pipe)
@@ -55,20 +57,26 @@ def work_in_processes(job: Job, shards: Sequence[InputShard]) -> Iterator[ShardR
                     else:
                         code = worker.process.exitcode
                         yield given_up(shard, f"worker died {MOST_DEATHS} times (exit code {code})")
-                    worker = _started(job, worker.place, scratch.name) if waiting else None
+                    worker = _started(job, worker.place, scratch) if waiting else None
                 if worker is not None:
                     _give(worker, waiting, busy)
+
+
+@contextmanager
+def _ended(busy: dict[connection.Connection, tuple[_Process, InputShard]]) -> Iterator[None]:
+    """Ends the workers that are busy at the end."""
+    try:
+        yield
     finally:
         for worker, _ in busy.values():
             worker.process.kill()
         for worker, _ in busy.values():
             worker.process.join()
-        scratch.cleanup()
 
 
-def _started(job: Job, place: int, scratch: str) -> _Process:
+def _started(job: Job, place: int, scratch: Path) -> _Process:
     ours, theirs = CONTEXT.Pipe()
-    process = CONTEXT.Process(target=_serve, args=(job, place, theirs, scratch), daemon=True)
+    process = CONTEXT.Process(target=_serve, args=(job, place, theirs, str(scratch)), daemon=True)
     process.start()
     theirs.close()  # so that its death closes the pipe
     return _Process(process, ours, place)

@@ -17,6 +17,7 @@ from speechbrain_xser.batch.input_shards import InputShard
 from speechbrain_xser.batch.shard_report import ShardReport, given_up
 from speechbrain_xser.batch.shard_worker import Job
 from speechbrain_xser.errors import BatchError
+from speechbrain_xser.utils.devices import workers_here
 
 if TYPE_CHECKING:
     import ray
@@ -52,7 +53,8 @@ def work_on_ray(job: Job, shards: Sequence[InputShard], gpu: bool = False) -> It
     Arguments
     ---------
     job : Job
-        The inputs, the rows and the model have to be within reach of every node.
+        The inputs, the rows and the model have to be within reach of every node. With 0 processes there are as many
+        actors as the cluster has GPUs, or else cores.
     shards : sequence of InputShard
         Those that are missing.
     gpu : bool
@@ -68,10 +70,10 @@ def work_on_ray(job: Job, shards: Sequence[InputShard], gpu: bool = False) -> It
     import ray.data  # both take seconds
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    pool = _joined(job.processes) or _started(job.processes)
+    pool, actors, share = _pool(job.processes, gpu)
     missing = {shard.number: shard for shard in shards}
     try:
-        for report in _reports(job, shards, pool, _resources(job.processes, gpu)):
+        for report in _reports(job._replace(processes=actors), shards, pool, share):
             del missing[report.number]
             yield report
     finally:
@@ -80,24 +82,42 @@ def work_on_ray(job: Job, shards: Sequence[InputShard], gpu: bool = False) -> It
         yield given_up(shard, f"actors died, also in {RETRIES} retries")
 
 
-def _joined(actors: int) -> ray.data.ActorPoolStrategy | None:
-    """A pool on a running cluster, which grows as there is room; None if there is no cluster."""
+def _pool(actors: int, gpu: bool) -> tuple[ray.data.ActorPoolStrategy, int, dict[str, float]]:
+    """Actors on a running cluster, as many as there is room for, or on this machine; how many; what each of them takes.
+
+    Without a number, there is one for each GPU, or else for each core.
+    """
+    import ray
+
+    joined = _join()
+    if not joined:
+        actors = actors or workers_here(gpu)
+        _start(actors)
+    there = ray.cluster_resources()
+    gpus = there.get("GPU", 0) if gpu else 0
+    actors = actors or max(1, int(gpus or there.get("CPU", 0)))
+    pool = ray.data.ActorPoolStrategy(min_size=1 if joined else actors, max_size=actors, **ALONE)
+    return pool, actors, {"num_cpus": 1, **({"num_gpus": min(gpus / actors, 1)} if gpus else {})}
+
+
+def _join() -> bool:
+    """Joins a running cluster, if there is one."""
     import ray
 
     address = os.environ.get("RAY_ADDRESS") or "auto"
     if address == LOCAL:
-        return None
+        return False
     try:
         ray.init(address, logging_level="warning")
     except ConnectionError as error:
         if address != "auto":
             raise BatchError(f"No Ray at {address}: {error}. Check RAY_ADDRESS, or unset it.") from error
-        return None
-    return ray.data.ActorPoolStrategy(min_size=1, max_size=actors, **ALONE)
+        return False
+    return True
 
 
-def _started(actors: int) -> ray.data.ActorPoolStrategy:
-    """A pool on this machine alone, which may have fewer cores than actors."""
+def _start(actors: int) -> None:
+    """Starts Ray on this machine alone, which may have fewer cores than actors."""
     import ray
 
     os.environ.setdefault("RAY_memory_monitor_refresh_ms", "0")  # it would kill actors for the memory of other programs
@@ -105,30 +125,21 @@ def _started(actors: int) -> ray.data.ActorPoolStrategy:
     for left in reversed(range(STARTS)):
         try:
             ray.init(LOCAL, logging_level="warning", **options)
-            break
+            return
         except Exception as error:  # of no kind of its own, where a busy machine takes longer than Ray's 30 s
             ray.shutdown()
             if not left:
                 raise BatchError(f"Ray did not start here: {error} Give the same command again.") from error
-    return ray.data.ActorPoolStrategy(size=actors, **ALONE)
 
 
-def _resources(actors: int, gpu: bool) -> dict[str, float]:
-    """What an actor takes: a core, and its share of the GPUs."""
-    import ray
-
-    share = ray.cluster_resources().get("GPU", 0) / actors if gpu else 0
-    return {"num_cpus": 1, **({"num_gpus": min(share, 1)} if share else {})}
-
-
-def _reports(job: Job, shards: Sequence[InputShard], pool: Any, resources: dict[str, float]) -> Iterator[ShardReport]:
+def _reports(job: Job, shards: Sequence[InputShard], pool: Any, share: dict[str, float]) -> Iterator[ShardReport]:
     import ray
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars, context.max_errored_blocks = False, -1
     items = [{"shard": pickle.dumps(shard)} for shard in shards]
     given = ray.data.from_items(items, override_num_blocks=min(len(items), BLOCKS))
-    options = {"compute": pool, "fn_constructor_args": (job,), "ray_remote_args_fn": _retried, **resources}
+    options = {"compute": pool, "fn_constructor_args": (job,), "ray_remote_args_fn": _retried, **share}
     with warnings.catch_warnings(action="ignore"):  # the way to say how often has changed and will change again
         found = given.map_batches(RayWorker, batch_size=1, **options)
     for row in found.iter_rows():

@@ -16,6 +16,8 @@ class ShardReport(NamedTuple):
     seconds: float = 0.0  # of work
     fault: str | None = None  # why it has no rows
     begun: bool = True  # False if nothing could be loaded, which ends everything
+    left_out: int = 0  # fields of the input that do not fit
+    example: str | None = None  # what the first of them is
 
 
 def given_up(shard: InputShard, deaths: str) -> ShardReport:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from speechbrain_xser.batch.batch_clip import BatchClip
@@ -15,8 +13,11 @@ from speechbrain_xser.batch.row_folder import RowFolder
 from speechbrain_xser.batch.shard_clips import shard_clips
 from speechbrain_xser.batch.shard_report import ShardReport
 from speechbrain_xser.errors import BatchError, XserError
+from speechbrain_xser.utils.scratch_folder import scratch_folder
 
 logger = logging.getLogger(__name__)
+
+PREFIX = "xser-shard-"  # of folders for copies of sound
 
 RowMaker = Callable[[Sequence[BatchClip]], list[dict[str, Any]]]
 
@@ -88,19 +89,23 @@ class ShardWorker:
         if self.fault is not None:
             return ShardReport(shard.number, fault=self.fault, begun=False)
         begun = time.monotonic()
+        left_out: list[str] = []
         try:
-            rows = self._rows(shard)
+            rows = self._rows(shard, left_out)
         except Exception as error:  # one shard stops no other
             logger.debug("Shard %d ended here.", shard.number, exc_info=True)
             return ShardReport(shard.number, fault=f"shard {shard.number}: {_told(error)}")
         errors = sum(row.get("error") is not None for row in rows)
-        return ShardReport(shard.number, len(rows), errors, time.monotonic() - begun)
+        report = ShardReport(shard.number, len(rows), errors, time.monotonic() - begun)
+        return report._replace(left_out=len(left_out), example=next(iter(left_out), None))
 
-    def _rows(self, shard: InputShard) -> list[dict[str, Any]]:
+    def _rows(self, shard: InputShard, left_out: list[str]) -> list[dict[str, Any]]:
         if self.job.rows.has(shard.number):  # done, but its worker was killed before it said so
             return []
-        with tempfile.TemporaryDirectory(prefix="xser-shard-") as folder:
-            rows = self.make_rows(shard_clips(shard, Path(folder), self.job.data_folder))
+        with scratch_folder(PREFIX) as folder:
+            clips = shard_clips(shard, folder, self.job.data_folder)
+            left_out += [fault for one in clips for fault in one.left_out]
+            rows = self.make_rows(clips)
         self.job.rows.write(shard.number, rows, self.job.work.schema())
         return rows
 

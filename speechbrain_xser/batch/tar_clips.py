@@ -83,11 +83,12 @@ def _of_parts(tar: tarfile.TarFile, key: str, parts: dict[str, tarfile.TarInfo],
     try:
         if sound.issparse():
             raise ManifestError(f"{told}: {printable(sound.name)} has holes. Pack it again, without --sparse.")
-        row = known_of(_fields(tar, parts, told), key, told)
+        row, left_out = known_of(_fields(tar, parts, told), key, told)
     except ManifestError as error:
         return faulty(key, told, str(error))
     place = Member(local, sound.offset_data, sound.size).address
-    return BatchClip(SourceClip(f"{name}/{printable(sound.name)}", place), row._replace(start=None, stop=None))
+    row = row._replace(start=None, stop=None)
+    return BatchClip(SourceClip(f"{name}/{printable(sound.name)}", place), row, left_out)
 
 
 def _fields(tar: tarfile.TarFile, parts: dict[str, tarfile.TarInfo], where: str) -> dict:

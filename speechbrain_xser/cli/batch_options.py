@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from speechbrain_xser.utils.threads import usable_cores
+from speechbrain_xser.utils.devices import workers_here
 
 if TYPE_CHECKING:
     from speechbrain_xser.batch.batch_run import BatchCounts
@@ -101,16 +101,9 @@ def batch(
         out if "://" in out else os.path.abspath(out),
         work,
         engine,
-        options.jobs or _models(gpu),
+        options.jobs or (0 if options.use_ray else workers_here(gpu)),
         options.clips_per_shard,
         data_folder if data_folder is None or "://" in data_folder else os.path.abspath(data_folder),
         Share(*options.share),
         partial(click.echo, err=True),
     )
-
-
-def _models(gpu: bool) -> int:
-    """How many models work at once if nobody says it: one on each GPU, or else one for each core."""
-    import torch
-
-    return (torch.cuda.device_count() if gpu else 0) or usable_cores()

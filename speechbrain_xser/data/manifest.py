@@ -136,14 +136,19 @@ def stream_manifest(path: str | os.PathLike) -> Iterator[Utterance]:
     seen: set[str] = set()
     for read in readers(path):
         utterance = read()
-        _check_id(utterance.id, seen, path)
+        check_id(utterance.id, seen, path)
         yield utterance
 
 
 def readers(path: str | os.PathLike) -> Iterator[Callable[[], Utterance]]:
     """Yields a function per line that returns its utterance or raises its error, to continue after a wrong line."""
-    for number, line in text_lines(path, remedy="Run the recipe's prepare script first."):
+    for number, line in numbered_lines(path):
         yield partial(parse_line, line, f"{path}, line {number}")
+
+
+def numbered_lines(path: str | os.PathLike) -> Iterator[tuple[int, str]]:
+    """The lines of a manifest that are not blank, with their numbers from 1."""
+    return text_lines(path, remedy="Run the recipe's prepare script first.")
 
 
 def write_manifest(path: str | os.PathLike, utterances: Iterable[Utterance]) -> None:
@@ -182,7 +187,7 @@ def open_manifest(path: str | os.PathLike) -> Iterator[Callable[[Utterance], Non
 
         def write(utterance: Utterance) -> None:
             utterance = _checked(utterance, f"{path}, item {len(seen) + 1}")
-            _check_id(utterance.id, seen, path)
+            check_id(utterance.id, seen, path)
             file.write(json.dumps(utterance._asdict(), ensure_ascii=False) + "\n")
 
         yield write
@@ -331,7 +336,7 @@ def _expected(field: str) -> str:
     return "seconds, at least 0" if field in NUMBERS else "a list of words" if field == "emphasis" else "a text"
 
 
-def _check_id(id: str, seen: set[str], path) -> None:
+def check_id(id: str, seen: set[str], path) -> None:
     """Refuses a repeated id, because everything keyed by id would mix the two."""
     if id in seen:
         raise ManifestError(f"{path}: id {id!r} occurs twice; expected unique ids. Rename or drop one.")

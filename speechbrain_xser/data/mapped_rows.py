@@ -3,7 +3,7 @@
 The first process that reads a manifest of more than 16 MiB checks it and writes ``train.jsonl.rows`` beside it; others
 wait for that. From then on every rank and every worker maps the file, and parses a row when it is asked for.
 
-The file has the rows one after another (fields between separators, see :func:`row_text`), then columns (where rows
+The file has the rows one after another (fields between separators, see :mod:`.row_text`), then columns (where rows
 start, seconds, sorted digests of ids, and the places that they stand for), then a header, its length and a mark.
 """
 
@@ -23,7 +23,9 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from speechbrain_xser.answer.record import EMOTIONS, VOCABULARIES
-from speechbrain_xser.data.manifest import Utterance, read_manifest, stream_manifest
+from speechbrain_xser.data.manifest import Utterance, check_id, numbered_lines, parse_line, read_manifest
+from speechbrain_xser.data.plain_line import plain_row
+from speechbrain_xser.data.row_text import BETWEEN, Row, row_of, utterance_of
 from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.utils.files import file_state, moved_into_place
 from speechbrain_xser.utils.garbage import collection_paused
@@ -34,10 +36,6 @@ DATA_ROOT = "{data_root}"
 RULES = blake2b(repr((1, Utterance._fields, EMOTIONS, VOCABULARIES)).encode(), digest_size=8).hexdigest()
 MARK = b"XSERROWS"
 END = struct.Struct("<Q8s")  # the header's length, and the mark
-BETWEEN = "\x1f"  # fields: ASCII's unit separator
-AFTER = "\x1e"  # each word of emphasis, which starts with WORDS
-WORDS = "="
-START, STOP, DURATION, EMPHASIS = map(Utterance._fields.index, ("start", "stop", "duration", "emphasis"))
 WORD = 8  # bytes of a number in a column
 
 
@@ -57,60 +55,6 @@ class Stale(ValueError):
 def manifest_key(manifest: str | os.PathLike) -> list:
     """What a file of rows is compared with: the manifest's size and times, its number on the disk, and our rules."""
     return [*file_state(os.stat(manifest)), RULES]
-
-
-def stated_seconds(utterance: Utterance) -> float | None:
-    """Length of the segment, or as stated; ``None`` if only the sound file can say.
-
-    Example
-    -------
-    >>> stated_seconds(Utterance("a", "a.wav", start=1.0, stop=3.0)), stated_seconds(Utterance("a", "a.wav", start=1.0))
-    (2.0, None)
-    """
-    return utterance.duration if utterance.stop is None else utterance.stop - (utterance.start or 0.0)
-
-
-def row_text(utterance: Utterance) -> str:
-    """A checked utterance as a text that is read sooner than JSON. An empty field is ``None``: no text is empty.
-
-    A text that has one of the separators makes it a separator and a JSON array.
-
-    Example
-    -------
-    >>> row_text(Utterance("a", "a.wav", duration=2.5))[:14]
-    'a\\x1fa.wav\\x1f\\x1f\\x1f2.5\\x1f'
-    """
-    fields = list(utterance)
-    for place in (START, STOP, DURATION):
-        fields[place] = fields[place] is not None and repr(fields[place])
-    words = fields[EMPHASIS]
-    fields[EMPHASIS] = words is not None and WORDS + "".join([word + AFTER for word in words])
-    text = BETWEEN.join([field or "" for field in fields])
-    plain = text.count(BETWEEN) == len(fields) - 1 and text.count(AFTER) == len(words or ())
-    return text if plain else BETWEEN + json.dumps(utterance)
-
-
-def utterance_of(text: str) -> Utterance:
-    """The utterance of a :func:`row_text`; a ``ValueError`` or ``TypeError`` if it is none.
-
-    Example
-    -------
-    >>> odd = Utterance("a\\x1f", "a.wav", start=1, stop=2.5, transcript="\\x1f", emphasis=("", "b"))
-    >>> utterance_of(row_text(odd)) == odd
-    True
-    """
-    if text.startswith(BETWEEN):
-        fields = json.loads(text[1:])
-        if fields[EMPHASIS] is not None:
-            fields[EMPHASIS] = tuple(fields[EMPHASIS])
-        return Utterance._make(fields)
-    fields = [field or None for field in text.split(BETWEEN)]
-    for place in (START, STOP, DURATION):
-        if (number := fields[place]) is not None:
-            fields[place] = int(number) if number.isdigit() else float(number)
-    if fields[EMPHASIS] is not None:
-        fields[EMPHASIS] = tuple(fields[EMPHASIS][len(WORDS) :].split(AFTER)[:-1])
-    return Utterance._make(fields)
 
 
 def rows_of(manifest: str | os.PathLike) -> Sequence[Utterance]:
@@ -189,15 +133,22 @@ def write_rows(path: Path, manifest: Path, key: list) -> None:
     """
     with moved_into_place(path) as beside, open(beside, "wb") as file, collection_paused():
         starts, seconds, digests, rooted = array("q", [0]), array("d"), array("Q"), None
-        for place, utterance in enumerate(stream_manifest(manifest)):
-            starts.append(starts[-1] + file.write(row_text(utterance).encode()))
-            stated = stated_seconds(utterance)
-            seconds.append(math.nan if stated is None else stated)
-            digests.append(_digest(utterance.id))
-            if rooted is None and utterance.wav.startswith(DATA_ROOT):
+        for place, row in enumerate(_checked_rows(manifest)):
+            starts.append(starts[-1] + file.write(row.text.encode()))
+            seconds.append(math.nan if row.seconds is None else row.seconds)
+            digests.append(id_digest(row.id))
+            if rooted is None and row.wav.startswith(DATA_ROOT):
                 rooted = place
         file.write(bytes(-starts[-1] % WORD))
         _write_end(file, starts, seconds, digests, Header(key, len(seconds), file.tell(), rooted))
+
+
+def _checked_rows(manifest: Path) -> Iterator[Row]:
+    seen: set[str] = set()
+    for number, line in numbered_lines(manifest):
+        row = plain_row(line) or row_of(parse_line(line, f"{manifest}, line {number}"))
+        check_id(row.id, seen, manifest)
+        yield row
 
 
 def _write_end(file: BinaryIO, starts: array, seconds: array, unsorted: array, header: Header) -> None:
@@ -209,7 +160,8 @@ def _write_end(file: BinaryIO, starts: array, seconds: array, unsorted: array, h
     file.write(told + END.pack(len(told), MARK))
 
 
-def _digest(id: str) -> int:
+def id_digest(id: str) -> int:
+    """A number of 64 bits that stands for an id."""
     return int.from_bytes(blake2b(id.encode(), digest_size=WORD).digest(), "little")
 
 
@@ -288,6 +240,10 @@ class Ids(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         return map(self._rows.id, range(len(self)))
 
+    def digests(self) -> np.ndarray:
+        """The digest of each id, [N], without reading a row."""
+        return self._rows.places.digests()
+
 
 class Places(Mapping[str, int]):
     """Where the row of an id is, found in the sorted digests of all ids."""
@@ -296,7 +252,7 @@ class Places(Mapping[str, int]):
         self._rows, self._digests, self._places = rows, digests, places
 
     def __getitem__(self, id: str) -> int:
-        digest = np.uint64(_digest(id))
+        digest = np.uint64(id_digest(id))
         nearest = int(self._digests.searchsorted(digest))
         while nearest < len(self._digests) and self._digests[nearest] == digest:
             if self._rows.id(place := int(self._places[nearest])) == id:
@@ -313,6 +269,12 @@ class Places(Mapping[str, int]):
     def values(self) -> range:
         """All places in their order, without a search for each."""
         return range(len(self))
+
+    def digests(self) -> np.ndarray:
+        """The digest of the id at each place, [N]."""
+        found = np.empty_like(self._digests)
+        found[self._places] = self._digests
+        return found
 
 
 def _header(file: BinaryIO) -> Header:

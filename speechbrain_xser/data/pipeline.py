@@ -16,7 +16,8 @@ from torch import Tensor
 from speechbrain_xser.data.audio import load_audio, seconds_of
 from speechbrain_xser.data.faults import Fault
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.mapped_rows import DATA_ROOT, MappedRows, rows_of, stated_seconds
+from speechbrain_xser.data.mapped_rows import DATA_ROOT, MappedRows, rows_of
+from speechbrain_xser.data.row_text import stated_seconds
 from speechbrain_xser.data.speech import without_silence
 from speechbrain_xser.data.waveform import check_seconds
 from speechbrain_xser.errors import AudioError, ManifestError

@@ -14,7 +14,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from speechbrain_xser.data.faults import Fault, FaultCounter
-from speechbrain_xser.data.manifest import Utterance, read_manifest
+from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.mapped_rows import rows_of
 from speechbrain_xser.data.pipeline import dataset
 from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.inference.length_order import explain_by_length
@@ -72,8 +73,7 @@ def explain_manifest(
     (['train-000', 'train-001'], 2)
     """
     clips = dataset(manifest, data_folder, recognizer.hparams.max_seconds, skip_long=True)
-    rows = [clips.data[name] for name in clips.data_ids]
-    unreadable = FaultCounter(len(rows))
+    unreadable = FaultCounter(len(clips))
 
     def read(place: int) -> Tensor | None:
         wav = clips[place]["wav"]
@@ -83,10 +83,11 @@ def explain_manifest(
         return None
 
     together = batch_size or evaluation_rows(str(recognizer.device))
-    lengths = {place: row["duration"] for place, row in enumerate(rows)}
+    lengths = dict(enumerate(clips.data.seconds))
     found = explain_by_length(recognizer, lengths, read, together, speech_check=False, unknown=False)
-    found = list(tqdm(found, desc="explaining", total=len(rows), unit="clip", disable=None))
-    return [rows[place]["utterance"] for place, _ in found], [explanation for _, explanation in found]
+    found = list(tqdm(found, desc="explaining", total=len(clips), unit="clip", disable=None))
+    utterances = [clips.data[clips.data_ids[place]]["utterance"] for place, _ in found]
+    return utterances, [explanation for _, explanation in found]
 
 
 def check_manifests(manifests: Sequence[str], apart: bool = False) -> None:
@@ -116,8 +117,9 @@ def check_manifests(manifests: Sequence[str], apart: bool = False) -> None:
     """
     seen: set[str] = set()
     for manifest in manifests:
-        ids = [row.id for row in read_manifest(manifest)]
-        if apart and (shared := seen.intersection(ids)):
+        rows = rows_of(manifest)
+        ids = {row.id for row in rows} if apart else set()
+        if shared := seen & ids:
             raise ManifestError(
                 f"{manifest}: {min(shared)!r} is in another manifest too, expected unique ids, because all answers "
                 "go into one file. Evaluate the manifests one by one."

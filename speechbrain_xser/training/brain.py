@@ -17,7 +17,6 @@ import torch
 from speechbrain.utils.distributed import ddp_barrier, if_main_process
 from speechbrain.utils.train_logger import TrainLogger
 from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from speechbrain_xser.answer.record import EMOTIONS
@@ -28,6 +27,7 @@ from speechbrain_xser.training.autosave import Autosave
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.collapse import hear
 from speechbrain_xser.training.criterion import Criterion
+from speechbrain_xser.training.data_parallel import EXACT, checked_gradient_dtype, data_parallel
 from speechbrain_xser.training.distributed import agree, gather_lists, rank, sum_over_ranks, world_size
 from speechbrain_xser.training.loaders import digest_of_clips
 from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
@@ -87,6 +87,8 @@ class XserBrain(sb.Brain):
         Counts unreadable clips and ends the training above its limit.
     sharding : ShardedLLM, optional
         If the LLM's weights are divided among the ranks.
+    gradient_dtype : str
+        "bfloat16" rounds the gradients that ranks exchange.
     train_logger : TrainLogger, optional
         E.g. a :class:`~speechbrain_xser.training.train_log.TrainLog`.
     hparams, run_opts : dict, optional
@@ -129,6 +131,7 @@ class XserBrain(sb.Brain):
         reinforcement: Reinforcement | None = None,
         faults: FaultCounter | None = None,
         sharding: ShardedLLM | None = None,
+        gradient_dtype: str = EXACT,
         train_logger: TrainLogger | None = None,
         hparams: dict | None = None,
         run_opts: dict | None = None,
@@ -154,6 +157,7 @@ class XserBrain(sb.Brain):
         self.stepper = Stepper(self.stage_optimizers, self.scaler, *options)
         self.position, self.tally, self.stop = Position(), Tally(), StopRequest()
         self.emotions, self.reinforcement = tuple(emotions), reinforcement
+        self.gradient_dtype = checked_gradient_dtype(gradient_dtype)
         self.valid_utterances, self.data = 0, {}
         self.evaluated = None  # the checkpoint whose weights `evaluate` loaded
 
@@ -413,6 +417,7 @@ class XserBrain(sb.Brain):
         if self.reinforcement is not None:
             policy = {name: getattr(self.criterion.policy, name) for name in ("clip_range", "reference_weight")}
             values |= self.reinforcement.describe() | policy
+        values |= {} if self.gradient_dtype == EXACT else {"gradient_dtype": self.gradient_dtype}
         return {**self.schedule.describe(), **batches, **self.train_sampler.describe(), **values}
 
     def _state(self) -> dict[str, Any]:
@@ -455,16 +460,9 @@ class XserBrain(sb.Brain):
         self.stage_optimizers.zero_grad()
 
     def _wrap_distributed(self) -> None:
-        """Wraps once, with everything that any stage trains; what a stage does not train is an unused parameter."""
+        """Wraps once, for all stages."""
         if self.distributed_launch:
-            group = None
-            if self.sharding is not None:
-                names, group = [f"decoder.{name}" for name in self.sharding.names], self.sharding.group
-                DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self.model, names)
-            # no device_ids: they would move the sample counts too, which belong on the CPU
-            self.modules["model"] = DistributedDataParallel(
-                self.model, find_unused_parameters=True, broadcast_buffers=False, process_group=group
-            )
+            self.modules["model"] = data_parallel(self.model, self.sharding, self.gradient_dtype)
 
     def _count_faults(self, faults: Sequence[str]) -> None:
         """Of all ranks; the first one warns."""

@@ -21,7 +21,7 @@ from torch.distributed.run import get_args_parser, run
 
 from speechbrain_xser.errors import SettingsError, TrainingError
 from speechbrain_xser.utils.commandline import give_back_stdout
-from speechbrain_xser.utils.restart_note import MEETING, launch_folder, noted_code
+from speechbrain_xser.utils.restart_note import JOB, MEETING, launch_folder, noted_code
 from speechbrain_xser.utils.threads import usable_cores
 
 PORT = 29500  # where machines meet, unless the address names another
@@ -71,7 +71,7 @@ def launch(launched: Launch, command: Sequence[str]) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
     os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     give_back_stdout()
-    os.environ[MEETING] = meeting_place(launched)
+    os.environ |= {MEETING: meeting_place(launched), JOB: launched.job}
     with launch_folder():
         try:
             run(get_args_parser().parse_args([*words, "-m", *command]))

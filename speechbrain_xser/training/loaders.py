@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +10,10 @@ import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from torch.utils.data import DataLoader, Subset
 
+from speechbrain_xser.data.mapped_rows import Ids, id_digest
 from speechbrain_xser.data.pipeline import collate, items_of
 from speechbrain_xser.training.distributed import rank, world_size
+from speechbrain_xser.training.node import once_a_machine
 from speechbrain_xser.training.sampler import WindowSampler
 from speechbrain_xser.training.seeding import derive_seed
 from speechbrain_xser.training.signals import ignore_in_worker
@@ -71,8 +74,7 @@ def train_windows(
     clips: DynamicItemDataset, model: ExplainableSER, settings: TrainingSettings, accumulation: int = 1
 ) -> WindowSampler:
     """The windows of :func:`train_loader` alone; of the model only its formulas are used, not its weights."""
-    rate = soft_tokens_a_second(model)
-    work = [predicted_tokens(item["utterance"], rate * item["duration"]) for item in items_of(clips)]
+    work, tars = once_a_machine(lambda: _counted(clips, model, settings))
     return WindowSampler(
         work,
         settings.batch_size * accumulation,
@@ -81,15 +83,19 @@ def train_windows(
         None if settings.batch_tokens is None else settings.batch_tokens * accumulation,
         rank(),
         world_size(),
-        *_tars(clips, settings),
+        tars,
+        settings.open_tars or 1,
     )
 
 
-def _tars(clips: DynamicItemDataset, settings: TrainingSettings) -> tuple[list[np.ndarray], int] | tuple[()]:
-    """The last arguments of a sampler whose clips stream from tars; none if they do not."""
-    if settings.open_tars is None:
-        return ()
-    return tars_of(item["path"] for item in items_of(clips)), settings.open_tars
+def _counted(
+    clips: DynamicItemDataset, model: ExplainableSER, settings: TrainingSettings
+) -> tuple[np.ndarray, list[np.ndarray] | None]:
+    """The work of each clip, [N], and the clips of each tar if they stream."""
+    rate = soft_tokens_a_second(model)
+    work = (predicted_tokens(item["utterance"], rate * item["duration"]) for item in items_of(clips))
+    tars = None if settings.open_tars is None else tars_of(item["path"] for item in items_of(clips))
+    return np.fromiter(work, np.float64, len(clips)), tars
 
 
 def evaluation_loader(clips: DynamicItemDataset, settings: TrainingSettings, device: str | None = None) -> DataLoader:
@@ -112,7 +118,9 @@ def evaluation_loader(clips: DynamicItemDataset, settings: TrainingSettings, dev
 
 def digest_of_clips(loader: DataLoader) -> int:
     """A number that stands for the ids of a training loader's clips, in their order."""
-    return derive_seed(*loader.dataset.data_ids)
+    ids = loader.dataset.data_ids
+    digests = ids.digests() if isinstance(ids, Ids) else np.fromiter(map(id_digest, ids), "<u8", len(ids))
+    return derive_seed(sha256(digests.tobytes()).hexdigest())
 
 
 def _common(settings: TrainingSettings) -> dict:

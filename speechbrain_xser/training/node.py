@@ -1,4 +1,4 @@
-"""The ranks of one machine, the first of which reads the weights of backbones for all.
+"""The ranks of one machine, the first of which reads the weights of backbones, and the rows of manifests, for all.
 
 The others build the same model without weights, and receive them tensor by tensor. So a machine reads a file once, and
 needs no folder in common with other machines.
@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from speechbrain.utils.distributed import is_distributed_initialized
@@ -21,6 +21,51 @@ from speechbrain_xser.training.distributed import from_rank, rank
 from speechbrain_xser.utils.weight_reading import M, read_by
 
 PATIENCE = timedelta(hours=6)  # of ranks that wait for the one that reads
+T = TypeVar("T")
+
+
+class Machine(NamedTuple):
+    """The ranks of this machine; all of them have to look for it at the same time."""
+
+    first: int  # rank
+    group: torch.distributed.ProcessGroup
+
+    @classmethod
+    def here(cls) -> Machine:
+        """This rank's own, by what torchrun says of it."""
+        size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        first = rank() - (int(os.environ["LOCAL_RANK"]) if size > 1 else 0)
+        members = list(range(first, first + size))
+        return cls(first, torch.distributed.new_group(members, timeout=PATIENCE, use_local_synchronization=True))
+
+
+def once_a_machine(work: Callable[[], T]) -> T:
+    """What the first rank of a machine computes, on all of its ranks.
+
+    Arguments
+    ---------
+    work : callable
+        Its result must be picklable.
+
+    Returns
+    -------
+    Any
+        The result.
+
+    Raises
+    ------
+    XserError, OSError
+        What the work raises, on every rank of the machine.
+
+    Example
+    -------
+    >>> once_a_machine(lambda: 5)
+    5
+    """
+    if not is_distributed_initialized():
+        return work()
+    machine = Machine.here()
+    return from_rank(machine.first, work, machine.group)
 
 
 class Description(NamedTuple):
@@ -45,10 +90,7 @@ class Node:
 
     def __init__(self, device: str, divided: bool = False) -> None:
         self.device, self.divided = torch.device(device), divided
-        size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        self.first = rank() - (int(os.environ["LOCAL_RANK"]) if size > 1 else 0)
-        members = list(range(self.first, self.first + size))
-        self.group = torch.distributed.new_group(members, timeout=PATIENCE, use_local_synchronization=True)
+        self.first, self.group = Machine.here()
 
     def model(self, read: Callable[[], M], build: Callable[[], M], divisible: bool = False) -> M:
         """A model that one rank reads; see :func:`~speechbrain_xser.utils.weight_reading.weights`.

@@ -36,7 +36,7 @@ from speechbrain_xser.training.corpora import corpora
 from speechbrain_xser.training.device_memory import check_device_memory, device_bytes
 from speechbrain_xser.training.experiment_loggers import make_loggers
 from speechbrain_xser.training.loaders import evaluation_loader, train_loader
-from speechbrain_xser.training.node import read_once_a_machine
+from speechbrain_xser.training.node import once_a_machine, read_once_a_machine
 from speechbrain_xser.training.precision import refuse_other_half
 from speechbrain_xser.training.reinforcement import Reinforcement
 from speechbrain_xser.training.rewards import Rewards
@@ -120,7 +120,7 @@ def make_loaders(
         for split in Loaders._fields
         if hparams.get(f"{split}_manifest")
     }
-    check_clips(clips, model, settings)
+    once_a_machine(lambda: check_clips(clips, model, settings))
     train = train_loader(clips["train"], model, settings, accumulation)
     valid = evaluation_loader(clips["valid"], settings, device)
     return Loaders(train, valid, evaluation_loader(clips["test"], settings, device) if "test" in clips else None)
@@ -271,6 +271,7 @@ def make_brain(hparams: Mapping[str, Any], run_opts: Any, model: ExplainableSER,
         reinforcement=reinforcement,
         faults=FaultCounter(utterances, settings.max_unreadable),
         sharding=ShardedLLM(model.decoder, device) if settings.shard else None,
+        gradient_dtype=settings.gradient_dtype,
         train_logger=TrainLog(output / "train_log.txt", make_loggers(hparams.get("train_logger"), output)),
         hparams=dict(hparams),
         run_opts=run_opts,

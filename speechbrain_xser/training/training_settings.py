@@ -74,6 +74,7 @@ class TrainingSettings:
     start_lora: str | None = None  # a trained folder whose LoRA is taken instead
     feature_cache: str | None = None  # a folder where the frozen encoder's layers are kept
     shard: bool = False  # whether ranks divide the LLM's frozen weights
+    gradient_dtype: str = "float32"  # in which ranks exchange gradients; or "bfloat16"
     deterministic: bool = False  # the same bits on a GPU too
     num_workers: int = 2
     pin_memory: bool = True  # where there is a GPU

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.utils.threads import usable_cores
 
 NAMES = "cpu, cuda, cuda:1 or mps"
 LARGE = 40e9  # bytes of a card that has room for many rows
@@ -43,6 +44,13 @@ def evaluation_rows(device: str | None = None) -> int:
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     large = place.type == "cuda" and torch.cuda.get_device_properties(place).total_memory >= LARGE
     return MANY if large else FEW
+
+
+def workers_here(gpu: bool) -> int:
+    """How many models work at once if nobody says it: one on each GPU of this machine, or else one for each core."""
+    import torch  # slow to load
+
+    return (torch.cuda.device_count() if gpu else 0) or usable_cores()
 
 
 @contextmanager

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 FOLDER = "XSER_LAUNCH"  # the variable with the folder of a launch
 MEETING = "XSER_MEETING"  # HOST:PORT where several machines meet
+JOB = "XSER_JOB"  # tells jobs apart that meet there
 RANK = "RANK"  # only ranks have it
 NOTE = "no-restart"
-KEY = f"xser/{NOTE}"  # in the store
 SECONDS = 0.5  # between two looks at the launcher
 PATIENCE = datetime.timedelta(seconds=10)
 ELSEWHERE = (
@@ -88,7 +88,7 @@ def note_end(code: int) -> None:
         _write_note(code)
         with contextlib.suppress(RuntimeError):  # the store has gone with its machine
             if (store := _meeting_store()) is not None:
-                store.set(KEY, str(code))
+                store.set(_key(), str(code))
 
 
 def _write_note(code: int) -> None:
@@ -100,9 +100,14 @@ def _write_note(code: int) -> None:
 
 def _code_elsewhere() -> int | None:
     with contextlib.suppress(RuntimeError):
-        if (store := _meeting_store()) is not None and store.check([KEY]):
-            return int(store.get(KEY))
+        if (store := _meeting_store()) is not None and store.check([_key()]):
+            return int(store.get(_key()))
     return None
+
+
+def _key() -> str:
+    """Of this job's note in the store."""
+    return f"xser/{os.environ.get(JOB, '')}/{NOTE}"
 
 
 def _meeting_store() -> TCPStore | None:

@@ -5,8 +5,10 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 
 import fsspec
+import pyarrow
 import pytest
 from pyarrow import parquet
 
@@ -51,6 +53,27 @@ def test_a_run_writes_every_clip_and_tells_of_its_progress(folder, out):
     assert told[0] == "4 shards, 0 of them done before."
     assert told[-1].startswith("4 of 4 shards, 7 clips in ") and told[-1].endswith(" a second), 1 not readable")
     assert run(folder, out) == BatchCounts(4, 4, 0, 0)
+
+
+def test_fields_that_do_not_fit_are_told_once_and_counted(tmp_path, out):
+    for name in "ab":
+        fields = {"audio": [content(1)] * 3, "emotion": [3, None, 4], "age": ["old", "child", None]}
+        parquet.write_table(pyarrow.table(fields), tmp_path / f"{name}.parquet")
+    told, sources = [], [str(tmp_path / f"{name}.parquet") for name in "ab"]
+    found = run_batch(sources, str(out), NameWork(), in_this_process, 1, tell=told.append)
+    assert found == BatchCounts(2, 0, 6, 0, left_out=6)
+    [line] = [line for line in told if line.startswith("left out, as every field that does not fit: ")]
+    assert "a.parquet#0" in line and "emotion is 3" in line
+    assert told[-1].endswith("0 not readable, 6 fields left out")
+
+
+def test_what_a_killed_actor_left_in_the_temporary_folder_goes_with_the_next_shard(folder, out, tmp_path, monkeypatch):
+    (tmp_path / "temporary" / "xser-shard-old").mkdir(parents=True)
+    for name in (".lock", "shard.tar"):
+        (tmp_path / "temporary" / "xser-shard-old" / name).touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    run(folder, out)
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_rows_below_their_own_inputs_are_none_of_them(folder):

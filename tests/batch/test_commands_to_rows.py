@@ -110,10 +110,13 @@ def test_what_cannot_be_done_is_told_in_a_line_and_leaves_nothing(tmp_path, monk
     assert not (tmp_path / "rows").exists() and not (tmp_path / "rows.parquet").exists()
 
 
-@pytest.mark.parametrize(("gpus", "device", "jobs"), [(3, [], 3), (0, [], 5), (3, ["--device", "cpu"], 5)])
-def test_without_a_number_one_model_works_on_each_gpu_or_else_core(tmp_path, monkeypatch, gpus, device, jobs):
+@pytest.mark.parametrize(
+    ("gpus", "options", "jobs"), [(3, [], 3), (0, [], 5), (3, ["--device", "cpu"], 5), (3, ["--ray"], 0)]
+)
+def test_without_a_number_a_model_works_on_each_gpu_or_core(tmp_path, monkeypatch, gpus, options, jobs):
+    """Of this machine; 0 lets Ray count those of the cluster."""
     monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
-    monkeypatch.setattr("speechbrain_xser.cli.batch_options.usable_cores", lambda: 5)
+    monkeypatch.setattr("speechbrain_xser.utils.devices.usable_cores", lambda: 5)
     given = []
 
     def run(*arguments):
@@ -122,6 +125,6 @@ def test_without_a_number_one_model_works_on_each_gpu_or_else_core(tmp_path, mon
 
     monkeypatch.setattr("speechbrain_xser.batch.batch_run.run_batch", run)
     monkeypatch.chdir(tmp_path)
-    done = invoke("explain", "a.wav", "--out", "rows.parquet", "--model", "tiny", "--data-folder", "data", *device)
+    done = invoke("explain", "a.wav", "--out", "rows.parquet", "--model", "tiny", "--data-folder", "data", *options)
     assert done.exit_code == 0, done.output
     assert given[0][4] == jobs and given[0][6] == str(tmp_path / "data")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -43,7 +44,7 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_workers_end_with_their_driver(tmp_path, number):
+def test_workers_end_with_their_driver(tmp_path, monkeypatch, number):
     (tmp_path / "driver.py").write_text(DRIVER)
     (temporary := tmp_path / "temporary").mkdir()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
@@ -58,6 +59,9 @@ def test_workers_end_with_their_driver(tmp_path, number):
     driver.communicate(timeout=60)
     assert workers and not psutil.wait_procs(workers, timeout=60)[1]
     assert number == signal.SIGKILL or not list(temporary.iterdir())
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    assert len(list(work_in_processes(LightJob(str(tmp_path)), SHARDS[:1]))) == 1
+    assert not list(temporary.iterdir())  # a killed driver's folder goes with the next one
 
 
 def is_alive(name: str) -> bool:

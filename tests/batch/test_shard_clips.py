@@ -251,6 +251,7 @@ def test_fields_that_do_not_fit_are_left_out(tmp_path, read):
     good, bad = read(tmp_path / "a.parquet")
     assert good.clip.fault is None and good.clip.start == 0.05
     assert (good.utterance.emotion, good.utterance.gender) == (None, "male")
+    assert len(good.left_out) == 1 and "a.parquet#0" in good.left_out[0] and "emotion is 3" in good.left_out[0]
     assert "a.parquet#1" in bad.clip.fault
 
 

@@ -6,13 +6,15 @@ import os
 import pickle
 
 import pytest
+from torch.utils.data import DataLoader
 
 from speechbrain_xser.data import mapped_rows
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
-from speechbrain_xser.data.mapped_rows import MappedRows, row_text, rows_of, utterance_of
+from speechbrain_xser.data.mapped_rows import MappedRows, rows_of
 from speechbrain_xser.data.pipeline import collate, dataset, items_of
+from speechbrain_xser.data.row_text import row_text, utterance_of
 from speechbrain_xser.errors import ManifestError
-from speechbrain_xser.training.loaders import seconds_of_clips
+from speechbrain_xser.training.loaders import digest_of_clips, seconds_of_clips
 
 ROWS = [
     Utterance("ä 1", "a.wav", duration=2, speaker="x", transcript="One\ttwo\n", emotion="happy", emphasis=("One", "")),
@@ -59,10 +61,18 @@ def test_mapped_rows_are_those_of_the_list(manifest):
 
 
 def test_ids_with_one_digest_are_told_apart(manifest, monkeypatch):
-    monkeypatch.setattr(mapped_rows, "_digest", lambda id: 7)
+    monkeypatch.setattr(mapped_rows, "id_digest", lambda id: 7)
     assert [rows_of(manifest).places[row.id] for row in ROWS] == list(range(5))
     with pytest.raises(KeyError):
         rows_of(manifest).places["z"]
+
+
+def test_a_training_set_of_mapped_rows_has_the_digest_of_the_list_without_reading_a_row(manifest, monkeypatch):
+    listed = DataLoader(dataset(read_manifest(manifest), "/x", None))
+    mapped = DataLoader(dataset(manifest, "/x", None))
+    other = DataLoader(dataset(read_manifest(manifest)[::-1], "/x", None))
+    monkeypatch.setattr(MappedRows, "_text", None)
+    assert digest_of_clips(mapped) == digest_of_clips(listed) != digest_of_clips(other)
 
 
 def outcome(manifest, **options):

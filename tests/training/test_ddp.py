@@ -42,7 +42,7 @@ def ranks(ranks_folder):
     return [json.loads((ranks_folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
 
 
-@pytest.mark.parametrize("run", ["stages", "broken", "exact", "apart", "rewarded", "poisoned"])
+@pytest.mark.parametrize("run", ["stages", "broken", "exact", "rounded", "apart", "rewarded", "poisoned"])
 def test_both_ranks_end_with_bit_equal_weights_after_both_stages_of_uneven_data(ranks, run):
     assert ranks[0][run]["weights"] == ranks[1][run]["weights"]
     assert len(ranks[0][run]["losses"]) == len(ranks[1][run]["losses"]) > 2
@@ -72,6 +72,29 @@ def test_a_branch_is_judged_by_what_all_ranks_heard(ranks):
     """Each rank hears a unit that stands still; only together do they hear it vary."""
     assert [rank["pooled"]["alone"] for rank in ranks] == [0, 0]
     assert [rank["pooled"]["together"] for rank in ranks] == [1, 1]
+
+
+def test_gradients_that_are_exchanged_in_bfloat16_are_the_means_but_for_three_roundings(ranks):
+    """Each rank's half and their sum are rounded to eight bits: by 1 in 512 each, and a little of their product."""
+    for rank in ranks:
+        exact, rounded = (rank[run]["gradients"] for run in ("exact", "rounded"))
+        assert exact["own"] == rounded["own"] and (exact["sent"], rounded["sent"]) == ([], ["torch.bfloat16"])
+        for place, mean in enumerate(exact["mean"]):
+            parts = [abs(other["exact"]["gradients"]["own"][place]) / 2 for other in ranks]
+            assert mean == pytest.approx(sum(o["exact"]["gradients"]["own"][place] for o in ranks) / 2, abs=1e-6)
+            assert abs(rounded["mean"][place] - mean) <= (sum(parts) + abs(mean)) / 512 * 1.01
+        assert rounded["mean"] != exact["mean"]
+
+
+def test_a_training_with_rounded_gradients_stays_near_the_exact_one_and_is_another_run(ranks):
+    losses = [ranks[0][run]["losses"] for run in ("exact", "rounded")]
+    assert losses[1] == pytest.approx(losses[0], rel=0.01) and losses[0] != losses[1]
+
+
+def test_only_the_first_rank_of_a_machine_goes_through_the_rows_of_manifests(ranks):
+    """To check the targets and the lengths of two splits, and to count the work of one; the others are told."""
+    assert [rank["passes"] for rank in ranks] == [5, 0]
+    assert ranks[0]["exact"]["clips"] != ranks[1]["exact"]["clips"]
 
 
 def test_only_the_first_rank_writes(ranks):

@@ -1,6 +1,7 @@
 """How ranks are started, and what a wrong command ends with."""
 
 import datetime
+import os
 
 import pytest
 from click.testing import CliRunner
@@ -9,10 +10,10 @@ from torch.distributed import DistBackendError, DistNetworkError, DistStoreError
 
 from speechbrain_xser.cli.train import train_command
 from speechbrain_xser.errors import LostRankError, SettingsError, TrainingError
-from speechbrain_xser.training import process_group
+from speechbrain_xser.training import launcher, process_group
 from speechbrain_xser.training.command import noting_errors
 from speechbrain_xser.training.launcher import Launch, launcher_words
-from speechbrain_xser.utils.restart_note import FOLDER, MEETING, end_if_noted, noted_code
+from speechbrain_xser.utils.restart_note import FOLDER, JOB, MEETING, end_if_noted, noted_code
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,36 @@ def test_the_ranks_of_another_machine_end_with_the_error_of_one(meeting, tmp_pat
         assert ended.value.code == 2
         assert capsys.readouterr().err.count("error: A rank on another machine has ended") == told
     assert [[path.name for path in machine.iterdir()] for machine in machines] == [["no-restart"]] * 2
+
+
+def test_the_error_of_one_job_ends_no_other_that_meets_at_its_address(meeting, tmp_path, monkeypatch):
+    jobs = ["first", "first", "second"]
+    for number in range(3):
+        (tmp_path / f"{number}").mkdir()
+    monkeypatch.setenv(FOLDER, str(tmp_path / "0"))
+    monkeypatch.setenv(JOB, "first")
+    with pytest.raises(TrainingError), noting_errors():
+        raise TrainingError("no")
+    ended = []
+    for number, job in enumerate(jobs):
+        monkeypatch.setenv(FOLDER, str(tmp_path / f"{number}"))
+        monkeypatch.setenv(JOB, job)
+        try:
+            end_if_noted()
+            ended.append(False)
+        except SystemExit:
+            ended.append(True)
+    assert ended == [True, True, False]
+
+
+def test_a_launch_hands_its_job_and_address_to_its_ranks(monkeypatch):
+    for name in (JOB, MEETING, FOLDER, "OMP_NUM_THREADS", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"):
+        monkeypatch.setenv(name, "1")  # set back at the end
+    monkeypatch.setattr(launcher, "run", lambda arguments: given.append((arguments.rdzv_id, os.environ[JOB])))
+    monkeypatch.setattr(launcher, "give_back_stdout", lambda: None)
+    given = []
+    launcher.launch(Launch(2, "2", "node1", job="7"), ["a.module"])
+    assert given == [("7", "7")] and os.environ[MEETING] == "node1:29500"
 
 
 def test_a_meeting_place_that_has_gone_hides_no_error(meeting, tmp_path, monkeypatch):

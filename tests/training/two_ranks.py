@@ -13,11 +13,13 @@ from speechbrain.utils.distributed import run_on_main
 from speechbrain.utils.run_opts import RunOptions
 
 from speechbrain_xser.data.manifest import read_manifest, write_manifest
+from speechbrain_xser.data.pipeline import ClipItems
 from speechbrain_xser.errors import XserError
 from speechbrain_xser.stages import STAGES
 from speechbrain_xser.testing import tiny_lobes
 from speechbrain_xser.training.checkpoint import CheckpointStore
 from speechbrain_xser.training.collapse import Heard, active_units, moments
+from speechbrain_xser.training.data_parallel import data_parallel
 from speechbrain_xser.training.distributed import from_rank, rank
 from speechbrain_xser.training.process_group import joined
 from speechbrain_xser.training.recovery import Recovery
@@ -122,6 +124,19 @@ def damaged(output: Path) -> dict[str, int]:
     return {"resumed": recovery.resume(None, {})["step"], "best": recovery.load_best().step}
 
 
+def exchanged(dtype: str) -> dict[str, list]:
+    """A gradient of each rank before and after they exchange it, and what they send."""
+    sent, all_reduce = [], torch.distributed.all_reduce
+    torch.distributed.all_reduce = lambda tensor, **given: sent.append(str(tensor.dtype)) or all_reduce(tensor, **given)
+    model, inputs = torch.nn.Linear(32, 1, bias=False), torch.randn(32, generator=torch.Generator().manual_seed(rank()))
+    wrapped = data_parallel(model, None, dtype)
+    try:
+        wrapped(inputs).sum().backward()
+    finally:
+        torch.distributed.all_reduce = all_reduce
+    return {"own": inputs.tolist(), "mean": model.weight.grad[0].tolist(), "sent": sent}
+
+
 def pooled() -> dict[str, int]:
     """A branch of one unit, whose mean stands still on each rank, at another place."""
     sums = moments(torch.full((1, 4, 1), float(rank())), torch.tensor([4]))
@@ -141,6 +156,17 @@ def refusals(data: dict, output: Path) -> dict[str, str]:
 
     found["unreadable folder"] = refusal(lambda: from_rank(1, lambda: _fail("no folder /corpus")))
     return found
+
+
+def passes(data: dict, output: Path) -> int:
+    """How often this rank goes through all rows of a manifest before it can train."""
+    begun, values = [], ClipItems.values
+    ClipItems.values = lambda items: begun.append(items) or values(items)
+    try:
+        make(tiny_hparams(data, output / "passes"))
+    finally:
+        ClipItems.values = values
+    return len(begun)
 
 
 def _fail(told: str) -> None:
@@ -179,7 +205,10 @@ def main(folder: Path) -> None:
         longer = run_on_main(tiny_data, [folder / "longer"], {"max_new_tokens": LONG_ENOUGH})
         found["rewarded"] = observe(*make(tiny_hparams(longer, output / "rewarded", **REWARDED)), noise=False)
         found["poisoned"] = observe(*make(tiny_hparams(longer, output / "poisoned", **REWARDED)), poison_at=1)
-        found["damaged"], found["pooled"] = damaged(output), pooled()
+        rounded = tiny_hparams(data, output / "rounded", gradient_dtype="bfloat16")
+        found["rounded"] = {**observe(*make(rounded), noise=False), "gradients": exchanged("bfloat16")}
+        found["exact"]["gradients"] = exchanged("float32")
+        found["damaged"], found["pooled"], found["passes"] = damaged(output), pooled(), passes(data, output)
         found["refused"] = refusals(data, output)
         brain, loaders = make(make_broken(output / "limit", max_unreadable=0.2))  # one of seven
         found["refused"]["unreadable"] = refusal(lambda: brain.fit(loaders.train, loaders.valid))

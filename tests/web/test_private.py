@@ -8,8 +8,9 @@ import tempfile
 
 import pytest
 
+from speechbrain_xser.utils.scratch_folder import remove_unlocked
 from speechbrain_xser.web import private
-from speechbrain_xser.web.private import private_folder, remove_abandoned, remove_old, taken
+from speechbrain_xser.web.private import private_folder, remove_old, taken
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def test_what_a_killed_server_left_is_removed_by_the_next(place):
 
 def test_the_folder_of_a_server_that_runs_is_left_alone(place):
     with private_folder() as folder:
-        remove_abandoned(place)
+        remove_unlocked(place, private.PREFIX)
         assert folder.exists()
 
 

@@ -1,0 +1,46 @@
+"""An evaluation looks at the rows of a manifest one by one, mapped or not."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from speechbrain_xser.data import mapped_rows
+from speechbrain_xser.data.pipeline import ClipItems
+from speechbrain_xser.errors import ManifestError
+from speechbrain_xser.inference.evaluation import check_manifests, explain_manifest
+from speechbrain_xser.testing import tiny_manifest
+
+CLIPS = 6
+
+
+@pytest.fixture(params=[0, 1 << 24], ids=["mapped", "listed"])
+def manifest(request, tmp_path, monkeypatch):
+    monkeypatch.setattr(mapped_rows, "LEAST_BYTES", request.param)
+    return tiny_manifest(tmp_path, clips=CLIPS)
+
+
+def test_rows_are_looked_at_when_their_clips_are_read(manifest, monkeypatch):
+    looked, item = [], ClipItems._item
+    monkeypatch.setattr(ClipItems, "_item", lambda items, place: looked.append(place) or item(items, place))
+    before = []
+
+    def explain_batches(batches, **_):
+        for _, samples in batches:
+            before.append(len(looked))
+            yield [f"{count} samples" for count in samples.tolist()]
+
+    recognizer = SimpleNamespace(
+        hparams=SimpleNamespace(max_seconds=30.0), device="cpu", explain_batches=explain_batches
+    )
+    utterances, explanations = explain_manifest(recognizer, manifest, batch_size=2)
+    assert [f"{round(one.duration * 16000)} samples" for one in utterances] == explanations
+    assert sorted(one.id for one in utterances) == [f"train-00{number}" for number in range(CLIPS)]
+    assert before == [1 + 2 * batch for batch in (1, 2, 3)]  # the data set itself looks at one
+
+
+def test_ids_are_compared_over_all_manifests_of_one_file_of_answers(manifest, tmp_path):
+    other = tiny_manifest(tmp_path / "other", split="valid", clips=CLIPS)
+    check_manifests([manifest, other], apart=True)
+    check_manifests([manifest, manifest])
+    with pytest.raises(ManifestError, match="'train-000' is in another manifest too"):
+        check_manifests([manifest, other, manifest], apart=True)
