@@ -104,7 +104,7 @@ class LLMDecoder(PromptedLLM):
         with evaluating(self), torch.no_grad():
             rows = self.rows(tokens, instruction, begun, limit)
             greedy(self.causal, rows.prompts, rows.totals, answers, self.pad_id, decoding.rows, decoding.graphs)
-        return [self._text(start + answer.new) for start, answer in zip(begun, answers, strict=True)]
+        return [self.text(start + answer.new) for start, answer in zip(begun, answers, strict=True)]
 
     def sample(
         self,
@@ -146,7 +146,7 @@ class LLMDecoder(PromptedLLM):
             greedy(self.causal, rows.prompts, rows.totals, answers, self.pad_id, **options)
         found = [
             SampledAnswer(
-                self._text(answer.new),
+                self.text(answer.new),
                 one.log_prob,
                 tuple(one.ids),
                 tuple(one.log_probs),
@@ -188,10 +188,10 @@ class LLMDecoder(PromptedLLM):
             rows = self.rows(tokens, instruction, [[]], self.max_new_tokens)
             answering = Answering(self.causal, rows.prompts, rows.totals, [answer], self.pad_id, 1, decoding.graphs)
             for _ in answering.steps():
-                yield self._text(answer.new)
+                yield self.text(answer.new)
 
         yield from streamed_text(each_within(texts(), torch.no_grad, lambda: evaluating(self)))
-        yield self._text(answer.new)
+        yield self.text(answer.new)
 
     def score(
         self,
@@ -281,5 +281,6 @@ class LLMDecoder(PromptedLLM):
         quotes = self.odd_quotes if close_quotes or guide else ()
         return PartialAnswer(begun, limit, self.eos_ids, quotes, guide, drafter, sampler)
 
-    def _text(self, ids: list[int]) -> str:
-        return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of an answer's tokens, without the one that ends it."""
+        return self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)

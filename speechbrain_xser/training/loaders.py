@@ -82,6 +82,7 @@ def train_windows(
         rank(),
         world_size(),
         *_tars(clips, settings),
+        epochs_a_pass=settings.epochs_a_pass,
     )
 
 

@@ -8,22 +8,23 @@ pass that follows, by the same seed, and the decoder does not drop out: the firs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from speechbrain_xser.answer.mentions import skeleton
 from speechbrain_xser.decoder.generation.loop import Decoding
 from speechbrain_xser.decoder.generation.sampling import SampledAnswer, Sampling
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.training.credit import constant_parts, token_advantages, written_after
 from speechbrain_xser.training.criterion import Totals
 from speechbrain_xser.training.distributed import rank, sum_over_ranks
-from speechbrain_xser.training.policy import Rollouts, constant_groups, leave_one_out
+from speechbrain_xser.training.policy import Rollouts
 from speechbrain_xser.training.reference_policy import ReferencePolicy
 from speechbrain_xser.training.rewards import PARTS, Reward, Rewards
 from speechbrain_xser.training.schedule import Turn
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
     from speechbrain_xser.stages import Stage
 
-CONSTANT, TOKENS, WORDINGS = "constant groups", "tokens an answer", "wordings"  # of the log; the last a share
-NAMES = ("reward", *(f"reward {part}" for part in PARTS), CONSTANT, TOKENS, WORDINGS)
+CONSTANT, CONSTANT_PARTS = "constant groups", "constant parts"  # shares of the clips, and of their rewards' parts
+TOKENS, WORDINGS = "tokens an answer", "wordings"  # of the log; the last a share
+NAMES = ("reward", *(f"reward {part}" for part in PARTS), CONSTANT, CONSTANT_PARTS, TOKENS, WORDINGS)
 
 
 class Reinforcement:
@@ -184,10 +186,17 @@ class Reinforcement:
         output = model(batch.wavs, batch.samples, stage, ids, words_of(batch))
         reference = -output.answer.token_nats()
         sampled = torch.tensor([value for one in flat for value in one.log_probs] or [0.0], dtype=torch.float32)
-        totals = torch.tensor([[one.total for one in group] for group in rewards], dtype=torch.float64)
-        advantages = leave_one_out(totals).float().flatten() if rewards else torch.zeros(1)
+        advantages = torch.cat([torch.zeros(0), *self._advantages(model, answers, rewards)]) if flat else torch.zeros(1)
         device = reference.device
-        return Rollouts(ids, sampled.to(device), reference, advantages.to(device))
+        return Rollouts(ids, sampled.to(device), reference, advantages.float().to(device))
+
+    def _advantages(
+        self, model: ExplainableSER, answers: list[list[SampledAnswer]], rewards: list[list[Reward]]
+    ) -> Iterator[Tensor]:
+        """Of the tokens of each answer."""
+        for group, earned in zip(answers, rewards, strict=True):
+            written = [written_after(one.ids, model.decoder.text) for one in group]
+            yield from token_advantages([one.credits for one in earned], written)
 
 
 def _summary(
@@ -196,12 +205,12 @@ def _summary(
     """Means over the answers of all ranks, and under "answers" their number; without parts that no clip decides."""
     flat = [one for groups in rewards for group in groups for one in group]
     texts = [one for groups in answers for group in groups for one in group]
-    groups = torch.tensor([[one.total for one in group] for groups in rewards for group in groups])
-    constant = constant_groups(groups).tolist() if len(groups) else []
+    constant = [constant_parts([one.credits for one in group]) for groups in rewards for group in groups]
     found = {
         "reward": [one.total for one in flat],
         **{f"reward {part}": [one.parts[part] for one in flat if part in one.parts] for part in PARTS},
-        CONSTANT: [float(one) for one in constant],
+        CONSTANT: [float(all(parts)) for parts in constant],
+        CONSTANT_PARTS: [float(one) for parts in constant for one in parts],
         TOKENS: [len(one.ids) for one in texts],
     }
     wordings = len({skeleton(one.text) for one in texts})

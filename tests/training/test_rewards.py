@@ -8,13 +8,12 @@ from statistics import mean
 import pytest
 import torch
 
-from speechbrain_xser.annotator.measures import Measures
 from speechbrain_xser.answer.record import Descriptors
 from speechbrain_xser.answer.render import render
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.synthetic.corpus import plan, record, speak
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.training.rewards import ClipFacts, Rewards, RewardWeights
+from speechbrain_xser.training.rewards import Rewards, RewardWeights
 
 CLIPS = 14  # of the test voices: two of each emotion, about
 
@@ -107,9 +106,9 @@ def test_hedging_one_field_costs_what_a_wrong_claim_costs(rewards, spoken):
 
 
 def test_always_the_majority_s_emotion_earns_what_any_class_earns(spoken):
-    """Nine in ten are neutral; the shares are 0.9, 0.1, so the weights are 1 / (2 * 0.9) and 1 / (2 * 0.1)."""
-    clips = [spoken[0][0]._replace(id=f"n{number}", emotion="neutral") for number in range(9)]
-    clips.append(clips[0]._replace(id="s", emotion="sad"))
+    """Eight in ten are neutral; the shares are 0.8, 0.2, so the weights are 1 / (2 * 0.8) and 1 / (2 * 0.2)."""
+    clips = [spoken[0][0]._replace(id=f"n{number}", emotion="neutral") for number in range(8)]
+    clips += [clips[0]._replace(id=f"s{number}", emotion="sad") for number in range(2)]
     rewards, wav = Rewards(utterances=clips), spoken[0][1]
     told = {name: f'A person speaks, stating, "x", sounding {name}.' for name in ("neutral", "sad")}
 
@@ -187,10 +186,9 @@ def test_an_answer_cut_at_its_limit_and_one_that_loops_cost(rewards, spoken):
 def test_wrong_words_cost_by_their_rate_and_no_quote_costs_all():
     clip = Utterance("a", "-", transcript="kids are talking by the door")
     rewards = Rewards(utterances=[clip])
-    rewards._facts["a"] = ClipFacts(Measures(), (), clip.transcript, {})
     told = 'A person says, "{}".'
     answers = [told.format(text) for text in ("Kids are talking by the door", "kids are walking by a door", "x " * 30)]
-    found = [one.parts["words"] for one in rewards(clip, torch.zeros(1), [*answers, "A person."])]
+    found = [one.parts["words"] for one in rewards(clip, torch.zeros(16000), [*answers, "A person."])]
     assert found == pytest.approx([0, 2 / 6, 1, 1])
 
 
