@@ -16,6 +16,7 @@ from speechbrain_xser.annotator.measures import Measures, measures_of
 from speechbrain_xser.answer.record import GENDERS
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.metrics.text_normalization import normalise
+from speechbrain_xser.training.seeding import derive_seed
 
 KEPT = 20_000  # clips whose measures are kept
 Label = str | tuple[str, ...]  # of emphasis, the words that stand out
@@ -61,6 +62,11 @@ class FactFinder:
         """The share of the raters who chose each emotion; empty if none is known."""
         votes = self.votes.get(utterance.id) or ([utterance.emotion] if utterance.emotion else [])
         return {emotion: count / len(votes) for emotion, count in Counter(votes).items()}
+
+    def describe(self) -> dict[str, str | int]:
+        """What must be the same for a run to resume: the language, the bounds and the votes."""
+        votes = derive_seed(*(f"{clip} {self.votes[clip]}" for clip in sorted(self.votes)))
+        return {"language": self.language, "bounds": derive_seed(repr(self.cutoffs)), "ratings": votes}
 
     def _measures(self, wav: Tensor, transcript: str | None, sampling_rate: int | None) -> Measures:
         sound = hashlib.blake2b(wav.cpu().contiguous().numpy().tobytes(), digest_size=16).hexdigest()

@@ -73,7 +73,7 @@ def settling_token(end: int | None, written: Sequence[int]) -> int:
 
 
 def part_values(group: Sequence[Credits]) -> Tensor:
-    """What each of P parts is worth in each of a clip's G answers, [P, G] float64; a part that is missing is worth 0."""
+    """What each of P parts is worth in each of a clip's G answers, [P, G] float64; one that is missing is worth 0."""
     table = [[credits.get(name, NOTHING).value for credits in group] for name in _names(group)]
     return torch.tensor(table, dtype=torch.float64).reshape(len(table), len(group))
 

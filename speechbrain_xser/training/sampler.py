@@ -106,8 +106,8 @@ class WindowSampler(Sampler[list[int]]):
         self.tars, self.open_tars, self.epochs_a_pass = tars, open_tars, epochs_a_pass
         if not 1 <= epochs_a_pass <= self.windows_a_pass:
             raise SettingsError(
-                f"epochs_a_pass is {epochs_a_pass}, and a pass has {self.windows_a_pass} steps: expected at least a step "
-                "in each epoch."
+                f"epochs_a_pass is {epochs_a_pass}, and a pass has {self.windows_a_pass} steps: expected at least a "
+                "step in each epoch."
             )
         self.epoch, self.offset = 1, 0
 

@@ -69,6 +69,7 @@ class TrainingSettings:
     reward_malformed: float = 1.0
     reward_looping: float = 1.0
     ratings: str | None = None  # ratings.jsonl of the corpus: emotions are graded by the raters' votes
+    language: str = "en"  # of the transcripts: words and speed are rewarded by its rules
     max_seconds: float = 30.0
     max_unreadable: float = 0.01  # share of clips that may be unreadable
     start_from: str | None = None  # a trained folder to begin with
