@@ -31,6 +31,26 @@ _CHAIN = {  # "low, normal or high" before "pitch"
     for field, heads in HEADS.items()
 }
 
+_LEVELS = "low lower lowered normal moderate medium average usual regular ordinary natural high higher raised"
+_OF_FIELD = {
+    "pitch": "deep",
+    "volume": "soft quiet weak loud strong",
+    "speed": "slow leisurely steady fast rapid quick brisk",
+    "intonation": "flat monotone monotonous lively animated expressive varied",
+}
+_ANY_HEAD = "|".join(head for heads in HEADS.values() for head in heads)
+
+
+def _chain_after(field: str) -> re.Pattern:
+    """ "low, normal or high" after "pitch is"; only words that are said of this field."""
+    rank = f"(?:{'|'.join(f'{_LEVELS} {_OF_FIELD[field]}'.split())})"
+    verb = "(?:(?:is|was|remains|remaining|being|stays|either) )*"
+    heads = "|".join(HEADS[field])
+    return re.compile(rf"\b(?:{heads}) {verb}({rank}(?:{JOINT}{rank})+)\b(?![- ](?:{_ANY_HEAD})\b)", re.I)
+
+
+_CHAIN_AFTER = {field: _chain_after(field) for field in HEADS}
+
 Labels = dict[str, tuple[str, ...]]  # by field, in the order of their first mention
 
 
@@ -86,7 +106,8 @@ def _genders(text: str) -> list[str]:
 
 
 def _levels(field: str, text: str) -> list[str]:
-    words = [word for match in _CHAIN[field].finditer(text) for word in re.findall(rf"\b{_RANK}\b", match[1], re.I)]
+    chains = [match[1] for pattern in (_CHAIN, _CHAIN_AFTER) for match in pattern[field].finditer(text)]
+    words = [word for chain in chains for word in re.findall(rf"\b{_RANK}\b", chain, re.I)]
     words += [match[1] for pattern in LEVEL_PATTERNS[field] for match in pattern.finditer(text)]
     ranks = [rank_of(RANK_WORDS, word) for word in words]
     ranks += [rank_of(LONE_WORDS[field], match[0]) for match in LONE_PATTERNS[field].finditer(text)]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from speechbrain_xser.answer.emotion_slot import emotion_slot
 from speechbrain_xser.decoder.candidates import candidate_tokens
-from speechbrain_xser.decoder.generation.answer import PartialAnswer
+from speechbrain_xser.decoder.generation.answer import GreedyAnswer, PartialAnswer
 from speechbrain_xser.decoder.generation.constrained import FormGuide
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Answering, Decoding, candidate_scores, greedy
 from speechbrain_xser.decoder.generation.sampling import SampledAnswer, Sampler, Sampling, samplers
@@ -96,6 +96,19 @@ class LLMDecoder(PromptedLLM):
             If the prompt and ``max_new_tokens`` exceed the context, ``max_new_tokens`` is below 1, or a form is
             combined with prefixes.
         """
+        options = {"max_new_tokens": max_new_tokens, "prefixes": prefixes, "close_quotes": close_quotes}
+        return [answer.text for answer in self.greedy_answers(tokens, instruction, decoding=decoding, **options)]
+
+    def greedy_answers(
+        self,
+        tokens: Mapping[str, SoftTokens],
+        instruction: str,
+        max_new_tokens: int | None = None,
+        prefixes: list[str] | None = None,
+        close_quotes: bool = False,
+        decoding: Decoding = PLAIN_DECODING,
+    ) -> list[GreedyAnswer]:
+        """As :meth:`generate`, with whether each answer ended by itself."""
         limit = self.max_new_tokens if max_new_tokens is None else max_new_tokens
         if limit < 1:
             raise PromptError(f"max_new_tokens is {limit}: expected at least 1.")
@@ -104,7 +117,8 @@ class LLMDecoder(PromptedLLM):
         with evaluating(self), torch.no_grad():
             rows = self.rows(tokens, instruction, begun, limit)
             greedy(self.causal, rows.prompts, rows.totals, answers, self.pad_id, decoding.rows, decoding.graphs)
-        return [self._text(start + answer.new) for start, answer in zip(begun, answers, strict=True)]
+        every = zip(begun, answers, strict=True)
+        return [GreedyAnswer(self.text(start + answer.new), not answer.cut) for start, answer in every]
 
     def sample(
         self,
@@ -146,7 +160,7 @@ class LLMDecoder(PromptedLLM):
             greedy(self.causal, rows.prompts, rows.totals, answers, self.pad_id, **options)
         found = [
             SampledAnswer(
-                self._text(answer.new),
+                self.text(answer.new),
                 one.log_prob,
                 tuple(one.ids),
                 tuple(one.log_probs),
@@ -188,10 +202,10 @@ class LLMDecoder(PromptedLLM):
             rows = self.rows(tokens, instruction, [[]], self.max_new_tokens)
             answering = Answering(self.causal, rows.prompts, rows.totals, [answer], self.pad_id, 1, decoding.graphs)
             for _ in answering.steps():
-                yield self._text(answer.new)
+                yield self.text(answer.new)
 
         yield from streamed_text(each_within(texts(), torch.no_grad, lambda: evaluating(self)))
-        yield self._text(answer.new)
+        yield self.text(answer.new)
 
     def score(
         self,
@@ -281,5 +295,6 @@ class LLMDecoder(PromptedLLM):
         quotes = self.odd_quotes if close_quotes or guide else ()
         return PartialAnswer(begun, limit, self.eos_ids, quotes, guide, drafter, sampler)
 
-    def _text(self, ids: list[int]) -> str:
-        return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of an answer's tokens, without the one that ends it."""
+        return self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)

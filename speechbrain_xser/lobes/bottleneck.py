@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from speechbrain_xser.lobes.layer_mix import LayerMix
+from speechbrain_xser.lobes.noise import gaussian_noise
 from speechbrain_xser.lobes.states import LayerStates
 from speechbrain_xser.utils.lengths import valid_mask
 
@@ -135,7 +136,7 @@ class VariationalBottleneck(nn.Module):
         (False, tensor(0., grad_fn=<SumBackward0>))
         """
         posterior = self.posterior(states, mixed)
-        z = _drawn(posterior) if self.training else posterior.mean
+        z = _drawn(posterior, states.frames) if self.training else posterior.mean
         valid = valid_mask(states.frames, z.shape[1], z.device)
         z = torch.where(valid[..., None], z, 0.0).to(self.head.weight.dtype)
         return Latent(z, states.frames, posterior, torch.where(valid, self.prior(*posterior), 0.0))
@@ -304,6 +305,6 @@ def gaussian_kl(mean: Tensor, sigma: Tensor) -> Tensor:
     return 0.5 * (mean.square() + sigma.square() - 1 - 2 * sigma.log()).sum(-1)
 
 
-def _drawn(posterior: Posterior) -> Tensor:
+def _drawn(posterior: Posterior, frames: Tensor) -> Tensor:
     """``z = mean + sigma * epsilon`` with epsilon from N(0, I): reparameterised, so that gradients flow."""
-    return posterior.mean + posterior.sigma * torch.randn_like(posterior.mean)
+    return posterior.mean + posterior.sigma * gaussian_noise(posterior.mean, frames)

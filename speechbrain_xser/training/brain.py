@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import speechbrain as sb
@@ -34,7 +35,7 @@ from speechbrain_xser.training.optimizers import LearningRate, StageOptimizers
 from speechbrain_xser.training.precision import warn_if_emulated
 from speechbrain_xser.training.progress import Position
 from speechbrain_xser.training.recovery import Recovery
-from speechbrain_xser.training.reinforcement import Reinforcement
+from speechbrain_xser.training.reinforcement import Reinforcement, noise_of
 from speechbrain_xser.training.running_sums import Tally
 from speechbrain_xser.training.schedule import StageSchedule, Turn
 from speechbrain_xser.training.seeding import seed_step
@@ -221,7 +222,8 @@ class XserBrain(sb.Brain):
         parts = zip(window.micro_batches, window.answers, window.weights, rollouts, strict=True)
         for index, (batch, self.answers, weight, self.rollouts) in enumerate(parts):
             seed_step(self.seed, self.turn.stage.name, self.turn.stage_step, index, rank())
-            with self.no_sync(index + 1 < len(window.micro_batches)):
+            noise = noise_of(batch, self.turn, self.seed) if self.turn.stage.rewarded else nullcontext()
+            with self.no_sync(index + 1 < len(window.micro_batches)), noise:
                 with self.training_ctx:
                     loss = self.compute_objectives(self.compute_forward(batch, sb.Stage.TRAIN), batch, sb.Stage.TRAIN)
                 # wrapped models average over ranks, and the totals are already those of all ranks
@@ -260,9 +262,13 @@ class XserBrain(sb.Brain):
                 rows = [dict(zip(self.emotions, row, strict=True)) for row in found.tolist()]
                 self.evaluation.answers += map(UtteranceAnswer, batch.utterances, texts, rows)
                 return
-            texts = self.model.generate(batch.wavs, batch.samples, self.turn.stage, words=words_of(batch))
+            given = batch.wavs, batch.samples, self.turn.stage, words_of(batch)
             if self.turn.stage.rewarded:
-                self.evaluation.rewards += self.reinforcement.judged(self.model, batch, texts, self.turn.stage)
+                answers = self.model.greedy_answers(*given)
+                self.evaluation.rewards += self.reinforcement.judged(self.model, batch, answers, self.turn.stage)
+                texts = [answer.text for answer in answers]
+            else:
+                texts = self.model.generate(*given[:3], words=given[3])
             self.evaluation.answers += map(UtteranceAnswer, batch.utterances, texts)
 
     def _go_on(self, busy: bool, faults: Sequence[str] = ()) -> bool:

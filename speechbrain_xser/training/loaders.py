@@ -85,6 +85,7 @@ def train_windows(
         world_size(),
         tars,
         settings.open_tars or 1,
+        epochs_a_pass=settings.epochs_a_pass,
     )
 
 

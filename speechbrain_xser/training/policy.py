@@ -1,10 +1,11 @@
 """The loss of sampled answers: a clipped policy gradient without length bias, and the distance from the start.
 
 ``loss = -sum(min(r * A, clip(r, 1 - c, 1 + c) * A)) / answers + weight * sum(k2) / answers``, with
-``r = exp(log p - log p_sampled)`` of each token, ``A`` of its answer, and ``k2 = (log p - log p_reference)^2 / 2``.
+``r = exp(log p - log p_sampled)`` and ``A`` of each token, and ``k2 = (log p - log p_reference)^2 / 2``.
 
-* ``A`` is RLOO's: an answer's reward less the mean of the other answers to the same clip. The baseline does not know
-  the answer, so the gradient is unbiased for any number of answers; it is not divided by a standard deviation.
+* ``A`` is RLOO's: a reward less the mean of the other answers to the same clip. The baseline does not know the
+  answer, so the gradient is unbiased for any number of answers; it is not divided by a standard deviation. Each part of
+  the reward has its own, which counts for the tokens that could still change it (:mod:`.credit`).
 * Tokens are summed and divided by the number of answers, as in Dr. GRPO: dividing by an answer's own length would let a
   wrong answer pay less by being long.
 * The expected gradient of ``k2`` over the policy's own answers is that of KL(p || p_reference).
@@ -34,7 +35,7 @@ class Rollouts(NamedTuple):
     ids: list[tuple[int, ...] | str]  # B * G: tokens as they were drawn; of silence, one empty text
     sampled: Tensor  # [N] float32, log-probability of each token when it was drawn
     reference: Tensor  # [N] float32, by the policy that the stage began with
-    advantages: Tensor  # [B * G] float32
+    advantages: Tensor  # [N] float32, of what each token could still change
 
 
 def leave_one_out(rewards: Tensor) -> Tensor:
@@ -113,9 +114,8 @@ class PolicyLoss:
             "policy" and "reference", [], float32.
         """
         log_probs = -answer.token_nats()
-        advantages = rollouts.advantages[answer.rows]
         ratios = (log_probs - rollouts.sampled).exp()
         clipped = ratios.clamp(1 - self.clip_range, 1 + self.clip_range)
-        gained = torch.minimum(ratios * advantages, clipped * advantages)
+        gained = torch.minimum(ratios * rollouts.advantages, clipped * rollouts.advantages)
         drift = log_probs - rollouts.reference
         return {POLICY: -gained.sum(), REFERENCE: 0.5 * drift.square().sum()}

@@ -2,28 +2,32 @@
 
 All clips of a step are answered together, G times each; a clip's prompt is processed once. Every answer has a seed of
 its own, from the run's seed, the step and the utterance: which rank or micro-batch a clip falls into changes nothing,
-and a resumed run draws the same answers without a state that has to be saved. Soft tokens are drawn as in the forward
-pass that follows, by the same seed, and the decoder does not drop out: the first ratio of a token is 1 up to rounding.
+and a resumed run draws the same answers without a state that has to be saved. The noise of a clip's soft tokens is
+seeded alike, and drawn again in the forward pass that follows; the decoder does not drop out. So the first ratio of a
+token is 1 up to rounding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from speechbrain_xser.answer.mentions import skeleton
+from speechbrain_xser.decoder.generation.answer import GreedyAnswer
 from speechbrain_xser.decoder.generation.loop import Decoding
 from speechbrain_xser.decoder.generation.sampling import SampledAnswer, Sampling
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.lobes.noise import noise_by_row
+from speechbrain_xser.training.credit import constant_parts, token_advantages, written_after
 from speechbrain_xser.training.criterion import Totals
 from speechbrain_xser.training.distributed import rank, sum_over_ranks
-from speechbrain_xser.training.policy import Rollouts, constant_groups, leave_one_out
+from speechbrain_xser.training.policy import Rollouts
 from speechbrain_xser.training.reference_policy import ReferencePolicy
 from speechbrain_xser.training.rewards import PARTS, Reward, Rewards
 from speechbrain_xser.training.schedule import Turn
@@ -35,8 +39,9 @@ if TYPE_CHECKING:
     from speechbrain_xser.model import ExplainableSER
     from speechbrain_xser.stages import Stage
 
-CONSTANT, TOKENS, WORDINGS = "constant groups", "tokens an answer", "wordings"  # of the log; the last a share
-NAMES = ("reward", *(f"reward {part}" for part in PARTS), CONSTANT, TOKENS, WORDINGS)
+CONSTANT, CONSTANT_PARTS = "constant groups", "constant parts"  # shares of the clips, and of their rewards' parts
+TOKENS, WORDINGS = "tokens an answer", "wordings"  # of the log; the last a share
+NAMES = ("reward", *(f"reward {part}" for part in PARTS), CONSTANT, CONSTANT_PARTS, TOKENS, WORDINGS)
 
 
 class Reinforcement:
@@ -80,7 +85,8 @@ class Reinforcement:
     def describe(self) -> dict[str, Any]:
         """What must be the same for a run to resume."""
         weights = {f"reward {name}": value for name, value in self.rewards.weights._asdict().items()}
-        return {"answers_per_clip": self.answers, "updates_per_sample": self.updates, **weights}
+        counts = {"answers_per_clip": self.answers, "updates_per_sample": self.updates}
+        return {**counts, **weights, **self.rewards.facts.describe()}
 
     def roll_out(
         self,
@@ -117,16 +123,19 @@ class Reinforcement:
         rollouts = []
         for index, batch in enumerate(window.micro_batches):
             seed_step(seed, turn.stage.name, turn.stage_step, index, rank())
-            with self.reference.in_place(), computing:
+            with self.reference.in_place(), computing, noise_of(batch, turn, seed):
                 rollouts.append(self._compared(model, batch, turn.stage, answers[index], rewards[index]))
         told = _summary(model, answers, rewards)
         totals = Totals(int(told.pop("answers")), window.totals.frames)
         ids = [rollout.ids for rollout in rollouts]
         return window._replace(answers=ids, totals=totals, rollouts=rollouts), told
 
-    def judged(self, model: ExplainableSER, batch: Batch, texts: Sequence[str], stage: Stage) -> list[Reward]:
+    def judged(
+        self, model: ExplainableSER, batch: Batch, answers: Sequence[GreedyAnswer], stage: Stage
+    ) -> list[Reward]:
         """What one answer to each clip of a batch earns, as in a validation."""
-        return [self._of_clip(model, batch, place, [text], None, stage)[0] for place, text in enumerate(texts)]
+        given = [(model, batch, place, [one.text], [one.ended], stage) for place, one in enumerate(answers)]
+        return [self._of_clip(*one)[0] for one in given]
 
     def _sampled(
         self, model: ExplainableSER, window: Window, turn: Turn, seed: int
@@ -137,12 +146,13 @@ class Reinforcement:
             if not batch.ids:
                 continue
             seed_step(seed, stage.name, turn.stage_step, index, rank())
-            parts.append(model.encode(batch.wavs, batch.samples, stage, words_of(batch)))
+            with noise_of(batch, turn, seed):
+                parts.append(model.encode(batch.wavs, batch.samples, stage, words_of(batch)))
         if not parts:
             return [[] for _ in window.micro_batches]
         tokens = {name: SoftTokens.joined([part[name] for part in parts]) for name in parts[0]}
         ids = list(chain(*(batch.ids for batch in window.micro_batches)))
-        seeds = [derive_seed(seed, stage.name, turn.stage_step, "answers", id) for id in ids]
+        seeds = utterance_seeds(ids, turn, seed, "answers")
         sampling, decoding = Sampling(answers=self.answers, seed=seeds), Decoding(rows=len(ids) * self.answers)
         every = iter(model.decoder.sample(tokens, stage.instruction, sampling, decoding=decoding))
         return [[next(every) for _ in batch.ids] for batch in window.micro_batches]
@@ -163,7 +173,7 @@ class Reinforcement:
         batch: Batch,
         place: int,
         texts: list[str],
-        ended: list[bool] | None,
+        ended: list[bool],
         stage: Stage,
     ) -> list[Reward]:
         wav = batch.wavs[place, : int(batch.samples[place])]
@@ -184,10 +194,27 @@ class Reinforcement:
         output = model(batch.wavs, batch.samples, stage, ids, words_of(batch))
         reference = -output.answer.token_nats()
         sampled = torch.tensor([value for one in flat for value in one.log_probs] or [0.0], dtype=torch.float32)
-        totals = torch.tensor([[one.total for one in group] for group in rewards], dtype=torch.float64)
-        advantages = leave_one_out(totals).float().flatten() if rewards else torch.zeros(1)
+        advantages = torch.cat([torch.zeros(0), *self._advantages(model, answers, rewards)]) if flat else torch.zeros(1)
         device = reference.device
-        return Rollouts(ids, sampled.to(device), reference, advantages.to(device))
+        return Rollouts(ids, sampled.to(device), reference, advantages.float().to(device))
+
+    def _advantages(
+        self, model: ExplainableSER, answers: list[list[SampledAnswer]], rewards: list[list[Reward]]
+    ) -> Iterator[Tensor]:
+        """Of the tokens of each answer."""
+        for group, earned in zip(answers, rewards, strict=True):
+            written = [written_after(one.ids, model.decoder.text) for one in group]
+            yield from token_advantages([one.credits for one in earned], written)
+
+
+def utterance_seeds(ids: Sequence[str], turn: Turn, seed: int, what: str) -> list[int]:
+    """A seed for each utterance of a step, wherever in its window the utterance is."""
+    return [derive_seed(seed, turn.stage.name, turn.stage_step, what, id) for id in ids]
+
+
+def noise_of(batch: Batch, turn: Turn, seed: int) -> AbstractContextManager:
+    """Within it, the bottleneck draws the same noise for an utterance of a step in any batch, and in every pass."""
+    return noise_by_row(utterance_seeds(batch.ids, turn, seed, "noise"))
 
 
 def _summary(
@@ -196,12 +223,12 @@ def _summary(
     """Means over the answers of all ranks, and under "answers" their number; without parts that no clip decides."""
     flat = [one for groups in rewards for group in groups for one in group]
     texts = [one for groups in answers for group in groups for one in group]
-    groups = torch.tensor([[one.total for one in group] for groups in rewards for group in groups])
-    constant = constant_groups(groups).tolist() if len(groups) else []
+    constant = [constant_parts([one.credits for one in group]) for groups in rewards for group in groups]
     found = {
         "reward": [one.total for one in flat],
         **{f"reward {part}": [one.parts[part] for one in flat if part in one.parts] for part in PARTS},
-        CONSTANT: [float(one) for one in constant],
+        CONSTANT: [float(all(parts)) for parts in constant],
+        CONSTANT_PARTS: [float(one) for parts in constant for one in parts],
         TOKENS: [len(one.ids) for one in texts],
     }
     wordings = len({skeleton(one.text) for one in texts})

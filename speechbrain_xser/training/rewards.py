@@ -3,36 +3,35 @@
 ``reward = s * supported - c * contradicted + e * emotion - w * words - m * malformed - l * looping``
 
 ``supported`` and ``contradicted`` are shares of what can be measured in the clip, not of what the answer says: a claim
-that is not made earns nothing. A field for which an answer names two labels is contradicted, whatever is measured. The
-emotion is worth ``1 / (C * p)`` for a class of the frequency p, so that naming one class always earns 1 / C.
+that is not made earns nothing. A field for which an answer names two labels is contradicted, whatever is measured. What
+the emotion is worth is in :mod:`~speechbrain_xser.training.emotion_worth`.
+
+The same sum by where it is settled is in ``credits``: each field's worth with its first mention, the quote's when it is
+closed, the emotion's with its word. What a later mention changes in that is ``revised``, and counts for the whole
+answer, as do a field that is never named, a malformed answer and a loop.
 """
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from speechbrain.utils.logger import get_logger
 from torch import Tensor
 
-from speechbrain_xser.annotator.analysis import hear
 from speechbrain_xser.annotator.cutoffs import Cutoffs, reference_cutoffs
-from speechbrain_xser.annotator.describe import descriptors_of
-from speechbrain_xser.annotator.measures import Measures, measures_of
-from speechbrain_xser.answer.claim import Claim, Verdict
 from speechbrain_xser.answer.mentions import labels_named
-from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.answer.wellformed import is_malformed, repeated_share
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.evidence.claims import claims_against
-from speechbrain_xser.evidence.faithfulness_scores import FIELDS
-from speechbrain_xser.metrics.asr import WordErrorRate
-from speechbrain_xser.metrics.text_normalization import normalise
+from speechbrain_xser.training.clip_facts import ClipFacts, FactFinder
+from speechbrain_xser.training.credit import Credit
+from speechbrain_xser.training.dues import Due, Parts, claim_dues, emotion_due, words_due
+from speechbrain_xser.training.emotion_worth import EmotionWorth
 
-KEPT = 20_000  # clips whose measures are kept
-SIGNS = {Verdict.SUPPORTED: 1.0, Verdict.CONTRADICTED: -1.0}
+REVISED = "revised"  # by a later mention
 
 logger = get_logger(__name__)
 
@@ -72,16 +71,28 @@ class Reward(NamedTuple):
     """What one answer earned."""
 
     total: float
-    parts: dict[str, float]  # by name, before their weights; without those that the clip cannot decide
+    parts: Parts  # by name, before their weights; without those that the clip cannot decide
+    credits: dict[str, Credit]  # weighed; they add up to the total
 
 
-class ClipFacts(NamedTuple):
-    """What is known of a clip, for all of its answers."""
+def settled(weights: RewardWeights, dues: Mapping[str, Due]) -> Reward:
+    """The reward of an answer for all that it is rewarded for, by name.
 
-    measures: Measures
-    measurable: tuple[str, ...]  # the fields whose claims can be measured in it
-    transcript: str | None
-    emotions: dict[str, float]  # share of each emotion; empty if unknown
+    Example
+    -------
+    >>> due = Due({"emotion": 1.0}, end=5, last={"emotion": 0.0})
+    >>> settled(RewardWeights(), {"emotion": due})  # a claim is over with the character after it
+    Reward(total=0.0, parts={'emotion': 0.0}, credits={'emotion': Credit(value=1.0, end=6), \
+'revised': Credit(value=-1.0, end=None)})
+    """
+    parts: Counter[str] = Counter()
+    for due in dues.values():
+        parts.update(due.final)
+    total = weights.total(parts)
+    ends = {name: None if due.end is None else due.end + 1 for name, due in dues.items()}
+    credits = {name: Credit(weights.total(due.first), ends[name]) for name, due in dues.items()}
+    rest = round(total - sum(credit.value for credit in credits.values()), 12)
+    return Reward(total, dict(parts), {**credits, REVISED: Credit(rest)})
 
 
 class Rewards:
@@ -127,12 +138,12 @@ class Rewards:
         language: str = "en",
         cutoffs: Cutoffs | None = None,
     ) -> None:
-        self.weights, self.votes, self.language = weights.checked(), dict(votes or {}), language
+        self.weights = weights.checked()
         self.cutoffs = cutoffs or reference_cutoffs()
-        utterances = list(utterances)
-        self.class_weights = _class_weights([self._emotions(utterance) for utterance in utterances])
-        self._facts: OrderedDict[str, ClipFacts] = OrderedDict()
-        _tell_what_is_missing(utterances, self.class_weights)
+        self.facts, utterances = FactFinder(self.cutoffs, votes, language), list(utterances)
+        emotions = [self.facts.emotions(utterance) for utterance in utterances]
+        self.worth = EmotionWorth(emotions)
+        _tell_what_is_missing(utterances, emotions)
 
     def __call__(
         self,
@@ -168,117 +179,25 @@ class Rewards:
         every = zip(answers, ended or [True] * len(answers), strict=True)
         return [self._reward(facts, answer, whole, quotes) for answer, whole in every]
 
-    def facts(self, utterance: Utterance, wav: Tensor, sampling_rate: int | None = None) -> ClipFacts:
-        """What is known of a clip; it is measured once. Of a clip that is not finite nothing is."""
-        if utterance.id in self._facts:
-            self._facts.move_to_end(utterance.id)
-            return self._facts[utterance.id]
-        measures, transcript = Measures(), utterance.transcript if normalise(utterance.transcript) else None
-        if finite := bool(wav.isfinite().all()):
-            measures = measures_of(hear(wav.cpu(), sampling_rate=sampling_rate), transcript, self.language)
-        labels = descriptors_of(measures, self.cutoffs, transcript)
-        if measures.f0_hertz is not None:
-            labels["pitch"] = labels["pitch"] or "of either gender"
-        measurable = tuple(field for field, label in labels.items() if label is not None)
-        facts = ClipFacts(measures, measurable, transcript, self._emotions(utterance))
-        if finite:
-            self._facts[utterance.id] = facts
-            if len(self._facts) > KEPT:
-                self._facts.popitem(last=False)
-        return facts
-
     def _reward(self, facts: ClipFacts, answer: str, ended: bool, quotes: bool) -> Reward:
-        named, parts = labels_named(answer), {}
-        if facts.measurable:
-            claims = claims_against(answer, facts.measures, facts.transcript, self.cutoffs)
-            parts |= claim_shares(claims, named, facts.measurable)
+        claims = claims_against(answer, facts.measures, facts.transcript, self.cutoffs)
+        dues = claim_dues(claims, labels_named(answer), facts.labels)
         if facts.emotions:
-            parts["emotion"] = self._emotion(named.get("emotion", ()), facts.emotions)
+            dues["emotion"] = emotion_due(answer, self.worth, facts.emotions)
         if facts.transcript is not None and quotes:
-            parts["words"] = word_errors(facts.transcript, parse(answer).transcript)
-        parts["malformed"] = float(not ended or is_malformed(answer, quotes))
-        parts["looping"] = repeated_share(answer)
-        return Reward(self.weights.total(parts), parts)
-
-    def _emotions(self, utterance: Utterance) -> dict[str, float]:
-        votes = self.votes.get(utterance.id) or ([utterance.emotion] if utterance.emotion else [])
-        return {emotion: count / len(votes) for emotion, count in Counter(votes).items()}
-
-    def _emotion(self, named: Sequence[str], shares: Mapping[str, float]) -> float:
-        """The share of the raters who chose the one emotion that is named, by the rarity of its class."""
-        [emotion] = named if len(named) == 1 else [None]
-        return shares.get(emotion, 0.0) * self.class_weights.get(emotion, 1.0)
+            dues["words"] = words_due(answer, facts.transcript)
+        dues["malformed"] = Due({"malformed": float(not ended or is_malformed(answer, quotes))})
+        dues["looping"] = Due({"looping": repeated_share(answer)})
+        return settled(self.weights, dues)
 
 
-def claim_shares(
-    claims: Sequence[Claim], named: Mapping[str, Sequence[str]], measurable: Sequence[str]
-) -> dict[str, float]:
-    """How much of what can be measured an answer has right, and how much wrong.
-
-    Arguments
-    ---------
-    claims : sequence of Claim
-        The answer's.
-    named : mapping of str to sequence of str
-        All labels that the answer names, by field; two for one field are a contradiction.
-    measurable : sequence of str
-        The fields that can be measured in the clip.
-
-    Returns
-    -------
-    dict of str to float
-        "supported" and "contradicted", as shares of the fields that can be measured; several emphasised words share
-        theirs.
-
-    Example
-    -------
-    >>> claim = Claim("pitch", "low", None, Verdict.SUPPORTED, "low", 90.0, "Hz")
-    >>> claim_shares([claim], {"pitch": ("low",)}, ["pitch", "speed"])
-    {'supported': 0.5, 'contradicted': 0.0}
-    >>> claim_shares([claim], {"pitch": ("low", "high")}, ["pitch", "speed"])
-    {'supported': 0.0, 'contradicted': 0.5}
-    """
-    found = {"supported": 0.0, "contradicted": 0.0}
-    for field in FIELDS:
-        signs = [SIGNS.get(claim.verdict, 0.0) for claim in claims if claim.field == field]
-        if len(named.get(field, ())) > 1:
-            signs = [-1.0]
-        if signs:
-            found["supported"] += signs.count(1.0) / len(signs)
-            found["contradicted"] += signs.count(-1.0) / len(signs)
-    return {name: value / len(measurable) for name, value in found.items()}
-
-
-def word_errors(transcript: str, quote: str | None) -> float:
-    """The word error rate of a quote, at most 1; nothing quoted is 1.
-
-    Example
-    -------
-    >>> word_errors("Go on, you two.", "go on you"), word_errors("go", "a b c d"), word_errors("go", None)
-    (0.25, 1.0, 1.0)
-    """
-    errors = WordErrorRate()
-    errors.append(["answer"], [transcript], [quote])
-    return min(1.0, errors.summarize("WER") / 100)
-
-
-def _class_weights(shares: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """``1 / (C * p)`` of each of C emotions with the frequency p: any one of them, always named, earns 1 / C."""
-    totals: Counter[str] = Counter()
-    for one in shares:
-        totals.update(one)
-    known = sum(totals.values())
-    return {emotion: known / (len(totals) * total) for emotion, total in totals.items()}
-
-
-def _tell_what_is_missing(utterances: Sequence[Utterance], classes: Mapping[str, float]) -> None:
+def _tell_what_is_missing(utterances: Sequence[Utterance], emotions: Sequence[Mapping[str, float]]) -> None:
     """Says which parts of the reward a corpus cannot give."""
-    spoken = sum(utterance.transcript is not None for utterance in utterances)
-    named = sum(utterance.emotion is not None for utterance in utterances)
+    spoken, named = sum(one.transcript is not None for one in utterances), sum(map(bool, emotions))
     if spoken < len(utterances):
         told = spoken, len(utterances)
         logger.warning("%d of %d clips have a transcript: the others earn nothing for words and emphasis.", *told)
-    if named < len(utterances) and not classes:
+    if utterances and not named:
         logger.warning("No clip has an emotion: the reward is of the signal and the words alone.")
     elif named < len(utterances):
         logger.warning("%d of %d clips have an emotion: the others earn nothing for it.", named, len(utterances))

@@ -292,7 +292,8 @@ def make_reinforcement(hparams: Mapping[str, Any]) -> Reinforcement | None:
     if not any(stage.rewarded for stage in settings.schedule().stages):
         return None
     votes = None if settings.ratings is None else read_votes(settings.ratings)
-    rewards = Rewards(settings.reward_weights(), read_manifest(hparams["train_manifest"]), votes)
+    clips = read_manifest(hparams["train_manifest"])
+    rewards = Rewards(settings.reward_weights(), clips, votes, settings.language)
     return Reinforcement(rewards, settings.answers_per_clip, settings.updates_per_sample)
 
 

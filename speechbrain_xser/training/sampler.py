@@ -47,11 +47,14 @@ class WindowSampler(Sampler[list[int]]):
         The clips of each tar, if clips stream: see :func:`~speechbrain_xser.training.tar_order.tars_of`.
     open_tars : int
         Tars that are read at the same time, if clips stream.
+    epochs_a_pass : int
+        Epochs that a pass over all utterances is divided into, each with its validation.
 
     Raises
     ------
     SettingsError
-        If a window holds fewer utterances than there are ranks, or less work than the longest utterance takes.
+        If a window holds fewer utterances than there are ranks, or less work than the longest utterance takes, or a
+        pass has fewer windows than epochs.
 
     Example
     -------
@@ -83,6 +86,7 @@ class WindowSampler(Sampler[list[int]]):
         world_size: int = 1,
         tars: Sequence[np.ndarray] | None = None,
         open_tars: int = 1,
+        epochs_a_pass: int = 1,
     ) -> None:
         if window_size < 1:
             raise SettingsError(f"batch_size * grad_accumulation_factor is {window_size}; expected at least 1.")
@@ -99,7 +103,12 @@ class WindowSampler(Sampler[list[int]]):
         self.work, self.window_work = np.asarray(work, dtype=np.float64), window_work
         self.window_size, self.seed, self.pool_windows = window_size, seed, pool_windows
         self.rank, self.world_size = rank, world_size
-        self.tars, self.open_tars = tars, open_tars
+        self.tars, self.open_tars, self.epochs_a_pass = tars, open_tars, epochs_a_pass
+        if not 1 <= epochs_a_pass <= self.windows_a_pass:
+            raise SettingsError(
+                f"epochs_a_pass is {epochs_a_pass}, and a pass has {self.windows_a_pass} steps: expected at least a "
+                "step in each epoch."
+            )
         self.epoch, self.offset = 1, 0
 
     def start(self, epoch: int, offset: int = 0) -> None:
@@ -112,6 +121,11 @@ class WindowSampler(Sampler[list[int]]):
 
     def __len__(self) -> int:
         """Windows of a whole epoch, whatever the offset."""
+        return -(-self.windows_a_pass // self.epochs_a_pass)
+
+    @property
+    def windows_a_pass(self) -> int:
+        """Windows of all utterances."""
         if self.window_work is None:
             return -(-len(self.work) // self.window_size)
         return int(min(-(-self.work.sum() // self.window_work), len(self.work)))
@@ -120,7 +134,8 @@ class WindowSampler(Sampler[list[int]]):
         """What a checkpoint records about the batches, as plain values; different clips give a different work."""
         by = {"utterances a step": self.window_size, "tokens a step": self.window_work}
         lengths = {"pool_windows": self.pool_windows, "lengths": derive_seed(*map(str, self.work.tolist()))}
-        return {**by, **lengths, **self._describe_tars()}
+        parts = {} if self.epochs_a_pass == 1 else {"epochs_a_pass": self.epochs_a_pass}
+        return {**by, **lengths, **parts, **self._describe_tars()}
 
     def _describe_tars(self) -> dict[str, int]:
         if self.tars is None:
@@ -136,7 +151,13 @@ class WindowSampler(Sampler[list[int]]):
             yield [window[share].tolist() for share in dealt(self.work[window].tolist(), self.world_size)]
 
     def _windows(self) -> list[np.ndarray]:
-        generator = np.random.default_rng(derive_seed(self.seed, "windows", self.epoch))
+        """Those of the epoch; where a pass cannot be divided evenly, a window may be in two epochs."""
+        before, part = divmod(self.epoch - 1, self.epochs_a_pass)
+        start = part * self.windows_a_pass // self.epochs_a_pass
+        return self._windows_of_pass(before + 1)[start : start + len(self)]
+
+    def _windows_of_pass(self, number: int) -> list[np.ndarray]:
+        generator = np.random.default_rng(derive_seed(self.seed, "windows", number))
         order = self._order(generator)
         if self.pool_windows > 1:
             order = self._sort_pools(order)
@@ -156,12 +177,12 @@ class WindowSampler(Sampler[list[int]]):
         """Where windows start."""
         if self.window_work is None:
             return list(range(0, len(work), self.window_size))
-        return even_cuts(work, len(self))
+        return even_cuts(work, self.windows_a_pass)
 
     def _sort_pools(self, order: np.ndarray) -> np.ndarray:
         if self.window_work is None:
             pool = self.window_size * self.pool_windows
         else:
-            pool = -(-len(order) // max(1, round(len(self) / self.pool_windows)))
+            pool = -(-len(order) // max(1, round(self.windows_a_pass / self.pool_windows)))
         pools = [order[start : start + pool] for start in range(0, len(order), pool)]
         return np.concatenate([pool[np.argsort(-self.work[pool], kind="stable")] for pool in pools])

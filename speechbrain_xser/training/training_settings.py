@@ -17,6 +17,7 @@ from speechbrain_xser.training.schedule import StageSchedule
 RUN_OPTIONS = {"max_grad_norm": 1.0, "ckpt_interval_minutes": 15}  # SpeechBrain's own, with our defaults
 RATE_FIELDS = {"peak": "float", "shape": "str", "warmup_fraction": "float"}
 LEAST = {
+    "epochs_a_pass": 1,
     "batch_size": 1,
     "valid_batch_size": 1,
     "valid_search_every": 1,
@@ -42,6 +43,7 @@ class TrainingSettings:
     stages: tuple[str, ...] = ("asr", "ser")  # names in the stage table
     epochs_per_stage: int = 4
     steps_per_turn: int | None = None  # alternate every N steps instead of every epoch
+    epochs_a_pass: int = 1  # that a pass over the clips is divided into
     batch_size: int = 8  # utterances of a micro-batch on all ranks; times grad_accumulation_factor is one step
     batch_tokens: int | None = None  # the decoder's tokens of the same, about, instead of batch_size utterances
     pool_windows: int = 50  # batches that are sorted by work together; 0 for none
@@ -67,6 +69,7 @@ class TrainingSettings:
     reward_malformed: float = 1.0
     reward_looping: float = 1.0
     ratings: str | None = None  # ratings.jsonl of the corpus: emotions are graded by the raters' votes
+    language: str = "en"  # of the transcripts: words and speed are rewarded by its rules
     max_seconds: float = 30.0
     max_unreadable: float = 0.01  # share of clips that may be unreadable
     start_from: str | None = None  # a trained folder to begin with

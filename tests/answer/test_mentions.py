@@ -40,6 +40,10 @@ def test_a_paragraph_of_any_wording_names_each_label_of_its_record_and_no_other(
         ("Low, normal and high pitch is heard.", "pitch", ("low", "normal", "high")),
         ("A man with low pitch, with high pitch.", "pitch", ("low", "high")),
         ("A man with low to moderate volume.", "volume", ("low", "normal")),
+        ("Their pitch is low, normal or high.", "pitch", ("low", "normal", "high")),
+        ("The volume was soft or loud, at a fast pace.", "volume", ("low", "high")),
+        ("A pace either slow or rapid.", "speed", ("slow", "fast")),
+        ("Intonation flat to lively is heard.", "intonation", ("flat", "lively")),
         ("The pitch is low. It is a high-pitched voice.", "pitch", ("high", "low")),
         ("A woman speaks slowly, at a fast pace.", "speed", ("fast", "slow")),
         ("Sounding sad, or angry, or happy.", "emotion", ("sad", "angry", "happy")),
@@ -47,6 +51,12 @@ def test_a_paragraph_of_any_wording_names_each_label_of_its_record_and_no_other(
 )
 def test_an_answer_that_has_not_decided_names_all_that_it_says(paragraph, field, labels):
     assert sorted(labels_named(paragraph)[field]) == sorted(labels)
+
+
+def test_labels_of_other_fields_after_a_head_are_no_hedge():
+    found = labels_named("Their pitch is low, a normal volume, slow pace; their loudness is high, a lively melody.")
+    assert found == {"pitch": ("low",), "volume": ("normal", "high"), "speed": ("slow",), "intonation": ("lively",)}
+    assert labels_named("The pitch is low and soft.")["pitch"] == ("low",)
 
 
 def test_what_is_quoted_is_no_label_and_what_is_denied_is_no_emotion():

@@ -112,7 +112,7 @@ def test_two_ranks_compute_the_losses_of_one_process_with_the_same_settings(rank
 
 def test_two_ranks_sample_and_reward_what_one_process_does(ranks, tmp_path):
     data = tiny_data(tmp_path, max_new_tokens=LONG_ENOUGH)
-    alone = observe(*make(tiny_hparams(data, tmp_path / "run", **REWARDED)), noise=False)
+    alone = observe(*make(tiny_hparams(data, tmp_path / "run", **REWARDED)))
 
     assert ranks[0]["rewarded"]["losses"] == pytest.approx(alone["losses"], abs=1e-4)
     assert len(set(alone["losses"])) > 2

@@ -16,7 +16,8 @@ def answers(log_ratios, advantages, rows, drift=0.0):
     states = torch.zeros(len(rows), 2, requires_grad=True)
     targets = torch.zeros(len(rows), dtype=torch.int64)
     now = torch.full((len(rows),), 0.5).log()
-    rollouts = Rollouts([], now - torch.tensor(log_ratios), now - drift, torch.tensor(advantages))
+    each = torch.tensor(advantages)[torch.tensor(rows)]
+    rollouts = Rollouts([], now - torch.tensor(log_ratios), now - drift, each)
     return states, AnswerLogits(states, targets, torch.tensor(rows)), rollouts
 
 
@@ -67,14 +68,14 @@ def test_the_gradient_is_that_of_the_plain_formula():
     states = torch.randn(5, 6, generator=generator, requires_grad=True)
     targets = torch.randint(9, (5,), generator=generator)
     sampled, reference = (-3 * torch.rand(5, generator=generator) for _ in range(2))
-    advantages = torch.randn(3, generator=generator)
+    advantages = torch.randn(5, generator=generator)
     rollouts = Rollouts([], sampled, reference, advantages)
     parts = PolicyLoss(0.2, 0.1).parts(AnswerLogits(states, targets, rows, head), rollouts)
     [found] = torch.autograd.grad(parts["policy"] + 0.1 * parts["reference"], states)
 
     chosen = head(states).log_softmax(-1)[torch.arange(5), targets]
     ratio = torch.exp(chosen - sampled)
-    surrogate = torch.min(ratio * advantages[rows], torch.clamp(ratio, 0.8, 1.2) * advantages[rows])
+    surrogate = torch.min(ratio * advantages, torch.clamp(ratio, 0.8, 1.2) * advantages)
     loss = -surrogate.sum() + 0.1 * (chosen - reference).pow(2).sum() / 2
     assert torch.allclose(found, torch.autograd.grad(loss, states)[0], atol=1e-6)
 

@@ -5,11 +5,19 @@ import json
 import pytest
 import torch
 
+from speechbrain_xser.annotator.cutoffs import reference_cutoffs
+from speechbrain_xser.data.manifest import Utterance
+from speechbrain_xser.data.pipeline import Batch
 from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.lobes.adapter import SoftTokens
+from speechbrain_xser.stages import STAGES
+from speechbrain_xser.training.criterion import Totals
 from speechbrain_xser.training.policy import PolicyLoss
-from speechbrain_xser.training.rewards import PARTS
-from speechbrain_xser.training.run import make_model
-from speechbrain_xser.training.schedule import StageSchedule
+from speechbrain_xser.training.reinforcement import Reinforcement
+from speechbrain_xser.training.rewards import PARTS, Rewards
+from speechbrain_xser.training.run import make_model, make_reinforcement
+from speechbrain_xser.training.schedule import StageSchedule, Turn
+from speechbrain_xser.training.window import Window
 from tests.training.runner import (
     LONG_ENOUGH,
     REWARDED,
@@ -87,14 +95,12 @@ def test_several_updates_on_the_same_answers_move_the_ratio(data, tmp_path):
 
 
 def test_micro_batches_change_nothing(data, tmp_path):
-    """Without noise, as ranks are compared: the answers are those of the utterances, wherever they are."""
+    """Answers and noise are those of the utterances, wherever they are."""
 
     def losses(folder, **values):
         brain, loaders = make(tiny_hparams(data, tmp_path / folder, **REWARDED, **values))
         found = []
         brain.on_fit_batch_end = lambda batch, report, loss, should_step: found.append(report.loss)
-        brain.model.eval()
-        brain.model.train = lambda mode=True: brain.model
         brain.fit(loaders.train)
         return found
 
@@ -125,7 +131,7 @@ def test_groups_that_earned_the_same_are_counted(data, tmp_path):
     weights = {f"reward_{part}": float(part == "words") for part in PARTS}
     brain, reports = trained(data, tmp_path, beta=0.0, **weights)
     told = brain.tally.means()
-    assert told["constant groups"] == 1 and told["reward"] == told["policy"] == 0
+    assert told["constant groups"] == told["constant parts"] == 1 and told["reward"] == told["policy"] == 0
     assert all(report.gradient_norm == pytest.approx(0, abs=1e-6) for report in reports)
 
 
@@ -146,6 +152,54 @@ def test_every_part_is_logged_by_name_in_training_and_in_validation(data, tmp_pa
     steps = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
     assert [step["step"] for step in steps] == [1, 2, 3, 4]
     assert all(f"reward {part}" in steps[0] for part in parts)
+
+
+def test_a_validation_s_answer_that_was_cut_at_its_limit_costs(data, tmp_path):
+    brain, loaders = make(tiny_hparams(data, tmp_path, **REWARDED, search_limit=None))
+    brain.model.decoder.max_new_tokens = 1
+    batch = next(iter(loaders.valid))
+    answers = brain.model.greedy_answers(batch.wavs, batch.samples, STAGES["rl_sed"])
+    assert [answer.ended for answer in answers] == [answer.text == "" for answer in answers]
+    for ended in (True, False):
+        given = [answer._replace(text="A man.", ended=ended) for answer in answers]
+        found = brain.reinforcement.judged(brain.model, batch, given, STAGES["rl_sed"])
+        assert {reward.parts["malformed"] for reward in found} == {float(not ended)}
+
+
+def test_answers_are_seeded_by_the_utterance_and_the_step_and_not_by_their_place():
+    """What the decoder is asked for, of a window in two orders and of another step."""
+    asked = []
+
+    class Recorded:
+        def encode(self, wavs, *_):
+            return {"voice": SoftTokens(wavs[..., None], torch.ones(len(wavs), dtype=torch.int64))}
+
+        def sample(self, tokens, instruction, sampling, decoding):
+            asked.append(list(sampling.seed))
+            return [[]] * len(sampling.seed)
+
+    model, reinforcement = Recorded(), Reinforcement(Rewards())
+    model.decoder = model
+    for ids, step in ((("a", "b"), 3), (("b", "a"), 3), (("a", "b"), 4)):
+        batch = Batch(ids, torch.zeros(2, 1), torch.ones(2), tuple(Utterance(id, "-") for id in ids))
+        window = Window([batch], [[]], Totals(1, 1), [1.0])
+        reinforcement._sampled(model, window, Turn(STAGES["rl"], step, 9), 5)
+    first, turned, later = asked
+    assert first == turned[::-1] and len({*first, *later}) == 4
+
+
+def test_other_votes_bounds_or_language_are_another_run():
+    votes = [{"a": ["sad", "angry"]}, {"a": ["sad", "sad"]}]
+    bounds = reference_cutoffs()._replace(level_decibels=(-40.0, -20.0))
+    options = [{}, {"votes": votes[0]}, {"votes": votes[1]}, {"language": "de"}, {"cutoffs": bounds}]
+    described = [json.dumps(Reinforcement(Rewards(**values)).describe()) for values in options]
+    assert len(set(described)) == len(options)
+    assert described[1] == json.dumps(Reinforcement(Rewards(votes=votes[0])).describe())
+
+
+def test_the_recipe_s_language_is_that_of_the_annotator(data, tmp_path):
+    made = make_reinforcement(tiny_hparams(data, tmp_path, **REWARDED, language="de"))
+    assert made.rewards.facts.language == "de"
 
 
 def test_a_rewarded_stage_alternates_with_none_and_needs_an_llm(data, tmp_path):

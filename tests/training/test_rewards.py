@@ -14,7 +14,7 @@ from speechbrain_xser.answer.render import render
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.synthetic.corpus import plan, record, speak
 from speechbrain_xser.errors import SettingsError
-from speechbrain_xser.training.rewards import ClipFacts, Rewards, RewardWeights
+from speechbrain_xser.training.rewards import Rewards, RewardWeights
 
 CLIPS = 14  # of the test voices: two of each emotion, about
 
@@ -81,6 +81,8 @@ CHEATS = {
     "one after another": 'A man with low pitch talks slowly, stating, "{said}". A woman with high pitch talks rapidly.',
     "every label of every field": 'A man and a woman with {levels} pitch, {levels} volume, flat, normal or lively '
     'intonation speaks slowly, rapidly, stating, "{said}".',
+    "after the head": 'A person whose pitch is {levels} and whose volume is {levels}, whose pace is slow or fast, '
+    'speaks, stating, "{said}".',
     "words without a claim": 'A person with some pitch and a certain volume speaks at a pace of their own, stating, '
     '"{said}", with an emotion evident.',
     "labels as free text": 'A person speaks in a low pitch high pitch tone, stating, "{said}", a man and a woman.',
@@ -107,9 +109,9 @@ def test_hedging_one_field_costs_what_a_wrong_claim_costs(rewards, spoken):
 
 
 def test_always_the_majority_s_emotion_earns_what_any_class_earns(spoken):
-    """Nine in ten are neutral; the shares are 0.9, 0.1, so the weights are 1 / (2 * 0.9) and 1 / (2 * 0.1)."""
-    clips = [spoken[0][0]._replace(id=f"n{number}", emotion="neutral") for number in range(9)]
-    clips.append(clips[0]._replace(id="s", emotion="sad"))
+    """Eight in ten are neutral; the shares are 0.8, 0.2, so the weights are 1 / (2 * 0.8) and 1 / (2 * 0.2)."""
+    clips = [spoken[0][0]._replace(id=f"n{number}", emotion="neutral") for number in range(8)]
+    clips += [clips[0]._replace(id=f"s{number}", emotion="sad") for number in range(2)]
     rewards, wav = Rewards(utterances=clips), spoken[0][1]
     told = {name: f'A person speaks, stating, "x", sounding {name}.' for name in ("neutral", "sad")}
 
@@ -119,6 +121,89 @@ def test_always_the_majority_s_emotion_earns_what_any_class_earns(spoken):
     assert part(lambda clip: told["neutral"]) == pytest.approx(1 / 2)
     assert part(lambda clip: told["sad"]) == pytest.approx(1 / 2)
     assert part(lambda clip: told[clip.emotion]) == pytest.approx(1)
+
+
+def test_a_rare_class_weighs_at_most_four_times():
+    """Without the limit the one sad clip of 300 would weigh 300 / 2 = 150 times."""
+    clips = [Utterance(str(number), "-", emotion="sad" if number == 0 else "neutral") for number in range(300)]
+    [sad, neutral] = (
+        Rewards(utterances=clips)(clip, torch.zeros(16000), [f"A person speaks, sounding {clip.emotion}."], None, False)
+        for clip in clips[:2]
+    )
+    assert sad[0].parts["emotion"] == 4 and neutral[0].parts["emotion"] == pytest.approx(300 / (2 * 299))
+
+
+def test_what_most_raters_heard_earns_most_however_rare_the_other_is():
+    """Six of ten heard neutral; sad is the choice of one clip in ten, and may not win where it is the minority."""
+    votes = {str(number): ["neutral"] * 6 + ["sad"] * 4 for number in range(9)} | {"9": ["sad"] * 10}
+    clips = [Utterance(name, "-", emotion="neutral") for name in votes]
+    rewards, told = Rewards(utterances=clips, votes=votes), [f"Sounding {name}." for name in ("neutral", "sad")]
+    neutral, sad = (one.parts["emotion"] for one in rewards(clips[0], torch.zeros(16000), told, quotes=False))
+    assert (neutral, sad) == pytest.approx((0.6 / (2 * 0.9), 0.4 / (2 * 0.9)))
+
+
+def test_raters_who_are_divided_evenly_count_for_both_classes():
+    """Classes of 1.5 and 0.5 of two clips weigh 2 / (2 * 1.5) and 2 / (2 * 0.5); the divided clip their mean, 4 / 3."""
+    votes = {"a": ["angry", "sad"], "b": ["angry"]}
+    clips = [Utterance(name, "-") for name in votes]
+    told = [f"Sounding {name}." for name in ("angry", "sad")]
+    found = Rewards(utterances=clips, votes=votes)(clips[0], torch.zeros(16000), told, quotes=False)
+    assert [one.parts["emotion"] for one in found] == pytest.approx([0.5 * 4 / 3] * 2)
+
+
+UNCLEAR = Measures(f0_hertz=160.0, gender_log_odds=0.3, level_decibels=-20.0)  # normal for a man, low for a woman
+
+
+def test_a_gender_that_the_sound_leaves_open_earns_nothing_and_opens_no_pitch(spoken, monkeypatch):
+    monkeypatch.setattr("speechbrain_xser.training.clip_facts.measures_of", lambda *_: UNCLEAR)
+    rewards, (utterance, wav) = Rewards(), spoken[0]
+    told = [f"A {who} with {pitch} pitch." for who in ("man", "woman") for pitch in ("low", "normal", "high")]
+    for found in rewards(utterance, wav, told, quotes=False):
+        assert found.parts["supported"] == found.parts["contradicted"] == 0
+    high = UNCLEAR._replace(f0_hertz=400.0)  # for either
+    monkeypatch.setattr("speechbrain_xser.training.clip_facts.measures_of", lambda *_: high)
+    found = Rewards()(utterance, wav, ["A man with high pitch.", "A woman with low pitch."], quotes=False)
+    assert [one.parts["supported"] for one in found] == [1 / 2, 0]  # of pitch and volume
+    assert [one.parts["contradicted"] for one in found] == [0, 1 / 2]
+
+
+def test_emphasis_counts_as_a_field_wherever_there_are_words_and_shares_stay_shares(spoken, monkeypatch):
+    clip = Utterance("a", "-", transcript="kids are talking")
+    for prominences in ((0.0, 0.1, 0.0), (0.0, 3.0, 0.0)):  # no word stands out, or one
+        measures = Measures(prominences=prominences, syllables_per_second=9.0)
+        monkeypatch.setattr("speechbrain_xser.training.clip_facts.measures_of", lambda *_: measures)  # noqa: B023
+        told = 'A person speaks slowly, stating, "Kids are talking", stressing the word "{}".'
+        answers = [told.format("kids"), told.format("are"), "A person speaks slowly."]
+        found = Rewards()(clip, torch.zeros(16000), answers)
+        assert [one.parts["contradicted"] for one in found] == pytest.approx([1, 0.5 if prominences[1] > 1 else 1, 0.5])
+
+
+def test_the_credits_of_an_answer_are_its_reward_and_lie_where_it_is_settled(rewards, spoken):
+    utterance, wav = spoken[0]
+    cheat = CHEATS["both of everything"].format(said=utterance.transcript)
+    answers = [honest(utterance), cheat, "", BROKEN["no quote"]]
+    for answer, found in zip(answers, rewards(utterance, wav, answers), strict=True):
+        assert sum(credit.value for credit in found.credits.values()) == pytest.approx(found.total)
+        assert all(credit.end is None or credit.end <= len(answer) + 1 for credit in found.credits.values())
+    answer = f'A {WORDS[utterance.gender]} with low pitch talks, stating, "{utterance.transcript}", sounding sad.'
+    [found] = rewards(utterance, wav, [answer])
+    ends = {name: credit.end for name, credit in found.credits.items() if credit.end}
+    assert {name: answer[: end - 1].split()[-1].strip(",") for name, end in ends.items()} == {
+        "gender": WORDS[utterance.gender],
+        "pitch": "pitch",
+        "words": utterance.transcript.split()[-1] + '"',
+        "emotion": "sad",
+    }
+    for name in ("volume", "malformed", "looping", "revised"):  # never named, or of the whole answer
+        assert found.credits[name].end is None
+
+
+def test_a_second_label_is_paid_for_by_the_whole_answer_and_not_by_its_first_mention(rewards, spoken):
+    utterance, wav = next(one for one in spoken if one[0].volume == "low")
+    told = 'A person with {} volume speaks, stating, "x".'
+    right, hedged = rewards(utterance, wav, [told.format("low"), told.format("low") + " At high volume."])
+    assert hedged.credits["volume"] == right.credits["volume"] and right.credits["revised"].value == 0
+    assert hedged.credits["revised"].value == -2 * right.credits["volume"].value  # from supported to contradicted
 
 
 def test_the_safest_claims_alone_earn_less_than_all_honest_ones(rewards, spoken, truth):
@@ -187,10 +272,9 @@ def test_an_answer_cut_at_its_limit_and_one_that_loops_cost(rewards, spoken):
 def test_wrong_words_cost_by_their_rate_and_no_quote_costs_all():
     clip = Utterance("a", "-", transcript="kids are talking by the door")
     rewards = Rewards(utterances=[clip])
-    rewards._facts["a"] = ClipFacts(Measures(), (), clip.transcript, {})
     told = 'A person says, "{}".'
     answers = [told.format(text) for text in ("Kids are talking by the door", "kids are walking by a door", "x " * 30)]
-    found = [one.parts["words"] for one in rewards(clip, torch.zeros(1), [*answers, "A person."])]
+    found = [one.parts["words"] for one in rewards(clip, torch.zeros(16000), [*answers, "A person."])]
     assert found == pytest.approx([0, 2 / 6, 1, 1])
 
 
@@ -209,10 +293,35 @@ def test_a_corpus_without_transcripts_or_labels_is_rewarded_for_what_it_has_and_
     utterance, wav = spoken[0]
     unknown = utterance._replace(id="u", transcript=None, emotion=None)
     rewards = Rewards(utterances=[unknown, utterance._replace(emotion=None)])
-    assert "1 of 2 clips have a transcript" in caplog.text and "No clip has an emotion" in caplog.text
+    assert "1 of 2 clips have a transcript" in caplog.text
+    assert "No clip has an emotion" in caplog.text
     [found] = rewards(unknown, wav, [honest(utterance)])
     assert set(found.parts) == {"supported", "contradicted", "malformed", "looping"}
     assert found.parts["supported"] > 0
+
+
+def test_clips_whose_emotion_is_unknown_are_counted_and_those_with_votes_are_known(caplog):
+    clips = [Utterance("a", "-", transcript="x"), Utterance("b", "-", transcript="x", emotion="sad")]
+    Rewards(utterances=clips)
+    assert "1 of 2 clips have an emotion" in caplog.text
+    caplog.clear()
+    Rewards(utterances=clips, votes={"a": ["angry"]})
+    assert not caplog.text
+
+
+def test_another_sound_under_the_same_name_is_measured_anew(rewards, spoken):
+    (utterance, wav), told = spoken[0], ["A person with high volume.", "A person with low volume."]
+    loud, soft = (rewards(utterance, wav * gain, told, quotes=False) for gain in (0.5 / wav.abs().max(), 0.001))
+    assert loud[0].total > loud[1].total and soft[0].total < soft[1].total
+
+
+def test_a_sound_is_measured_once(spoken, monkeypatch):
+    measured = []
+    monkeypatch.setattr("speechbrain_xser.training.clip_facts.measures_of", lambda *_: measured.append(1) or Measures())
+    rewards = Rewards()
+    for _ in range(3):
+        rewards(*spoken[0], ["A man."])
+    assert len(measured) == 1
 
 
 def test_silence_and_what_is_no_number_have_nothing_to_measure(rewards, spoken):

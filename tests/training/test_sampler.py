@@ -62,6 +62,20 @@ def test_at_the_paper_s_size_eight_ranks_take_the_windows_of_one_process():
     assert {len(sum(shared, [])) for _, shared in pairs} <= {8, 6}
 
 
+def test_a_pass_may_be_divided_into_epochs_that_have_every_utterance_once_before_the_next_pass():
+    """13 windows in thirds: from 0, 4 and 8, five each, so that the first two share their last window with the next."""
+    whole, thirds = windows(), [windows(epoch, epochs_a_pass=3) for epoch in (1, 2, 3, 4)]
+    assert thirds[:3] == [whole[0:5], whole[4:9], whole[8:13]]
+    assert thirds[3] == windows(2)[0:5]
+    assert windows(2, offset=3, epochs_a_pass=3) == whole[7:9]
+    assert len(WindowSampler(SECONDS, 8, 5, epochs_a_pass=3)) == 5
+
+
+def test_more_epochs_a_pass_than_steps_are_refused():
+    with pytest.raises(SettingsError, match="epochs_a_pass is 6, and a pass has 5 steps"):
+        WindowSampler([1.0] * 9, window_size=2, seed=0, epochs_a_pass=6)
+
+
 def test_a_window_that_the_ranks_cannot_share_is_refused():
     with pytest.raises(SettingsError, match="is 2 utterances a step, which 3 ranks cannot share"):
         WindowSampler([1.0] * 9, window_size=2, seed=0, world_size=3)

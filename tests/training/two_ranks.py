@@ -203,7 +203,7 @@ def main(folder: Path) -> None:
         found["sharded"] = sharded({**data, **without}, output)
         found["apart"] = apart(data, output)
         longer = run_on_main(tiny_data, [folder / "longer"], {"max_new_tokens": LONG_ENOUGH})
-        found["rewarded"] = observe(*make(tiny_hparams(longer, output / "rewarded", **REWARDED)), noise=False)
+        found["rewarded"] = observe(*make(tiny_hparams(longer, output / "rewarded", **REWARDED)))
         found["poisoned"] = observe(*make(tiny_hparams(longer, output / "poisoned", **REWARDED)), poison_at=1)
         rounded = tiny_hparams(data, output / "rounded", gradient_dtype="bfloat16")
         found["rounded"] = {**observe(*make(rounded), noise=False), "gradients": exchanged("bfloat16")}

@@ -7,7 +7,7 @@ if a rule forbids one of these tokens.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +15,13 @@ from torch import Tensor
 from speechbrain_xser.decoder.generation.sampling import Sampler
 
 MOST_DRAFTS = 16  # in one step
+
+
+class GreedyAnswer(NamedTuple):
+    """The likeliest answer."""
+
+    text: str
+    ended: bool  # by itself, and not at its limit
 
 
 class Guide(Protocol):
@@ -90,7 +97,7 @@ class PartialAnswer:
         sampler: Sampler | None = None,
     ) -> None:
         self.new: list[int] = []
-        self.ended = False
+        self.ended, self.cut = False, False  # cut: at its limit
         self.drafts: list[int] = []  # fed together with the last token
         self._begun, self._limit, self._ends, self._odd = list(begun), limit, ends, odd_quotes
         self._open = sum(token in odd_quotes for token in begun) % 2 == 1
@@ -146,7 +153,7 @@ class PartialAnswer:
             self._guide.add(token)
         if self._drafter is not None:
             self._drafter.learn([*self._begun, *self.new])
-        self.ended = len(self.new) == self._limit
+        self.ended = self.cut = len(self.new) == self._limit
 
     def _guesses(self) -> list[int]:
         left = min(MOST_DRAFTS, self._limit - len(self.new) - 1)
