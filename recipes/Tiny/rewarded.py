@@ -4,9 +4,9 @@
     python recipes/Tiny/rewarded.py before.jsonl results/tiny/rl-1986/test_answers.jsonl results/tiny/rl-1987/... \\
         --manifest=results/tiny/corpus/test-600.jsonl --log=results/tiny/rl-1986/steps.jsonl --out=results/tiny/report
 
-The files are those that a run or ``xser evaluate --answers`` writes. Each further file is a seed; a difference is paired by
-clip, the mean over the seeds. Claims are compared with the annotator, as in the reward, and with what the reward did
-not see: Praat's pitch, and the labels of the corpus.
+The files are those that a run or ``xser evaluate --answers`` writes. Each further file is a seed; a difference is
+paired by clip, the mean over the seeds. Claims are compared with the annotator, as in the reward, and with what the
+reward did not see: Praat's pitch, and the labels of the corpus.
 """
 
 from __future__ import annotations

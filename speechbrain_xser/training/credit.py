@@ -1,18 +1,22 @@
-"""Which tokens of an answer each part of its reward counts for: those that could still change it.
+"""Which tokens of an answer each part of its reward counts for.
 
-A quote is right or wrong when it is closed, a claim when its words are written; what follows cannot change that. So a
+A quoted word is right or wrong when it is written, a claim when its words are; what follows cannot change that. So a
 token carries the advantages of the parts that are settled at it or after it:
 
-``A_t = sum over parts k with end_k >= t of (r_k - mean of r_k over the other answers)``
+``A_t = sum over parts k with end_k >= t of d ** n(t, k) * (r_k - mean of r_k over the other answers)``
 
-What is settled only by the whole answer (a field that is never named, a loop) counts for all tokens. The gradient has
-the same expectation as with one advantage for the whole answer, since a token's log-probability has a gradient of mean
-0 whatever came before it; the variance that later tokens would add is left out.
+``n(t, k)`` is the number of places at which something is settled between the token and the end of the part, and d a
+discount. With d = 1 the gradient has the same expectation as with one advantage for the whole answer, since a token's
+log-probability has a gradient of mean 0 whatever came before it; the noise of what was settled before is left out. With
+d = 0 a token answers for its own word or claim only. That leaves out what one piece of the text does to the truth of
+another, and most of the noise.
+
+What is settled only by the whole answer (a field that is never named, a loop) counts for all tokens, undiscounted.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from os.path import commonprefix
@@ -28,7 +32,7 @@ class Credit(NamedTuple):
     """What one part of an answer's reward is worth, and where it is settled."""
 
     value: float  # weighed
-    end: int | None = None  # characters of the answer after which it is settled; None: only by the whole answer
+    end: int | None = None  # characters of the answer up to its last one; None: it is settled by the whole answer
 
 
 Credits = Mapping[str, Credit]  # by the name of the part
@@ -60,16 +64,15 @@ def written_after(ids: Sequence[int], text_of: Callable[[Sequence[int]], str]) -
     return list(accumulate(counts, max))
 
 
-def settling_token(end: int | None, written: Sequence[int]) -> int:
-    """The place of the token with which a part is settled; the last one for what only the whole answer settles.
+def settling_token(end: int, written: Sequence[int]) -> int:
+    """The place of the token with which a part is settled: a word is over with the character after it.
 
     Example
     -------
-    >>> settling_token(5, [2, 5, 9]), settling_token(6, [2, 5, 9]), settling_token(None, [2, 5, 9])
+    >>> settling_token(4, [2, 5, 9]), settling_token(5, [2, 5, 9]), settling_token(9, [2, 5, 9])
     (1, 2, 2)
     """
-    last = len(written) - 1
-    return last if end is None else min(bisect_left(written, end), last)
+    return min(bisect_right(written, end), len(written) - 1)
 
 
 def part_values(group: Sequence[Credits]) -> Tensor:
@@ -78,7 +81,9 @@ def part_values(group: Sequence[Credits]) -> Tensor:
     return torch.tensor(table, dtype=torch.float64).reshape(len(table), len(group))
 
 
-def token_advantages(group: Sequence[Credits], written: Sequence[Sequence[int]]) -> list[Tensor]:
+def token_advantages(
+    group: Sequence[Credits], written: Sequence[Sequence[int]], discount: float = 1.0
+) -> list[Tensor]:
     """The advantage of each token of a clip's answers.
 
     Arguments
@@ -87,6 +92,8 @@ def token_advantages(group: Sequence[Credits], written: Sequence[Sequence[int]])
         Of G answers.
     written : sequence of sequence of int
         As :func:`written_after` gives it for each answer.
+    discount : float
+        In 0..1, for each place between a token and the end of a part at which something else is settled.
 
     Returns
     -------
@@ -95,17 +102,29 @@ def token_advantages(group: Sequence[Credits], written: Sequence[Sequence[int]])
 
     Example
     -------
-    >>> right = {"words": Credit(0.0, end=4), "emotion": Credit(1.0, end=9)}
-    >>> wrong = {"words": Credit(-0.5, end=4), "emotion": Credit(0.0)}
-    >>> [one.tolist() for one in token_advantages([right, wrong], [[4, 9, 10], [4, 8]])]
-    [[1.5, 1.0, 0.0], [-1.5, -1.0]]
+    >>> right = {"words": Credit(0.0, end=3), "emotion": Credit(1.0, end=8)}
+    >>> wrong = {"words": Credit(-0.5, end=3), "emotion": Credit(0.0)}
+    >>> [one.tolist() for one in token_advantages([right, wrong], [[3, 4, 8, 9], [4, 8]])]
+    [[1.5, 1.5, 1.0, 1.0], [-1.5, -1.0]]
+    >>> [one.tolist() for one in token_advantages([right, wrong], [[3, 4, 8, 9], [4, 8]], discount=0.0)]
+    [[0.5, 1.5, 1.0, 1.0], [-1.5, -1.0]]
     """
     names, found = _names(group), []
     for credits, places, worth in zip(group, written, leave_one_out(part_values(group)).T, strict=True):
-        last = torch.tensor([settling_token(credits.get(name, NOTHING).end, places) for name in names])
-        carried = torch.arange(len(places)) <= last[:, None]
-        found.append((carried * worth[:, None]).sum(0))
+        shares = _shares([credits.get(name, NOTHING).end for name in names], places, discount)
+        found.append((shares * worth[:, None]).sum(0))
     return found
+
+
+def _shares(ends: Sequence[int | None], written: Sequence[int], discount: float) -> Tensor:
+    """How much of each of P parts each of N tokens carries, [P, N]."""
+    known, found = sorted({end for end in ends if end is not None}), torch.ones(len(ends), len(written))
+    at = torch.tensor([bisect_left(known, count) for count in written])  # the stretch that a token ends in
+    for row, end in zip(found, ends, strict=True):
+        if end is not None:
+            row.copy_(discount ** (known.index(end) - at).clamp(min=0))
+            row[settling_token(end, written) + 1 :] = 0
+    return found.double()
 
 
 def constant_parts(group: Sequence[Credits]) -> list[bool]:

@@ -8,8 +8,6 @@ from typing import NamedTuple
 from speechbrain_xser.answer.claim import Claim, Verdict
 from speechbrain_xser.answer.mentions import labels_named
 from speechbrain_xser.answer.parse import emotion_span, parse
-from speechbrain_xser.answer.slots import find_slots
-from speechbrain_xser.metrics.asr import WordErrorRate
 from speechbrain_xser.training.clip_facts import Label
 from speechbrain_xser.training.emotion_worth import EmotionWorth
 
@@ -81,31 +79,6 @@ def emotion_due(answer: str, worth: EmotionWorth, shares: Mapping[str, float]) -
     span, several = emotion_span(answer), len(labels_named(answer).get("emotion", ())) > 1
     first = {"emotion": worth.of(parse(answer).emotion, shares)}
     return Due(first, None if span is None else span[1], {"emotion": 0.0} if several else None)
-
-
-def words_due(answer: str, transcript: str) -> Due:
-    """What the quote of an answer costs.
-
-    Example
-    -------
-    >>> words_due('He says, "go on".', "go up")
-    Due(first={'words': 0.5}, end=16, last=None)
-    """
-    span = find_slots(answer).spans.get("transcript")
-    return Due({"words": word_errors(transcript, parse(answer).transcript)}, None if span is None else span[1] + 1)
-
-
-def word_errors(transcript: str, quote: str | None) -> float:
-    """The word error rate of a quote, at most 1; nothing quoted is 1.
-
-    Example
-    -------
-    >>> word_errors("Go on, you two.", "go on you"), word_errors("go", "a b c d"), word_errors("go", None)
-    (0.25, 1.0, 1.0)
-    """
-    errors = WordErrorRate()
-    errors.append(["answer"], [transcript], [quote])
-    return min(1.0, errors.summarize("WER") / 100)
 
 
 def _place(claim: Claim) -> tuple[bool, int]:

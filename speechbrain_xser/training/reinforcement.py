@@ -55,11 +55,13 @@ class Reinforcement:
         G, to each clip; at least 2.
     updates : int
         Optimiser steps on the same answers; with more than one, the ratio and its clipping matter.
+    discount : float
+        Of what is settled further on in an answer: see :func:`~speechbrain_xser.training.credit.token_advantages`.
 
     Raises
     ------
     SettingsError
-        If a number is too small.
+        If a number is too small, or the discount not in 0..1.
 
     Example
     -------
@@ -68,13 +70,15 @@ class Reinforcement:
     speechbrain_xser.errors.SettingsError: answers_per_clip is 1 and updates_per_sample 1: expected at least 2 ...
     """
 
-    def __init__(self, rewards: Rewards, answers: int = 4, updates: int = 1) -> None:
+    def __init__(self, rewards: Rewards, answers: int = 4, updates: int = 1, discount: float = 1.0) -> None:
         if answers < 2 or updates < 1:
             raise SettingsError(
                 f"answers_per_clip is {answers} and updates_per_sample {updates}: expected at least 2 answers, to "
                 "compare them, and at least 1 update."
             )
-        self.rewards, self.answers, self.updates = rewards, answers, updates
+        if not 0 <= discount <= 1:
+            raise SettingsError(f"credit_discount is {discount}; expected 0 to 1.")
+        self.rewards, self.answers, self.updates, self.discount = rewards, answers, updates, discount
         self.reference: ReferencePolicy | None = None
 
     def begin(self, parameters: Mapping[str, nn.Parameter]) -> ReferencePolicy:
@@ -85,7 +89,7 @@ class Reinforcement:
     def describe(self) -> dict[str, Any]:
         """What must be the same for a run to resume."""
         weights = {f"reward {name}": value for name, value in self.rewards.weights._asdict().items()}
-        counts = {"answers_per_clip": self.answers, "updates_per_sample": self.updates}
+        counts = {"answers_per_clip": self.answers, "updates_per_sample": self.updates, "discount": self.discount}
         return {**counts, **weights, **self.rewards.facts.describe()}
 
     def roll_out(
@@ -204,7 +208,7 @@ class Reinforcement:
         """Of the tokens of each answer."""
         for group, earned in zip(answers, rewards, strict=True):
             written = [written_after(one.ids, model.decoder.text) for one in group]
-            yield from token_advantages([one.credits for one in earned], written)
+            yield from token_advantages([one.credits for one in earned], written, self.discount)
 
 
 def utterance_seeds(ids: Sequence[str], turn: Turn, seed: int, what: str) -> list[int]:

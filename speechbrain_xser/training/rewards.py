@@ -6,9 +6,9 @@
 that is not made earns nothing. A field for which an answer names two labels is contradicted, whatever is measured. What
 the emotion is worth is in :mod:`~speechbrain_xser.training.emotion_worth`.
 
-The same sum by where it is settled is in ``credits``: each field's worth with its first mention, the quote's when it is
-closed, the emotion's with its word. What a later mention changes in that is ``revised``, and counts for the whole
-answer, as do a field that is never named, a malformed answer and a loop.
+The same sum by where it is settled is in ``credits``: each field's worth with its first mention, what each word of the
+transcript costs with the word that is quoted in its place, the emotion's with its word. What a later mention changes in
+that is ``revised``, and counts for the whole answer, as do a field that is never named, a malformed answer and a loop.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.evidence.claims import claims_against
 from speechbrain_xser.training.clip_facts import ClipFacts, FactFinder
 from speechbrain_xser.training.credit import Credit
-from speechbrain_xser.training.dues import Due, Parts, claim_dues, emotion_due, words_due
+from speechbrain_xser.training.dues import Due, Parts, claim_dues, emotion_due
 from speechbrain_xser.training.emotion_worth import EmotionWorth
+from speechbrain_xser.training.quote_dues import quote_dues
 
 REVISED = "revised"  # by a later mention
 
@@ -81,16 +82,15 @@ def settled(weights: RewardWeights, dues: Mapping[str, Due]) -> Reward:
     Example
     -------
     >>> due = Due({"emotion": 1.0}, end=5, last={"emotion": 0.0})
-    >>> settled(RewardWeights(), {"emotion": due})  # a claim is over with the character after it
-    Reward(total=0.0, parts={'emotion': 0.0}, credits={'emotion': Credit(value=1.0, end=6), \
+    >>> settled(RewardWeights(), {"emotion": due})
+    Reward(total=0.0, parts={'emotion': 0.0}, credits={'emotion': Credit(value=1.0, end=5), \
 'revised': Credit(value=-1.0, end=None)})
     """
     parts: Counter[str] = Counter()
     for due in dues.values():
         parts.update(due.final)
     total = weights.total(parts)
-    ends = {name: None if due.end is None else due.end + 1 for name, due in dues.items()}
-    credits = {name: Credit(weights.total(due.first), ends[name]) for name, due in dues.items()}
+    credits = {name: Credit(weights.total(due.first), due.end) for name, due in dues.items()}
     rest = round(total - sum(credit.value for credit in credits.values()), 12)
     return Reward(total, dict(parts), {**credits, REVISED: Credit(rest)})
 
@@ -185,7 +185,7 @@ class Rewards:
         if facts.emotions:
             dues["emotion"] = emotion_due(answer, self.worth, facts.emotions)
         if facts.transcript is not None and quotes:
-            dues["words"] = words_due(answer, facts.transcript)
+            dues |= quote_dues(answer, facts.transcript)
         dues["malformed"] = Due({"malformed": float(not ended or is_malformed(answer, quotes))})
         dues["looping"] = Due({"looping": repeated_share(answer)})
         return settled(self.weights, dues)

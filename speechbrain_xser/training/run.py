@@ -294,7 +294,7 @@ def make_reinforcement(hparams: Mapping[str, Any]) -> Reinforcement | None:
     votes = None if settings.ratings is None else read_votes(settings.ratings)
     clips = read_manifest(hparams["train_manifest"])
     rewards = Rewards(settings.reward_weights(), clips, votes, settings.language)
-    return Reinforcement(rewards, settings.answers_per_clip, settings.updates_per_sample)
+    return Reinforcement(rewards, settings.answers_per_clip, settings.updates_per_sample, settings.credit_discount)
 
 
 def lobes(hparams: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,9 +36,10 @@ def test_each_character_is_written_with_the_token_that_completes_it(tokenizer, a
     ids = tokenizer(answer, add_special_tokens=False).input_ids
     written, whole = written_after(ids, text_of), text_of(ids)
     assert len(written) == len(ids) and written == sorted(written) and written[-1] == len(whole)
-    for end in range(1, len(whole) + 1):
-        there = [text_of(ids[: place + 1]).startswith(whole[:end]) for place in range(len(ids))]
+    for end in range(1, len(whole)):
+        there = [text_of(ids[: place + 1]).startswith(whole[: end + 1]) for place in range(len(ids))]
         assert settling_token(end, written) == there.index(True)
+    assert settling_token(len(whole), written) == len(ids) - 1
 
 
 def test_a_token_that_ends_an_answer_writes_nothing():
@@ -51,24 +52,45 @@ def test_a_token_carries_what_is_settled_at_it_or_after_it():
     """Of three answers of four tokens, two characters each; by hand, leave-one-out: r - mean of the other two.
 
     words, over with character 4: -1, 0, -0.5 give -0.75, 0.75, 0; pitch, over with character 6, 8 and never: 1, -1, 0
-    give 1.5, -1.5, 0; a loop, for the whole answer: 0, 0, -1 give 0.5, 0.5, -1.
+    give 1.5, -1.5, 0; a loop, for the whole answer: 0, 0, -1 give 0.5, 0.5, -1. The last characters are 3, 5 and 7.
     """
-    ends = [(4, 6), (4, 8), (4, None)]
-    worth = [(-1.0, 1.0, 0.0), (0.0, -1.0, 0.0), (-0.5, 0.0, -1.0)]
-    group = [
-        {"words": Credit(words, end), "pitch": Credit(pitch, place), "looping": Credit(loop)}
-        for (words, pitch, loop), (end, place) in zip(worth, ends, strict=True)
-    ]
-    found = token_advantages(group, [[2, 4, 6, 8]] * 3)
-    assert [one.tolist() for one in found] == [
+    group, written = three_answers()
+    assert [one.tolist() for one in token_advantages(group, written)] == [
         pytest.approx([1.25, 1.25, 2.0, 0.5]),
         pytest.approx([-0.25, -0.25, -1.0, -1.0]),
         pytest.approx([-1.0, -1.0, -1.0, -1.0]),
     ]
 
 
+def test_with_a_discount_of_0_a_token_carries_its_own_word_or_claim_and_what_the_whole_answer_settles():
+    """As above. The second token ends the words and begins the pitch, so it carries both."""
+    group, written = three_answers()
+    assert [one.tolist() for one in token_advantages(group, written, discount=0.0)] == [
+        pytest.approx([-0.25, 1.25, 2.0, 0.5]),
+        pytest.approx([1.25, -0.25, -1.0, -1.0]),
+        pytest.approx([-1.0, -1.0, -1.0, -1.0]),
+    ]
+    assert token_advantages(group, written, discount=0.5)[0].tolist() == [0.5, 1.25, 2.0, 0.5]
+
+
+def test_a_token_that_ends_one_word_and_is_the_next_counts_for_both():
+    """Of "go on", with the space in the second token: "go" is over with it, and it is "on"."""
+    right, wrong = {"0": Credit(1.0, 2), "1": Credit(1.0, 5)}, {"0": Credit(0.0, 2), "1": Credit(0.0, 5)}
+    assert token_advantages([right, wrong], [[2, 5], [2, 5]], discount=0.0)[0].tolist() == [1.0, 2.0]
+
+
+def three_answers():
+    ends = [(3, 5), (3, 7), (3, None)]
+    worth = [(-1.0, 1.0, 0.0), (0.0, -1.0, 0.0), (-0.5, 0.0, -1.0)]
+    group = [
+        {"words": Credit(words, end), "pitch": Credit(pitch, place), "looping": Credit(loop)}
+        for (words, pitch, loop), (end, place) in zip(worth, ends, strict=True)
+    ]
+    return group, [[2, 4, 6, 8]] * 3
+
+
 def test_a_part_that_all_answers_earned_alike_counts_for_no_token_and_is_counted():
-    group = [{"words": Credit(-0.25, 4), "emotion": Credit(one)} for one in (0.0, 1.0)]
+    group = [{"words": Credit(-0.25, 3), "emotion": Credit(one)} for one in (0.0, 1.0)]
     assert constant_parts(group) == [True, False]
     assert [one.tolist() for one in token_advantages(group, [[4, 8], [4]])] == [[-1.0, -1.0], [1.0]]
 
@@ -79,7 +101,7 @@ def test_the_expected_gradient_is_that_of_one_advantage_for_the_whole_answer():
     words = list(itertools.product((0, 1), repeat=2))
 
     def worth(first, second):
-        return {"a": Credit((1.0, -0.4)[first], 1), "b": Credit((0.0, 2.0)[first ^ second], 2)}
+        return {"a": Credit((1.0, -0.4)[first], 0), "b": Credit((0.0, 2.0)[first ^ second], 1)}
 
     def gradient(advantages):
         total = torch.zeros_like(logits)

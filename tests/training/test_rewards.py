@@ -14,6 +14,7 @@ from speechbrain_xser.answer.render import render
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.synthetic.corpus import plan, record, speak
 from speechbrain_xser.errors import SettingsError
+from speechbrain_xser.metrics.text_normalization import normalise
 from speechbrain_xser.training.rewards import Rewards, RewardWeights
 
 CLIPS = 14  # of the test voices: two of each emotion, about
@@ -184,16 +185,18 @@ def test_the_credits_of_an_answer_are_its_reward_and_lie_where_it_is_settled(rew
     answers = [honest(utterance), cheat, "", BROKEN["no quote"]]
     for answer, found in zip(answers, rewards(utterance, wav, answers), strict=True):
         assert sum(credit.value for credit in found.credits.values()) == pytest.approx(found.total)
-        assert all(credit.end is None or credit.end <= len(answer) + 1 for credit in found.credits.values())
+        assert all(credit.end is None or credit.end <= len(answer) for credit in found.credits.values())
     answer = f'A {WORDS[utterance.gender]} with low pitch talks, stating, "{utterance.transcript}", sounding sad.'
     [found] = rewards(utterance, wav, [answer])
     ends = {name: credit.end for name, credit in found.credits.items() if credit.end}
-    assert {name: answer[: end - 1].split()[-1].strip(",") for name, end in ends.items()} == {
+    assert {name: answer[:end].split()[-1].strip(',."') for name, end in ends.items() if "word" not in name} == {
         "gender": WORDS[utterance.gender],
         "pitch": "pitch",
-        "words": utterance.transcript.split()[-1] + '"',
         "emotion": "sad",
     }
+    words = normalise(utterance.transcript).split()
+    assert [normalise(answer[: ends[f"word {place}"]]).split()[-1] for place in range(len(words))] == words
+    assert answer[: ends[f"word {len(words)}"]].endswith('"')  # where a further word would have been too many
     for name in ("volume", "malformed", "looping", "revised"):  # never named, or of the whole answer
         assert found.credits[name].end is None
 
