@@ -70,7 +70,7 @@ class Reinforcement:
     speechbrain_xser.errors.SettingsError: answers_per_clip is 1 and updates_per_sample 1: expected at least 2 ...
     """
 
-    def __init__(self, rewards: Rewards, answers: int = 4, updates: int = 1, discount: float = 1.0) -> None:
+    def __init__(self, rewards: Rewards, answers: int = 4, updates: int = 1, discount: float = 0.0) -> None:
         if answers < 2 or updates < 1:
             raise SettingsError(
                 f"answers_per_clip is {answers} and updates_per_sample {updates}: expected at least 2 answers, to "

@@ -60,7 +60,7 @@ class TrainingSettings:
     objectives: Mapping[str, Objective] | None = None  # further terms of the loss, by name
     answers_per_clip: int = 4  # sampled and compared in a stage that is rewarded
     updates_per_sample: int = 1  # optimiser steps on the same sampled answers
-    credit_discount: float = 1.0  # of what is settled in an answer after a token's own word or claim
+    credit_discount: float = 0.0  # of what is settled in an answer after a token's own word or claim
     clip_range: float = 0.2  # how far a token's probability may move from what was sampled, as a ratio
     reference_weight: float = 0.05  # of the distance from the policy that the stage began with
     reward_supported: float = 1.0
