@@ -8,6 +8,7 @@ import sys
 from functools import partial, wraps
 from pathlib import Path
 
+import peft
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -76,6 +77,14 @@ def test_the_frozen_backbones_are_not_in_the_folder(trained):
     assert set(files) == {"model.safetensors", "adapter_model.safetensors"}
     assert all(name.startswith("branches.") for name in files["model.safetensors"])
     assert all("lora_" in name for name in files["adapter_model.safetensors"])
+
+
+def test_the_names_of_lora_are_asked_for_once_when_a_folder_is_loaded(monkeypatch):
+    """PEFT walks through the whole LLM to answer."""
+    asked, names_of = [], peft.get_peft_model_state_dict
+    monkeypatch.setattr(peft, "get_peft_model_state_dict", lambda llm: asked.append(llm) or names_of(llm))
+    read_model_folder(packaged_model())
+    assert len(asked) == 1
 
 
 def test_plain_peft_loads_the_adapter_folder(trained):
