@@ -7,14 +7,16 @@ function for the loss of object detectors. Both take a second to load, and a com
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 COMPILER = "torch._dynamo"
 PUT_OFF = (COMPILER, f"{COMPILER}._trace_wrapped_higher_order_op", "scipy.optimize")
 MARKS = ("allow_in_graph", "assume_constant_result", "disable")  # of the compiler, which say how to compile a function
+ELSEWHERE: Sequence[str] = []  # the path of stand-ins: their submodules are not found there
 
 
 @contextmanager
@@ -33,10 +35,12 @@ def imports_put_off() -> Iterator[None]:
     [[0, 1], [1, 0]]
     """
     sys.modules.update({name: StandIn(name) for name in PUT_OFF if name not in sys.modules})
+    sys.meta_path.insert(0, Submodules)
     try:
         yield
     finally:
         _end()
+        sys.meta_path.remove(Submodules)
 
 
 def _end() -> None:
@@ -45,8 +49,38 @@ def _end() -> None:
             sys.modules.pop(name, None)
 
 
+class Submodules:
+    """Loads a library after all if a further submodule of it is imported: it has no place in a stand-in."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """A specification of the module, which is loaded then; None for one of another library."""
+        if path is not ELSEWHERE:
+            return None
+        _end()
+        import_module(name)
+        return ModuleSpec(name, Loaded(sys.modules.pop(name)))  # Python would run what it finds there again
+
+
+class Loaded:
+    """Hands a module over that is loaded already."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module, self.spec = module, module.__spec__
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module as it is."""
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is run again; it keeps its own specification."""
+        module.__spec__ = self.spec
+
+
 class StandIn(ModuleType):
     """A module whose functions and classes load it when they are called; those that mark functions leave them alone."""
+
+    __path__ = ELSEWHERE
 
     def __getattr__(self, name: str) -> Callable:
         if name.startswith("__"):
@@ -73,7 +107,7 @@ class Late:
     """
 
     def __init__(self, module: str, name: str) -> None:
-        self.__module__, self.__name__ = module, name
+        self.__dict__.update(__module__=module, __name__=name)
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         return self._loaded()(*args, **kwargs)
@@ -82,6 +116,9 @@ class Late:
         if name.startswith("__"):
             raise AttributeError(f"{self.__module__}.{self.__name__} has no {name} before it is loaded")
         return getattr(self._loaded(), name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._loaded(), name, value)
 
     def _loaded(self) -> Callable:
         _end()

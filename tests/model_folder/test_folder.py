@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from functools import partial, wraps
 from pathlib import Path
 
@@ -61,8 +60,8 @@ def test_the_lora_in_the_folder_matters(trained, recognizer):
 
 
 @pytest.mark.slow
-def test_a_fresh_process_gives_the_same_explanations(trained, recognizer):
-    command = [sys.executable, "-c", FRESH, trained.folder, *trained.clips]
+def test_a_fresh_process_gives_the_same_explanations(trained, recognizer, python):
+    command = [python, "-c", FRESH, trained.folder, *trained.clips]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     output = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     here = json.loads(json.dumps([recognizer.explain_file(path) for path in trained.clips]))
