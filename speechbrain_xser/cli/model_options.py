@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,13 +98,15 @@ def load_recognizer(
 def importing() -> Iterator[None]:
     """Imports and loads a model fast: libraries that no command needs are put off, and garbage collection is paused.
 
-    It would scan the million long-lived objects of the modules again and again.
+    It would scan the million long-lived objects of the modules again and again, and once more when the process ends.
 
     Example
     -------
     >>> with importing():
     ...     import json
     """
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)  # what is frozen is left to the system
     with collection_paused(), imports_put_off():
         yield
 

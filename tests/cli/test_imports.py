@@ -102,6 +102,16 @@ def test_a_server_loads_gradio_and_nothing_else_that_explaining_does_not():
     assert len(loaded) < MOST_OF_A_SERVER
 
 
+def test_the_end_of_a_process_does_not_scan_what_was_loaded():
+    code = (
+        "import atexit, gc\nfrom speechbrain_xser.cli.model_options import importing\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 1000, len(gc.get_objects()) < 1000))\n"
+        "with importing():\n    import json"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "True True\n", done.stderr
+
+
 def test_the_package_alone_loads_nothing_heavy():
     loaded = modules_after("import json, sys, speechbrain_xser\nprint(json.dumps(sorted(sys.modules)))")
     assert not {"torch", "numpy", "transformers", "speechbrain", "click"} & loaded
