@@ -219,12 +219,14 @@ def _evident(recognizer, told: Iterable[Told], voice: Tensor | None, wanted: obj
 
 def _printer(clips: Sequence[SourceClip], as_json: bool, evidence: object) -> Callable[[Pair], None]:
     """How a clip is printed on standard output."""
-    from speechbrain_xser.explaining.rows import TerminalTable, plain_row
-
     if as_json:
+        from speechbrain_xser.explaining.rows import plain_row
+
         return lambda pair: click.echo(
             json.dumps(plain_row(pair[0], pair[1] if evidence else None), ensure_ascii=False)
         )
+    from speechbrain_xser.explaining.terminal_table import TerminalTable  # and rich, which only a terminal needs
+
     table = TerminalTable([clip.name for clip in clips], sys.stdout)
     return lambda pair: pair[0].explanation and table.add(pair[0], pair[1] if evidence else None)
 

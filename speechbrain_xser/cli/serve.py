@@ -8,6 +8,7 @@ import click
 
 from speechbrain_xser.cli.model_options import (
     explained_by,
+    importing,
     is_tiny,
     load_recognizer,
     model_name,
@@ -88,12 +89,13 @@ def serve_command(
       xser serve --model results/CREMA-D/fd_ser_sed_asr/model --port 8080 --open
     """
     with one_line_errors("Stopped; all uploads were deleted."):
-        from speechbrain_xser.evidence.clip_evidence import check_paragraphs
-        from speechbrain_xser.stages import STAGES
-        from speechbrain_xser.timeline.heap import use_one_heap
-        from speechbrain_xser.web.login import is_own
-        from speechbrain_xser.web.server import free_port, serving
-        from speechbrain_xser.web.server_settings import WebSettings
+        with importing():
+            from speechbrain_xser.evidence.clip_evidence import check_paragraphs
+            from speechbrain_xser.stages import STAGES
+            from speechbrain_xser.timeline.heap import use_one_heap
+            from speechbrain_xser.web.login import is_own
+            from speechbrain_xser.web.server import free_port, serving
+            from speechbrain_xser.web.server_settings import WebSettings
 
         use_one_heap()
         login = checked_login(host, auth, auth_file)

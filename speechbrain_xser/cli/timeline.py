@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from speechbrain_xser.cli.model_options import load_recognizer, model_name, model_options, unknown_option
+from speechbrain_xser.cli.model_options import importing, load_recognizer, model_name, model_options, unknown_option
 from speechbrain_xser.cli.paths import NewFile
 from speechbrain_xser.utils.commandline import GOES_ON, one_line_errors
 
@@ -97,8 +97,9 @@ def timeline_command(
     """
     shown = shown or (None if outs else "table" if sys.stdout.isatty() else "jsonl")
     with one_line_errors(GOES_ON if outs else NOT_KEPT):
-        from speechbrain_xser.timeline.outputs import write_output, writer_of  # imports torch, which takes seconds
-        from speechbrain_xser.timeline.recording import Recording
+        with importing():
+            from speechbrain_xser.timeline.outputs import write_output, writer_of  # imports torch, which takes seconds
+            from speechbrain_xser.timeline.recording import Recording
 
         writers = {out: writer_of(out, embed_audio) for out in outs}
         voices = _voices(speakers, speaker_count, speaker_model)

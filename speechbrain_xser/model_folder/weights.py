@@ -75,7 +75,7 @@ name inside the folder, such as model.safetensors
         CheckpointError
             If a file is missing or broken, or names or shapes differ (it lists them), or a part is not covered.
         """
-        expected = {"branches"} | ({"adapter"} if adapter_state(model) else set())
+        expected = {"branches"} | ({"adapter"} if _has_lora(model) else set())
         if set(self.names) != expected:
             raise CheckpointError(f"{folder}: holds {sorted(self.names)}; this model's parts are {sorted(expected)}")
         load_branches(model, Path(folder) / self.names["branches"], new_branches)
@@ -112,11 +112,15 @@ def adapter_state(model: nn.Module) -> dict[str, Tensor]:
     >>> next(iter(state))
     'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight'
     """
-    if not getattr(model.decoder, "has_lora", False):  # a decoder without an LLM has none
+    if not _has_lora(model):
         return {}
     from peft import get_peft_model_state_dict  # slow to load, but already loaded if there is LoRA
 
     return get_peft_model_state_dict(model.decoder.llm)
+
+
+def _has_lora(model: nn.Module) -> bool:
+    return getattr(model.decoder, "has_lora", False)  # a decoder without an LLM has none
 
 
 def check_finite(model: nn.Module, folder: str | Path, strange: Collection[str] = ()) -> None:

@@ -24,35 +24,41 @@ UNUSED = (  # by any command that explains; each was loaded by a library, or by 
     "pandas",
     "pycocoevalcap",
     "resemblyzer",
-    "scipy.signal",
-    "scipy.stats",
+    "rich",  # for a terminal only
+    "scipy",
     "sklearn",
     "speechbrain",
     "sphinx",
     "tensorboard",
-    "torch._inductor.compile_fx",
-    "torch._inductor.lowering",
+    "torch._dynamo",
+    "torch._inductor",
     "wandb",
 )
-GRADIO_S = {"gradio", "pandas"}  # which only the server loads
+GRADIO_S = {"gradio", "pandas", "rich"}  # which only the server loads
 MODEL_CODE = {"transformers", "peft", "speechbrain", "gradio", "matplotlib", "torch._dynamo"}
-MOST_OF_A_SERVER = 5200  # 4980, of which Gradio 6.31 has 1100
-MOST_MODULES = 4000  # 3850 of torch 2.15 with transformers 5.24 and PEFT 0.21; it was 4900
+MOST_OF_A_SERVER = 4600  # 4390, of which Gradio 6.31 has 1100
+MOST_MODULES = 3400  # 3210 of torch 2.15 with transformers 5.24 and PEFT 0.21; it was 3850
 OF_TESTS = {"boto3", "botocore", "jmespath", "s3transfer"}  # of the S3 stand-in; accelerate loads them
 CLIPS = DATA / "cremad" / "AudioWAV"
 needs_real_clips = pytest.mark.skipif(not CLIPS.is_dir(), reason=f"No clips in {CLIPS}: set XSER_DATA")
-COMMAND = """
+COMMANDS = """
 import json, sys
 from speechbrain_xser.cli.main import xser
-try:
-    xser({words!r}, prog_name="xser")
-except SystemExit as end:
-    assert not end.code, end.code
+for words in {commands!r}:
+    try:
+        xser(words, prog_name="xser")
+    except SystemExit as end:
+        assert not end.code, (words, end.code)
 print(json.dumps(sorted(sys.modules)))
 """
 
 
 SERVED = "from speechbrain_xser.web.server import Server\nServer.wait = lambda self: None\n"
+
+
+def ran(*commands: list[str]) -> str:
+    """Python that runs one command after the other, and prints the modules that they loaded."""
+    return COMMANDS.format(commands=commands)
 
 
 def modules_after(code: str) -> set[str]:
@@ -64,7 +70,7 @@ def modules_after(code: str) -> set[str]:
 
 @cache
 def loaded_for_a_clip(*command: str) -> set[str]:
-    return modules_after(COMMAND.format(words=[*command, str(min(CLIPS.glob("*.opus")))]))
+    return modules_after(ran([*command, str(min(CLIPS.glob("*.opus")))]))
 
 
 def explaining() -> set[str]:
@@ -91,9 +97,20 @@ def test_explaining_a_clip_loads_no_more_modules_than_the_model_needs():
 
 @pytest.mark.slow
 def test_a_server_loads_gradio_and_nothing_else_that_explaining_does_not():
-    loaded = modules_after(SERVED + COMMAND.format(words=["serve", "--model", "tiny", "--port", "0"]))
+    loaded = modules_after(SERVED + ran(["serve", "--model", "tiny", "--port", "0"]))
     assert {*UNUSED} & loaded == GRADIO_S
     assert len(loaded) < MOST_OF_A_SERVER
+
+
+@pytest.mark.parametrize(("loaded", "frozen"), [("json", True), ("triton", False)])
+def test_the_end_of_a_process_scans_what_was_loaded_only_for_triton(loaded, frozen):
+    code = (
+        "import atexit, gc, sys\nfrom speechbrain_xser.cli.model_options import importing\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 1000))\n"
+        f"with importing():\n    sys.modules[{loaded!r}] = sys"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == f"{frozen}\n", done.stderr
 
 
 def test_the_package_alone_loads_nothing_heavy():
@@ -105,7 +122,7 @@ def test_the_package_alone_loads_nothing_heavy():
 def test_scoring_answers_loads_no_model_code(tmp_path):
     row = {"id": "a", "answer": 'A man says, "Go", sad.', "reference": {"id": "a", "wav": "a.wav", "transcript": "go"}}
     (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
-    loaded = modules_after(COMMAND.format(words=["score", "--json", str(tmp_path / "a.jsonl")]))
+    loaded = modules_after(ran(["score", "--json", str(tmp_path / "a.jsonl")]))
     assert not {"transformers", "peft", "speechbrain", "gradio", "matplotlib"} & loaded
 
 
@@ -116,10 +133,11 @@ def test_data_commands_load_no_model_code(tmp_path):
     shutil.copy(min(CLIPS.glob("*.opus")), tmp_path / "clips" / "a.opus")
     clips, manifest, out = (str(tmp_path / name) for name in ("clips", "all.jsonl", "out"))
     (tmp_path / "all.jsonl").write_text(json.dumps({"id": "a", "wav": f"{clips}/a.opus", "transcript": "go"}))
-    for words in (
-        ["prepare", "generic", "--data-folder", clips, "--save-folder", out],
-        ["check", manifest, "--workers", "1"],
-        ["annotate", clips, "--out", out, "--workers", "1"],
-    ):
-        loaded = modules_after(COMMAND.format(words=words))
-        assert not MODEL_CODE & loaded, words
+    loaded = modules_after(
+        ran(
+            ["prepare", "generic", "--data-folder", clips, "--save-folder", out],
+            ["check", manifest, "--workers", "1"],
+            ["annotate", clips, "--out", out, "--workers", "1"],
+        )
+    )
+    assert not MODEL_CODE & loaded

@@ -15,7 +15,8 @@ from speechbrain_xser.answer.explanation import Explanation
 from speechbrain_xser.evidence.clip_evidence import Evidence, gather_evidence
 from speechbrain_xser.explaining.clips import SourceClip, Told
 from speechbrain_xser.explaining.report import Report
-from speechbrain_xser.explaining.rows import TerminalTable, plain_row
+from speechbrain_xser.explaining.rows import plain_row
+from speechbrain_xser.explaining.terminal_table import TerminalTable
 from speechbrain_xser.page.evidence import evidence_sections
 from speechbrain_xser.page.timeline_view import timeline_sections
 from speechbrain_xser.timeline.cutting import Cutting

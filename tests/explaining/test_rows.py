@@ -11,7 +11,8 @@ from speechbrain_xser.answer.record import Descriptors
 from speechbrain_xser.evidence.measurements import Measured
 from speechbrain_xser.explaining.clips import SourceClip, Told
 from speechbrain_xser.explaining.report import Report
-from speechbrain_xser.explaining.rows import TerminalTable, plain_row
+from speechbrain_xser.explaining.rows import plain_row
+from speechbrain_xser.explaining.terminal_table import TerminalTable
 from speechbrain_xser.page.brief import descriptor_text, emotion_text
 from tests.page.reading import Reader
 

@@ -4,10 +4,10 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from functools import partial, wraps
 from pathlib import Path
 
+import peft
 import pytest
 import torch
 from huggingface_hub import ModelCard
@@ -60,8 +60,8 @@ def test_the_lora_in_the_folder_matters(trained, recognizer):
 
 
 @pytest.mark.slow
-def test_a_fresh_process_gives_the_same_explanations(trained, recognizer):
-    command = [sys.executable, "-c", FRESH, trained.folder, *trained.clips]
+def test_a_fresh_process_gives_the_same_explanations(trained, recognizer, python):
+    command = [python, "-c", FRESH, trained.folder, *trained.clips]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     output = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     here = json.loads(json.dumps([recognizer.explain_file(path) for path in trained.clips]))
@@ -76,6 +76,14 @@ def test_the_frozen_backbones_are_not_in_the_folder(trained):
     assert set(files) == {"model.safetensors", "adapter_model.safetensors"}
     assert all(name.startswith("branches.") for name in files["model.safetensors"])
     assert all("lora_" in name for name in files["adapter_model.safetensors"])
+
+
+def test_the_names_of_lora_are_asked_for_once_when_a_folder_is_loaded(monkeypatch):
+    """PEFT walks through the whole LLM to answer."""
+    asked, names_of = [], peft.get_peft_model_state_dict
+    monkeypatch.setattr(peft, "get_peft_model_state_dict", lambda llm: asked.append(llm) or names_of(llm))
+    read_model_folder(packaged_model())
+    assert len(asked) == 1
 
 
 def test_plain_peft_loads_the_adapter_folder(trained):

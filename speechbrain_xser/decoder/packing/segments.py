@@ -19,11 +19,6 @@ from torch.nn.functional import scaled_dot_product_attention
 from speechbrain_xser.utils.attention_kernels import without_cudnn
 from speechbrain_xser.utils.lengths import rounded
 
-try:
-    from torch.nn.attention import varlen
-except ImportError:
-    varlen = None
-
 HALVES = (torch.bfloat16, torch.float16)
 WIDEST_HEAD = 256  # of FlashAttention
 CAPABILITY = (8, 0)
@@ -77,6 +72,8 @@ class Segments:
         """
         if query.device.type == "cpu":
             return self._one_by_one(query, key, value, scaling, window)
+        from torch.nn.attention import varlen  # loads torch's compiler, and no CPU needs it
+
         with without_cudnn(query.device):
             return varlen.varlen_attn(
                 *(query, key, value, *self._ends, *self.longest),
@@ -119,7 +116,11 @@ def fit_segments(query: Tensor, softcap: float | None) -> bool:
 @cache
 def _has_varlen() -> bool:
     """Whether this PyTorch has attention over segments that shares keys among heads and knows windows."""
-    return varlen is not None and {"window_size", "enable_gqa"} <= set(signature(varlen.varlen_attn).parameters)
+    try:
+        from torch.nn.attention import varlen
+    except ImportError:
+        return False
+    return {"window_size", "enable_gqa"} <= set(signature(varlen.varlen_attn).parameters)
 
 
 @cache
