@@ -1,12 +1,10 @@
 """Batch work on a running cluster of Ray, which it joins and leaves, and on one that loses a node on the way."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -37,14 +35,6 @@ AGENTS = {  # with a port that is given, a node does not end if a busy machine s
 }
 
 
-@pytest.fixture
-def short_folder():
-    """Ray's sockets lie below it, and their paths have at most 107 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix="xr-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -52,9 +42,9 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def cluster(short_folder):
+def cluster(ray_folder, tmp_path):
     """The address of a cluster with two cores, started by its own command in processes of its own."""
-    head, address = started(lambda: start_head(short_folder))
+    head, address = started(lambda: start_head(tmp_path / "told"))
     yield address, head
     end(head)
 
@@ -69,12 +59,12 @@ def started(start):
                 raise
 
 
-def start_head(folder: Path) -> tuple[subprocess.Popen, str]:
-    port, told = free_port(), folder / "told"
+def start_head(told: Path) -> tuple[subprocess.Popen, str]:
+    port = free_port()
     command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--disable-usage-stats"]
-    options = [f"--port={port}", f"--temp-dir={folder}", "--num-cpus=2", f"--object-store-memory={STORE_BYTES}"]
+    options = [f"--port={port}", "--num-cpus=2", f"--object-store-memory={STORE_BYTES}"]
     agents = [f"--{option}={free_port()}" for option in AGENTS.values()]
-    given = {"env": {**os.environ, "RAY_memory_monitor_refresh_ms": "0"}, "start_new_session": True}
+    given = {"env": {**os.environ, "RAY_memory_monitor_refresh_ms": "0"}, "process_group": 0}
     with open(told, "w") as log:
         words = [*command, *options, *agents, "--include-dashboard=false"]
         head = subprocess.Popen(words, stdout=log, stderr=log, **given)
@@ -124,7 +114,7 @@ def test_real_clips_on_a_cluster_that_runs_already_are_explained_as_by_one_proce
         assert dict(row["probabilities"]) == pytest.approx(told.explanation.probabilities, abs=1e-5)
 
 
-def test_a_node_that_is_killed_loses_and_repeats_nothing(tmp_path, short_folder, monkeypatch):
+def test_a_node_that_is_killed_loses_and_repeats_nothing(tmp_path, monkeypatch):
     """Two nodes with an actor each; one is killed while both work, and nothing takes its place.
 
     For half a minute Ray does not know of it, and the shards of the actor that was there fail in all retries.
@@ -133,12 +123,12 @@ def test_a_node_that_is_killed_loses_and_repeats_nothing(tmp_path, short_folder,
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "0")
-    nodes = started(lambda: Cluster(initialize_head=True, head_node_args=node_of(0, short_folder)))
+    nodes = started(lambda: Cluster(initialize_head=True, head_node_args=node_of(0)))
     write_clips(tmp_path / "clips", CLIPS)
     out, marks = tmp_path / "rows.parquet", tmp_path / "marks"
     marks.mkdir()
     try:
-        workers = [started(lambda: nodes.add_node(**node_of(1, short_folder))) for _ in range(2)]
+        workers = [started(lambda: nodes.add_node(**node_of(1))) for _ in range(2)]
         monkeypatch.setenv("RAY_ADDRESS", nodes.address)
         killer = threading.Thread(target=kill_in_the_middle, args=(nodes, workers[0], marks))
         killer.start()
@@ -154,9 +144,9 @@ def test_a_node_that_is_killed_loses_and_repeats_nothing(tmp_path, short_folder,
     assert (marks / "killed").exists() and len(list(marks.glob("done-*"))) >= CLIPS
 
 
-def node_of(cores: int, folder: Path) -> dict:
-    ports, place = {name: free_port() for name in AGENTS}, {"temp_dir": str(folder)}
-    return {"num_cpus": cores, "object_store_memory": STORE_BYTES, "include_dashboard": False, **place, **ports}
+def node_of(cores: int) -> dict:
+    ports = {name: free_port() for name in AGENTS}
+    return {"num_cpus": cores, "object_store_memory": STORE_BYTES, "include_dashboard": False, **ports}
 
 
 def kill_in_the_middle(nodes, node, marks: Path) -> None:
