@@ -27,6 +27,7 @@ ALONE = {"max_tasks_in_flight_per_actor": 1}  # one that waits in an actor would
 BUSY = 1.0  # tasks an actor at which a pool grows; Ray's own 1.75 would never be reached
 STORE_BYTES = 200 << 20  # of a Ray that is started here: only numbers of shards go through it
 STARTS = 3  # of a Ray that does not come up
+CALLS = 2  # of 40 s each, to a cluster that does not answer; Ray's own 20 take a quarter of an hour
 SPARE = 2  # logical cores of it for Ray's own tasks
 LOCAL = "local"
 
@@ -66,6 +67,7 @@ def work_on_ray(job: Job, shards: Sequence[InputShard], gpu: bool = False) -> It
         One for each shard.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", str(CALLS))
     import ray
     import ray.data  # both take seconds
 

@@ -114,6 +114,15 @@ def test_real_clips_on_a_cluster_that_runs_already_are_explained_as_by_one_proce
         assert dict(row["probabilities"]) == pytest.approx(told.explanation.probabilities, abs=1e-5)
 
 
+def test_an_address_where_no_cluster_is_ends_in_an_error_within_minutes(tmp_path):
+    (tmp_path / "clips.jsonl").write_text('{"id": "a", "wav": "a.wav"}\n')
+    command = [sys.executable, "-m", "speechbrain_xser.cli", "explain", "clips.jsonl", "--model", "tiny", "--ray"]
+    environment = {**os.environ, "RAY_ADDRESS": f"127.0.0.1:{free_port()}"}
+    given = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "timeout": PATIENCE / 3}
+    done = subprocess.run([*command, "--out", "rows.parquet", "--device", "cpu"], **given)
+    assert done.returncode == 2 and "Check RAY_ADDRESS, or unset it." in done.stderr, done.stderr
+
+
 def test_a_node_that_is_killed_loses_and_repeats_nothing(tmp_path, monkeypatch):
     """Two nodes with an actor each; one is killed while both work, and nothing takes its place.
 
