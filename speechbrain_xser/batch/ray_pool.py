@@ -118,7 +118,10 @@ def _join() -> bool:
         ray.init(address, logging_level="warning")
     except ConnectionError as error:
         if address != "auto":
-            raise BatchError(f"No Ray at {address}: {error}. Check RAY_ADDRESS, or unset it.") from error
+            raise BatchError(
+                f"No Ray at {address}: {error}. Check RAY_ADDRESS, or unset it; if the cluster asks for a token, set "
+                "RAY_AUTH_MODE=token."
+            ) from error
         return False
     return True
 

@@ -108,7 +108,7 @@ def test_a_ray_that_is_started_here_has_the_gpus_and_cores_of_this_machine(pool,
 def test_a_cluster_that_is_named_and_not_there_is_told(pool, monkeypatch):
     ray = StandIn()
     ray.init = lambda *_, **__: (_ for _ in ()).throw(ConnectionError("nobody answers"))
-    with pytest.raises(BatchError, match="No Ray at far:6379: nobody answers. Check RAY_ADDRESS, or unset it."):
+    with pytest.raises(BatchError, match="No Ray at far:6379: nobody answers. Check RAY_ADDRESS, or unset it; if the"):
         pool(ray, 2, address="far:6379")
 
 
