@@ -1,7 +1,8 @@
 """Workers as actors of Ray Data, on this machine or on a cluster; the model is loaded in each actor.
 
-Ray starts a killed actor again, and gives its shards to others. It knows nothing of what is done: a shard's own file
-says that, so a killed driver goes on with what is missing.
+Ray starts a killed actor again, with the shard that it had. It knows nothing of what is done: a shard's own file says
+that, so a killed driver goes on with what is missing. Until Ray knows that a node is dead, which takes half a minute,
+the shards of its actors fail in all retries; so what is missing at the end is tried once more.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import pickle
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from speechbrain_xser.batch.input_shards import InputShard
 from speechbrain_xser.batch.shard_report import ShardReport, given_up
@@ -19,14 +20,14 @@ from speechbrain_xser.batch.shard_worker import Job
 from speechbrain_xser.errors import BatchError
 from speechbrain_xser.utils.devices import workers_here
 
-if TYPE_CHECKING:
-    import ray
-
 BLOCKS = 10_000  # at most; a block is one task
-RETRIES = 5  # of a task whose actor died
+ROUNDS = 2  # the second is for what is missing after the first
+RETRIES = 2  # of a task whose actor died, in each round
 ALONE = {"max_tasks_in_flight_per_actor": 1}  # one that waits in an actor would die with it, and be given up, too
+BUSY = 1.0  # tasks an actor at which a pool grows; Ray's own 1.75 would never be reached
 STORE_BYTES = 200 << 20  # of a Ray that is started here: only numbers of shards go through it
 STARTS = 3  # of a Ray that does not come up
+CALLS = 2  # of 40 s each, to a cluster that does not answer; Ray's own 20 take a quarter of an hour
 SPARE = 2  # logical cores of it for Ray's own tasks
 LOCAL = "local"
 
@@ -66,27 +67,34 @@ def work_on_ray(job: Job, shards: Sequence[InputShard], gpu: bool = False) -> It
         One for each shard.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", str(CALLS))
     import ray
     import ray.data  # both take seconds
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    pool, actors, share = _pool(job.processes, gpu)
+    pool = _pool(job.processes, gpu)
     missing = {shard.number: shard for shard in shards}
     try:
-        for report in _reports(job._replace(processes=actors), shards, pool, share):
-            del missing[report.number]
-            yield report
+        for _ in range(ROUNDS):
+            for report in _reports(job, list(missing.values()), pool):
+                del missing[report.number]
+                yield report
     finally:
         ray.shutdown()
     for shard in missing.values():
-        yield given_up(shard, f"actors died, also in {RETRIES} retries")
+        yield given_up(shard, f"actors died {ROUNDS * (1 + RETRIES)} times")
 
 
-def _pool(actors: int, gpu: bool) -> tuple[ray.data.ActorPoolStrategy, int, dict[str, float]]:
-    """Actors on a running cluster, as many as there is room for, or on this machine; how many; what each of them takes.
+class Pool(NamedTuple):
+    """The actors of a run."""
 
-    Without a number, there is one for each GPU, or else for each core.
-    """
+    actors: int
+    joined: bool  # a cluster, which may have less room
+    share: dict[str, float]  # what each of them takes
+
+
+def _pool(actors: int, gpu: bool) -> Pool:
+    """Joins a cluster or starts Ray here. Without a number, there is an actor for each GPU, or else for each core."""
     import ray
 
     joined = _join()
@@ -96,8 +104,7 @@ def _pool(actors: int, gpu: bool) -> tuple[ray.data.ActorPoolStrategy, int, dict
     there = ray.cluster_resources()
     gpus = there.get("GPU", 0) if gpu else 0
     actors = actors or max(1, int(gpus or there.get("CPU", 0)))
-    pool = ray.data.ActorPoolStrategy(min_size=1 if joined else actors, max_size=actors, **ALONE)
-    return pool, actors, {"num_cpus": 1, **({"num_gpus": min(gpus / actors, 1)} if gpus else {})}
+    return Pool(actors, joined, {"num_cpus": 1, **({"num_gpus": min(gpus / actors, 1)} if gpus else {})})
 
 
 def _join() -> bool:
@@ -111,7 +118,10 @@ def _join() -> bool:
         ray.init(address, logging_level="warning")
     except ConnectionError as error:
         if address != "auto":
-            raise BatchError(f"No Ray at {address}: {error}. Check RAY_ADDRESS, or unset it.") from error
+            raise BatchError(
+                f"No Ray at {address}: {error}. Check RAY_ADDRESS, or unset it; if the cluster asks for a token, set "
+                "RAY_AUTH_MODE=token."
+            ) from error
         return False
     return True
 
@@ -132,16 +142,22 @@ def _start(actors: int) -> None:
                 raise BatchError(f"Ray did not start here: {error} Give the same command again.") from error
 
 
-def _reports(job: Job, shards: Sequence[InputShard], pool: Any, share: dict[str, float]) -> Iterator[ShardReport]:
+def _reports(job: Job, shards: Sequence[InputShard], pool: Pool) -> Iterator[ShardReport]:
+    """Of the shards that could be done; with no shards nothing is begun."""
     import ray
 
+    if not shards:
+        return
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars, context.max_errored_blocks = False, -1
+    context.autoscaling_config.actor_pool_util_upscaling_threshold = BUSY
     items = [{"shard": pickle.dumps(shard)} for shard in shards]
     given = ray.data.from_items(items, override_num_blocks=min(len(items), BLOCKS))
-    options = {"compute": pool, "fn_constructor_args": (job,), "ray_remote_args_fn": _retried, **share}
+    actors = min(pool.actors, len(shards))
+    strategy = ray.data.ActorPoolStrategy(min_size=1 if pool.joined else actors, max_size=actors, **ALONE)
+    options = {"compute": strategy, "fn_constructor_args": (job._replace(processes=pool.actors),), **pool.share}
     with warnings.catch_warnings(action="ignore"):  # the way to say how often has changed and will change again
-        found = given.map_batches(RayWorker, batch_size=1, **options)
+        found = given.map_batches(RayWorker, batch_size=1, ray_remote_args_fn=_retried, **options)
     for row in found.iter_rows():
         yield pickle.loads(row["report"])
 

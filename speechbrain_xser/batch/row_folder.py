@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from speechbrain_xser.batch.storage import (
     PLAN,
-    is_there,
     joined_path,
     name_of,
     names_in,
@@ -80,9 +79,12 @@ another folder.
         """Numbers of the shards whose rows are there."""
         return {int(found[1]) for name in names_in(self.path) if (found := PART.fullmatch(name))}
 
-    def has(self, number: int) -> bool:
-        """Whether the rows of a shard are there."""
-        return is_there(self._part(number))
+    def kept(self, number: int) -> list[dict[str, Any]] | None:
+        """The rows of a shard that is done; ``None`` if it is not."""
+        from pyarrow import parquet
+
+        content = read_file(self._part(number))
+        return None if content is None else parquet.read_table(BytesIO(content)).to_pylist()
 
     def write(self, number: int, rows: Iterable[Mapping[str, Any]], schema: pyarrow.Schema) -> None:
         """Writes all rows of a shard, which marks it as done.

@@ -100,8 +100,8 @@ class ShardWorker:
         return report._replace(left_out=len(left_out), example=next(iter(left_out), None))
 
     def _rows(self, shard: InputShard, left_out: list[str]) -> list[dict[str, Any]]:
-        if self.job.rows.has(shard.number):  # done, but its worker was killed before it said so
-            return []
+        if (kept := self.job.rows.kept(shard.number)) is not None:  # its worker was killed before it said so
+            return kept
         with scratch_folder(PREFIX) as folder:
             clips = shard_clips(shard, folder, self.job.data_folder)
             left_out += [fault for one in clips for fault in one.left_out]

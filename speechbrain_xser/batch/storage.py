@@ -233,16 +233,6 @@ def read_file(path: str) -> bytes | None:
         return Path(path).read_bytes() if Path(path).is_file() else None
 
 
-def is_there(path: str) -> bool:
-    """Whether there is such a file."""
-    with _told(path):
-        if is_address(path):
-            fs, place = filesystem(path)
-            fs.invalidate_cache()
-            return fs.exists(place)
-        return os.path.isfile(path)
-
-
 def names_in(folder: str) -> set[str]:
     """Names of what is in a folder; none if it does not exist."""
     with _told(folder):

@@ -18,6 +18,7 @@ from speechbrain_xser.model import build_model
 from speechbrain_xser.model_folder.lobes import CUSTOM, lobe
 from speechbrain_xser.model_folder.settings import sourced
 from speechbrain_xser.stages import target_text
+from speechbrain_xser.training.distributed import gather_lists
 from speechbrain_xser.training.loaders import seconds_of_clips, train_windows
 from speechbrain_xser.training.step_bytes import StepBytes, step_bytes
 from speechbrain_xser.training.training_settings import TrainingSettings
@@ -61,8 +62,9 @@ def check_device_memory(
 ) -> None:
     """Says what the largest step needs, and stops a run that cannot fit; nothing without a GPU.
 
-    Counted is the costliest micro-batch that any rank meets in the first epoch of each stage. A model that cannot
-    be counted (its shapes depend on values, or its encoder is a class of the user's own) is not.
+    Counted is the costliest micro-batch that any rank meets in the first epoch of each stage. It has to fit the
+    smallest GPU of all ranks, which end together if it does not. A model that cannot be counted (its shapes depend on
+    values, or its encoder is a class of the user's own) is not.
 
     Arguments
     ---------
@@ -90,6 +92,7 @@ def check_device_memory(
     need = None if card is None else largest_step(lobes, settings, clips, accumulation)
     if need is None:
         return
+    card, device = min(gather_lists([(card, device)]))  # what to take instead is counted by all ranks together
     if if_main_process():
         print(f"{_told(need)} {device} has {card / 1e9:.1f} GB.", file=sys.stderr)
     if need.bytes.total > card:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from speechbrain.utils.distributed import MainProcessContext, is_distributed_initialized
 
-from speechbrain_xser.errors import TrainingError, XserError
+from speechbrain_xser.errors import LostRankError, TrainingError, XserError
 
 T = TypeVar("T")
 NOTHING = "nothing"
@@ -57,8 +57,8 @@ def from_rank(source: int, work: Callable[[], T], group: torch.distributed.Proce
     ------
     XserError, OSError
         What the work raises, on every rank.
-    TrainingError
-        On the other ranks, if it raises anything else.
+    LostRankError
+        On the other ranks, if it raises anything else: then the same command may do better.
 
     Example
     -------
@@ -67,7 +67,7 @@ def from_rank(source: int, work: Callable[[], T], group: torch.distributed.Proce
     """
     if not is_distributed_initialized():
         return work()
-    told: list[Any] = [None, TrainingError(f"Rank {source} has failed; its own error says why.")]
+    told: list[Any] = [None, LostRankError(f"Rank {source} has failed; its own error says why.")]
     try:
         if rank() == source:
             with MainProcessContext():  # SpeechBrain's collectives wait for nobody inside

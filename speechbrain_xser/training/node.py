@@ -31,12 +31,12 @@ class Machine(NamedTuple):
     group: torch.distributed.ProcessGroup
 
     @classmethod
-    def here(cls) -> Machine:
-        """This rank's own, by what torchrun says of it."""
+    def here(cls, backend: str | None = None) -> Machine:
+        """This rank's own, by what torchrun says of it; its ranks exchange as all do, or through another backend."""
         size = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         first = rank() - (int(os.environ["LOCAL_RANK"]) if size > 1 else 0)
         members = list(range(first, first + size))
-        return cls(first, torch.distributed.new_group(members, timeout=PATIENCE, use_local_synchronization=True))
+        return cls(first, torch.distributed.new_group(members, PATIENCE, backend, use_local_synchronization=True))
 
 
 def once_a_machine(work: Callable[[], T]) -> T:
@@ -64,7 +64,7 @@ def once_a_machine(work: Callable[[], T]) -> T:
     """
     if not is_distributed_initialized():
         return work()
-    machine = Machine.here()
+    machine = Machine.here("gloo")  # NCCL would keep memory of the GPU for each group
     return from_rank(machine.first, work, machine.group)
 
 

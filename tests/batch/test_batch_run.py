@@ -17,6 +17,7 @@ from speechbrain_xser.batch import row_folder
 from speechbrain_xser.batch.batch_run import BatchCounts, Share, run_batch
 from speechbrain_xser.batch.explain_work import ExplainWork
 from speechbrain_xser.batch.process_pool import work_in_processes
+from speechbrain_xser.batch.shard_worker import ShardWorker
 from speechbrain_xser.errors import BatchError
 from tests.batch.clips import content, samples, write_clips
 from tests.batch.naming import NameWork, in_this_process
@@ -53,6 +54,21 @@ def test_a_run_writes_every_clip_and_tells_of_its_progress(folder, out):
     assert told[0] == "4 shards, 0 of them done before."
     assert told[-1].startswith("4 of 4 shards, 7 clips in ") and told[-1].endswith(" a second), 1 not readable")
     assert run(folder, out) == BatchCounts(4, 4, 0, 0)
+
+
+def twice(job, shards):
+    """An engine whose workers are killed between a shard's rows and its report."""
+    worker = ShardWorker(job)
+    for shard in shards:
+        worker(shard)
+        worker.make_rows, made = None, worker.make_rows
+        yield worker(shard)
+        worker.make_rows = made
+
+
+def test_clips_whose_report_was_lost_are_counted_and_not_done_again(folder, out):
+    assert run(folder, out, engine=twice) == BatchCounts(4, 0, 7, 1)
+    check(out)
 
 
 def test_fields_that_do_not_fit_are_told_once_and_counted(tmp_path, out):

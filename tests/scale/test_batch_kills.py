@@ -19,7 +19,7 @@ pytest.importorskip("ray")
 CLIPS = int(os.environ.get("XSER_CLIPS", 2000))
 PER_SHARD = max(1, CLIPS // 40)
 PATIENCE = 1200.0
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_ADDRESS": "local"}
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "RAY_ADDRESS": "local"}
 
 pytestmark = [
     pytest.mark.scale,
@@ -44,7 +44,8 @@ def begun(manifest: Path, out: Path, *options: str) -> subprocess.Popen:
     """The command on Ray with two actors, in a process that is killed like a user's."""
     command = [sys.executable, "-m", "speechbrain_xser.cli", "explain", str(manifest), "--model", "tiny"]
     options = ("--out", str(out), "--jobs", "2", "--clips-per-shard", str(PER_SHARD), "--device", "cpu", *options)
-    return subprocess.Popen([*command, *options], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, **ENVIRONMENT}
+    return subprocess.Popen([*command, *options], env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def parts(out: Path) -> int:

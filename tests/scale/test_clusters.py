@@ -1,12 +1,10 @@
 """Batch work on a running cluster of Ray, which it joins and leaves, and on one that loses a node on the way."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -37,12 +35,10 @@ AGENTS = {  # with a port that is given, a node does not end if a busy machine s
 }
 
 
-@pytest.fixture
-def short_folder():
-    """Ray's sockets lie below it, and their paths have at most 107 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix="xr-"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+@pytest.fixture(autouse=True)
+def without_token(monkeypatch):
+    """Where a Ray was once started by a program, its token is asked for, and no named cluster is offered it."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
 
 
 def free_port() -> int:
@@ -52,9 +48,9 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def cluster(short_folder):
+def cluster(ray_folder, tmp_path):
     """The address of a cluster with two cores, started by its own command in processes of its own."""
-    head, address = started(lambda: start_head(short_folder))
+    head, address = started(lambda: start_head(tmp_path / "told"))
     yield address, head
     end(head)
 
@@ -69,12 +65,12 @@ def started(start):
                 raise
 
 
-def start_head(folder: Path) -> tuple[subprocess.Popen, str]:
-    port, told = free_port(), folder / "told"
+def start_head(told: Path) -> tuple[subprocess.Popen, str]:
+    port = free_port()
     command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--disable-usage-stats"]
-    options = [f"--port={port}", f"--temp-dir={folder}", "--num-cpus=2", f"--object-store-memory={STORE_BYTES}"]
+    options = [f"--port={port}", "--num-cpus=2", f"--object-store-memory={STORE_BYTES}"]
     agents = [f"--{option}={free_port()}" for option in AGENTS.values()]
-    given = {"env": {**os.environ, "RAY_memory_monitor_refresh_ms": "0"}, "start_new_session": True}
+    given = {"env": {**os.environ, "RAY_memory_monitor_refresh_ms": "0"}, "process_group": 0}
     with open(told, "w") as log:
         words = [*command, *options, *agents, "--include-dashboard=false"]
         head = subprocess.Popen(words, stdout=log, stderr=log, **given)
@@ -88,9 +84,13 @@ def start_head(folder: Path) -> tuple[subprocess.Popen, str]:
 
 
 def end(head: subprocess.Popen) -> None:
+    """The head alone is asked: it ends the other processes, and waits in vain for one that has gone before."""
+    head.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        head.wait(60)
     with suppress(ProcessLookupError):
-        os.killpg(head.pid, signal.SIGTERM)
-    head.wait(60)
+        os.killpg(head.pid, signal.SIGKILL)
+    head.wait()
 
 
 @pytest.mark.skipif(not (DATA / "cremad").is_dir(), reason="real speech is not here: set XSER_DATA")
@@ -120,8 +120,20 @@ def test_real_clips_on_a_cluster_that_runs_already_are_explained_as_by_one_proce
         assert dict(row["probabilities"]) == pytest.approx(told.explanation.probabilities, abs=1e-5)
 
 
+def test_an_address_where_no_cluster_is_ends_in_an_error_within_minutes(tmp_path):
+    (tmp_path / "clips.jsonl").write_text('{"id": "a", "wav": "a.wav"}\n')
+    command = [sys.executable, "-m", "speechbrain_xser.cli", "explain", "clips.jsonl", "--model", "tiny", "--ray"]
+    environment = {**os.environ, "RAY_ADDRESS": f"127.0.0.1:{free_port()}"}
+    given = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True, "timeout": PATIENCE / 3}
+    done = subprocess.run([*command, "--out", "rows.parquet", "--device", "cpu"], **given)
+    assert done.returncode == 2 and "Check RAY_ADDRESS, or unset it;" in done.stderr, done.stderr
+
+
 def test_a_node_that_is_killed_loses_and_repeats_nothing(tmp_path, monkeypatch):
-    """Two nodes with an actor each; one is killed while both work, and nothing takes its place."""
+    """Two nodes with an actor each; one is killed while both work, and nothing takes its place.
+
+    For half a minute Ray does not know of it, and the shards of the actor that was there fail in all retries.
+    """
     from pyarrow import parquet
     from ray.cluster_utils import Cluster
 

@@ -12,20 +12,19 @@ from tests.batch.naming import NameWork
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.scale
-RETRIES = 2
+DEATHS = 6
 
 
 def test_a_shard_that_kills_its_actors_is_given_up_and_named_and_all_others_are_done(tmp_path, monkeypatch):
     """One actor, so that other shards wait for the one that dies."""
     monkeypatch.setenv("RAY_ADDRESS", "local")
-    monkeypatch.setattr(ray_pool, "RETRIES", RETRIES)
     paths, out = write_clips(tmp_path / "clips", 7), tmp_path / "rows.parquet"
     run = ([str(tmp_path / "clips")], str(out))
     deadly = NameWork("05.flac", deaths=str(tmp_path / "deaths"))
 
-    named = f"1 of 4 shards failed and have no rows; the first: shard 2: its actors died, also in {RETRIES} retries; "
+    named = f"1 of 4 shards failed and have no rows; the first: shard 2: its actors died {DEATHS} times; "
     with pytest.raises(BatchError, match=re.escape(named) + f".*It begins with {re.escape(str(paths[4]))}"):
         run_batch(*run, deadly, ray_pool.work_on_ray, 1, 2)
 
-    assert len((tmp_path / "deaths").read_bytes()) == 1 + RETRIES
+    assert len((tmp_path / "deaths").read_bytes()) == DEATHS
     assert sorted(path.name for path in out.glob("part*")) == [f"part-00000{number}.parquet" for number in (0, 1, 3)]

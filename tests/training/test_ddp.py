@@ -164,6 +164,12 @@ def test_what_fails_on_the_rank_that_reads_is_raised_on_all(ranks):
     assert [rank["refused"]["unreadable folder"] for rank in ranks] == ["XserError: no folder /corpus"] * 2
 
 
+def test_a_fault_of_the_rank_that_reads_is_no_error_of_the_others_that_would_keep_a_restart_away(ranks):
+    told = ["LostRankError: Rank 1 has failed; its own error says why.", "ZeroDivisionError: integer division or "]
+    for rank, begin in zip(ranks, told, strict=True):
+        assert rank["refused"]["fault"].startswith(begin)
+
+
 def test_an_llm_is_read_straight_to_the_device_of_its_rank(tmp_path, monkeypatch):
     """No GPU is needed: what transformers is asked for is looked at, and the weights stay on the CPU."""
     asked, original = [], AutoModelForCausalLM.from_pretrained

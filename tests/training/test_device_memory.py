@@ -71,6 +71,15 @@ def test_a_gpu_that_is_too_small_is_refused_with_the_preset_to_take(begun, monke
         begun(5_000)
 
 
+def test_ranks_end_together_if_the_smallest_of_their_gpus_is_too_small(begun, monkeypatch):
+    """One alone would wait for the others to count what fits instead."""
+    need = device_memory.Need(7, 2.0, device_memory.StepBytes(5 * 10**9, 0))
+    monkeypatch.setattr(device_memory, "largest_step", lambda *_: need)
+    monkeypatch.setattr(device_memory, "gather_lists", lambda own: [*own, (4 * 10**9, "cuda:1"), (6 * 10**9, "cuda:2")])
+    with pytest.raises(TrainingError, match=r"; cuda:1 has only 4\.0 GB: no preset"):
+        begun(8 * 10**9)
+
+
 def test_the_need_counts_weights_gradients_and_moments_as_they_are(begun, monkeypatch):
     found = []
     original = device_memory.step_bytes

@@ -8,8 +8,9 @@ import torch
 
 from speechbrain_xser.lobes.backbone import FAMILIES
 from speechbrain_xser.testing import tiny_encoder_folder, tiny_llm_folder, tiny_recognizer_folder
+from speechbrain_xser.training import node
 from tests.training.test_ddp import launched
-from tests.training.two_machines import DAMAGED, MACHINES, RANKS, described, kinds, loaded
+from tests.training.two_machines import DAMAGED, MACHINES, ONCE, RANKS, described, kinds, loaded
 
 pytestmark = pytest.mark.training
 
@@ -38,7 +39,7 @@ def ranks(folder, python):
 
 
 def test_a_rank_without_weight_files_has_what_one_process_reads_on_the_first_rank_of_its_machine(ranks, folder):
-    assert ranks[0].keys() == {*kinds(), DAMAGED}
+    assert ranks[0].keys() == {*kinds(), DAMAGED, ONCE}
     for machine in range(MACHINES):
         torch.manual_seed(1)
         alone = {kind: described(loaded(folder / f"machine-{machine}" / "rank-0", kind)) for kind in kinds()}
@@ -52,3 +53,16 @@ def test_weights_that_cannot_be_read_end_all_ranks_of_the_machine_with_the_same_
     first, second, *others = (rank[DAMAGED] for rank in ranks)
     assert first == second and first.startswith("BackboneError: cannot load ") and "rank-0" in first
     assert others[0] == others[1] and "Error" not in others[0]
+
+
+def test_the_first_rank_of_each_machine_works_for_the_ranks_of_its_own(ranks):
+    assert [rank[ONCE] for rank in ranks] == [[0, 0]] * RANKS + [[RANKS, RANKS]] * RANKS
+
+
+def test_what_one_rank_tells_the_others_takes_no_memory_of_a_gpu(monkeypatch):
+    asked = []
+    monkeypatch.setattr(node, "is_distributed_initialized", lambda: True)
+    monkeypatch.setattr(node, "rank", lambda: 0)
+    monkeypatch.setattr(node, "from_rank", lambda first, work, group: work())
+    monkeypatch.setattr(torch.distributed, "new_group", lambda ranks, timeout, backend, **_: asked.append(backend))
+    assert node.once_a_machine(lambda: 5) == 5 and asked == ["gloo"]

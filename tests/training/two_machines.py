@@ -15,12 +15,12 @@ from speechbrain_xser.errors import XserError
 from speechbrain_xser.lobes.backbone import FAMILIES, load_backbone
 from speechbrain_xser.lobes.word_recognizer import WhisperRecognizer
 from speechbrain_xser.training.distributed import rank
-from speechbrain_xser.training.node import Node
+from speechbrain_xser.training.node import Node, once_a_machine
 from speechbrain_xser.training.process_group import joined
 from speechbrain_xser.utils.weight_reading import read_by
 
 MACHINES = RANKS = 2
-DAMAGED = "damaged"
+DAMAGED, ONCE = "damaged", "once"
 
 
 def loaded(folder: Path, kind: str) -> nn.Module:
@@ -48,7 +48,7 @@ def described(model: nn.Module) -> str:
 
 
 def main(folder: Path) -> None:
-    """Loads everything, and what is damaged on the first machine alone."""
+    """Loads everything, and what is damaged on the first machine alone; asks the first rank of its machine twice."""
     torch.set_num_threads(1)
     with joined(RunOptions()):
         machine, local = divmod(rank(), RANKS)
@@ -61,6 +61,7 @@ def main(folder: Path) -> None:
                 found[DAMAGED] = described(load_backbone(str(own / DAMAGED), None, "float32", load_weights=True))
             except XserError as error:
                 found[DAMAGED] = f"{type(error).__name__}: {error}"
+        found[ONCE] = [once_a_machine(rank) for _ in range(2)]
         (folder / f"rank-{rank()}.json").write_text(json.dumps(found))
 
 

@@ -84,7 +84,7 @@ def refusal(work) -> str:
     """What a run says that does not begin."""
     try:
         work()
-    except XserError as error:
+    except (XserError, ZeroDivisionError) as error:
         return f"{type(error).__name__}: {error}"
     return ""
 
@@ -155,6 +155,7 @@ def refusals(data: dict, output: Path) -> dict[str, str]:
     found["steps"] = refusal(lambda: brain.fit(loaders.train, loaders.valid))
 
     found["unreadable folder"] = refusal(lambda: from_rank(1, lambda: _fail("no folder /corpus")))
+    found["fault"] = refusal(lambda: from_rank(1, lambda: 1 // 0))
     return found
 
 
