@@ -76,7 +76,7 @@ def test_annotated_rows_are_those_of_the_annotated_manifest(tmp_path):
     write_manifest(tmp_path / "all.jsonl", rows)
     done = ran("annotate", tmp_path / "all.jsonl", "--out", tmp_path / "rows.parquet", "--jobs", 1, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"shards": 1, "before": 0, "clips": 4, "errors": 1}
+    assert json.loads(done.stdout) == {"shards": 1, "before": 0, "clips": 4, "errors": 1, "left_out": 0}
     annotate({"all": str(tmp_path / "all.jsonl")}, tmp_path / "measures.sqlite", cutoffs="reference", wording="varied")
     found = parquet.read_table(tmp_path / "rows.parquet").to_pylist()
     for row, expected in zip(found, read_manifest(tmp_path / "all.jsonl"), strict=True):
