@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from speechbrain_xser.evidence.clip_evidence import Evidence
-from speechbrain_xser.explaining.clips import Told
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from speechbrain_xser.evidence.clip_evidence import Evidence
+    from speechbrain_xser.explaining.clips import Told
 
 
 def plain_row(told: Told, evidence: Evidence | None = None) -> dict:

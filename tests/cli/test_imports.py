@@ -141,3 +141,9 @@ def test_data_commands_load_no_model_code(tmp_path):
         )
     )
     assert not MODEL_CODE & loaded
+
+
+def test_the_process_that_starts_workers_loads_no_model_code():
+    """Its workers begin to load theirs only when it has loaded its own."""
+    code = "import json, sys\nimport speechbrain_xser.batch.explain_work, speechbrain_xser.batch.process_pool\n"
+    assert not MODEL_CODE & modules_after(code + "print(json.dumps(sorted(sys.modules)))")
