@@ -26,6 +26,7 @@ from speechbrain_xser.answer.wellformed import is_malformed, repeated_share
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.errors import SettingsError
 from speechbrain_xser.evidence.claims import claims_against
+from speechbrain_xser.metrics.text_normalization import normalise
 from speechbrain_xser.training.clip_facts import ClipFacts, FactFinder
 from speechbrain_xser.training.credit import Credit
 from speechbrain_xser.training.dues import Due, Parts, claim_dues, emotion_due
@@ -193,7 +194,7 @@ class Rewards:
 
 def _tell_what_is_missing(utterances: Sequence[Utterance], emotions: Sequence[Mapping[str, float]]) -> None:
     """Says which parts of the reward a corpus cannot give."""
-    spoken, named = sum(one.transcript is not None for one in utterances), sum(map(bool, emotions))
+    spoken, named = sum(bool(normalise(one.transcript)) for one in utterances), sum(map(bool, emotions))
     if spoken < len(utterances):
         told = spoken, len(utterances)
         logger.warning("%d of %d clips have a transcript: the others earn nothing for words and emphasis.", *told)

@@ -82,6 +82,10 @@ class StandIn(ModuleType):
 
     __path__ = ELSEWHERE
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__spec__ = ModuleSpec(name, None, is_package=True)  # for those who ask whether the library is there
+
     def __getattr__(self, name: str) -> Callable:
         if name.startswith("__"):
             raise AttributeError(f"the stand-in of {self.__name__} has no {name}")

@@ -303,6 +303,11 @@ def test_a_corpus_without_transcripts_or_labels_is_rewarded_for_what_it_has_and_
     assert found.parts["supported"] > 0
 
 
+def test_a_transcript_without_words_is_told_as_missing(caplog):
+    Rewards(utterances=[Utterance("a", "-", transcript="...", emotion="sad")])
+    assert "0 of 1 clips have a transcript" in caplog.text
+
+
 def test_clips_whose_emotion_is_unknown_are_counted_and_those_with_votes_are_known(caplog):
     clips = [Utterance("a", "-", transcript="x"), Utterance("b", "-", transcript="x", emotion="sad")]
     Rewards(utterances=clips)

@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 
 import pytest
 
@@ -105,3 +106,10 @@ def test_a_value_that_is_set_is_set_in_the_library(loaded):
         from slow_library import Turn
     Turn.sides = 3
     assert sys.modules["slow_library"].Turn.sides == 3
+
+
+def test_whoever_asks_inside_the_block_is_told_that_the_library_is_there(loaded):
+    with imports_put_off():
+        assert find_spec("slow_library").name == "slow_library"
+    assert not loaded
+    assert find_spec("slow_library").origin.endswith("__init__.py")
