@@ -22,11 +22,15 @@ from speechbrain_xser.answer.phrases import HEADS, LONE_WORDS, RANK_WORDS
 from speechbrain_xser.answer.record import GENDERS, VOCABULARIES
 from speechbrain_xser.answer.slots import find_slots
 
-JOINT = r"(?:\s*[,/]\s*|\s+(?:and|or|to|nor|but)\s+|[,\s]+(?:and|or|to)\s+)"
+JOINT = r"(?:\s*[,/]\s*|\s+(?:and|or|to|nor|but)\s+|[,\s]+(?:and|or|to|then)\s+)"
+_LAST_JOINT = r"(?:\s*/\s*|\s*,?\s+(?:and|or|to|nor|but|then)\s+)"
+_ADVERBS = "(?:(?:even|very|quite|rather|maybe|perhaps|possibly|sometimes|first|then|later|also) )*"
 _RANK = f"(?:{'|'.join(RANKS)})"
 _CHAIN = {  # "low, normal or high" before "pitch"
     field: re.compile(
-        rf"\b({_RANK}(?:{JOINT}{_RANK})+)[- ](?:speaking |speech |voice )?(?:{'|'.join(heads)})\b", re.I
+        rf"\b(?<!\bis )(?<!\bwas )({_RANK}(?:{JOINT}{_ADVERBS}{_RANK})+)[- ](?:speaking |speech |voice )?"
+        rf"(?:{'|'.join(heads)})\b",
+        re.I,
     )
     for field, heads in HEADS.items()
 }
@@ -38,7 +42,8 @@ _OF_FIELD = {
     "speed": "slow leisurely steady fast rapid quick brisk",
     "intonation": "flat monotone monotonous lively animated expressive varied",
 }
-_ANY_HEAD = "|".join(head for heads in HEADS.values() for head in heads)
+# after a chain; before another word its last one would be said of that
+_OVER = r"(?=\s*(?:$|[^\w\s-])|\s+(?:with|and|but|while|as|in|at|whose|is|was|speaks|talks|says)\b)"
 
 
 def _chain_after(field: str) -> re.Pattern:
@@ -46,7 +51,8 @@ def _chain_after(field: str) -> re.Pattern:
     rank = f"(?:{'|'.join(f'{_LEVELS} {_OF_FIELD[field]}'.split())})"
     verb = "(?:(?:is|was|remains|remaining|being|stays|either) )*"
     heads = "|".join(HEADS[field])
-    return re.compile(rf"\b(?:{heads}) {verb}({rank}(?:{JOINT}{rank})+)\b(?![- ](?:{_ANY_HEAD})\b)", re.I)
+    chain = rf"{rank}(?:{JOINT}{_ADVERBS}{rank})*?{_LAST_JOINT}{_ADVERBS}{rank}"
+    return re.compile(rf"\b(?:{heads}) {verb}{_ADVERBS}({chain})\b{_OVER}", re.I)
 
 
 _CHAIN_AFTER = {field: _chain_after(field) for field in HEADS}

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import count
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-_seeds: ContextVar[Sequence[int]] = ContextVar("seeds of the rows of a batch", default=())
+
+class RowSeeds(NamedTuple):
+    """Of a batch."""
+
+    seeds: tuple[int, ...]
+    calls: Iterator[int]  # each draws other noise: a model may have several bottlenecks
+
+
+_rows: ContextVar[RowSeeds | None] = ContextVar("seeds of the rows of a batch", default=None)
 
 
 @contextmanager
@@ -30,11 +40,11 @@ def noise_by_row(seeds: Sequence[int]) -> Iterator[None]:
     >>> torch.equal(first[1], other[0]), torch.equal(first[0], first[1])
     (True, False)
     """
-    token = _seeds.set(tuple(seeds))
+    token = _rows.set(RowSeeds(tuple(seeds), count()))
     try:
         yield
     finally:
-        _seeds.reset(token)
+        _rows.reset(token)
 
 
 def gaussian_noise(like: Tensor, frames: Tensor) -> Tensor:
@@ -51,11 +61,20 @@ def gaussian_noise(like: Tensor, frames: Tensor) -> Tensor:
     -------
     Tensor
         [B, T, Z].
+
+    Raises
+    ------
+    ValueError
+        If there is a seed for each row, and not as many as rows.
     """
-    seeds = _seeds.get()
-    if len(seeds) != len(like):
+    rows = _rows.get()
+    if rows is None or not rows.seeds:
         return torch.randn_like(like)
+    if len(rows.seeds) != len(like):
+        raise ValueError(f"{len(rows.seeds)} seeds for the noise of {len(like)} rows; expected one for each.")
+    call = next(rows.calls)
+    seeds = [(seed + call) % 2**63 for seed in rows.seeds]
     noise = torch.zeros(like.shape, dtype=like.dtype)
-    for row, seed, count in zip(noise, seeds, frames.tolist(), strict=True):
-        row[:count] = torch.randn(count, like.shape[2], generator=torch.Generator().manual_seed(seed), dtype=like.dtype)
+    for row, seed, valid in zip(noise, seeds, frames.tolist(), strict=True):
+        row[:valid] = torch.randn(valid, like.shape[2], generator=torch.Generator().manual_seed(seed), dtype=like.dtype)
     return noise.to(like.device)

@@ -7,7 +7,8 @@ token carries the advantages of the parts that are settled at it or after it:
 
 ``n(t, k)`` is the number of places at which something is settled between the token and the end of the part, and d a
 discount. With d = 1 the gradient has the same expectation as with one advantage for the whole answer, since a token's
-log-probability has a gradient of mean 0 whatever came before it; the noise of what was settled before is left out. With
+log-probability has a gradient of mean 0 whatever came before it; the noise of what was settled before is left out. (Of
+words only nearly: a quote is aligned as a whole, and later words can change what an earlier one counts as.) With
 d = 0 a token answers for its own word or claim only. That leaves out what one piece of the text does to the truth of
 another, and most of the noise.
 

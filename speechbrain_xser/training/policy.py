@@ -5,7 +5,7 @@
 
 * ``A`` is RLOO's: a reward less the mean of the other answers to the same clip. The baseline does not know the
   answer, so the gradient is unbiased for any number of answers; it is not divided by a standard deviation. Each part of
-  the reward has its own, which counts for the tokens that could still change it (:mod:`.credit`).
+  the reward has its own, which counts for some of the tokens (:mod:`.credit`).
 * Tokens are summed and divided by the number of answers, as in Dr. GRPO: dividing by an answer's own length would let a
   wrong answer pay less by being long.
 * The expected gradient of ``k2`` over the policy's own answers is that of KL(p || p_reference).
@@ -35,7 +35,7 @@ class Rollouts(NamedTuple):
     ids: list[tuple[int, ...] | str]  # B * G: tokens as they were drawn; of silence, one empty text
     sampled: Tensor  # [N] float32, log-probability of each token when it was drawn
     reference: Tensor  # [N] float32, by the policy that the stage began with
-    advantages: Tensor  # [N] float32, of what each token could still change
+    advantages: Tensor  # [N] float32, of what each token counts for
 
 
 def leave_one_out(rewards: Tensor) -> Tensor:

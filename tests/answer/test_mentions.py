@@ -66,6 +66,26 @@ def test_what_is_quoted_is_no_label_and_what_is_denied_is_no_emotion():
     }
 
 
+@pytest.mark.parametrize(
+    ("paragraph", "field", "labels"),
+    [
+        ("A man whose pitch is high or maybe low speaks.", "pitch", ("high", "low")),
+        ("The pitch is high or very low.", "pitch", ("high", "low")),
+        ("The pitch is low or even high.", "pitch", ("low", "high")),
+        ("The pitch is first low, then high.", "pitch", ("low", "high")),
+        ("A man with low or even high pitch.", "pitch", ("low", "high")),
+        ("The volume is low/high.", "volume", ("low", "high")),
+        ("The pitch is low, normal speaking rate.", "pitch", ("low",)),
+        ("The pitch is low, normal speaking rate.", "speed", ("normal",)),
+        ("The volume is low, regular breathing.", "volume", ("low",)),
+        ("The volume is low and regular breathing is heard.", "volume", ("low",)),
+        ("The pitch is high, low breathing.", "pitch", ("high",)),
+    ],
+)
+def test_hedges_are_read_through_adverbs_and_a_word_for_something_else_is_none(paragraph, field, labels):
+    assert labels_named(paragraph)[field] == labels
+
+
 def test_two_paragraphs_of_one_template_have_one_skeleton_whatever_they_claim():
     first = Record("go on", Descriptors("male", None, "low", "high", "slow", emphasis=("on",)), "angry")
     other = Record("it is eleven", Descriptors("female", None, "high", "low", "fast", emphasis=("it",)), "sad")

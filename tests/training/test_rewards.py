@@ -82,6 +82,8 @@ CHEATS = {
     "one after another": 'A man with low pitch talks slowly, stating, "{said}". A woman with high pitch talks rapidly.',
     "every label of every field": 'A man and a woman with {levels} pitch, {levels} volume, flat, normal or lively '
     'intonation speaks slowly, rapidly, stating, "{said}".',
+    "after the head, with adverbs": 'A person whose pitch is low or even high or maybe normal and whose volume is '
+    'first low, then high speaks, stating, "{said}".',
     "after the head": 'A person whose pitch is {levels} and whose volume is {levels}, whose pace is slow or fast, '
     'speaks, stating, "{said}".',
     "words without a claim": 'A person with some pitch and a certain volume speaks at a pace of their own, stating, '
