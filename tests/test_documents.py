@@ -149,7 +149,7 @@ def test_the_page_of_data_names_every_field_of_a_manifest():
 
 
 def test_every_picture_of_a_page_is_used_and_has_words_for_who_cannot_see_it():
-    texts = [path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]]
-    shown = re.findall(r"!\[([^\]]*)\]\((?:docs/)?images/([^)]+)\)", "\n".join(texts))
+    texts = [path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]]
+    shown = re.findall(r"!\[([^\]]*)\]\((?:docs/|\.\./)?images/([^)]+)\)", "\n".join(texts))
     assert {name for _, name in shown} == {path.name for path in (ROOT / "docs" / "images").iterdir()}
     assert all(len(words) > 40 for words, _ in shown)

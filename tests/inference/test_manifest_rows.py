@@ -25,9 +25,9 @@ def test_rows_are_looked_at_when_their_clips_are_read(manifest, monkeypatch):
     before = []
 
     def explain_batches(batches, **_):
-        for _, samples in batches:
+        for wavs, shares in batches:
             before.append(len(looked))
-            yield [f"{count} samples" for count in samples.tolist()]
+            yield [f"{round(len(wav) * share)} samples" for wav, share in zip(wavs, shares.tolist(), strict=True)]
 
     recognizer = SimpleNamespace(
         hparams=SimpleNamespace(max_seconds=30.0), device="cpu", explain_batches=explain_batches

@@ -20,7 +20,8 @@ from speechbrain_xser.data.speech import SpeechDetector, has_speech
 from speechbrain_xser.data.synthetic.corpus import plan, speak
 from speechbrain_xser.evidence.clip_evidence import gather_evidence
 from speechbrain_xser.explaining.clips import SourceClip, Told, explain_clips
-from speechbrain_xser.explaining.rows import TerminalTable, plain_row
+from speechbrain_xser.explaining.rows import plain_row
+from speechbrain_xser.explaining.terminal_table import TerminalTable
 from speechbrain_xser.inference import ExplainableEmotionRecognizer
 from speechbrain_xser.inference.evaluation import explain_manifest
 from speechbrain_xser.page.brief import NO_SPEECH, emotion_text

@@ -15,6 +15,8 @@ RATE = 16000
 class Stub:
     """Answers the number of samples of each row; records the rows of each call."""
 
+    reliability = None
+
     def __init__(self, max_seconds=30.0):
         self.hparams = SimpleNamespace(max_seconds=max_seconds, emotions=list(EMOTIONS))
         self.rows = []  # of each batch
