@@ -14,7 +14,7 @@ def plain_row(told: Told, evidence: Evidence | None = None) -> dict:
 
     Example
     -------
-    >>> from speechbrain_xser.explaining.clips import SourceClip
+    >>> from speechbrain_xser.explaining.clips import SourceClip, Told
     >>> plain_row(Told(SourceClip("a.wav", "a.wav"), None, "a.wav: no such file"))
     {'path': 'a.wav', 'error': 'a.wav: no such file'}
     """

@@ -131,7 +131,7 @@ class Evaluation:
         -------
         >>> from speechbrain_xser.stages import STAGES
         >>> evaluation = Evaluation(STAGES["rl"])
-        >>> evaluation.rewards = [Reward(1.0, {"words": 0.5}), Reward(0.0, {})]
+        >>> evaluation.rewards = [Reward(1.0, {"words": 0.5}, {}), Reward(0.0, {}, {})]
         >>> evaluation.rewarded()
         {'reward': 0.5, 'reward words': 0.5}
         """
