@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from speechbrain_xser.decoder.answer_logits import AnswerLogits
-from speechbrain_xser.decoder.generation.answer import GreedyAnswer
 from speechbrain_xser.decoder.generation.loop import PLAIN_DECODING, Decoding
 from speechbrain_xser.decoder.heads import HeadAnswer
 from speechbrain_xser.decoder.protocol import Decoder
@@ -215,14 +214,6 @@ class ExplainableSER(nn.Module):
             options = {"close_quotes": stage.quotes, "decoding": decoding}
             tokens = self.encode(wavs, samples, stage, words)
             return self.decoder.generate(tokens, stage.instruction, max_new_tokens, **options)
-
-    def greedy_answers(
-        self, wavs: Tensor, samples: Tensor, stage: Stage, words: Sequence[str | None] | None = None
-    ) -> list[GreedyAnswer]:
-        """As :meth:`generate`, of an LLM, with whether each answer ended by itself."""
-        with evaluating(self), torch.no_grad():
-            tokens = self.encode(wavs, samples, stage, words)
-            return self.decoder.greedy_answers(tokens, stage.instruction, close_quotes=stage.quotes)
 
     def explain(
         self,

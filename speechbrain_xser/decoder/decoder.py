@@ -276,6 +276,10 @@ class LLMDecoder(PromptedLLM):
         scores = self.score(tokens, instruction, prefixes, words).cpu()  # MPS has no float64
         return (scores.double() / self.emotion_temperature).softmax(-1)
 
+    def text(self, ids: Sequence[int]) -> str:
+        """The text of an answer's tokens, without the one that ends it."""
+        return self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
     def _answer(
         self,
         begun: list[int],
@@ -294,7 +298,3 @@ class LLMDecoder(PromptedLLM):
             drafter = self._drafts.setdefault(decoding.speculate, NGramDrafts(decoding.speculate))
         quotes = self.odd_quotes if close_quotes or guide else ()
         return PartialAnswer(begun, limit, self.eos_ids, quotes, guide, drafter, sampler)
-
-    def text(self, ids: Sequence[int]) -> str:
-        """The text of an answer's tokens, without the one that ends it."""
-        return self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -262,13 +262,11 @@ class XserBrain(sb.Brain):
                 rows = [dict(zip(self.emotions, row, strict=True)) for row in found.tolist()]
                 self.evaluation.answers += map(UtteranceAnswer, batch.utterances, texts, rows)
                 return
-            given = batch.wavs, batch.samples, self.turn.stage, words_of(batch)
             if self.turn.stage.rewarded:
-                answers = self.model.greedy_answers(*given)
-                self.evaluation.rewards += self.reinforcement.judged(self.model, batch, answers, self.turn.stage)
-                texts = [answer.text for answer in answers]
+                texts, rewards = self.reinforcement.judged(self.model, batch, self.turn.stage)
+                self.evaluation.rewards += rewards
             else:
-                texts = self.model.generate(*given[:3], words=given[3])
+                texts = self.model.generate(batch.wavs, batch.samples, self.turn.stage, words=words_of(batch))
             self.evaluation.answers += map(UtteranceAnswer, batch.utterances, texts)
 
     def _go_on(self, busy: bool, faults: Sequence[str] = ()) -> bool:

@@ -83,7 +83,7 @@ def part_values(group: Sequence[Credits]) -> Tensor:
 
 
 def token_advantages(
-    group: Sequence[Credits], written: Sequence[Sequence[int]], discount: float = 1.0
+    group: Sequence[Credits], written: Sequence[Sequence[int]], discount: float
 ) -> list[Tensor]:
     """The advantage of each token of a clip's answers.
 
@@ -105,7 +105,7 @@ def token_advantages(
     -------
     >>> right = {"words": Credit(0.0, end=3), "emotion": Credit(1.0, end=8)}
     >>> wrong = {"words": Credit(-0.5, end=3), "emotion": Credit(0.0)}
-    >>> [one.tolist() for one in token_advantages([right, wrong], [[3, 4, 8, 9], [4, 8]])]
+    >>> [one.tolist() for one in token_advantages([right, wrong], [[3, 4, 8, 9], [4, 8]], discount=1.0)]
     [[1.5, 1.5, 1.0, 1.0], [-1.5, -1.0]]
     >>> [one.tolist() for one in token_advantages([right, wrong], [[3, 4, 8, 9], [4, 8]], discount=0.0)]
     [[0.5, 1.5, 1.0, 1.0], [-1.5, -1.0]]

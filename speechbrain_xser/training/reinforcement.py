@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from speechbrain_xser.answer.mentions import skeleton
-from speechbrain_xser.decoder.generation.answer import GreedyAnswer
 from speechbrain_xser.decoder.generation.loop import Decoding
 from speechbrain_xser.decoder.generation.sampling import SampledAnswer, Sampling
 from speechbrain_xser.errors import SettingsError
@@ -33,9 +32,11 @@ from speechbrain_xser.training.rewards import PARTS, Reward, Rewards
 from speechbrain_xser.training.schedule import Turn
 from speechbrain_xser.training.seeding import derive_seed, seed_step
 from speechbrain_xser.training.window import Window, words_of
+from speechbrain_xser.utils.modes import evaluating
 
 if TYPE_CHECKING:
     from speechbrain_xser.data.pipeline import Batch
+    from speechbrain_xser.decoder.decoder import LLMDecoder
     from speechbrain_xser.model import ExplainableSER
     from speechbrain_xser.stages import Stage
 
@@ -134,12 +135,13 @@ class Reinforcement:
         ids = [rollout.ids for rollout in rollouts]
         return window._replace(answers=ids, totals=totals, rollouts=rollouts), told
 
-    def judged(
-        self, model: ExplainableSER, batch: Batch, answers: Sequence[GreedyAnswer], stage: Stage
-    ) -> list[Reward]:
-        """What one answer to each clip of a batch earns, as in a validation."""
+    def judged(self, model: ExplainableSER, batch: Batch, stage: Stage) -> tuple[list[str], list[Reward]]:
+        """The likeliest answer to each clip of a batch, and what it earns, as in a validation."""
+        with evaluating(model), torch.no_grad():
+            tokens = model.encode(batch.wavs, batch.samples, stage, words_of(batch))
+            answers = _llm(model).greedy_answers(tokens, stage.instruction, close_quotes=stage.quotes)
         given = [(model, batch, place, [one.text], [one.ended], stage) for place, one in enumerate(answers)]
-        return [self._of_clip(*one)[0] for one in given]
+        return [one.text for one in answers], [self._of_clip(*one)[0] for one in given]
 
     def _sampled(
         self, model: ExplainableSER, window: Window, turn: Turn, seed: int
@@ -207,8 +209,13 @@ class Reinforcement:
     ) -> Iterator[Tensor]:
         """Of the tokens of each answer."""
         for group, earned in zip(answers, rewards, strict=True):
-            written = [written_after(one.ids, model.decoder.text) for one in group]
+            written = [written_after(one.ids, _llm(model).text) for one in group]
             yield from token_advantages([one.credits for one in earned], written, self.discount)
+
+
+def _llm(model: ExplainableSER) -> LLMDecoder:
+    """A rewarded stage is refused where there is no LLM."""
+    return model.decoder
 
 
 def utterance_seeds(ids: Sequence[str], turn: Turn, seed: int, what: str) -> list[int]:

@@ -25,8 +25,6 @@ PACKAGE = Path(__file__).parents[2] / "speechbrain_xser"
 WHICHEVER = ["model.py", "inference", "evidence/attribution.py", "evidence/knockout.py", "training"]  # ask no LLM
 A, B = CHARACTERS.index("a") + 1, CHARACTERS.index("b") + 1
 
-REWARDED = ("text", "greedy_answers")  # of a rewarded stage, which refuses a system without an LLM: test_reinforcement
-
 
 def saying(path: list[int], width: int = 40) -> SoftTokens:
     """Frames from which :func:`telling` reads one character each."""
@@ -226,4 +224,4 @@ def test_no_caller_uses_what_one_kind_of_decoder_lacks():
     places = [PACKAGE / place for place in WHICHEVER]
     files = [file for place in places for file in (place.glob("*.py") if place.is_dir() else [place])]
     asked = {name for file in files for name in re.findall(r"(?:self|model)\.decoder\.(\w+)", file.read_text())}
-    assert {"generate", "generate_live", "merge", "count_tokens"} <= asked <= {*PROTOCOL, *REWARDED}
+    assert {"generate", "generate_live", "merge", "count_tokens"} <= asked <= set(PROTOCOL)

@@ -55,7 +55,7 @@ def test_a_token_carries_what_is_settled_at_it_or_after_it():
     give 1.5, -1.5, 0; a loop, for the whole answer: 0, 0, -1 give 0.5, 0.5, -1. The last characters are 3, 5 and 7.
     """
     group, written = three_answers()
-    assert [one.tolist() for one in token_advantages(group, written)] == [
+    assert [one.tolist() for one in token_advantages(group, written, discount=1.0)] == [
         pytest.approx([1.25, 1.25, 2.0, 0.5]),
         pytest.approx([-0.25, -0.25, -1.0, -1.0]),
         pytest.approx([-1.0, -1.0, -1.0, -1.0]),
@@ -92,7 +92,7 @@ def three_answers():
 def test_a_part_that_all_answers_earned_alike_counts_for_no_token_and_is_counted():
     group = [{"words": Credit(-0.25, 3), "emotion": Credit(one)} for one in (0.0, 1.0)]
     assert constant_parts(group) == [True, False]
-    assert [one.tolist() for one in token_advantages(group, [[4, 8], [4]])] == [[-1.0, -1.0], [1.0]]
+    assert [one.tolist() for one in token_advantages(group, [[4, 8], [4]], discount=1.0)] == [[-1.0, -1.0], [1.0]]
 
 
 def test_the_expected_gradient_is_that_of_one_advantage_for_the_whole_answer():
@@ -113,7 +113,7 @@ def test_the_expected_gradient_is_that_of_one_advantage_for_the_whole_answer():
         return total
 
     def by_part(one, other):
-        return token_advantages([worth(*one), worth(*other)], [[1, 2]] * 2)
+        return token_advantages([worth(*one), worth(*other)], [[1, 2]] * 2, discount=1.0)
 
     def whole(one, other):
         sums = [sum(credit.value for credit in worth(*said).values()) for said in (one, other)]

@@ -154,16 +154,20 @@ def test_every_part_is_logged_by_name_in_training_and_in_validation(data, tmp_pa
     assert all(f"reward {part}" in steps[0] for part in parts)
 
 
-def test_a_validation_s_answer_that_was_cut_at_its_limit_costs(data, tmp_path):
+def test_a_validation_s_answer_that_was_cut_at_its_limit_costs(data, tmp_path, monkeypatch):
     brain, loaders = make(tiny_hparams(data, tmp_path, **REWARDED, search_limit=None))
-    brain.model.decoder.max_new_tokens = 1
-    batch = next(iter(loaders.valid))
-    answers = brain.model.greedy_answers(batch.wavs, batch.samples, STAGES["rl_sed"])
+    decoder, batch, found = brain.model.decoder, next(iter(loaders.valid)), []
+    decoder.max_new_tokens, greedy = 1, decoder.greedy_answers
+    monkeypatch.setattr(decoder, "greedy_answers", lambda *of, **how: found.append(greedy(*of, **how)) or found[-1])
+    texts, _ = brain.reinforcement.judged(brain.model, batch, STAGES["rl_sed"])
+    [answers] = found
+    assert [answer.text for answer in answers] == texts
     assert [answer.ended for answer in answers] == [answer.text == "" for answer in answers]
     for ended in (True, False):
         given = [answer._replace(text="A man.", ended=ended) for answer in answers]
-        found = brain.reinforcement.judged(brain.model, batch, given, STAGES["rl_sed"])
-        assert {reward.parts["malformed"] for reward in found} == {float(not ended)}
+        monkeypatch.setattr(decoder, "greedy_answers", lambda *_, **__: given)  # noqa: B023
+        _, rewards = brain.reinforcement.judged(brain.model, batch, STAGES["rl_sed"])
+        assert {reward.parts["malformed"] for reward in rewards} == {float(not ended)}
 
 
 def test_answers_are_seeded_by_the_utterance_and_the_step_and_not_by_their_place():
