@@ -75,8 +75,6 @@ def _aligned(words: list[str], said: list[str]) -> list[tuple[str, int, int, int
 
 
 def _said(answer: str, start: int, stop: int) -> list[SaidWord]:
-    """The words of a quote; all end with it if what is normalised piece by piece is something else."""
+    """The words of a quote."""
     pieces = re.finditer(r"\S+", answer[start:stop])
-    found = [SaidWord(text, start + piece.end()) for piece in pieces for text in normalise(piece[0]).split()]
-    whole = normalise(answer[start:stop]).split()
-    return found if [word.text for word in found] == whole else [SaidWord(text, stop) for text in whole]
+    return [SaidWord(text, start + piece.end()) for piece in pieces for text in normalise(piece[0]).split()]

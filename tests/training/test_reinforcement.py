@@ -216,7 +216,9 @@ def test_a_rewarded_stage_alternates_with_none_and_needs_an_llm(data, tmp_path):
     ]
 
 
-@pytest.mark.parametrize("values", [{"answers_per_clip": 1}, {"reward_words": -1}, {"clip_range": 2}])
+@pytest.mark.parametrize(
+    "values", [{"answers_per_clip": 1}, {"reward_words": -1}, {"clip_range": 2}, {"credit_discount": 1.5}]
+)
 def test_values_out_of_range_end_before_anything_is_trained(data, tmp_path, values):
     with pytest.raises(SettingsError):
         make(tiny_hparams(data, tmp_path, **{**REWARDED, **values}))
