@@ -1,23 +1,21 @@
-"""Measuring descriptors as batch work: every clip by itself, with the package's fixed bounds of low and high."""
+"""Measuring descriptors as batch work: every clip by itself, with the package's fixed bounds of low and high.
+
+Only workers load torch, not the process that starts them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
-
-from speechbrain_xser.annotator.annotation import described
-from speechbrain_xser.annotator.cutoffs import reference_cutoffs
-from speechbrain_xser.annotator.measures import measure
-from speechbrain_xser.batch.batch_clip import BatchClip
 from speechbrain_xser.batch.row_schema import annotation_row, annotation_schema
 from speechbrain_xser.batch.shard_worker import RowMaker
-from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.paragraphs import Wording
 from speechbrain_xser.errors import AudioError, told_as
 
 if TYPE_CHECKING:
     import pyarrow
+
+    from speechbrain_xser.batch.batch_clip import BatchClip
 
 
 class AnnotateWork(NamedTuple):
@@ -34,6 +32,10 @@ class AnnotateWork(NamedTuple):
         SettingsError
             If the language is unknown.
         """
+        import torch
+
+        from speechbrain_xser.annotator.measures import measure
+
         torch.set_num_threads(1)
         measure(torch.ones(16000).sin(), "a", self.language)  # a wrong language is told before the long work
         return lambda clips: list(map(self._row, clips))
@@ -46,6 +48,11 @@ class AnnotateWork(NamedTuple):
         """Nothing: no model decides these rows."""
 
     def _row(self, one: BatchClip) -> dict[str, Any]:
+        from speechbrain_xser.annotator.annotation import described
+        from speechbrain_xser.annotator.cutoffs import reference_cutoffs
+        from speechbrain_xser.annotator.measures import measure
+        from speechbrain_xser.data.audio import load_audio
+
         clip, row = one.clip, one.utterance
         try:
             if clip.fault is not None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from speechbrain_xser.batch.input_shards import CLIPS, InputShard, plan_shards
 from speechbrain_xser.batch.row_folder import RowFolder
 from speechbrain_xser.batch.shard_report import ShardReport
-from speechbrain_xser.batch.shard_worker import Job, Work, check_schema
+from speechbrain_xser.batch.shard_worker import Job, Work, check_pyarrow
 from speechbrain_xser.data.addresses import is_address
 from speechbrain_xser.errors import BatchError
 from speechbrain_xser.utils.commandline import claimed
@@ -97,7 +97,7 @@ def run_batch(
         If inputs or output cannot be reached, the folder has rows of other inputs or settings, or shards failed; those
         are named, and all others are done.
     """
-    check_schema(work)
+    check_pyarrow()
     plan = plan_shards(sources, clips_per_shard)
     decided = {"work": repr(work), "weights": work.fingerprint(), "data_folder": data_folder}
     rows = RowFolder(out)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from speechbrain_xser.batch.batch_clip import BatchClip
 from speechbrain_xser.batch.row_schema import explanation_row, explanation_schema
 from speechbrain_xser.batch.shard_worker import RowMaker
-from speechbrain_xser.explaining.clips import explain_clips
 from speechbrain_xser.utils.devices import checked_device
 from speechbrain_xser.utils.files import files_digest
-from speechbrain_xser.utils.threads import use_threads_for
 
 if TYPE_CHECKING:
     import pyarrow
+
+    from speechbrain_xser.batch.batch_clip import BatchClip
 
 
 class ExplainWork(NamedTuple):
@@ -37,7 +36,9 @@ class ExplainWork(NamedTuple):
         """
         from transformers.utils.logging import disable_progress_bar
 
+        from speechbrain_xser.explaining.clips import explain_clips
         from speechbrain_xser.inference.recognizer import ExplainableEmotionRecognizer  # imports transformers
+        from speechbrain_xser.utils.threads import use_threads_for
 
         disable_progress_bar()
         options = dict(self.options) | {"run_opts": {"device": self._device(place)}, "pretrained": False}

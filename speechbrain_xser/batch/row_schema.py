@@ -1,19 +1,22 @@
-"""The columns of the rows that batch work writes: the same in every file, whatever its clips have."""
+"""The columns of the rows that batch work writes: the same in every file, whatever its clips have.
+
+What measures sound is loaded by those who ask for columns: workers, and not the process that starts them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from speechbrain_xser.annotator.measures import Measures
 from speechbrain_xser.answer.record import Descriptors
-from speechbrain_xser.batch.batch_clip import BatchClip
 from speechbrain_xser.data.manifest import NUMBERS, Utterance
-from speechbrain_xser.evidence.measurements import Measured
-from speechbrain_xser.explaining.clips import Told
 from speechbrain_xser.explaining.rows import plain_row
 
 if TYPE_CHECKING:
     import pyarrow
+
+    from speechbrain_xser.annotator.measures import Measures
+    from speechbrain_xser.batch.batch_clip import BatchClip
+    from speechbrain_xser.explaining.clips import Told
 
 TEXTS = {"contour", "rate_from", "pitch", "volume", "speed", "intonation"}  # among the measured values
 
@@ -27,6 +30,8 @@ def explanation_schema() -> pyarrow.Schema:
     ['id', 'path', 'error', 'emotion']
     """
     import pyarrow as pa
+
+    from speechbrain_xser.evidence.measurements import Measured
 
     descriptors = pa.struct([_descriptor(name) for name in Descriptors._fields])
     kept = {"probabilities": pa.map_(pa.string(), pa.float64()), "descriptors": descriptors, "speech": pa.bool_()}
@@ -45,6 +50,8 @@ def annotation_schema() -> pyarrow.Schema:
     """
     import pyarrow as pa
 
+    from speechbrain_xser.annotator.measures import Measures
+
     fields = [
         pa.field(name, pa.float64()) if name in NUMBERS else _descriptor(name) for name in Utterance._fields
     ]
@@ -56,7 +63,8 @@ def explanation_row(clip: BatchClip, told: Told) -> dict[str, Any]:
 
     Example
     -------
-    >>> from speechbrain_xser.explaining.clips import SourceClip
+    >>> from speechbrain_xser.batch.batch_clip import BatchClip
+    >>> from speechbrain_xser.explaining.clips import SourceClip, Told
     >>> clip = BatchClip(SourceClip("a.wav", "a.wav"), Utterance("a", "a.wav"))
     >>> explanation_row(clip, Told(clip.clip, None, "a.wav: no such file"))
     {'id': 'a', 'path': 'a.wav', 'error': 'a.wav: no such file'}

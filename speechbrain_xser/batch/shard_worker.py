@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from speechbrain_xser.batch.batch_clip import BatchClip
 from speechbrain_xser.batch.input_shards import InputShard
 from speechbrain_xser.batch.row_folder import RowFolder
-from speechbrain_xser.batch.shard_clips import shard_clips
 from speechbrain_xser.batch.shard_report import ShardReport
 from speechbrain_xser.errors import BatchError, XserError
+from speechbrain_xser.utils.quick_imports import importing
 from speechbrain_xser.utils.scratch_folder import scratch_folder
+
+if TYPE_CHECKING:
+    from speechbrain_xser.batch.batch_clip import BatchClip
 
 logger = logging.getLogger(__name__)
 
 PREFIX = "xser-shard-"  # of folders for copies of sound
 
-RowMaker = Callable[[Sequence[BatchClip]], list[dict[str, Any]]]
+RowMaker = Callable[[Sequence["BatchClip"]], list[dict[str, Any]]]
 
 
 class Work(Protocol):
@@ -38,8 +40,8 @@ class Work(Protocol):
         ...
 
 
-def check_schema(work: Work) -> None:
-    """Refuses work whose rows could not be written, before anything is loaded.
+def check_pyarrow() -> None:
+    """Refuses rows that could not be written, before anything is loaded.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def check_schema(work: Work) -> None:
         If pyarrow is missing; names the extra.
     """
     try:
-        work.schema()
+        import pyarrow  # noqa: F401
     except ImportError as error:
         raise BatchError(f"Rows need pyarrow ({error}). Run: pip install 'speechbrain_xser[parquet]'") from error
 
@@ -79,7 +81,8 @@ class ShardWorker:
     def __init__(self, job: Job, place: int = 0) -> None:
         self.job, self.fault, self.make_rows = job, None, None
         try:
-            self.make_rows = job.work.load(place, job.processes)
+            with importing():
+                self.make_rows = job.work.load(place, job.processes)
         except Exception as error:  # another try, at the next shard, would not go better
             logger.debug("Nothing was loaded.", exc_info=True)
             self.fault = _told(error)
@@ -100,6 +103,8 @@ class ShardWorker:
         return report._replace(left_out=len(left_out), example=next(iter(left_out), None))
 
     def _rows(self, shard: InputShard, left_out: list[str]) -> list[dict[str, Any]]:
+        from speechbrain_xser.batch.shard_clips import shard_clips  # and torch, which only workers need
+
         if (kept := self.job.rows.kept(shard.number)) is not None:  # its worker was killed before it said so
             return kept
         with scratch_folder(PREFIX) as folder:

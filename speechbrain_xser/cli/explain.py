@@ -17,7 +17,6 @@ from speechbrain_xser.cli.batch_options import BatchOptions, batch, batch_option
 from speechbrain_xser.cli.model_options import (
     DEMONSTRATION,
     explained_by,
-    importing,
     is_tiny,
     load_recognizer,
     model_options,
@@ -25,6 +24,7 @@ from speechbrain_xser.cli.model_options import (
 )
 from speechbrain_xser.cli.paths import NewFile
 from speechbrain_xser.data.formats import has_sound_suffix
+from speechbrain_xser.utils.quick_imports import importing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -179,8 +179,7 @@ def _explain_to_rows(
 ) -> None:
     """Explains any number of clips into a folder of Parquet files."""
     checked_out(out)
-    with importing():
-        from speechbrain_xser.batch.explain_work import ExplainWork  # and torch
+    from speechbrain_xser.batch.explain_work import ExplainWork
 
     model, revision, device, batch_seconds = asked
     if is_tiny(model):

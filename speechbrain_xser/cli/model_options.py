@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +10,7 @@ import click
 
 import speechbrain_xser
 from speechbrain_xser.utils.devices import NAMES, checked_device
-from speechbrain_xser.utils.garbage import collection_paused
-from speechbrain_xser.utils.late_imports import imports_put_off
+from speechbrain_xser.utils.quick_imports import importing
 from speechbrain_xser.utils.threads import use_threads_for
 from speechbrain_xser.utils.user_cache import is_set_up
 
@@ -93,29 +88,6 @@ def load_recognizer(
     if recognizer.device == "cpu":
         click.echo(use_threads_for(recognizer.mods.model), err=True)
     return recognizer
-
-
-@contextmanager
-def importing() -> Iterator[None]:
-    """Imports and loads a model fast: libraries that no command needs are put off, and garbage collection is paused.
-
-    It would scan the million long-lived objects of the modules again and again, and once more when the process ends.
-
-    Example
-    -------
-    >>> with importing():
-    ...     import json
-    """
-    atexit.unregister(_leave_to_the_system)
-    atexit.register(_leave_to_the_system)
-    with collection_paused(), imports_put_off():
-        yield
-
-
-def _leave_to_the_system() -> None:
-    """Lets the process end without a last scan, but for Triton, whose binding then prints hundreds of leaks."""
-    if "triton" not in sys.modules:
-        gc.freeze()
 
 
 def is_tiny(model: str) -> bool:

@@ -8,7 +8,6 @@ import click
 
 from speechbrain_xser.cli.model_options import (
     explained_by,
-    importing,
     is_tiny,
     load_recognizer,
     model_name,
@@ -16,6 +15,7 @@ from speechbrain_xser.cli.model_options import (
     unknown_option,
 )
 from speechbrain_xser.utils.commandline import one_line_errors
+from speechbrain_xser.utils.quick_imports import importing
 
 
 class Positive(click.FloatRange):

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from speechbrain_xser.cli.model_options import importing, load_recognizer, model_name, model_options, unknown_option
+from speechbrain_xser.cli.model_options import load_recognizer, model_name, model_options, unknown_option
 from speechbrain_xser.cli.paths import NewFile
 from speechbrain_xser.utils.commandline import GOES_ON, one_line_errors
+from speechbrain_xser.utils.quick_imports import importing
 
 if TYPE_CHECKING:
     from speechbrain_xser.timeline.diarization import Voices

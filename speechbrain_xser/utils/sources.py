@@ -11,14 +11,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from speechbrain_xser.errors import BackboneError, XserError, is_panic
 from speechbrain_xser.utils.folders import whole_folder
 from speechbrain_xser.utils.out_of_memory import is_out_of_memory
 from speechbrain_xser.utils.user_cache import SET_UP, user_cache
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PACKAGED = Path(__file__).parents[1] / "packaged"
 IN_CHECKOUT = Path(__file__).parents[2] / "recipes" / "Tiny" / "backbones"  # further ones, too large for the wheel
@@ -148,12 +149,15 @@ def fingerprint(backbone: str | Path | Mapping[str, Tensor]) -> str:
 
     Example
     -------
+    >>> import torch
     >>> one, other = {"w": torch.zeros(2)}, {"w": torch.tensor([0.0, 1e-7])}
     >>> fingerprint(one) == fingerprint(dict(one)), fingerprint(one) == fingerprint(other)
     (True, False)
     """
     digest = hashlib.sha256()
     if isinstance(backbone, Mapping):
+        import torch  # loaded already, by whoever has tensors
+
         for name, tensor in sorted(backbone.items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())

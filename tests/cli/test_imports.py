@@ -105,7 +105,7 @@ def test_a_server_loads_gradio_and_nothing_else_that_explaining_does_not():
 @pytest.mark.parametrize(("loaded", "frozen"), [("json", True), ("triton", False)])
 def test_the_end_of_a_process_scans_what_was_loaded_only_for_triton(loaded, frozen):
     code = (
-        "import atexit, gc, sys\nfrom speechbrain_xser.cli.model_options import importing\n"
+        "import atexit, gc, sys\nfrom speechbrain_xser.utils.quick_imports import importing\n"
         "atexit.register(lambda: print(gc.get_freeze_count() > 1000))\n"
         f"with importing():\n    sys.modules[{loaded!r}] = sys"
     )
@@ -143,7 +143,25 @@ def test_data_commands_load_no_model_code(tmp_path):
     assert not MODEL_CODE & loaded
 
 
-def test_the_process_that_starts_workers_loads_no_model_code():
+def test_the_process_that_starts_workers_loads_neither_model_code_nor_torch(tmp_path):
     """Its workers begin to load theirs only when it has loaded its own."""
-    code = "import json, sys\nimport speechbrain_xser.batch.explain_work, speechbrain_xser.batch.process_pool\n"
-    assert not MODEL_CODE & modules_after(code + "print(json.dumps(sorted(sys.modules)))")
+    (tmp_path / "a.wav").touch()
+    words = ["explain", "--model", "tiny", str(tmp_path), "--out", str(tmp_path / "a.parquet"), "--jobs", "2"]
+    code = (
+        "import json, sys\nfrom speechbrain_xser.batch import process_pool\n"
+        "from speechbrain_xser.cli.main import xser\n"
+        "def tell(*_):\n    print(json.dumps(sorted(sys.modules)))\n    sys.exit()\n"
+        f"process_pool.work_in_processes = tell\nxser({words})"
+    )
+    assert not {*MODEL_CODE, "torch"} & modules_after(code)
+
+
+@pytest.mark.slow
+def test_a_worker_of_batch_work_loads_no_more_than_a_command():
+    code = (
+        "import json, sys\nimport speechbrain_xser\nfrom speechbrain_xser.batch.explain_work import ExplainWork\n"
+        "from speechbrain_xser.batch.shard_worker import Job\n"
+        "assert Job(ExplainWork(speechbrain_xser.packaged_model()), None).worker(0).fault is None\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    assert not {*UNUSED} & modules_after(code)
