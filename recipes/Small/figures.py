@@ -65,7 +65,7 @@ def figures(utterances: Sequence[Utterance], explanations: Sequence[Explanation]
         ua=unweighted_accuracy([(truth.emotion, told.emotion) for truth, told in felt]),
         ua_most_probable=unweighted_accuracy([(truth.emotion, _most_probable(told)) for truth, told in felt]),
         ece=_calibration(felt),
-        wer=_wer(words),
+        wer=word_error_rate([(truth.transcript, told.transcript) for truth, told in words]),
         parsed=_share(told.emotion is not None and told.transcript is not None for _, told in pairs),
         cut=_share(not told.paragraph.rstrip().endswith((".", '."', '"')) for _, told in pairs),
         named={name: _share(found is not None for _, found in pairs) for name, pairs in labels.items()},
@@ -98,12 +98,12 @@ def _calibration(felt: Sequence[tuple[Utterance, Explanation]]) -> float | None:
     return expected_calibration_error([told.probabilities for _, told in felt], [t.emotion for t, _ in felt], BINS)
 
 
-def _wer(words: Sequence[tuple[Utterance, Explanation]]) -> float | None:
-    if not words:
+def word_error_rate(pairs: Sequence[tuple[str, str | None]]) -> float | None:
+    """In per cent, from pairs of what was said and what was quoted; None if there are no pairs."""
+    if not pairs:
         return None
     score = WordErrorRate()
-    ids = [str(n) for n in range(len(words))]
-    score.append(ids, [truth.transcript for truth, _ in words], [told.transcript for _, told in words])
+    score.append([str(n) for n in range(len(pairs))], *map(list, zip(*pairs, strict=True)))
     return float(score.summarize("WER"))
 
 

@@ -1,9 +1,8 @@
-"""How a model answers clips that were recorded less well, and how it answers groups of speakers.
+"""How a model answers clips that were recorded less well.
 
     python recipes/Small/robustness.py small --table=results/small/table --out=results/small/robustness
 
-Run table.py first: its manifests name the clips, and its answers are grouped by gender and age. A clip's id is the seed
-of its noise and its room.
+Run table.py first: its manifests name the clips. A clip's id is the seed of its noise and its room.
 """
 
 from __future__ import annotations
@@ -26,18 +25,16 @@ import torch
 from Small.codecs import SAMPLE_RATE, coded
 from Small.conditions import seeded, within_full_scale
 from Small.domain_sets import drawn
-from Small.figures import figures, unweighted_accuracy
+from Small.figures import figures
 from Small.noise import pink, with_noise
 from Small.room import impulse_response, in_room
 from torch import Tensor
 
 from speechbrain_xser import ExplainableEmotionRecognizer
 from speechbrain_xser.answer.explanation import DOUBTFUL, OUT
-from speechbrain_xser.answer.parse import parse
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance, read_manifest, write_manifest
 from speechbrain_xser.inference.evaluation import explain_manifest
-from speechbrain_xser.metrics.answers import read_answers
 from speechbrain_xser.utils.commandline import one_line_errors
 
 
@@ -75,10 +72,7 @@ class Row(NamedTuple):
 @click.option("--sets", "names", default="cremad,librispeech", show_default=True, help="Which sets.")
 @one_line_errors()
 def main(model: str, table: str, out: str, clips: int, names: str) -> None:
-    """Prints how MODEL, a trained folder, answers in each condition, and for groups of CREMA-D's speakers."""
-    groups = by_group(Path(table, "cremad.jsonl"))
-    for group, (count, ua) in groups.items():
-        print(f"cremad, {group}: {count} clips, UA {ua:.1f}", flush=True)
+    """Prints how MODEL, a trained folder, answers in each condition."""
     recognizer, rows = ExplainableEmotionRecognizer.from_hparams(model, merge=True), {}
     for name in names.split(","):
         found = read_manifest(Path(table, name, "table.jsonl"))
@@ -87,8 +81,7 @@ def main(model: str, table: str, out: str, clips: int, names: str) -> None:
             row = in_condition(recognizer, some, condition, Path(out, name))
             rows[f"{name}, {condition}"] = row
             print(shown(f"{name}, {condition}", row), flush=True)
-    figures_of = {"conditions": {name: row._asdict() for name, row in rows.items()}, "groups": groups}
-    Path(out, "figures.json").write_text(json.dumps(figures_of, indent=1))
+    Path(out, "figures.json").write_text(json.dumps({name: row._asdict() for name, row in rows.items()}, indent=1))
 
 
 def in_condition(
@@ -112,15 +105,6 @@ def changed(clips: Sequence[Utterance], condition: str, folder: Path) -> Iterato
         path = folder.resolve() / f"{number}.flac"
         soundfile.write(path, within_full_scale(wave).numpy(), SAMPLE_RATE)
         yield clip._replace(wav=str(path), start=None, stop=None, duration=len(wave) / SAMPLE_RATE)
-
-
-def by_group(answers: Path) -> dict[str, tuple[int, float]]:
-    """Clips and UA of each gender and age band of speakers, from a table's answers."""
-    groups: dict[str, list[tuple[str, str | None]]] = {}
-    for answer in read_answers(answers).values():
-        for name in filter(None, (answer.utterance.gender, answer.utterance.age)):
-            groups.setdefault(name, []).append((answer.reference.emotion, parse(answer.answer).emotion))
-    return {name: (len(pairs), unweighted_accuracy(pairs)) for name, pairs in sorted(groups.items())}
 
 
 def shown(name: str, row: Row) -> str:

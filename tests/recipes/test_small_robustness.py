@@ -1,15 +1,14 @@
-"""Clips in worse conditions, and groups of speakers: what is changed, what is counted."""
+"""Clips in worse conditions: what is changed, what is counted."""
 
 import pytest
 import soundfile
 from Small.domain_sets import drawn
 from Small.noise import level_of
-from Small.robustness import CONDITIONS, by_group, changed, in_condition
+from Small.robustness import CONDITIONS, changed, in_condition
 
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.data.manifest import Utterance
 from speechbrain_xser.data.synthetic.corpus import plan, speak
-from speechbrain_xser.metrics.answers import UtteranceAnswer, write_answers
 
 
 @pytest.fixture
@@ -46,18 +45,6 @@ def test_a_row_counts_the_answers_of_the_changed_clips(packaged, clip, tmp_path)
     assert row.clips == 2 and 0 <= row.ua <= 100 and row.wer >= 0
     assert (row.suspected, row.out) == (0, 0)  # the tiny model has no domain
     assert sorted(path.name for path in (tmp_path / "GSM").iterdir()) == ["0.flac", "1.flac", "clips.jsonl"]
-
-
-def test_groups_are_those_of_the_speakers_and_an_answer_without_emotion_is_wrong(tmp_path):
-    right, wrong = 'A man says, "Go", in a sad voice.', 'A man says, "Go".'
-    rows = [("youth adult", "male", right), ("youth adult", "male", wrong), (None, "female", right)]
-    answers = [
-        UtteranceAnswer(Utterance(str(n), "a.wav", age=age, gender=gender, emotion="sad", transcript="go"), told)
-        for n, (age, gender, told) in enumerate(rows)
-    ]
-    write_answers(tmp_path / "cremad.jsonl", answers)
-    found = by_group(tmp_path / "cremad.jsonl")
-    assert found == {"female": (1, 100.0), "male": (2, 50.0), "youth adult": (2, 50.0)}
 
 
 def test_a_part_of_a_sorted_set_has_all_its_kinds():
