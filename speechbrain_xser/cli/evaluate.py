@@ -41,7 +41,7 @@ def evaluate_command(manifests, model, revision, device, data_folder, batch_size
     from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 
     with one_line_errors(STARTS_ANEW):
-        check_manifests(manifests, apart=bool(answers))
+        check_manifests(manifests, data_folder, apart=bool(answers))
         recognizer = load_recognizer(model, revision, device)
         found = {
             name: explain_manifest(recognizer, path, data_folder, batch_size)

@@ -70,9 +70,11 @@ def _voice(folder: str, manifest: str, data_folder: str | None) -> MeanVoice | N
     """The mean voice of a manifest, by the model of a trained folder."""
     from speechbrain_xser.data.subset import sampled_batches
     from speechbrain_xser.evidence.latent_mean import CLIPS, mean_voice
+    from speechbrain_xser.inference.evaluation import check_manifests
     from speechbrain_xser.model_folder.load import read_model_folder
     from speechbrain_xser.stages import STAGES
 
+    check_manifests([manifest], data_folder)
     model, hparams = read_model_folder(folder)
     heard = {"label": "mean voice", "cut_silence": hparams["cut_silence"]}
     batches = sampled_batches(manifest, data_folder, hparams["max_seconds"], CLIPS, **heard)

@@ -40,7 +40,9 @@ def faithfulness_command(manifest, model, revision, device, data_folder, clips, 
 
     with one_line_errors(STARTS_ANEW):
         from speechbrain_xser.evidence.faithfulness_scores import measure_faithfulness  # torch is slow to load
+        from speechbrain_xser.inference.evaluation import check_manifests
 
+        check_manifests([manifest], data_folder)
         recognizer = load_recognizer(model, revision, device)
         found = measure_faithfulness(recognizer, manifest, data_folder, clips, workers)
         click.echo(json.dumps(_plain(found), indent=1) if as_json else _text(found))

@@ -94,6 +94,19 @@ def rows_of(manifest: str | os.PathLike) -> Sequence[Utterance]:
         return read_manifest(manifest)
 
 
+def first_rooted(rows: Sequence[Utterance]) -> Utterance | None:
+    """The first of the rows whose path needs a data folder; of mapped rows it is known.
+
+    Example
+    -------
+    >>> first_rooted([Utterance("a", "a.wav"), Utterance("b", "{data_root}/b.wav")]).id
+    'b'
+    """
+    if isinstance(rows, MappedRows):
+        return None if rows.rooted is None else rows[rows.rooted]
+    return next((row for row in rows if row.wav.startswith(DATA_ROOT)), None)
+
+
 def _mapped(manifest: Path) -> MappedRows:
     """The rows of a manifest; the first process writes them."""
     from filelock import FileLock  # rarely needed

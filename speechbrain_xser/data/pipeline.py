@@ -273,7 +273,8 @@ def resolve(utterance: Utterance, data_folder: str | os.PathLike | None, base: s
     """
     if utterance.wav.startswith(DATA_ROOT):
         if data_folder is None:
-            raise ManifestError(f"utterance {utterance.id!r}: {utterance.wav} needs a data folder. Give data_folder.")
+            where = f"utterance {utterance.id!r}: {utterance.wav}"
+            raise ManifestError(f"{where} needs a data folder. Give data_folder (--data-folder).")
         return os.path.join(data_folder, utterance.wav.removeprefix(DATA_ROOT).lstrip("/\\"))
     return os.path.join(base if data_folder is None else data_folder, utterance.wav)
 

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from speechbrain_xser.data.faults import Fault, FaultCounter
 from speechbrain_xser.data.manifest import Utterance
-from speechbrain_xser.data.mapped_rows import rows_of
-from speechbrain_xser.data.pipeline import dataset
+from speechbrain_xser.data.mapped_rows import first_rooted, rows_of
+from speechbrain_xser.data.pipeline import dataset, resolve
 from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.inference.length_order import explain_by_length
 from speechbrain_xser.metrics.answers import UtteranceAnswer
@@ -90,20 +90,22 @@ def explain_manifest(
     return utterances, [explanation for _, explanation in found]
 
 
-def check_manifests(manifests: Sequence[str], apart: bool = False) -> None:
-    """Reads manifests before any work begins.
+def check_manifests(manifests: Sequence[str], data_folder: str | None = None, apart: bool = False) -> None:
+    """Reads manifests before a model is loaded for them.
 
     Arguments
     ---------
     manifests : sequence of str
         Paths of JSONL manifests.
+    data_folder : str, optional
+        What ``{data_root}`` in them stands for.
     apart : bool
         Whether ids must be unique across all of them.
 
     Raises
     ------
     ManifestError
-        If a manifest is invalid, or two share an id although ``apart`` is set.
+        If a manifest is invalid or needs a data folder, or two share an id although ``apart`` is set.
 
     Example
     -------
@@ -118,6 +120,8 @@ def check_manifests(manifests: Sequence[str], apart: bool = False) -> None:
     seen: set[str] = set()
     for manifest in manifests:
         rows = rows_of(manifest)
+        if data_folder is None and (rooted := first_rooted(rows)) is not None:
+            resolve(rooted, None)  # raises
         ids = {row.id for row in rows} if apart else set()
         if shared := seen & ids:
             raise ManifestError(

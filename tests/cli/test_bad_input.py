@@ -101,6 +101,11 @@ CALLS = [
     ("export packaged:xser-tiny --out folder --public", "--public needs --push-to-hub"),
     ("export packaged:xser-tiny --out full", "holds thesis.txt"),
     ("export packaged:xser-tiny --out out --push-to-hub name", "'name' is not a valid name on the hub"),
+    # told before the model, which could not be loaded
+    ("evaluate rooted.jsonl --model half", "needs a data folder. Give data_folder (--data-folder)"),
+    ("faithfulness rooted.jsonl --model half", "needs a data folder"),
+    ("probe --model half --train good.jsonl --test rooted.jsonl", "needs a data folder"),
+    ("export packaged:xser-tiny --out out --mean-voice-of rooted.jsonl", "needs a data folder"),
     # nowhere to write
     ("export packaged:xser-tiny --out /dev/null/out", "/dev/null/out"),
     ("annotate good.jsonl --out /dev/null/out", "/dev/null/out"),
@@ -121,6 +126,7 @@ def there(tmp_path, monkeypatch):
         (tmp_path / "half" / name).write_text((packaged / name).read_text())
     (tmp_path / "full" / "thesis.txt").write_text("years of work")
     (tmp_path / "good.jsonl").write_text(MANIFEST)
+    (tmp_path / "rooted.jsonl").write_text(MANIFEST.replace("a.wav", "{data_root}/a.wav"))
     (tmp_path / "empty.jsonl").touch()
     (tmp_path / "text.jsonl").write_text("Dear diary,\n\ttoday: [was\n")
     (tmp_path / "binary.jsonl").write_bytes(bytes(range(256)) * 4)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from speechbrain_xser.data import mapped_rows
+from speechbrain_xser.data.manifest import read_manifest, write_manifest
 from speechbrain_xser.data.pipeline import ClipItems
 from speechbrain_xser.errors import ManifestError
 from speechbrain_xser.inference.evaluation import check_manifests, explain_manifest
@@ -36,6 +37,14 @@ def test_rows_are_looked_at_when_their_clips_are_read(manifest, monkeypatch):
     assert [f"{round(one.duration * 16000)} samples" for one in utterances] == explanations
     assert sorted(one.id for one in utterances) == [f"train-00{number}" for number in range(CLIPS)]
     assert before == [1 + 2 * batch for batch in (1, 2, 3)]  # the data set itself looks at one
+
+
+def test_a_manifest_that_needs_a_data_folder_is_refused_before_a_model_is_loaded(manifest):
+    rows = read_manifest(manifest)
+    write_manifest(manifest, [*rows, rows[0]._replace(id="b", wav="{data_root}/b.wav")])
+    with pytest.raises(ManifestError, match="utterance 'b': .* needs a data folder"):
+        check_manifests([manifest])
+    check_manifests([manifest], "/clips")
 
 
 def test_ids_are_compared_over_all_manifests_of_one_file_of_answers(manifest, tmp_path):
