@@ -4,7 +4,9 @@ import pytest
 import torch
 
 import speechbrain_xser
-from speechbrain_xser.evidence.localization import gradient_times_input, where_in_time, word_scores
+from speechbrain_xser.answer import emotion_slot
+from speechbrain_xser.evidence import localization
+from speechbrain_xser.evidence.localization import _fainter, gradient_times_input, where_in_time, word_scores
 from speechbrain_xser.lobes.branch import BranchOutput
 from speechbrain_xser.model_folder.load import read_model_folder
 from speechbrain_xser.stages import SER_STAGE
@@ -35,7 +37,32 @@ def test_the_scores_with_a_graph_are_those_without(packaged):
     tokens = tokens_of(branches)
     scores = word_scores(model, tokens, SER_STAGE, ANSWER, emotions)
     plain = model.decoder.emotion_probabilities(tokens, SER_STAGE.instruction, [ANSWER], emotions)
-    torch.testing.assert_close(scores.softmax(0).double(), plain[0], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(scores.softmax(1).double(), plain, atol=1e-5, rtol=1e-4)
+
+
+def test_several_sizes_of_a_clip_are_scored_together_whatever_the_number_of_a_word_s_tokens(packaged, monkeypatch):
+    model, branches, emotions = packaged
+    tokens, sizes = tokens_of(branches), torch.tensor([1.0, 0.1, 0.001])
+    monkeypatch.setattr(emotion_slot, "emotion_phrase", lambda emotion, form: f"{emotion} and so"[: len(emotion) + 5])
+    together = word_scores(model, {n: _fainter(one, sizes) for n, one in tokens.items()}, SER_STAGE, ANSWER, emotions)
+    slot = emotion_slot.emotion_slot(ANSWER, tuple(emotions))
+    assert max(len(model.decoder.plain_tokens(word)) for word in slot.words) > 2
+    for size, found in zip(sizes, together, strict=True):
+        alone = {name: one._replace(embeddings=size * one.embeddings) for name, one in tokens.items()}
+        [expected] = model.decoder.score(alone, SER_STAGE.instruction, [slot.prefix], [slot.words])
+        torch.testing.assert_close(found.detach(), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_path_from_silence_takes_few_calls_and_its_opening_is_not_computed_anew(packaged, monkeypatch):
+    """24 steps of a text of 80 tokens or so: three at a time, after one opening for the three."""
+    model, branches, emotions = packaged
+    streams, real = [], localization.last_states
+    monkeypatch.setattr(
+        localization, "last_states", lambda llm, stream, *rest: streams.append(rest[0]) or real(llm, stream, *rest)
+    )
+    gradient_times_input(model, tokens_of(branches), SER_STAGE, ANSWER, emotions, "angry")
+    assert [len(layout.counts) for layout in streams] == [3] * 8
+    assert all(layout.prefix > 0 for layout in streams)
 
 
 def test_one_step_is_the_slope_of_the_log_odds_as_a_token_grows(packaged):

@@ -63,6 +63,10 @@ class Layout(NamedTuple):
         ends = [start + count for start, count in zip(self.starts, self.counts, strict=True)]
         return torch.cat([torch.arange(end - number, end) for end, number in zip(ends, numbers, strict=True)])
 
+    def attention(self, device: torch.device, last: Sequence[int] | None = None) -> PackedAttention:
+        """The plan of all places, or of the last ones of each row."""
+        return PackedAttention(self, device, last)
+
 
 class PackedAttention:
     """The attention plan of a stream: exactly block-diagonal and causal, with a shared prefix.

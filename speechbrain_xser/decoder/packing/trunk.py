@@ -16,7 +16,8 @@ from transformers import PreTrainedModel
 from speechbrain_xser.decoder.packing.attention import AttentionPlan
 from speechbrain_xser.decoder.packing.last_layer import SomePlaces, is_pruned
 from speechbrain_xser.decoder.packing.output_layer import few_logits, output_layer
-from speechbrain_xser.decoder.packing.stream import Layout, PackedAttention
+from speechbrain_xser.decoder.packing.stream import Layout
+from speechbrain_xser.decoder.packing.twigs import TwigLayout
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.utils.attention_kernels import without_cudnn
 
@@ -45,7 +46,7 @@ class Watched:
 
 
 def last_states(
-    llm: PreTrainedModel, stream: Tensor, layout: Layout, last: Sequence[int], keep: Keep | None = None
+    llm: PreTrainedModel, stream: Tensor, layout: Layout | TwigLayout, last: Sequence[int], keep: Keep | None = None
 ) -> LastStates:
     """Runs a stream, [N, e], through a causal LLM, for the last positions of each row, A in all.
 
@@ -67,12 +68,12 @@ def last_states(
     >>> torch.allclose(head(states)[0], llm(torch.tensor([[1, 5, 7, 9]])).logits[0, -1], atol=1e-5)
     True
     """
-    watched = plan = Watched(PackedAttention(layout, stream.device), keep)
+    watched = plan = Watched(layout.attention(stream.device), keep)
     places, positions = (
         part.to(stream.device, non_blocking=True) for part in (layout.last(last), layout.positions()[None])
     )
     if is_pruned(llm):
-        asking = Watched(PackedAttention(layout, stream.device, last), keep)
+        asking = Watched(layout.attention(stream.device, last), keep)
         plan = SomePlaces(watched, asking, places)
     with without_cudnn(stream.device):  # once for all layers: switching takes longer than their launches
         output = _states(llm, plan, positions, stream[None], places)
