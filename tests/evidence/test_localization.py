@@ -60,8 +60,9 @@ def test_the_path_from_silence_takes_few_calls_and_its_opening_is_not_computed_a
     monkeypatch.setattr(
         localization, "last_states", lambda llm, stream, *rest: streams.append(rest[0]) or real(llm, stream, *rest)
     )
+    monkeypatch.setattr(localization, "SILENT", 0.0)
     gradient_times_input(model, tokens_of(branches), SER_STAGE, ANSWER, emotions, "angry")
-    assert [len(layout.counts) for layout in streams] == [3] * 8
+    assert [len(layout.counts) for layout in streams] == [3] * (1 + 8)  # where the path starts, and the path
     assert all(layout.prefix > 0 for layout in streams)
 
 
