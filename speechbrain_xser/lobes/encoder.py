@@ -17,6 +17,7 @@ from speechbrain_xser.lobes.frozen import FrozenModule
 from speechbrain_xser.lobes.low_pass import LowPass
 from speechbrain_xser.lobes.states import LayerStates, level_db
 from speechbrain_xser.lobes.whisper import WhisperNetwork
+from speechbrain_xser.lobes.windows import Windows
 from speechbrain_xser.utils.attention_kernels import without_cudnn
 
 
@@ -43,12 +44,15 @@ class FrozenEncoder(FrozenModule):
         Whisper only: a shorter clip is padded with silence to this many seconds.
     band_hertz : float, optional
         Removes everything above, so that clips of all bandwidths sound alike; must be below half the sample rate.
+    window_seconds : float, optional
+        A longer clip is heard in equal parts of about this length, each alone: for branches that were trained on short
+        clips (:class:`~speechbrain_xser.lobes.windows.Windows`).
 
     Raises
     ------
     BackboneError
-        If the source cannot be found or read, is of an unknown family or lacks weights, or if ``pad_to_seconds`` does
-        not fit.
+        If the source cannot be found or read, is of an unknown family or lacks weights, or if ``pad_to_seconds``,
+        ``band_hertz`` or ``window_seconds`` does not fit.
 
     Example
     -------
@@ -74,6 +78,7 @@ class FrozenEncoder(FrozenModule):
         load_weights: bool = True,
         pad_to_seconds: float | None = None,
         band_hertz: float | None = None,
+        window_seconds: float | None = None,
     ) -> None:
         super().__init__()
         model = load_backbone(source, revision, dtype, load_weights)
@@ -89,6 +94,8 @@ class FrozenEncoder(FrozenModule):
         self.frame_rate: float = self.network.frame_rate
         self.max_seconds: float = self.network.max_seconds
         self.low_pass = None if band_hertz is None else LowPass(band_hertz, self.sample_rate)
+        rates = self.sample_rate, self.frame_rate
+        self.windows = None if window_seconds is None else Windows(window_seconds, *rates)
         self.freeze()
 
     def frame_counts(self, samples: Tensor) -> Tensor:
@@ -104,7 +111,8 @@ class FrozenEncoder(FrozenModule):
         Tensor
             Frame counts, [B], int64, at least 1.
         """
-        return self.network.frame_counts(samples)
+        counts = self.network.frame_counts
+        return counts(samples) if self.windows is None else self.windows.parts(samples).frames(counts)
 
     @torch.no_grad()
     def forward(self, wavs: Tensor, samples: Tensor) -> LayerStates:
@@ -135,5 +143,8 @@ class FrozenEncoder(FrozenModule):
         frames, on_device = self.frame_counts(samples), samples.to(wavs.device, non_blocking=True)
         with torch.autocast(wavs.device.type, enabled=False), without_cudnn(wavs.device):
             heard = wavs.float() if self.low_pass is None else self.low_pass(wavs.float(), on_device)
-            layers = self.network(heard, on_device, frames)
+            if self.windows is None:
+                layers = self.network(heard, on_device, frames)
+            else:
+                layers = self.windows.states(self.network, self.network.frame_counts, heard, samples)
         return LayerStates(layers, frames, level_db(wavs, on_device))

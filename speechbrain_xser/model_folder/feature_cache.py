@@ -61,4 +61,6 @@ def keep_features(model: ExplainableSER, folder: str | Path, lobes: Mapping[str,
         name += f"-{seconds:g}s"
     if (hertz := encoder.get("band_hertz")) is not None:
         name += f"-{hertz:g}hz"
+    if (window := encoder.get("window_seconds")) is not None:
+        name += f"-in-{window:g}s"
     model.encoder = CachedEncoder(model.encoder, folder, name)
