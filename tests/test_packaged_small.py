@@ -6,11 +6,13 @@ from pathlib import Path
 
 import jiwer
 import pytest
+import torch
 from click.testing import CliRunner
 
 import speechbrain_xser
 from speechbrain_xser import ExplainableEmotionRecognizer
 from speechbrain_xser.cli.main import xser
+from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.metrics.text_normalization import normalise
 from speechbrain_xser.model_folder.locate import SETTINGS
@@ -24,6 +26,7 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 ODD = DATA / "odd_audio"
 needs_odd = pytest.mark.skipif(not ODD.is_dir(), reason=f"No files in {ODD}: set XSER_DATA")
 READERS = DATA / "librispeech"
+ACTORS = DATA / "cremad" / "AudioWAV"
 needs_speech = pytest.mark.skipif(not READERS.is_dir(), reason=f"No clips in {READERS}: set XSER_DATA")
 
 
@@ -69,6 +72,15 @@ def test_it_writes_the_words_of_ten_readers_and_hears_who_reads(model, read):
     assert all(one.emotion for one in found)
     heard = [(row["gender_heard"], one.descriptors.gender) for row, one in zip(read, found, strict=True)]
     assert sum(truth == said for truth, said in heard if truth) >= 0.8 * sum(bool(truth) for truth, _ in heard)
+
+
+@pytest.mark.skipif(not ACTORS.is_dir(), reason=f"No clips in {ACTORS}: set XSER_DATA")
+def test_a_long_passage_is_in_its_domain(model):
+    """Six sad clips of an actor whom training did not have; heard as a whole, such passages are out of it."""
+    clips = [load_audio(path) for path in sorted(ACTORS.glob("1009_*_SAD_*"))[:6]]
+    [found] = model.explain_batch(torch.cat(clips)[None])
+    assert sum(map(len, clips)) > 12 * 16000
+    assert (found.domain, found.descriptors.gender) == ("in", "female")
 
 
 @needs_odd
