@@ -8,6 +8,7 @@ import jiwer
 import pytest
 import torch
 from click.testing import CliRunner
+from Small.card_figures import with_figures
 
 import speechbrain_xser
 from speechbrain_xser import ExplainableEmotionRecognizer
@@ -15,7 +16,7 @@ from speechbrain_xser.cli.main import xser
 from speechbrain_xser.data.audio import load_audio
 from speechbrain_xser.errors import BackboneError
 from speechbrain_xser.metrics.text_normalization import normalise
-from speechbrain_xser.model_folder.locate import SETTINGS
+from speechbrain_xser.model_folder.locate import CARD, SETTINGS
 from speechbrain_xser.model_folder.settings import flat, read_settings
 from speechbrain_xser.training.recipe_yaml import load_recipe
 from speechbrain_xser.training.run import NOT_LEARNED, lobes
@@ -56,6 +57,12 @@ def test_its_recipes_build_a_model_of_its_shape(recipe):
     shipped = read_settings(Path(speechbrain_xser.packaged_model("small"), SETTINGS))["model"]
     built, packaged = ({k: v for k, v in flat(model) if not k.endswith(NOT_LEARNED)} for model in (found, shipped))
     assert built == packaged
+
+
+def test_its_card_has_the_tables_of_its_results():
+    page = (RECIPES.parent / "docs" / "results" / "small.md").read_text(encoding="utf-8")
+    card = Path(speechbrain_xser.packaged_model("small"), CARD).read_text(encoding="utf-8")
+    assert with_figures(card, page) == card
 
 
 def test_without_its_backbones_one_line_names_the_command(tmp_path, monkeypatch):
