@@ -21,7 +21,7 @@ PAGES = [
     for page in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("recipes/*/README.md"))]
     if not BUILT & set(page.parents)
 ]
-BROKEN_CODE = re.compile(r"(?<!`)`[^`\n]+\n *[^`\n]+`(?!`)")  # code of a sentence that goes on in the next line
+CODE = re.compile(r"(?<!`)`(?!`)(?:[^`\n]|\n(?!\s*\n))+`(?!`)")  # of a sentence; it may go on in the next line
 STARTS = re.compile(r"(?:^ *(?:\$ )?|`|\| |do )(xser|python|torchrun) (?=[\w-])", re.MULTILINE)
 FREE = "train"  # takes every key of a recipe
 
@@ -49,7 +49,7 @@ def shown_in(page: str, text: str) -> list[Shown]:
     """Commands at the start of a line, in backticks, or behind a pipe; a backslash or a backtick that is still open
     goes on with the next line."""
     text = re.sub(r" *\\\n\s*", " ", text)
-    text = BROKEN_CODE.sub(lambda code: re.sub(r"\n *", " ", code[0]), text)
+    text = CODE.sub(lambda code: re.sub(r"\n *", " ", code[0]), text)
     found = []
     for match in STARTS.finditer(text):
         rest = re.split(r"[`\n|;]| # |  +#", text[match.end() :], maxsplit=1)[0]
@@ -79,12 +79,14 @@ def test_commands_are_found_where_pages_show_them():
     text = "    xser check a.jsonl \\\n        --json\n| do | `xser shard b --out c` |\n"
     text += "    find . | xser explain - | jq\n"
     text += "Or (`xser\n  faithfulness a.jsonl`, and `xser rank\na.jsonl`).\n"
+    text += "See `a.jsonl` and\nthen `xser evaluate\n--json a`.\n"
     assert [shown.words for shown in shown_in("page", text)] == [
         ["check", "a.jsonl", "--json"],
         ["shard", "b", "--out", "c"],
         ["explain", "-"],
         ["faithfulness", "a.jsonl"],
         ["rank", "a.jsonl"],
+        ["evaluate", "--json", "a"],
     ]
     assert {shown.words[0] for shown in SHOWN if shown.program == "xser"} >= {"explain", "timeline", "train", "check"}
 

@@ -47,8 +47,11 @@ class Group(NamedTuple):
 def main(answers: str, demographics: str | None) -> None:
     """Prints figures for each group of the actors in ANSWERS, a file of table.py."""
     for name, group in by_group(answers, read_races(demographics)).items():
-        numbers = ("-" if value is None else f"{value:.1f}" for value in (group.ua, group.wer))
-        print(f"{name}: {group.actors} actors, {group.clips} clips, UA {{}}, WER {{}}".format(*numbers))
+        print(f"{name}: {group.actors} actors, {group.clips} clips, UA {_shown(group.ua)}, WER {_shown(group.wer)}")
+
+
+def _shown(percent: float | None) -> str:
+    return "-" if percent is None else f"{percent:.1f}"
 
 
 def read_races(demographics: str | Path | None) -> dict[str, tuple[str, ...]]:
@@ -90,7 +93,7 @@ def by_group(answers: str | Path, races: Mapping[str, tuple[str, ...]]) -> dict[
 
 def _groups_of(clip: Utterance, races: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     actor = (clip.speaker or "").rpartition("-")[2]
-    yield from filter(None, (clip.gender, clip.age, *races.get(actor, ())))
+    yield from filter(None, dict.fromkeys((clip.gender, clip.age, *races.get(actor, ()))))
 
 
 def _group(answers: list[Answered]) -> Group:

@@ -82,11 +82,14 @@ def annotate_command(
             _annotate_to_rows(source, out, language, wording, batched, data_folder, as_json)
         return
     from speechbrain_xser.annotator.annotation import annotate  # torch is slow to load
+    from speechbrain_xser.data.manifest_checks import check_manifests
 
     with one_line_errors(), claimed(out):
         path = Path(out, "manifest.jsonl")
         if not Path(source).exists():
             raise ManifestError(f"{source!r} does not exist, expected a manifest or a folder. Check the path.")
+        if Path(source).is_file():
+            check_manifests([source], data_folder)
         labels = _classifier(classifier) if classifier else None
         rewriter = _rewriter(llm) if llm else None
         write_manifest(path, _utterances(Path(source), data_folder))
@@ -106,7 +109,7 @@ def _refuse_with_rows(options: dict[str, object]) -> None:
 
 def _annotate_to_rows(source, out, language, wording, batched, data_folder, as_json) -> None:
     checked_out(out)
-    from speechbrain_xser.batch.annotate_work import AnnotateWork  # torch is slow to load
+    from speechbrain_xser.batch.annotate_work import AnnotateWork
 
     counts = batch((source,), out, AnnotateWork(language, wording), batched, data_folder, gpu=False)
     told = f"{counts.clips} clips, {counts.errors} of them not readable: {out}"

@@ -33,8 +33,9 @@ def evaluate_command(manifests, model, revision, device, data_folder, batch_size
     Example:
       xser evaluate results/CREMA-D/test.jsonl --data-folder corpora/CREMA-D --model results/CREMA-D/model
     """
+    from speechbrain_xser.data.manifest_checks import check_manifests
     from speechbrain_xser.inference.evaluation import answers as rows
-    from speechbrain_xser.inference.evaluation import check_manifests, explain_manifest, scores
+    from speechbrain_xser.inference.evaluation import explain_manifest, scores
     from speechbrain_xser.metrics.answers import write_answers
     from speechbrain_xser.metrics.scores import plain_scores
     from speechbrain_xser.metrics.table import table

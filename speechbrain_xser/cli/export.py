@@ -68,9 +68,9 @@ def export_command(
 
 def _voice(folder: str, manifest: str, data_folder: str | None) -> MeanVoice | None:
     """The mean voice of a manifest, by the model of a trained folder."""
+    from speechbrain_xser.data.manifest_checks import check_manifests
     from speechbrain_xser.data.subset import sampled_batches
     from speechbrain_xser.evidence.latent_mean import CLIPS, mean_voice
-    from speechbrain_xser.inference.evaluation import check_manifests
     from speechbrain_xser.model_folder.load import read_model_folder
     from speechbrain_xser.stages import STAGES
 

@@ -39,8 +39,8 @@ def faithfulness_command(manifest, model, revision, device, data_folder, clips, 
     from speechbrain_xser.utils.commandline import STARTS_ANEW, one_line_errors
 
     with one_line_errors(STARTS_ANEW):
+        from speechbrain_xser.data.manifest_checks import check_manifests
         from speechbrain_xser.evidence.faithfulness_scores import measure_faithfulness  # torch is slow to load
-        from speechbrain_xser.inference.evaluation import check_manifests
 
         check_manifests([manifest], data_folder)
         recognizer = load_recognizer(model, revision, device)

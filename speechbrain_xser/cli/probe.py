@@ -38,7 +38,7 @@ def probe_command(model, revision, train, test, data_folder, clips, as_json) -> 
         --test results/CREMA-D/test.jsonl --data-folder corpora/CREMA-D
     """
     with one_line_errors(STARTS_ANEW):
-        from speechbrain_xser.inference.evaluation import check_manifests  # torch is slow to load
+        from speechbrain_xser.data.manifest_checks import check_manifests  # torch is slow to load
         from speechbrain_xser.probing.model_probes import probe_model
         from speechbrain_xser.probing.probe_sheet import probe_sheet
 

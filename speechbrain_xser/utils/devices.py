@@ -48,9 +48,11 @@ def evaluation_rows(device: str | None = None) -> int:
 
 def workers_here(gpu: bool) -> int:
     """How many models work at once if nobody says it: one on each GPU of this machine, or else one for each core."""
+    if not gpu:
+        return usable_cores()
     import torch  # slow to load
 
-    return (torch.cuda.device_count() if gpu else 0) or usable_cores()
+    return torch.cuda.device_count() or usable_cores()
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Libraries that transformers imports with every model, put off until somebody calls them.
 
 Of torch's compiler it takes decorators for functions that a compiled model may call, and of SciPy's optimisers one
-function for the loss of object detectors. Both take a second to load, and a command that explains uses neither.
+function for the loss of object detectors. Both take a second to load, and neither a command that explains or annotates
+nor its workers use them.
 """
 
 from __future__ import annotations

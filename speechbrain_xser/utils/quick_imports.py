@@ -1,4 +1,4 @@
-"""Makes a process ready fast that explains recordings: a command, or a worker of one."""
+"""Makes a process ready fast that explains or annotates recordings: a command, or a worker of one."""
 
 from __future__ import annotations
 

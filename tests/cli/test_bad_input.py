@@ -105,7 +105,8 @@ CALLS = [
     ("evaluate rooted.jsonl --model half", "needs a data folder. Give data_folder (--data-folder)"),
     ("faithfulness rooted.jsonl --model half", "needs a data folder"),
     ("probe --model half --train good.jsonl --test rooted.jsonl", "needs a data folder"),
-    ("export packaged:xser-tiny --out out --mean-voice-of rooted.jsonl", "needs a data folder"),
+    ("export half --out out --mean-voice-of rooted.jsonl", "needs a data folder"),
+    ("annotate rooted.jsonl --out out --classifier half", "needs a data folder"),
     # nowhere to write
     ("export packaged:xser-tiny --out /dev/null/out", "/dev/null/out"),
     ("annotate good.jsonl --out /dev/null/out", "/dev/null/out"),

@@ -143,10 +143,11 @@ def test_data_commands_load_no_model_code(tmp_path):
     assert not MODEL_CODE & loaded
 
 
-def test_the_process_that_starts_workers_loads_neither_model_code_nor_torch(tmp_path):
+@pytest.mark.parametrize("command", ["explain --model tiny --jobs 2", "annotate"])
+def test_the_process_that_starts_workers_loads_neither_model_code_nor_torch(command, tmp_path):
     """Its workers begin to load theirs only when it has loaded its own."""
     (tmp_path / "a.wav").touch()
-    words = ["explain", "--model", "tiny", str(tmp_path), "--out", str(tmp_path / "a.parquet"), "--jobs", "2"]
+    words = [*command.split(), str(tmp_path), "--out", str(tmp_path / "a.parquet")]
     code = (
         "import json, sys\nfrom speechbrain_xser.batch import process_pool\n"
         "from speechbrain_xser.cli.main import xser\n"

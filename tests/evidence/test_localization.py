@@ -53,6 +53,25 @@ def test_several_sizes_of_a_clip_are_scored_together_whatever_the_number_of_a_wo
         torch.testing.assert_close(found.detach(), expected, atol=1e-4, rtol=1e-4)
 
 
+def test_steps_that_go_together_give_what_each_gives_alone(packaged, monkeypatch):
+    model, branches, emotions = packaged
+    asked = (model, tokens_of(branches), SER_STAGE, ANSWER, emotions, "angry")
+    together = gradient_times_input(*asked, steps=6)
+    monkeypatch.setattr(localization, "POSITIONS", 1)
+    alone = gradient_times_input(*asked, steps=6)
+    for name, shares in together.items():
+        torch.testing.assert_close(shares, alone[name], atol=1e-4, rtol=1e-3)
+
+
+def test_shares_are_of_the_probabilities_with_their_temperature(packaged, monkeypatch):
+    model, branches, emotions = packaged
+    asked = (model, tokens_of(branches), SER_STAGE, ANSWER, ["angry", "sad"], "angry")  # two classes: odds are linear
+    plain = gradient_times_input(*asked, steps=6)
+    monkeypatch.setattr(model.decoder, "emotion_temperature", 2.0)
+    for name, shares in gradient_times_input(*asked, steps=6).items():
+        torch.testing.assert_close(shares, plain[name] / 2, atol=1e-4, rtol=1e-3)
+
+
 def test_the_path_from_silence_takes_few_calls_and_its_opening_is_not_computed_anew(packaged, monkeypatch):
     """24 steps of a text of 80 tokens or so: three at a time, after one opening for the three."""
     model, branches, emotions = packaged
@@ -60,7 +79,6 @@ def test_the_path_from_silence_takes_few_calls_and_its_opening_is_not_computed_a
     monkeypatch.setattr(
         localization, "last_states", lambda llm, stream, *rest: streams.append(rest[0]) or real(llm, stream, *rest)
     )
-    monkeypatch.setattr(localization, "SILENT", 0.0)
     gradient_times_input(model, tokens_of(branches), SER_STAGE, ANSWER, emotions, "angry")
     assert [len(layout.counts) for layout in streams] == [3] * (1 + 8)  # where the path starts, and the path
     assert all(layout.prefix > 0 for layout in streams)

@@ -6,9 +6,10 @@ import pytest
 
 from speechbrain_xser.data import mapped_rows
 from speechbrain_xser.data.manifest import read_manifest, write_manifest
+from speechbrain_xser.data.manifest_checks import check_manifests
 from speechbrain_xser.data.pipeline import ClipItems
 from speechbrain_xser.errors import ManifestError
-from speechbrain_xser.inference.evaluation import check_manifests, explain_manifest
+from speechbrain_xser.inference.evaluation import explain_manifest
 from speechbrain_xser.testing import tiny_manifest
 
 CLIPS = 6
